@@ -1,0 +1,1 @@
+"""hgrkit: search video with sentences, by hierarchical graph reasoning."""

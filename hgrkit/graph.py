@@ -1,0 +1,327 @@
+"""Semantic role graphs: what a parser makes of a sentence and a text encoder reads (HGR, section 3.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import GraphError
+
+__all__ = ["ACTION_ROLE", "NOUN_ROLE", "Edge", "Node", "Role", "RoleGraph", "Span"]
+
+Role = str
+"""A PropBank role such as `ARG0` or `ARGM-LOC`; `V` for an action, `NOUN` for a phrase that no verb governs."""
+
+ACTION_ROLE: Role = "V"
+NOUN_ROLE: Role = "NOUN"
+
+
+@attrs.frozen(order=True)
+class Span:
+    """A half-open range of tokens, `start` included and `stop` not."""
+
+    start: int
+    stop: int
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise GraphError(
+                f"a span must be [start, stop) with 0 <= start < stop, got [{self.start}, {self.stop})."
+            )
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        return self.stop - self.start
+
+    def __contains__(self, token: int) -> bool:
+        """Whether the token at this index lies inside."""
+        return self.start <= token < self.stop
+
+
+@attrs.frozen
+class Node:
+    """An action (role `V`) or an entity (any other role) of a sentence.
+
+    Attributes:
+        id: unique within its graph.
+        role: `V`, or the role of the entity's first edge, or `NOUN`; the edges' roles are the truth.
+        span: the node's tokens.
+        head: index of the content word, inside the span; `None` if the parser does not say.
+    """
+
+    id: int
+    role: Role
+    span: Span
+    head: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not self.role:
+            raise GraphError(f"node {self.id} has an empty role; an action's is 'V', a bare phrase's 'NOUN'.")
+        if self.head is not None and self.head not in self.span:
+            raise GraphError(
+                f"node {self.id} has its head at token {self.head}, outside its span "
+                f"[{self.span.start}, {self.span.stop})."
+            )
+
+    @property
+    def is_action(self) -> bool:
+        """Whether the node is a verb."""
+        return self.role == ACTION_ROLE
+
+
+@attrs.frozen
+class Edge:
+    """An entity's role in an action, both by the ids of their nodes."""
+
+    action: int
+    entity: int
+    role: Role
+
+
+def _token_tuple(tokens: Iterable[str]) -> tuple[str, ...]:
+    return tuple(tokens)
+
+
+def _node_tuple(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    return tuple(nodes)
+
+
+def _edge_tuple(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+    return tuple(edges)
+
+
+@attrs.frozen
+class RoleGraph:
+    """A sentence as event, actions, entities and the roles between them. Holds its own tokens.
+
+    The event node is implicit: it covers all tokens and touches every action.
+
+    >>> graph = RoleGraph.from_dict({
+    ...     "tokens": ["a", "dog", "runs"],
+    ...     "nodes": [{"id": 1, "role": "V", "span": [2, 3]}, {"id": 2, "role": "ARG0", "span": [0, 2]}],
+    ...     "edges": [[1, 2, "ARG0"]],
+    ... })
+    >>> print(graph)
+    a dog runs
+      runs
+        ARG0      a dog
+
+    Raises:
+        GraphError: if a token is empty, an id is used twice, a span or a head lies outside the sentence, or an
+            edge does not lead from an action to an entity.
+
+    Source: HGR (arXiv 2003.00392), section 3.1.
+    """
+
+    tokens: tuple[str, ...] = attrs.field(converter=_token_tuple)
+    nodes: tuple[Node, ...] = attrs.field(converter=_node_tuple, default=())
+    edges: tuple[Edge, ...] = attrs.field(converter=_edge_tuple, default=())
+
+    def __attrs_post_init__(self) -> None:
+        self._check_tokens()
+        by_id = self._check_nodes()
+        self._check_edges(by_id)
+
+    def _check_tokens(self) -> None:
+        if not self.tokens:
+            raise GraphError("a role graph needs at least one token, got none.")
+        for position, token in enumerate(self.tokens):
+            if not isinstance(token, str) or not token.strip():
+                raise GraphError(f"token {position} must be a word, got {token!r}.")
+
+    def _check_nodes(self) -> dict[int, Node]:
+        by_id: dict[int, Node] = {}
+        for node in self.nodes:
+            if node.id in by_id:
+                raise GraphError(f"two nodes have the id {node.id}; ids must be unique within a graph.")
+            if node.span.stop > len(self.tokens):
+                raise GraphError(
+                    f"node {node.id} spans [{node.span.start}, {node.span.stop}) "
+                    f"but the sentence has {len(self.tokens)} tokens."
+                )
+            by_id[node.id] = node
+        return by_id
+
+    def _check_edges(self, by_id: Mapping[int, Node]) -> None:
+        seen: set[tuple[int, int]] = set()
+        for edge in self.edges:
+            for end in (edge.action, edge.entity):
+                if end not in by_id:
+                    raise GraphError(f"an edge names node {end}, which the graph does not have.")
+            if not by_id[edge.action].is_action or by_id[edge.entity].is_action:
+                raise GraphError(
+                    f"the edge {edge.action} -> {edge.entity} must lead from an action (role 'V') to an entity."
+                )
+            if not edge.role:
+                raise GraphError(f"the edge {edge.action} -> {edge.entity} has an empty role.")
+            if (edge.action, edge.entity) in seen:
+                raise GraphError(f"the edge {edge.action} -> {edge.entity} is given twice.")
+            seen.add((edge.action, edge.entity))
+
+    # reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """The sentence, tokens joined by single spaces."""
+        return " ".join(self.tokens)
+
+    @property
+    def actions(self) -> tuple[Node, ...]:
+        """The verbs, in graph order."""
+        return tuple(node for node in self.nodes if node.is_action)
+
+    @property
+    def entities(self) -> tuple[Node, ...]:
+        """The phrases, in graph order."""
+        return tuple(node for node in self.nodes if not node.is_action)
+
+    def node(self, node_id: int) -> Node:
+        """The node with this id.
+
+        Raises:
+            GraphError: if there is none.
+        """
+        for node in self.nodes:
+            if node.id == node_id:
+                return node
+        raise GraphError(f"the graph has no node {node_id}; its ids are {[node.id for node in self.nodes]}.")
+
+    def phrase(self, node: Node) -> str:
+        """A node's tokens joined by single spaces."""
+        return " ".join(self.tokens[node.span.start : node.span.stop])
+
+    def role(self, node: Node) -> Role:
+        """What the graph says of a node: an entity's role on its first edge, else the node's own role."""
+        return next((edge.role for edge in self.edges if edge.entity == node.id), node.role)
+
+    # changing ----------------------------------------------------------------------------------------------
+
+    def without(self, phrase: str) -> RoleGraph:
+        """The sentence with one node's words taken out, to ask what a phrase contributes.
+
+        Args:
+            phrase: a node's words, or words that occur inside the phrase of exactly one node, any case.
+
+        Raises:
+            GraphError: if no node or several nodes fit, or nothing would be left.
+        """
+        removed = self._find(phrase).span
+        kept = [token for token in range(len(self.tokens)) if token not in removed]
+        if not kept:
+            raise GraphError(f"{phrase!r} is the whole sentence; nothing would be left without it.")
+        position = {old: new for new, old in enumerate(kept)}
+        nodes = []
+        for node in self.nodes:
+            left = [position[token] for token in range(node.span.start, node.span.stop) if token in position]
+            if left:
+                head = position.get(node.head) if node.head is not None else None
+                nodes.append(attrs.evolve(node, span=Span(left[0], left[-1] + 1), head=head))
+        ids = {node.id for node in nodes}
+        return RoleGraph(
+            tokens=[self.tokens[token] for token in kept],
+            nodes=nodes,
+            edges=[edge for edge in self.edges if edge.action in ids and edge.entity in ids],
+        )
+
+    def _find(self, phrase: str) -> Node:
+        wanted = phrase.casefold().split()
+        if not wanted:
+            raise GraphError("name the words to leave out; got an empty phrase.")
+        words = {node.id: self.phrase(node).casefold().split() for node in self.nodes}
+        exact = [node for node in self.nodes if words[node.id] == wanted]
+        found = exact or [node for node in self.nodes if _occurs(wanted, words[node.id])]
+        if len(found) == 1:
+            return found[0]
+        phrases = ", ".join(repr(self.phrase(node)) for node in self.nodes) or "none"
+        many = "several phrases of the sentence have" if found else "no phrase of the sentence has"
+        raise GraphError(f"{many} the words {phrase!r}; its phrases: {phrases}.")
+
+    # to and from text --------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """The graph as plain JSON types: `tokens`, `nodes` and `edges` (`[action, entity, role]`)."""
+        nodes = []
+        for node in self.nodes:
+            record: dict[str, Any] = {
+                "id": node.id,
+                "role": node.role,
+                "span": [node.span.start, node.span.stop],
+            }
+            if node.head is not None:
+                record["head"] = node.head
+            nodes.append(record)
+        edges = [[edge.action, edge.entity, edge.role] for edge in self.edges]
+        return {"tokens": list(self.tokens), "nodes": nodes, "edges": edges}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> RoleGraph:
+        """The graph of a record as `to_dict` makes it; keys that are not the graph's are left alone.
+
+        Raises:
+            GraphError: if a key is missing or a value has the wrong type, beside the rules of the class.
+        """
+        try:
+            nodes = [
+                Node(int(node["id"]), str(node["role"]), Span(*map(int, node["span"])), _head(node))
+                for node in record["nodes"]
+            ]
+            edges = [Edge(int(action), int(entity), str(role)) for action, entity, role in record["edges"]]
+            tokens: Iterable[str] = _string_list(record["tokens"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, GraphError):
+                raise
+            raise GraphError(
+                f"not a role graph: {type(error).__name__}: {error}; expected 'tokens', 'nodes' with id, role "
+                "and span, and 'edges' of [action, entity, role]."
+            ) from error
+        return cls(tokens=tokens, nodes=nodes, edges=edges)
+
+    def to_json(self) -> str:
+        """The graph as one line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> RoleGraph:
+        """The graph of one line of JSON.
+
+        Raises:
+            GraphError: if the text is not JSON or not a role graph.
+        """
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise GraphError(f"not a role graph: the text is not JSON ({error}).") from error
+        if not isinstance(record, dict):
+            raise GraphError(f"not a role graph: expected a JSON object, got {type(record).__name__}.")
+        return cls.from_dict(record)
+
+    def __str__(self) -> str:
+        """The sentence, then each action with its entities and their roles, then phrases without a verb."""
+        lines = [self.text]
+        for action in self.actions:
+            lines.append(f"  {self.phrase(action)}")
+            for edge in self.edges:
+                if edge.action == action.id:
+                    lines.append(f"    {edge.role:<9} {self.phrase(self.node(edge.entity))}")
+        governed = {edge.entity for edge in self.edges}
+        lines += [f"  {node.role:<11} {self.phrase(node)}" for node in self.entities if node.id not in governed]
+        return "\n".join(lines)
+
+
+def _occurs(wanted: Sequence[str], words: Sequence[str]) -> bool:
+    size = len(wanted)
+    return any(list(words[start : start + size]) == list(wanted) for start in range(len(words) - size + 1))
+
+
+def _head(node: Mapping[str, Any]) -> int | None:
+    head = node.get("head")
+    return None if head is None else int(head)
+
+
+def _string_list(tokens: object) -> list[str]:
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise GraphError(f"'tokens' must be a list of words, got {tokens!r}.")
+    return tokens

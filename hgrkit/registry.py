@@ -1,0 +1,96 @@
+"""Named extension points: what is installed under an entry-point group, found without importing it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import HgrkitError, PluginError
+
+__all__ = ["Plugin", "Registry", "name_not_found"]
+
+
+@attrs.frozen
+class Plugin:
+    """One installed entry point: its name, where it comes from, and the object that it names.
+
+    Attributes:
+        name: what a user types.
+        distribution: the package that brings it, as `name version`.
+        entry_point: the standard library's record of it.
+    """
+
+    name: str
+    distribution: str
+    entry_point: metadata.EntryPoint
+
+    def load(self) -> Any:
+        """Import the object.
+
+        Raises:
+            PluginError: if the plugin cannot be imported; the message names it and its distribution.
+        """
+        try:
+            return self.entry_point.load()
+        except Exception as error:
+            raise PluginError(
+                f"the plugin {self.name!r} ({self.distribution}) cannot be loaded from {self.entry_point.value}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+@attrs.frozen
+class Registry:
+    """The plugins of one entry-point group; hgrkit's own parts register there as any other package does.
+
+    Attributes:
+        group: the entry-point group, such as `hgrkit.parsers`.
+        noun: what one member is called in messages.
+        not_found: the error for an unknown name.
+    """
+
+    group: str
+    noun: str
+    not_found: type[HgrkitError]
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Everything installed, by name; nothing is imported."""
+        found = {
+            (point.name, point.value, _distribution(point)): point
+            for point in metadata.entry_points(group=self.group)
+        }
+        plugins = (Plugin(name, distribution, point) for (name, _, distribution), point in found.items())
+        return tuple(sorted(plugins, key=lambda plugin: (plugin.name, plugin.distribution)))
+
+    def find(self, name: str) -> Plugin:
+        """The plugin of that name.
+
+        Raises:
+            HgrkitError: the registry's `not_found` error if there is none; it lists the installed names.
+            PluginError: if two distributions claim the name.
+        """
+        plugins = self.plugins()
+        matching = [plugin for plugin in plugins if plugin.name == name]
+        if not matching:
+            raise self.not_found(name_not_found(self.noun, name, (plugin.name for plugin in plugins)))
+        if len(matching) > 1:
+            owners = " and ".join(plugin.distribution for plugin in matching)
+            raise PluginError(f"{owners} both bring a {self.noun} named {name!r}; uninstall one of them.")
+        return matching[0]
+
+
+def name_not_found(noun: str, name: str, installed: Iterable[str]) -> str:
+    """The message for an unknown name: what is installed, and the nearest name if one is near."""
+    names = sorted(set(installed))
+    listed = ", ".join(map(repr, names)) or "none"
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"no {noun} named {name!r}; installed: {listed}.{hint}"
+
+
+def _distribution(point: metadata.EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown package"
