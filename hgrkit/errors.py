@@ -17,6 +17,7 @@ __all__ = [
     "LibraryLockedError",
     "LibraryMismatchError",
     "LibraryNotFoundError",
+    "MissingPackageError",
     "MissingPathError",
     "ModelNotFoundError",
     "ParserNotFoundError",
@@ -79,6 +80,10 @@ class FrameEncoderNotFoundError(HgrkitError, LookupError):
 
 class ModelNotFoundError(HgrkitError, LookupError):
     """No model of that name is installed and no model folder has that path."""
+
+
+class MissingPackageError(HgrkitError, ImportError):
+    """A package that only an optional part of hgrkit needs is not installed."""
 
 
 class MissingPathError(HgrkitError, FileNotFoundError):

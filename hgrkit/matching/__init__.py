@@ -1,1 +1,1 @@
-
+"""Compares clips with sentences: tensors for training and evaluation, packed arrays for search."""

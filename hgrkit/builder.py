@@ -1,0 +1,90 @@
+"""Turns the config of a model folder into modules; the one place where a config becomes code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hgrkit.errors import CheckpointError, ConfigError
+from hgrkit.matching.matcher import Matcher
+from hgrkit.model import HgrModel, ModelOrigin, TextModel
+from hgrkit.text.text_encoder import TextEncoder
+from hgrkit.video.video_encoder import VideoEncoder
+
+__all__ = ["FORMAT", "TEXT_ENCODERS", "TextEncoderBuilder", "build_model"]
+
+FORMAT = 1
+"""The version of `config.json` that this release reads and writes."""
+
+TextEncoderBuilder = Callable[[dict[str, Any], Path], TextModel]
+"""Makes a text encoder, weights not loaded, from its settings and the model folder."""
+
+
+def _rnn(settings: dict[str, Any], folder: Path) -> TextModel:
+    _check_keys("text", settings, TextEncoder, given=("vocabulary",))
+    return TextEncoder.from_folder(settings, folder)
+
+
+TEXT_ENCODERS: dict[str, TextEncoderBuilder] = {TextEncoder.kind: _rnn}
+"""Text encoders by the `type` in `config.json`."""
+
+_PARTS = ("text", "video", "matcher")
+_ORIGIN = ("name", "frame_encoder", "sampling", "clip_seconds")
+
+
+def build_model(config: Mapping[str, Any], folder: Path) -> HgrModel:
+    """The model that a config describes, with fresh weights.
+
+    Args:
+        config: the content of `config.json`.
+        folder: where the files beside the weights lie, such as the vocabulary.
+
+    Raises:
+        CheckpointError: if the format is unknown, or a key is unknown or missing.
+    """
+    if config.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{folder}: config.json has format {config.get('format')!r}; this version of hgrkit reads {FORMAT}."
+        )
+    unknown = sorted(set(config) - {"format", *_PARTS, *_ORIGIN})
+    missing = [part for part in _PARTS if not isinstance(config.get(part), Mapping)]
+    if unknown or missing:
+        raise CheckpointError(f"{folder}: config.json has {_listed(unknown, missing)}.")
+    try:
+        _check_keys("video", config["video"], VideoEncoder)
+        _check_keys("matcher", config["matcher"], Matcher)
+        return HgrModel(
+            text=_text_encoder(dict(config["text"]), folder),
+            video=VideoEncoder(**config["video"]),
+            matcher=Matcher(**config["matcher"]),
+            origin=ModelOrigin(**{key: config[key] for key in _ORIGIN if key in config}),
+        )
+    except (ConfigError, TypeError) as error:
+        raise CheckpointError(f"{folder}: config.json: {error}") from error
+
+
+def _text_encoder(settings: dict[str, Any], folder: Path) -> TextModel:
+    kind = settings.pop("type", None)
+    if kind not in TEXT_ENCODERS:
+        known = ", ".join(map(repr, sorted(TEXT_ENCODERS)))
+        raise ConfigError(f"text has the type {kind!r}; this version of hgrkit knows {known}.")
+    return TEXT_ENCODERS[kind](settings, folder)
+
+
+def _check_keys(
+    part: str, settings: Mapping[str, Any], cls: Callable[..., Any], given: tuple[str, ...] = ()
+) -> None:
+    """Refuse settings that the constructor does not know or lacks, but for those given otherwise."""
+    parameters = {name: p for name, p in inspect.signature(cls).parameters.items() if name not in given}
+    unknown = sorted(set(settings) - set(parameters))
+    required = (name for name, p in parameters.items() if p.default is inspect.Parameter.empty)
+    missing = sorted(set(required) - set(settings))
+    if unknown or missing:
+        raise ConfigError(f"{part} has {_listed(unknown, missing)}.")
+
+
+def _listed(unknown: list[str], missing: list[str]) -> str:
+    parts = [f"unknown keys {unknown}"] * bool(unknown) + [f"no {missing}"] * bool(missing)
+    return " and ".join(parts)

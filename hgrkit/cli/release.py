@@ -1,0 +1,35 @@
+"""`hgrkit import-release`: a model of the released HGR code becomes a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hgrkit.cli.output import echo_json
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("import-release")(import_release)
+
+
+def import_release(
+    directory: Annotated[Path, typer.Argument(help="Folder in the layout of the released code, or a flat one.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="epoch.N.th to read; the highest N in the folder unless given.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Import a model that the released HGR code trained: same weights, same scores, no pickle."""
+    from hgrkit.release.importing import import_release as run
+
+    report = run(directory, out, checkpoint=checkpoint)
+    if json:
+        echo_json(report.to_dict())
+    else:
+        typer.echo(f"{report.checkpoint} is now the model folder {out}")

@@ -1,0 +1,103 @@
+"""What the encoders hand to the matcher: a clip and a sentence at three levels (HGR, sections 3.2 and 3.3)."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+from torch import Tensor
+
+from hgrkit.errors import ShapeError
+
+__all__ = ["TextEmbeddings", "VideoEmbeddings"]
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class VideoEmbeddings:
+    """Clips as the matcher reads them.
+
+    Attributes:
+        event: one vector a clip, [V, D].
+        action: one vector a frame, [V, F, D].
+        entity: one vector a frame, [V, F, D].
+        frame_mask: True where a frame is real, bool [V, F].
+
+    Raises:
+        ShapeError: if the shapes do not agree.
+    """
+
+    event: Tensor
+    action: Tensor
+    entity: Tensor
+    frame_mask: Tensor
+
+    def __attrs_post_init__(self) -> None:
+        clips, dim = self.event.shape
+        expected = (clips, self.frame_mask.shape[1], dim)
+        if tuple(self.action.shape) != expected or tuple(self.entity.shape) != expected:
+            raise ShapeError(
+                f"action and entity embeddings must be {list(expected)} to fit event [{clips}, {dim}] and "
+                f"frame_mask, got {list(self.action.shape)} and {list(self.entity.shape)}."
+            )
+        if self.frame_mask.shape[0] != clips or self.frame_mask.dtype != torch.bool:
+            raise ShapeError(
+                f"frame_mask must be bool [{clips}, F], got {self.frame_mask.dtype} {list(self.frame_mask.shape)}."
+            )
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return self.event.shape[0]
+
+    def __repr__(self) -> str:
+        return f"VideoEmbeddings(event={_shape(self.event)}, frames={_shape(self.action)})"
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class TextEmbeddings:
+    """Sentences as the matcher reads them; rows that a mask leaves out mean nothing.
+
+    Attributes:
+        event: one vector a sentence, [C, D].
+        action: one vector a verb, [C, Pa, D].
+        entity: one vector a phrase, [C, Pe, D].
+        action_mask: True where a verb is real, bool [C, Pa].
+        entity_mask: True where a phrase is real, bool [C, Pe].
+
+    Raises:
+        ShapeError: if the shapes do not agree.
+    """
+
+    event: Tensor
+    action: Tensor
+    entity: Tensor
+    action_mask: Tensor
+    entity_mask: Tensor
+
+    def __attrs_post_init__(self) -> None:
+        captions, dim = self.event.shape
+        for level, nodes, mask in (
+            ("action", self.action, self.action_mask),
+            ("entity", self.entity, self.entity_mask),
+        ):
+            if mask.dtype != torch.bool or mask.ndim != 2 or mask.shape[0] != captions:
+                raise ShapeError(
+                    f"{level}_mask must be bool [{captions}, P], got {mask.dtype} {list(mask.shape)}."
+                )
+            if tuple(nodes.shape) != (captions, mask.shape[1], dim):
+                raise ShapeError(
+                    f"{level} embeddings must be [{captions}, {mask.shape[1]}, {dim}] to fit the event "
+                    f"embeddings and the mask, got {list(nodes.shape)}."
+                )
+
+    def __len__(self) -> int:
+        """Number of sentences."""
+        return self.event.shape[0]
+
+    def __repr__(self) -> str:
+        return (
+            f"TextEmbeddings(event={_shape(self.event)}, actions={_shape(self.action)}, "
+            f"entities={_shape(self.entity)})"
+        )

@@ -1,0 +1,132 @@
+"""Evaluates a library against captions of its videos: `{file name: [captions]}` in, ranks and measures out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import BenchmarkError, MissingPathError
+from hgrkit.evaluation.measures import RetrievalMeasures, ranks_of, retrieval_measures
+
+__all__ = ["CaptionEvaluation", "evaluate_captions", "read_captions", "write_ranks"]
+
+Captions = Mapping[str, Sequence[str]]
+ScoreCaptions = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CaptionEvaluation:
+    """What came of it.
+
+    Attributes:
+        videos: the annotated video of each query.
+        captions: each query's words.
+        ranks: rank of the best right video for each query, from 1.
+        text_to_video: measures over the queries, all videos of the library as candidates.
+        video_to_text: measures over the annotated videos, all captions as candidates.
+    """
+
+    videos: tuple[str, ...]
+    captions: tuple[str, ...]
+    ranks: npt.NDArray[np.int64]
+    text_to_video: RetrievalMeasures
+    video_to_text: RetrievalMeasures
+
+    def to_dict(self) -> dict[str, Any]:
+        """The measures as plain JSON types: what `hgrkit evaluate --json` prints."""
+        return {
+            "text_to_video": self.text_to_video.to_dict(),
+            "video_to_text": self.video_to_text.to_dict(),
+            "Rsum": self.text_to_video.recall_sum + self.video_to_text.recall_sum,
+        }
+
+
+def read_captions(path: Path) -> Captions:
+    """Read `{file name: [captions]}`.
+
+    Raises:
+        MissingPathError: if there is no such file.
+        BenchmarkError: if it is not JSON of that shape, or holds no caption.
+    """
+    if not path.is_file():
+        raise MissingPathError(f"there is no file {str(path)!r}; expected JSON of {{file name: [captions]}}.")
+    try:
+        captions = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"{path} is not JSON: {error}") from error
+    shaped = isinstance(captions, dict) and all(
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in captions.values()
+    )
+    if not shaped:
+        raise BenchmarkError(f"{path} must be a JSON object of {{file name: [captions]}}.")
+    if not any(captions.values()):
+        raise BenchmarkError(f"{path} holds no caption.")
+    return {str(name): list(texts) for name, texts in captions.items()}
+
+
+def evaluate_captions(captions: Captions, library_paths: Sequence[str], score: ScoreCaptions) -> CaptionEvaluation:
+    """Rank every video of a library for every caption, and every caption for every annotated video.
+
+    Every caption is a query, duplicates kept; every video annotated with that very caption is right.
+
+    Args:
+        captions: `{base name of a video's file: captions}`.
+        library_paths: the library's V videos.
+        score: C sentences to scores, float32 [V, C], videos in the order of `library_paths`.
+
+    Raises:
+        BenchmarkError: if a name is not in the library, or fits several of its videos.
+    """
+    row_of = _rows(captions, library_paths)
+    videos = tuple(name for name, texts in captions.items() for _ in texts)
+    texts = tuple(text for texts in captions.values() for text in texts)
+    named: dict[str, list[int]] = {}
+    for name, text in zip(videos, texts, strict=True):
+        named.setdefault(text, []).append(row_of[name])
+    right = np.zeros((len(library_paths), len(texts)), dtype=np.bool_)  # [V, C]
+    for column, text in enumerate(texts):
+        right[named[text], column] = True
+    distinct = list(named)
+    number = {text: position for position, text in enumerate(distinct)}
+    scores = score(distinct)[:, [number[text] for text in texts]]
+    ranks = ranks_of(scores.T, right.T)
+    rows = [row_of[name] for name, own in captions.items() if own]
+    return CaptionEvaluation(
+        videos=videos,
+        captions=texts,
+        ranks=ranks,
+        text_to_video=retrieval_measures(ranks),
+        video_to_text=retrieval_measures(ranks_of(scores[rows], right[rows])),
+    )
+
+
+def write_ranks(evaluation: CaptionEvaluation, path: Path) -> None:
+    """Write one JSON line a query: `{"video", "caption", "rank"}`."""
+    with path.open("w", encoding="utf-8") as file:
+        for video, caption, rank in zip(evaluation.videos, evaluation.captions, evaluation.ranks, strict=True):
+            line = {"video": video, "caption": caption, "rank": int(rank)}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:
+    """Position of each annotated video among the library's."""
+    names = [PurePath(path).name for path in library_paths]
+    copies = Counter(names)
+    missing = [name for name in captions if copies[name] == 0]
+    ambiguous = [name for name in captions if copies[name] > 1]
+    if missing:
+        raise BenchmarkError(f"{len(missing)} of {len(captions)} videos are not in the library, first {missing[0]!r}.")
+    if ambiguous:
+        raise BenchmarkError(
+            f"{len(ambiguous)} names fit several videos of the library, first {ambiguous[0]!r}; "
+            "evaluate a library in which base names are unique."
+        )
+    row_of = {name: row for row, name in enumerate(names)}
+    return {name: row_of[name] for name in captions}

@@ -1,0 +1,114 @@
+"""The first stage of a search: which clips' event embeddings are nearest, by a flat scan or an HNSW graph."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.library.records import Float32
+
+__all__ = ["CandidateIndex", "FlatScan", "HnswGraph", "unit_vectors"]
+
+Rows = npt.NDArray[np.int64]
+
+_EPSILON = 1e-10
+
+
+class CandidateIndex(Protocol):
+    """Finds the clips whose event embeddings point where a query's does."""
+
+    def nearest(self, event: Float32, count: int) -> Rows:
+        """At most `count` positions of clips, the nearest first, for a query event [D]."""
+        ...
+
+
+class FlatScan:
+    """Compares every clip: exact, and the fastest up to some hundred thousand clips."""
+
+    def __init__(self, events: Float32) -> None:
+        """Scan unit event embeddings, [V, D]."""
+        self._events = events
+
+    def nearest(self, event: Float32, count: int) -> Rows:
+        """The `count` largest cosines; of equal ones the first clips."""
+        similarities = self._events @ event
+        if count >= similarities.size:
+            return np.argsort(-similarities, kind="stable")
+        threshold = np.partition(similarities, -count)[-count]
+        rows = np.flatnonzero(similarities >= threshold)
+        return rows[np.argsort(-similarities[rows], kind="stable")][:count]
+
+
+class HnswGraph:
+    """An hnswlib graph over unit event embeddings; its labels are positions of clips."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+
+    @classmethod
+    def build(cls, events: Float32, *, neighbours: int = 16, construction: int = 200) -> HnswGraph:
+        """Link unit event embeddings [V, D], V at least 1.
+
+        Args:
+            events: the clips' unit event embeddings.
+            neighbours: hnswlib's M.
+            construction: hnswlib's ef_construction.
+
+        Raises:
+            ImportError: if hnswlib is not installed.
+        """
+        import hnswlib
+
+        index = hnswlib.Index(space="ip", dim=events.shape[1])
+        index.init_index(
+            max_elements=len(events),
+            M=neighbours,
+            ef_construction=construction,
+            random_seed=0,
+            allow_replace_deleted=False,
+        )
+        index.add_items(events, np.arange(len(events)))
+        return cls(index)
+
+    @classmethod
+    def load(cls, path: str, *, embed_dim: int) -> HnswGraph:
+        """Load a file whose checksum was checked; hnswlib trusts every byte of it.
+
+        Raises:
+            ImportError: if hnswlib is not installed.
+            RuntimeError: if hnswlib refuses the file.
+        """
+        import hnswlib
+
+        index = hnswlib.Index(space="ip", dim=embed_dim)
+        index.load_index(path)
+        return cls(index)
+
+    def save(self, path: str) -> None:
+        """Write the graph; neither atomic nor durable.
+
+        Raises:
+            OSError: if not all of it was written, of which hnswlib says nothing.
+        """
+        self._index.save_index(path)
+        if Path(path).stat().st_size != self._index.index_file_size():
+            raise OSError(errno.ENOSPC, "the graph was not written to its end", path)
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return int(self._index.get_current_count())
+
+    def nearest(self, event: Float32, count: int) -> Rows:
+        """About the `count` nearest clips; hnswlib's search is as wide as the number asked for."""
+        labels, _ = self._index.knn_query(event[None], k=min(count, len(self)), num_threads=1)
+        return np.asarray(labels[0], np.int64)
+
+
+def unit_vectors(vectors: Float32) -> Float32:
+    """Rows scaled to length one; a zero row stays zero."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(norms, np.float32(_EPSILON))

@@ -1,0 +1,188 @@
+"""The library's SQLite file: how it is made, written and read, and what its errors become."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+
+from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryMismatchError
+from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_folder
+from hgrkit.library.manifest import FORMAT_VERSION
+from hgrkit.library.schema import APPLICATION_ID, SCHEMA
+
+__all__ = [
+    "DATABASE_FILE",
+    "create_database",
+    "open_for_writing",
+    "read_database",
+    "transaction",
+    "translated_errors",
+]
+
+T = TypeVar("T")
+
+DATABASE_FILE = "library.sqlite"
+
+_BUSY_S = 30.0
+_ATTEMPTS = 20
+
+
+def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
+    """Make a database with the schema and first rows; it has its name only once it is complete and durable.
+
+    Raises:
+        LibraryError: if it cannot be written.
+    """
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    with translated_errors(path):
+        for leftover in path.parent.glob(temporary.name + "*"):
+            leftover.unlink()
+        connection = _connect(temporary, "rwc")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+            with transaction(connection):
+                for statement in SCHEMA:
+                    connection.execute(statement)
+                fill(connection)
+        finally:
+            connection.close()
+        temporary.replace(path)
+        sync_folder(path.parent)
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """The connection of the one writer, whose lock must be held; whatever a dead writer left is recovered.
+
+    Raises:
+        DamagedLibraryError: if the file is no library's database.
+        LibraryMismatchError: if its format is a later one.
+        LibraryError: if it cannot be written.
+    """
+    with translated_errors(path):
+        connection = _connect(path, "rw")
+        try:
+            _check_format(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
+    """Read one committed version, without ever creating a file.
+
+    SQLite's own readers of a WAL database make two files beside it. While no writer has left a log there is nothing
+    that they are needed for: the file is then read as it stands, and read again if a writer came in between.
+
+    Raises:
+        DamagedLibraryError: if the file is no library's database, or damaged.
+        LibraryMismatchError: if its format is a later one.
+        LibraryError: if it cannot be read.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _State.of(path)
+        try:
+            result = _read_once(path, read, immutable=before.quiet)
+        except DamagedLibraryError:
+            if before.quiet and _State.of(path) != before:
+                continue
+            raise
+        if not before.quiet or _State.of(path) == before:
+            return result
+    raise LibraryError(f"{path} changes faster than it can be read; try again.")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of what is written inside, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@contextmanager
+def translated_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system say into the library's own errors."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise LibraryError(f"{path}: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise DamagedLibraryError(f"{path} is damaged: {error}; restore the library from a backup.") from error
+    except OSError as error:
+        raise LibraryError(f"{error.filename or path}: {error.strerror}.") from error
+
+
+@attrs.frozen
+class _State:
+    """What tells a reader without locks that nobody wrote meanwhile."""
+
+    quiet: bool
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> _State:
+        with translated_errors(path):
+            status = path.stat()
+            try:
+                logged = path.with_name(path.name + "-wal").stat().st_size
+            except FileNotFoundError:
+                logged = 0
+        return cls(logged == 0, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable: bool) -> T:
+    with translated_errors(path):
+        connection = _connect(path, "ro", immutable=immutable)
+        try:
+            connection.execute("BEGIN")
+            _check_format(connection, path)
+            return read(connection)
+        finally:
+            connection.close()
+
+
+def _connect(path: Path, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
+    location = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
+    connection = sqlite3.connect(
+        location, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
+    )
+    connection.text_factory = _text
+    return connection
+
+
+def _text(content: bytes) -> str:
+    """Text that is no UTF-8 must reach the digests, which then name its row."""
+    return content.decode("utf-8", "replace")
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise DamagedLibraryError(f"{path} is not the database of a library.")
+    if version > FORMAT_VERSION:
+        raise LibraryMismatchError(
+            f"{path} has format {version}, this hgrkit reads formats up to {FORMAT_VERSION}; upgrade hgrkit."
+        )
+    connection.execute("PRAGMA trusted_schema = OFF")
+    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    if found != set(SCHEMA):
+        raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")

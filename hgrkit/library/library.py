@@ -1,0 +1,224 @@
+"""The library: videos and their clips on disk, kept by one writer and searched by any number of readers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import attrs
+
+from hgrkit.errors import ConfigError, LibraryError
+from hgrkit.library.graph_cache import GraphCache
+from hgrkit.library.manifest import Manifest
+from hgrkit.library.reader import GRAPH_FROM, Reader
+from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
+from hgrkit.library.scoring import SearchSettings
+from hgrkit.library.search import ClipMatch
+from hgrkit.library.sqlite_store import Mode, SqliteStore
+from hgrkit.library.store import Entry, Store, Version
+
+__all__ = ["Counts", "Library"]
+
+
+@attrs.frozen(kw_only=True)
+class Counts:
+    """How much a library holds.
+
+    Attributes:
+        videos: all videos, failed ones included.
+        indexed: those that can be found.
+        failed: those that could not be read.
+        clips: clips of all indexed videos.
+    """
+
+    videos: int
+    indexed: int
+    failed: int
+    clips: int
+
+
+class Library:
+    """A folder of embedded videos that can be searched, copied and trusted.
+
+    Readers see what is committed, from the next call on, also while another process writes; a reader never creates
+    or changes a file, and its calls may come from many threads. A writer's changes are durable when its calls return.
+
+    >>> import tempfile
+    >>> manifest = Manifest(model="mini", model_fingerprint="m1", frame_encoder="lite0",
+    ...     frame_encoder_fingerprint="f1", sampling="uniform:20", clip_seconds=None, embed_dim=2)
+    >>> clip = ClipEmbeddings(start_s=0, end_s=4, times_s=[2.0], event=[1, 0], action=[[1, 0]], entity=[[0, 1]])
+    >>> record = VideoRecord(path="dog.mp4", content="sha256:0", size=1, mtime_ns=0)
+    >>> query = QueryEmbeddings(event=[1, 0], action=[[1, 0]], entity=[[0, 1]])
+    >>> with tempfile.TemporaryDirectory() as folder, Library.create(f"{folder}/lib", manifest) as library:
+    ...     library.add(record, [clip])
+    ...     [(match.video, match.score) for match in library.search(query, 5)]
+    [('dog.mp4', 1.0)]
+    """
+
+    def __init__(self, store: Store, reader: Reader, *, writable: bool) -> None:
+        """Join the parts; callers want `create` or `open`."""
+        self._store = store
+        self._reader = reader
+        self._writable = writable
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], manifest: Manifest, *, graph_from: int = GRAPH_FROM) -> Library:
+        """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
+
+        Raises:
+            LibraryExistsError: if the folder holds a library or anything else.
+            LibraryLockedError: if another process is making it.
+            LibraryError: if it cannot be written.
+        """
+        store = SqliteStore.create(Path(path), manifest)
+        return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=True)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        mode: Mode = "r",
+        *,
+        manifest: Manifest | None = None,
+        graph_from: int = GRAPH_FROM,
+    ) -> Library:
+        """Open a library that exists.
+
+        Args:
+            path: its folder.
+            mode: `r` never creates or writes anything; `w` takes the writer's lock.
+            manifest: the parts that it will be used with; they have to be those that made it.
+            graph_from: clips from which candidates come from an HNSW graph.
+
+        Raises:
+            LibraryNotFoundError: if there is no library.
+            LibraryMismatchError: if other parts, or a later format, made it.
+            LibraryLockedError: in mode `w`, if another process writes to it.
+            DamagedLibraryError: if its database is not what was written.
+        """
+        if mode not in ("r", "w"):
+            raise ConfigError(f"mode must be 'r' or 'w', got {mode!r}.")
+        store = SqliteStore(Path(path), mode=mode)
+        try:
+            if manifest is not None:
+                store.manifest.require(manifest, library=str(path))
+        except BaseException:
+            store.close()
+            raise
+        return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=mode == "w")
+
+    @property
+    def manifest(self) -> Manifest:
+        """What made the library."""
+        return self._store.manifest
+
+    @property
+    def version(self) -> Version:
+        """The version committed last."""
+        return self._store.version()
+
+    def videos(self) -> tuple[VideoRecord, ...]:
+        """Every video, failed ones included, in the order of their paths' bytes."""
+        return self._reader.snapshot().videos
+
+    def indexed_paths(self) -> tuple[str, ...]:
+        """The videos that can be found: the rows of `scores`."""
+        return tuple(video.path for video in self.videos() if video.state == "indexed")
+
+    def video(self, path: str) -> VideoRecord | None:
+        """One video, or `None` if the library does not have it."""
+        return self._store.find(path)
+
+    def counts(self) -> Counts:
+        """How much there is."""
+        videos = self.videos()
+        indexed = sum(video.state == "indexed" for video in videos)
+        return Counts(
+            videos=len(videos),
+            indexed=indexed,
+            failed=len(videos) - indexed,
+            clips=sum(video.clips for video in videos),
+        )
+
+    def add(self, record: VideoRecord, clips: Sequence[ClipEmbeddings] = ()) -> None:
+        """Add a video, or replace what the library has of its path; durable when this returns.
+
+        Raises:
+            LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
+            ShapeError: if a clip has another embedding size.
+            ConfigError: if an indexed video has no clip, or a failed one has some.
+        """
+        self.add_all([Entry(record, clips)])
+
+    def add_all(self, entries: Sequence[Entry]) -> None:
+        """Add or replace many videos in one commit, all or none; much faster than one by one.
+
+        Raises:
+            LibraryError, ShapeError, ConfigError: as `add` does.
+        """
+        self._store.commit(put=entries)
+
+    def remove(self, path: str) -> bool:
+        """Remove a video; whether there was one.
+
+        Raises:
+            LibraryError: if the library is open for reading only, or the disk fails.
+        """
+        before = self._store.version()
+        return self._store.commit(remove=[path]) != before
+
+    def search(
+        self, query: QueryEmbeddings, k: int = 10, *, settings: SearchSettings | None = None
+    ) -> list[ClipMatch]:
+        """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
+
+        Raises:
+            ConfigError: if k is less than 1.
+            ShapeError: if the query does not have the library's embedding size.
+            DamagedLibraryError: if stored embeddings are not what was written.
+        """
+        return self._reader.search().search(query, k, settings or SearchSettings())
+
+    def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
+        """Every query against every indexed video, by its best clip; exhaustive and exact.
+
+        Returns:
+            float32 [V, C], V in the order of `indexed_paths`.
+
+        Raises:
+            ShapeError: if a query does not have the library's embedding size.
+            DamagedLibraryError: if stored embeddings are not what was written.
+        """
+        return self._reader.search().scores(queries, settings or SearchSettings())
+
+    def refresh_graph(self) -> bool:
+        """Bring the graph of a large library up to date, as `close` does; whether searches have one now.
+
+        Raises:
+            LibraryError: if the library is open for reading only, or the disk fails.
+        """
+        if not self._writable:
+            raise LibraryError(
+                "a library that is open for reading only does not write its graph; open it with mode='w'."
+            )
+        return self._reader.refresh_graph()
+
+    def close(self) -> None:
+        """Let go of the library; a writer of a large one first brings its graph up to date."""
+        writable, self._writable = self._writable, False
+        try:
+            if writable:
+                self._reader.refresh_graph()
+        finally:
+            self._store.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writable = self._writable and error is None  # after an error, nothing but letting go
+        self.close()

@@ -1,0 +1,82 @@
+"""What made a library: its format version and the fingerprints that every later use has to fit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import LibraryMismatchError
+
+__all__ = ["FORMAT_VERSION", "Manifest"]
+
+FORMAT_VERSION = 1
+"""The format that this hgrkit writes; it reads every one up to it."""
+
+_FITTING = ("model_fingerprint", "frame_encoder_fingerprint", "sampling", "clip_seconds", "embed_dim")
+_NAMED_BY = {"model_fingerprint": "model", "frame_encoder_fingerprint": "frame_encoder"}
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """The parts that a library's embeddings came from.
+
+    Names are for people; only fingerprints, sampling, clip length and size have to agree.
+
+    Attributes:
+        model: the model's name or folder, as it was asked for.
+        model_fingerprint: what `hgrkit.checkpoint` says of its files.
+        frame_encoder: the frame encoder's name.
+        frame_encoder_fingerprint: what the encoder says of itself.
+        sampling: how frames are picked, in one canonical line such as `uniform:20`.
+        clip_seconds: the longest clip that a video is cut into; `None` if videos stay whole.
+        embed_dim: D of every stored vector.
+        format_version: the layout on disk.
+    """
+
+    model: str
+    model_fingerprint: str
+    frame_encoder: str
+    frame_encoder_fingerprint: str
+    sampling: str
+    clip_seconds: float | None = attrs.field(converter=attrs.converters.optional(float))
+    embed_dim: int
+    format_version: int = FORMAT_VERSION
+
+    def require(self, expected: Manifest, *, library: str) -> None:
+        """Refuse to be used with other parts than those that made the library.
+
+        Raises:
+            LibraryMismatchError: naming every part that differs, with both values.
+        """
+        differing = [name for name in _FITTING if getattr(self, name) != getattr(expected, name)]
+        if differing:
+            parts = "; ".join(f"{self._describe(name)}, not {expected._describe(name)}" for name in differing)
+            raise LibraryMismatchError(
+                f"the library {library} was made with {parts}. Open it with what made it, or index into a new library."
+            )
+
+    def to_json(self) -> str:
+        """One line of JSON, keys sorted."""
+        return json.dumps(attrs.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """The manifest that `to_json` wrote.
+
+        Raises:
+            ValueError: if the text is no manifest.
+        """
+        values: Any = json.loads(text)
+        names = {field.name for field in attrs.fields(cls)}
+        if not isinstance(values, dict) or values.keys() != names:
+            raise ValueError(f"a manifest has the keys {', '.join(sorted(names))}")
+        return cls(**values)
+
+    def _describe(self, name: str) -> str:
+        value = getattr(self, name)
+        if name in _NAMED_BY:
+            label = _NAMED_BY[name]
+            return f"{label.replace('_', ' ')} {getattr(self, label)!r} (fingerprint {value})"
+        return f"{name} {value}"

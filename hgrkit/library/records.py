@@ -1,0 +1,151 @@
+"""What the library stores and is asked with: rows of videos, embeddings of clips and of queries (numpy only)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import ConfigError, ShapeError
+
+__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState"]
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+VideoState = Literal["indexed", "failed"]
+
+
+@attrs.frozen(kw_only=True)
+class VideoRecord:
+    """One video of the library: what file it was when it was read, and what came of it.
+
+    Attributes:
+        path: as the user gave it, not resolved; bytes that are no UTF-8 are surrogate escapes.
+        content: a hash of the file's bytes; a failed file is known again by it.
+        size: the file's size in bytes.
+        mtime_ns: the file's modification time in nanoseconds.
+        state: `indexed`, or `failed` (no clips).
+        reason: why it failed; `None` for an indexed video.
+        duration_s: the video's length in seconds, if it is known.
+        clips: number of clips; the store counts them itself when a video is added.
+        metadata: the user's own values, anything that JSON can hold.
+
+    Raises:
+        ConfigError: if the state is unknown or does not agree with the reason.
+    """
+
+    path: str
+    content: str
+    size: int
+    mtime_ns: int
+    state: VideoState = "indexed"
+    reason: str | None = None
+    duration_s: float | None = None
+    clips: int = 0
+    metadata: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.state not in get_args(VideoState):
+            raise ConfigError(
+                f"a video's state must be 'indexed' or 'failed', got {self.state!r} for {self.path!r}."
+            )
+        if (self.state == "failed") != (self.reason is not None):
+            raise ConfigError(
+                f"a failed video needs a reason and an indexed one has none; {self.path!r} is {self.state} "
+                f"with reason {self.reason!r}."
+            )
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ClipEmbeddings:
+    """One clip of a video, embedded at the three levels.
+
+    Attributes:
+        start_s: where the clip begins in its video, in seconds.
+        end_s: where it ends.
+        times_s: [F] the frames' times in seconds, from the video's beginning, never decreasing.
+        event: [D] the whole clip.
+        action: [F, D] one vector a frame.
+        entity: [F, D] one vector a frame.
+
+    Raises:
+        ShapeError: if the arrays do not fit together, or hold what is no finite number.
+    """
+
+    start_s: float = attrs.field(converter=float)
+    end_s: float = attrs.field(converter=float)
+    times_s: Float64 = attrs.field(converter=lambda value: np.asarray(value, np.float64))
+    event: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+    action: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+    entity: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+
+    def __attrs_post_init__(self) -> None:
+        if self.times_s.ndim != 1 or self.times_s.size == 0 or self.event.ndim != 1:
+            raise ShapeError(
+                f"a clip needs times_s [F] with F >= 1 and event [D], got {list(self.times_s.shape)} and "
+                f"{list(self.event.shape)}."
+            )
+        expected = (self.times_s.size, self.event.size)
+        if self.action.shape != expected or self.entity.shape != expected:
+            raise ShapeError(
+                f"a clip's action and entity embeddings must be {list(expected)} as its times_s and event say, got "
+                f"{list(self.action.shape)} and {list(self.entity.shape)}."
+            )
+        if not all(np.isfinite(part).all() for part in (self.times_s, self.event, self.action, self.entity)):
+            raise ShapeError("a clip's times and embeddings must be finite numbers, got NaN or infinity.")
+        ordered = np.isfinite([self.start_s, self.end_s]).all() and self.start_s <= self.end_s
+        if not ordered or (np.diff(self.times_s) < 0).any():
+            raise ShapeError(
+                f"a clip must have finite start_s <= end_s and frame times that never decrease, got "
+                f"[{self.start_s}, {self.end_s}] and {self.times_s.tolist()}."
+            )
+
+    @property
+    def num_frames(self) -> int:
+        """F, at least 1."""
+        return self.times_s.size
+
+    def __repr__(self) -> str:
+        return (
+            f"ClipEmbeddings({self.start_s:g}-{self.end_s:g} s, num_frames={self.num_frames}, "
+            f"embed_dim={self.event.size})"
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class QueryEmbeddings:
+    """A sentence, embedded at the three levels; a level without nodes has no rows.
+
+    Attributes:
+        event: [D] the whole sentence.
+        action: [A, D] one vector an action; A may be 0.
+        entity: [E, D] one vector an entity; E may be 0.
+
+    Raises:
+        ShapeError: if the arrays do not share D, or hold what is no finite number.
+    """
+
+    event: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+    action: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+    entity: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+
+    def __attrs_post_init__(self) -> None:
+        fits = self.event.ndim == 1 and all(
+            nodes.ndim == 2 and nodes.shape[1] == self.event.size for nodes in (self.action, self.entity)
+        )
+        if not fits:
+            raise ShapeError(
+                f"a query must be event [D], action [A, D] and entity [E, D], got {list(self.event.shape)}, "
+                f"{list(self.action.shape)} and {list(self.entity.shape)}."
+            )
+        if not all(np.isfinite(part).all() for part in (self.event, self.action, self.entity)):
+            raise ShapeError("a query's embeddings must be finite numbers, got NaN or infinity.")
+
+    def __repr__(self) -> str:
+        return (
+            f"QueryEmbeddings(actions={len(self.action)}, entities={len(self.entity)}, "
+            f"embed_dim={self.event.size})"
+        )

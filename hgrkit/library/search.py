@@ -1,0 +1,195 @@
+"""The cascade of a search: candidates by their event, exact re-ranking at every level, alignment, moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.levels import PerLevel
+from hgrkit.library.candidates import CandidateIndex, unit_vectors
+from hgrkit.library.moments import Moment, cut_moment
+from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
+from hgrkit.library.scoring import PackedClips, SearchSettings
+from hgrkit.library.store import Snapshot
+from hgrkit.matching.packed import alignment, packed_similarities
+
+__all__ = ["EXHAUSTIVE_UP_TO", "ClipMatch", "ClipSearch"]
+
+EXHAUSTIVE_UP_TO = 10_000
+"""Clips that a search looks at one by one unless it is told otherwise."""
+
+_ROUNDING = 2e-6
+"""More than a matrix product's rounding can change a score."""
+
+_EQUALS = 100
+"""Videos beyond the k-th that are looked at for being as good as it."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ClipMatch:
+    """One answer: the best clip of a video, with what was seen when.
+
+    Attributes:
+        video: the video's path.
+        start_s: where the clip begins, in seconds.
+        end_s: where the clip ends, in seconds.
+        score: weighted mean of the levels.
+        levels: each level's score, in [-1, 1].
+        action_similarities: [A] of each action.
+        entity_similarities: [E] of each entity.
+        action_weights: [A, F] how much each frame bears on each action; rows sum to one.
+        entity_weights: [E, F] the same for entities.
+        times_s: [F] the frames' times, in seconds.
+        moment: the stretch of the clip that the weights point to.
+    """
+
+    video: str
+    start_s: float
+    end_s: float
+    score: float
+    levels: PerLevel[float]
+    action_similarities: Float32
+    entity_similarities: Float32
+    action_weights: Float32
+    entity_weights: Float32
+    times_s: Float64
+    moment: Moment
+
+
+class ClipSearch:
+    """Searches one snapshot; safe for threads. The clips' vectors stay in memory once they were needed."""
+
+    def __init__(self, snapshot: Snapshot, index: Callable[[], CandidateIndex], *, embed_dim: int) -> None:
+        """Search a snapshot; `index` is called for the index of its event embeddings once one is needed."""
+        self._snapshot = snapshot
+        self._make_index = index
+        self._index: CandidateIndex | None = None
+        self._embed_dim = embed_dim
+        self._packed: PackedClips | None = None
+        self._lock = Lock()
+
+    def search(self, query: QueryEmbeddings, k: int, settings: SearchSettings) -> list[ClipMatch]:
+        """The best clip of each of the k best videos, the best first; equal scores in the order of their paths.
+
+        Raises:
+            ConfigError: if k is less than 1.
+            ShapeError: if the query does not have the library's embedding size.
+            DamagedLibraryError: if stored embeddings are not what was written.
+        """
+        if k < 1:
+            raise ConfigError(f"k must be at least 1, got {k}.")
+        self._check([query])
+        num_clips = len(self._snapshot.clip_keys)
+        if not num_clips:
+            return []
+        exhaustive = settings.exhaustive
+        if exhaustive or (exhaustive is None and num_clips <= EXHAUSTIVE_UP_TO):
+            return self._matches(np.arange(num_clips), self._all_clips(), query, k, settings)
+        rows = self._candidates(query, k, settings.candidates)
+        return self._matches(rows, self._some_clips(rows), query, k, settings)
+
+    def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Float32:
+        """Every query against every indexed video, by its best clip; exact.
+
+        Returns:
+            float32 [V, C], videos in the order of the snapshot.
+
+        Raises:
+            ShapeError: if a query does not have the library's embedding size.
+            DamagedLibraryError: if stored embeddings are not what was written.
+        """
+        self._check(queries)
+        _, starts = np.unique(self._snapshot.clip_videos, return_index=True)
+        scores = np.empty((len(starts), len(queries)), np.float32)
+        if not scores.size:
+            return scores
+        done = 0
+        for part in self._all_clips().scores(queries, settings):
+            scores[:, done : done + part.shape[1]] = np.maximum.reduceat(part, starts, axis=0)
+            done += part.shape[1]
+        return scores
+
+    def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
+        for query in queries:
+            if query.event.size != self._embed_dim:
+                raise ShapeError(
+                    f"a query must have embed_dim {self._embed_dim} as the library has, got {query.event.size}."
+                )
+
+    def _all_clips(self) -> PackedClips:
+        with self._lock:
+            if self._packed is None:
+                self._packed = PackedClips.from_clips(self._snapshot.clips(range(len(self._snapshot.clip_keys))))
+            return self._packed
+
+    def _some_clips(self, rows: npt.NDArray[np.int64]) -> PackedClips:
+        packed = self._packed
+        return PackedClips.from_clips(self._snapshot.clips(rows.tolist())) if packed is None else packed.take(rows)
+
+    def _candidates(self, query: QueryEmbeddings, k: int, count: int) -> npt.NDArray[np.int64]:
+        """Positions of the clips to re-rank, ascending, of at least k videos if there are so many."""
+        with self._lock:
+            index = self._index = self._index or self._make_index()
+        event = unit_vectors(query.event)
+        count = max(count, k)
+        while True:
+            rows = np.sort(index.nearest(event, count))
+            if len(np.unique(self._snapshot.clip_videos[rows])) >= k or count >= len(self._snapshot.clip_keys):
+                return rows
+            count *= 2
+
+    def _matches(
+        self,
+        rows: npt.NDArray[np.int64],
+        packed: PackedClips,
+        query: QueryEmbeddings,
+        k: int,
+        settings: SearchSettings,
+    ) -> list[ClipMatch]:
+        """Re-rank clips at ascending positions.
+
+        Matrix products round by where a row lies, so that equal clips may differ in the last digit: the videos at the
+        top are scored once more, each by itself, before they are put in order.
+        """
+        (scores,) = (part[:, 0] for part in packed.scores([query], settings))
+        best_first = np.argsort(-scores, kind="stable")
+        _, firsts = np.unique(self._snapshot.clip_videos[rows[best_first]], return_index=True)
+        best = best_first[np.sort(firsts)]  # each video's best clip, the best video first
+        reach = scores[best[:k]][-1] - _ROUNDING
+        best = np.sort(best[: k + _EQUALS][scores[best[: k + _EQUALS]] >= reach])
+        clips = self._snapshot.clips(rows[best].tolist())
+        videos = [self._snapshot.videos[video].path for video in self._snapshot.clip_videos[rows[best]].tolist()]
+        matches = [_match(video, clip, query, settings) for video, clip in zip(videos, clips, strict=True)]
+        return sorted(matches, key=lambda match: -match.score)[:k]
+
+
+def _match(video: str, clip: ClipEmbeddings, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
+    packed = PackedClips.from_clips([clip])
+    levels = packed.levels([query], settings).map(lambda level: float(level[0, 0]))
+    sharpness, fusion = settings.sharpness, settings.fusion
+    action_weights, _ = alignment(clip.action, query.action, sharpness=sharpness)
+    entity_weights, _ = alignment(clip.entity, query.entity, sharpness=sharpness)
+    weights = np.concatenate([action_weights, entity_weights])
+    relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
+    return ClipMatch(
+        video=video,
+        start_s=clip.start_s,
+        end_s=clip.end_s,
+        score=float(settings.fuse(levels)),
+        levels=levels,
+        action_similarities=packed_similarities(packed.action, query.action, sharpness=sharpness, fusion=fusion)[
+            0
+        ],
+        entity_similarities=packed_similarities(packed.entity, query.entity, sharpness=sharpness, fusion=fusion)[
+            0
+        ],
+        action_weights=action_weights,
+        entity_weights=entity_weights,
+        times_s=clip.times_s,
+        moment=cut_moment(clip.times_s, relevance, start_s=clip.start_s, end_s=clip.end_s),
+    )

@@ -1,0 +1,189 @@
+"""One committed version of the SQLite store, read in a single transaction and checked for completeness."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DamagedLibraryError
+from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord
+from hgrkit.library.schema import CLIPS, HEAD, SEGMENTS, VIDEOS
+from hgrkit.library.segment import Segment, SegmentRecord
+from hgrkit.library.store import Version
+from hgrkit.library.video_row import record_from_row
+
+__all__ = ["SEGMENT_FOLDER", "SegmentCache", "SqliteSnapshot", "read_snapshot"]
+
+SEGMENT_FOLDER = "segments"
+
+_SEGMENT_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
+
+
+class SegmentCache:
+    """The segments that were opened, by number: a segment never changes, so every version shares it."""
+
+    def __init__(self, folder: Path, *, embed_dim: int) -> None:
+        self._folder = folder / SEGMENT_FOLDER
+        self._embed_dim = embed_dim
+        self._segments: dict[int, Segment] = {}
+        self._lock = Lock()
+
+    def get(self, number: int, record: SegmentRecord) -> Segment:
+        """The segment, opened and checked the first time.
+
+        Raises:
+            DamagedLibraryError: if its file is not what was written.
+        """
+        with self._lock:
+            if number not in self._segments:
+                if not _SEGMENT_NAME.fullmatch(record.file):
+                    raise DamagedLibraryError(f"{record.file!r} is no name of a segment in {self._folder}.")
+                self._segments[number] = Segment(self._folder / record.file, record, embed_dim=self._embed_dim)
+            return self._segments[number]
+
+    def keep(self, numbers: set[int]) -> None:
+        """Let go of all other segments."""
+        with self._lock:
+            for number in self._segments.keys() - numbers:
+                del self._segments[number]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _ClipTable:
+    """Columns of the living clips, [V] each, in the order of the snapshot's videos."""
+
+    keys: npt.NDArray[np.int64]
+    videos: npt.NDArray[np.int64]
+    start_s: npt.NDArray[np.float64]
+    end_s: npt.NDArray[np.float64]
+    segments: npt.NDArray[np.int64]
+    segment_rows: npt.NDArray[np.int64]
+    first_frames: npt.NDArray[np.int64]
+    num_frames: npt.NDArray[np.int64]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SqliteSnapshot:
+    """What `read_snapshot` found; implements `hgrkit.library.store.Snapshot`."""
+
+    version: Version
+    videos: tuple[VideoRecord, ...]
+    _table: _ClipTable
+    _segments: Mapping[int, SegmentRecord]
+    _cache: SegmentCache
+    _embed_dim: int
+
+    @property
+    def clip_keys(self) -> npt.NDArray[np.int64]:
+        """[V] the clips' numbers."""
+        return self._table.keys
+
+    @property
+    def clip_videos(self) -> npt.NDArray[np.int64]:
+        """[V] positions in `videos`."""
+        return self._table.videos
+
+    def events(self) -> Float32:
+        """[V, D] the event embeddings."""
+        events = np.empty((len(self._table.keys), self._embed_dim), np.float32)
+        by_segment = np.argsort(self._table.segments, kind="stable")
+        numbers, starts = np.unique(self._table.segments[by_segment], return_index=True)
+        for number, rows in zip(numbers.tolist(), np.split(by_segment, starts[1:]), strict=True):
+            events[rows] = self._segment(number).event[self._table.segment_rows[rows]]
+        return events
+
+    def clips(self, rows: Sequence[int]) -> list[ClipEmbeddings]:
+        """The clips at these positions."""
+        return [self._clip(row) for row in rows]
+
+    def _clip(self, row: int) -> ClipEmbeddings:
+        table = self._table
+        first = int(table.first_frames[row])
+        return self._segment(int(table.segments[row])).clip(
+            int(table.segment_rows[row]),
+            slice(first, first + int(table.num_frames[row])),
+            start_s=float(table.start_s[row]),
+            end_s=float(table.end_s[row]),
+        )
+
+    def _segment(self, number: int) -> Segment:
+        return self._cache.get(number, self._segments[number])
+
+
+def read_snapshot(connection: sqlite3.Connection, *, cache: SegmentCache, embed_dim: int) -> SqliteSnapshot:
+    """Read what is committed and check that nothing of it is missing.
+
+    Raises:
+        DamagedLibraryError: if rows are changed, lost, or point to nothing.
+    """
+    _, number, token, num_videos, num_clips, _ = HEAD.only(connection)
+    videos = list(VIDEOS.rows(connection, "1 ORDER BY path"))
+    segments = {row[0]: _segment_record(row) for row in SEGMENTS.rows(connection)}
+    clips = list(CLIPS.rows(connection, "removed_in IS NULL"))
+    if (len(videos), len(clips)) != (num_videos, num_clips):
+        raise _incomplete(
+            f"{len(videos)} videos and {len(clips)} clips are there instead of {num_videos} and {num_clips}"
+        )
+    _check_references(connection, videos, segments, clips)
+    places = {row[0]: place for place, row in enumerate(videos)}
+    return SqliteSnapshot(
+        version=Version(number, token),
+        videos=tuple(map(record_from_row, videos)),
+        table=_clip_table(clips, places),
+        segments=segments,
+        cache=cache,
+        embed_dim=embed_dim,
+    )
+
+
+def _segment_record(row: tuple[Any, ...]) -> SegmentRecord:
+    _, file, clips, frames, num_bytes, block_bytes, digests = row
+    return SegmentRecord(
+        file=file, clips=clips, frames=frames, num_bytes=num_bytes, block_bytes=block_bytes, digests=digests
+    )
+
+
+def _check_references(
+    connection: sqlite3.Connection,
+    videos: list[tuple[Any, ...]],
+    segments: Mapping[int, SegmentRecord],
+    clips: list[tuple[Any, ...]],
+) -> None:
+    """Every video has its clips, every clip its frames, and every segment a row, living or tombstone, for each clip."""
+    if Counter(row[1] for row in clips) != Counter({row[0]: row[8] for row in videos if row[8]}):
+        raise _incomplete("clips of some video are missing")
+    for _, _, _, _, _, segment, segment_row, first_frame, frames, _ in clips:
+        record = segments.get(segment)
+        if record is None or segment_row >= record.clips or first_frame + frames > record.frames:
+            raise _incomplete(f"a clip points behind the end of segment {segment}")
+    written = dict(connection.execute("SELECT segment_id, COUNT(*) FROM clips GROUP BY segment_id"))
+    if written != {number: record.clips for number, record in segments.items()}:
+        raise _incomplete("clips of some segment are missing")
+
+
+def _clip_table(clips: list[tuple[Any, ...]], places: Mapping[int, int]) -> _ClipTable:
+    ordered = sorted(clips, key=lambda row: (places[row[1]], row[2]))
+    columns = list(zip(*ordered, strict=True)) or [()] * len(CLIPS.columns)
+    return _ClipTable(
+        keys=np.array(columns[0], np.int64),
+        videos=np.array([places[video] for video in columns[1]], np.int64),
+        start_s=np.array(columns[3], np.float64),
+        end_s=np.array(columns[4], np.float64),
+        segments=np.array(columns[5], np.int64),
+        segment_rows=np.array(columns[6], np.int64),
+        first_frames=np.array(columns[7], np.int64),
+        num_frames=np.array(columns[8], np.int64),
+    )
+
+
+def _incomplete(what: str) -> DamagedLibraryError:
+    return DamagedLibraryError(f"the library's database is damaged: {what}; restore the library from a backup.")

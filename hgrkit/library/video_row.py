@@ -1,0 +1,64 @@
+"""Video records as rows of the table `videos`, and paths as the bytes that the file system knows them by."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hgrkit.errors import ConfigError
+from hgrkit.library.records import VideoRecord
+from hgrkit.library.schema import Value
+
+__all__ = ["path_bytes", "record_from_row", "row_from_record"]
+
+
+def path_bytes(path: str) -> bytes:
+    """The key of a path; bytes that are no UTF-8 come and go as Python's surrogate escapes.
+
+    Raises:
+        ConfigError: if the path holds what no file system gave.
+    """
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"the path {path!r} cannot be stored: {error.reason}.") from None
+
+
+def row_from_record(number: int, record: VideoRecord, clips: int) -> tuple[Value, ...]:
+    """A row of `videos`.
+
+    Raises:
+        ConfigError: if the path or the metadata cannot be stored.
+    """
+    try:
+        metadata = json.dumps(dict(record.metadata), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the metadata of {record.path!r} is no JSON object: {error}.") from error
+    return (
+        number,
+        path_bytes(record.path),
+        record.content,
+        record.size,
+        record.mtime_ns,
+        record.state,
+        None if record.reason is None else record.reason.encode("utf-8", "backslashreplace").decode(),
+        None if record.duration_s is None else float(record.duration_s),
+        clips,
+        metadata,
+    )
+
+
+def record_from_row(row: tuple[Any, ...]) -> VideoRecord:
+    """The record of a row whose digest was checked."""
+    _, path, content, size, mtime_ns, state, reason, duration_s, clips, metadata = row
+    return VideoRecord(
+        path=path.decode("utf-8", "surrogateescape"),
+        content=content,
+        size=size,
+        mtime_ns=mtime_ns,
+        state=state,
+        reason=reason,
+        duration_s=duration_s,
+        clips=clips,
+        metadata=json.loads(metadata),
+    )

@@ -1,0 +1,212 @@
+"""Compares clips with sentences at every level, on tensors that carry gradients (HGR, section 3.4).
+
+The attended vector is never formed: with unit frames `u_t`, lengths `n_t` and `G = U U^T` (once a clip),
+`(sum_t w_t x_t) . p` and `||sum_t w_t x_t||^2` need only the cosines, the lengths and G.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
+from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.levels import PerLevel
+
+__all__ = ["Fusion", "Matcher", "Scores"]
+
+Fusion = Literal["embed", "sim"]
+
+EPSILON = 1e-10
+"""The smallest length that a vector is divided by."""
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Scores:
+    """How well each clip fits each sentence.
+
+    Attributes:
+        fused: weighted mean over the levels, [V, C].
+        levels: each level's own score, [V, C], in [-1, 1]; 0 where the sentence has no node of the level.
+    """
+
+    fused: Tensor
+    levels: PerLevel[Tensor]
+
+    def __repr__(self) -> str:
+        clips, captions = self.fused.shape
+        return f"Scores(clips={clips}, captions={captions})"
+
+
+class Matcher(nn.Module):
+    """Scores clips against sentences; it has no weights of its own.
+
+    For a node p and a clip's real frames x_t: `s_t = cos(x_t, p)`; `r = max(s, 0) / max(||max(s, 0)||, 1e-10)`;
+    `w = softmax(sharpness r)`; the node's similarity is `cos(sum_t w_t x_t, p)` for `embed`, `sum_t w_t s_t` for
+    `sim`. A level's score is the mean over the sentence's real nodes; the event's is one cosine.
+
+    Args:
+        sharpness: lambda of the softmax over frames, positive.
+        fusion: `embed` compares the attended frame with the node, `sim` averages the frames' similarities.
+        level_weights: of event, action and entity in the fused score; they are scaled to sum to one.
+        chunk_elements: frame-node similarities held at once; smaller takes less memory, never other numbers.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+
+    Source: HGR (arXiv 2003.00392), section 3.4.
+    """
+
+    def __init__(
+        self,
+        *,
+        sharpness: float = 4.0,
+        fusion: Fusion = "embed",
+        level_weights: Sequence[float] = (1.0, 1.0, 1.0),
+        chunk_elements: int = 1 << 23,
+    ) -> None:
+        super().__init__()
+        if not sharpness > 0:
+            raise ConfigError(f"sharpness must be positive, got {sharpness}.")
+        if fusion not in ("embed", "sim"):
+            raise ConfigError(f"fusion must be 'embed' or 'sim', got {fusion!r}.")
+        weights = tuple(float(weight) for weight in level_weights)
+        if len(weights) != 3 or min(weights) < 0 or not sum(weights) > 0:
+            raise ConfigError(
+                f"level_weights must be three numbers, none negative, for event, action and entity; got {weights}."
+            )
+        if chunk_elements < 1:
+            raise ConfigError(f"chunk_elements must be at least 1, got {chunk_elements}.")
+        self.sharpness = float(sharpness)
+        self.fusion: Fusion = fusion
+        self.level_weights = weights
+        self.chunk_elements = chunk_elements
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an equal matcher."""
+        return {
+            "sharpness": self.sharpness,
+            "fusion": self.fusion,
+            "level_weights": list(self.level_weights),
+        }
+
+    def forward(self, video: VideoEmbeddings, text: TextEmbeddings) -> Scores:
+        """Score every clip against every sentence.
+
+        Raises:
+            ShapeError: if the embedding sizes differ, or a clip has no frame.
+        """
+        video, text = _checked(video, text)
+        levels = PerLevel(
+            event=_unit(video.event) @ _unit(text.event).T,
+            action=self._level(video.action, video.frame_mask, text.action, text.action_mask),
+            entity=self._level(video.entity, video.frame_mask, text.entity, text.entity_mask),
+        )
+        return Scores(fused=self.fuse(levels), levels=levels)
+
+    def fuse(self, levels: PerLevel[Tensor]) -> Tensor:
+        """The levels' weighted mean."""
+        total = sum(self.level_weights)
+        event, action, entity = (weight / total for weight in self.level_weights)
+        return event * levels.event + action * levels.action + entity * levels.entity
+
+    def align(self, video: VideoEmbeddings, text: TextEmbeddings) -> PerLevel[Tensor]:
+        """The alignment: how much each frame bears on each node.
+
+        Returns:
+            Weights [V, C, P, F] that sum to one over a clip's real frames; rows of absent nodes are zero. The
+            event compares wholes, so its weights (P = 1) are even over the real frames.
+        """
+        video, text = _checked(video, text)
+        real = video.frame_mask.to(video.event.dtype)
+        even = real / real.sum(dim=1, keepdim=True)
+        return PerLevel(
+            event=even[:, None, None, :].expand(-1, len(text), 1, -1),
+            action=self._aligned(video.action, video.frame_mask, text.action, text.action_mask),
+            entity=self._aligned(video.entity, video.frame_mask, text.entity, text.entity_mask),
+        )
+
+    def _aligned(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor, node_mask: Tensor) -> Tensor:
+        cosines = torch.einsum("vfd,cpd->vfcp", _unit(frames), _unit(nodes))
+        weights = self._weights(cosines.flatten(2), frame_mask).view(cosines.shape)  # [V, F, C, P]
+        return weights.masked_fill(~node_mask, 0).permute(0, 2, 3, 1)
+
+    def _level(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor, node_mask: Tensor) -> Tensor:
+        """One level's scores: frames [V, F, D], nodes [C, P, D] -> [V, C]."""
+        captions = node_mask.nonzero()[:, 0]  # the sentence of each real node
+        similarities = self._similarities(frames, frame_mask, nodes[node_mask])
+        sums = similarities.new_zeros(frames.shape[0], nodes.shape[0]).index_add(1, captions, similarities)
+        counts: Tensor = node_mask.sum(dim=1).clamp(min=1)
+        return sums / counts
+
+    def _similarities(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor) -> Tensor:
+        """Frames [V, F, D] and nodes [N, D] -> [V, N], a chunk of clips and nodes at a time."""
+        nodes = _unit(nodes)
+        num_clips, num_frames = frame_mask.shape
+        node_step = max(1, min(len(nodes), self.chunk_elements // num_frames))
+        clip_step = max(1, self.chunk_elements // (num_frames * node_step))
+        rows = []
+        for clips in _slices(num_clips, clip_step):
+            mask = frame_mask[clips]
+            norms = torch.linalg.vector_norm(frames[clips], dim=-1).masked_fill(~mask, 0)  # [v, F]
+            units = _unit(frames[clips]).masked_fill(~mask[:, :, None], 0)  # [v, F, D]
+            gram = units @ units.transpose(1, 2) if self.fusion == "embed" else None  # [v, F, F]
+            parts = [self._fused(units, norms, gram, nodes[part], mask) for part in _slices(len(nodes), node_step)]
+            rows.append(torch.cat(parts, dim=1))
+        return torch.cat(rows) if rows else frames.new_zeros(0, len(nodes))
+
+    def _fused(self, units: Tensor, norms: Tensor, gram: Tensor | None, nodes: Tensor, mask: Tensor) -> Tensor:
+        """One chunk: unit frames [v, F, D], lengths [v, F], unit nodes [n, D] -> [v, n]."""
+        cosines = units @ nodes.T  # [v, F, n]
+        weights = self._weights(cosines, mask)
+        if gram is None:
+            return (weights * cosines).sum(dim=1)
+        scaled = weights * norms[:, :, None]  # x_t = norm_t u_t
+        product = (scaled * cosines).sum(dim=1)
+        length: Tensor = (scaled * (gram @ scaled)).sum(dim=1).clamp(min=EPSILON**2).sqrt()
+        return product / length
+
+    def _weights(self, cosines: Tensor, frame_mask: Tensor) -> Tensor:
+        """Alignment weights over the frames: [V, F, N] -> [V, F, N], zero where a frame is padding."""
+        padding = ~frame_mask[:, :, None]
+        positive = cosines.masked_fill(padding, 0).relu()
+        lengths: Tensor = torch.linalg.vector_norm(positive, dim=1, keepdim=True)
+        logits = self.sharpness * (positive / lengths.clamp(min=EPSILON))
+        return logits.masked_fill(padding, -torch.inf).softmax(dim=1)
+
+    def extra_repr(self) -> str:
+        """The settings, for `repr`."""
+        return f"sharpness={self.sharpness}, fusion={self.fusion!r}, level_weights={self.level_weights}"
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Vectors of length one along the last axis; zero stays zero."""
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / lengths.clamp(min=EPSILON)
+
+
+def _slices(size: int, step: int) -> Iterator[slice]:
+    """Slices of at most `step` that cover `size`; one empty slice if it is zero."""
+    return (slice(start, start + step) for start in range(0, max(size, 1), step))
+
+
+def _checked(video: VideoEmbeddings, text: TextEmbeddings) -> tuple[VideoEmbeddings, TextEmbeddings]:
+    """Embeddings that fit each other, in at least float32: half precision is too coarse for the softmax."""
+    if video.event.shape[1] != text.event.shape[1]:
+        raise ShapeError(
+            f"clips have {video.event.shape[1]} numbers at the event level, sentences {text.event.shape[1]}; "
+            "both encoders must have the same embed_dim."
+        )
+    if not bool(video.frame_mask.any(dim=1).all()):
+        raise ShapeError("a clip has no real frame; every row of frame_mask needs at least one True.")
+    video = attrs.evolve(video, event=_full(video.event), action=_full(video.action), entity=_full(video.entity))
+    return video, attrs.evolve(text, event=_full(text.event), action=_full(text.action), entity=_full(text.entity))
+
+
+def _full(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -1,0 +1,141 @@
+"""The model: a text encoder, a video encoder and a matcher that fit each other (HGR, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import attrs
+import torch
+from torch import nn
+
+from hgrkit.embeddings import TextEmbeddings
+from hgrkit.errors import ConfigError
+from hgrkit.graph import RoleGraph
+from hgrkit.matching.matcher import Matcher, Scores
+from hgrkit.text.graph_batch import GraphBatch
+from hgrkit.video.features import VideoFeatures
+from hgrkit.video.video_encoder import VideoEncoder
+
+__all__ = ["HgrModel", "ModelOrigin", "TextModel"]
+
+
+@runtime_checkable
+class TextModel(Protocol):
+    """What every text encoder offers, beside being a `torch.nn.Module`.
+
+    Attributes:
+        kind: name of its type in a model folder's `config.json`, a key of `hgrkit.builder.TEXT_ENCODERS`.
+        embed_dim: D.
+        settings: the JSON arguments that make an encoder of the same shape.
+    """
+
+    kind: str
+    embed_dim: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The JSON arguments that make an encoder of the same shape."""
+        ...
+
+    def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
+        """Batch role graphs as this encoder reads them."""
+        ...
+
+    def write_files(self, folder: Path) -> None:
+        """Write what a model folder needs beside the weights."""
+        ...
+
+    def __call__(self, batch: GraphBatch, /) -> TextEmbeddings:
+        """Encode C sentences."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class ModelOrigin:
+    """What a model was made for, kept beside its weights.
+
+    Attributes:
+        name: what the model is called.
+        frame_encoder: name of the frame encoder whose features it reads; `None` if it reads feature files only.
+        sampling: how frames were picked in training, as the video side writes it.
+        clip_seconds: length of the clips that it was trained on.
+    """
+
+    name: str = ""
+    frame_encoder: str | None = None
+    sampling: Any = None
+    clip_seconds: float | None = None
+
+
+class HgrModel(nn.Module):
+    """Both encoders and the matcher.
+
+    Args:
+        text: a `TextEncoder`, or another module that is a `TextModel`.
+        video: turns frame features into embeddings.
+        matcher: compares the two; the published settings by default.
+        origin: what the model was made for.
+
+    Raises:
+        ConfigError: if the encoders' embedding sizes differ, or the text encoder is not a module.
+
+    Source: HGR (arXiv 2003.00392), section 3.
+    """
+
+    text: TextModel
+    video: VideoEncoder
+    matcher: Matcher
+
+    def __init__(
+        self,
+        *,
+        text: TextModel,
+        video: VideoEncoder,
+        matcher: Matcher | None = None,
+        origin: ModelOrigin | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(text, nn.Module):
+            raise ConfigError(f"the text encoder must be a torch module, got {type(text).__name__}.")
+        if text.embed_dim != video.embed_dim:
+            raise ConfigError(
+                f"the text encoder has embed_dim={text.embed_dim}, the video encoder embed_dim={video.embed_dim}; "
+                "they must be equal."
+            )
+        self.text = text
+        self.video = video
+        self.matcher = matcher if matcher is not None else Matcher()
+        self.origin = origin if origin is not None else ModelOrigin()
+
+    @property
+    def embed_dim(self) -> int:
+        """D, the size of every embedding."""
+        return self.video.embed_dim
+
+    @property
+    def feature_dim(self) -> int:
+        """K, the numbers of a frame's features."""
+        return self.video.feature_dim
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.video.pooling.weight.device
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What `config.json` of a model folder says, but for the format."""
+        origin = {name: value for name, value in attrs.asdict(self.origin).items() if value is not None}
+        return {
+            **origin,
+            "text": {"type": self.text.kind, **self.text.settings},
+            "video": self.video.settings,
+            "matcher": self.matcher.settings,
+        }
+
+    def forward(self, features: VideoFeatures, graphs: GraphBatch) -> Scores:
+        """Score every clip against every sentence."""
+        scores: Scores = self.matcher(self.video(features), self.text(graphs))
+        return scores

@@ -1,0 +1,44 @@
+"""Finds a model by name or by folder; models are packages of their own (entry-point group `hgrkit.models`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hgrkit.errors import ModelNotFoundError, PluginError
+from hgrkit.registry import Registry
+
+__all__ = ["DEFAULT_MODEL", "MODELS", "model_folder"]
+
+MODELS = Registry("hgrkit.models", "model", ModelNotFoundError)
+"""Installed models. An entry point names a callable without arguments that returns the model's folder."""
+
+DEFAULT_MODEL = "mini"
+"""The installed model that the name `default` stands for."""
+
+CONFIG_FILE = "config.json"
+
+
+def model_folder(model: str | Path) -> Path:
+    """The folder of a model.
+
+    Args:
+        model: `default`, the name of an installed model, or the path of a model folder. A path wins over a name.
+
+    Raises:
+        ModelNotFoundError: if it is neither; the message lists the installed names.
+        PluginError: if the model's package cannot be loaded.
+    """
+    path = Path(model)
+    if (path / CONFIG_FILE).is_file():
+        return path
+    if path.is_dir():
+        raise ModelNotFoundError(f"{str(model)!r} is a folder without {CONFIG_FILE}, so it is not a model folder.")
+    name = DEFAULT_MODEL if model == "default" else str(model)
+    try:
+        plugin = MODELS.find(name)
+    except ModelNotFoundError as error:
+        raise ModelNotFoundError(f"{error} Nor is there a model folder {str(model)!r}.") from None
+    folder = plugin.load()()
+    if not (Path(folder) / CONFIG_FILE).is_file():
+        raise PluginError(f"the model {name!r} ({plugin.distribution}) has no {CONFIG_FILE} in {folder}.")
+    return Path(folder)

@@ -1,0 +1,87 @@
+"""Third step of the Lark parser: tags refined by their neighbours, so that the grammar needs one token of foresight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hgrkit.parsing.lexicon import AUXILIARY_TAGS, VERB_TAGS
+
+__all__ = ["COMPLEX_PREPOSITIONS", "refine"]
+
+COMPLEX_PREPOSITIONS = frozenset(
+    tuple(phrase.split())
+    for phrase in (
+        "in front of|on top of|next to|out of|off of|inside of|outside of|because of|instead of|close to|in between|"
+        "along with|away from|up to|down to|over to|back to|on to|in to|ahead of|such as|as well as|all over|"
+        "out from|all around|up against|right next to|near to|according to|due to|together with|off to|out onto|out into"
+    ).split("|")
+)
+_STARTS = frozenset(phrase[0] for phrase in COMPLEX_PREPOSITIONS)
+_LONGEST = max(map(len, COMPLEX_PREPOSITIONS))
+_DIRECTIONS = frozenset("up down over out back around across off away forward inside in along".split())
+_GOALS = frozenset("to from into onto toward towards out through".split())
+_BEFORE_INNER = AUXILIARY_TAGS | {"NEG", "TO"}
+_NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
+
+
+def refine(words: Sequence[str], tags: Sequence[str]) -> list[str]:
+    """Tags for the grammar: complex prepositions, `INNER` adverbs of a verb group, `DEGREE` adverbs and `LINK`s.
+
+    >>> refine("a man stands in front of a very big dog".split(),
+    ...        "DET NOUN VBZ PREP NOUN PREP DET ADV ADJ NOUN".split())[3:8]
+    ['PREP', 'PREP', 'PREP', 'DET', 'DEGREE']
+    """
+    refined = list(tags)
+    size = len(words)
+    position = 0
+    while position < size:
+        length = _complex_preposition(words, refined, position)
+        if length:
+            refined[position : position + length] = ["PREP"] * length
+            position += length
+            continue
+        refined[position] = _refined(words, refined, position)
+        position += 1
+    return refined
+
+
+def _complex_preposition(words: Sequence[str], tags: Sequence[str], position: int) -> int:
+    if words[position] in _STARTS:
+        for length in range(_LONGEST, 1, -1):
+            following = tags[position + length] if position + length < len(tags) else ""
+            if tuple(words[position : position + length]) in COMPLEX_PREPOSITIONS and following not in VERB_TAGS:
+                return length
+    if (
+        words[position] in _DIRECTIONS
+        and tags[position] in {"ADV", "PRT", "PREP"}
+        and position + 2 < len(tags)
+        and words[position + 1] in _GOALS
+        and tags[position + 2] in _NOMINAL | {"PREP"}
+    ):
+        return 2
+    return 0
+
+
+def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
+    tag = tags[position]
+    before = tags[position - 1] if position else ""
+    after = tags[position + 1] if position + 1 < len(tags) else ""
+    if tag == "ADV":
+        return _refined_adverb(tags, position, before, after)
+    if tag == "CC" and before == "ADJ" and after == "ADJ" and words[position] in {"and", "or", "&"}:
+        return "LINK"
+    if tag == "PUNCT" and words[position] == "," and before in {"ADJ", "NUM"} and after == "ADJ":
+        return "LINK"
+    if tag == "TO" and after in _NOMINAL:
+        return "PREP"
+    return tag
+
+
+def _refined_adverb(tags: Sequence[str], position: int, before: str, after: str) -> str:
+    if after in {"ADJ", "NUM"}:
+        return "DEGREE"
+    following = position + 1
+    while following < len(tags) and tags[following] == "ADV" and following - position < 4:
+        following += 1
+    verb_follows = following < len(tags) and tags[following] in VERB_TAGS | {"BE"}
+    return "INNER" if before in _BEFORE_INNER | {"INNER"} and verb_follows else "ADV"

@@ -1,0 +1,124 @@
+"""Chooses what a library is made with: the model, the frame encoder and how frames are picked."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+import attrs
+
+from hgrkit.checkpoint import load_model, model_fingerprint
+from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.library.manifest import Manifest
+from hgrkit.model import HgrModel
+from hgrkit.model_registry import model_folder
+from hgrkit.video.frame_encoder import FrameEncoder, load_frame_encoder, resolve_device
+from hgrkit.video.sampling import Sampling, parse_sampling
+
+__all__ = ["DEFAULT_CLIP_SECONDS", "DEFAULT_SAMPLING", "FEATURES_ONLY", "LoadedModel", "Parts"]
+
+FEATURES_ONLY = "features"
+"""The frame encoder's name where there is none: frame features come from files."""
+
+DEFAULT_SAMPLING = "fps:2"
+DEFAULT_CLIP_SECONDS = 30.0
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class LoadedModel:
+    """A model as it was asked for, ready to run.
+
+    Attributes:
+        name: `default`, an installed name, or a folder.
+        fingerprint: of everything in its folder that decides its numbers.
+        model: on its device, in evaluation mode.
+    """
+
+    name: str
+    fingerprint: str
+    model: HgrModel
+
+    @classmethod
+    def load(cls, name: str | PathLike[str], *, device: str = "auto") -> LoadedModel:
+        """Load an installed model or a model folder.
+
+        Raises:
+            ModelNotFoundError: if there is no such model.
+            CheckpointError: if its folder is incomplete or damaged.
+            ConfigError: if the device cannot be used.
+        """
+        folder = model_folder(fspath(name))
+        return cls(
+            name=fspath(name),
+            fingerprint=model_fingerprint(folder),
+            model=load_model(folder, device=resolve_device(device)),
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Parts:
+    """What a library's embeddings come from.
+
+    Attributes:
+        model: turns features into embeddings.
+        frame_encoder: turns pictures into features; `None` if they come from files.
+        frame_encoder_name: what it is called, `features` if there is none.
+        sampling: how frames are picked.
+        clip_seconds: the longest clip that a video is cut into.
+    """
+
+    model: LoadedModel
+    frame_encoder: FrameEncoder | None
+    frame_encoder_name: str
+    sampling: Sampling
+    clip_seconds: float
+
+    @classmethod
+    def choose(
+        cls,
+        model: LoadedModel,
+        *,
+        frame_encoder: str | FrameEncoder | None = None,
+        sampling: str | Sampling | None = None,
+        clip_seconds: float | None = None,
+        device: str = "auto",
+    ) -> Parts:
+        """Fill in what was not asked for from what the model was made for, then from the defaults.
+
+        Raises:
+            FrameEncoderNotFoundError: if no such frame encoder is installed.
+            ShapeError: if its features do not fit the model.
+            ConfigError: if the sampling or the clip length cannot be used.
+        """
+        origin = model.model.origin
+        wanted = frame_encoder or origin.frame_encoder or FEATURES_ONLY
+        encoder = None if wanted == FEATURES_ONLY else load_frame_encoder(wanted, device=device)
+        name = wanted if isinstance(wanted, str) else type(wanted).__name__
+        if encoder is not None and encoder.feature_dim != model.model.feature_dim:
+            raise ShapeError(
+                f"the frame encoder {name!r} makes {encoder.feature_dim} numbers a frame, but the model "
+                f"{model.name!r} was built with feature_dim={model.model.feature_dim}."
+            )
+        picked = sampling or origin.sampling or DEFAULT_SAMPLING
+        length = clip_seconds if clip_seconds is not None else origin.clip_seconds or DEFAULT_CLIP_SECONDS
+        if not length > 0:
+            raise ConfigError(f"clip_seconds must be positive, got {length}.")
+        return cls(
+            model=model,
+            frame_encoder=encoder,
+            frame_encoder_name=name,
+            sampling=parse_sampling(picked) if isinstance(picked, str) else picked,
+            clip_seconds=float(length),
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        """What a library made with these parts says of itself."""
+        return Manifest(
+            model=self.model.name,
+            model_fingerprint=self.model.fingerprint,
+            frame_encoder=self.frame_encoder_name,
+            frame_encoder_fingerprint=self.frame_encoder.fingerprint if self.frame_encoder else FEATURES_ONLY,
+            sampling=str(self.sampling),
+            clip_seconds=self.clip_seconds,
+            embed_dim=self.model.model.embed_dim,
+        )

@@ -1,0 +1,111 @@
+"""What a search returns: hits, each with its moment, its level scores and what became of every phrase."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from hgrkit.graph import Role, RoleGraph
+from hgrkit.levels import Level, PerLevel
+
+__all__ = ["Hit", "Phrase", "SearchResult"]
+
+
+@attrs.frozen(kw_only=True)
+class Phrase:
+    """One action or entity of the query, as it was found in one clip.
+
+    Attributes:
+        text: the phrase's words.
+        role: `V` for an action, else the phrase's role in the query.
+        level: `action` or `entity`.
+        similarity: of the phrase and the clip, in [-1, 1].
+        times_s: [F] times of the clip's frames, in seconds from the video's beginning.
+        weights: [F] alignment: how much each frame bears on the phrase; they sum to one.
+    """
+
+    text: str
+    role: Role
+    level: Level
+    similarity: float
+    times_s: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def best_time_s(self) -> float:
+        """Time of the frame that bears most on the phrase, in seconds."""
+        best = max(range(len(self.weights)), key=self.weights.__getitem__)
+        return self.times_s[best]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The phrase as plain JSON types."""
+        return {
+            "text": self.text,
+            "role": self.role,
+            "level": self.level,
+            "similarity": self.similarity,
+            "times_s": list(self.times_s),
+            "weights": list(self.weights),
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Hit:
+    """One video of the answer, by its best clip.
+
+    Attributes:
+        rank: 1 for the best.
+        video: the path that the video was indexed under.
+        start_s: where the moment begins, in seconds from the video's beginning.
+        end_s: where it ends.
+        score: of the best clip, in [-1, 1].
+        levels: that clip's score at each level.
+        phrases: the query's actions and entities, in graph order.
+    """
+
+    rank: int
+    video: str
+    start_s: float
+    end_s: float
+    score: float
+    levels: PerLevel[float]
+    phrases: tuple[Phrase, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hit as plain JSON types."""
+        return {
+            "rank": self.rank,
+            "video": self.video,
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "score": self.score,
+            "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
+            "phrases": [phrase.to_dict() for phrase in self.phrases],
+        }
+
+
+@attrs.frozen(kw_only=True)
+class SearchResult:
+    """The answer to one query.
+
+    Attributes:
+        query: the text that was asked, or the graph's.
+        graph: how it was read.
+        hits: best first, one a video.
+        elapsed_ms: time from text to hits, in milliseconds.
+    """
+
+    query: str
+    graph: RoleGraph
+    hits: tuple[Hit, ...]
+    elapsed_ms: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain JSON types: what `hgrkit search --json` prints."""
+        return {
+            "query": self.query,
+            "graph": self.graph.to_dict(),
+            "hits": [hit.to_dict() for hit in self.hits],
+            "elapsed_ms": self.elapsed_ms,
+        }

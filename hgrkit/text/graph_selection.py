@@ -1,0 +1,169 @@
+"""What of a role graph enters a text encoder: which tokens, nodes and edges, and what the limits cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+import attrs
+
+from hgrkit.errors import ConfigError
+from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Node, Role, RoleGraph
+
+__all__ = [
+    "RELEASED_ROLES",
+    "GraphLimits",
+    "Omitted",
+    "SelectedGraph",
+    "SelectedNode",
+    "released_role_id",
+    "select",
+]
+
+RELEASED_ROLES: tuple[Role, ...] = (
+    ACTION_ROLE,
+    *("ARG1", "ARG0", "ARG2", "ARG3", "ARG4"),
+    *("ARGM-LOC", "ARGM-MNR", "ARGM-TMP", "ARGM-DIR", "ARGM-ADV"),
+    *("ARGM-PRP", "ARGM-PRD", "ARGM-COM", "ARGM-MOD"),
+    NOUN_ROLE,
+)
+"""The roles that have vectors of their own, in the order of the released models."""
+
+_ROLE_IDS = {prefix + role: number for number, role in enumerate(RELEASED_ROLES) for prefix in ("", "C-", "R-")}
+
+
+def released_role_id(role: Role) -> int:
+    """A role's id in the released models; `C-ROLE` and `R-ROLE` share ROLE's, an unknown role takes `NOUN`'s.
+
+    >>> released_role_id("ARG0"), released_role_id("R-ARG0"), released_role_id("ARGM-CAU")
+    (2, 2, 15)
+    """
+    return _ROLE_IDS.get(role, _ROLE_IDS[NOUN_ROLE])
+
+
+@attrs.frozen(kw_only=True)
+class GraphLimits:
+    """How much of a sentence enters an encoder; `None` is no limit. The defaults are the released models'.
+
+    Raises:
+        ConfigError: if a limit is negative.
+    """
+
+    max_actions: int | None = 4
+    max_entities: int | None = 6
+    max_tokens: int | None = 30
+
+    def __attrs_post_init__(self) -> None:
+        for name, limit in attrs.asdict(self).items():
+            if limit is not None and limit < 0:
+                raise ConfigError(f"{name} must be 0 or more, or None for no limit, got {limit}.")
+
+
+@attrs.frozen(kw_only=True)
+class Omitted:
+    """What the limits cut: nodes and tokens."""
+
+    actions: int = 0
+    entities: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: Omitted) -> Omitted:
+        """Both together."""
+        return Omitted(
+            actions=self.actions + other.actions,
+            entities=self.entities + other.entities,
+            tokens=self.tokens + other.tokens,
+        )
+
+    def __bool__(self) -> bool:
+        """Whether anything was cut."""
+        return bool(self.actions or self.entities or self.tokens)
+
+
+@attrs.frozen
+class SelectedNode:
+    """A node as it enters an encoder: where it comes from, its role, and its tokens among those kept."""
+
+    id: int
+    role: Role
+    tokens: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SelectedGraph:
+    """The part of a sentence's graph that enters an encoder.
+
+    Attributes:
+        words: the kept tokens.
+        actions: the kept actions, in graph order.
+        entities: the kept entities, in graph order.
+        edges: pairs of positions, (in `actions`, in `entities`).
+        omitted: what was left out.
+    """
+
+    words: tuple[str, ...]
+    actions: tuple[SelectedNode, ...]
+    entities: tuple[SelectedNode, ...]
+    edges: tuple[tuple[int, int], ...]
+    omitted: Omitted = Omitted()
+
+    @classmethod
+    def from_nodes(
+        cls,
+        words: Iterable[str],
+        *,
+        actions: Sequence[SelectedNode],
+        entities: Sequence[SelectedNode],
+        edges: Iterable[tuple[int, int]],
+        limits: GraphLimits,
+    ) -> SelectedGraph:
+        """Apply the limits.
+
+        A node whose first token lies past the kept ones is left out before actions and entities are counted; of
+        the others, the first `max_actions` and `max_entities` stay, without the tokens that were cut.
+
+        Args:
+            words: all tokens.
+            actions: all actions in graph order.
+            entities: all entities in graph order.
+            edges: pairs of ids, (action, entity).
+            limits: how much is kept.
+        """
+        all_words = tuple(words)
+        kept_words = all_words[: limits.max_tokens]
+        kept_actions = _first(actions, limits.max_actions, len(kept_words))
+        kept_entities = _first(entities, limits.max_entities, len(kept_words))
+        action_at = {node.id: position for position, node in enumerate(kept_actions)}
+        entity_at = {node.id: position for position, node in enumerate(kept_entities)}
+        return cls(
+            words=kept_words,
+            actions=kept_actions,
+            entities=kept_entities,
+            edges=tuple((action_at[a], entity_at[e]) for a, e in edges if a in action_at and e in entity_at),
+            omitted=Omitted(
+                actions=len(actions) - len(kept_actions),
+                entities=len(entities) - len(kept_entities),
+                tokens=len(all_words) - len(kept_words),
+            ),
+        )
+
+
+def select(graph: RoleGraph, limits: GraphLimits) -> SelectedGraph:
+    """What of a role graph enters an encoder; where node and edge disagree on a role, the edge decides."""
+    return SelectedGraph.from_nodes(
+        graph.tokens,
+        actions=[_selected(graph, node) for node in graph.actions],
+        entities=[_selected(graph, node) for node in graph.entities],
+        edges=[(edge.action, edge.entity) for edge in graph.edges],
+        limits=limits,
+    )
+
+
+def _selected(graph: RoleGraph, node: Node) -> SelectedNode:
+    return SelectedNode(node.id, graph.role(node), tuple(range(node.span.start, node.span.stop)))
+
+
+def _first(nodes: Iterable[SelectedNode], limit: int | None, num_tokens: int) -> tuple[SelectedNode, ...]:
+    """The first nodes that have a kept token, with their kept tokens."""
+    cut = (attrs.evolve(node, tokens=tuple(t for t in node.tokens if t < num_tokens)) for node in nodes)
+    return tuple(islice((node for node in cut if node.tokens), limit))

@@ -1,0 +1,161 @@
+"""Role graphs to embeddings at three levels on top of a frozen transformer: the default model's text side."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from hgrkit.embeddings import TextEmbeddings
+from hgrkit.errors import ConfigError
+from hgrkit.graph import RoleGraph
+from hgrkit.text.edge_policy import edge_policy
+from hgrkit.text.graph_attention import GraphAttention
+from hgrkit.text.graph_batch import GraphBatch
+from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits
+from hgrkit.text.sentence_reader import SentenceReader
+
+__all__ = ["SentenceTextEncoder"]
+
+MODEL_FILE = "sentence.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+
+STATE_SCALE = 8.0
+"""What sentence and node vectors are multiplied by after they are scaled to length one, so that Adam's steps fit."""
+
+
+class SentenceTextEncoder(nn.Module):
+    """Linear views of a frozen transformer's states, then messages along the role graph.
+
+    1. `SentenceReader`: states of words in context, and their mean, the sentence vector. It has no gradients.
+    2. event: a linear map of the sentence vector. Action, entity: a linear map of the mean state of the node's
+       words, one map for each level, times the vector of its role.
+    3. `GraphAttention` over event, actions and entities (`graph_layers=0`: none).
+
+    Args:
+        reader: the frozen transformer.
+        embed_dim: D.
+        num_roles: rows of the role vectors, in the order of `RELEASED_ROLES`; 0 for none. They start as ones.
+        graph_layers: rounds of messages along the graph.
+        graph_attention: weigh neighbours by attention instead of evenly.
+        graph_dropout: on messages.
+        dropout: on the transformer's vectors.
+        max_actions: actions that `batch` keeps of a sentence; `None` is no limit, as below.
+        max_entities: entities that `batch` keeps of a sentence.
+        max_tokens: tokens that `batch` keeps of a sentence.
+        edges: name of the edge policy that `batch` uses.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+
+    Source: HGR (arXiv 2003.00392), section 3.1, with another word encoder.
+    """
+
+    kind: ClassVar[str] = "sentence"
+
+    def __init__(
+        self,
+        *,
+        reader: SentenceReader,
+        embed_dim: int,
+        num_roles: int = len(RELEASED_ROLES),
+        graph_layers: int = 1,
+        graph_attention: bool = True,
+        graph_dropout: float = 0.0,
+        dropout: float = 0.0,
+        max_actions: int | None = None,
+        max_entities: int | None = None,
+        max_tokens: int | None = 128,
+        edges: str = "released",
+    ) -> None:
+        super().__init__()
+        self._settings: dict[str, Any] = {
+            name: value
+            for name, value in locals().items()
+            if name not in ("self", "reader") and not name.startswith("_")
+        }
+        if embed_dim < 1 or not 0 <= dropout < 1:
+            raise ConfigError(
+                f"embed_dim must be at least 1 and dropout in [0, 1), got {embed_dim} and {dropout}."
+            )
+        if num_roles and num_roles < len(RELEASED_ROLES):
+            raise ConfigError(f"num_roles must be 0 or at least {len(RELEASED_ROLES)}, got {num_roles}.")
+        edge_policy(edges)
+        self.reader = reader
+        self.embed_dim = embed_dim
+        self.limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
+        self.edges = edges
+        self.dropout = nn.Dropout(dropout)
+        self.event, self.action, self.entity = (nn.Linear(reader.hidden_size, embed_dim) for _ in range(3))
+        self.roles = nn.Embedding(num_roles, embed_dim) if num_roles else None
+        if self.roles is not None:
+            nn.init.ones_(self.roles.weight)
+        self.graph = GraphAttention(
+            embed_dim=embed_dim, num_layers=graph_layers, attention=graph_attention, dropout=graph_dropout
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments, beside the reader, that make an encoder of the same shape."""
+        return dict(self._settings)
+
+    @classmethod
+    def from_folder(cls, settings: dict[str, Any], folder: Path) -> Self:
+        """An encoder of these settings with the transformer of a model folder; its weights are not loaded."""
+        reader = SentenceReader(model=folder / MODEL_FILE, tokenizer=folder / TOKENIZER_FILE)
+        return cls(reader=reader, **settings)
+
+    def write_files(self, folder: Path) -> None:
+        """Write what a model folder needs beside the weights: the transformer and its tokeniser."""
+        for source, name in zip(self.reader.files, (MODEL_FILE, TOKENIZER_FILE), strict=True):
+            if source != folder / name:
+                shutil.copyfile(source, folder / name)
+
+    def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
+        """Batch role graphs under the encoder's own limits and edge policy."""
+        return GraphBatch.from_graphs(
+            graphs,
+            max_actions=self.limits.max_actions,
+            max_entities=self.limits.max_entities,
+            max_tokens=self.limits.max_tokens,
+            edges=self.edges,
+        )
+
+    def forward(self, batch: GraphBatch) -> TextEmbeddings:
+        """Encode C sentences."""
+        states = self.reader.read(batch.words)
+        device = self.event.weight.device
+        return self.encode(
+            torch.from_numpy(states.words).to(device), torch.from_numpy(states.sentence).to(device), batch
+        )
+
+    def encode(self, words: Tensor, sentence: Tensor, batch: GraphBatch) -> TextEmbeddings:
+        """Encode C sentences that the transformer has read: words [C, T, H], sentence [C, H]."""
+        nodes = torch.cat(
+            [
+                self.event(self.dropout(STATE_SCALE * sentence))[:, None],
+                self._nodes(self.action, words, batch.action_spans, batch.action_roles),
+                self._nodes(self.entity, words, batch.entity_spans, batch.entity_roles),
+            ],
+            dim=1,
+        )  # [C, N, D]
+        nodes = self.graph(nodes, batch.adjacency)
+        num_actions = batch.action_mask.shape[1]
+        return TextEmbeddings(
+            event=nodes[:, 0],
+            action=nodes[:, 1 : 1 + num_actions],
+            entity=nodes[:, 1 + num_actions :],
+            action_mask=batch.action_mask,
+            entity_mask=batch.entity_mask,
+        )
+
+    def _nodes(self, view: nn.Linear, words: Tensor, spans: Tensor, roles: Tensor) -> Tensor:
+        """Linear view of each node's mean state, times its role: [C, T, H] -> [C, P, D]."""
+        share = spans.to(words.dtype) / spans.sum(dim=2, keepdim=True).clamp(min=1)  # [C, P, T]
+        mean = nn.functional.normalize(share @ words, dim=2)
+        nodes: Tensor = view(self.dropout(STATE_SCALE * mean))
+        return nodes if self.roles is None else nodes * self.roles(roles)

@@ -1,0 +1,112 @@
+"""Reads sentences with a frozen transformer in ONNX form: words in context, without torch and without a hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Tokenizer
+
+from hgrkit.errors import CheckpointError
+
+__all__ = ["SentenceReader", "SentenceStates"]
+
+MAX_PIECES = 256
+"""Word pieces that are read of one sentence, its two end marks among them; later words have zero states."""
+
+Float32 = npt.NDArray[np.float32]
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class SentenceStates:
+    """Sentences as a transformer reads them.
+
+    Attributes:
+        words: mean state of each word's pieces, [C, T, H]; zeros for padding and for what was not read.
+        sentence: mean state of all pieces and end marks, scaled to length one, [C, H].
+    """
+
+    words: Float32
+    sentence: Float32
+
+    def __repr__(self) -> str:
+        sentences, words, size = self.words.shape
+        return f"SentenceStates(sentences={sentences}, words={words}, hidden_size={size})"
+
+
+class SentenceReader:
+    """A transformer over word pieces and its tokeniser.
+
+    Args:
+        model: an ONNX graph with the inputs `piece_ids` and `piece_mask`, int64 [C, L], and the output `states`,
+            float32 [C, L, H].
+        tokenizer: a `tokenizer.json` with the special tokens that the transformer expects.
+
+    Raises:
+        CheckpointError: if a file is missing or is not what it should be.
+
+    Source: sentence embedding by mean pooling, Reimers and Gurevych (arXiv 1908.10084), section 3.
+    """
+
+    def __init__(self, *, model: Path, tokenizer: Path) -> None:
+        for path in (model, tokenizer):
+            if not path.is_file():
+                raise CheckpointError(f"the text encoder needs {path}, which is missing; install the model again.")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            self._tokenizer = Tokenizer.from_file(str(tokenizer))
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(f"the text encoder in {model.parent} cannot be loaded: {reason}") from error
+        found = {item.name for item in (*self._session.get_inputs(), *self._session.get_outputs())}
+        if found != {"piece_ids", "piece_mask", "states"}:
+            raise CheckpointError(f"{model} must map piece_ids and piece_mask to states, it has {sorted(found)}.")
+        self.files = (model, tokenizer)
+        self.hidden_size = int(self._session.get_outputs()[0].shape[2])
+
+    def read(self, sentences: Sequence[Sequence[str]]) -> SentenceStates:
+        """Read C sentences of words, of up to T words each.
+
+        Sentences of equal length in pieces are read together, so that none is padded and none can change another.
+        """
+        encodings = self._tokenizer.encode_batch([_printable(words) for words in sentences], is_pretokenized=True)
+        by_length: dict[int, list[int]] = {}
+        for number, encoding in enumerate(encodings):
+            encoding.truncate(MAX_PIECES)
+            by_length.setdefault(len(encoding.ids), []).append(number)
+        num_words = max((len(words) for words in sentences), default=0)
+        words = np.zeros((len(sentences), num_words, self.hidden_size), np.float32)
+        sentence = np.zeros((len(sentences), self.hidden_size), np.float32)
+        for members in by_length.values():
+            states = self._states(np.array([encodings[number].ids for number in members], np.int64))
+            mean = states.mean(axis=1)
+            sentence[members] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+            for number, rows in zip(members, states, strict=True):
+                _mean_over_pieces(rows, encodings[number].word_ids, words[number])
+        return SentenceStates(words=words, sentence=sentence)
+
+    def _states(self, piece_ids: npt.NDArray[np.int64]) -> Float32:
+        feed = {"piece_ids": piece_ids, "piece_mask": np.ones_like(piece_ids)}
+        states: Float32 = self._session.run(["states"], feed)[0]
+        return states
+
+
+def _printable(words: Sequence[str]) -> list[str]:
+    """Words that the tokeniser takes: lone surrogates have no UTF-8 form and are read as unknown characters."""
+    return [word.encode("utf-8", "replace").decode("utf-8") for word in words]
+
+
+def _mean_over_pieces(states: Float32, word_of: Sequence[int | None], out: Float32) -> None:
+    """Mean state of each word's pieces: [L, H] -> [T, H]."""
+    counts = np.zeros(len(out), np.int64)
+    for state, word in zip(states, word_of, strict=True):
+        if word is not None:
+            out[word] += state
+            counts[word] += 1
+    out /= np.maximum(counts, 1)[:, None]

@@ -1,0 +1,95 @@
+"""Words and their ids: what a text encoder with word vectors of its own knows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from hgrkit.errors import CheckpointError, ConfigError
+
+__all__ = ["UNKNOWN_WORD", "Vocabulary"]
+
+UNKNOWN_WORD = "<UNK>"
+
+
+def _copied(ids: Mapping[str, int]) -> Mapping[str, int]:
+    return dict(ids)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Vocabulary:
+    """A word's id is its row in the word vectors; words that are not listed share one id.
+
+    >>> vocabulary = Vocabulary.from_sentences([["a", "dog"], ["a", "cat"]])
+    >>> vocabulary.encode(["a", "bird"])
+    [1, 0]
+
+    Attributes:
+        ids: word to id.
+        unknown_id: the id of every other word.
+        size: number of rows of the word vectors.
+
+    Raises:
+        ConfigError: if an id lies outside `range(size)`.
+    """
+
+    ids: Mapping[str, int] = attrs.field(converter=_copied)
+    unknown_id: int = 0
+    size: int = attrs.field()
+
+    @size.default
+    def _largest_id(self) -> int:
+        return max([*self.ids.values(), self.unknown_id]) + 1
+
+    def __attrs_post_init__(self) -> None:
+        outside = [word for word, number in self.ids.items() if not 0 <= number < self.size]
+        if outside or not 0 <= self.unknown_id < self.size:
+            what = f"the words {outside[:5]} have ids" if outside else f"unknown_id is {self.unknown_id}, "
+            raise ConfigError(f"{what} outside [0, {self.size}), the rows of the word vectors.")
+
+    @classmethod
+    def from_sentences(cls, sentences: Iterable[Sequence[str]], *, min_count: int = 1) -> Vocabulary:
+        """The words that occur at least `min_count` times, the commonest first; id 0 is the unknown word."""
+        counts = Counter(word for sentence in sentences for word in sentence)
+        kept = sorted((word for word in counts if counts[word] >= min_count), key=lambda w: (-counts[w], w))
+        return cls(ids={word: number for number, word in enumerate([UNKNOWN_WORD, *kept])}, unknown_id=0)
+
+    def encode(self, words: Iterable[str]) -> list[int]:
+        """The words' ids, case kept."""
+        return [self.ids.get(word, self.unknown_id) for word in words]
+
+    def save(self, path: Path) -> None:
+        """Write a JSON file."""
+        record = {"size": self.size, "unknown_id": self.unknown_id, "ids": dict(self.ids)}
+        path.write_text(json.dumps(record, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Read a file that `save` wrote.
+
+        Raises:
+            CheckpointError: if it is missing or is not one.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            ids = {str(word): int(number) for word, number in record["ids"].items()}
+            return cls(ids=ids, unknown_id=int(record["unknown_id"]), size=int(record["size"]))
+        except FileNotFoundError as error:
+            raise CheckpointError(f"the vocabulary {path} is missing.") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path} is not a vocabulary: {type(error).__name__}: {error}") from error
+
+    def __len__(self) -> int:
+        """Number of rows of the word vectors."""
+        return self.size
+
+    def __contains__(self, word: object) -> bool:
+        """Whether a word has an id of its own."""
+        return word in self.ids
+
+    def __repr__(self) -> str:
+        return f"Vocabulary(words={len(self.ids)}, size={self.size})"

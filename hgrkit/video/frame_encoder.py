@@ -1,0 +1,104 @@
+"""Frame encoders: pictures in, one vector per picture out; the step between decoding and the video encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, PluginError
+from hgrkit.registry import Registry
+
+__all__ = [
+    "DEFAULT_FRAME_SIZE",
+    "FRAME_ENCODERS",
+    "FrameEncoder",
+    "FrameEncoderFactory",
+    "frame_size_of",
+    "load_frame_encoder",
+    "resolve_device",
+]
+
+DEFAULT_FRAME_SIZE = (224, 224)
+"""Height and width of the pictures that an encoder without a `frame_size` of its own is given."""
+
+FRAME_ENCODERS = Registry("hgrkit.frame_encoders", "frame encoder", FrameEncoderNotFoundError)
+"""Installed frame encoders. An entry point names a `FrameEncoderFactory`: a callable `(device) -> FrameEncoder`."""
+
+
+@runtime_checkable
+class FrameEncoder(Protocol):
+    """Turns pictures into feature vectors; `hgrkit.testing.FrameEncoderContract` holds one to its rules.
+
+    An encoder may also have `frame_size: tuple[int, int]`, the height and width that pictures are decoded to
+    before they reach it (the whole picture, squashed, never cropped); without it they are 224 x 224.
+    """
+
+    @property
+    def feature_dim(self) -> int:
+        """Length of one frame's vector."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the encoder and its weights: features of equal fingerprints may be mixed in one library."""
+
+    def encode(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Encode RGB pictures `[B, H, W, 3]` to features `[B, feature_dim]`, each independent of the others."""
+
+
+FrameEncoderFactory = Callable[[str], FrameEncoder]
+"""What an entry point of `hgrkit.frame_encoders` loads: called with `cpu`, `cuda`, `cuda:1`, `mps`, ..."""
+
+
+def frame_size_of(encoder: FrameEncoder) -> tuple[int, int]:
+    """Height and width that pictures for this encoder are decoded to."""
+    height, width = getattr(encoder, "frame_size", DEFAULT_FRAME_SIZE)
+    return int(height), int(width)
+
+
+def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> FrameEncoder:
+    """The installed frame encoder of that name, on a device; an instance is returned as it is.
+
+    Args:
+        encoder: a name such as `efficientnet-lite0`, or a ready encoder.
+        device: `auto` (CUDA, else MPS, else CPU) or the name of a torch device.
+
+    Raises:
+        FrameEncoderNotFoundError: if no such name is installed.
+        PluginError: if the plugin fails, or what it makes is no frame encoder.
+        ConfigError: if the device is unknown or not there.
+    """
+    if not isinstance(encoder, str):
+        return _checked(encoder, "the frame encoder that was given")
+    plugin = FRAME_ENCODERS.find(encoder)
+    factory: FrameEncoderFactory = plugin.load()
+    return _checked(factory(resolve_device(device)), f"the frame encoder {encoder!r} ({plugin.distribution})")
+
+
+def resolve_device(device: str) -> str:
+    """A device that is there: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
+
+    Raises:
+        ConfigError: if torch does not know the name, or the machine has no such device.
+    """
+    if device == "cpu":
+        return device
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {device!r} cannot be used: {reason} Use 'auto' or 'cpu'.") from error
+    return device
+
+
+def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:
+    missing = [name for name in ("feature_dim", "fingerprint", "encode") if not hasattr(encoder, name)]
+    if missing:
+        raise PluginError(f"{owner} is a {type(encoder).__name__} without {', '.join(missing)}; see FrameEncoder.")
+    return encoder

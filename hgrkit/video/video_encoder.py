@@ -1,0 +1,98 @@
+"""Frame features to embeddings at three levels: the model's video side (HGR, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hgrkit.embeddings import VideoEmbeddings
+from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.video.features import VideoFeatures
+
+__all__ = ["VideoEmbeddings", "VideoEncoder"]
+
+
+class VideoEncoder(nn.Module):
+    """Three linear views of every frame; the event is an attention-weighted sum of the first.
+
+    `e_t, a_t, n_t = W_e f_t + c_e, W_a f_t + c_a, W_n f_t + c_n` (one map for all with `shared_projection`), then
+    `event = sum_t softmax_t(u . e_t + d) e_t`; the action level is all `a_t`, the entity level all `n_t`.
+
+    Args:
+        feature_dim: K, numbers a frame.
+        embed_dim: D.
+        dropout: share of embedding entries zeroed in training.
+        shared_projection: one linear map for the three levels.
+        max_frames: frames of a clip that the model was made for; `features` keeps that many, `None` all.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+
+    Source: HGR (arXiv 2003.00392), section 3.2.
+    """
+
+    def __init__(
+        self,
+        *,
+        feature_dim: int,
+        embed_dim: int,
+        dropout: float = 0.0,
+        shared_projection: bool = False,
+        max_frames: int | None = None,
+    ) -> None:
+        super().__init__()
+        if feature_dim < 1 or embed_dim < 1:
+            raise ConfigError(f"feature_dim and embed_dim must be at least 1, got {feature_dim} and {embed_dim}.")
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
+        if max_frames is not None and max_frames < 1:
+            raise ConfigError(f"max_frames must be at least 1 or None, got {max_frames}.")
+        self.feature_dim = feature_dim
+        self.embed_dim = embed_dim
+        self.shared_projection = shared_projection
+        self.max_frames = max_frames
+        self.projections = nn.ModuleList(
+            nn.Linear(feature_dim, embed_dim) for _ in range(1 if shared_projection else 3)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.pooling = nn.Linear(embed_dim, 1)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an encoder of the same shape."""
+        return {
+            "feature_dim": self.feature_dim,
+            "embed_dim": self.embed_dim,
+            "dropout": self.dropout.p,
+            "shared_projection": self.shared_projection,
+            "max_frames": self.max_frames,
+        }
+
+    def forward(self, features: VideoFeatures) -> VideoEmbeddings:
+        """Encode V clips of up to F frames.
+
+        Raises:
+            ShapeError: if a frame does not have `feature_dim` numbers.
+        """
+        frames = features.frames
+        if frames.ndim != 3 or frames.shape[2] != self.feature_dim:
+            raise ShapeError(
+                f"frame features must be [V, F, {self.feature_dim}], got {list(frames.shape)}; "
+                f"this model was built with feature_dim={self.feature_dim}."
+            )
+        event, action, entity = (
+            self.dropout(self.projections[0 if self.shared_projection else level](frames)) for level in range(3)
+        )
+        return VideoEmbeddings(
+            event=self._pooled(event, features.frame_mask),
+            action=action,
+            entity=entity,
+            frame_mask=features.frame_mask,
+        )
+
+    def _pooled(self, frames: Tensor, frame_mask: Tensor) -> Tensor:
+        """Attention-weighted sum over the real frames: [V, F, D] -> [V, D]."""
+        logits = self.pooling(frames).squeeze(2).masked_fill(~frame_mask, -torch.inf)  # [V, F]
+        return torch.einsum("vf,vfd->vd", logits.softmax(dim=1), frames)

@@ -1,0 +1,81 @@
+"""Reading PropBank EWT for the build scripts: sentences, and their tokens tagged as `hgrkit.parsing.tagger` tags."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["read_sentences", "tagged"]
+
+_AUXILIARIES = {"be": "BE", "have": "HAVE", "do": "DO"}
+_BY_UPOS = {
+    "NOUN": "NOUN",
+    "PROPN": "NOUN",
+    "PRON": "PRON",
+    "DET": "DET",
+    "NUM": "NUM",
+    "ADJ": "ADJ",
+    "ADV": "ADV",
+    "ADP": "PREP",
+    "SCONJ": "SUB",
+    "CCONJ": "CC",
+    "PUNCT": "PUNCT",
+    "SYM": "PUNCT",
+    "X": "NOUN",
+    "INTJ": "ADV",
+}
+_BY_XPOS = {
+    "MD": "MD",
+    "RP": "PRT",
+    "POS": "POS",
+    "EX": "EX",
+    "WDT": "REL",
+    "WP": "REL",
+    "WP$": "DET",
+    "WRB": "WH",
+    "PRP$": "DET",
+    "VB": "VB",
+    "VBP": "VB",
+    "VBZ": "VBZ",
+    "VBD": "VBD",
+    "VBN": "VBN",
+    "VBG": "VBG",
+}
+
+
+def read_sentences(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of one gzipped file of JSON lines."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def tagged(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """A sentence's lower-cased tokens with their tags; participles that head no clause are adjectives or nouns."""
+    tree = record["tree"]
+    predicates = {node["head"] for node in record["nodes"] if node["role"] == "V"}
+    return [
+        (token.lower(), _tag(tree, position, position in predicates))
+        for position, token in enumerate(record["tokens"])
+    ]
+
+
+def _tag(tree: dict[str, Any], position: int, predicate: bool) -> str:
+    upos, xpos = tree["upos"][position], tree["xpos"][position]
+    lemma, deprel = tree["lemma"][position], tree["deprel"][position]
+    if upos in {"AUX", "VERB"} and lemma in _AUXILIARIES:
+        return _AUXILIARIES[lemma]
+    if upos == "PART":
+        return {"to": "TO", "not": "NEG"}.get(lemma, "POS" if xpos == "POS" else "ADV")
+    if deprel == "amod" and xpos in {"VBN", "VBG", "VBD"} and (not predicate or position < tree["head"][position]):
+        return "ADJ"
+    if xpos == "VBG" and deprel == "compound":
+        return "NOUN"
+    if xpos in {"NNS", "NNPS"}:
+        return "NOUNS"
+    if xpos in _BY_XPOS:
+        return _BY_XPOS[xpos]
+    return _BY_UPOS.get(upos, "NOUN")

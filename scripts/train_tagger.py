@@ -1,0 +1,178 @@
+"""Train `hgrkit/parsing/tagger.txt.gz`: an averaged perceptron over PropBank EWT and sentences made from templates.
+
+EWT has few sentences that read like captions, so templates put words of every ambiguity class where captions have them
+("a man exercises", "two slides", "person close the door"). Table under CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`.
+
+    python scripts/train_tagger.py ../shared/data/srl/propbank_ewt_train.jsonl.gz ../shared/data/srl/propbank_ewt_dev.jsonl.gz
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from propbank_ewt import read_sentences, tagged
+
+from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.parsing.tagger import candidates, context_features, finite_ahead, next_state
+
+TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "tagger.txt.gz"
+EPOCHS, TEMPLATE_SENTENCES, SCALE, SMALLEST, SEED = 5, 6000, 20, 8, 7
+
+Sentence = list[tuple[str, str]]
+
+PHRASES = {
+    "NP": ("a:DET N", "the:DET N", "a:DET J N", "a:DET N N", "two:NUM P", "P", "the:DET P", "a:DET N in:PREP N",
+           "a:DET N in:PREP a:DET J N", "N and:CC N", "his:DET N", "N", "J N", "she:PRON", "he:PRON", "it:PRON",
+           "people:NOUNS", "a:DET group:NOUN of:PREP P", "some:DET P", "N P", "a:DET J N N", "J P", "a:DET A N",
+           "the:DET A P", "A N", "U", "the:DET U", "a:DET N U", "N 's:POS N", "two:NUM J P"),
+    "PP": ("on:PREP NP", "in:PREP NP", "with:PREP NP", "to:PREP NP", "down:PREP NP", "into:PREP NP", "by:PREP NP",
+           "from:PREP NP", "over:PREP NP", "at:PREP NP", "up:PRT", "down:ADV", "around:ADV", "about:PREP G NP",
+           "for:PREP G NP", "by:PREP G NP"),
+    "VP": ("T NP", "T NP PP", "I", "I PP", "I PP PP", "T NP and:CC T NP", "I and:CC T NP", "I while:SUB G NP",
+           "T to:TO BP", "T NP to:TO BP", "T G NP"),
+    "GP": ("G NP", "G NP PP", "G PP", "G", "G ADV PP"),
+    "ADV": ("back:ADV", "together:ADV", "quickly:ADV", "slowly:ADV", "away:ADV"),
+}  # fmt: skip
+SENTENCES = (
+    "NP VP", "NP VP", "NP VP", "NP VP", "NP GP", "NP GP", "NP is:BE GP", "NP are:BE GP", "NP", "NP PP", "NP PP PP",
+    "BP", "BP and:CC BP", "NP who:REL VP", "NP VP while:SUB NP VP", "NP MISS NP", "NP is:BE E PP", "NP E by:PREP NP VP",
+    "NP GP and:CC GP", "NP VP as:SUB NP VP", "NP E in:PREP NP VP", "GP ,:PUNCT NP VP", "NP VP ,:PUNCT then:ADV NP VP",
+    "BP N N and:CC N", "NP and:CC NP", "NP VP and:CC NP VP", "NP G NP VP", "NP that:REL VP",
+)  # fmt: skip
+LETTERS = ("bcdfghklmnprstvz", "aeiou")
+
+
+class Templates:
+    """Sentences of caption shape with words drawn evenly from the lexicon's ambiguity classes."""
+
+    def __init__(self, lexicon: Lexicon, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.words: dict[str, list[str]] = defaultdict(list)
+        for word, reading in lexicon.readings.items():
+            for tag in candidates(reading):
+                if word.isalpha():
+                    self.words[tag].append(word)
+                    if " " in reading:
+                        self.words[tag + "?"].append(word)
+        adjectives = set(self.words["ADJ?"])
+        self.words["PARTICIPLE?"] = [word for word in self.words["VBN"] + self.words["VBG"] if word in adjectives]
+
+    def sentence(self) -> Sentence:
+        """One sentence with its tags; plural subjects take base forms, others forms in -s."""
+        words: Sentence = []
+        self._expand(self.random.choice(SENTENCES), words)
+        return words
+
+    def _expand(self, pattern: str, words: Sentence) -> None:
+        for symbol in pattern.split():
+            word, _, tag = symbol.partition(":")
+            if tag:
+                words.append((word, tag))
+            elif symbol in PHRASES:
+                self._expand(self.random.choice(PHRASES[symbol]), words)
+            else:
+                words.append(self._leaf(symbol, words))
+                if symbol in {"BP", "MISS"}:
+                    self._expand("NP PP" if self.random.random() < 0.5 else "NP", words)
+
+    def _leaf(self, symbol: str, words: Sentence) -> tuple[str, str]:
+        if symbol == "U":
+            return "".join(self.random.choice(LETTERS[at % 2]) for at in range(self.random.randint(5, 7))), "NOUN"
+        if symbol == "A":
+            return self.random.choice(self.words["PARTICIPLE?"]), "ADJ"
+        plain = "VB" if self._plural(words) else "VBZ"
+        tag = {"N": "NOUN", "P": "NOUNS", "J": "ADJ", "G": "VBG", "E": "VBN", "BP": "VB", "MISS": "VB"}.get(symbol, plain)
+        return self.random.choice(self.words[tag if self.random.random() < 0.4 else tag + "?"]), tag
+
+    @staticmethod
+    def _plural(words: Sentence) -> bool:
+        subject = [tag for _, tag in words if tag in {"NOUN", "NOUNS", "CC"}]
+        return bool(subject) and (subject[0] == "NOUNS" or "CC" in subject[:2])
+
+
+def train(sentences: list[Sentence], lexicon: Lexicon) -> dict[str, dict[str, int]]:
+    """Averaged weights, scaled to whole numbers; small ones are left out."""
+    weights: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    totals: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    step = 0
+    shuffled = random.Random(SEED)
+    for _ in range(EPOCHS):
+        shuffled.shuffle(sentences)
+        for sentence in sentences:
+            for possible, gold, features in _decisions(sentence, lexicon):
+                step += 1
+                scores = dict.fromkeys(possible, 0.0)
+                for feature in features:
+                    known = weights.get(feature)
+                    if known:
+                        for tag in possible:
+                            scores[tag] += known.get(tag, 0.0)
+                guess = max(possible, key=scores.__getitem__)
+                if guess != gold:
+                    for feature in features:
+                        for tag, change in ((gold, 1.0), (guess, -1.0)):
+                            weights[feature][tag] += change
+                            totals[feature][tag] += change * step
+    result: dict[str, dict[str, int]] = {}
+    for feature in sorted(weights):
+        kept = {}
+        for tag, weight in sorted(weights[feature].items()):
+            value = round(SCALE * (weight - totals[feature][tag] / step))
+            if abs(value) >= SMALLEST:
+                kept[tag] = value
+        if kept:
+            result[feature] = kept
+    return result
+
+
+def _decisions(sentence: Sentence, lexicon: Lexicon) -> list[tuple[tuple[str, ...], str, list[str]]]:
+    words = [word for word, _ in sentence]
+    gold = [tag for _, tag in sentence]
+    readings = [lexicon.reading(word) for word in words]
+    while readings and readings[-1] == "PUNCT":
+        words.pop(), gold.pop(), readings.pop()
+    words += ["END"] * 3
+    readings += ["END"] * 3
+    ahead, tags, state, found = finite_ahead(readings), ["START", "START"], "0", []
+    for position, tag in enumerate(gold):
+        possible = candidates(readings[position])
+        if len(possible) > 1 and tag in possible:
+            found.append((possible, tag, context_features(words, readings, tags, position, state, ahead=ahead[position])))
+        tags.append(tag)
+        state = next_state(state, tag)
+    return found
+
+
+def main() -> None:
+    """Write the weights and say how often the tagger is right on the second file."""
+    lexicon = Lexicon.load()
+    templates = Templates(lexicon, SEED)
+    sentences = [tagged(record) for record in read_sentences(Path(sys.argv[1]))]
+    seen = Counter(word for sentence in sentences for word, _ in sentence)
+    sentences += [templates.sentence() for _ in range(TEMPLATE_SENTENCES)]
+    weights = train(sentences, lexicon)
+    weights = {feature: tags for feature, tags in weights.items() if feature[0] != "w" or seen[feature[1:]] > 2}
+    lines = ["\t".join([feature, *(f"{tag}\t{value}" for tag, value in tags.items())]) for feature, tags in weights.items()]
+    TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0))
+    from hgrkit.parsing.tagger import Tagger
+
+    tagger = Tagger.load()
+    right: Counter[bool] = Counter()
+    verbs: Counter[str] = Counter()
+    for record in read_sentences(Path(sys.argv[2])):
+        sentence = tagged(record)
+        for (_, gold), guess in zip(sentence, tagger.tag([word for word, _ in sentence]), strict=True):
+            right[gold == guess] += 1
+            verbs["gold"] += gold.startswith("VB")
+            verbs["guess"] += guess.startswith("VB")
+            verbs["both"] += gold.startswith("VB") and guess.startswith("VB")
+    f1 = 200 * verbs["both"] / (verbs["gold"] + verbs["guess"])
+    sys.stdout.write(f"{len(weights)} features, {TARGET.stat().st_size} bytes; dev tags {100 * right[True] / right.total():.2f}%, verbs F1 {f1:.2f}\n")
+
+
+if __name__ == "__main__":
+    main()
