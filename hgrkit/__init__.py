@@ -1,1 +1,91 @@
-"""hgrkit: search video with sentences, by hierarchical graph reasoning."""
+"""hgrkit: search video with sentences, by hierarchical graph reasoning.
+
+Names are loaded when they are first used, so that `import hgrkit` takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hgrkit.checkpoint import load_model, save_model
+    from hgrkit.errors import HgrkitError
+    from hgrkit.graph import Edge, Node, RoleGraph, Span
+    from hgrkit.indexing.report import IndexReport
+    from hgrkit.levels import Level, PerLevel
+    from hgrkit.matching.matcher import Matcher
+    from hgrkit.model import HgrModel
+    from hgrkit.results import Hit, Phrase, SearchResult
+    from hgrkit.retriever import Retriever
+    from hgrkit.text.graph_batch import GraphBatch
+    from hgrkit.text.sentence_encoder import SentenceTextEncoder
+    from hgrkit.text.text_encoder import TextEncoder
+    from hgrkit.text.vocabulary import Vocabulary
+    from hgrkit.video.features import VideoFeatures
+    from hgrkit.video.video_encoder import VideoEncoder
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Edge",
+    "GraphBatch",
+    "HgrModel",
+    "HgrkitError",
+    "Hit",
+    "IndexReport",
+    "Level",
+    "Matcher",
+    "Node",
+    "PerLevel",
+    "Phrase",
+    "Retriever",
+    "RoleGraph",
+    "SearchResult",
+    "SentenceTextEncoder",
+    "Span",
+    "TextEncoder",
+    "VideoEncoder",
+    "VideoFeatures",
+    "Vocabulary",
+    "__version__",
+    "load_model",
+    "save_model",
+]
+
+_HOMES = {
+    "Edge": "hgrkit.graph",
+    "GraphBatch": "hgrkit.text.graph_batch",
+    "HgrModel": "hgrkit.model",
+    "HgrkitError": "hgrkit.errors",
+    "Hit": "hgrkit.results",
+    "IndexReport": "hgrkit.indexing.report",
+    "Level": "hgrkit.levels",
+    "Matcher": "hgrkit.matching.matcher",
+    "Node": "hgrkit.graph",
+    "PerLevel": "hgrkit.levels",
+    "Phrase": "hgrkit.results",
+    "Retriever": "hgrkit.retriever",
+    "RoleGraph": "hgrkit.graph",
+    "SearchResult": "hgrkit.results",
+    "SentenceTextEncoder": "hgrkit.text.sentence_encoder",
+    "Span": "hgrkit.graph",
+    "TextEncoder": "hgrkit.text.text_encoder",
+    "VideoEncoder": "hgrkit.video.video_encoder",
+    "VideoFeatures": "hgrkit.video.features",
+    "Vocabulary": "hgrkit.text.vocabulary",
+    "load_model": "hgrkit.checkpoint",
+    "save_model": "hgrkit.checkpoint",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hgrkit' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

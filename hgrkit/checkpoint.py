@@ -1,4 +1,4 @@
-"""Model folders: `config.json`, `weights.safetensors`, the text encoder's files and `MODEL_CARD.md`; never a pickle."""
+"""Model folders: config, weights in safetensors, the text encoder's files and a model card; never a pickle."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ __all__ = ["CARD_FILE", "CONFIG_FILE", "WEIGHTS_FILE", "load_model", "model_fing
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "MODEL_CARD.md"
-NOTE_SUFFIXES = frozenset({".md", ".txt"})
-"""Files for people: they are no part of a model's fingerprint."""
 
 
 def save_model(
@@ -35,7 +33,7 @@ def save_model(
         model: the model.
         folder: where to.
         card: text of `MODEL_CARD.md`: what the model is, its data, terms and numbers.
-        notes: further text files by name, such as the settings that the model was trained with.
+        notes: further text files by name, such as the settings that it was trained with.
 
     Returns:
         The folder.
@@ -86,7 +84,7 @@ def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> Hgr
 
 
 def model_fingerprint(folder: str | Path) -> str:
-    """`sha256:` and the digest of everything in a model folder that decides its numbers: not the card or notes.
+    """`sha256:` and the digest of everything in a model folder but its card and hidden files.
 
     Raises:
         ModelNotFoundError: if there is no model folder at that path.
@@ -95,7 +93,7 @@ def model_fingerprint(folder: str | Path) -> str:
     _read_config(source)
     digest = hashlib.sha256()
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
-        if path.suffix not in NOTE_SUFFIXES and not path.name.startswith("."):
+        if path.name != CARD_FILE and not path.name.startswith("."):
             with path.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
             digest.update(f"{path.relative_to(source).as_posix()}\0{content}\n".encode())

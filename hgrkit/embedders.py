@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hgrkit.graph import Node, RoleGraph
+from hgrkit.levels import PerLevel
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.model import HgrModel
 from hgrkit.video.features import VideoFeatures
@@ -31,7 +32,7 @@ class EmbeddedQuery:
     entities: tuple[Node, ...]
 
 
-def embed_features(model: HgrModel, features: Float32) -> tuple[Float32, Float32, Float32]:
+def embed_features(model: HgrModel, features: Float32) -> PerLevel[Float32]:
     """Embed one clip.
 
     Args:
@@ -39,25 +40,23 @@ def embed_features(model: HgrModel, features: Float32) -> tuple[Float32, Float32
         features: frame features, [F, K].
 
     Returns:
-        The event vector [D] and the action and entity vectors of each frame, [F, D].
+        Event [D], and action and entity of each frame, [F, D].
 
     Raises:
         ShapeError: if K is not the model's `feature_dim`.
     """
-    device = next(model.parameters()).device
     with torch.inference_mode():
-        video = model.video(VideoFeatures.from_arrays([features]).to(device))
-    return _array(video.event[0]), _array(video.action[0]), _array(video.entity[0])
+        video = model.video(VideoFeatures.from_arrays([features]).to(model.device))
+    return PerLevel(event=_array(video.event[0]), action=_array(video.action[0]), entity=_array(video.entity[0]))
 
 
 def embed_graphs(model: HgrModel, graphs: Sequence[RoleGraph]) -> list[EmbeddedQuery]:
     """Embed sentences; nodes beyond the model's limits are left out."""
     if not graphs:
         return []
-    device = next(model.parameters()).device
     batch = model.text.batch(graphs)
     with torch.inference_mode():
-        text = model.text(batch.to(device))
+        text = model.text(batch.to(model.device))
     queries = []
     for row, graph in enumerate(graphs):
         nodes = {node.id: node for node in graph.nodes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol
 
 import attrs
 import torch
@@ -21,7 +21,6 @@ from hgrkit.video.video_encoder import VideoEncoder
 __all__ = ["HgrModel", "ModelOrigin", "TextModel"]
 
 
-@runtime_checkable
 class TextModel(Protocol):
     """What every text encoder offers, beside being a `torch.nn.Module`.
 
@@ -31,7 +30,7 @@ class TextModel(Protocol):
         settings: the JSON arguments that make an encoder of the same shape.
     """
 
-    kind: str
+    kind: ClassVar[str]
     embed_dim: int
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
@@ -14,19 +16,20 @@ import attrs
 from hgrkit.embedders import EmbeddedQuery, embed_features, embed_graphs
 from hgrkit.errors import ConfigError
 from hgrkit.graph import Node, RoleGraph
-from hgrkit.indexing.pipeline import IndexEvent, index_videos
-from hgrkit.indexing.report import IndexReport
+from hgrkit.indexing.pipeline import index_videos
+from hgrkit.indexing.report import IndexProgress, IndexReport
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import Level
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import Float32
-from hgrkit.library.search import ClipMatch, SearchSettings
+from hgrkit.library.scoring import SearchSettings
+from hgrkit.library.search import ClipMatch
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.parts import LoadedModel, Parts
 from hgrkit.results import Hit, Phrase, SearchResult
-from hgrkit.video.feature_file import read_features
+from hgrkit.video.feature_file import FeatureFile
 from hgrkit.video.frame_encoder import FrameEncoder
 from hgrkit.video.sampling import Sampling
 
@@ -40,7 +43,7 @@ _QUERIES_AT_ONCE = 256
 class Retriever:
     """Indexes videos into a library and searches it with sentences.
 
-    Made by `create`, `open` or `open_or_create`; a context manager. Searching is safe from several threads.
+    Made by `create` or `open`; a context manager. Searching is safe from several threads.
 
     >>> with Retriever.create("lib") as retriever:  # doctest: +SKIP
     ...     report = retriever.index("videos/")
@@ -158,12 +161,12 @@ class Retriever:
         *paths: StrPath,
         features: StrPath | None = None,
         retry_failed: bool = False,
-        on_progress: Callable[[IndexEvent], None] | None = None,
+        on_progress: Callable[[IndexProgress], object] | None = None,
     ) -> IndexReport:
         """Index videos; what is unchanged since the last time is not decoded again.
 
         Args:
-            *paths: videos, folders of videos, or files of frame features (`.npz`, `.hdf5`).
+            *paths: videos and folders of videos.
             features: a file of frame features `{name: [F, K]}` to use instead of decoding the videos.
             retry_failed: try again what failed before and has not changed.
             on_progress: called after each video.
@@ -174,18 +177,23 @@ class Retriever:
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
-        model = self._model
-        return index_videos(
-            self.library,
-            walk_videos(paths),
-            frame_encoder=self._parts.frame_encoder,
-            embed=lambda frames: embed_features(model, frames),
-            sampling=self._parts.sampling,
-            clip_seconds=self._parts.clip_seconds,
-            retry_failed=retry_failed,
-            features=read_features(Path(features)) if features is not None else None,
-            on_progress=on_progress,
-        )
+        if self._parts.frame_encoder is None and features is None:
+            raise ConfigError(
+                f"the model {self.library.manifest.model!r} names no frame encoder; give the frames' features as a "
+                "file, or a frame_encoder."
+            )
+        with FeatureFile(features) if features is not None else nullcontext() as feature_file:
+            return index_videos(
+                self.library,
+                walk_videos(paths),
+                frame_encoder=self._parts.frame_encoder,
+                embed=partial(embed_features, self._model),
+                sampling=self._parts.sampling,
+                clip_seconds=self._parts.clip_seconds,
+                retry_failed=retry_failed,
+                features=feature_file,
+                on_progress=on_progress,
+            )
 
     # searching -----------------------------------------------------------------------------------------------
 
@@ -265,13 +273,13 @@ def _hit(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) ->
             for node, similarity, row in zip(nodes, similarities, weights, strict=True)
         }
 
-    found = phrases("action", query.actions, match.similarities.action, match.weights.action)
-    found |= phrases("entity", query.entities, match.similarities.entity, match.weights.entity)
+    found = phrases("action", query.actions, match.action_similarities, match.action_weights)
+    found |= phrases("entity", query.entities, match.entity_similarities, match.entity_weights)
     return Hit(
         rank=rank,
         video=match.video,
-        start_s=match.moment[0],
-        end_s=match.moment[1],
+        start_s=match.moment.start_s,
+        end_s=match.moment.end_s,
         score=match.score,
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),

@@ -46,7 +46,11 @@ def inflections() -> tuple[dict[str, set[str]], dict[str, str], dict[tuple[str, 
 def _tagged_forms(word: str, kind: str, columns: list[list[str]]) -> list[tuple[str, str]]:
     if kind == "verb":
         past, participle, *others = columns
-        forms = dict(zip(("VBD", "VBN", "VBG", "VBZ"), (past, participle if any(participle) else past, *others), strict=True))
+        forms = dict(
+            zip(
+                ("VBD", "VBN", "VBG", "VBZ"), (past, participle if any(participle) else past, *others), strict=True
+            )
+        )
         return [(word, "VB"), *((form, tag) for tag, column in forms.items() for form in column if form)]
     tag = {"noun": "NOUN", "adj": "ADJ", "adv": "ADV"}.get(kind)
     if tag is None:
@@ -65,8 +69,10 @@ def build(train: Path) -> str:
     """The lexicon's text: one form a line, `form<TAB>tags<TAB>verb lemma`, sorted; `!` marks a dominant tag."""
     tags, lemmas, owners = inflections()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
+    occurrences: Counter[str] = Counter()
     for record in read_sentences(train):
         for (word, tag), lemma in zip(tagged(record), record["tree"]["lemma"], strict=True):
+            occurrences[word] += 1
             if tag in OPEN_TAGS:
                 counts[word][tag] += 1
                 if tag in VERB_TAGS:
@@ -81,7 +87,7 @@ def build(train: Path) -> str:
         if not word.isprintable() or " " in word or not any(map(str.isalpha, word)):
             continue
         seen = counts.get(word, Counter())
-        total = sum(seen.values())
+        total = occurrences[word]
         observed = {
             tag
             for tag, count in seen.items()
@@ -95,7 +101,8 @@ def build(train: Path) -> str:
         if not possible:
             continue
         weight = {
-            tag: FORM_WEIGHT * seen[tag] + LEMMA_WEIGHT * by_lemma.get((owners.get((word, tag), word), _kind(tag)), 0)
+            tag: FORM_WEIGHT * seen[tag]
+            + LEMMA_WEIGHT * by_lemma.get((owners.get((word, tag), word), _kind(tag)), 0)
             for tag in possible
         }
         ordered = sorted(possible, key=lambda tag: (-weight[tag], tag))

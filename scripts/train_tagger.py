@@ -20,7 +20,7 @@ from hgrkit.parsing.lexicon import Lexicon
 from hgrkit.parsing.tagger import candidates, context_features, finite_ahead, next_state
 
 TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "tagger.txt.gz"
-EPOCHS, TEMPLATE_SENTENCES, SCALE, SMALLEST, SEED = 5, 6000, 20, 8, 7
+EPOCHS, TEMPLATE_SENTENCES, PAST_SHARE, SCALE, SMALLEST, SEED = 5, 14000, 0.15, 20, 8, 7
 
 Sentence = list[tuple[str, str]]
 
@@ -28,21 +28,29 @@ PHRASES = {
     "NP": ("a:DET N", "the:DET N", "a:DET J N", "a:DET N N", "two:NUM P", "P", "the:DET P", "a:DET N in:PREP N",
            "a:DET N in:PREP a:DET J N", "N and:CC N", "his:DET N", "N", "J N", "she:PRON", "he:PRON", "it:PRON",
            "people:NOUNS", "a:DET group:NOUN of:PREP P", "some:DET P", "N P", "a:DET J N N", "J P", "a:DET A N",
-           "the:DET A P", "A N", "U", "the:DET U", "a:DET N U", "N 's:POS N", "two:NUM J P"),
+           "the:DET A P", "A N", "U", "the:DET U", "a:DET N U", "the:DET N in:PREP C", "a:DET N in:PREP C", "the:DET P in:PREP C",
+           "the:DET N with:PREP J N", "the:DET N in:PREP the:DET J N", "a:DET N E in:PREP C", "N 's:POS N", "two:NUM J P"),
     "PP": ("on:PREP NP", "in:PREP NP", "with:PREP NP", "to:PREP NP", "down:PREP NP", "into:PREP NP", "by:PREP NP",
            "from:PREP NP", "over:PREP NP", "at:PREP NP", "up:PRT", "down:ADV", "around:ADV", "about:PREP G NP",
-           "for:PREP G NP", "by:PREP G NP"),
+           "for:PREP G NP", "by:PREP G NP", "between:PREP G and:CC G"),
     "VP": ("T NP", "T NP PP", "I", "I PP", "I PP PP", "T NP and:CC T NP", "I and:CC T NP", "I while:SUB G NP",
-           "T to:TO BP", "T NP to:TO BP", "T G NP"),
+           "T to:TO BP", "T NP to:TO BP", "T G NP", "R T NP", "I R PP", "T NP R", "I ADV PP", "I R"),
     "GP": ("G NP", "G NP PP", "G PP", "G", "G ADV PP"),
     "ADV": ("back:ADV", "together:ADV", "quickly:ADV", "slowly:ADV", "away:ADV"),
 }  # fmt: skip
-SENTENCES = (
+STATEMENTS = (
     "NP VP", "NP VP", "NP VP", "NP VP", "NP GP", "NP GP", "NP is:BE GP", "NP are:BE GP", "NP", "NP PP", "NP PP PP",
     "BP", "BP and:CC BP", "NP who:REL VP", "NP VP while:SUB NP VP", "NP MISS NP", "NP is:BE E PP", "NP E by:PREP NP VP",
     "NP GP and:CC GP", "NP VP as:SUB NP VP", "NP E in:PREP NP VP", "GP ,:PUNCT NP VP", "NP VP ,:PUNCT then:ADV NP VP",
-    "BP N N and:CC N", "NP and:CC NP", "NP VP and:CC NP VP", "NP G NP VP", "NP that:REL VP",
+    "BP N N and:CC N", "NP and:CC NP", "NP VP and:CC NP VP", "NP G NP VP", "NP that:REL VP", "U VP", "U VP and:CC T NP",
+    "NP G NP and:CC G PP", "NP is:BE G NP and:CC G PP", "NP is:BE G and:CC G",
 )  # fmt: skip
+QUESTIONS = (
+    "is:BE NP GP", "are:BE NP GP", "what:REL is:BE NP G", "where:WH does:DO NP BP", "does:DO NP BP", "who:REL VP",
+    "who:REL is:BE GP", "what:REL does:DO NP BP",
+)  # fmt: skip
+SENTENCES = 5 * STATEMENTS + QUESTIONS
+COLOURS = tuple(["red", "black", "white", "blue", "green", "yellow", "pink", "orange", "brown", "gray", "grey", "purple", "uniform", "costume"])
 LETTERS = ("bcdfghklmnprstvz", "aeiou")
 
 
@@ -58,6 +66,7 @@ class Templates:
                     self.words[tag].append(word)
                     if " " in reading:
                         self.words[tag + "?"].append(word)
+        self.words["MANNER"] = [word for word in self.words["ADV"] if word.endswith("ly")]
         adjectives = set(self.words["ADJ?"])
         self.words["PARTICIPLE?"] = [word for word in self.words["VBN"] + self.words["VBG"] if word in adjectives]
 
@@ -82,10 +91,16 @@ class Templates:
     def _leaf(self, symbol: str, words: Sentence) -> tuple[str, str]:
         if symbol == "U":
             return "".join(self.random.choice(LETTERS[at % 2]) for at in range(self.random.randint(5, 7))), "NOUN"
+        if symbol == "C":
+            return self.random.choice(COLOURS), "NOUN"
+        if symbol == "R":
+            return self.random.choice(self.words["MANNER"]), "ADV"
         if symbol == "A":
             return self.random.choice(self.words["PARTICIPLE?"]), "ADJ"
-        plain = "VB" if self._plural(words) else "VBZ"
-        tag = {"N": "NOUN", "P": "NOUNS", "J": "ADJ", "G": "VBG", "E": "VBN", "BP": "VB", "MISS": "VB"}.get(symbol, plain)
+        plain = "VBD" if self.random.random() < PAST_SHARE else "VB" if self._plural(words) else "VBZ"
+        tag = {"N": "NOUN", "P": "NOUNS", "J": "ADJ", "G": "VBG", "E": "VBN", "BP": "VB", "MISS": "VB"}.get(
+            symbol, plain
+        )
         return self.random.choice(self.words[tag if self.random.random() < 0.4 else tag + "?"]), tag
 
     @staticmethod
@@ -141,7 +156,9 @@ def _decisions(sentence: Sentence, lexicon: Lexicon) -> list[tuple[tuple[str, ..
     for position, tag in enumerate(gold):
         possible = candidates(readings[position])
         if len(possible) > 1 and tag in possible:
-            found.append((possible, tag, context_features(words, readings, tags, position, state, ahead=ahead[position])))
+            found.append(
+                (possible, tag, context_features(words, readings, tags, position, state, ahead=ahead[position]))
+            )
         tags.append(tag)
         state = next_state(state, tag)
     return found
@@ -156,7 +173,10 @@ def main() -> None:
     sentences += [templates.sentence() for _ in range(TEMPLATE_SENTENCES)]
     weights = train(sentences, lexicon)
     weights = {feature: tags for feature, tags in weights.items() if feature[0] != "w" or seen[feature[1:]] > 2}
-    lines = ["\t".join([feature, *(f"{tag}\t{value}" for tag, value in tags.items())]) for feature, tags in weights.items()]
+    lines = [
+        "\t".join([feature, *(f"{tag}\t{value}" for tag, value in tags.items())])
+        for feature, tags in weights.items()
+    ]
     TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0))
     from hgrkit.parsing.tagger import Tagger
 
@@ -171,7 +191,9 @@ def main() -> None:
             verbs["guess"] += guess.startswith("VB")
             verbs["both"] += gold.startswith("VB") and guess.startswith("VB")
     f1 = 200 * verbs["both"] / (verbs["gold"] + verbs["guess"])
-    sys.stdout.write(f"{len(weights)} features, {TARGET.stat().st_size} bytes; dev tags {100 * right[True] / right.total():.2f}%, verbs F1 {f1:.2f}\n")
+    sys.stdout.write(
+        f"{len(weights)} features, {TARGET.stat().st_size} bytes; dev tags {100 * right[True] / right.total():.2f}%, verbs F1 {f1:.2f}\n"
+    )
 
 
 if __name__ == "__main__":

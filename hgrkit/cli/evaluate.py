@@ -61,7 +61,7 @@ def _library(library: Path, captions: Path, ranks: Path | None, *, parser: str, 
         evaluation = evaluate_captions(annotations, retriever.library.indexed_paths(), retriever.scores)
     if ranks is not None:
         write_ranks(evaluation, ranks)
-    return evaluation.to_dict()
+    return dict(evaluation.measures.to_dict())
 
 
 def _table(measured: dict[str, Any]) -> Table:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hgrkit.cli.output import echo_json, stderr
+from hgrkit.cli.output import IndexBar, echo_json, printable, stderr
+from hgrkit.errors import LibraryNotFoundError, MissingPathError
 
 __all__ = ["register"]
 
@@ -19,15 +19,20 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    paths: Annotated[list[str], typer.Argument(help="Videos, folders of videos, or files of frame features.")],
+    paths: Annotated[list[str], typer.Argument(help="Videos and folders of videos.")],
     library: Annotated[Path, typer.Option("--library", "-l", help="The library; made if it does not exist.")],
-    model: Annotated[str, typer.Option(help="Installed model or model folder.")] = "default",
+    model: Annotated[
+        str | None, typer.Option(help="Installed model or model folder; `default` for a new library.")
+    ] = None,
     parser: Annotated[str, typer.Option(help="Parser that must be able to read queries.")] = "lark",
     frame_encoder: Annotated[
         str | None, typer.Option(help="Installed frame encoder; the model's own unless given.")
     ] = None,
     sampling: Annotated[
         str | None, typer.Option(help="fps:RATE or uniform:FRAMES; the model's own unless given.")
+    ] = None,
+    clip_seconds: Annotated[
+        float | None, typer.Option(help="Longest clip that a video is cut into; the model's own unless given.")
     ] = None,
     features: Annotated[
         Path | None,
@@ -40,37 +45,52 @@ def index(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Index videos: decode, encode and store them. What is unchanged is not decoded again."""
-    from hgrkit.indexing.pipeline import IndexEvent
     from hgrkit.retriever import Retriever
 
-    parts: dict[str, Any] = {
-        "model": model,
-        "parser": parser,
-        "frame_encoder": frame_encoder,
-        "sampling": sampling,
-        "device": device,
-    }
-    with Retriever.open_or_create(library, **parts) as retriever, _progress() as progress:
-        bar = progress.add_task("indexing", total=None)
+    def opened() -> Retriever:
+        try:
+            return Retriever.open(
+                library,
+                mode="w",
+                model=model,
+                parser=parser,
+                frame_encoder=frame_encoder,
+                sampling=sampling,
+                clip_seconds=clip_seconds,
+                device=device,
+            )
+        except LibraryNotFoundError:
+            return Retriever.create(
+                library,
+                model=model or "default",
+                parser=parser,
+                frame_encoder=frame_encoder,
+                sampling=sampling,
+                clip_seconds=clip_seconds,
+                device=device,
+            )
 
-        def show(event: IndexEvent) -> None:
-            progress.update(bar, completed=event.done, total=event.total, description=Path(event.path).name)
-
-        report = retriever.index(*paths, features=features, retry_failed=retry_failed, on_progress=show)
+    _require(paths)
+    with opened() as retriever, IndexBar() as bar:
+        report = retriever.index(*paths, features=features, retry_failed=retry_failed, on_progress=bar.show)
     if json:
-        echo_json(report.to_dict())
+        echo_json(
+            {
+                "indexed": report.indexed,
+                "unchanged": report.unchanged,
+                "failed": report.failed,
+                "failures": [{"path": failure.path, "reason": failure.reason} for failure in report.failures],
+                "decoded_frames": report.decoded_frames,
+            }
+        )
         return
     for failure in report.failures:
-        stderr().print(f"failed {failure.path}: {failure.reason}", markup=False)
-    typer.echo(f"indexed {report.indexed}, unchanged {report.unchanged}, failed {len(report.failures)}")
+        stderr().print(printable(f"failed {failure.path}: {failure.reason}"), markup=False)
+    typer.echo(f"indexed {report.indexed}, unchanged {report.unchanged}, failed {report.failed}")
 
 
-def _progress() -> Progress:
-    return Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=stderr(),
-        transient=True,
-    )
+def _require(paths: list[str]) -> None:
+    """Refuse missing paths before a library is made for them."""
+    for path in paths:
+        if not Path(path).exists():
+            raise MissingPathError(f"there is no file or folder {path!r}; nothing was indexed.")

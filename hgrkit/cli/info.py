@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from hgrkit.cli.output import clock, echo_json, stdout
+from hgrkit.cli.output import clock, echo_json, printable, stdout
 
 __all__ = ["register"]
 
@@ -64,6 +64,5 @@ def _table(description: dict[str, Any]) -> Table:
         table.add_row(name.replace("_", " "), str(value))
     for video in description.get("videos", ()):
         length = clock(video["duration_s"]) if video["duration_s"] is not None else "-"
-        path = video["path"].encode("utf-8", "replace").decode("utf-8")
-        table.add_row(video["state"], f"{path}  {length}  {video['reason'] or ''}".rstrip())
+        table.add_row(video["state"], f"{printable(video['path'])}  {length}  {video['reason'] or ''}".rstrip())
     return table

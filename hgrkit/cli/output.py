@@ -4,12 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["clock", "echo_json", "stderr", "stdout"]
+if TYPE_CHECKING:
+    from hgrkit.indexing.report import IndexProgress
+
+__all__ = ["IndexBar", "clock", "echo_json", "printable", "stderr", "stdout"]
+
+
+class IndexBar:
+    """A progress bar on stderr that follows an indexing run."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=stderr(),
+            transient=True,
+        )
+        self._task = self._progress.add_task("reading", total=None)
+
+    def show(self, progress: IndexProgress) -> None:
+        """One more video is done."""
+        name = printable(PurePath(progress.path).name)
+        self._progress.update(self._task, completed=progress.done, total=progress.total, description=name)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
 
 
 def stdout() -> Console:
@@ -38,3 +70,8 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{tenths // 10:02d}.{tenths % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def printable(text: str) -> str:
+    """Text that any terminal takes: bytes of a path that are no UTF-8 become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hgrkit.cli.output import clock, echo_json, stdout
+from hgrkit.cli.output import clock, echo_json, printable, stdout
 
 if TYPE_CHECKING:
     from hgrkit.results import Hit, SearchResult
@@ -55,7 +55,7 @@ def result_table(result: SearchResult) -> Table:
         table.add_row(
             str(hit.rank),
             f"{hit.score:.3f}",
-            Text(_printable(hit.video)),
+            Text(printable(hit.video)),
             f"{clock(hit.start_s)}-{clock(hit.end_s)}",
             _phrases(hit),
         )
@@ -66,10 +66,5 @@ def _phrases(hit: Hit) -> Text:
     parts = []
     for phrase in hit.phrases:
         seen = f"{phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
-        parts.append(Text.assemble((_printable(phrase.text), "bold"), f" ({seen})"))
+        parts.append(Text.assemble((printable(phrase.text), "bold"), f" ({seen})"))
     return Text("; ").join(parts)
-
-
-def _printable(text: str) -> str:
-    """Text that any terminal takes: bytes of a path that are no UTF-8 become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")

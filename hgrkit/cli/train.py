@@ -43,4 +43,6 @@ def train(
         echo_json(report)
         return
     losses = report["losses"]
-    typer.echo(f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else ""))
+    typer.echo(
+        f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else "")
+    )

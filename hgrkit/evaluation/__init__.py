@@ -1,1 +1,1 @@
-
+"""Judges scores: ranks and retrieval measures, whatever the scores come from."""

@@ -6,14 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, MissingPathError
-from hgrkit.evaluation.measures import RetrievalMeasures, ranks_of, retrieval_measures
+from hgrkit.evaluation.measures import DirectionMeasures, RetrievalMeasures, ranks
 
 __all__ = ["CaptionEvaluation", "evaluate_captions", "read_captions", "write_ranks"]
 
@@ -28,24 +27,13 @@ class CaptionEvaluation:
     Attributes:
         videos: the annotated video of each query.
         captions: each query's words.
-        ranks: rank of the best right video for each query, from 1.
-        text_to_video: measures over the queries, all videos of the library as candidates.
-        video_to_text: measures over the annotated videos, all captions as candidates.
+        measures: text to video, the queries against all videos of the library; video to text, the annotated videos
+            against all captions.
     """
 
     videos: tuple[str, ...]
     captions: tuple[str, ...]
-    ranks: npt.NDArray[np.int64]
-    text_to_video: RetrievalMeasures
-    video_to_text: RetrievalMeasures
-
-    def to_dict(self) -> dict[str, Any]:
-        """The measures as plain JSON types: what `hgrkit evaluate --json` prints."""
-        return {
-            "text_to_video": self.text_to_video.to_dict(),
-            "video_to_text": self.video_to_text.to_dict(),
-            "Rsum": self.text_to_video.recall_sum + self.video_to_text.recall_sum,
-        }
+    measures: RetrievalMeasures
 
 
 def read_captions(path: Path) -> Captions:
@@ -96,21 +84,22 @@ def evaluate_captions(captions: Captions, library_paths: Sequence[str], score: S
     distinct = list(named)
     number = {text: position for position, text in enumerate(distinct)}
     scores = score(distinct)[:, [number[text] for text in texts]]
-    ranks = ranks_of(scores.T, right.T)
     rows = [row_of[name] for name, own in captions.items() if own]
     return CaptionEvaluation(
         videos=videos,
         captions=texts,
-        ranks=ranks,
-        text_to_video=retrieval_measures(ranks),
-        video_to_text=retrieval_measures(ranks_of(scores[rows], right[rows])),
+        measures=RetrievalMeasures(
+            text_to_video=DirectionMeasures(ranks=ranks(scores.T, right.T)),
+            video_to_text=DirectionMeasures(ranks=ranks(scores[rows], right[rows])),
+        ),
     )
 
 
 def write_ranks(evaluation: CaptionEvaluation, path: Path) -> None:
     """Write one JSON line a query: `{"video", "caption", "rank"}`."""
+    query_ranks = evaluation.measures.text_to_video.ranks
     with path.open("w", encoding="utf-8") as file:
-        for video, caption, rank in zip(evaluation.videos, evaluation.captions, evaluation.ranks, strict=True):
+        for video, caption, rank in zip(evaluation.videos, evaluation.captions, query_ranks, strict=True):
             line = {"video": video, "caption": caption, "rank": int(rank)}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
@@ -122,7 +111,9 @@ def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:
     missing = [name for name in captions if copies[name] == 0]
     ambiguous = [name for name in captions if copies[name] > 1]
     if missing:
-        raise BenchmarkError(f"{len(missing)} of {len(captions)} videos are not in the library, first {missing[0]!r}.")
+        raise BenchmarkError(
+            f"{len(missing)} of {len(captions)} videos are not in the library, first {missing[0]!r}."
+        )
     if ambiguous:
         raise BenchmarkError(
             f"{len(ambiguous)} names fit several videos of the library, first {ambiguous[0]!r}; "

@@ -1,1 +1,1 @@
-
+"""Indexing: folders of video to a library of clips."""

@@ -111,4 +111,5 @@ class HnswGraph:
 def unit_vectors(vectors: Float32) -> Float32:
     """Rows scaled to length one; a zero row stays zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(norms, np.float32(_EPSILON))
+    units: Float32 = vectors / np.maximum(norms, np.float32(_EPSILON))
+    return units

@@ -1,4 +1,4 @@
-"""One commit's rows: videos put, clips buried, the head moved on; all inside the transaction of the SQLite store."""
+"""The rows of one commit: videos put, clips buried, the head moved on, inside the SQLite store's transaction."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Change:
         return self._version
 
     def _number(self) -> int:
-        number = self._next
+        number: int = self._next
         self._next += 1
         return number
 

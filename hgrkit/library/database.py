@@ -81,8 +81,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     """Read one committed version, without ever creating a file.
 
-    SQLite's own readers of a WAL database make two files beside it. While no writer has left a log there is nothing
-    that they are needed for: the file is then read as it stands, and read again if a writer came in between.
+    SQLite's own readers of a WAL database make two files beside it. While no writer has left a log nothing needs
+    them: the file is then read as it stands, and read again if a writer came in between.
 
     Raises:
         DamagedLibraryError: if the file is no library's database, or damaged.
@@ -122,7 +122,7 @@ def translated_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise LibraryError(f"{path}: {error}.") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read
         raise DamagedLibraryError(f"{path} is damaged: {error}; restore the library from a backup.") from error
     except OSError as error:
         raise LibraryError(f"{error.filename or path}: {error.strerror}.") from error
@@ -155,6 +155,13 @@ def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable
             connection.execute("BEGIN")
             _check_format(connection, path)
             return read(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
+                raise
+            raise LibraryError(
+                f"{path} was left open by a writer that died, and its folder may only be read; "
+                "open the library once with mode='w' where it may be written."
+            ) from error
         finally:
             connection.close()
 

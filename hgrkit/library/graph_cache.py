@@ -1,4 +1,4 @@
-"""The graph on disk: a cache that is loaded only if its checksum and the library's version fit, and made anew otherwise."""
+"""The graph on disk: a cache, loaded only if its checksum and the library's version fit, else made anew."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hgrkit.library.database import translated_errors
 from hgrkit.library.records import Float32
 from hgrkit.library.store import Version
 
-__all__ = ["GraphCache"]
+__all__ = ["GraphCache", "graphs_available"]
 
 _FORMAT = 1
 
@@ -44,7 +44,7 @@ class GraphCache:
 
     def load(self, version: Version, *, clips: int, embed_dim: int) -> HnswGraph | None:
         """The graph of this version, or `None` if there is none that fits, or hnswlib is not installed."""
-        if not _installed() or not self.fits(version, clips=clips, embed_dim=embed_dim):
+        if not graphs_available() or not self.fits(version, clips=clips, embed_dim=embed_dim):
             return None
         try:
             graph = HnswGraph.load(str(self._graph), embed_dim=embed_dim)
@@ -52,25 +52,23 @@ class GraphCache:
             return None
         return graph if len(graph) == clips else None
 
-    def build(self, version: Version, events: Float32) -> HnswGraph | None:
-        """Build the graph of unit event embeddings [V, D] and save it; `None` if hnswlib is not installed.
+    def build(self, version: Version, events: Float32) -> None:
+        """Build the graph of a version's unit event embeddings [V, D] and save it.
 
         Raises:
+            ImportError: if hnswlib is not installed.
             LibraryError: if it cannot be written.
         """
-        if not _installed():
-            return None
         graph = HnswGraph.build(events)
         with translated_errors(self._graph):
             self._graph.parent.mkdir(exist_ok=True)
             temporary = self._graph.with_name(self._graph.name + TEMPORARY_SUFFIX)
             graph.save(str(temporary))
             _sync_file(temporary)
-            description = _description(version, *events.shape, _file_digest(temporary))
+            description = _description(version, len(events), events.shape[1], _file_digest(temporary))
             temporary.replace(self._graph)
             sync_folder(self._graph.parent)
             write_atomically(self._description, json.dumps(description).encode())
-        return graph
 
     @property
     def _graph(self) -> Path:
@@ -105,5 +103,6 @@ def _sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def _installed() -> bool:
+def graphs_available() -> bool:
+    """Whether hnswlib is installed; it is not imported."""
     return importlib.util.find_spec("hnswlib") is not None

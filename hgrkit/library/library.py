@@ -42,8 +42,9 @@ class Counts:
 class Library:
     """A folder of embedded videos that can be searched, copied and trusted.
 
-    Readers see what is committed, from the next call on, also while another process writes; a reader never creates
-    or changes a file, and its calls may come from many threads. A writer's changes are durable when its calls return.
+    Readers see what is committed, from the next call on, also while another process writes; a reader never
+    creates or changes a file, and its calls may come from many threads. A writer's changes are durable when its
+    calls return.
 
     >>> import tempfile
     >>> manifest = Manifest(model="mini", model_fingerprint="m1", frame_encoder="lite0",

@@ -23,7 +23,7 @@ _LOCKED_BYTE = 1 << 30
 class WriterLock:
     """An operating-system lock on `writer.lock`, whose text names the holder.
 
-    The system lets go of it when the holder dies, however it dies; the text of a dead process therefore never blocks.
+    The system lets go of it when the holder dies, however it dies: a dead process's text never blocks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,8 @@ class WriterLock:
             holder = _holder(self._descriptor)
             self.forget()
             raise LibraryLockedError(
-                f"the library {folder} is being written to by {holder}; wait until it is done, or open it with mode='r'."
+                f"the library {folder} is being written to by {holder}; "
+                "wait until it is done, or open it with mode='r'."
             )
         _name_holder(self._descriptor)
         _HELD.add(self)

@@ -54,7 +54,8 @@ class Manifest:
         if differing:
             parts = "; ".join(f"{self._describe(name)}, not {expected._describe(name)}" for name in differing)
             raise LibraryMismatchError(
-                f"the library {library} was made with {parts}. Open it with what made it, or index into a new library."
+                f"the library {library} was made with {parts}. "
+                "Open it with what made it, or index into a new library."
             )
 
     def to_json(self) -> str:

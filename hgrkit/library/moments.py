@@ -27,9 +27,9 @@ class Moment:
 def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float, end_s: float) -> Moment:
     """The contiguous run of frames whose relevance above its mean has the largest sum.
 
-    A frame stands for the time up to the mid-points between it and its neighbours; the first and the last frame stand
-    for the time up to the clip's ends. Where all frames are equally relevant, the moment is the whole clip; of equal
-    runs the earliest and longest counts.
+    A frame stands for the time up to the mid-points between it and its neighbours; the first and the last frame
+    for the time up to the clip's ends. Where all frames are equally relevant, the moment is the whole clip; of
+    equal runs the one that ends first counts.
 
     >>> cut_moment(np.array([1.0, 3.0, 5.0, 7.0]), np.array([0.1, 0.7, 0.6, 0.1]), start_s=0.0, end_s=8.0)
     Moment(start_s=2.0, end_s=6.0)
@@ -45,7 +45,8 @@ def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float
     """
     if times_s.ndim != 1 or times_s.shape != relevance.shape or not times_s.size:
         raise ShapeError(
-            f"times_s and relevance must both be [F] with F >= 1, got {list(times_s.shape)} and {list(relevance.shape)}."
+            f"times_s and relevance must both be [F] with F >= 1, got {list(times_s.shape)} "
+            f"and {list(relevance.shape)}."
         )
     bounds = np.clip([start_s, *(times_s[:-1] + times_s[1:]) / 2, end_s], start_s, end_s)
     first, last = _best_run(np.asarray(relevance, np.float64))

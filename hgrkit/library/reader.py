@@ -5,7 +5,8 @@ from __future__ import annotations
 from threading import Lock
 
 from hgrkit.library.candidates import CandidateIndex, FlatScan, unit_vectors
-from hgrkit.library.graph_cache import GraphCache
+from hgrkit.library.graph_cache import GraphCache, graphs_available
+from hgrkit.library.records import Float32
 from hgrkit.library.search import ClipSearch
 from hgrkit.library.store import Snapshot, Store
 
@@ -50,12 +51,11 @@ class Reader:
         """
         snapshot = self.snapshot()
         clips, embed_dim = len(snapshot.clip_keys), self._store.manifest.embed_dim
-        if clips < max(self._graph_from, 1):
+        if clips < max(self._graph_from, 1) or not graphs_available():
             return False
         if self._graphs.fits(snapshot.version, clips=clips, embed_dim=embed_dim):
             return True
-        if self._graphs.build(snapshot.version, unit_vectors(snapshot.events())) is None:
-            return False
+        self._graphs.build(snapshot.version, unit_vectors(snapshot.events()))
         with self._lock:
             self._search = self._make_search(snapshot)
         return True
@@ -68,13 +68,15 @@ class Reader:
             return self._snapshot, self._search
 
     def _make_search(self, snapshot: Snapshot) -> ClipSearch:
-        return ClipSearch(snapshot, lambda: self._index(snapshot), embed_dim=self._store.manifest.embed_dim)
+        return ClipSearch(
+            snapshot, lambda events: self._index(snapshot, events), embed_dim=self._store.manifest.embed_dim
+        )
 
-    def _index(self, snapshot: Snapshot) -> CandidateIndex:
+    def _index(self, snapshot: Snapshot, events: Float32) -> CandidateIndex:
         """The saved graph if it fits a large library, otherwise a scan, which needs nothing on disk."""
         clips = len(snapshot.clip_keys)
         if clips >= self._graph_from:
             graph = self._graphs.load(snapshot.version, clips=clips, embed_dim=self._store.manifest.embed_dim)
             if graph is not None:
                 return graph
-        return FlatScan(unit_vectors(snapshot.events()))
+        return FlatScan(events)

@@ -18,6 +18,14 @@ Float64 = npt.NDArray[np.float64]
 VideoState = Literal["indexed", "failed"]
 
 
+def _float32(values: npt.ArrayLike) -> Float32:
+    return np.asarray(values, np.float32)
+
+
+def _float64(values: npt.ArrayLike) -> Float64:
+    return np.asarray(values, np.float64)
+
+
 @attrs.frozen(kw_only=True)
 class VideoRecord:
     """One video of the library: what file it was when it was read, and what came of it.
@@ -34,7 +42,7 @@ class VideoRecord:
         metadata: the user's own values, anything that JSON can hold.
 
     Raises:
-        ConfigError: if the state is unknown or does not agree with the reason.
+        ConfigError: if the state is unknown or does not agree with the reason, or the duration is no length.
     """
 
     path: str
@@ -52,6 +60,8 @@ class VideoRecord:
             raise ConfigError(
                 f"a video's state must be 'indexed' or 'failed', got {self.state!r} for {self.path!r}."
             )
+        if self.duration_s is not None and not 0 <= self.duration_s < float("inf"):
+            raise ConfigError(f"the duration of {self.path!r} must be seconds or None, got {self.duration_s}.")
         if (self.state == "failed") != (self.reason is not None):
             raise ConfigError(
                 f"a failed video needs a reason and an indexed one has none; {self.path!r} is {self.state} "
@@ -77,10 +87,10 @@ class ClipEmbeddings:
 
     start_s: float = attrs.field(converter=float)
     end_s: float = attrs.field(converter=float)
-    times_s: Float64 = attrs.field(converter=lambda value: np.asarray(value, np.float64))
-    event: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
-    action: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
-    entity: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+    times_s: Float64 = attrs.field(converter=_float64)
+    event: Float32 = attrs.field(converter=_float32)
+    action: Float32 = attrs.field(converter=_float32)
+    entity: Float32 = attrs.field(converter=_float32)
 
     def __attrs_post_init__(self) -> None:
         if self.times_s.ndim != 1 or self.times_s.size == 0 or self.event.ndim != 1:
@@ -91,8 +101,8 @@ class ClipEmbeddings:
         expected = (self.times_s.size, self.event.size)
         if self.action.shape != expected or self.entity.shape != expected:
             raise ShapeError(
-                f"a clip's action and entity embeddings must be {list(expected)} as its times_s and event say, got "
-                f"{list(self.action.shape)} and {list(self.entity.shape)}."
+                f"a clip's action and entity embeddings must be {list(expected)} as its times_s and event say, "
+                f"got {list(self.action.shape)} and {list(self.entity.shape)}."
             )
         if not all(np.isfinite(part).all() for part in (self.times_s, self.event, self.action, self.entity)):
             raise ShapeError("a clip's times and embeddings must be finite numbers, got NaN or infinity.")
@@ -128,9 +138,9 @@ class QueryEmbeddings:
         ShapeError: if the arrays do not share D, or hold what is no finite number.
     """
 
-    event: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
-    action: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
-    entity: Float32 = attrs.field(converter=lambda value: np.asarray(value, np.float32))
+    event: Float32 = attrs.field(converter=_float32)
+    action: Float32 = attrs.field(converter=_float32)
+    entity: Float32 = attrs.field(converter=_float32)
 
     def __attrs_post_init__(self) -> None:
         fits = self.event.ndim == 1 and all(

@@ -1,11 +1,11 @@
-"""The library's tables, and the seal of their rows: each row carries a SHA-256 of itself, checked whenever it is read."""
+"""The library's tables: every row is sealed with a SHA-256 of itself, which is checked whenever it is read."""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -19,37 +19,29 @@ Value = int | float | str | bytes | None
 APPLICATION_ID: Final = 0x68677231
 """`hgr1`, in the header of the database file."""
 
-SCHEMA: Final = (
-    "CREATE TABLE manifest (id INTEGER PRIMARY KEY, body TEXT NOT NULL, digest BLOB NOT NULL)",
-    # what was committed last: a number, a random token that no other history shares, and what must be found
-    "CREATE TABLE head (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, token TEXT NOT NULL, "
-    "videos INTEGER NOT NULL, clips INTEGER NOT NULL, next_id INTEGER NOT NULL, digest BLOB NOT NULL)",
-    # a path is the file system's bytes; metadata is JSON
-    "CREATE TABLE videos (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, content TEXT NOT NULL, "
-    "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, duration_s REAL, "
-    "clips INTEGER NOT NULL, metadata TEXT NOT NULL, digest BLOB NOT NULL)",
-    "CREATE TABLE segments (id INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, clips INTEGER NOT NULL, "
-    "frames INTEGER NOT NULL, num_bytes INTEGER NOT NULL, block_bytes INTEGER NOT NULL, digests BLOB NOT NULL, "
-    "digest BLOB NOT NULL)",
-    # removed_in is the tombstone: the version from which the clip is gone
-    "CREATE TABLE clips (id INTEGER PRIMARY KEY, video_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, "
-    "start_s REAL NOT NULL, end_s REAL NOT NULL, segment_id INTEGER NOT NULL, segment_row INTEGER NOT NULL, "
-    "first_frame INTEGER NOT NULL, frames INTEGER NOT NULL, removed_in INTEGER, digest BLOB NOT NULL)",
-    "CREATE INDEX clips_of_video ON clips (video_id)",
-)
-
 
 @attrs.frozen
 class SealedTable:
-    """A table whose last column is the digest of the others; the first is the row's number.
+    """A table of numbered rows whose last column is the digest of the others.
 
     Attributes:
         name: the table.
-        columns: all columns but the digest.
+        types: its columns between `id` and `digest`, with their SQL types.
     """
 
     name: str
-    columns: tuple[str, ...]
+    types: Mapping[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns but the digest, `id` first."""
+        return ("id", *self.types)
+
+    @property
+    def definition(self) -> str:
+        """The statement that makes it; every library's database holds this very text."""
+        types = {"id": "INTEGER PRIMARY KEY", **self.types, "digest": _BLOB}
+        return f"CREATE TABLE {self.name} ({', '.join(' '.join(column) for column in types.items())})"
 
     def put(self, connection: sqlite3.Connection, rows: Sequence[tuple[Value, ...]]) -> None:
         """Insert rows, or replace those of the same number."""
@@ -71,7 +63,8 @@ class SealedTable:
         for *row, digest in connection.execute(query, parameters):
             if digest != self._digest(row):
                 raise DamagedLibraryError(
-                    f"row {row[0]!r} of table {self.name} is not what was written; restore the library from a backup."
+                    f"row {row[0]!r} of table {self.name} is not what was written; "
+                    "restore the library from a backup."
                 )
             yield tuple(row)
 
@@ -104,25 +97,61 @@ def _canonical(value: Value) -> bytes:
     return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content)
 
 
-MANIFEST: Final = SealedTable("manifest", ("id", "body"))
-HEAD: Final = SealedTable("head", ("id", "version", "token", "videos", "clips", "next_id"))
+_TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
+
+MANIFEST: Final = SealedTable("manifest", {"body": _TEXT})
+
+# The version committed last: a random token that no other history shares, what has to be found, and the number
+# that the next row of any table takes.
+HEAD: Final = SealedTable(
+    "head", {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER}
+)
+
+# A path is the file system's bytes; metadata is JSON.
 VIDEOS: Final = SealedTable(
     "videos",
-    ("id", "path", "content", "size", "mtime_ns", "state", "reason", "duration_s", "clips", "metadata"),
+    {
+        "path": "BLOB NOT NULL UNIQUE",
+        "content": _TEXT,
+        "size": _INTEGER,
+        "mtime_ns": _INTEGER,
+        "state": _TEXT,
+        "reason": "TEXT",
+        "duration_s": "REAL",
+        "clips": _INTEGER,
+        "metadata": _TEXT,
+    },
 )
-SEGMENTS: Final = SealedTable("segments", ("id", "file", "clips", "frames", "num_bytes", "block_bytes", "digests"))
+
+SEGMENTS: Final = SealedTable(
+    "segments",
+    {
+        "file": "TEXT NOT NULL UNIQUE",
+        "clips": _INTEGER,
+        "frames": _INTEGER,
+        "num_bytes": _INTEGER,
+        "block_bytes": _INTEGER,
+        "digests": _BLOB,
+    },
+)
+
+# `removed_in` is the tombstone: the version from which a clip is gone.
 CLIPS: Final = SealedTable(
     "clips",
-    (
-        "id",
-        "video_id",
-        "ordinal",
-        "start_s",
-        "end_s",
-        "segment_id",
-        "segment_row",
-        "first_frame",
-        "frames",
-        "removed_in",
-    ),
+    {
+        "video_id": _INTEGER,
+        "ordinal": _INTEGER,
+        "start_s": _REAL,
+        "end_s": _REAL,
+        "segment_id": _INTEGER,
+        "segment_row": _INTEGER,
+        "first_frame": _INTEGER,
+        "frames": _INTEGER,
+        "removed_in": "INTEGER",
+    },
+)
+
+SCHEMA: Final = (
+    *(table.definition for table in (MANIFEST, HEAD, VIDEOS, SEGMENTS, CLIPS)),
+    "CREATE INDEX clips_of_video ON clips (video_id)",
 )

@@ -1,4 +1,4 @@
-"""Exact scores of clips against queries: every level's similarity and their weighted mean, as the matcher has them."""
+"""Exact scores of clips against queries: the levels and their weighted mean, as the matcher has them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 
 from hgrkit.errors import ConfigError
 from hgrkit.levels import PerLevel
 from hgrkit.library.candidates import unit_vectors
-from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings
+from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.packed import Fusion, PackedLevel, mean_over_nodes, packed_similarities
 
 __all__ = ["PackedClips", "SearchSettings"]
@@ -75,16 +76,7 @@ class PackedClips:
     action: PackedLevel
     entity: PackedLevel
 
-    @classmethod
-    def from_clips(cls, clips: Sequence[ClipEmbeddings]) -> PackedClips:
-        """Pack at least one clip."""
-        return cls(
-            unit_vectors(np.stack([clip.event for clip in clips])),
-            PackedLevel.from_clips([clip.action for clip in clips]),
-            PackedLevel.from_clips([clip.entity for clip in clips]),
-        )
-
-    def take(self, rows: Sequence[int]) -> PackedClips:
+    def take(self, rows: npt.NDArray[np.int64]) -> PackedClips:
         """The clips at these positions."""
         return PackedClips(self.event[rows], self.action.take(rows), self.entity.take(rows))
 

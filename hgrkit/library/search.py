@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Lock
+from threading import RLock
 
 import attrs
 import numpy as np
@@ -16,7 +16,7 @@ from hgrkit.library.moments import Moment, cut_moment
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import PackedClips, SearchSettings
 from hgrkit.library.store import Snapshot
-from hgrkit.matching.packed import alignment, packed_similarities
+from hgrkit.matching.packed import PackedLevel, alignment, packed_similarities
 
 __all__ = ["EXHAUSTIVE_UP_TO", "ClipMatch", "ClipSearch"]
 
@@ -64,14 +64,15 @@ class ClipMatch:
 class ClipSearch:
     """Searches one snapshot; safe for threads. The clips' vectors stay in memory once they were needed."""
 
-    def __init__(self, snapshot: Snapshot, index: Callable[[], CandidateIndex], *, embed_dim: int) -> None:
-        """Search a snapshot; `index` is called for the index of its event embeddings once one is needed."""
+    def __init__(self, snapshot: Snapshot, index: Callable[[Float32], CandidateIndex], *, embed_dim: int) -> None:
+        """Search a snapshot; `index` makes the index of its unit event embeddings once one is needed."""
         self._snapshot = snapshot
         self._make_index = index
         self._index: CandidateIndex | None = None
+        self._events: Float32 | None = None
         self._embed_dim = embed_dim
         self._packed: PackedClips | None = None
-        self._lock = Lock()
+        self._lock = RLock()
 
     def search(self, query: QueryEmbeddings, k: int, settings: SearchSettings) -> list[ClipMatch]:
         """The best clip of each of the k best videos, the best first; equal scores in the order of their paths.
@@ -124,17 +125,31 @@ class ClipSearch:
     def _all_clips(self) -> PackedClips:
         with self._lock:
             if self._packed is None:
-                self._packed = PackedClips.from_clips(self._snapshot.clips(range(len(self._snapshot.clip_keys))))
+                self._packed = self._pack(np.arange(len(self._snapshot.clip_keys)))
             return self._packed
 
     def _some_clips(self, rows: npt.NDArray[np.int64]) -> PackedClips:
         packed = self._packed
-        return PackedClips.from_clips(self._snapshot.clips(rows.tolist())) if packed is None else packed.take(rows)
+        return self._pack(rows) if packed is None else packed.take(rows)
+
+    def _pack(self, rows: npt.NDArray[np.int64]) -> PackedClips:
+        action, entity = self._snapshot.frames(rows.tolist())
+        return PackedClips(
+            self._unit_events()[rows], PackedLevel.from_clips(action), PackedLevel.from_clips(entity)
+        )
+
+    def _unit_events(self) -> Float32:
+        with self._lock:
+            if self._events is None:
+                self._events = unit_vectors(self._snapshot.events())
+            return self._events
 
     def _candidates(self, query: QueryEmbeddings, k: int, count: int) -> npt.NDArray[np.int64]:
         """Positions of the clips to re-rank, ascending, of at least k videos if there are so many."""
         with self._lock:
-            index = self._index = self._index or self._make_index()
+            if self._index is None:
+                self._index = self._make_index(self._unit_events())
+            index = self._index
         event = unit_vectors(query.event)
         count = max(count, k)
         while True:
@@ -153,8 +168,8 @@ class ClipSearch:
     ) -> list[ClipMatch]:
         """Re-rank clips at ascending positions.
 
-        Matrix products round by where a row lies, so that equal clips may differ in the last digit: the videos at the
-        top are scored once more, each by itself, before they are put in order.
+        Matrix products round by where a row lies, so that equal clips may differ in the last digit: the videos at
+        the top are scored once more, each by itself, before they are put in order.
         """
         (scores,) = (part[:, 0] for part in packed.scores([query], settings))
         best_first = np.argsort(-scores, kind="stable")
@@ -169,27 +184,42 @@ class ClipSearch:
 
 
 def _match(video: str, clip: ClipEmbeddings, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
-    packed = PackedClips.from_clips([clip])
-    levels = packed.levels([query], settings).map(lambda level: float(level[0, 0]))
-    sharpness, fusion = settings.sharpness, settings.fusion
-    action_weights, _ = alignment(clip.action, query.action, sharpness=sharpness)
-    entity_weights, _ = alignment(clip.entity, query.entity, sharpness=sharpness)
-    weights = np.concatenate([action_weights, entity_weights])
+    action = _matched(clip.action, query.action, settings)
+    entity = _matched(clip.entity, query.entity, settings)
+    weights = np.concatenate([action.weights, entity.weights])
     relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
+    levels = PerLevel(
+        event=float(unit_vectors(clip.event) @ unit_vectors(query.event)), action=action.score, entity=entity.score
+    )
     return ClipMatch(
         video=video,
         start_s=clip.start_s,
         end_s=clip.end_s,
         score=float(settings.fuse(levels)),
         levels=levels,
-        action_similarities=packed_similarities(packed.action, query.action, sharpness=sharpness, fusion=fusion)[
-            0
-        ],
-        entity_similarities=packed_similarities(packed.entity, query.entity, sharpness=sharpness, fusion=fusion)[
-            0
-        ],
-        action_weights=action_weights,
-        entity_weights=entity_weights,
+        action_similarities=action.similarities,
+        entity_similarities=entity.similarities,
+        action_weights=action.weights,
+        entity_weights=entity.weights,
         times_s=clip.times_s,
         moment=cut_moment(clip.times_s, relevance, start_s=clip.start_s, end_s=clip.end_s),
     )
+
+
+@attrs.frozen(eq=False)
+class _MatchedLevel:
+    """One clip's frames against one query's nodes."""
+
+    similarities: Float32
+    weights: Float32
+
+    @property
+    def score(self) -> float:
+        return float(self.similarities.mean()) if self.similarities.size else 0.0
+
+
+def _matched(frames: Float32, nodes: Float32, settings: SearchSettings) -> _MatchedLevel:
+    packed = PackedLevel.from_clips([frames])
+    similarities = packed_similarities(packed, nodes, sharpness=settings.sharpness, fusion=settings.fusion)
+    weights, _ = alignment(frames, nodes, sharpness=settings.sharpness)
+    return _MatchedLevel(similarities[0], weights)

@@ -1,4 +1,4 @@
-"""Segments: immutable safetensors files of clip embeddings, every block of which is checked before it is believed."""
+"""Segments: immutable safetensors files of clip embeddings, checked block by block before they are believed."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Segment:
                 size = file.seek(0, 2)
                 if size != record.num_bytes:
                     raise self._damaged(f"it has {size} bytes instead of {record.num_bytes}")
-                if size >= _MAPPED_FROM:
+                if size >= max(_MAPPED_FROM, 1):
                     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 file.seek(0)
                 return file.read()

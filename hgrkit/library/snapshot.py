@@ -18,14 +18,14 @@ from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord
 from hgrkit.library.schema import CLIPS, HEAD, SEGMENTS, VIDEOS
 from hgrkit.library.segment import Segment, SegmentRecord
-from hgrkit.library.store import Version
+from hgrkit.library.store import Frames, Version
 from hgrkit.library.video_row import record_from_row
 
-__all__ = ["SEGMENT_FOLDER", "SegmentCache", "SqliteSnapshot", "read_snapshot"]
+__all__ = ["SEGMENT_FOLDER", "SEGMENT_NAME", "SegmentCache", "SqliteSnapshot", "read_snapshot"]
 
 SEGMENT_FOLDER = "segments"
 
-_SEGMENT_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
+SEGMENT_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
 
 
 class SegmentCache:
@@ -45,7 +45,7 @@ class SegmentCache:
         """
         with self._lock:
             if number not in self._segments:
-                if not _SEGMENT_NAME.fullmatch(record.file):
+                if not SEGMENT_NAME.fullmatch(record.file):
                     raise DamagedLibraryError(f"{record.file!r} is no name of a segment in {self._folder}.")
                 self._segments[number] = Segment(self._folder / record.file, record, embed_dim=self._embed_dim)
             return self._segments[number]
@@ -69,6 +69,11 @@ class _ClipTable:
     segment_rows: npt.NDArray[np.int64]
     first_frames: npt.NDArray[np.int64]
     num_frames: npt.NDArray[np.int64]
+
+    def frames_of(self, row: int) -> slice:
+        """Where a clip's frames lie in its segment."""
+        first = int(self.first_frames[row])
+        return slice(first, first + int(self.num_frames[row]))
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -95,11 +100,19 @@ class SqliteSnapshot:
     def events(self) -> Float32:
         """[V, D] the event embeddings."""
         events = np.empty((len(self._table.keys), self._embed_dim), np.float32)
-        by_segment = np.argsort(self._table.segments, kind="stable")
-        numbers, starts = np.unique(self._table.segments[by_segment], return_index=True)
-        for number, rows in zip(numbers.tolist(), np.split(by_segment, starts[1:]), strict=True):
-            events[rows] = self._segment(number).event[self._table.segment_rows[rows]]
+        order = np.argsort(self._table.segments, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(self._table.segments[order])) + 1):
+            if rows.size:
+                segment = self._segment(int(self._table.segments[rows[0]]))
+                events[rows] = segment.event[self._table.segment_rows[rows]]
         return events
+
+    def frames(self, rows: Sequence[int]) -> tuple[list[Frames], list[Frames]]:
+        """The clips' action and entity frames, as they are stored."""
+        placed = [(self._segment(int(self._table.segments[row])), self._table.frames_of(row)) for row in rows]
+        return [segment.action[frames] for segment, frames in placed], [
+            segment.entity[frames] for segment, frames in placed
+        ]
 
     def clips(self, rows: Sequence[int]) -> list[ClipEmbeddings]:
         """The clips at these positions."""
@@ -107,10 +120,9 @@ class SqliteSnapshot:
 
     def _clip(self, row: int) -> ClipEmbeddings:
         table = self._table
-        first = int(table.first_frames[row])
         return self._segment(int(table.segments[row])).clip(
             int(table.segment_rows[row]),
-            slice(first, first + int(table.num_frames[row])),
+            table.frames_of(row),
             start_s=float(table.start_s[row]),
             end_s=float(table.end_s[row]),
         )
@@ -135,6 +147,7 @@ def read_snapshot(connection: sqlite3.Connection, *, cache: SegmentCache, embed_
         )
     _check_references(connection, videos, segments, clips)
     places = {row[0]: place for place, row in enumerate(videos)}
+    cache.keep({row[5] for row in clips})
     return SqliteSnapshot(
         version=Version(number, token),
         videos=tuple(map(record_from_row, videos)),
@@ -158,7 +171,7 @@ def _check_references(
     segments: Mapping[int, SegmentRecord],
     clips: list[tuple[Any, ...]],
 ) -> None:
-    """Every video has its clips, every clip its frames, and every segment a row, living or tombstone, for each clip."""
+    """Every video has its clips, every clip its frames, every segment a row, living or not, for each clip."""
     if Counter(row[1] for row in clips) != Counter({row[0]: row[8] for row in videos if row[8]}):
         raise _incomplete("clips of some video are missing")
     for _, _, _, _, _, segment, segment_row, first_frame, frames, _ in clips:

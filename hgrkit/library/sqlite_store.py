@@ -31,7 +31,7 @@ from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import VideoRecord
 from hgrkit.library.schema import HEAD, MANIFEST, SEGMENTS, VIDEOS
 from hgrkit.library.segment import SegmentRecord, write_segment
-from hgrkit.library.snapshot import SEGMENT_FOLDER, SegmentCache, SqliteSnapshot, read_snapshot
+from hgrkit.library.snapshot import SEGMENT_FOLDER, SEGMENT_NAME, SegmentCache, SqliteSnapshot, read_snapshot
 from hgrkit.library.store import Entry, Version
 from hgrkit.library.video_row import path_bytes, record_from_row
 
@@ -43,8 +43,8 @@ Mode = Literal["r", "w"]
 class SqliteStore:
     """A folder with `library.sqlite`, `segments/*.safetensors` and, for writers, `writer.lock`.
 
-    A commit writes its segment durably first and then one SQL transaction. A crash in between leaves a segment that
-    no row names; the next writer deletes it.
+    A commit writes its segment durably first and then one SQL transaction. A crash in between leaves a
+    segment that no row names; the next writer deletes it.
     """
 
     def __init__(self, folder: Path, *, mode: Mode = "r") -> None:
@@ -160,7 +160,8 @@ class SqliteStore:
         }
         with translated_errors(self._folder):
             for path in (self._folder / SEGMENT_FOLDER).glob("*"):
-                if path.name not in named:
+                written = SEGMENT_NAME.fullmatch(path.name.removesuffix(TEMPORARY_SUFFIX))
+                if written and path.name not in named:
                     path.unlink()
 
     def _require_open(self) -> None:

@@ -1,9 +1,9 @@
-"""The protocol of a store: what keeps videos and clips durably, and what a reader of one committed version sees."""
+"""The protocol of a store: what keeps videos and clips durably, and what a reader of one version sees."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import numpy as np
@@ -13,6 +13,8 @@ from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord
 
 __all__ = ["Entry", "Snapshot", "Store", "Version"]
+
+Frames = npt.NDArray[np.floating[Any]]
 
 
 @attrs.frozen
@@ -70,6 +72,16 @@ class Snapshot(Protocol):
         """
         ...
 
+    def frames(self, rows: Sequence[int]) -> tuple[list[Frames], list[Frames]]:
+        """The clips' action frames and entity frames, [F, D] each, in the type that they are stored in.
+
+        What scores many clips reads; `clips` has everything, more slowly.
+
+        Raises:
+            DamagedLibraryError: if they are not what was written.
+        """
+        ...
+
     def clips(self, rows: Sequence[int]) -> list[ClipEmbeddings]:
         """The clips at these positions.
 
@@ -80,7 +92,7 @@ class Snapshot(Protocol):
 
 
 class Store(Protocol):
-    """Where a library keeps its truth; `hgrkit.testing.StoreContract` holds every implementation to its promises."""
+    """Where a library keeps its truth; `hgrkit.testing.StoreContract` holds every implementation to this."""
 
     @property
     def manifest(self) -> Manifest:
@@ -102,7 +114,7 @@ class Store(Protocol):
     def commit(self, *, put: Sequence[Entry] = (), remove: Sequence[str] = ()) -> Version:
         """Put and remove videos, all of it or nothing; durable when this returns.
 
-        A video that is put again replaces its old row and clips. Paths that are not there are removed without effect.
+        A video that is put again replaces its old row and clips; removing a path that is not there does nothing.
 
         Raises:
             LibraryError: if the store is closed or open for reading only, or the disk fails.

@@ -50,7 +50,7 @@ class Matcher(nn.Module):
     `sim`. A level's score is the mean over the sentence's real nodes; the event's is one cosine.
 
     Args:
-        sharpness: lambda of the softmax over frames, positive.
+        sharpness: lambda of the softmax over frames; 0 weighs them evenly.
         fusion: `embed` compares the attended frame with the node, `sim` averages the frames' similarities.
         level_weights: of event, action and entity in the fused score; they are scaled to sum to one.
         chunk_elements: frame-node similarities held at once; smaller takes less memory, never other numbers.
@@ -70,8 +70,8 @@ class Matcher(nn.Module):
         chunk_elements: int = 1 << 23,
     ) -> None:
         super().__init__()
-        if not sharpness > 0:
-            raise ConfigError(f"sharpness must be positive, got {sharpness}.")
+        if not sharpness >= 0:
+            raise ConfigError(f"sharpness must be 0 or more, got {sharpness}.")
         if fusion not in ("embed", "sim"):
             raise ConfigError(f"fusion must be 'embed' or 'sim', got {fusion!r}.")
         weights = tuple(float(weight) for weight in level_weights)

@@ -37,9 +37,10 @@ class _TagLexer(Lexer):
     def __init__(self, lexer_conf: Any) -> None:
         del lexer_conf
 
-    def lex(self, data: Any) -> Iterator[lark.Token]:
+    def lex(self, lexer_state: Any, parser_state: Any = None) -> Iterator[lark.Token]:
         """The tags as terminals."""
-        for position, tag in enumerate(data):
+        del parser_state
+        for position, tag in enumerate(lexer_state):
             yield lark.Token(tag, position)
 
 
@@ -89,5 +90,5 @@ class Chunker:
         >>> [chunk.kind for chunk in Chunker.load().chunks(["DET", "NOUN", "BE", "VBG", "PREP", "DET", "NOUN"])]
         ['noun_group', 'verb_group', 'preposition', 'noun_group']
         """
-        chunks: list[Chunk] = self._lark.parse(tags)  # type: ignore[arg-type, assignment]
+        chunks: list[Chunk] = self._lark.parse(tags)  # type: ignore[assignment]
         return chunks

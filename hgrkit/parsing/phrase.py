@@ -18,8 +18,8 @@ class Phrase:
         start: first token; `close_spans` widens it over the children.
         stop: one past the last token; widened as well.
         head: token of its content word.
-        relation: what it is to its parent: `subject`, `object`, `attribute`, `preposition`, `adverb`, `complement`,
-            `purpose`, `adjunct`, `relative`, `conjunct`, `ground` (of a preposition), `marker`.
+        relation: what it is to its parent: `subject`, `object`, `attribute`, `preposition`, `adverb`,
+            `complement`, `purpose`, `adjunct`, `relative`, `conjunct`, `ground` (of a preposition), `marker`.
         word: the preposition of a prepositional phrase, the marker of a clause, the lemma of an adverb's word.
         plain_stop: a noun's end without the clauses that modify it.
         lemma: a clause's verb.
@@ -49,7 +49,9 @@ class Phrase:
     gap: Phrase | None = attrs.field(default=None, repr=False)
 
     def add(self, child: Phrase, relation: str) -> None:
-        """Hang a phrase on this one."""
+        """Hang a phrase on this one; one that hangs somewhere stays there."""
+        if child.parent is not None:
+            return
         child.parent, child.relation = self, relation
         self.children.append(child)
 

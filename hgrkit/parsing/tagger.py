@@ -10,8 +10,9 @@ from importlib import resources
 import attrs
 
 from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.parsing.missing_verb import restore_verbs
 
-__all__ = ["Tagger", "candidates", "context_features", "finite_ahead"]
+__all__ = ["Tagger", "candidates", "coarse_class", "context_features", "finite_ahead", "next_state"]
 
 _BOUNDARY = frozenset({"SUB", "REL", "WH", "PUNCT"})
 _FINITE = frozenset({"BE", "HAVE", "DO", "MD", "VBZ", "VBD"})
@@ -23,6 +24,12 @@ def candidates(reading: str) -> tuple[str, ...]:
     return tuple(reading.removesuffix("!").split())
 
 
+@functools.cache
+def coarse_class(reading: str) -> str:
+    """An ambiguity class without the order of its tags: what words of all frequencies have in common."""
+    return " ".join(sorted(candidates(reading)))
+
+
 def finite_ahead(readings: Sequence[str]) -> list[bool]:
     """For each token, whether a sure finite verb follows before the next boundary of a clause."""
     ahead, found = [False] * len(readings), False
@@ -31,7 +38,11 @@ def finite_ahead(readings: Sequence[str]) -> list[bool]:
         first = readings[position].partition(" ")[0]
         if first in _BOUNDARY:
             found = False
-        elif first in _FINITE and first != "VBD" and (" " not in readings[position] or readings[position][-1] == "!"):
+        elif (
+            first in _FINITE
+            and first != "VBD"
+            and (" " not in readings[position] or readings[position][-1] == "!")
+        ):
             found = True
     return ahead
 
@@ -64,7 +75,11 @@ def context_features(
     before, second = tags[position + 1], tags[position]
     previous = words[position - 1] if position else "START"
     after, later = readings[position + 1], readings[position + 2]
+    coarse = coarse_class(own)
     return [
+        "k" + coarse + "|" + before + "|" + state + ("f" if ahead else ""),
+        "K" + coarse + "|" + before + "|" + coarse_class(after),
+        "m" + coarse + "|" + before + "|" + second,
         "o" + own,
         "w" + word,
         "b" + own + "|" + before,
@@ -129,7 +144,8 @@ class Tagger:
                 tag = self._best(possible, features)
             tags.append(tag)
             state = next_state(state, tag)
-        return tags[2:] + ["PUNCT"] * (len(tokens) - stop)
+        decided = tags[2:] + ["PUNCT"] * (len(tokens) - stop)
+        return restore_verbs(words, readings, decided)
 
     def _best(self, possible: tuple[str, ...], features: Sequence[str]) -> str:
         scores = dict.fromkeys(possible, 0)

@@ -1,4 +1,4 @@
-"""First step of the Lark parser: text to lower-cased tokens, as the annotation of captions cuts them, in linear time."""
+"""First step of the Lark parser: text to lower-cased tokens, as gold captions are cut, in linear time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from hgrkit.errors import GraphError
 
 __all__ = ["tokenize"]
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ud800-\udfff]+")
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ud800-\udfff]+"
+)
 _TOKEN = re.compile(
     r"""
-    n['’]t\b                                                # the end of "don't"
-    | ['’](?:s|re|ve|ll|d|m)\b                              # other clitics
-    | \w+?(?=n['’]t\b)                                      # what "n't" leaves
+    n['\u2019]t\b                                                # the end of "don't"
+    | ['\u2019](?:s|re|ve|ll|d|m)\b                              # other clitics
+    | \w+?(?=n['\u2019]t\b)                                      # what "n't" leaves
     | can(?=not\b)
     | \d+(?:[.,]\d+)+(?:[-/&]\w+)*                          # 2.5, 1,000
     | \w+(?:[-/&]\w+)*                                      # words, with hyphens inside

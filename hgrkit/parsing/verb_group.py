@@ -12,7 +12,13 @@ from hgrkit.parsing.lexicon import VERB_TAGS
 __all__ = ["VerbGroup", "read_verb_group"]
 
 _LEMMAS = {"BE": "be", "HAVE": "have", "DO": "do"}
-_NON_FINITE = {"being": "gerund", "having": "gerund", "doing": "gerund", "been": "participle", "done": "participle"}
+_NON_FINITE = {
+    "being": "gerund",
+    "having": "gerund",
+    "doing": "gerund",
+    "been": "participle",
+    "done": "participle",
+}
 _FORMS = {"VBZ": "finite", "VBD": "finite", "VBG": "gerund", "VBN": "participle", "VB": "base"}
 
 
@@ -50,7 +56,7 @@ def read_verb_group(chunk: Chunk, words: Sequence[str]) -> VerbGroup:
         main=main,
         lemma="" if verbs else _LEMMAS.get(tag, ""),
         form=_form(chunk, words, helpers, main, tag),
-        passive=bool(verbs) and (tag in {"VBN", "VBD"} and be_before or tag == "VBN" and not helpers),
+        passive=bool(verbs) and ((tag in {"VBN", "VBD"} and be_before) or (tag == "VBN" and not helpers)),
         bare=not verbs,
         inner=tuple((token, kind) for token, kind in tokens if kind in {"MD", "NEG", "INNER"} and token != main),
     )

@@ -1,4 +1,4 @@
-"""Small classes of words that the Lark parser's decisions on attachment and roles rest on, from `word_classes.txt`."""
+"""Small classes of words that decide attachment and roles in the Lark parser, from `word_classes.txt`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from importlib import resources
 
-__all__ = ["in_class", "is_animate"]
+__all__ = ["in_class", "is_animate", "members"]
 
 
 @functools.cache
@@ -22,10 +22,15 @@ def in_class(word: str, name: str) -> bool:
     >>> in_class("walk", "manner_of_motion")
     True
     """
-    return word in _classes()[name]
+    return word in _classes().get(name, frozenset())
 
 
 def is_animate(noun: str) -> bool:
     """Whether a noun names a person or an animal, in singular or plural."""
     animate = _classes()["animate"]
     return noun in animate or (noun.endswith("s") and (noun[:-1] in animate or noun.removesuffix("es") in animate))
+
+
+def members(name: str) -> frozenset[str]:
+    """All the words of a class."""
+    return _classes()[name]

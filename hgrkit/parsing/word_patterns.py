@@ -1,25 +1,18 @@
-"""Third step of the Lark parser: tags refined by their neighbours, so that the grammar needs one token of foresight."""
+"""Third step of the Lark parser: tags refined by their neighbours, so that one token of foresight is enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from hgrkit.parsing.lexicon import AUXILIARY_TAGS, VERB_TAGS
+from hgrkit.parsing.word_classes import in_class, members
 
 __all__ = ["COMPLEX_PREPOSITIONS", "refine"]
 
-COMPLEX_PREPOSITIONS = frozenset(
-    tuple(phrase.split())
-    for phrase in (
-        "in front of|on top of|next to|out of|off of|inside of|outside of|because of|instead of|close to|in between|"
-        "along with|away from|up to|down to|over to|back to|on to|in to|ahead of|such as|as well as|all over|"
-        "out from|all around|up against|right next to|near to|according to|due to|together with|off to|out onto|out into"
-    ).split("|")
-)
-_STARTS = frozenset(phrase[0] for phrase in COMPLEX_PREPOSITIONS)
+COMPLEX_PREPOSITIONS = frozenset(tuple(words.split("_")) for words in members("complex_preposition"))
+_STARTS = frozenset(words[0] for words in COMPLEX_PREPOSITIONS)
 _LONGEST = max(map(len, COMPLEX_PREPOSITIONS))
-_DIRECTIONS = frozenset("up down over out back around across off away forward inside in along".split())
-_GOALS = frozenset("to from into onto toward towards out through".split())
+_TITLES = frozenset({"dr", "mr", "mrs", "ms", "st"})
 _BEFORE_INNER = AUXILIARY_TAGS | {"NEG", "TO"}
 _NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
 
@@ -52,10 +45,10 @@ def _complex_preposition(words: Sequence[str], tags: Sequence[str], position: in
             if tuple(words[position : position + length]) in COMPLEX_PREPOSITIONS and following not in VERB_TAGS:
                 return length
     if (
-        words[position] in _DIRECTIONS
+        in_class(words[position], "directional_adverb")
         and tags[position] in {"ADV", "PRT", "PREP"}
         and position + 2 < len(tags)
-        and words[position + 1] in _GOALS
+        and in_class(words[position + 1], "goal_preposition")
         and tags[position + 2] in _NOMINAL | {"PREP"}
     ):
         return 2
@@ -72,6 +65,8 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
         return "LINK"
     if tag == "PUNCT" and words[position] == "," and before in {"ADJ", "NUM"} and after == "ADJ":
         return "LINK"
+    if words[position] == "." and position and words[position - 1] in _TITLES and after in _NOMINAL:
+        return "NOUN"
     if tag == "TO" and after in _NOMINAL:
         return "PREP"
     return tag

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hgrkit.embeddings import TextEmbeddings
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
+from hgrkit.levels import PerLevel
 from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_attention import GraphAttention
 from hgrkit.text.graph_batch import GraphBatch
@@ -25,7 +26,7 @@ MODEL_FILE = "sentence.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 
 STATE_SCALE = 8.0
-"""What sentence and node vectors are multiplied by after they are scaled to length one, so that Adam's steps fit."""
+"""What vectors of length one are multiplied by before the linear maps, so that Adam's steps fit."""
 
 
 class SentenceTextEncoder(nn.Module):
@@ -127,22 +128,29 @@ class SentenceTextEncoder(nn.Module):
 
     def forward(self, batch: GraphBatch) -> TextEmbeddings:
         """Encode C sentences."""
+        return self.encode(self.read(batch), batch)
+
+    def read(self, batch: GraphBatch) -> PerLevel[Tensor]:
+        """What the transformer says of each node: event [C, H], action [C, Pa, H], entity [C, Pe, H], no gradients.
+
+        Every vector has length one; absent nodes have zeros. Training reads each sentence once and keeps this.
+        """
         states = self.reader.read(batch.words)
-        device = self.event.weight.device
-        return self.encode(
-            torch.from_numpy(states.words).to(device), torch.from_numpy(states.sentence).to(device), batch
+        words = torch.from_numpy(states.words).to(batch.token_mask.device)
+        return PerLevel(
+            event=torch.from_numpy(states.sentence).to(words.device),
+            action=_mean_states(words, batch.action_spans),
+            entity=_mean_states(words, batch.entity_spans),
         )
 
-    def encode(self, words: Tensor, sentence: Tensor, batch: GraphBatch) -> TextEmbeddings:
-        """Encode C sentences that the transformer has read: words [C, T, H], sentence [C, H]."""
-        nodes = torch.cat(
-            [
-                self.event(self.dropout(STATE_SCALE * sentence))[:, None],
-                self._nodes(self.action, words, batch.action_spans, batch.action_roles),
-                self._nodes(self.entity, words, batch.entity_spans, batch.entity_roles),
-            ],
-            dim=1,
-        )  # [C, N, D]
+    def encode(self, states: PerLevel[Tensor], batch: GraphBatch) -> TextEmbeddings:
+        """Encode C sentences that `read` has read."""
+        views = PerLevel(
+            event=self.event(self._fed(states.event)),
+            action=self._with_role(self.action(self._fed(states.action)), batch.action_roles),
+            entity=self._with_role(self.entity(self._fed(states.entity)), batch.entity_roles),
+        )
+        nodes = torch.cat([views.event[:, None], views.action, views.entity], dim=1)  # [C, N, D]
         nodes = self.graph(nodes, batch.adjacency)
         num_actions = batch.action_mask.shape[1]
         return TextEmbeddings(
@@ -153,9 +161,15 @@ class SentenceTextEncoder(nn.Module):
             entity_mask=batch.entity_mask,
         )
 
-    def _nodes(self, view: nn.Linear, words: Tensor, spans: Tensor, roles: Tensor) -> Tensor:
-        """Linear view of each node's mean state, times its role: [C, T, H] -> [C, P, D]."""
-        share = spans.to(words.dtype) / spans.sum(dim=2, keepdim=True).clamp(min=1)  # [C, P, T]
-        mean = nn.functional.normalize(share @ words, dim=2)
-        nodes: Tensor = view(self.dropout(STATE_SCALE * mean))
+    def _fed(self, states: Tensor) -> Tensor:
+        dropped: Tensor = self.dropout(STATE_SCALE * states)
+        return dropped
+
+    def _with_role(self, nodes: Tensor, roles: Tensor) -> Tensor:
         return nodes if self.roles is None else nodes * self.roles(roles)
+
+
+def _mean_states(words: Tensor, spans: Tensor) -> Tensor:
+    """Mean state of each node's words, scaled to length one: [C, T, H], [C, P, T] -> [C, P, H]."""
+    share = spans.to(words.dtype) / spans.sum(dim=2, keepdim=True).clamp(min=1)
+    return nn.functional.normalize(share @ words, dim=2)

@@ -1,1 +1,1 @@
-
+"""Trains models on pairs of clips and captions."""

@@ -1,1 +1,1 @@
-
+"""Video: from files to frames, features and embeddings."""

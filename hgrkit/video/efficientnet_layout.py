@@ -80,13 +80,15 @@ def blocks() -> Iterator[Block]:
     for repeats, kernel, first_stride, expansion, out_channels in _STAGES:
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
-            convolutions = _inverted_residual(f"blocks.{number}", channels, out_channels, kernel, stride, expansion)
+            convolutions = _inverted_residual(
+                f"blocks.{number}", channels, out_channels, kernel=kernel, stride=stride, expansion=expansion
+            )
             yield Block(convolutions, residual=stride == 1 and channels == out_channels)
             channels, number = out_channels, number + 1
 
 
 def _inverted_residual(
-    name: str, channels: int, out_channels: int, kernel: int, stride: int, expansion: int
+    name: str, channels: int, out_channels: int, *, kernel: int, stride: int, expansion: int
 ) -> tuple[Convolution, ...]:
     wide = channels * expansion
     expand = Convolution(name=f"{name}.expand", in_channels=channels, out_channels=wide)

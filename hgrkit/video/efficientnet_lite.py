@@ -54,7 +54,9 @@ class EfficientNetLite0:
         weights, graph = Path(folder) / _WEIGHTS, Path(folder) / _GRAPH
         for file in (weights, graph):
             if not file.is_file():
-                raise CheckpointError(f"no {file.name} in {os.fspath(folder)!r}; reinstall the package that brings it.")
+                raise CheckpointError(
+                    f"no {file.name} in {os.fspath(folder)!r}; reinstall the package that brings it."
+                )
         self.fingerprint = f"efficientnet-lite0@sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
         self._run: Callable[[_Pictures], _Features]
         if (engine or ("onnxruntime" if device == "cpu" else "torch")) == "onnxruntime":
@@ -89,7 +91,9 @@ def _onnxruntime_engine(graph: Path, num_threads: int | None) -> Callable[[_Pict
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = num_threads or 0  # 0: one for each core
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to decoding
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # idle threads leave the cores to decoding
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base below Exception
@@ -112,12 +116,14 @@ def _torch_engine(weights: Path, device: str) -> Callable[[_Pictures], _Features
     try:
         module = EfficientNetLite0Module.from_weights(load_file(weights)).to(device)
     except (SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{weights} does not hold EfficientNet-Lite0: {str(error).splitlines()[0]}") from error
+        raise CheckpointError(
+            f"{weights} does not hold EfficientNet-Lite0: {str(error).splitlines()[0]}"
+        ) from error
 
     def run(pictures: _Pictures) -> _Features:
         # TF32 would move features by 1e-2 on recent GPUs.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            features: _Features = module(torch.from_numpy(pictures).to(device)).cpu().numpy()
+            features: _Features = module(torch.tensor(pictures, device=device)).cpu().numpy()
         return features
 
     return run

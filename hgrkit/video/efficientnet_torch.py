@@ -41,7 +41,7 @@ class EfficientNetLite0Module(nn.Module):
         hidden = self.stem(hidden)
         for block in self.blocks:
             hidden = block(hidden)
-        return cast(Tensor, self.head(hidden).mean(dim=(2, 3)))  # [B, 1280]
+        return cast("Tensor", self.head(hidden).mean(dim=(2, 3)))  # [B, 1280]
 
 
 class _ConvolutionModule(nn.Conv2d):

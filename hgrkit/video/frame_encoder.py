@@ -25,7 +25,7 @@ DEFAULT_FRAME_SIZE = (224, 224)
 """Height and width of the pictures that an encoder without a `frame_size` of its own is given."""
 
 FRAME_ENCODERS = Registry("hgrkit.frame_encoders", "frame encoder", FrameEncoderNotFoundError)
-"""Installed frame encoders. An entry point names a `FrameEncoderFactory`: a callable `(device) -> FrameEncoder`."""
+"""Installed frame encoders; an entry point names a callable `(device) -> FrameEncoder`."""
 
 
 @runtime_checkable

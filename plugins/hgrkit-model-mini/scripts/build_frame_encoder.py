@@ -25,7 +25,11 @@ from hgrkit.video.efficientnet_lite import EfficientNetLite0
 
 WEIGHTS, GRAPH = "efficientnet-lite0.safetensors", "efficientnet-lite0.onnx"
 BATCH_NORM_EPSILON = 1e-3
-PARTS = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
+PARTS = {
+    "expand": ("_expand_conv", "_bn0"),
+    "depthwise": ("_depthwise_conv", "_bn1"),
+    "project": ("_project_conv", "_bn2"),
+}
 
 
 def convolutions() -> list[Convolution]:
@@ -132,7 +136,9 @@ def build_graph(weights_file: Path) -> onnx.ModelProto:
             *external_tensors(weights_file),
         ],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="hgrkit")
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="hgrkit"
+    )
 
 
 def reference_features(weights_path: str, pictures: np.ndarray) -> np.ndarray:

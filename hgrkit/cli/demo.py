@@ -1,0 +1,53 @@
+"""`hgrkit demo`: a first result, from footage that is already on the machine."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from hgrkit.cli.output import IndexBar, stdout
+from hgrkit.cli.search import result_table
+
+if TYPE_CHECKING:
+    from hgrkit.demo.run import Demonstration
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the footage and the library here; a scratch folder unless given.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Hits a question.")] = 3,
+) -> None:
+    """Index real footage and photographs that PyPI packages carry, ask about them and show the hits."""
+    from hgrkit.demo.run import demonstrate
+
+    with tempfile.TemporaryDirectory(prefix="hgrkit-demo-") as scratch, IndexBar() as bar:
+        demonstration = demonstrate(folder or Path(scratch), k=k, on_progress=bar.show)
+    _show(demonstration)
+    if folder is not None:
+        typer.echo(f'\nask on: hgrkit search "a cat" --library {folder / "library"}')
+
+
+def _show(demonstration: Demonstration) -> None:
+    console = stdout()
+    for answer in demonstration.answers:
+        console.print(Text(f"\n{answer.result.query}?", style="bold cyan"))
+        console.print(result_table(answer.result))
+        if not answer.right:
+            console.print(Text(f"(wrong: {answer.right_video} shows it)", style="yellow"))
+    asked = len(demonstration.answers)
+    typer.echo(
+        f"\nindexed {demonstration.report.indexed} videos, asked {asked} questions, "
+        f"{demonstration.num_right} answered right by the first hit"
+    )

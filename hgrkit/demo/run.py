@@ -1,0 +1,76 @@
+"""The demonstration: makes footage, indexes it, asks its questions; the command line shows what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePath
+
+import attrs
+
+from hgrkit.demo.footage import make_footage
+from hgrkit.demo.questions import QUESTIONS
+from hgrkit.indexing.report import IndexProgress, IndexReport
+from hgrkit.results import SearchResult
+from hgrkit.retriever import Retriever
+
+__all__ = ["Answer", "Demonstration", "demonstrate"]
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What one question brought.
+
+    Attributes:
+        result: the hits.
+        right_video: name of the one video that shows what was asked.
+    """
+
+    result: SearchResult
+    right_video: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the right video came first."""
+        return bool(self.result.hits) and PurePath(self.result.hits[0].video).name == self.right_video
+
+
+@attrs.frozen(kw_only=True)
+class Demonstration:
+    """What the demonstration did.
+
+    Attributes:
+        report: of indexing the footage.
+        answers: one a question.
+    """
+
+    report: IndexReport
+    answers: tuple[Answer, ...]
+
+    @property
+    def num_right(self) -> int:
+        """Questions whose first hit is the right video."""
+        return sum(answer.right for answer in self.answers)
+
+
+def demonstrate(
+    folder: Path, *, k: int = 3, on_progress: Callable[[IndexProgress], object] | None = None
+) -> Demonstration:
+    """Index real footage and photographs that installed packages carry, and ask about them.
+
+    Args:
+        folder: where the footage (`videos/`) and the library (`library/`) go.
+        k: hits a question.
+        on_progress: called after each video.
+
+    Raises:
+        MissingPathError: if a package of the extra `demo` is not installed.
+        LibraryExistsError: if the folder holds a demonstration already.
+    """
+    videos = make_footage(folder / "videos")
+    with Retriever.create(folder / "library") as retriever:
+        report = retriever.index(*videos, on_progress=on_progress)
+        answers = tuple(
+            Answer(result=retriever.search(question.text, k=k), right_video=question.video)
+            for question in QUESTIONS
+        )
+    return Demonstration(report=report, answers=answers)

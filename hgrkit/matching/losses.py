@@ -1,0 +1,169 @@
+"""What training minimises: hinge and contrastive losses over a batch's scores (HGR, section 3.5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.matching.matcher import Scores
+
+__all__ = ["Direction", "HingeLoss", "InfoNCE"]
+
+Direction = Literal["both", "text_to_video", "video_to_text"]
+"""Which side is the query: a caption among wrong clips, a clip among wrong captions, or both."""
+
+_ROWS, _COLUMNS = 1, 0
+"""Where the negatives of a pair lie in [V, C]: wrong captions along a row, wrong clips along a column."""
+
+
+class HingeLoss(nn.Module):
+    """Asks that a pair scores higher than its negatives by a margin.
+
+    Pair i is clip i with caption i: `cost = max(0, margin + negative - score_ii)`. With the k hardest negatives:
+    the mean of the k largest costs (a positive's cost is 0), averaged over the batch; with all: the mean over all
+    negatives. Both directions are added.
+
+    Args:
+        margin: by how much.
+        negatives: `hardest`, a number k of hardest ones, or `all`.
+        direction: which side is the query.
+        level_weights: of the losses on the fused, event, action and entity score; only the fused one by default.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+
+    Source: HGR (arXiv 2003.00392), section 3.5; VSE++ (arXiv 1707.05612), section 3.2.
+    """
+
+    def __init__(
+        self,
+        *,
+        margin: float = 0.2,
+        negatives: Literal["hardest", "all"] | int = "hardest",
+        direction: Direction = "both",
+        level_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        hardest = 1 if negatives == "hardest" else None if negatives == "all" else negatives
+        if hardest is not None and (not isinstance(hardest, int) or hardest < 1):
+            raise ConfigError(f"negatives must be 'hardest', 'all' or a number from 1, got {negatives!r}.")
+        self.margin = margin
+        self.num_hardest = hardest
+        self.axes = _axes(direction)
+        self.level_weights = _level_weights(level_weights)
+
+    def forward(self, scores: Scores, positives: Tensor | None = None) -> Tensor:
+        """The loss of a batch of B pairs.
+
+        Args:
+            scores: of B clips and B captions; pair i is on the diagonal.
+            positives: further pairs that fit, bool [B, B], such as two captions of one clip; they are never
+                negatives. Without it only the diagonal fits, as in the released code.
+
+        Raises:
+            ShapeError: if the scores are not square, or the mask does not fit.
+        """
+        fits = _positives(scores.fused, positives)
+        return _weighted(scores, self.level_weights, lambda matrix: self._loss(matrix, fits))
+
+    def _loss(self, scores: Tensor, fits: Tensor) -> Tensor:
+        """Both directions of one matrix, [B, B] -> scalar."""
+        pair = scores.diagonal()
+        total = scores.new_zeros(())
+        for axis in self.axes:
+            costs = (self.margin + scores - pair.unsqueeze(axis)).clamp(min=0).masked_fill(fits, 0)
+            if self.num_hardest is None:
+                total = total + costs.sum() / (~fits).sum().clamp(min=1)
+            else:
+                total = total + costs.topk(min(self.num_hardest, len(scores)), dim=axis).values.mean()
+        return total
+
+
+class InfoNCE(nn.Module):
+    """Asks that a pair is the likeliest of the batch: cross-entropy over scores divided by a temperature.
+
+    Args:
+        temperature: what scores are divided by; smaller is sharper.
+        learned: whether training changes the temperature.
+        direction: which side is the query; both directions are averaged.
+        level_weights: of the losses on the fused, event, action and entity score; only the fused one by default.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+
+    Source: CPC (arXiv 1807.03748), equation 4.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 0.05,
+        learned: bool = False,
+        direction: Direction = "both",
+        level_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ConfigError(f"temperature must be positive, got {temperature}.")
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learned)
+        self.axes = _axes(direction)
+        self.level_weights = _level_weights(level_weights)
+
+    def forward(self, scores: Scores, positives: Tensor | None = None) -> Tensor:
+        """The loss of a batch of B pairs; arguments as those of `HingeLoss.forward`.
+
+        Raises:
+            ShapeError: if the scores are not square, or the mask does not fit.
+        """
+        diagonal = torch.eye(len(scores.fused), dtype=torch.bool, device=scores.fused.device)
+        others = _positives(scores.fused, positives) & ~diagonal
+        return _weighted(scores, self.level_weights, lambda matrix: self._loss(matrix, others))
+
+    def _loss(self, scores: Tensor, others: Tensor) -> Tensor:
+        """Mean over the directions of one matrix, [B, B] -> scalar; other positives leave the denominator."""
+        logits = (scores / self.log_temperature.exp()).masked_fill(others, -torch.inf)
+        losses = [-logits.log_softmax(dim=axis).diagonal().mean() for axis in self.axes]
+        return torch.stack(losses).mean()
+
+
+def _axes(direction: str) -> tuple[int, ...]:
+    axes = {"both": (_ROWS, _COLUMNS), "video_to_text": (_ROWS,), "text_to_video": (_COLUMNS,)}
+    if direction not in axes:
+        raise ConfigError(f"direction must be one of {', '.join(map(repr, axes))}, got {direction!r}.")
+    return axes[direction]
+
+
+def _level_weights(weights: Sequence[float] | None) -> tuple[float, ...]:
+    if weights is None:
+        return (1.0,)
+    if len(weights) != 4:
+        raise ConfigError(
+            f"level_weights must be four numbers (fused, event, action, entity), got {list(weights)}."
+        )
+    return tuple(float(weight) for weight in weights)
+
+
+def _positives(scores: Tensor, positives: Tensor | None) -> Tensor:
+    """Which pairs fit: the diagonal and what the caller adds, bool [B, B]."""
+    if scores.ndim != 2 or scores.shape[0] != scores.shape[1]:
+        raise ShapeError(f"a loss needs scores [B, B] with the pairs on the diagonal, got {list(scores.shape)}.")
+    diagonal = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    if positives is None:
+        return diagonal
+    if positives.dtype != torch.bool or positives.shape != scores.shape:
+        raise ShapeError(
+            f"positives must be bool {list(scores.shape)}, got {positives.dtype} {list(positives.shape)}."
+        )
+    return positives | diagonal
+
+
+def _weighted(scores: Scores, weights: Sequence[float], loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """The weighted sum of the losses on the fused score and, with four weights, on each level's."""
+    matrices = (scores.fused, *scores.levels)[: len(weights)]
+    parts = [weight * loss(matrix) for weight, matrix in zip(weights, matrices, strict=True)]
+    return torch.stack(parts).sum()

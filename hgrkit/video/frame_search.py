@@ -1,0 +1,213 @@
+"""Finds given pictures in a video stream with as little decoding as their places allow."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import count
+from typing import final
+
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from hgrkit.errors import DecodeError
+from hgrkit.video.container import open_video
+from hgrkit.video.packet_index import PacketIndex, VideoPacket
+
+__all__ = ["FrameSearch", "TargetLostError"]
+
+# Codecs whose pictures that no other picture refers to can be passed over and change nothing.
+_DISPOSABLE_PICTURES = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
+# From this many packets on, asking the container for a key frame beats reading on to it.
+_SEEK_PACKETS = 100
+_DAMAGED_FRAMES = 3
+
+Found = tuple[int, VideoFrame]
+
+
+class TargetLostError(Exception):
+    """A jump ended where the decoder could not begin; never leaves `hgrkit.video`."""
+
+
+@final
+class FrameSearch:
+    """One pass over a video that yields, for each target, the last picture whose time stamp is not after it.
+
+    Args:
+        path: the file.
+        index: its table of packets.
+        targets: ascending time stamps in ticks.
+
+    Attributes:
+        found: how many targets are done.
+        decoded_frames: how many pictures the decoder put out.
+    """
+
+    def __init__(self, path: str, index: PacketIndex, targets: npt.NDArray[np.int64]) -> None:
+        self.found = 0
+        self.decoded_frames = 0
+        self._path = path
+        self._index = index
+        self._num_targets = len(targets)
+        last = int(index.shown[-1])
+        # The last picture is looked for too, but not yielded.
+        self._wanted = [*targets.tolist(), *([last] if not len(targets) or targets[-1] < last else [])]
+        self._held: Found | None = None
+        self._newest = index.first - index.frame_ticks
+        self._shift: int | None = None
+        self._errors_at_end = 0
+
+    def run(self, *, sequential: bool) -> Iterator[Found]:
+        """Yield `(time stamp, picture)` for the targets, in order.
+
+        Raises:
+            DecodeError: if the stream ends in a decoding error before its end.
+            TargetLostError: if a target cannot be found by jumping; never when `sequential`.
+        """
+        with open_video(self._path) as (container, stream):
+            frames: Iterator[VideoFrame | None] = (
+                self._decode_all(container, stream) if sequential else self._decode(container, stream)
+            )
+            for frame in frames:
+                if frame is None:
+                    yield from self._settle(self.found + 1, sequential=sequential)
+                else:
+                    yield from self._take(frame, sequential=sequential)
+            yield from self._settle(len(self._wanted), sequential=sequential)
+        self._check_end()
+
+    def _decode_all(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        for packet in container.demux(stream):
+            yield from self._decoded(stream.codec_context, packet if packet.size else None)
+
+    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
+        """Pictures around the targets; `None` where all that matter to the next target have come."""
+        context, index, wanted = stream.codec_context, self._index, self._wanted
+        stored, starts = _places(index, wanted)
+        disposable = context.name in _DISPOSABLE_PICTURES
+        packets: Iterator[tuple[int, VideoPacket]] = zip(count(), _nonempty(container, stream), strict=False)
+        fresh, sought = True, -1
+        while self.found < len(wanted) and (numbered := next(packets, None)) is not None:
+            number, packet = numbered
+            target = self.found
+            if number < starts[target]:
+                if not fresh:
+                    self._restart(context)
+                    fresh = True
+                if index.seekable and starts[target] - number > _SEEK_PACKETS and sought < starts[target]:
+                    sought = starts[target]
+                    packets = self._seek(container, stream, sought)
+                continue
+            context.skip_frame = "NONREF" if disposable and self._is_far(packet.pts) else "DEFAULT"
+            yield from self._decoded(context, packet)
+            fresh = False
+            next_start = starts[target + 1] if target + 1 < len(wanted) else number + 1
+            if self.found == target and number == stored[target] and next_start > number:
+                # Nothing that is stored further on is needed: the decoder gives up what it holds back.
+                yield from self._decoded(context, None)
+                if self.found == target:
+                    yield None
+                self._restart(context)
+                fresh = True
+        if not fresh:
+            yield from self._decoded(context, None)
+
+    def _decoded(self, context: VideoCodecContext, packet: VideoPacket | None) -> Iterator[VideoFrame]:
+        try:
+            frames = context.decode(packet)
+        except av.error.FFmpegError:
+            self._errors_at_end += 1
+            return
+        self.decoded_frames += len(frames)
+        yield from frames
+
+    def _take(self, frame: VideoFrame, *, sequential: bool) -> Iterator[Found]:
+        pts = self._stamp(frame)
+        if pts > self._newest and not frame.is_corrupt:
+            self._newest, self._errors_at_end = pts, 0
+        while self.found < len(self._wanted) and pts > self._wanted[self.found]:
+            if self._held is None:
+                if not sequential:
+                    raise TargetLostError
+                self._held = pts, frame  # nothing is shown before the first picture
+            yield from self._emit()
+        self._held = pts, frame
+        if self.found < len(self._wanted) and pts == self._wanted[self.found]:
+            yield from self._emit()
+
+    def _settle(self, until: int, *, sequential: bool) -> Iterator[Found]:
+        """Give the targets that are still open, up to the given one, the last picture before them."""
+        while self.found < until:
+            if self._held is None:
+                if not sequential:
+                    raise TargetLostError
+                return
+            yield from self._emit()
+
+    def _emit(self) -> Iterator[Found]:
+        self.found += 1
+        if self._held is not None and self.found <= self._num_targets:
+            yield self._held
+
+    def _stamp(self, frame: VideoFrame) -> int:
+        """When a frame is shown; where stored stamps are guesses, the decoder's order and clock tell."""
+        if self._index.exact and frame.pts is not None:
+            return int(frame.pts)
+        if frame.dts is None:
+            return self._newest + self._index.frame_ticks
+        if self._shift is None:
+            self._shift = self._index.first - frame.dts
+        return frame.dts + self._shift
+
+    def _is_far(self, pts: int | None) -> bool:
+        if pts is None:
+            return False
+        following = bisect_left(self._wanted, pts)
+        return following == len(self._wanted) or self._wanted[following] - pts > 2 * self._index.frame_ticks
+
+    def _restart(self, context: VideoCodecContext) -> None:
+        context.flush_buffers()
+        self._held = None
+
+    def _seek(
+        self, container: InputContainer, stream: VideoStream, number: int
+    ) -> Iterator[tuple[int, VideoPacket]]:
+        """Packets from a little before the given one on, with their numbers."""
+        try:
+            container.seek(int(self._index.pts[number]), stream=stream)
+        except av.error.FFmpegError as error:
+            raise TargetLostError from error
+        packets = _nonempty(container, stream)
+        first = next(packets, None)
+        at = np.flatnonzero(self._index.pts == first.pts) if first is not None else np.empty(0)
+        if first is None or len(at) != 1 or at[0] > number:
+            raise TargetLostError
+        yield int(at[0]), first
+        yield from zip(count(int(at[0]) + 1), packets, strict=False)
+
+    def _check_end(self) -> None:
+        index = self._index
+        missing = int(index.shown[-1]) - self._newest
+        allowed = _DAMAGED_FRAMES * index.frame_ticks if self._errors_at_end else index.slack_ticks()
+        if missing > allowed:
+            at = max(0.0, index.seconds(self._newest + index.frame_ticks))
+            raise DecodeError(f"the stream ends in a decoding error at {at:.2f} s of {index.duration_s:.2f} s")
+
+
+def _nonempty(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+    return (packet for packet in container.demux(stream) if packet.size)
+
+
+def _places(index: PacketIndex, wanted: list[int]) -> tuple[list[int], list[int]]:
+    """For each wanted picture: where its packet is stored, and where the last key frame not after it is."""
+    order = np.argsort(index.pts, kind="stable")
+    stored = order[np.searchsorted(index.pts[order], wanted)]
+    keys = np.flatnonzero(index.key)
+    keys = keys[np.argsort(index.pts[keys], kind="stable")]
+    starts = keys[np.searchsorted(index.pts[keys], wanted, side="right") - 1]
+    return stored.tolist(), starts.tolist()

@@ -1,0 +1,38 @@
+"""Decoded frames to the pictures that a frame encoder takes: upright, RGB, squashed to its size."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+
+__all__ = ["PictureScaler"]
+
+
+@final
+class PictureScaler:
+    """Scales whole frames to one size with swscale.
+
+    Bicubic, whose kernel swscale widens when it makes a picture smaller, so that fine patterns do not alias; it is
+    what EfficientNet was trained with.
+
+    Args:
+        frame_size: height and width of the pictures.
+    """
+
+    def __init__(self, frame_size: tuple[int, int]) -> None:
+        self._height, self._width = frame_size
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
+        """One frame as RGB `[H, W, 3]`, turned upright if its file says how."""
+        quarter_turns = round(frame.rotation / 90) % 4  # counterclockwise
+        width, height = (self._height, self._width) if quarter_turns % 2 else (self._width, self._height)
+        scaled = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
+        )
+        picture = np.rot90(scaled.to_ndarray(), quarter_turns)
+        return np.ascontiguousarray(picture, dtype=np.uint8)

@@ -1,0 +1,107 @@
+"""Reads sampled pictures from a video file, by time stamp and one at a time: what indexing begins with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+
+from hgrkit.errors import DecodeError
+from hgrkit.video.frame_search import FrameSearch, TargetLostError
+from hgrkit.video.packet_index import PacketIndex, read_packet_index
+from hgrkit.video.picture import PictureScaler
+from hgrkit.video.sampling import Sampling
+
+__all__ = ["SampledFrame", "VideoReader"]
+
+
+@attrs.frozen(eq=False)
+class SampledFrame:
+    """One picture of a video.
+
+    Attributes:
+        time_s: when it is shown, in seconds from the video's first picture.
+        image: uint8 RGB `[H, W, 3]`.
+    """
+
+    time_s: float
+    image: npt.NDArray[np.uint8] = attrs.field(repr=False)
+
+
+@final
+class VideoReader:
+    """The pictures of one video file.
+
+    Opening reads the table of packets, so that a file that is cut off is refused before anything is decoded, and
+    the right picture is known before it is looked for. No file stays open between calls.
+
+    Args:
+        path: a video file.
+        frame_size: height and width of the pictures; the whole picture is squashed to it.
+
+    Raises:
+        MissingPathError: if there is no such file.
+        DecodeError: if it is no video or it is cut off; the message is a reason in one line, without the path.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], frame_size: tuple[int, int] = (224, 224)) -> None:
+        self._path = os.fspath(path)
+        self._frame_size = frame_size
+        self._index: PacketIndex = read_packet_index(self._path)
+        self._decoded_frames = 0
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds, from the first picture's beginning to the last one's end."""
+        return self._index.duration_s
+
+    @property
+    def decoded_frames(self) -> int:
+        """How many pictures the decoder has put out so far, those between the sampled ones included."""
+        return self._decoded_frames
+
+    def sample(self, sampling: Sampling, *, sequential: bool = False) -> Iterator[SampledFrame]:
+        """The pictures that are on the screen at the sampled times, ascending; one picture comes at most once.
+
+        Between two sampled pictures the decoder jumps to the last key frame before the second one, if there is
+        one, and passes over pictures that no other one needs. The last picture of the file is always decoded too,
+        so that a stream that ends in damage is noticed.
+
+        Args:
+            sampling: picks the times.
+            sequential: decode every picture; slower, with the same result.
+
+        Raises:
+            DecodeError: if the stream ends in a decoding error before its end, or holds no picture that can be
+                decoded. Pictures that came before it are then not to be used.
+        """
+        index = self._index
+        times_s = sampling.times(index.duration_s)
+        targets = index.shown_at(times_s) if index.exact else index.ticks(times_s)
+        scale = PictureScaler(self._frame_size)
+        origin: int | None = index.first if index.exact else None
+        newest: int | None = None
+        for pts, frame in self._frames(targets, sequential=sequential or not index.exact):
+            origin = pts if origin is None else origin
+            if newest is None or pts > newest:
+                newest = pts
+                yield SampledFrame(max(0.0, float((pts - origin) * index.time_base)), scale(frame))
+        if newest is None:
+            raise DecodeError("no picture of the file can be decoded")
+
+    def _frames(self, targets: npt.NDArray[np.int64], *, sequential: bool) -> Iterator[tuple[int, VideoFrame]]:
+        search = FrameSearch(self._path, self._index, targets)
+        try:
+            yield from search.run(sequential=sequential)
+        except TargetLostError:
+            # A key frame was none after all: what is left is found by decoding everything.
+            self._decoded_frames += search.decoded_frames
+            search = FrameSearch(self._path, self._index, targets[search.found :])
+            yield from search.run(sequential=True)
+        finally:
+            self._decoded_frames += search.decoded_frames

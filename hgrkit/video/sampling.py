@@ -1,0 +1,94 @@
+"""Which moments of a video are looked at: between opening a file and decoding pictures from it."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol, final, runtime_checkable
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import ConfigError
+
+__all__ = ["FpsSampling", "Sampling", "UniformSampling", "parse_sampling"]
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """A rule that picks times; `str()` of it is its fingerprint, which `parse_sampling` reads back."""
+
+    def times(self, duration_s: float) -> npt.NDArray[np.float64]:
+        """Times in seconds from the first frame, ascending, within `[0, duration_s)`, at least one."""
+
+
+@final
+@attrs.frozen
+class FpsSampling:
+    """Evenly in time: 0, 1/r, 2/r, ... seconds.
+
+    >>> str(FpsSampling(0.5)), FpsSampling(2.0).times(1.2).tolist()
+    ('fps:0.5', [0.0, 0.5, 1.0])
+    """
+
+    frames_per_second: float = attrs.field(default=2.0, converter=float)
+
+    @frames_per_second.validator
+    def _positive(self, _: object, value: float) -> None:
+        if not 0 < value <= 1000:
+            raise ConfigError(f"frames_per_second must be above 0 and at most 1000, got {value:g}.")
+
+    def __str__(self) -> str:
+        return f"fps:{self.frames_per_second:g}"
+
+    def times(self, duration_s: float) -> npt.NDArray[np.float64]:
+        """Every multiple of the step before the end."""
+        count = max(1, math.ceil(duration_s * self.frames_per_second - 1e-6))
+        times_s: npt.NDArray[np.float64] = np.arange(count, dtype=np.float64) / self.frames_per_second
+        return times_s
+
+
+@final
+@attrs.frozen
+class UniformSampling:
+    """A fixed number: the middles of as many equal parts of the video.
+
+    >>> str(UniformSampling()), UniformSampling(4).times(2.0).tolist()
+    ('uniform:20', [0.25, 0.75, 1.25, 1.75])
+    """
+
+    num_frames: int = attrs.field(default=20)
+
+    @num_frames.validator
+    def _positive(self, _: object, value: int) -> None:
+        if value < 1:
+            raise ConfigError(f"num_frames must be at least 1, got {value}.")
+
+    def __str__(self) -> str:
+        return f"uniform:{self.num_frames}"
+
+    def times(self, duration_s: float) -> npt.NDArray[np.float64]:
+        """The middle of each part."""
+        return (np.arange(self.num_frames, dtype=np.float64) + 0.5) * (duration_s / self.num_frames)
+
+
+def parse_sampling(text: str) -> Sampling:
+    """The sampling that prints as `text`.
+
+    >>> parse_sampling("fps:2")
+    FpsSampling(frames_per_second=2.0)
+
+    Raises:
+        ConfigError: if it is neither `fps:NUMBER` nor `uniform:COUNT`.
+    """
+    kind, _, number = text.partition(":")
+    try:
+        if kind == "fps":
+            return FpsSampling(float(number))
+        if kind == "uniform":
+            return UniformSampling(int(number))
+    except ConfigError:
+        raise
+    except ValueError:
+        pass
+    raise ConfigError(f"sampling must be 'fps:NUMBER' or 'uniform:COUNT', such as 'fps:2', got {text!r}.")

@@ -1,0 +1,85 @@
+"""Build `hgrkit/parsing/roles.txt.gz`: how often a verb's subject, object, preposition ... has which PropBank role.
+
+Counted over the gold trees and roles of PropBank EWT (CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`). A line is
+`verb<TAB>function<TAB>role<TAB>count...`; verb `*` stands for all verbs, and there `preposition/noun` is a function too.
+
+    python scripts/build_role_table.py ../shared/data/srl/propbank_ewt_train.jsonl.gz
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from propbank_ewt import read_sentences
+
+TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "roles.txt.gz"
+RENAMED = {"ARGM-EXT": "ARGM-MNR", "ARGM-DIS": "ARGM-ADV", "ARGM-CAU": "ARGM-PRP", "ARGM-GOL": "ARG2"}
+KNOWN = {"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"} | {
+    "ARGM-" + kind for kind in ("LOC", "MNR", "TMP", "DIR", "ADV", "PRP", "PRD", "COM")
+}
+
+
+def main() -> None:
+    """Count and write; the same input gives the same bytes."""
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for record in read_sentences(Path(sys.argv[1])):
+        count_sentence(record, counts)
+    lines = []
+    for (verb, function), roles in sorted(counts.items()):
+        kept = [(role, count) for role, count in sorted(roles.items()) if verb != "*" or count > 1]
+        if kept:
+            lines.append("\t".join([verb, function, *(f"{role}\t{count}" for role, count in kept)]))
+    TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0))
+    sys.stdout.write(f"{len(lines)} lines, {TARGET.stat().st_size} bytes\n")
+
+
+def count_sentence(record: dict[str, Any], counts: dict[tuple[str, str], Counter[str]]) -> None:
+    """Add one sentence's pairs of function and role."""
+    tree, nodes = record["tree"], {node["id"]: node for node in record["nodes"]}
+    for action, entity, role in record["edges"]:
+        role = RENAMED.get(role, role)
+        verb, head = nodes[action]["head"], nodes[entity]["head"]
+        if role not in KNOWN or tree["head"][head] != verb or tree["lemma"][verb] == "be":
+            continue
+        lemma = tree["lemma"][verb].lower()
+        for function in functions(tree, verb, head):
+            if "/" not in function:
+                counts[lemma, function][role] += 1
+            counts["*", function][role] += 1
+
+
+def functions(tree: dict[str, Any], verb: int, head: int) -> list[str]:
+    """The names of what a token is to a verb, as `hgrkit.parsing.role_labeller` names them."""
+    deprel = tree["deprel"][head]
+    children = [token for token, parent in enumerate(tree["head"]) if parent == verb]
+    transitive = any(tree["deprel"][child] == "obj" for child in children)
+    if deprel in {"nsubj", "csubj"}:
+        return ["subject+object" if transitive else "subject"]
+    if deprel in {"nsubj:pass", "csubj:pass"}:
+        return ["passive subject"]
+    if deprel == "obj":
+        return ["object"]
+    if deprel == "iobj":
+        return ["recipient"]
+    if deprel == "advmod":
+        return ["adverb", "adverb/" + tree["lemma"][head].lower()]
+    if deprel in {"xcomp", "ccomp"}:
+        return ["complement"]
+    own = [token for token, parent in enumerate(tree["head"]) if parent == head]
+    if deprel == "advcl":
+        mark = next((tree["lemma"][token].lower() for token in own if tree["deprel"][token] == "mark"), "")
+        return ["purpose"] if mark == "to" else ["adjunct/" + mark]
+    if deprel == "obl":
+        case = [tree["lemma"][token].lower() for token in own if tree["deprel"][token] == "case"]
+        if case:
+            preposition = "passive by" if case[-1] == "by" and "Voice=Pass" in tree["feats"][verb] else case[-1]
+            return [preposition, f"{preposition}/{tree['lemma'][head].lower()}"]
+    return []
+
+
+if __name__ == "__main__":
+    main()

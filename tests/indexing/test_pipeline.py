@@ -1,0 +1,277 @@
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from hgrkit.errors import ShapeError
+from hgrkit.indexing.content import content_hash
+from hgrkit.indexing.pipeline import index_videos
+from hgrkit.indexing.report import IndexProgress
+from hgrkit.indexing.walk import walk_videos
+from hgrkit.levels import PerLevel
+from hgrkit.library import Library, Manifest
+from hgrkit.video.sampling import FpsSampling
+
+MANIFEST = Manifest(
+    model="m",
+    model_fingerprint="m@1",
+    frame_encoder="mean",
+    frame_encoder_fingerprint="mean@1",
+    sampling="fps:2",
+    clip_seconds=1.0,
+    embed_dim=3,
+)
+
+
+class MeanColour:
+    feature_dim, fingerprint, frame_size = 3, "mean@1", (16, 16)
+
+    def __init__(self):
+        self.batches = []
+
+    def encode(self, frames):
+        self.batches.append(len(frames))
+        return frames.mean(axis=(1, 2), dtype=np.float32)
+
+
+def embed(features):
+    return PerLevel(event=features.mean(axis=0), action=features, entity=-features)
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library.create(tmp_path / "library", MANIFEST) as library:
+        yield library
+
+
+def run(library, *paths, **settings):
+    settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, **settings}
+    return index_videos(library, walk_videos(paths), sampling=FpsSampling(2), **settings)
+
+
+def states(library):
+    return {os.path.basename(video.path): video.state for video in library.videos()}
+
+
+def test_videos_become_clips_with_the_times_of_their_frames(library, make_video, tmp_path):
+    path = make_video("v/a.mp4", seconds=3)
+    report = run(library, tmp_path / "v")
+    assert (report.indexed, report.unchanged, report.failures) == (1, 0, ())
+    assert report.decoded_frames > 0
+    (video,) = library.videos()
+    assert (video.path, video.content) == (str(path), content_hash(str(path)))
+    assert video.duration_s == pytest.approx(3.0)
+    assert video.clips == 3
+
+
+def test_a_second_run_decodes_nothing(library, make_video, tmp_path):
+    make_video("v/a.mp4")
+    (tmp_path / "v/bad.mp4").write_text("text")
+    first = run(library, tmp_path / "v")
+    second = run(library, tmp_path / "v")
+    assert (second.indexed, second.unchanged, second.decoded_frames) == (0, 1, 0)
+    assert second.failures == first.failures
+
+
+def test_a_touched_file_is_known_by_its_content(library, make_video, tmp_path):
+    path = make_video("v/a.mp4")
+    run(library, tmp_path / "v")
+    os.utime(path, ns=(1, 1))
+    report = run(library, tmp_path / "v")
+    assert (report.unchanged, report.decoded_frames) == (1, 0)
+
+
+def test_a_changed_file_replaces_its_clips(library, make_video, tmp_path):
+    make_video("v/a.mp4", seconds=3)
+    run(library, tmp_path / "v")
+    make_video("v/a.mp4", seconds=5, shade=10)
+    report = run(library, tmp_path / "v")
+    assert report.indexed == 1
+    assert [video.clips for video in library.videos()] == [5]
+
+
+def test_one_bad_file_never_stops_the_rest(library, make_video, tmp_path):
+    for number in range(4):
+        make_video(f"v/{number}.mp4", shade=number)
+    truncated = make_video("v/truncated.mp4")
+    truncated.write_bytes(truncated.read_bytes()[:1000])
+    (tmp_path / "v/text.mp4").write_text("text")
+    (tmp_path / "v/empty.mp4").touch()
+    (tmp_path / "v/noise.avi").write_bytes(os.urandom(1000))
+    (tmp_path / "v/list.mp4").write_text("#EXTM3U\n#EXTINF:5,\n0.mp4\n")
+    report = run(library, tmp_path / "v")
+    assert (report.indexed, report.failed) == (4, 5)
+    assert [failure.path for failure in report.failures] == sorted(failure.path for failure in report.failures)
+    assert all(failure.reason and "\n" not in failure.reason for failure in report.failures)
+    assert sum(state == "failed" for state in states(library).values()) == 5
+
+
+def test_a_stream_that_breaks_off_leaves_nothing_of_its_video(library, make_video, tmp_path):
+    path = make_video("v/a.mp4", seconds=20)
+    data = path.read_bytes()
+    begin = data.index(b"mdat") + 2000
+    path.write_bytes(data[:begin] + bytes(data.index(b"moov") - 4 - begin) + data[data.index(b"moov") - 4 :])
+    report = run(library, tmp_path / "v")
+    assert "ends in a decoding error" in report.failures[0].reason
+    (video,) = library.videos()
+    assert (video.state, video.clips) == ("failed", 0)
+
+
+def test_a_failed_file_is_known_under_another_name(library, tmp_path):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/a.mp4").write_text("text")
+    run(library, tmp_path / "v")
+    (tmp_path / "v/b.mp4").write_text("text")
+    assert run(library, tmp_path / "v").failed == 2
+    assert states(library) == {"a.mp4": "failed", "b.mp4": "failed"}
+
+
+def test_a_failed_file_is_tried_again_when_asked_or_changed(library, make_video, tmp_path, monkeypatch):
+    from hgrkit.indexing import source
+
+    tried = []
+    reader = source.VideoReader
+    monkeypatch.setattr(source, "VideoReader", lambda path, size: tried.append(path) or reader(path, size))
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/a.mp4").write_text("text")
+    run(library, tmp_path / "v")
+    run(library, tmp_path / "v")
+    assert len(tried) == 1
+    run(library, tmp_path / "v", retry_failed=True)
+    assert len(tried) == 2
+    make_video("v/a.mp4")
+    assert run(library, tmp_path / "v").indexed == 1
+    assert states(library) == {"a.mp4": "indexed"}
+
+
+def test_a_video_that_breaks_later_loses_its_clips(library, make_video, tmp_path):
+    path = make_video("v/a.mp4")
+    run(library, tmp_path / "v")
+    path.write_text("text")
+    assert run(library, tmp_path / "v").failed == 1
+    assert library.indexed_paths() == ()
+
+
+def test_frames_of_several_videos_share_a_batch(library, make_video, tmp_path, monkeypatch):
+    from hgrkit.indexing.decode_pool import DecodePool
+
+    monkeypatch.setattr(DecodePool, "is_waiting", False)
+    for number in range(8):
+        make_video(f"v/{number}.mp4", seconds=4, shade=number)
+    encoder = MeanColour()
+    assert run(library, tmp_path / "v", frame_encoder=encoder).indexed == 8
+    assert sum(encoder.batches) == 64
+    assert len(encoder.batches) <= 3
+
+
+def test_batching_never_changes_what_is_stored(make_video, tmp_path):
+    for number in range(4):
+        make_video(f"v/{number}.mp4", seconds=1 + number, shade=60 * number)
+    stored = []
+    for arguments in ([tmp_path / "v"], sorted((tmp_path / "v").iterdir())):
+        memory = Memory()
+        for paths in [[tmp_path / "v"]] if len(arguments) == 1 else [[path] for path in arguments]:
+            run(memory, *paths)
+        stored.append(memory.clips)
+    assert stored[0].keys() == stored[1].keys()
+    for path, clips in stored[0].items():
+        for one, other in zip(clips, stored[1][path], strict=True):
+            np.testing.assert_array_equal(one.action, other.action)
+            np.testing.assert_array_equal(one.times_s, other.times_s)
+
+
+class Memory:
+    def __init__(self):
+        self.records, self.clips = {}, {}
+
+    def videos(self):
+        return list(self.records.values())
+
+    def add(self, record, clips):
+        self.records[record.path], self.clips[record.path] = record, clips
+
+
+def test_an_interruption_keeps_what_was_stored_and_ends_the_threads(make_video, tmp_path):
+    for number in range(6):
+        make_video(f"v/{number}.mp4", seconds=6, shade=number)
+
+    class Interrupted(MeanColour):
+        def encode(self, frames):
+            if len(self.batches) == 2:
+                raise KeyboardInterrupt
+            return super().encode(frames)
+
+    memory = Memory()
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        run(memory, tmp_path / "v", frame_encoder=Interrupted())
+    assert threading.active_count() == before
+    stored = len(memory.records)
+    assert 0 < stored < 6
+    report = run(memory, tmp_path / "v")
+    assert (report.unchanged, report.indexed) == (stored, 6 - stored)
+
+
+def test_an_error_in_a_thread_reaches_the_caller(library, make_video, tmp_path, monkeypatch):
+    from hgrkit.indexing import source
+
+    def broken(path):
+        raise ZeroDivisionError(path)
+
+    make_video("v/a.mp4")
+    monkeypatch.setattr(source, "content_hash", broken)
+    with pytest.raises(ZeroDivisionError):
+        run(library, tmp_path / "v")
+
+
+def test_progress_tells_of_every_video(library, make_video, tmp_path):
+    make_video("v/a.mp4")
+    (tmp_path / "v/b.mp4").touch()
+    events = []
+    run(library, tmp_path / "v", on_progress=events.append)
+    assert {(os.path.basename(event.path), event.outcome) for event in events} == {
+        ("a.mp4", "indexed"),
+        ("b.mp4", "failed"),
+    }
+    assert [(event.done, event.total) for event in events] == [(1, 2), (2, 2)]
+    assert all(isinstance(event, IndexProgress) for event in events)
+
+
+@pytest.mark.parametrize("key", ["path", "a.mp4", "a"])
+def test_features_stand_in_for_decoding(library, make_video, tmp_path, key):
+    path = make_video("v/a.mp4", seconds=4)
+    features = {str(path) if key == "path" else key: np.arange(24, dtype=np.float32).reshape(8, 3)}
+    encoder = MeanColour()
+    report = run(library, tmp_path / "v", features=features, frame_encoder=encoder)
+    assert (report.indexed, report.decoded_frames, encoder.batches) == (1, 0, [])
+    assert [video.clips for video in library.videos()] == [4]
+
+
+def test_a_video_without_features_fails_and_is_not_remembered(library, make_video, tmp_path):
+    make_video("v/a.mp4")
+    report = run(library, tmp_path / "v", features={"other": np.zeros((2, 3), np.float32)})
+    assert "no features named 'a.mp4' or 'a'" in report.failures[0].reason
+    assert library.videos() == ()
+
+
+def test_features_that_do_not_fit_the_model_fail_their_video_alone(library, make_video, tmp_path):
+    make_video("v/a.mp4")
+    make_video("v/b.mp4", shade=1)
+
+    def strict(features):
+        if features.shape[1] != 3:
+            raise ShapeError(f"features must be [F, 3], got {list(features.shape)}.")
+        return embed(features)
+
+    features = {"a": np.zeros((2, 5), np.float32), "b": np.ones((2, 3), np.float32)}
+    report = run(library, tmp_path / "v", features=features, embed=strict)
+    assert (report.indexed, report.failed) == (1, 1)
+    assert "must be [F, 3]" in report.failures[0].reason
+
+
+def test_no_files_give_an_empty_report(library, tmp_path):
+    (tmp_path / "v").mkdir()
+    assert run(library, tmp_path / "v") == index_videos(
+        library, [], frame_encoder=MeanColour(), embed=embed, sampling=FpsSampling()
+    )

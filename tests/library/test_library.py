@@ -1,0 +1,302 @@
+"""The library's facade: what it keeps, how it searches and what it refuses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+from hgrkit.errors import ConfigError, LibraryError, LibraryMismatchError, LibraryNotFoundError, ShapeError
+from hgrkit.library import ClipEmbeddings, Entry, Library, Manifest, QueryEmbeddings, SearchSettings, VideoRecord
+from hgrkit.testing.store_contract import StoreContract, random_clip
+
+DIM = 16
+MANIFEST = attrs.evolve(StoreContract.manifest, embed_dim=DIM)
+
+
+def record(path: str) -> VideoRecord:
+    return VideoRecord(path=path, content="", size=1, mtime_ns=1)
+
+
+def clip(random: np.random.Generator, topic: np.ndarray, frames: int) -> ClipEmbeddings:
+    """A clip whose frames scatter around a topic."""
+    return ClipEmbeddings(
+        start_s=0,
+        end_s=frames,
+        times_s=np.arange(frames) + 0.5,
+        event=topic + 0.3 * random.normal(size=DIM),
+        action=topic + 0.5 * random.normal(size=(frames, DIM)),
+        entity=topic + 0.5 * random.normal(size=(frames, DIM)),
+    )
+
+
+def about(random: np.random.Generator, topic: np.ndarray, actions: int, entities: int) -> QueryEmbeddings:
+    return QueryEmbeddings(
+        event=topic + 0.3 * random.normal(size=DIM),
+        action=topic + 0.5 * random.normal(size=(actions, DIM)),
+        entity=topic + 0.5 * random.normal(size=(entities, DIM)),
+    )
+
+
+@pytest.fixture(scope="module")
+def topics() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(30, DIM))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, topics: np.ndarray) -> Path:
+    """300 videos of one to four clips, about 30 topics, and a failed one."""
+    random = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp("library") / "lib"
+    with Library.create(path, MANIFEST) as library:
+        library.add_all(
+            [
+                Entry(
+                    record(f"{number:03}.mp4"),
+                    [clip(random, topics[number % 30], int(random.integers(1, 6))) for _ in range(number % 4 + 1)],
+                )
+                for number in range(300)
+            ]
+        )
+        library.add(attrs.evolve(record("bad.mp4"), state="failed", reason="it is empty"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def queries(topics: np.ndarray) -> list[QueryEmbeddings]:
+    random = np.random.default_rng(2)
+    return [about(random, topics[number % 30], number % 3, number % 4) for number in range(60)]
+
+
+def reference_score(query: QueryEmbeddings, clip: ClipEmbeddings, settings: SearchSettings) -> float:
+    """DESIGN section 3, in loops and float64, on what float16 keeps."""
+
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+    def level(frames: np.ndarray, nodes: np.ndarray) -> float:
+        scores = []
+        for node in nodes.astype(np.float64):
+            similarity = np.array([cosine(frame, node) for frame in frames])
+            relevance = np.maximum(similarity, 0)
+            relevance /= max(np.linalg.norm(relevance), 1e-10)
+            weights = np.exp(settings.sharpness * relevance)
+            weights /= weights.sum()
+            scores.append(cosine(weights @ frames, node) if settings.fusion == "embed" else weights @ similarity)
+        return float(np.mean(scores)) if scores else 0.0
+
+    parts = (
+        cosine(clip.event.astype(np.float64), query.event.astype(np.float64)),
+        level(clip.action.astype(np.float64), query.action),
+        level(clip.entity.astype(np.float64), query.entity),
+    )
+    return float(np.average(parts, weights=settings.level_weights))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [SearchSettings(), SearchSettings(sharpness=9.0, fusion="sim", level_weights=(2, 1, 0.5))],
+    ids=["embed", "sim"],
+)
+def test_scores_are_those_of_the_equations_by_the_best_clip_of_each_video(folder, queries, settings):
+    with Library.open(folder) as library:
+        scores = library.scores(queries[:7], settings)
+        snapshot = library._reader.snapshot()
+        paths = library.indexed_paths()
+        for place in (0, 3, 150, 299):
+            rows = np.flatnonzero(snapshot.clip_videos == place)
+            assert snapshot.videos[place].path == paths[place]
+            for number, query in enumerate(queries[:7]):
+                expected = max(reference_score(query, one, settings) for one in snapshot.clips(rows))
+                assert scores[place, number] == pytest.approx(expected, abs=1e-6)
+    assert scores.shape == (300, 7)
+    assert scores.dtype == np.float32
+
+
+def test_a_search_agrees_with_the_scores_of_all_videos(folder, queries):
+    with Library.open(folder) as library:
+        scores = library.scores(queries)
+        paths = library.indexed_paths()
+        for number, query in enumerate(queries):
+            matches = library.search(query, 5)
+            best = np.argsort(-scores[:, number], kind="stable")[:5]
+            assert [match.video for match in matches] == [paths[row] for row in best]
+            assert [match.score for match in matches] == pytest.approx(scores[best, number].tolist(), abs=1e-6)
+
+
+def test_a_query_scores_the_same_alone_and_among_others(folder, queries, monkeypatch):
+    with Library.open(folder) as library:
+        together = library.scores(queries)
+        alone = np.concatenate([library.scores([query]) for query in queries], axis=1)
+        monkeypatch.setattr("hgrkit.library.scoring._CHUNK_SIMILARITIES", 1)
+        in_chunks = library.scores(queries)
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    np.testing.assert_allclose(together, in_chunks, atol=1e-6)
+
+
+@pytest.mark.parametrize("graph_from", [10**9, 1], ids=["flat scan", "graph"])
+def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, graph_from):
+    with Library.open(folder, "w", graph_from=graph_from) as library:
+        assert library.refresh_graph() == (graph_from == 1)
+        approximate = SearchSettings(candidates=100, exhaustive=False)
+        found = total = 0
+        for query in queries:
+            exact = library.search(query, 10, settings=SearchSettings(exhaustive=True))
+            fast = {match.video: match.score for match in library.search(query, 10, settings=approximate)}
+            assert all(fast.get(match.video, match.score) == match.score for match in exact)
+            found += len(fast.keys() & {match.video for match in exact})
+            total += len(exact)
+        assert found / total > 0.95
+
+
+def test_candidates_reach_k_videos_even_if_they_begin_with_one(folder, queries):
+    with Library.open(folder) as library:
+        settings = SearchSettings(candidates=1, exhaustive=False)
+        assert len(library.search(queries[0], 20, settings=settings)) == 20
+        assert len(library.search(queries[0], 1000, settings=settings)) == 300
+
+
+def test_a_match_tells_what_was_seen_when(folder, queries):
+    query = queries[5]  # two actions, one entity
+    with Library.open(folder) as library:
+        for match in library.search(query, 20):
+            frames = match.times_s.size
+            assert match.action_weights.shape == (2, frames)
+            assert match.entity_weights.shape == (1, frames)
+            np.testing.assert_allclose(match.action_weights.sum(axis=1), 1, atol=1e-5)
+            assert match.levels.action == pytest.approx(match.action_similarities.mean(), abs=1e-6)
+            assert match.levels.entity == pytest.approx(match.entity_similarities.mean(), abs=1e-6)
+            assert match.score == pytest.approx(np.mean(list(match.levels)), abs=1e-6)
+            assert match.start_s <= match.moment.start_s < match.moment.end_s <= match.end_s
+
+
+def test_equal_videos_are_listed_in_the_order_of_their_paths(tmp_path):
+    same = [random_clip(number, embed_dim=DIM) for number in range(3)]
+    with Library.create(tmp_path / "lib", MANIFEST) as library:
+        for path in np.random.default_rng(0).permutation([f"{number:02}" for number in range(40)]).tolist():
+            library.add(record(path), same)
+        query = about(np.random.default_rng(1), np.ones(DIM), 2, 3)
+        matches = library.search(query, 7)
+        assert [match.video for match in matches] == [f"{number:02}" for number in range(7)]
+        assert len({match.score for match in matches}) == 1
+
+
+def test_a_reader_sees_new_videos_at_its_next_call(tmp_path):
+    with Library.create(tmp_path / "lib", MANIFEST) as writer, Library.open(tmp_path / "lib") as reader:
+        query = about(np.random.default_rng(1), np.ones(DIM), 1, 1)
+        assert reader.search(query, 3) == []
+        assert reader.scores([query]).shape == (0, 1)
+        writer.add(record("a"), [random_clip(0, embed_dim=DIM)])
+        assert [match.video for match in reader.search(query, 3)] == ["a"]
+        assert writer.remove("a")
+        assert not writer.remove("a")
+        assert reader.search(query, 3) == []
+
+
+def test_counts_and_records_tell_what_there_is(folder):
+    with Library.open(folder) as library:
+        counts = library.counts()
+        assert (counts.videos, counts.indexed, counts.failed, counts.clips) == (301, 300, 1, 750)
+        bad = library.video("bad.mp4")
+        assert bad is not None
+        assert (bad.state, bad.reason, bad.clips) == ("failed", "it is empty", 0)
+        assert library.video("none.mp4") is None
+        assert "bad.mp4" not in library.indexed_paths()
+        assert library.manifest == MANIFEST
+
+
+@pytest.mark.parametrize("damage", ["delete", "flip", "truncate", "describe", "other version"])
+def test_a_graph_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, damage, monkeypatch):
+    pytest.importorskip("hnswlib")
+    random = np.random.default_rng(0)
+    path = tmp_path / "lib"
+    with Library.create(path, MANIFEST, graph_from=20) as library:
+        library.add_all([Entry(record(f"{n:02}"), [random_clip(n, embed_dim=DIM)]) for n in range(50)])
+    graph, description = path / "cache" / "graph.hnsw", path / "cache" / "graph.json"
+    whole = graph.read_bytes()
+    if damage == "delete":
+        graph.unlink()
+    elif damage == "flip":
+        graph.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    elif damage == "truncate":
+        graph.write_bytes(whole[:-7])
+    elif damage == "describe":
+        description.write_text("{")
+    else:
+        with Library.open(path, "w") as library:  # too small for a graph of its own
+            library.remove("07")
+    query, settings = about(random, np.ones(DIM), 1, 1), SearchSettings(exhaustive=False, candidates=10)
+    with Library.open(path, graph_from=20) as library, monkeypatch.context() as patch:
+        patch.setattr("hgrkit.library.candidates.HnswGraph.load", lambda *_, **__: pytest.fail("it was loaded"))
+        before = [match.video for match in library.search(query, 3, settings=settings)]
+    Library.open(path, "w", graph_from=20).close()
+    loaded: list[str] = []
+    with Library.open(path, graph_from=20) as library:
+        from hgrkit.library.candidates import HnswGraph
+
+        load = HnswGraph.load
+        monkeypatch.setattr(HnswGraph, "load", lambda *a, **k: loaded.append("graph") or load(*a, **k))
+        assert [match.video for match in library.search(query, 3, settings=settings)] == before
+    assert loaded == ["graph"]
+
+
+def test_without_hnswlib_a_large_library_is_scanned(folder, queries, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hnswlib", None)
+    with Library.open(folder, "w", graph_from=1) as library:
+        assert not library.refresh_graph()
+        assert len(library.search(queries[0], 5, settings=SearchSettings(exhaustive=False))) == 5
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (
+            {"model": "big", "model_fingerprint": "model-2"},
+            r"model 'contract' \(fingerprint model-1\), not model 'big'",
+        ),
+        ({"frame_encoder_fingerprint": "f2"}, r"frame encoder 'contract' \(fingerprint frames-1\), not"),
+        ({"sampling": "fps:1"}, "sampling uniform:20, not sampling fps:1"),
+        ({"clip_seconds": 10}, r"clip_seconds None, not clip_seconds 10\.0"),
+        ({"embed_dim": 4}, "embed_dim 16, not embed_dim 4"),
+    ],
+)
+def test_other_parts_than_those_that_made_the_library_are_refused_by_name(folder, changed, named):
+    with pytest.raises(LibraryMismatchError, match=named):
+        Library.open(folder, "w", manifest=attrs.evolve(MANIFEST, **changed))
+    with Library.open(folder, "w", manifest=attrs.evolve(MANIFEST, model="the same under another name")):
+        pass
+
+
+def test_what_cannot_be_searched_is_refused(folder, queries):
+    with Library.open(folder) as library:
+        with pytest.raises(ShapeError, match="embed_dim 16 as the library has, got 4"):
+            library.search(QueryEmbeddings(event=np.ones(4), action=np.ones((0, 4)), entity=np.ones((0, 4))), 3)
+        with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
+            library.search(queries[0], 0)
+        with pytest.raises(LibraryError, match="reading only"):
+            library.refresh_graph()
+        with pytest.raises(LibraryError, match="reading only"):
+            library.remove("000.mp4")
+    with pytest.raises(LibraryError, match="is closed"):
+        library.videos()
+    with pytest.raises(ConfigError, match="mode must be 'r' or 'w', got 'a'"):
+        Library.open(folder, "a")
+    with pytest.raises(LibraryNotFoundError, match="hgrkit index"):
+        Library.open(folder / "none")
+
+
+def test_manifests_survive_json():
+    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+    with pytest.raises(ValueError, match="keys"):
+        Manifest.from_json("{}")
+
+
+def test_importing_the_library_imports_neither_torch_nor_hnswlib():
+    import subprocess
+
+    program = "import sys, hgrkit.library; print({'torch', 'hnswlib', 'av'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

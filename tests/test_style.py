@@ -1,0 +1,64 @@
+"""What no linter says about the shape of the code: short modules that state their place, no stray output."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "hgrkit"
+MODULES = sorted(
+    path for folder in (PACKAGE, *sorted((ROOT / "plugins").glob("*/hgrkit_*"))) for path in folder.rglob("*.py")
+)
+MAX_LINES = 400
+NAMELESS = {"utils", "helpers", "common", "misc"}
+
+each_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def tree_of(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+@each_module
+def test_a_module_has_at_most_400_lines(module):
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@each_module
+def test_a_module_opens_with_one_sentence_about_its_place(module):
+    docstring = ast.get_docstring(tree_of(module))
+    assert docstring, "the module has no docstring"
+    first = docstring.split("\n\n")[0]
+    assert re.search(r"[.:]$", first), f"the first paragraph should be a sentence: {first!r}"
+
+
+@each_module
+def test_a_module_is_named_after_what_is_in_it(module):
+    assert module.stem not in NAMELESS
+    assert re.fullmatch(r"[a-z][a-z0-9_]*|__init__|__main__", module.stem)
+
+
+@each_module
+def test_a_module_neither_prints_nor_leaves_errors_unnamed(module):
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"print", "breakpoint"}, f"line {node.lineno}"
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"line {node.lineno}: a bare except"
+
+
+@each_module
+def test_only_contract_suites_use_assert(module):
+    if module.is_relative_to(PACKAGE / "testing"):
+        return
+    lines = [node.lineno for node in ast.walk(tree_of(module)) if isinstance(node, ast.Assert)]
+    assert not lines, f"assert is no check of input; see lines {lines}"
+
+
+def test_half_of_the_modules_are_at_most_150_lines_long():
+    lengths = sorted(len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py"))
+    assert lengths[len(lengths) // 2] <= 150

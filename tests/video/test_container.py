@@ -1,0 +1,153 @@
+import os
+import threading
+
+import pytest
+
+from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.video.reader import VideoReader
+from hgrkit.video.sampling import UniformSampling
+
+
+def reason_of(path):
+    with pytest.raises(DecodeError) as caught:
+        list(VideoReader(path).sample(UniformSampling(4)))
+    reason = str(caught.value)
+    assert reason
+    assert "\n" not in reason
+    assert "Errno" not in reason
+    return reason
+
+
+SUBTITLES = b"1\n00:00:01,000 --> 00:00:02,000\nhello\n"
+SDP = (
+    b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+    b"m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+)
+PICTURE = b"P6\n64 64\n255\n" + bytes(64 * 64 * 3)
+Y4M = b"YUV4MPEG2 W64 H64 F25:1\nFRAME\n" + bytes(64 * 64 * 3 // 2)
+
+
+@pytest.mark.parametrize(
+    "data", [b"a text, not a video\n" * 50, SUBTITLES, SDP, PICTURE, Y4M], ids=["text", "srt", "sdp", "ppm", "y4m"]
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
+def test_what_is_no_video_is_refused_whatever_its_name(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    assert "not a video file of a known kind" in reason_of(tmp_path / name)
+
+
+def test_random_bytes_are_refused(tmp_path):
+    (tmp_path / "a.avi").write_bytes(os.urandom(50_000))
+    reason_of(tmp_path / "a.avi")
+
+
+def test_an_empty_file_is_refused_as_empty(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    assert reason_of(tmp_path / "a.mp4") == "the file is empty"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{other}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{other}'\n",
+        "[playlist]\nFile1={other}\n",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{other}</BaseURL></MPD>',
+    ],
+    ids=["m3u8", "ffconcat", "pls", "dash"],
+)
+def test_a_playlist_never_opens_what_it_names(make_video, tmp_path, text):
+    fifo = tmp_path / "other.ts"  # opening it would wait for a writer for ever
+    os.mkfifo(fifo)
+    (tmp_path / "a.mp4").write_text(text.format(other=fifo))
+    worker = threading.Thread(target=reason_of, args=(tmp_path / "a.mp4",), daemon=True)
+    worker.start()
+    worker.join(timeout=10)
+    assert not worker.is_alive()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(MissingPathError, match=r"absent\.mp4"):
+        VideoReader(tmp_path / "absent.mp4")
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.98])
+@pytest.mark.parametrize("faststart", [False, True])
+def test_a_truncated_mp4_is_failed(make_video, share, faststart):
+    path = make_video("a.mp4", num_frames=200, container_options={"movflags": "faststart"} if faststart else None)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert "cut off" in reason_of(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.85])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("a.mkv", {}),
+        ("a.webm", {"codec": "libvpx", "b_frames": None}),
+        ("a.avi", {"codec": "mpeg4"}),
+        ("a.avi", {}),
+        ("a.flv", {"codec": "flv", "b_frames": None}),
+        ("a.wmv", {"codec": "wmv2", "b_frames": None, "container_format": "asf"}),
+    ],
+)
+def test_other_containers_that_are_cut_off_are_failed(make_video, name, settings, share):
+    path = make_video(name, num_frames=200, **settings)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    reason_of(path)
+
+
+def test_sound_that_goes_on_after_the_last_picture_is_no_truncation(make_video):
+    path = make_video("a.mkv", num_frames=50, audio_s=9.0)
+    reader = VideoReader(path)
+    assert reader.duration_s == pytest.approx(2.0, abs=0.05)
+    assert len(list(reader.sample(UniformSampling(4)))) == 4
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    import av
+    import numpy as np
+
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), "fltp", "mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert reason_of(path) == "the file holds no video stream, only: audio"
+
+
+def test_absurd_dimensions_are_refused_before_memory_is_asked_for(tmp_path):
+    path = tmp_path / "a.gif"
+    size = (65535).to_bytes(2, "little")
+    image = b"\x2c\x00\x00\x00\x00" + size + size + b"\x00\x02\x02\x4c\x01\x00"
+    path.write_bytes(b"GIF89a" + size + size + b"\x80\x00\x00" + bytes(6) + image + b"\x3b")
+    reason_of(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["http:x.mp4", "concat:a|b.mp4", "data:a.mp4", "\udcff\udcfe.mp4", "é ü.mp4", "-i.mp4"]
+)
+def test_any_file_name_is_only_a_name(make_video, tmp_path, name):
+    path = make_video("a.mp4", num_frames=5)
+    path.rename(tmp_path / name)
+    assert VideoReader(tmp_path / name).duration_s == pytest.approx(0.2)
+
+
+def test_nothing_is_written_to_stderr(make_video, tmp_path, capfd):
+    path = make_video("a.mp4", container_options={"movflags": "faststart"}, num_frames=100)
+    path.write_bytes(path.read_bytes()[:-1000])
+    (tmp_path / "b.avi").write_bytes(b"RIFF" + os.urandom(5000))
+    for broken in (path, tmp_path / "b.avi"):
+        reason_of(broken)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_path_is_noted_on_the_error(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(DecodeError) as caught:
+        VideoReader(tmp_path / "a.mp4")
+    assert "a.mp4" in caught.value.__notes__[0]

@@ -1,0 +1,137 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from hgrkit.errors import CheckpointError, ConfigError, FrameEncoderNotFoundError, PluginError, ShapeError
+from hgrkit.testing.frame_encoder_contract import FrameEncoderContract
+from hgrkit.video.frame_encoder import DEFAULT_FRAME_SIZE, frame_size_of, load_frame_encoder
+
+PLUGIN = pytest.importorskip("hgrkit_model_mini", reason="needs the hgrkit-model-mini plugin")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from importlib.resources import files
+
+    return files("hgrkit_model_mini") / "frames"
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return load_frame_encoder("efficientnet-lite0", "cpu")
+
+
+class TestEfficientNetLite0OnOnnxruntime(FrameEncoderContract):
+    @pytest.fixture
+    def frame_encoder(self, lite0):
+        return lite0
+
+
+class TestEfficientNetLite0OnTorch(FrameEncoderContract):
+    @pytest.fixture
+    def frame_encoder(self, torch_lite0):
+        return torch_lite0
+
+
+@pytest.fixture(scope="module")
+def torch_lite0(folder):
+    from hgrkit.video.efficientnet_lite import EfficientNetLite0
+
+    return EfficientNetLite0(folder, engine="torch")
+
+
+@pytest.mark.shared
+def test_both_engines_give_the_same_features_of_real_pictures(lite0, torch_lite0, shared):
+    image = pytest.importorskip("PIL.Image")
+    with zipfile.ZipFile(shared / "data/flickr8k/images_224.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")][:4]
+        pictures = np.stack(
+            [
+                np.asarray(image.open(io.BytesIO(archive.read(name))).convert("RGB").resize((224, 224)))
+                for name in names
+            ]
+        )
+    np.testing.assert_allclose(lite0.encode(pictures), torch_lite0.encode(pictures), atol=1e-3, rtol=0)
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_features_of_the_cpu(folder, lite0):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
+    features = load_frame_encoder("efficientnet-lite0", "cuda").encode(pictures)
+    np.testing.assert_allclose(features, lite0.encode(pictures), atol=1e-3, rtol=0)
+
+
+def test_the_fingerprint_names_the_weights(lite0, folder):
+    import hashlib
+
+    weights = (folder / "efficientnet-lite0.safetensors").read_bytes()
+    assert lite0.fingerprint == f"efficientnet-lite0@sha256:{hashlib.sha256(weights).hexdigest()[:12]}"
+
+
+def test_the_graph_holds_no_weights_of_its_own(folder):
+    assert (folder / "efficientnet-lite0.onnx").stat().st_size < 50_000
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_a_damaged_weights_file_is_refused(engine, folder, tmp_path):
+    from hgrkit.video.efficientnet_lite import EfficientNetLite0
+
+    for name in ("efficientnet-lite0.safetensors", "efficientnet-lite0.onnx"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes()[:1000])
+    with pytest.raises(CheckpointError):
+        EfficientNetLite0(tmp_path, engine=engine)
+
+
+def test_an_empty_folder_is_refused_by_name(tmp_path):
+    from hgrkit.video.efficientnet_lite import EfficientNetLite0
+
+    with pytest.raises(CheckpointError, match=r"efficientnet-lite0\.safetensors"):
+        EfficientNetLite0(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(1, 200, 224, 3), (224, 224, 3), (1, 3, 224, 224)])
+def test_pictures_of_another_shape_are_refused(lite0, shape):
+    with pytest.raises(ShapeError, match="224, 224, 3"):
+        lite0.encode(np.zeros(shape, dtype=np.uint8))
+
+
+def test_pictures_of_another_type_are_refused(lite0):
+    with pytest.raises(ShapeError, match="float32"):
+        lite0.encode(np.zeros((1, 224, 224, 3), dtype=np.float32))
+
+
+def test_an_unknown_name_lists_what_is_installed():
+    with pytest.raises(FrameEncoderNotFoundError, match=r"installed: .*'efficientnet-lite0'.*Did you mean"):
+        load_frame_encoder("efficientnet-lite")
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(ConfigError, match="abacus"):
+        load_frame_encoder("efficientnet-lite0", "abacus")
+
+
+class Tiny:
+    feature_dim, fingerprint = 3, "tiny@1"
+
+    def encode(self, frames):
+        return frames.mean(axis=(1, 2), dtype=np.float32)
+
+
+class TestTiny(FrameEncoderContract):
+    frame_encoder = Tiny()
+
+
+def test_an_instance_is_returned_as_it_is():
+    tiny = Tiny()
+    assert load_frame_encoder(tiny) is tiny
+    assert frame_size_of(tiny) == DEFAULT_FRAME_SIZE
+
+
+def test_what_is_no_frame_encoder_is_refused():
+    with pytest.raises(PluginError, match="without feature_dim, fingerprint, encode"):
+        load_frame_encoder(object())
