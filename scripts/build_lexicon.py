@@ -1,7 +1,7 @@
 """Build `hgrkit/parsing/lexicon.txt.gz`: word forms, their possible tags in order of likelihood, verb lemmas.
 
-Forms and lemmas come from the lemminflect package (MIT; needed only here), the order of a form's tags from counts over
-PropBank EWT (CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`).
+Forms and lemmas come from the lemminflect package (MIT; needed only here), the order of a form's tags from counts
+over PropBank EWT (CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`).
 
     python scripts/build_lexicon.py ../shared/data/srl/propbank_ewt_train.jsonl.gz
 """
@@ -65,52 +65,63 @@ def closed_words() -> set[str]:
     return {word for line in lines if not line.startswith("# ") for word in line.partition(": ")[2].split()}
 
 
+class Usage:
+    """How often a form, and a lemma, has each tag in PropBank EWT."""
+
+    def __init__(self, train: Path, lemmas: dict[str, str], owners: dict[tuple[str, str], str]) -> None:
+        self.owners = owners
+        self.occurrences: Counter[str] = Counter()
+        self.by_form: dict[str, Counter[str]] = defaultdict(Counter)
+        self.by_lemma: Counter[tuple[str, str]] = Counter()
+        for record in read_sentences(train):
+            for (word, tag), lemma in zip(tagged(record), record["tree"]["lemma"], strict=True):
+                self.occurrences[word] += 1
+                if tag in OPEN_TAGS:
+                    self.by_form[word][tag] += 1
+                    self.by_lemma[owners.get((word, tag), word), _kind(tag)] += 1
+                    if tag in VERB_TAGS:
+                        lemmas.setdefault(word, lemma.lower())
+
+    def observed(self, word: str) -> set[str]:
+        """The open-class tags that a form has often enough to be believed."""
+        total = self.occurrences[word]
+        enough = MINIMUM_COUNT if total >= 10 else 1
+        return {
+            tag
+            for tag, count in self.by_form.get(word, Counter()).items()
+            if count >= max(enough, MINIMUM_SHARE * total)
+        }
+
+    def weight(self, word: str, tag: str) -> float:
+        """How much speaks for a tag: the form's own count, and a share of its lemma's."""
+        own = self.by_form[word][tag] if word in self.by_form else 0
+        return FORM_WEIGHT * own + LEMMA_WEIGHT * self.by_lemma[self.owners.get((word, tag), word), _kind(tag)]
+
+
 def build(train: Path) -> str:
     """The lexicon's text: one form a line, `form<TAB>tags<TAB>verb lemma`, sorted; `!` marks a dominant tag."""
     tags, lemmas, owners = inflections()
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    occurrences: Counter[str] = Counter()
-    for record in read_sentences(train):
-        for (word, tag), lemma in zip(tagged(record), record["tree"]["lemma"], strict=True):
-            occurrences[word] += 1
-            if tag in OPEN_TAGS:
-                counts[word][tag] += 1
-                if tag in VERB_TAGS:
-                    lemmas.setdefault(word, lemma.lower())
-    by_lemma: dict[tuple[str, str], float] = Counter()
-    for word, seen in counts.items():
-        for tag, count in seen.items():
-            by_lemma[owners.get((word, tag), word), _kind(tag)] += count
+    usage = Usage(train, lemmas, owners)
     closed = closed_words()
     lines = []
-    for word in sorted(tags.keys() | counts.keys()):
-        if not word.isprintable() or " " in word or not any(map(str.isalpha, word)):
-            continue
-        seen = counts.get(word, Counter())
-        total = occurrences[word]
-        observed = {
-            tag
-            for tag, count in seen.items()
-            if count >= MINIMUM_SHARE * total and (count >= MINIMUM_COUNT or total < 10)
-        }
-        possible = observed if word in closed else tags.get(word, set()) | observed
-        if lemmas.get(word) in AUXILIARIES:
-            possible = possible - set(VERB_TAGS)
+    for word in sorted(tags.keys() | usage.by_form.keys()):
+        possible = usage.observed(word) | (set() if word in closed else tags.get(word, set()))
         if possible & {"VBN", "VBG"} and word not in closed:
             possible = possible | {"ADJ"}
-        if not possible:
-            continue
-        weight = {
-            tag: FORM_WEIGHT * seen[tag]
-            + LEMMA_WEIGHT * by_lemma.get((owners.get((word, tag), word), _kind(tag)), 0)
-            for tag in possible
-        }
-        ordered = sorted(possible, key=lambda tag: (-weight[tag], tag))
-        mass = sum(weight.values())
-        dominant = mass >= 3 and weight[ordered[0]] >= DOMINANT_SHARE * mass and len(ordered) > 1
-        lemma = lemmas.get(word, "") if set(ordered) & set(VERB_TAGS) else ""
-        lines.append("\t".join([word, " ".join(ordered) + "!" * dominant, lemma]).rstrip("\t"))
+        if lemmas.get(word) in AUXILIARIES:
+            possible -= set(VERB_TAGS)
+        if possible and word.isprintable() and " " not in word and any(map(str.isalpha, word)):
+            lines.append(_line(word, possible, usage, lemmas.get(word, "")))
     return "\n".join(lines) + "\n"
+
+
+def _line(word: str, possible: set[str], usage: Usage, lemma: str) -> str:
+    weights = {tag: usage.weight(word, tag) for tag in possible}
+    ordered = sorted(possible, key=lambda tag: (-weights[tag], tag))
+    mass = sum(weights.values())
+    dominant = mass >= 3 and weights[ordered[0]] >= DOMINANT_SHARE * mass and len(ordered) > 1
+    verb = lemma if possible & set(VERB_TAGS) else ""
+    return "\t".join([word, " ".join(ordered) + "!" * dominant, verb]).rstrip("\t")
 
 
 def _kind(tag: str) -> str:

@@ -1,7 +1,7 @@
-"""Build `hgrkit/parsing/roles.txt.gz`: how often a verb's subject, object, preposition ... has which PropBank role.
+"""Build `hgrkit/parsing/roles.txt.gz`: how often a verb's subject, object, preposition ... has which role.
 
 Counted over the gold trees and roles of PropBank EWT (CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`). A line is
-`verb<TAB>function<TAB>role<TAB>count...`; verb `*` stands for all verbs, and there `preposition/noun` is a function too.
+`verb<TAB>function<TAB>role<TAB>count...`; verb `*` stands for all, and there `preposition/noun` is a function too.
 
     python scripts/build_role_table.py ../shared/data/srl/propbank_ewt_train.jsonl.gz
 """
@@ -17,6 +17,15 @@ from typing import Any
 from propbank_ewt import read_sentences
 
 TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "roles.txt.gz"
+BY_RELATION = {
+    "nsubj:pass": ("passive subject",),
+    "csubj:pass": ("passive subject",),
+    "obj": ("object",),
+    "iobj": ("recipient",),
+    "advmod": ("adverb", "adverb/@"),
+    "xcomp": ("complement",),
+    "ccomp": ("complement",),
+}
 RENAMED = {"ARGM-EXT": "ARGM-MNR", "ARGM-DIS": "ARGM-ADV", "ARGM-CAU": "ARGM-PRP", "ARGM-GOL": "ARG2"}
 KNOWN = {"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"} | {
     "ARGM-" + kind for kind in ("LOC", "MNR", "TMP", "DIR", "ADV", "PRP", "PRD", "COM")
@@ -40,8 +49,8 @@ def main() -> None:
 def count_sentence(record: dict[str, Any], counts: dict[tuple[str, str], Counter[str]]) -> None:
     """Add one sentence's pairs of function and role."""
     tree, nodes = record["tree"], {node["id"]: node for node in record["nodes"]}
-    for action, entity, role in record["edges"]:
-        role = RENAMED.get(role, role)
+    for action, entity, propbank_role in record["edges"]:
+        role = RENAMED.get(propbank_role, propbank_role)
         verb, head = nodes[action]["head"], nodes[entity]["head"]
         if role not in KNOWN or tree["head"][head] != verb or tree["lemma"][verb] == "be":
             continue
@@ -55,30 +64,26 @@ def count_sentence(record: dict[str, Any], counts: dict[tuple[str, str], Counter
 def functions(tree: dict[str, Any], verb: int, head: int) -> list[str]:
     """The names of what a token is to a verb, as `hgrkit.parsing.role_labeller` names them."""
     deprel = tree["deprel"][head]
-    children = [token for token, parent in enumerate(tree["head"]) if parent == verb]
-    transitive = any(tree["deprel"][child] == "obj" for child in children)
+    lemma = tree["lemma"][head].lower()
     if deprel in {"nsubj", "csubj"}:
-        return ["subject+object" if transitive else "subject"]
-    if deprel in {"nsubj:pass", "csubj:pass"}:
-        return ["passive subject"]
-    if deprel == "obj":
-        return ["object"]
-    if deprel == "iobj":
-        return ["recipient"]
-    if deprel == "advmod":
-        return ["adverb", "adverb/" + tree["lemma"][head].lower()]
-    if deprel in {"xcomp", "ccomp"}:
-        return ["complement"]
-    own = [token for token, parent in enumerate(tree["head"]) if parent == head]
+        children = (token for token, parent in enumerate(tree["head"]) if parent == verb)
+        return ["subject+object" if any(tree["deprel"][child] == "obj" for child in children) else "subject"]
     if deprel == "advcl":
-        mark = next((tree["lemma"][token].lower() for token in own if tree["deprel"][token] == "mark"), "")
-        return ["purpose"] if mark == "to" else ["adjunct/" + mark]
+        mark = _children_of(tree, head, "mark")
+        return ["purpose"] if mark[:1] == ["to"] else ["adjunct/" + "".join(mark[:1])]
     if deprel == "obl":
-        case = [tree["lemma"][token].lower() for token in own if tree["deprel"][token] == "case"]
-        if case:
-            preposition = "passive by" if case[-1] == "by" and "Voice=Pass" in tree["feats"][verb] else case[-1]
-            return [preposition, f"{preposition}/{tree['lemma'][head].lower()}"]
-    return []
+        case = _children_of(tree, head, "case")
+        passive = "Voice=Pass" in tree["feats"][verb]
+        word = "passive by" if case[-1:] == ["by"] and passive else "".join(case[-1:])
+        return [word, f"{word}/{lemma}"] if word else []
+    return [name.replace("@", lemma) for name in BY_RELATION.get(deprel, ())]
+
+
+def _children_of(tree: dict[str, Any], head: int, deprel: str) -> list[str]:
+    tokens = (
+        token for token, parent in enumerate(tree["head"]) if parent == head and tree["deprel"][token] == deprel
+    )
+    return [tree["lemma"][token].lower() for token in tokens]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reading PropBank EWT for the build scripts: sentences, and their tokens tagged as `hgrkit.parsing.tagger` tags."""
+"""Reading PropBank EWT for the build scripts: sentences, and their tokens with the tags of the Lark parser."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ _BY_UPOS = {
     "INTJ": "ADV",
 }
 _BY_XPOS = {
+    "NNS": "NOUNS",
+    "NNPS": "NOUNS",
     "MD": "MD",
     "RP": "PRT",
     "POS": "POS",
@@ -66,16 +68,15 @@ def tagged(record: dict[str, Any]) -> list[tuple[str, str]]:
 def _tag(tree: dict[str, Any], position: int, predicate: bool) -> str:
     upos, xpos = tree["upos"][position], tree["xpos"][position]
     lemma, deprel = tree["lemma"][position], tree["deprel"][position]
+    verbal = xpos in {"VBN", "VBG", "VBD"}
     if upos in {"AUX", "VERB"} and lemma in _AUXILIARIES:
-        return _AUXILIARIES[lemma]
-    if upos == "PART":
-        return {"to": "TO", "not": "NEG"}.get(lemma, "POS" if xpos == "POS" else "ADV")
-    if deprel == "amod" and xpos in {"VBN", "VBG", "VBD"} and (not predicate or position < tree["head"][position]):
-        return "ADJ"
-    if xpos == "VBG" and deprel == "compound":
-        return "NOUN"
-    if xpos in {"NNS", "NNPS"}:
-        return "NOUNS"
-    if xpos in _BY_XPOS:
-        return _BY_XPOS[xpos]
-    return _BY_UPOS.get(upos, "NOUN")
+        tag = _AUXILIARIES[lemma]
+    elif upos == "PART":
+        tag = {"to": "TO", "not": "NEG"}.get(lemma, "POS" if xpos == "POS" else "ADV")
+    elif deprel == "amod" and verbal and (not predicate or position < tree["head"][position]):
+        tag = "ADJ"
+    elif xpos == "VBG" and deprel == "compound":
+        tag = "NOUN"
+    else:
+        tag = _BY_XPOS.get(xpos) or _BY_UPOS.get(upos, "NOUN")
+    return tag

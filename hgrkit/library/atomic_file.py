@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["TEMPORARY_SUFFIX", "sync_folder", "write_atomically"]
+__all__ = ["TEMPORARY_SUFFIX", "sync_file", "sync_folder", "write_atomically"]
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -29,6 +29,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable that another library wrote."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

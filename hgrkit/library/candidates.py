@@ -46,8 +46,10 @@ class FlatScan:
 class HnswGraph:
     """An hnswlib graph over unit event embeddings; its labels are positions of clips."""
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, events: Float32) -> None:
+        """Search an hnswlib index of these event embeddings, [V, D]."""
         self._index = index
+        self._events = events
 
     @classmethod
     def build(cls, events: Float32, *, neighbours: int = 16, construction: int = 200) -> HnswGraph:
@@ -64,19 +66,13 @@ class HnswGraph:
         import hnswlib
 
         index = hnswlib.Index(space="ip", dim=events.shape[1])
-        index.init_index(
-            max_elements=len(events),
-            M=neighbours,
-            ef_construction=construction,
-            random_seed=0,
-            allow_replace_deleted=False,
-        )
+        index.init_index(max_elements=len(events), M=neighbours, ef_construction=construction, random_seed=0)
         index.add_items(events, np.arange(len(events)))
-        return cls(index)
+        return cls(index, events)
 
     @classmethod
-    def load(cls, path: str, *, embed_dim: int) -> HnswGraph:
-        """Load a file whose checksum was checked; hnswlib trusts every byte of it.
+    def load(cls, path: str, events: Float32) -> HnswGraph:
+        """Load the graph of these events from a file whose checksum was checked; hnswlib trusts every byte of it.
 
         Raises:
             ImportError: if hnswlib is not installed.
@@ -84,9 +80,9 @@ class HnswGraph:
         """
         import hnswlib
 
-        index = hnswlib.Index(space="ip", dim=embed_dim)
+        index = hnswlib.Index(space="ip", dim=events.shape[1])
         index.load_index(path)
-        return cls(index)
+        return cls(index, events)
 
     def save(self, path: str) -> None:
         """Write the graph; neither atomic nor durable.
@@ -98,13 +94,12 @@ class HnswGraph:
         if Path(path).stat().st_size != self._index.index_file_size():
             raise OSError(errno.ENOSPC, "the graph was not written to its end", path)
 
-    def __len__(self) -> int:
-        """Number of clips."""
-        return int(self._index.get_current_count())
-
     def nearest(self, event: Float32, count: int) -> Rows:
         """About the `count` nearest clips; hnswlib's search is as wide as the number asked for."""
-        labels, _ = self._index.knn_query(event[None], k=min(count, len(self)), num_threads=1)
+        try:
+            labels, _ = self._index.knn_query(event[None], k=min(count, len(self._events)), num_threads=1)
+        except RuntimeError:  # fewer can be reached, as among many equal clips
+            return FlatScan(self._events).nearest(event, count)
         return np.asarray(labels[0], np.int64)
 
 

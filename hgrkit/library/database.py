@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import attrs
 
-from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryMismatchError
+from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryMismatchError
 from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_folder
 from hgrkit.library.manifest import FORMAT_VERSION
 from hgrkit.library.schema import APPLICATION_ID, SCHEMA
@@ -108,11 +108,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 @contextmanager
@@ -120,6 +120,8 @@ def translated_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system say into the library's own errors."""
     try:
         yield
+    except HgrkitError:  # some are OSErrors too
+        raise
     except sqlite3.OperationalError as error:
         raise LibraryError(f"{path}: {error}.") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read

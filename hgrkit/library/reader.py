@@ -50,14 +50,13 @@ class Reader:
             LibraryError: if it cannot be written.
         """
         snapshot = self.snapshot()
-        clips, embed_dim = len(snapshot.clip_keys), self._store.manifest.embed_dim
-        if clips < max(self._graph_from, 1) or not graphs_available():
+        if len(snapshot.clip_keys) < max(self._graph_from, 1) or not graphs_available():
             return False
-        if self._graphs.fits(snapshot.version, clips=clips, embed_dim=embed_dim):
-            return True
-        self._graphs.build(snapshot.version, unit_vectors(snapshot.events()))
-        with self._lock:
-            self._search = self._make_search(snapshot)
+        events = unit_vectors(snapshot.events())
+        if not self._graphs.fits(snapshot.version, events):
+            self._graphs.build(snapshot.version, events)
+            with self._lock:
+                self._search = self._make_search(snapshot)
         return True
 
     def _current(self) -> tuple[Snapshot, ClipSearch]:
@@ -68,15 +67,9 @@ class Reader:
             return self._snapshot, self._search
 
     def _make_search(self, snapshot: Snapshot) -> ClipSearch:
-        return ClipSearch(
-            snapshot, lambda events: self._index(snapshot, events), embed_dim=self._store.manifest.embed_dim
-        )
+        def index(events: Float32) -> CandidateIndex:
+            """The saved graph if it fits a large library, otherwise a scan, which needs nothing on disk."""
+            large = len(events) >= self._graph_from
+            return (self._graphs.load(snapshot.version, events) if large else None) or FlatScan(events)
 
-    def _index(self, snapshot: Snapshot, events: Float32) -> CandidateIndex:
-        """The saved graph if it fits a large library, otherwise a scan, which needs nothing on disk."""
-        clips = len(snapshot.clip_keys)
-        if clips >= self._graph_from:
-            graph = self._graphs.load(snapshot.version, clips=clips, embed_dim=self._store.manifest.embed_dim)
-            if graph is not None:
-                return graph
-        return FlatScan(events)
+        return ClipSearch(snapshot, index, embed_dim=self._store.manifest.embed_dim)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -19,6 +19,10 @@ __all__ = ["PackedClips", "SearchSettings"]
 
 _CHUNK_SIMILARITIES = 1 << 24
 """Clip-node similarities held at once: 64 MiB a level."""
+
+
+def _floats(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +42,7 @@ class SearchSettings:
 
     sharpness: float = 4.0
     fusion: Fusion = "embed"
-    level_weights: tuple[float, float, float] = attrs.field(default=(1.0, 1.0, 1.0), converter=tuple)
+    level_weights: tuple[float, ...] = attrs.field(default=(1.0, 1.0, 1.0), converter=_floats)
     candidates: int = 500
     exhaustive: bool | None = None
 

@@ -175,10 +175,10 @@ class ClipSearch:
         best_first = np.argsort(-scores, kind="stable")
         _, firsts = np.unique(self._snapshot.clip_videos[rows[best_first]], return_index=True)
         best = best_first[np.sort(firsts)]  # each video's best clip, the best video first
-        reach = scores[best[:k]][-1] - _ROUNDING
-        best = np.sort(best[: k + _EQUALS][scores[best[: k + _EQUALS]] >= reach])
-        clips = self._snapshot.clips(rows[best].tolist())
-        videos = [self._snapshot.videos[video].path for video in self._snapshot.clip_videos[rows[best]].tolist()]
+        near = best[: k + _EQUALS]
+        near = rows[np.sort(near[scores[near] >= scores[best[:k][-1]] - _ROUNDING])]
+        videos = [self._snapshot.videos[video].path for video in self._snapshot.clip_videos[near].tolist()]
+        clips = self._snapshot.clips(near.tolist())
         matches = [_match(video, clip, query, settings) for video, clip in zip(videos, clips, strict=True)]
         return sorted(matches, key=lambda match: -match.score)[:k]
 

@@ -6,6 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from hgrkit.errors import (
@@ -33,7 +34,7 @@ from hgrkit.library.schema import HEAD, MANIFEST, SEGMENTS, VIDEOS
 from hgrkit.library.segment import SegmentRecord, write_segment
 from hgrkit.library.snapshot import SEGMENT_FOLDER, SEGMENT_NAME, SegmentCache, SqliteSnapshot, read_snapshot
 from hgrkit.library.store import Entry, Version
-from hgrkit.library.video_row import path_bytes, record_from_row
+from hgrkit.library.video_row import path_bytes, record_from_row, row_from_record
 
 __all__ = ["Mode", "SqliteStore"]
 
@@ -64,6 +65,7 @@ class SqliteStore:
         self._folder = folder
         self._lock: WriterLock | None = None
         self._writer: sqlite3.Connection | None = None
+        self._commits = Lock()
         self._closed = False
         with translated_errors(folder):
             self._lock = WriterLock(folder) if mode == "w" else None
@@ -85,8 +87,8 @@ class SqliteStore:
             LibraryExistsError: if the folder holds a library, or anything else.
             LibraryError: if it cannot be written.
         """
-        _require_vacant(folder)
         with translated_errors(folder):
+            _require_vacant(folder)
             folder.mkdir(parents=True, exist_ok=True)
             with WriterLock(folder):
                 _require_vacant(folder)
@@ -125,7 +127,7 @@ class SqliteStore:
         _check_entries(put, self._manifest.embed_dim)
         token = uuid.uuid4().hex
         segment = self._write_segment(token, put)
-        with translated_errors(self._database), transaction(connection):
+        with self._commits, translated_errors(self._database), transaction(connection):
             change = Change(connection, token)
             for path in [*remove, *(entry.record.path for entry in put)]:
                 change.remove(path)
@@ -189,10 +191,10 @@ def _require_vacant(folder: Path) -> None:
 
 
 def _check_entries(put: Sequence[Entry], embed_dim: int) -> None:
-    paths = [entry.record.path for entry in put]
-    if len(set(paths)) != len(paths):
+    if len({path_bytes(entry.record.path) for entry in put}) != len(put):
         raise ConfigError("a commit puts a path twice; put each video once.")
     for record, clips in ((entry.record, entry.clips) for entry in put):
+        row_from_record(0, record, len(clips))  # what cannot be stored is refused before anything is written
         if (record.state == "indexed") != bool(clips):
             raise ConfigError(
                 f"an indexed video needs at least one clip and a failed one has none; {record.path!r} is "

@@ -13,7 +13,7 @@ from hgrkit.parsing.word_classes import in_class
 __all__ = ["Adverbials"]
 
 _WITH_DIRECTION = frozenset(["over", "back", "up", "down", "on", "in", "off", "along", "according", "due", "all"])
-_FREE_PARTICLES = frozenset("up off out away".split())
+_FREE_PARTICLES = frozenset(["up", "off", "out", "away"])
 _FOCUS = frozenset(["just", "even", "only", "right"])
 _CLAUSE_PREPOSITIONS = frozenset(["as", "after", "before", "until", "since", "like"])
 _ABOUT_ADJECTIVE = frozenset(["about", "of", "with", "for", "at", "by"])

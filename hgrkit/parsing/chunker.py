@@ -49,7 +49,10 @@ class _Chunks(lark.Transformer[lark.Token, list[Chunk]]):
         return children
 
     def nominal(self, children: list[Any]) -> list[Any]:
-        return children[0] + children[1:] if isinstance(children[0], list) else children
+        if not isinstance(children[0], list):
+            return children
+        children[0].extend(children[1:])  # in place: a chain of possessors stays linear
+        return children[0]
 
     def noun_group(self, children: list[Any]) -> Chunk:
         return _chunk("noun_group", children[0] if isinstance(children[0], list) else children)

@@ -31,26 +31,19 @@ class Lexicon:
     """Word forms with their possible tags and verb lemmas.
 
     Attributes:
-        readings: the possible tags of each form, joined by blanks, the likeliest first; `!` marks a tag that
-            dominates. The string is the form's ambiguity class.
-        lemmas: the lemma of each verb form.
+        entries: for each form its possible tags, joined by blanks, the likeliest first (`!` marks one that
+            dominates), and after a tab the lemma of a verb form. The tags' string is the form's ambiguity class.
     """
 
-    readings: Mapping[str, str] = attrs.field(repr=False)
-    lemmas: Mapping[str, str] = attrs.field(repr=False)
+    entries: Mapping[str, str] = attrs.field(repr=False)
 
     @classmethod
     @functools.cache
     def load(cls) -> Lexicon:
         """The lexicon that hgrkit carries, read once."""
         folder = resources.files("hgrkit.parsing")
-        readings: dict[str, str] = {}
-        lemmas: dict[str, str] = {}
-        for line in gzip.decompress(folder.joinpath("lexicon.txt.gz").read_bytes()).decode("utf-8").splitlines():
-            form, tags, *lemma = line.split("\t")
-            readings[form] = tags
-            if lemma:
-                lemmas[form] = lemma[0]
+        lines = gzip.decompress(folder.joinpath("lexicon.txt.gz").read_bytes()).decode("utf-8").splitlines()
+        entries = dict([line.split("\t", 1) for line in lines])
         closed: dict[str, list[str]] = {}
         for line in folder.joinpath("closed_classes.txt").read_text(encoding="utf-8").splitlines():
             tags, _, words = line.partition(": ")
@@ -58,8 +51,9 @@ class Lexicon:
                 for word in words.split():
                     closed.setdefault(word, []).extend(tags.split())
         for word, listed in closed.items():
-            readings[word] = " ".join(dict.fromkeys(listed + readings.get(word, "").removesuffix("!").split()))
-        return cls(readings=readings, lemmas=lemmas)
+            others, tab, lemma = entries.get(word, "").partition("\t")
+            entries[word] = " ".join(dict.fromkeys(listed + others.removesuffix("!").split())) + tab + lemma
+        return cls(entries)
 
     def reading(self, word: str) -> str:
         """The ambiguity class of a lower-cased word; guessed from shape and suffix if the word is unknown.
@@ -67,11 +61,12 @@ class Lexicon:
         >>> Lexicon.load().reading("okonomiyaking")
         'VBG NOUN ADJ'
         """
-        return self.readings.get(word) or self._guess(word)
+        entry = self.entries.get(word)
+        return self._guess(word) if entry is None else entry.partition("\t")[0]
 
     def lemma(self, word: str) -> str:
         """The lemma of a verb form; the form itself, less an inflection, if it is unknown."""
-        found = self.lemmas.get(word)
+        found = self.entries.get(word, "").partition("\t")[2]
         if found:
             return found
         for suffix in ("ing", "ed", "s"):
@@ -92,5 +87,5 @@ class Lexicon:
         return "NOUN VB ADJ NOUNS"
 
     def _guess_compound(self, word: str) -> str:
-        last = self.readings.get(word.rpartition("-")[2], "NOUN")
-        return {"VBG": "ADJ NOUN VBG", "VBD": "ADJ VBD VBN", "VBN": "ADJ VBN VBD"}.get(last.split()[0], "NOUN ADJ")
+        last = self.entries.get(word.rpartition("-")[2], "NOUN").partition("\t")[0].removesuffix("!").split()[0]
+        return {"VBG": "ADJ NOUN VBG", "VBD": "ADJ VBD VBN", "VBN": "ADJ VBN VBD"}.get(last, "NOUN ADJ")

@@ -83,6 +83,8 @@ def _restore(words: Sequence[str], readings: Sequence[str], tags: list[str], sta
         tags[start] = "VB"
         return
     if not {"VBG", "VBN"} & set(tags[start:stop]):
+        if _restore_participle(words, readings, tags, start, stop):
+            return
         lone = stop - 1 if readings[stop - 1 : stop] != ["END"] else stop
         while lone > start and readings[lone] == "END":
             lone -= 1
@@ -104,6 +106,23 @@ def _restore(words: Sequence[str], readings: Sequence[str], tags: list[str], sta
             best, verb = position, found
     if best >= 0:
         tags[best] = verb
+
+
+def _restore_participle(
+    words: Sequence[str], readings: Sequence[str], tags: list[str], start: int, stop: int
+) -> bool:
+    """In "a woman riding on a horse" the form in -ing is a verb: it follows someone, or an object or place follows."""
+    for position in range(start + 1, stop):
+        if tags[position] not in {"NOUN", "ADJ"} or "VBG" not in readings[position]:
+            continue
+        after = tags[position + 1] if position + 1 < stop else "END"
+        acts = is_animate(words[position - 1]) and after not in {"END", "PUNCT"}
+        if acts or (tags[position - 1] in _NOMINAL and after in _OBJECT_STARTS | {"PREP"}):
+            tags[position] = "VBG"
+            if tags[position - 1] == "ADJ":
+                tags[position - 1] = "NOUN"
+            return True
+    return False
 
 
 def _has_plural_subject(tags: Sequence[str], start: int, stop: int) -> bool:

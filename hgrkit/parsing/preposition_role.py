@@ -9,10 +9,10 @@ from hgrkit.parsing.word_classes import in_class, is_animate
 
 __all__ = ["gerund_role", "preposition_role"]
 
-_TIME_PREPOSITIONS = frozenset("in on at during for before after throughout until while".split())
-_EXTENTS = frozenset("along around across over past".split())
-_HEARERS = frozenset("talk speak help chat converse provide".split())
-_TIME_MARKERS = frozenset("after before while when upon since".split())
+_TIME_PREPOSITIONS = frozenset(["in", "on", "at", "during", "for", "before", "after", "throughout", "until"])
+_EXTENTS = frozenset(["along", "around", "across", "over", "past"])
+_HEARERS = frozenset(["talk", "speak", "help", "chat", "converse", "provide"])
+_TIME_MARKERS = frozenset(["after", "before", "while", "when", "upon", "since"])
 _UNSEEN = {"with": "ARGM-MNR", "for": "ARGM-PRP", "about": "ARG1", "like": "ARGM-MNR"}
 _UNSEEN_GERUND = {"for": "ARGM-PRP", "without": "ARGM-MNR", "with": "ARGM-MNR", "by": "ARGM-MNR"}
 

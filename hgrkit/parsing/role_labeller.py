@@ -15,8 +15,8 @@ __all__ = ["RoleLabeller"]
 _CORE = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
 _FIXED = {"modal": "ARGM-MOD", "negation": "ARGM-NEG", "predicate": "ARGM-PRD"}
 _SAME_FOR_ALL_VERBS = ("ARGM-TMP", "ARGM-LOC", "ARGM-MNR", "ARGM-DIR", "ARGM-ADV", "ARGM-PRP")
-_LABILE = frozenset("open turn close roll spin move shake break play".split())
-_ADDRESSED = frozenset("tell teach ask".split())
+_LABILE = frozenset(["open", "turn", "close", "roll", "spin", "move", "shake", "break", "play"])
+_ADDRESSED = frozenset(["tell", "teach", "ask"])
 
 
 class RoleLabeller:

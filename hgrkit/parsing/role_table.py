@@ -15,6 +15,7 @@ from hgrkit.parsing.word_classes import members
 __all__ = ["RoleTable"]
 
 _PRIOR_WEIGHT = 2.0
+_OF_ALL_VERBS = frozenset({"subject", "subject+object", "passive subject", "passive by", "object", "recipient"})
 
 
 @attrs.frozen
@@ -46,7 +47,7 @@ class RoleTable:
         Args:
             verb: the verb's lemma.
             function: `subject`, `subject+object` (of a verb with an object), `passive subject`, `passive by`,
-                `object`, `recipient`, `attribute`, `complement`, `purpose`, `adverb`, `adjunct/while` or a preposition.
+                `object`, `recipient`, `attribute`, `complement`, `purpose`, `adverb` or a preposition.
             noun: the noun or adverb itself, which tells times from places.
 
         >>> RoleTable.load().role("put", "on")
@@ -55,12 +56,13 @@ class RoleTable:
         fixed = self.frames.get((verb, function))
         if fixed is not None:
             return fixed
-        scores: dict[Role, float] = dict(self.counts.get((verb, function), {}))
+        seen = self.counts.get((verb, function), {})
+        scores: dict[Role, float] = dict(seen)
         prior = self.counts.get(("*", f"{function}/{noun}")) or self.counts.get(("*", function))
         if prior:
             total = sum(prior.values())
             for role, count in prior.items():
-                if scores or role.startswith("ARGM") or len(function.split()) > 1 or not function.islower():
+                if seen or role.startswith("ARGM") or function in _OF_ALL_VERBS:
                     scores[role] = scores.get(role, 0.0) + _PRIOR_WEIGHT * count / total
         return max(sorted(scores), key=scores.__getitem__) if scores else None
 

@@ -47,6 +47,12 @@ def finite_ahead(readings: Sequence[str]) -> list[bool]:
     return ahead
 
 
+@functools.lru_cache(maxsize=20_000)
+def _weights(packed: str) -> tuple[tuple[str, int], ...]:
+    fields = packed.split("\t")
+    return tuple([(fields[at], int(fields[at + 1])) for at in range(0, len(fields), 2)])
+
+
 def next_state(state: str, tag: str) -> str:
     """Whether the clause has its finite verb: `0` or `1`, after a conjunction `c0` or `c1`."""
     if tag in _BOUNDARY:
@@ -103,22 +109,19 @@ class Tagger:
 
     Attributes:
         lexicon: the words.
-        weights: for each feature, the weight of each tag.
+        weights: for each feature, the weight of each tag, written `tag<TAB>weight<TAB>tag<TAB>weight...`.
     """
 
     lexicon: Lexicon
-    weights: Mapping[str, Mapping[str, int]] = attrs.field(repr=False)
+    weights: Mapping[str, str] = attrs.field(repr=False)
 
     @classmethod
     @functools.cache
     def load(cls) -> Tagger:
         """The tagger that hgrkit carries, read once."""
         packed = resources.files("hgrkit.parsing").joinpath("tagger.txt.gz").read_bytes()
-        weights: dict[str, dict[str, int]] = {}
-        for line in gzip.decompress(packed).decode("utf-8").splitlines():
-            feature, *pairs = line.split("\t")
-            weights[feature] = {pairs[at]: int(pairs[at + 1]) for at in range(0, len(pairs), 2)}
-        return cls(Lexicon.load(), weights)
+        lines = gzip.decompress(packed).decode("utf-8").splitlines()
+        return cls(Lexicon.load(), dict([line.split("\t", 1) for line in lines]))
 
     def tag(self, tokens: Sequence[str]) -> list[str]:
         """One tag for each token, lower-cased or not.
@@ -152,7 +155,7 @@ class Tagger:
         for feature in features:
             weights = self.weights.get(feature)
             if weights:
-                for tag in possible:
-                    if tag in weights:
-                        scores[tag] += weights[tag]
+                for tag, weight in _weights(weights):
+                    if tag in scores:
+                        scores[tag] += weight
         return max(possible, key=scores.__getitem__)

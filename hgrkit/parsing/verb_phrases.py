@@ -40,15 +40,19 @@ class VerbPhrases:
         waiting, self.state.pending = self.state.pending, []
         self._relate(clause, group)
         for phrase, relation in waiting:
-            if phrase.kind != "clause":
-                clause.add(phrase, relation)
-            elif clause.parent is None:
-                clause.add(phrase, relation)
-                if phrase.subject is None:
-                    self._control(phrase, clause)
+            self._attach_waiting(clause, phrase, relation)
         self.state.clause = self.state.earlier = self.state.last = clause
         self.state.marker = self.state.relative = self.state.question = self.state.preposition = None
         self.state.conjunction = self.state.comma = self.state.inverted = False
+
+    def _attach_waiting(self, clause: Phrase, phrase: Phrase, relation: str) -> None:
+        """Hang what came before its clause: adverbs on the next verb, the rest on a verb that nothing governs."""
+        if phrase.kind != "adverb" and clause.parent is not None:
+            self.state.pending.append((phrase, relation))
+            return
+        clause.add(phrase, relation)
+        if phrase.kind == "clause" and phrase.subject is None:
+            self._control(phrase, clause)
 
     def _is_auxiliary(self, group: VerbGroup, following: Chunk, index: int) -> bool:
         """Whether a group without full verb belongs to a verb further on: "has [to go]", "is [the man riding]"."""
@@ -96,37 +100,25 @@ class VerbPhrases:
         return group.lemma or self.state.lexicon.lemma(self.state.words[group.main])
 
     def _relate(self, clause: Phrase, group: VerbGroup) -> None:
-        finite = group.form == "finite" or self.state.inverted
-        if self.state.preposition is not None:
+        """Give the clause its place by what came before it; the first case that fits decides."""
+        state = self.state
+        coordinated = state.conjunction and state.last is not None and state.earlier is not None
+        if state.preposition is not None:
             self._gerund_ground(clause)
-        elif self.state.relative is not None:
+        elif state.relative is not None:
             self._relative_clause(clause)
-        elif self.state.marker is not None or self.state.question is not None:
+        elif state.marker is not None or state.question is not None:
             self._marked_clause(clause)
-        elif (
-            self.state.conjunction
-            and self.state.last is not None
-            and self.state.earlier is not None
-            and not self._own_subject()
-        ):
+        elif coordinated and not self._own_subject():
             self._conjunct(clause)
         elif group.form == "infinitive":
             self._infinitive(clause)
-        elif self.state.subjects and (finite or group.form == "base"):
+        elif state.subjects and (group.form in {"finite", "base"} or state.inverted):
             self._main_clause(clause)
         elif group.form in {"gerund", "participle"}:
             self._participle(clause)
-        elif self.state.earlier is not None and not self.state.comma and self.state.last is self.state.earlier:
-            self._bare_complement(clause)
-        elif (
-            self.state.earlier is not None
-            and self.state.earlier.lemma in _WITH_BARE_VERB
-            and self.state.earlier.find("object")
-        ):
-            self.state.earlier.add(clause, "complement")
-            clause.subject = self.state.earlier.find("object")
-        elif self.state.earlier is not None:
-            self._conjunct(clause)
+        elif state.earlier is not None:
+            self._bare_verb(clause, state.earlier)
 
     def _own_subject(self) -> bool:
         return self.state.clause is None and bool(self.state.subjects)
@@ -314,11 +306,17 @@ class VerbPhrases:
         target.add(clause, "relative")
         clause.subject, clause.antecedent = target, True
 
-    def _bare_complement(self, clause: Phrase) -> None:
-        """A base form right after a verb: "help move", "start play"."""
-        if self.state.earlier is not None:
-            self.state.earlier.add(clause, "complement")
-            self._control(clause, self.state.earlier)
+    def _bare_verb(self, clause: Phrase, governor: Phrase) -> None:
+        """A verb without subject after another clause: "help move it", "helps her move it", "..., run away"."""
+        noun = governor.find("object")
+        if self.state.last is governor and not self.state.comma:
+            governor.add(clause, "complement")
+            self._control(clause, governor)
+        elif noun is not None and governor.lemma in _WITH_BARE_VERB:
+            governor.add(clause, "complement")
+            clause.subject = noun
+        else:
+            self._conjunct(clause)
 
     def _control(self, clause: Phrase, governor: Phrase) -> None:
         clause.subject, clause.antecedent = governor.subject, governor.antecedent

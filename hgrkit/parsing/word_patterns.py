@@ -40,7 +40,7 @@ def refine(words: Sequence[str], tags: Sequence[str]) -> list[str]:
 
 def _complex_preposition(words: Sequence[str], tags: Sequence[str], position: int) -> int:
     if words[position] in _STARTS:
-        for length in range(_LONGEST, 1, -1):
+        for length in range(min(_LONGEST, len(words) - position), 1, -1):
             following = tags[position + length] if position + length < len(tags) else ""
             if tuple(words[position : position + length]) in COMPLEX_PREPOSITIONS and following not in VERB_TAGS:
                 return length

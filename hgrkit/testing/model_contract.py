@@ -24,7 +24,7 @@ def example_graphs() -> list[RoleGraph]:
         RoleGraph.from_dict(record)
         for record in (
             {
-                "tokens": "a woman throws a ball while a dog sleeps".split(),
+                "tokens": ["a", "woman", "throws", "a", "ball", "while", "a", "dog", "sleeps"],
                 "nodes": [
                     {"id": 1, "role": "V", "span": [2, 3]},
                     {"id": 2, "role": "ARG0", "span": [0, 2]},
@@ -35,11 +35,11 @@ def example_graphs() -> list[RoleGraph]:
                 "edges": [[1, 2, "ARG0"], [1, 3, "ARG1"], [4, 5, "ARG0"]],
             },
             {
-                "tokens": "a dog runs".split(),
+                "tokens": ["a", "dog", "runs"],
                 "nodes": [{"id": 7, "role": "V", "span": [2, 3]}, {"id": 8, "role": "ARG0", "span": [0, 2]}],
                 "edges": [[7, 8, "ARG0"]],
             },
-            {"tokens": "a red ball".split(), "nodes": [{"id": 1, "role": "NOUN", "span": [0, 3]}], "edges": []},
+            {"tokens": ["a", "red", "ball"], "nodes": [{"id": 1, "role": "NOUN", "span": [0, 3]}], "edges": []},
             {"tokens": ["snow"], "nodes": [], "edges": []},
         )
     ]

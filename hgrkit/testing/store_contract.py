@@ -229,6 +229,21 @@ class StoreContract:
         writer.close()
         reader.close()
 
+    def test_threads_of_one_writer_may_commit_at_once(self, tmp_path: Path) -> None:
+        writer = self.create(tmp_path / "lib", self.manifest)
+
+        def write(name: str) -> None:
+            for number in range(8):
+                writer.commit(put=[Entry(_record(f"{name}{number}"), [random_clip(number)])])
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        _check(writer.version().number == 24 and len(writer.snapshot().videos) == 24, "no commit may be lost")
+        writer.close()
+
     def test_a_reader_may_not_write_and_a_closed_store_does_nothing(self, tmp_path: Path) -> None:
         self.create(tmp_path / "lib", self.manifest).close()
         reader = self.reopen(tmp_path / "lib", write=False)

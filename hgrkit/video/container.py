@@ -55,6 +55,11 @@ def open_video(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
         decode_error = DecodeError(_reason(path, error))
         decode_error.add_note(f"video: {path}")
         raise decode_error from error
+    except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+        # What PyAV's own code raises on values that no sound file holds.
+        raise DecodeError(
+            f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
+        ) from error
 
 
 def os_reason(error: OSError) -> str:

@@ -26,6 +26,7 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 # How much of what a container states may be absent before a file counts as cut off: some writers round up.
 _SLACK_S, _SLACK_FRAMES = 0.5, 3
+_LONGEST_S = 100 * 3600.0
 # Recordings of broadcasts may begin and end anywhere; they state no duration of their own.
 _UNBOUNDED = ("mpeg", "mpegts")
 _STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv", "asf")
@@ -103,6 +104,8 @@ def read_packet_index(path: str) -> PacketIndex:
             there = index.duration_s
             stated = there + float(missing * index.time_base)
             raise DecodeError(f"the file is cut off: its pictures end at {there:.2f} s of {stated:.2f} s")
+        if index.duration_s > _LONGEST_S:
+            raise DecodeError(f"the pictures' time stamps span {index.duration_s / 3600:.0f} hours")
         return index
 
 
@@ -182,7 +185,7 @@ def _missing(container: InputContainer, stream: VideoStream, packets: _Packets, 
     name = container.format.name
     if name in _UNBOUNDED:
         return 0
-    begin = min(packets.pts)
+    begin = min(stamp for stamp, discarded in zip(packets.pts, packets.discarded, strict=True) if not discarded)
     if name == "avi":  # its header counts pictures, and a tick is a picture
         return max(stream.frames, stream.duration or 0) - (index.end - begin)
     if stream.duration is not None:

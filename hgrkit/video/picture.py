@@ -9,6 +9,8 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from hgrkit.errors import DecodeError
+
 __all__ = ["PictureScaler"]
 
 
@@ -28,11 +30,18 @@ class PictureScaler:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
-        """One frame as RGB `[H, W, 3]`, turned upright if its file says how."""
+        """One frame as RGB `[H, W, 3]`, turned upright if its file says how.
+
+        Raises:
+            DecodeError: if swscale does not take pictures of this kind.
+        """
         quarter_turns = round(frame.rotation / 90) % 4  # counterclockwise
         width, height = (self._height, self._width) if quarter_turns % 2 else (self._width, self._height)
-        scaled = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
-        )
+        try:
+            scaled = self._reformatter.reformat(
+                frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
+            )
+        except (MemoryError, RuntimeError, ValueError) as error:  # FFmpeg's are ValueErrors
+            raise DecodeError(f"pictures of {frame.width} x {frame.height} cannot be scaled") from error
         picture = np.rot90(scaled.to_ndarray(), quarter_turns)
         return np.ascontiguousarray(picture, dtype=np.uint8)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ def test_clips_cover_the_video_and_hold_every_frame_once(times_s, rest_s, clip_s
     clips = cut_clips(times_s, duration_s, clip_seconds)
     assert clips[0].start_s == 0
     assert clips[-1].end_s == duration_s
-    assert all(before.end_s == after.start_s for before, after in zip(clips, clips[1:], strict=False))
+    assert all(before.end_s == after.start_s for before, after in pairwise(clips))
     assert [i for clip in clips for i in range(clip.frames.start, clip.frames.stop)] == list(range(len(times_s)))
     for clip in clips:
         assert clip.frames.stop > clip.frames.start

@@ -1,5 +1,6 @@
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def run(library, *paths, **settings):
 
 
 def states(library):
-    return {os.path.basename(video.path): video.state for video in library.videos()}
+    return {Path(video.path).name: video.state for video in library.videos()}
 
 
 def test_videos_become_clips_with_the_times_of_their_frames(library, make_video, tmp_path):
@@ -230,7 +231,7 @@ def test_progress_tells_of_every_video(library, make_video, tmp_path):
     (tmp_path / "v/b.mp4").touch()
     events = []
     run(library, tmp_path / "v", on_progress=events.append)
-    assert {(os.path.basename(event.path), event.outcome) for event in events} == {
+    assert {(Path(event.path).name, event.outcome) for event in events} == {
         ("a.mp4", "indexed"),
         ("b.mp4", "failed"),
     }

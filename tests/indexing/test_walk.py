@@ -15,7 +15,7 @@ def test_folders_give_their_videos_of_any_case_sorted(tmp_path):
     for name in [*names, "A.MP4", "deep/er/b.MkV", "note.txt", "mp4", "c.mp4.part"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    wanted = sorted(os.path.join(tmp_path, name) for name in [*names, "A.MP4", "deep/er/b.MkV"])
+    wanted = sorted(f"{tmp_path}/{name}" for name in [*names, "A.MP4", "deep/er/b.MkV"])
     assert paths_of(str(tmp_path)) == wanted
 
 
@@ -26,7 +26,7 @@ def test_a_path_stays_as_it_was_given(tmp_path, monkeypatch, spelling):
     monkeypatch.chdir(tmp_path)
     given = spelling.format(here=tmp_path.name)
     below = "v/a.mp4" if spelling == "." else "a.mp4"
-    assert paths_of(given) == [os.path.join(given, below)]
+    assert paths_of(given) == [f"{given.rstrip('/')}/{below}"]
 
 
 def test_links_inside_folders_are_not_followed(tmp_path):

@@ -27,10 +27,15 @@ def test_of_equally_near_clips_the_first_are_listed():
 def test_a_graph_finds_nearly_what_a_flat_scan_finds(events):
     pytest.importorskip("hnswlib")
     graph, scan = HnswGraph.build(events), FlatScan(events)
-    assert len(graph) == 2000
     assert graph.nearest(events[0], 5000).size == 2000
     found = [len(set(graph.nearest(e, 50).tolist()) & set(scan.nearest(e, 50).tolist())) for e in events[:50]]
     assert np.mean(found) / 50 > 0.9
+
+
+def test_a_graph_in_which_not_all_can_be_reached_is_scanned_instead():
+    pytest.importorskip("hnswlib")
+    events = np.repeat(np.eye(4, dtype=np.float32), 500, axis=0)
+    assert sorted(HnswGraph.build(events).nearest(events[0], 1500).tolist())[:500] == list(range(500))
 
 
 def test_a_zero_vector_stays_zero():

@@ -162,3 +162,29 @@ def test_real_clips_give_the_frames_of_a_full_decode(shared):
             times = [float(frame.time) for frame in container.decode(video=0)]
         wanted = expected([time - times[0] for time in times], times, FpsSampling(0.5).times(reader.duration_s))
         assert [frame.time_s for frame in found] == pytest.approx([time for time, _ in wanted])
+
+
+def test_what_an_edit_list_cuts_off_is_not_part_of_the_video(make_video, tmp_path):
+    source, path = make_video("a.mp4", num_frames=100, gop=100), tmp_path / "cut.mp4"
+    with (
+        av.open(str(source)) as reading,
+        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as writing,
+    ):
+        stream = reading.streams.video[0]
+        output = writing.add_stream_from_template(stream)
+        second = round(1 / stream.time_base)
+        for packet in reading.demux(stream):
+            if packet.size:
+                packet.pts, packet.dts, packet.stream = packet.pts - second, packet.dts - second, output
+                writing.mux(packet)
+    reader = VideoReader(path, SIZE)
+    assert reader.duration_s == pytest.approx(3.0)
+    frames = list(reader.sample(FpsSampling(1)))
+    assert [shown_number(frame.image) for frame in frames] == [25, 50, 75]
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 1, 2])
+
+
+def test_time_stamps_that_span_days_are_refused(make_video):
+    path = make_video("a.mkv", num_frames=2, pts=[0, 25 * 3600 * 200])
+    with pytest.raises(DecodeError, match="span 200 hours"):
+        VideoReader(path)
