@@ -177,11 +177,6 @@ class Retriever:
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
-        if self._parts.frame_encoder is None and features is None:
-            raise ConfigError(
-                f"the model {self.library.manifest.model!r} names no frame encoder; give the frames' features as a "
-                "file, or a frame_encoder."
-            )
         with FeatureFile(features) if features is not None else nullcontext() as feature_file:
             return index_videos(
                 self.library,

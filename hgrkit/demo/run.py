@@ -63,7 +63,7 @@ def demonstrate(
         on_progress: called after each video.
 
     Raises:
-        MissingPathError: if a package of the extra `demo` is not installed.
+        MissingPackageError: if a package of the extra `demo` is not installed.
         LibraryExistsError: if the folder holds a demonstration already.
     """
     videos = make_footage(folder / "videos")

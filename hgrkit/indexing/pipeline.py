@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import HgrkitError, PluginError
+from hgrkit.errors import ConfigError, HgrkitError, PluginError
 from hgrkit.indexing.clips import cut_clips
 from hgrkit.indexing.decode_pool import DecodePool
 from hgrkit.indexing.report import Failure, IndexProgress, IndexReport, Outcome
@@ -43,7 +43,7 @@ def index_videos(
     library: VideoStore,
     files: Sequence[VideoFile],
     *,
-    frame_encoder: FrameEncoder,
+    frame_encoder: FrameEncoder | None,
     embed: Embed,
     sampling: Sampling,
     clip_seconds: float | None = 30.0,
@@ -60,14 +60,19 @@ def index_videos(
     Args:
         library: where clips go; only this thread uses it.
         files: what `walk_videos` found.
-        frame_encoder: turns pictures into features.
+        frame_encoder: turns pictures into features; `None` if `features` has them all.
         embed: turns one clip's features into embeddings.
         sampling: which frames are looked at.
         clip_seconds: the longest clip; `None` keeps videos whole.
         retry_failed: try files again that failed before.
         features: features by path, base name or base name without suffix, taken instead of decoding.
         on_progress: called after each video.
+
+    Raises:
+        ConfigError: if there is neither a frame encoder nor features.
     """
+    if frame_encoder is None and features is None:
+        raise ConfigError("there is no frame encoder; give the frames' features as a file, or a frame_encoder.")
     files = list(dict.fromkeys(files))
     known = KnownVideos({record.path: record for record in library.videos()}, retry_failed=retry_failed)
     source = VideoSource(
@@ -97,7 +102,7 @@ class _EncodeBatch:
     """Frames of several videos that go through the encoder together."""
 
     def __init__(
-        self, encoder: FrameEncoder, take: Callable[[VideoFile, npt.NDArray[np.float64], Features], None]
+        self, encoder: FrameEncoder | None, take: Callable[[VideoFile, npt.NDArray[np.float64], Features], None]
     ) -> None:
         self._encoder = encoder
         self._take = take
@@ -116,7 +121,7 @@ class _EncodeBatch:
 
     def encode(self) -> None:
         """Encode what waits and hand each chunk's features on."""
-        if not self._chunks:
+        if not self._chunks or self._encoder is None:
             return
         images = np.concatenate([chunk.images for chunk in self._chunks])  # [B, H, W, 3]
         features = self._encoder.encode(images)  # [B, feature_dim]

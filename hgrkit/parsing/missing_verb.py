@@ -82,17 +82,12 @@ def _restore(words: Sequence[str], readings: Sequence[str], tags: list[str], sta
     if start + 1 < stop and "VB" in readings[start].split() and tags[start + 1] in {"DET", "PRT"}:
         tags[start] = "VB"
         return
-    if not {"VBG", "VBN"} & set(tags[start:stop]):
-        if _restore_participle(words, readings, tags, start, stop):
-            return
-        lone = stop - 1 if readings[stop - 1 : stop] != ["END"] else stop
-        while lone > start and readings[lone] == "END":
-            lone -= 1
-        if lone >= start and "VBG" in readings[lone] and (lone == start or tags[lone - 1] == "PUNCT"):
-            tags[lone] = "VBG"
-            return
+    verbal = bool({"VBG", "VBN"} & set(tags[start:stop]))
+    if not verbal and (
+        _restore_participle(words, readings, tags, start, stop) or _restore_last(readings, tags, start, stop)
+    ):
+        return
     plural = _has_plural_subject(tags, start, stop)
-    verbal = any(tag in {"VBG", "VBN"} for tag in tags[start:stop])
     best, verb = -1, ""
     for position in range(start + 1, stop):
         found = _possible_verb(words, readings, tags, position, plural=plural)
@@ -108,10 +103,21 @@ def _restore(words: Sequence[str], readings: Sequence[str], tags: list[str], sta
         tags[best] = verb
 
 
+def _restore_last(readings: Sequence[str], tags: list[str], start: int, stop: int) -> bool:
+    """In "running" and "a woman, then a man, dancing" the form in -ing that ends the clause is a verb."""
+    last = stop - 1
+    while last > start and readings[last] == "END":
+        last -= 1
+    if last >= start and "VBG" in readings[last] and (last == start or tags[last - 1] == "PUNCT"):
+        tags[last] = "VBG"
+        return True
+    return False
+
+
 def _restore_participle(
     words: Sequence[str], readings: Sequence[str], tags: list[str], start: int, stop: int
 ) -> bool:
-    """In "a woman riding on a horse" the form in -ing is a verb: it follows someone, or an object or place follows."""
+    """In "a woman riding on a horse" the form in -ing is a verb: someone precedes it, or an object follows."""
     for position in range(start + 1, stop):
         if tags[position] not in {"NOUN", "ADJ"} or "VBG" not in readings[position]:
             continue
@@ -143,7 +149,8 @@ def _possible_verb(
     if before not in {"NOUN", "NOUNS", "ADV", "PRON"} and not colour and not separated:
         return None
     possible = own.removesuffix("!").split()
-    wanted = ("VB", "VBD") if plural else ("VBZ", "VBD")
+    bare = own.startswith("VB ") and is_animate(words[position - 1])  # "a girl sleep in a bed"
+    wanted = ("VB", "VBD", "VBZ") if plural else ("VBZ", "VBD", "VB") if bare else ("VBZ", "VBD")
     found = next((tag for tag in wanted if tag in possible), None)
     dominated = own.endswith("!") and possible[0] in {"NOUN", "NOUNS", "ADJ"}
     return None if dominated and after not in _OBJECT_STARTS else found

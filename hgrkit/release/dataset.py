@@ -18,7 +18,7 @@ from hgrkit.release.importing import SETTINGS_FILE
 from hgrkit.release.layout import ReleaseFolder, Split
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.text.text_encoder import TextEncoder
-from hgrkit.video.features import VideoFeatures
+from hgrkit.video.features import VideoFeatures, evenly_spaced
 
 __all__ = ["ReleaseDataset", "open_split", "settings_path"]
 
@@ -29,15 +29,15 @@ class ReleaseDataset:
 
     Attributes:
         captions: which caption belongs to which video, and the role graphs.
-        features: each video's frame features, [F, K], in the order of the names.
+        features: each video's kept frame features, [F, K], in the order of the names.
+        omitted_frames: frames that the model's `max_frames` left out.
         text: the encoder whose vocabulary and limits apply.
-        max_frames: frames that are kept of a clip; `None` is no limit.
     """
 
     captions: ReleaseCaptions
     features: Sequence[npt.NDArray[np.float32]]
+    omitted_frames: int
     text: TextEncoder
-    max_frames: int | None
 
     def graphs(self, captions: Sequence[str]) -> GraphBatch:
         """Some captions as a batch.
@@ -50,9 +50,7 @@ class ReleaseDataset:
 
     def videos(self, positions: Sequence[int]) -> VideoFeatures:
         """Some videos' features as a batch, by position in the list of names."""
-        return VideoFeatures.from_arrays(
-            [self.features[position] for position in positions], max_frames=self.max_frames
-        )
+        return VideoFeatures.from_arrays([self.features[position] for position in positions])
 
     def __repr__(self) -> str:
         return f"ReleaseDataset({self.captions!r})"
@@ -77,12 +75,12 @@ def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folde
             f"the features have dim_fts {dims}, but the model was built with feature_dim={model.feature_dim}."
         )
     paths, widths = order_feature_files(folder, split, dims, config=settings)
-    return ReleaseDataset(
-        captions=captions,
-        features=read_features(paths, captions.names, widths),
-        text=model.text,
-        max_frames=model.video.max_frames,
-    )
+    features, omitted_frames = [], 0
+    for frames in read_features(paths, captions.names, widths):
+        kept = frames[evenly_spaced(len(frames), model.video.max_frames or len(frames))]
+        features.append(kept)
+        omitted_frames += len(frames) - len(kept)
+    return ReleaseDataset(captions=captions, features=features, omitted_frames=omitted_frames, text=model.text)
 
 
 def settings_path(folder: ReleaseFolder, model_folder: Path) -> Path | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +40,7 @@ class ReleaseScores:
         level_scores: event, action and entity, float32 [3, V, C].
         fused: the model's fused score, float32 [V, C].
         positives: whether the caption is one of the video's, bool [V, C].
+        omitted: what the model's limits left out: actions, entities, tokens and frames.
     """
 
     video_names: tuple[str, ...]
@@ -45,6 +48,7 @@ class ReleaseScores:
     level_scores: FloatArray
     fused: FloatArray
     positives: npt.NDArray[np.bool_]
+    omitted: dict[str, int]
 
     def measures(self) -> RetrievalMeasures:
         """Measures of both directions on the fused score."""
@@ -78,7 +82,7 @@ def evaluate_release(
 
     Returns:
         `text_to_video` and `video_to_text`, each with R@1, R@5, R@10 in per cent, MedR, MeanR and the number of
-        queries, and `Rsum`.
+        queries; `Rsum`; and `omitted`, what the model's limits left out of captions and videos.
 
     Raises:
         MissingPathError: if the folder does not exist.
@@ -91,7 +95,7 @@ def evaluate_release(
     scores = score_release(model, open_split(folder, folder.evaluation_split(), model, Path(model_folder)))
     if scores_out is not None:
         scores.save(scores_out)
-    return dict(scores.measures().to_dict())
+    return {**scores.measures().to_dict(), "omitted": scores.omitted}
 
 
 def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:
@@ -105,8 +109,10 @@ def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:
         raise ReleaseError("the videos of the split have no caption; there is nothing to evaluate.")
     order = sorted(range(len(names)), key=names.__getitem__)
     with torch.inference_mode():
-        texts = [model.text(dataset.graphs(part).to(model.device)) for part in _parts(captions)]
+        batches = [dataset.graphs(part) for part in _parts(captions)]
+        texts = [model.text(batch.to(model.device)) for batch in batches]
         rows = [_score(model, model.video(dataset.videos(part).to(model.device)), texts) for part in _parts(order)]
+    cut = reduce(add, (batch.omitted for batch in batches))
     column = {caption: number for number, caption in enumerate(captions)}
     positives = np.zeros((len(order), len(captions)), dtype=np.bool_)
     for row, position in enumerate(order):
@@ -117,6 +123,7 @@ def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:
         level_scores=np.concatenate([levels for levels, _ in rows], axis=1),
         fused=np.concatenate([fused for _, fused in rows]),
         positives=positives,
+        omitted={**attrs.asdict(cut), "frames": dataset.omitted_frames},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path, PurePosixPath
@@ -20,8 +20,8 @@ __all__ = ["order_feature_files", "read_features"]
 
 def read_features(
     paths: Sequence[Path], names: Sequence[str], dims: Sequence[int]
-) -> list[npt.NDArray[np.float32]]:
-    """Each video's frame features, [F, K] with K the sum of the sizes.
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Each video's frame features, one after the other: [F, K] with K the sum of the sizes.
 
     Args:
         paths: one file for each size.
@@ -33,10 +33,8 @@ def read_features(
     """
     with ExitStack() as stack:
         files = [stack.enter_context(_open(path)) for path in paths]
-        return [
-            _joined(name, [_read(file, name, dim) for file, dim in zip(files, dims, strict=True)])
-            for name in names
-        ]
+        for name in names:
+            yield _joined(name, [_read(file, name, dim) for file, dim in zip(files, dims, strict=True)])
 
 
 def order_feature_files(

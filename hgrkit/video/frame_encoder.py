@@ -52,8 +52,8 @@ FrameEncoderFactory = Callable[[str], FrameEncoder]
 """What an entry point of `hgrkit.frame_encoders` loads: called with `cpu`, `cuda`, `cuda:1`, `mps`, ..."""
 
 
-def frame_size_of(encoder: FrameEncoder) -> tuple[int, int]:
-    """Height and width that pictures for this encoder are decoded to."""
+def frame_size_of(encoder: FrameEncoder | None) -> tuple[int, int]:
+    """Height and width that pictures are decoded to for this encoder, or for none."""
     height, width = getattr(encoder, "frame_size", DEFAULT_FRAME_SIZE)
     return int(height), int(width)
 

@@ -82,6 +82,7 @@ class VideoEncoder(nn.Module):
                 f"frame features must be [V, F, {self.feature_dim}], got {list(frames.shape)}; "
                 f"this model was built with feature_dim={self.feature_dim}."
             )
+        frames = frames.to(self.pooling.weight.dtype)
         event, action, entity = (
             self.dropout(self.projections[0 if self.shared_projection else level](frames)) for level in range(3)
         )

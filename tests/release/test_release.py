@@ -54,6 +54,15 @@ def test_the_published_layout_gives_the_same_numbers_as_the_flat_one(write_relea
         np.testing.assert_array_equal(found[name], array)
 
 
+def test_what_the_limits_leave_out_is_counted(write_release, tmp_path):
+    limits = {"num_verbs": 99, "num_nouns": 99, "max_words_in_sent": 99, "max_frames_in_video": 99}
+    import_release(write_release(name="one"), tmp_path / "tight")
+    import_release(write_release(name="two", top=limits), tmp_path / "wide")
+    assert all(evaluate_release(tmp_path / "one", tmp_path / "tight")["omitted"].values())
+    wide = evaluate_release(tmp_path / "two", tmp_path / "wide")["omitted"]
+    assert wide == {"actions": 0, "entities": 0, "tokens": 0, "frames": 0}
+
+
 def test_scores_are_sorted_by_name_and_caption(write_release, tmp_path):
     import_release(write_release(), tmp_path / "model")
     scores = scores_of(tmp_path / "release", tmp_path / "model", tmp_path)

