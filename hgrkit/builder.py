@@ -27,7 +27,14 @@ def _rnn(settings: dict[str, Any], folder: Path) -> TextModel:
     return TextEncoder.from_folder(settings, folder)
 
 
-TEXT_ENCODERS: dict[str, TextEncoderBuilder] = {TextEncoder.kind: _rnn}
+def _sentence(settings: dict[str, Any], folder: Path) -> TextModel:
+    from hgrkit.text.sentence_encoder import SentenceTextEncoder
+
+    _check_keys("text", settings, SentenceTextEncoder, given=("reader",))
+    return SentenceTextEncoder.from_folder(settings, folder)
+
+
+TEXT_ENCODERS: dict[str, TextEncoderBuilder] = {TextEncoder.kind: _rnn, "sentence": _sentence}
 """Text encoders by the `type` in `config.json`."""
 
 _PARTS = ("text", "video", "matcher")

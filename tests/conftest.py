@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+torch.set_num_threads(1)  # small tensors on few cores: threads that wait for each other cost more than they save
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The rules that every graph parser keeps, as tests for a plugin's own suite to inherit."""
 
-# ruff: noqa: S101  (assertions are what a contract is made of)
-
 from __future__ import annotations
 
 import pytest

@@ -131,9 +131,9 @@ class SentenceTextEncoder(nn.Module):
         return self.encode(self.read(batch), batch)
 
     def read(self, batch: GraphBatch) -> PerLevel[Tensor]:
-        """What the transformer says of each node: event [C, H], action [C, Pa, H], entity [C, Pe, H], no gradients.
+        """What the transformer says of each node: event [C, H], action [C, Pa, H], entity [C, Pe, H].
 
-        Every vector has length one; absent nodes have zeros. Training reads each sentence once and keeps this.
+        It has no gradients. Vectors have length one; absent nodes have zeros. Training reads each sentence once.
         """
         states = self.reader.read(batch.words)
         words = torch.from_numpy(states.words).to(batch.token_mask.device)

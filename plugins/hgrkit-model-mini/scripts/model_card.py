@@ -1,5 +1,7 @@
 """The model's card: what it is, what it was trained on, under which terms, and how good it is."""
 
+# ruff: noqa: E501  (the card is text)
+
 from __future__ import annotations
 
 from collections.abc import Mapping

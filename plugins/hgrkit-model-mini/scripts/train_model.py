@@ -1,7 +1,7 @@
 """Train the default model: from data to the model folder that this package ships.
 
-Photographs of Flickr8k are clips of one frame. Captions of MSVD clips teach the text side alone that sentences about
-one clip mean the same; the clips that evaluation uses are left out, and no frame of any MSVD clip is seen.
+Photographs of Flickr8k are clips of one frame. Captions of MSVD clips teach the text side alone that sentences
+about one clip mean the same; the clips that evaluation uses are left out, and no frame of any clip is seen.
 
     python scripts/train_model.py --data DATA --out hgrkit_model_mini/model
 """

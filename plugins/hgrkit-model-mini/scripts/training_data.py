@@ -1,4 +1,4 @@
-"""What the model is trained on, read once: features of photographs, and sentences as the frozen transformer reads them."""
+"""What the model is trained on, read once: features of photographs, sentences as the transformer reads them."""
 
 from __future__ import annotations
 
