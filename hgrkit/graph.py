@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from operator import index
 from typing import Any
 
 import attrs
@@ -265,10 +266,10 @@ class RoleGraph:
         """
         try:
             nodes = [
-                Node(int(node["id"]), str(node["role"]), Span(*map(int, node["span"])), _head(node))
+                Node(index(node["id"]), _word(node["role"]), Span(*map(index, node["span"])), _head(node))
                 for node in record["nodes"]
             ]
-            edges = [Edge(int(action), int(entity), str(role)) for action, entity, role in record["edges"]]
+            edges = [Edge(index(action), index(entity), _word(role)) for action, entity, role in record["edges"]]
             tokens: Iterable[str] = _string_list(record["tokens"])
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, GraphError):
@@ -292,7 +293,7 @@ class RoleGraph:
         """
         try:
             record = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise GraphError(f"not a role graph: the text is not JSON ({error}).") from error
         if not isinstance(record, dict):
             raise GraphError(f"not a role graph: expected a JSON object, got {type(record).__name__}.")
@@ -318,7 +319,13 @@ def _occurs(wanted: Sequence[str], words: Sequence[str]) -> bool:
 
 def _head(node: Mapping[str, Any]) -> int | None:
     head = node.get("head")
-    return None if head is None else int(head)
+    return None if head is None else index(head)
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a role must be a string, got {value!r}")
+    return value
 
 
 def _string_list(tokens: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
 from hgrkit.errors import ModelNotFoundError, PluginError
@@ -38,7 +39,12 @@ def model_folder(model: str | Path) -> Path:
         plugin = MODELS.find(name)
     except ModelNotFoundError as error:
         raise ModelNotFoundError(f"{error} Nor is there a model folder {str(model)!r}.") from None
-    folder = plugin.load()()
-    if not (Path(folder) / CONFIG_FILE).is_file():
+    made = plugin.make()
+    if not isinstance(made, str | PathLike):
+        raise PluginError(
+            f"the model {name!r} ({plugin.distribution}) must name its folder, got {type(made).__name__}."
+        )
+    folder = Path(made)
+    if not (folder / CONFIG_FILE).is_file():
         raise PluginError(f"the model {name!r} ({plugin.distribution}) has no {CONFIG_FILE} in {folder}.")
-    return Path(folder)
+    return folder

@@ -42,6 +42,23 @@ class Plugin:
                 f"{type(error).__name__}: {error}"
             ) from error
 
+    def make(self, *arguments: object) -> Any:
+        """Import the object, a callable, and call it.
+
+        Raises:
+            PluginError: if it cannot be imported or called; hgrkit's own errors pass as they are.
+        """
+        factory = self.load()
+        try:
+            return factory(*arguments)
+        except HgrkitError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"the plugin {self.name!r} ({self.distribution}) fails in {self.entry_point.value}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
 
 @attrs.frozen
 class Registry:

@@ -185,6 +185,7 @@ class Retriever:
                 embed=partial(embed_features, self._model),
                 sampling=self._parts.sampling,
                 clip_seconds=self._parts.clip_seconds,
+                max_frames=self._model.video.max_frames,
                 retry_failed=retry_failed,
                 features=feature_file,
                 on_progress=on_progress,

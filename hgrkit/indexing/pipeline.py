@@ -17,6 +17,7 @@ from hgrkit.indexing.source import FeatureChunk, FrameChunk, KnownVideos, VideoE
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.levels import PerLevel
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
+from hgrkit.video.features import evenly_spaced
 from hgrkit.video.frame_encoder import FrameEncoder, frame_size_of
 from hgrkit.video.sampling import Sampling
 
@@ -47,6 +48,7 @@ def index_videos(
     embed: Embed,
     sampling: Sampling,
     clip_seconds: float | None = 30.0,
+    max_frames: int | None = None,
     retry_failed: bool = False,
     features: Mapping[str, Features] | None = None,
     on_progress: Callable[[IndexProgress], object] | None = None,
@@ -64,6 +66,7 @@ def index_videos(
         embed: turns one clip's features into embeddings.
         sampling: which frames are looked at.
         clip_seconds: the longest clip; `None` keeps videos whole.
+        max_frames: frames of a clip that are embedded, evenly spaced; `None` for all.
         retry_failed: try files again that failed before.
         features: features by path, base name or base name without suffix, taken instead of decoding.
         on_progress: called after each video.
@@ -78,7 +81,7 @@ def index_videos(
     source = VideoSource(
         known=known, sampling=sampling, frame_size=frame_size_of(frame_encoder), features=features
     )
-    storing = _Storing(library, embed, clip_seconds, _Tally(len(files), on_progress))
+    storing = _Storing(library, embed, clip_seconds, max_frames, _Tally(len(files), on_progress))
     batch = _EncodeBatch(frame_encoder, storing.add_features)
     with DecodePool(files, source.read) as pool:
         for part in pool:
@@ -145,6 +148,7 @@ class _Storing:
     library: VideoStore
     embed: Embed
     clip_seconds: float | None
+    max_frames: int | None
     tally: _Tally
     ended: list[VideoEnd] = attrs.field(factory=list)
     _parts: dict[VideoFile, list[tuple[npt.NDArray[np.float64], Features]]] = attrs.field(factory=dict)
@@ -177,12 +181,15 @@ class _Storing:
         features = np.concatenate([part for _, part in parts])  # [F, feature_dim]
         clips = []
         for window in cut_clips(times_s, duration_s, self.clip_seconds):
-            levels = self.embed(features[window.frames])
+            rows = np.arange(len(times_s))[window.frames]
+            if self.max_frames is not None:
+                rows = rows[evenly_spaced(len(rows), self.max_frames)]
+            levels = self.embed(features[rows])
             clips.append(
                 ClipEmbeddings(
                     start_s=window.start_s,
                     end_s=window.end_s,
-                    times_s=times_s[window.frames],
+                    times_s=times_s[rows],
                     event=levels.event,
                     action=levels.action,
                     entity=levels.entity,

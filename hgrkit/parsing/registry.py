@@ -22,7 +22,7 @@ def load_parser(parser: str | GraphParser) -> GraphParser:
         return _checked(parser, repr(type(parser).__name__))
     plugin = PARSERS.find(parser)
     made = plugin.load()
-    return _checked(made() if isinstance(made, type) else made, f"{parser!r} ({plugin.distribution})")
+    return _checked(plugin.make() if isinstance(made, type) else made, f"{parser!r} ({plugin.distribution})")
 
 
 def _checked(parser: object, described: str) -> GraphParser:

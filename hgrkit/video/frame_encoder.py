@@ -73,8 +73,8 @@ def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> Fra
     if not isinstance(encoder, str):
         return _checked(encoder, "the frame encoder that was given")
     plugin = FRAME_ENCODERS.find(encoder)
-    factory: FrameEncoderFactory = plugin.load()
-    return _checked(factory(resolve_device(device)), f"the frame encoder {encoder!r} ({plugin.distribution})")
+    made: FrameEncoder = plugin.make(resolve_device(device))
+    return _checked(made, f"the frame encoder {encoder!r} ({plugin.distribution})")
 
 
 def resolve_device(device: str) -> str:
