@@ -28,13 +28,15 @@ FOR_CHOOSING = 49
 def measure(data: Path, model: str) -> dict[str, Any]:
     """Index the clips, evaluate, and report all clips and both halves."""
     captions = read_captions(data / "captions.json")
-    with tempfile.TemporaryDirectory() as folder:
-        with hgrkit.Retriever.create(Path(folder) / "library", model=model) as retriever:
-            started = time.process_time()
-            report = retriever.index(data / "videos")
-            seconds = time.process_time() - started
-            evaluation = evaluate_captions(captions, retriever.library.indexed_paths(), retriever.scores)
-            manifest = retriever.library.manifest
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        hgrkit.Retriever.create(Path(folder) / "library", model=model) as retriever,
+    ):
+        started = time.process_time()
+        report = retriever.index(data / "videos")
+        seconds = time.process_time() - started
+        evaluation = evaluate_captions(captions, retriever.library.indexed_paths(), retriever.scores)
+        manifest = retriever.library.manifest
     return {
         "command": "python benchmarks/msvd.py",
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

@@ -99,6 +99,10 @@ class Parts:
                 f"{model.name!r} was built with feature_dim={model.model.feature_dim}."
             )
         picked = sampling or origin.sampling or DEFAULT_SAMPLING
+        if isinstance(picked, str):
+            picked = parse_sampling(picked)
+        if not isinstance(picked, Sampling):
+            raise ConfigError(f"sampling must be such as 'fps:2' or 'uniform:20', got {picked!r}.")
         length = clip_seconds if clip_seconds is not None else origin.clip_seconds or DEFAULT_CLIP_SECONDS
         if not length > 0:
             raise ConfigError(f"clip_seconds must be positive, got {length}.")
@@ -106,7 +110,7 @@ class Parts:
             model=model,
             frame_encoder=encoder,
             frame_encoder_name=name,
-            sampling=parse_sampling(picked) if isinstance(picked, str) else picked,
+            sampling=picked,
             clip_seconds=float(length),
         )
 

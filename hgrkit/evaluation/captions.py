@@ -47,7 +47,7 @@ def read_captions(path: Path) -> Captions:
         raise MissingPathError(f"there is no file {str(path)!r}; expected JSON of {{file name: [captions]}}.")
     try:
         captions = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is not JSON: {error}") from error
     shaped = isinstance(captions, dict) and all(
         isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in captions.values()
@@ -101,7 +101,7 @@ def write_ranks(evaluation: CaptionEvaluation, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for video, caption, rank in zip(evaluation.videos, evaluation.captions, query_ranks, strict=True):
             line = {"video": video, "caption": caption, "rank": int(rank)}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(json.dumps(line) + "\n")
 
 
 def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:

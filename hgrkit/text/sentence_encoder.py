@@ -162,7 +162,7 @@ class SentenceTextEncoder(nn.Module):
         )
 
     def _fed(self, states: Tensor) -> Tensor:
-        dropped: Tensor = self.dropout(STATE_SCALE * states)
+        dropped: Tensor = self.dropout(STATE_SCALE * states.to(self.event.weight.dtype))
         return dropped
 
     def _with_role(self, nodes: Tensor, roles: Tensor) -> Tensor:

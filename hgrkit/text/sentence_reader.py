@@ -67,8 +67,13 @@ class SentenceReader:
         found = {item.name for item in (*self._session.get_inputs(), *self._session.get_outputs())}
         if found != {"piece_ids", "piece_mask", "states"}:
             raise CheckpointError(f"{model} must map piece_ids and piece_mask to states, it has {sorted(found)}.")
+        shape = self._session.get_outputs()[0].shape
+        if len(shape) != 3 or not isinstance(shape[2], int):
+            raise CheckpointError(f"{model} must make states [C, L, H] of a fixed H, it makes {shape}.")
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_PIECES)
         self.files = (model, tokenizer)
-        self.hidden_size = int(self._session.get_outputs()[0].shape[2])
+        self.hidden_size: int = shape[2]
 
     def read(self, sentences: Sequence[Sequence[str]]) -> SentenceStates:
         """Read C sentences of words, of up to T words each.
@@ -78,12 +83,13 @@ class SentenceReader:
         encodings = self._tokenizer.encode_batch([_printable(words) for words in sentences], is_pretokenized=True)
         by_length: dict[int, list[int]] = {}
         for number, encoding in enumerate(encodings):
-            encoding.truncate(MAX_PIECES)
             by_length.setdefault(len(encoding.ids), []).append(number)
         num_words = max((len(words) for words in sentences), default=0)
         words = np.zeros((len(sentences), num_words, self.hidden_size), np.float32)
         sentence = np.zeros((len(sentences), self.hidden_size), np.float32)
-        for members in by_length.values():
+        for length, members in by_length.items():
+            if not length:  # a tokeniser without end marks, and words that it drops
+                continue
             states = self._states(np.array([encodings[number].ids for number in members], np.int64))
             mean = states.mean(axis=1)
             sentence[members] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
