@@ -30,9 +30,13 @@ def model_folder(model: str | Path) -> Path:
         PluginError: if the model's package cannot be loaded.
     """
     path = Path(model)
-    if (path / CONFIG_FILE).is_file():
+    try:
+        is_model, is_folder = (path / CONFIG_FILE).is_file(), path.is_dir()
+    except OSError:  # such as a name too long for a path
+        is_model = is_folder = False
+    if is_model:
         return path
-    if path.is_dir():
+    if is_folder:
         raise ModelNotFoundError(f"{str(model)!r} is a folder without {CONFIG_FILE}, so it is not a model folder.")
     name = DEFAULT_MODEL if model == "default" else str(model)
     try:

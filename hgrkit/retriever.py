@@ -139,6 +139,7 @@ class Retriever:
         try:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
+            made_with.require(_with_model(made_with, model_), library=fspath(path))
             parts = None
             if mode == "w":
                 parts = Parts.choose(
@@ -148,7 +149,7 @@ class Retriever:
                     clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
                     device=device,
                 )
-            made_with.require(_expected(made_with, model_, parts), library=fspath(path))
+                made_with.require(parts.manifest, library=fspath(path))
         except BaseException:
             library.close()
             raise
@@ -244,10 +245,8 @@ class Retriever:
         self.close()
 
 
-def _expected(made_with: Manifest, model: LoadedModel, parts: Parts | None) -> Manifest:
-    """What the library has to be made with; a reader only needs its model."""
-    if parts is not None:
-        return parts.manifest
+def _with_model(made_with: Manifest, model: LoadedModel) -> Manifest:
+    """What the library would have been made with, had it been this model."""
     return attrs.evolve(
         made_with, model=model.name, model_fingerprint=model.fingerprint, embed_dim=model.model.embed_dim
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,27 @@ def shared() -> Path:
             pytest.fail(f"the development data must be at {SHARED}, and HGRKIT_REQUIRE_SHARED is set")
         pytest.skip(f"needs the development data at {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def install_plugin(tmp_path, monkeypatch):
+    """Installs a distribution of one module that brings one entry point, for the length of a test."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    modules = []
+
+    def install(group, name, *, source="", distribution="plugin", version="1.0", target="thing"):
+        module = f"{distribution.replace('-', '_')}_module"
+        modules.append(module)
+        (site / f"{module}.py").write_text(source)
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        with (info / "entry_points.txt").open("a") as file:
+            file.write(f"[{group}]\n{name} = {module}:{target}\n")
+        importlib.invalidate_caches()
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)

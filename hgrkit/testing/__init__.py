@@ -1,4 +1,4 @@
-"""Contract suites for plugins to inherit: what every parser, frame encoder and store must do. Needs pytest."""
+"""Contract suites for plugins to inherit: parsers, frame encoders, text encoders and stores. Needs pytest."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hgrkit.testing.frame_encoder_contract import FrameEncoderContract
+    from hgrkit.testing.model_contract import TextEncoderContract
     from hgrkit.testing.parser_contract import ParserContract
     from hgrkit.testing.store_contract import StoreContract
 
-__all__ = ["FrameEncoderContract", "ParserContract", "StoreContract"]
+__all__ = ["FrameEncoderContract", "ParserContract", "StoreContract", "TextEncoderContract"]
 
 _HOMES = {
     "FrameEncoderContract": "frame_encoder_contract",
     "ParserContract": "parser_contract",
     "StoreContract": "store_contract",
+    "TextEncoderContract": "model_contract",
 }
 
 

@@ -65,7 +65,7 @@ class Vocabulary:
     def save(self, path: Path) -> None:
         """Write a JSON file."""
         record = {"size": self.size, "unknown_id": self.unknown_id, "ids": dict(self.ids)}
-        path.write_text(json.dumps(record, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(record, indent=0) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -35,7 +35,7 @@ def test_an_unknown_id_outside_the_rows_is_refused():
 
 
 def test_saved_and_loaded_it_is_equal(tmp_path):
-    vocabulary = Vocabulary(ids={"chien": 0, "été": 4}, unknown_id=2, size=9)
+    vocabulary = Vocabulary(ids={"chien": 0, "été": 4, "\ud83d": 1}, unknown_id=2, size=9)
     vocabulary.save(tmp_path / "vocabulary.json")
     assert Vocabulary.load(tmp_path / "vocabulary.json") == vocabulary
 

@@ -1,0 +1,96 @@
+"""Search results as plain JSON: the shape that `hgrkit search --json` prints."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+
+from hgrkit.graph import RoleGraph
+from hgrkit.levels import PerLevel
+from hgrkit.results import Hit, Phrase, SearchResult
+
+GRAPH = RoleGraph.from_dict(
+    {
+        "tokens": ["a", "dog", "runs"],
+        "nodes": [{"id": 1, "role": "V", "span": [2, 3]}, {"id": 2, "role": "ARG0", "span": [0, 2]}],
+        "edges": [[1, 2, "ARG0"]],
+    }
+)
+
+PHRASE = Phrase(
+    text="a dog", role="ARG0", level="entity", similarity=0.5, times_s=(0.0, 0.5, 1.0), weights=(0.25, 0.5, 0.25)
+)
+
+HIT = Hit(
+    rank=1,
+    video="videos/dog.mp4",
+    start_s=0.25,
+    end_s=1.5,
+    score=0.4,
+    levels=PerLevel(event=0.3, action=0.4, entity=0.5),
+    phrases=(PHRASE,),
+)
+
+RESULT = SearchResult(query="a dog runs", graph=GRAPH, hits=(HIT,), elapsed_ms=1.25)
+
+
+def test_a_result_has_exactly_the_documented_shape():
+    assert RESULT.to_dict() == {
+        "query": "a dog runs",
+        "graph": {
+            "tokens": ["a", "dog", "runs"],
+            "nodes": [{"id": 1, "role": "V", "span": [2, 3]}, {"id": 2, "role": "ARG0", "span": [0, 2]}],
+            "edges": [[1, 2, "ARG0"]],
+        },
+        "hits": [
+            {
+                "rank": 1,
+                "video": "videos/dog.mp4",
+                "start_s": 0.25,
+                "end_s": 1.5,
+                "score": 0.4,
+                "levels": {"event": 0.3, "action": 0.4, "entity": 0.5},
+                "phrases": [
+                    {
+                        "text": "a dog",
+                        "role": "ARG0",
+                        "level": "entity",
+                        "similarity": 0.5,
+                        "times_s": [0.0, 0.5, 1.0],
+                        "weights": [0.25, 0.5, 0.25],
+                    }
+                ],
+            }
+        ],
+        "elapsed_ms": 1.25,
+    }
+
+
+def test_keys_come_in_the_documented_order():
+    record = RESULT.to_dict()
+    assert list(record) == ["query", "graph", "hits", "elapsed_ms"]
+    assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "levels", "phrases"]
+    assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
+
+
+def test_json_carries_a_result_unchanged():
+    assert json.loads(json.dumps(RESULT.to_dict(), allow_nan=False)) == RESULT.to_dict()
+
+
+def test_a_result_without_hits_is_a_result():
+    assert attrs.evolve(RESULT, hits=()).to_dict()["hits"] == []
+
+
+def test_the_best_time_is_that_of_the_heaviest_frame():
+    assert PHRASE.best_time_s == 0.5
+
+
+def test_of_equal_frames_the_first_is_the_best():
+    assert attrs.evolve(PHRASE, weights=(0.1, 0.45, 0.45)).best_time_s == 0.5
+
+
+def test_results_are_frozen():
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        HIT.rank = 2
