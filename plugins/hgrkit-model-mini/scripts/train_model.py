@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -24,6 +25,7 @@ from training_data import Photographs, Sentences, read_clip_captions
 
 import hgrkit
 from hgrkit.evaluation.measures import RetrievalMeasures, measure
+from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.matching.matcher import Matcher, Scores
@@ -50,8 +52,8 @@ class Recipe:
     feature_dropout: float = 0.6
     text_dropout: float = 0.3
     temperature: float = 0.05
-    loss_weights: tuple[float, ...] = (1.0, 0.5, 0.25, 0.25)
-    paraphrase_weight: float = 0.3
+    loss_weights: tuple[float, ...] = (1.0, 1.0, 0.25, 0.25)
+    paraphrase_weight: float = 1.0
     level_weights: tuple[float, float, float] = (2.0, 0.5, 2.0)
     graph_layers: int = 0
     sampling: str = "fps:2"
@@ -61,24 +63,45 @@ class Recipe:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Paraphrases:
-    """Captions by the clip that they describe: two of one clip mean the same."""
+    """Captions by the clip that they describe: two of one clip mean the same.
 
-    sentences: Sentences
+    Attributes:
+        graphs: the captions' words, without nodes: only the event level is taught.
+        states: what the transformer says of each caption, [S, H].
+        clips: positions of each clip's captions, at least two.
+    """
+
+    graphs: tuple[RoleGraph, ...]
+    states: Tensor
     clips: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, captions: Mapping[str, Sequence[str]], text: SentenceTextEncoder, cache: Path) -> Paraphrases:
+        """Read the captions of each clip."""
+        sentences = Sentences.read([caption for own in captions.values() for caption in own], text, cache)
+        ends = np.cumsum([len(own) for own in captions.values()])
+        return cls(
+            graphs=tuple(RoleGraph(tokens=graph.tokens) for graph in sentences.graphs),
+            states=sentences.states.event,
+            clips=tuple(part for part in np.split(np.arange(ends[-1]), ends[:-1]) if len(part) > 1),
+        )
 
     def loss(self, text: SentenceTextEncoder, recipe: Recipe, chance: np.random.Generator) -> Tensor:
         """InfoNCE between two captions of each of many clips, at the event level."""
         clips = chance.permutation(len(self.clips))[: recipe.batch_size]
         pairs = np.array([chance.choice(self.clips[clip], 2, replace=False) for clip in clips])
-        left, right = (
-            nn.functional.normalize(text.encode(*self.sentences.batch(side, text)).event, dim=1)
-            for side in pairs.T
-        )
+        left, right = (nn.functional.normalize(self._events(text, side), dim=1) for side in pairs.T)
         scores = left @ right.T
         value: Tensor = InfoNCE(temperature=recipe.temperature)(
             Scores(fused=scores, levels=PerLevel(event=scores, action=scores, entity=scores))
         )
         return value
+
+    def _events(self, text: SentenceTextEncoder, which: np.ndarray) -> Tensor:
+        batch = text.batch([self.graphs[number] for number in which])
+        states = self.states[torch.from_numpy(which)]
+        no_nodes = states.new_zeros(len(which), 0, states.shape[1])
+        return text.encode(PerLevel(event=states, action=no_nodes, entity=no_nodes), batch).event
 
 
 def make_model(reader: SentenceReader, feature_dim: int, recipe: Recipe) -> HgrModel:
@@ -178,11 +201,7 @@ def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
     photographs = Photographs.read(data / "flickr8k", encoder, cache)
     captions = Sentences.read([text for own in photographs.captions for text in own], model.text, cache)
     clips = read_clip_captions(data / "msvd/captions_all_1877.json", left_out=data / "msvd/captions.json")
-    ends = np.cumsum([len(texts) for texts in clips.values()])
-    others = Paraphrases(
-        sentences=Sentences.read([text for texts in clips.values() for text in texts], model.text, cache),
-        clips=tuple(part for part in np.split(np.arange(ends[-1]), ends[:-1]) if len(part) > 1),
-    )
+    others = Paraphrases.of(clips, model.text, cache)
     train(model, photographs, captions, others, recipe)
     measured = {part: evaluate(model, photographs, captions, part).to_dict() for part in ("dev", "test")}
     print(json.dumps(measured, indent=1))
