@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"hgrkit"}),  # the package's own __init__: the public names
     frozenset({"demo"}),
     frozenset({"cli", "serve"}),
+    frozenset({"__main__"}),
 )
 """Bottom first; a room sees itself and every layer below its own, not its neighbours."""
 

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from hgrkit.cli.output import IndexBar, stdout
-from hgrkit.cli.search import result_table
+from hgrkit.cli.search import result_text
 
 if TYPE_CHECKING:
     from hgrkit.demo.run import Demonstration
@@ -42,8 +42,8 @@ def demo(
 def _show(demonstration: Demonstration) -> None:
     console = stdout()
     for answer in demonstration.answers:
-        console.print(Text(f"\n{answer.result.query}?", style="bold cyan"))
-        console.print(result_table(answer.result))
+        console.print(Text(f"\n{answer.result.query}", style="bold cyan"))
+        console.print(result_text(answer.result, names_only=True))
         if not answer.right:
             console.print(Text(f"(wrong: {answer.right_video} shows it)", style="yellow"))
     asked = len(demonstration.answers)

@@ -21,13 +21,15 @@ class IndexBar:
     """A progress bar on stderr that follows an indexing run."""
 
     def __init__(self) -> None:
+        console = stderr()
         self._progress = Progress(
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.description}", markup=False),
-            console=stderr(),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self._progress.add_task("reading", total=None)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from hgrkit.cli.output import clock, echo_json, printable, stdout
@@ -14,7 +13,7 @@ from hgrkit.cli.output import clock, echo_json, printable, stdout
 if TYPE_CHECKING:
     from hgrkit.results import Hit, SearchResult
 
-__all__ = ["register", "result_table"]
+__all__ = ["register", "result_text"]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,33 +37,29 @@ def search(
     if json:
         echo_json(result.to_dict())
     elif result.hits:
-        stdout().print(result_table(result))
+        stdout().print(result_text(result))
     else:
         typer.echo("the library holds no video yet")
 
 
-def result_table(result: SearchResult) -> Table:
-    """Hits as rows: rank, score, video, moment, and the time at which each phrase is seen best."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("#", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("video", overflow="fold")
-    table.add_column("moment", no_wrap=True)
-    table.add_column("phrases, with role, similarity and best time", overflow="fold")
-    for hit in result.hits:
-        table.add_row(
-            str(hit.rank),
-            f"{hit.score:.3f}",
-            Text(printable(hit.video)),
-            f"{clock(hit.start_s)}-{clock(hit.end_s)}",
-            _phrases(hit),
+def result_text(result: SearchResult, *, names_only: bool = False) -> Text:
+    """Hits as text: rank, score, video and moment, and below them what became of every phrase."""
+    return Text("\n").join(_hit(hit, PurePath(hit.video).name if names_only else hit.video) for hit in result.hits)
+
+
+def _hit(hit: Hit, video: str) -> Text:
+    phrases = [
+        Text.assemble(
+            (printable(phrase.text), "italic"),
+            f" {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}",
         )
-    return table
-
-
-def _phrases(hit: Hit) -> Text:
-    parts = []
-    for phrase in hit.phrases:
-        seen = f"{phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
-        parts.append(Text.assemble((printable(phrase.text), "bold"), f" ({seen})"))
-    return Text("; ").join(parts)
+        for phrase in hit.phrases
+    ]
+    return Text.assemble(
+        (f"{hit.rank:>3}", "bold"),
+        f"  {hit.score:.3f}  ",
+        (printable(video), "bold"),
+        f"  {clock(hit.start_s)}-{clock(hit.end_s)}",
+        ("\n            " if phrases else ""),
+        Text("  |  ").join(phrases),
+    )

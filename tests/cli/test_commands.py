@@ -37,7 +37,7 @@ def test_parse_shows_who_does_what(hgrkit):
         (["search", "", "--library", "{tmp}/none"], "none"),
         (["info", "--library", "{tmp}/none"], "none"),
         (["parse"], "--input"),
-        (["parse", ""], "word"),
+        (["parse", ""], "nothing to parse"),
         (["parse", "--input", "{tmp}/none.txt"], "none.txt"),
         (["parse", "a dog", "--parser", "stanzaa"], "stanzaa"),
         (["evaluate"], "--release"),
