@@ -26,7 +26,7 @@ from hgrkit.library.records import Float32
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import ClipMatch
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import load_parser
+from hgrkit.parsing.registry import load_parser, parse_texts
 from hgrkit.parts import LoadedModel, Parts
 from hgrkit.results import Hit, Phrase, SearchResult
 from hgrkit.video.feature_file import FeatureFile
@@ -208,7 +208,7 @@ class Retriever:
         if k < 1:
             raise ConfigError(f"k must be at least 1, got {k}.")
         started = time.perf_counter()
-        graph = self.parser.parse_batch([query])[0] if isinstance(query, str) else query
+        graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         embedded = embed_graphs(self._model, [graph])[0]
         matches = self.library.search(embedded.embeddings, k, settings=self._settings)
         hits = tuple(_hit(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
@@ -223,7 +223,7 @@ class Retriever:
         """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`."""
         embedded: list[EmbeddedQuery] = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            graphs = self.parser.parse_batch(queries[start : start + _QUERIES_AT_ONCE])
+            graphs = parse_texts(self.parser, queries[start : start + _QUERIES_AT_ONCE])
             embedded += embed_graphs(self._model, graphs)
         return self.library.scores([query.embeddings for query in embedded], settings=self._settings)
 

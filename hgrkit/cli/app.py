@@ -13,6 +13,8 @@ from hgrkit.errors import HgrkitError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="hgrkit",
     help="Search video with sentences.",
@@ -60,6 +62,13 @@ def main() -> None:
             raise
         typer.echo(f"hgrkit: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("hgrkit: interrupted; what was finished is kept.", err=True)
-        sys.exit(130)
+    except OSError as error:  # a file that the user named and that cannot be read or written
+        if debug:
+            raise
+        reason = error.strerror or str(error) or type(error).__name__
+        typer.echo(f"hgrkit: {f'{error.filename}: ' if error.filename else ''}{reason}.", err=True)
+        sys.exit(2)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer's status for ctrl-c
+            typer.echo("hgrkit: interrupted; what was finished is kept.", err=True)
+        raise

@@ -85,7 +85,7 @@ def index(
         )
         return
     for failure in report.failures:
-        stderr().print(printable(f"failed {failure.path}: {failure.reason}"), markup=False)
+        stderr().print(printable(f"failed {failure.path}: {failure.reason}"), markup=False, soft_wrap=True)
     typer.echo(f"indexed {report.indexed}, unchanged {report.unchanged}, failed {report.failed}")
 
 

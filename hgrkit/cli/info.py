@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from hgrkit.cli.output import clock, echo_json, printable, stdout
 
@@ -57,12 +58,15 @@ def info(
 
 def _table(description: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for name in ("library", "indexed", "failed", "clips"):
-        table.add_row(name, str(description[name]))
+        table.add_row(name, Text(printable(str(description[name]))))
     table.add_row("duration", clock(description["duration_s"]))
     for name, value in description["manifest"].items():
-        table.add_row(name.replace("_", " "), str(value))
+        table.add_row(name.replace("_", " "), Text(str(value)))
     for video in description.get("videos", ()):
         length = clock(video["duration_s"]) if video["duration_s"] is not None else "-"
-        table.add_row(video["state"], f"{printable(video['path'])}  {length}  {video['reason'] or ''}".rstrip())
+        line = f"{printable(video['path'])}  {length}  {video['reason'] or ''}".rstrip()
+        table.add_row(video["state"], Text(line))
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
@@ -75,5 +76,6 @@ def clock(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Text that any terminal takes: bytes of a path that are no UTF-8 become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Text on one line that any terminal takes: no bytes that are not UTF-8, no control characters."""
+    shown = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(" " if unicodedata.category(character) == "Cc" else character for character in shown)

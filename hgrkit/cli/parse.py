@@ -28,14 +28,14 @@ def parse(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Show how sentences are read: actions, entities and the roles between them."""
-    from hgrkit.parsing.registry import load_parser
+    from hgrkit.parsing.registry import load_parser, parse_texts
 
     if (text is None) == (input is None):
         raise ConfigError("give either a sentence or --input FILE, and not both.")
     loaded = load_parser(parser)
     for number, sentence in enumerate([text] if text is not None else _lines(input), 1):
         try:
-            graph = loaded.parse_batch([sentence])[0]
+            graph = parse_texts(loaded, [sentence])[0]
         except GraphError as error:
             raise GraphError(f"line {number}: {error}" if input else str(error)) from error
         if json:

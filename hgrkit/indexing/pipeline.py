@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError, HgrkitError, PluginError
+from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.indexing.clips import cut_clips
 from hgrkit.indexing.decode_pool import DecodePool
 from hgrkit.indexing.report import Failure, IndexProgress, IndexReport, Outcome
@@ -18,7 +18,7 @@ from hgrkit.indexing.walk import VideoFile
 from hgrkit.levels import PerLevel
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.video.features import evenly_spaced
-from hgrkit.video.frame_encoder import FrameEncoder, frame_size_of
+from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of
 from hgrkit.video.sampling import Sampling
 
 __all__ = ["Embed", "VideoStore", "index_videos"]
@@ -127,12 +127,7 @@ class _EncodeBatch:
         if not self._chunks or self._encoder is None:
             return
         images = np.concatenate([chunk.images for chunk in self._chunks])  # [B, H, W, 3]
-        features = self._encoder.encode(images)  # [B, feature_dim]
-        if features.shape != (len(images), self._encoder.feature_dim):
-            raise PluginError(
-                f"the frame encoder {self._encoder.fingerprint} must return [{len(images)}, "
-                f"{self._encoder.feature_dim}] for {len(images)} frames, got {list(features.shape)}."
-            )
+        features = encode_frames(self._encoder, images)  # [B, feature_dim]
         begin = 0
         for chunk in self._chunks:
             stop = begin + len(chunk.images)

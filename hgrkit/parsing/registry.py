@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from hgrkit.errors import ParserNotFoundError, PluginError
+from collections.abc import Sequence
+
+from hgrkit.errors import HgrkitError, ParserNotFoundError, PluginError
+from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.registry import Registry
 
-__all__ = ["PARSERS", "load_parser"]
+__all__ = ["PARSERS", "load_parser", "parse_texts"]
 
 PARSERS = Registry(group="hgrkit.parsers", noun="parser", not_found=ParserNotFoundError)
 
@@ -23,6 +26,28 @@ def load_parser(parser: str | GraphParser) -> GraphParser:
     plugin = PARSERS.find(parser)
     made = plugin.load()
     return _checked(plugin.make() if isinstance(made, type) else made, f"{parser!r} ({plugin.distribution})")
+
+
+def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
+    """One graph a text, from a parser that is not trusted to keep its contract.
+
+    Raises:
+        GraphError: if a text cannot be made a graph.
+        PluginError: if the parser fails, or does not return one role graph for each text.
+    """
+    try:
+        graphs = list(parser.parse_batch(texts))
+    except HgrkitError:
+        raise
+    except Exception as error:
+        raise PluginError(f"the parser {parser.name!r} fails: {type(error).__name__}: {error}") from error
+    if len(graphs) != len(texts) or not all(isinstance(graph, RoleGraph) for graph in graphs):
+        kinds = ", ".join(sorted({type(graph).__name__ for graph in graphs}))
+        raise PluginError(
+            f"the parser {parser.name!r} must return {len(texts)} role graphs for {len(texts)} texts, "
+            f"got {len(graphs)}{f' of {kinds}' if kinds else ''}."
+        )
+    return graphs
 
 
 def _checked(parser: object, described: str) -> GraphParser:

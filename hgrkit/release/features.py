@@ -120,7 +120,13 @@ def _read(file: h5py.File, name: str, dim: int) -> npt.NDArray[np.float32]:
             f"{file.filename}: features of {name!r} must be [frames, {dim}] with at least one frame, "
             f"got {list(data.shape)}."
         )
-    return np.asarray(data[...], dtype=np.float32)
+    try:
+        features = np.asarray(data[...], dtype=np.float32)
+    except (OSError, TypeError, ValueError) as error:  # a damaged block, text instead of numbers
+        raise ReleaseError(f"{file.filename}: features of {name!r} cannot be read: {error}") from error
+    if not np.isfinite(features).all():
+        raise ReleaseError(f"{file.filename}: features of {name!r} hold numbers that are not finite.")
+    return features
 
 
 def _joined(name: str, parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:

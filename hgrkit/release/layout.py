@@ -73,7 +73,7 @@ class ReleaseFolder:
         path = self._first(self._names_paths(split))
         try:
             names = np.load(path, allow_pickle=False)
-        except ValueError as error:
+        except (ValueError, EOFError) as error:  # EOFError: an empty file
             raise ReleaseError(
                 f"{path} is no plain array of names ({error}); save it again as "
                 "numpy.save(path, numpy.array(names, dtype=str))."

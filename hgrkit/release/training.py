@@ -68,7 +68,10 @@ def train_release(
         raise ReleaseError(f"{folder.root} has no single model.json that says how to train, nor has {source}.")
     config = read_config(settings)
     dataset = open_split(folder, "trn", model, source)
-    batches = _batches(len(dataset.captions.pairs()), config.trn_batch_size, epochs, shuffle)
+    num_pairs = len(dataset.captions.pairs())
+    if not num_pairs:
+        raise ReleaseError(f"the videos of {folder.root} for trn have no caption; there is nothing to train on.")
+    batches = _batches(num_pairs, config.trn_batch_size, epochs, shuffle)
     losses = []
     for value in _steps(model.train(dropout), dataset, config, batches):
         losses.append(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,19 @@ from hgrkit.errors import FeatureFileError, MissingPathError
 __all__ = ["FeatureFile"]
 
 _NPZ, _HDF5 = (".npz",), (".hdf5", ".h5")
+# What numpy, zipfile and h5py raise on damage.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @final
@@ -53,7 +67,7 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
                 return h5py.File(self._path, "r")
         except FeatureFileError:
             raise
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise FeatureFileError(f"{self._path!r} cannot be read as {suffix}: {_line(error)}") from error
         raise FeatureFileError(f"features are read from .npz, .hdf5 and .h5 files, got {self._path!r}.")
 
@@ -64,14 +78,15 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
             raise KeyError(name)
         try:
             array = np.asarray(self._file[key][...])
-        except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise FeatureFileError(f"{key!r} in {self._path!r} cannot be read: {_line(error)}") from error
         if array.ndim != 2 or array.dtype.kind not in "fiu" or 0 in array.shape:
             raise FeatureFileError(
                 f"{key!r} in {self._path!r} must be numbers [F, feature_dim], "
                 f"got {array.dtype} {list(array.shape)}."
             )
-        features = array.astype(np.float32)
+        with np.errstate(over="ignore"):
+            features = array.astype(np.float32)
         if not np.isfinite(features).all():
             raise FeatureFileError(f"{key!r} in {self._path!r} holds numbers that are not finite.")
         return features
@@ -89,7 +104,10 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
         return f"FeatureFile({self._path!r}, {len(self)} videos)"
 
     def _key(self, name: str) -> str | None:
-        return next((key for key in (name, name.replace("/", "_")) if key in self._file), None)
+        try:
+            return next((key for key in (name, name.replace("/", "_")) if key in self._file), None)
+        except _UNREADABLE as error:  # an hdf5 file reads its table of names piece by piece
+            raise FeatureFileError(f"{self._path!r} is damaged: {_line(error)}") from error
 
     def close(self) -> None:
         """Close the file."""

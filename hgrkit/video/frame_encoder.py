@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, PluginError
+from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, HgrkitError, PluginError
 from hgrkit.registry import Registry
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "FRAME_ENCODERS",
     "FrameEncoder",
     "FrameEncoderFactory",
+    "encode_frames",
     "frame_size_of",
     "load_frame_encoder",
     "resolve_device",
@@ -53,9 +54,19 @@ FrameEncoderFactory = Callable[[str], FrameEncoder]
 
 
 def frame_size_of(encoder: FrameEncoder | None) -> tuple[int, int]:
-    """Height and width that pictures are decoded to for this encoder, or for none."""
-    height, width = getattr(encoder, "frame_size", DEFAULT_FRAME_SIZE)
-    return int(height), int(width)
+    """Height and width that pictures are decoded to for this encoder, or for none.
+
+    Raises:
+        PluginError: if the encoder's `frame_size` is none.
+    """
+    size = getattr(encoder, "frame_size", DEFAULT_FRAME_SIZE)
+    try:
+        height, width = map(int, size)
+    except (TypeError, ValueError):
+        height = width = 0
+    if height < 1 or width < 1:
+        raise PluginError(f"a frame encoder's frame_size must be (height, width), both at least 1, got {size!r}.")
+    return height, width
 
 
 def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> FrameEncoder:
@@ -75,6 +86,28 @@ def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> Fra
     plugin = FRAME_ENCODERS.find(encoder)
     made: FrameEncoder = plugin.make(resolve_device(device))
     return _checked(made, f"the frame encoder {encoder!r} ({plugin.distribution})")
+
+
+def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Features `[B, feature_dim]` of pictures, from an encoder that is not trusted to keep its contract.
+
+    Raises:
+        PluginError: if the encoder fails, or does not return that many real numbers.
+    """
+    try:
+        features = np.asarray(encoder.encode(frames))
+    except HgrkitError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"the frame encoder {encoder.fingerprint} fails: {type(error).__name__}: {error}"
+        ) from error
+    if features.shape != (len(frames), encoder.feature_dim) or features.dtype.kind not in "fiu":
+        raise PluginError(
+            f"the frame encoder {encoder.fingerprint} must return numbers [{len(frames)}, {encoder.feature_dim}] "
+            f"for {len(frames)} frames, got {features.dtype} {list(features.shape)}."
+        )
+    return features.astype(np.float32, copy=False)
 
 
 def resolve_device(device: str) -> str:

@@ -191,8 +191,8 @@ def _missing(container: InputContainer, stream: VideoStream, packets: _Packets, 
     if stream.duration is not None:
         return stream.duration - (index.end - begin)
     if container.duration is not None:
-        stated_end = Fraction((container.start_time or 0) + container.duration, av.time_base)
-        return round(stated_end / index.time_base) - index.end
+        packets.cut |= name == "matroska,webm" and _matroska_is_cut(container)
+        return round(_stated_end(container) / index.time_base) - index.end
     if name == "asf" and _asf_is_cut(container):
         raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
     return index.frame_ticks if packets.cut else 0
@@ -217,5 +217,27 @@ def _missing_from_all_streams(path: str, index: PacketIndex) -> int:
         for packet in container.demux(video=0, audio=tuple(range(len(container.streams.audio)))):
             if packet.pts is not None and packet.time_base is not None and not packet.is_corrupt:
                 end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
-        stated_end = Fraction((container.start_time or 0) + (container.duration or 0), av.time_base)
-        return round((stated_end - end) / index.time_base)
+        return round((_stated_end(container) - end) / index.time_base)
+
+
+def _stated_end(container: InputContainer) -> Fraction:
+    """When the container says that it ends, in seconds.
+
+    Writers of Matroska and FLV disagree whether a duration counts from the first time stamp or from 0; the earlier
+    end is taken, so that a recording that begins late is not held to be cut off.
+    """
+    return Fraction(min(container.start_time or 0, 0) + (container.duration or 0), av.time_base)
+
+
+def _matroska_is_cut(container: InputContainer) -> bool:
+    """Whether a Matroska file is smaller than its segment says (RFC 8794, sections 4 to 6; RFC 9559, 5.1)."""
+    with Path(container.name.removeprefix("file:")).open("rb") as file:
+        head = file.read(1 << 14)
+    at = head.find(bytes.fromhex("18538067"))  # the segment's id, then its size
+    if at < 0 or len(head) < at + 12 or not head[at + 4]:
+        return False
+    num_bytes = 9 - head[at + 4].bit_length()
+    size_at = at + 4
+    stated_bytes = int.from_bytes(head[size_at : size_at + num_bytes], "big") & ((1 << 7 * num_bytes) - 1)
+    is_unknown = stated_bytes == (1 << 7 * num_bytes) - 1  # as live recordings have it
+    return not is_unknown and container.size < size_at + num_bytes + stated_bytes

@@ -52,8 +52,8 @@ class Recipe:
     feature_dropout: float = 0.6
     text_dropout: float = 0.3
     temperature: float = 0.05
-    loss_weights: tuple[float, ...] = (1.0, 1.0, 0.25, 0.25)
-    paraphrase_weight: float = 1.0
+    loss_weights: tuple[float, ...] = (0.0, 1.0, 1.0, 1.0)
+    paraphrase_weight: float = 0.1
     level_weights: tuple[float, float, float] = (2.0, 0.5, 2.0)
     graph_layers: int = 0
     sampling: str = "fps:2"
