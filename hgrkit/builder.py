@@ -68,7 +68,9 @@ def build_model(config: Mapping[str, Any], folder: Path) -> HgrModel:
             matcher=Matcher(**config["matcher"]),
             origin=ModelOrigin(**{key: config[key] for key in _ORIGIN if key in config}),
         )
-    except (ConfigError, TypeError) as error:
+    except CheckpointError:
+        raise
+    except (ConfigError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}: config.json: {error}") from error
 
 

@@ -126,6 +126,16 @@ def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, T
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"surplus {name}" for name in found if name not in expected]
     problems += [
+        f"{name} holds {found[name].dtype} and should hold {tensor.dtype}"
+        for name, tensor in expected.items()
+        if name in found and found[name].is_floating_point() != tensor.is_floating_point()
+    ]
+    problems += [
+        f"{name} holds numbers that are not finite"
+        for name, tensor in found.items()
+        if not bool(tensor.isfinite().all())
+    ]
+    problems += [
         f"{name} is {list(found[name].shape)} and should be {list(tensor.shape)}"
         for name, tensor in expected.items()
         if name in found and found[name].shape != tensor.shape

@@ -104,8 +104,8 @@ class Parts:
         if not isinstance(picked, Sampling):
             raise ConfigError(f"sampling must be such as 'fps:2' or 'uniform:20', got {picked!r}.")
         length = clip_seconds if clip_seconds is not None else origin.clip_seconds or DEFAULT_CLIP_SECONDS
-        if not length > 0:
-            raise ConfigError(f"clip_seconds must be positive, got {length}.")
+        if not (isinstance(length, int | float) and length > 0):
+            raise ConfigError(f"clip_seconds must be positive, got {length!r}.")
         return cls(
             model=model,
             frame_encoder=encoder,

@@ -100,6 +100,9 @@ def test_a_folder_that_is_no_model_is_named(tmp_path):
         (lambda config: config["matcher"].update(fusion="max"), "'max'"),
         (lambda config: config["video"].update(embed_dim=7), "embed_dim=6"),
         (lambda config: config["video"].update(embed_dim="six"), r"config\.json"),
+        (lambda config: config["video"].update(max_frames=3.5), "max_frames"),
+        (lambda config: config["matcher"].update(level_weights="x"), r"config\.json"),
+        (lambda config: config["text"].update(max_actions=3.5), "max_actions"),
     ],
 )
 def test_a_config_that_cannot_be_honoured_is_refused(folder, change, message):
@@ -156,3 +159,16 @@ def test_encoders_of_different_size_are_refused():
 def test_a_model_knows_its_sizes(model):
     assert (model.embed_dim, model.feature_dim, model.device.type) == (6, 5, "cpu")
     assert attrs.asdict(model.origin)["clip_seconds"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [(torch.tensor(float("nan")), "not finite"), (torch.tensor(1, dtype=torch.int32), "torch.int32")],
+)
+def test_weights_that_are_no_real_numbers_are_refused(folder, tensor, words):
+    weights = safetensors.torch.load_file(folder / "weights.safetensors")
+    name = "video.pooling.weight"
+    weights[name] = tensor.expand(weights[name].shape).contiguous()
+    safetensors.torch.save_file(weights, folder / "weights.safetensors")
+    with pytest.raises(CheckpointError, match=f"{name}.*{words}"):
+        load_model(folder)

@@ -35,6 +35,8 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure retrieval in both directions, exhaustively and exactly; values are percentages and ranks."""
+    if (ranks is not None and library is None) or (scores is not None and release is None):
+        raise ConfigError("--ranks goes with --library, and --scores with --release.")
     if library is not None and captions is not None and release is None:
         with stderr().status("scoring every caption against every video"):
             measured = _library(library, captions, ranks, parser=parser, device=device)

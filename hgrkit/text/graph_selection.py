@@ -46,7 +46,7 @@ class GraphLimits:
     """How much of a sentence enters an encoder; `None` is no limit. The defaults are the released models'.
 
     Raises:
-        ConfigError: if a limit is negative.
+        ConfigError: if a limit is no whole number from 0 on.
     """
 
     max_actions: int | None = 4
@@ -55,8 +55,8 @@ class GraphLimits:
 
     def __attrs_post_init__(self) -> None:
         for name, limit in attrs.asdict(self).items():
-            if limit is not None and limit < 0:
-                raise ConfigError(f"{name} must be 0 or more, or None for no limit, got {limit}.")
+            if limit is not None and not (isinstance(limit, int) and limit >= 0):
+                raise ConfigError(f"{name} must be a whole number from 0 on, or None for no limit, got {limit!r}.")
 
 
 @attrs.frozen(kw_only=True)

@@ -6,16 +6,19 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError, MissingPathError
 
-__all__ = ["CONTAINERS", "open_video", "os_reason"]
+__all__ = ["CONTAINERS", "demuxed", "open_video", "os_reason"]
 
 CONTAINERS = ("mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "flv", "asf", "gif")
 """The demuxers that may run: no playlists, concat scripts, subtitles or pictures, whatever a file is called."""
@@ -55,11 +58,25 @@ def open_video(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
         decode_error = DecodeError(_reason(path, error))
         decode_error.add_note(f"video: {path}")
         raise decode_error from error
-    except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+    except (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError) as error:
         # What PyAV's own code raises on values that no sound file holds.
         raise DecodeError(
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
+
+
+def demuxed(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet[Any]]:
+    """The packets of some streams, whatever other streams begin later in the file.
+
+    FLV, MPEG and TS files may announce a stream anywhere; PyAV knows only those that it found when it opened the
+    file and raises an IndexError at each packet of a later one, after which reading goes on behind it.
+    """
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:
+            continue
+        return
 
 
 def os_reason(error: OSError) -> str:

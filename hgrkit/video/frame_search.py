@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
-from hgrkit.video.container import open_video
+from hgrkit.video.container import demuxed, open_video
 from hgrkit.video.packet_index import PacketIndex, VideoPacket
 
 __all__ = ["FrameSearch", "TargetLostError"]
@@ -82,7 +82,7 @@ class FrameSearch:
         self._check_end()
 
     def _decode_all(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             yield from self._decoded(stream.codec_context, packet if packet.size else None)
 
     def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
@@ -200,7 +200,7 @@ class FrameSearch:
 
 
 def _nonempty(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-    return (packet for packet in container.demux(stream) if packet.size)
+    return (packet for packet in demuxed(container, stream) if packet.size)
 
 
 def _places(index: PacketIndex, wanted: list[int]) -> tuple[list[int], list[int]]:

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
-from hgrkit.video.container import open_video
+from hgrkit.video.container import demuxed, open_video
 
 __all__ = ["PacketIndex", "read_packet_index"]
 
@@ -95,7 +95,7 @@ def read_packet_index(path: str) -> PacketIndex:
     """
     with open_video(path) as (container, stream):
         packets = _Packets()
-        packets.read(container.demux(stream))
+        packets.read(demuxed(container, stream))
         index = packets.index(container, stream)
         missing = _missing(container, stream, packets, index)
         if missing > 0 and container.format.name in _STATED_FOR_ALL_STREAMS:
@@ -212,9 +212,9 @@ def _asf_is_cut(container: InputContainer) -> bool:
 
 def _missing_from_all_streams(path: str, index: PacketIndex) -> int:
     """The same where the duration is that of the longest stream: sound may go on after the last picture."""
-    with open_video(path) as (container, _):
+    with open_video(path) as (container, stream):
         end = Fraction(0)
-        for packet in container.demux(video=0, audio=tuple(range(len(container.streams.audio)))):
+        for packet in demuxed(container, stream, *container.streams.audio):
             if packet.pts is not None and packet.time_base is not None and not packet.is_corrupt:
                 end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
         return round((_stated_end(container) - end) / index.time_base)

@@ -47,8 +47,8 @@ class VideoEncoder(nn.Module):
             raise ConfigError(f"feature_dim and embed_dim must be at least 1, got {feature_dim} and {embed_dim}.")
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
-        if max_frames is not None and max_frames < 1:
-            raise ConfigError(f"max_frames must be at least 1 or None, got {max_frames}.")
+        if max_frames is not None and not (isinstance(max_frames, int) and max_frames >= 1):
+            raise ConfigError(f"max_frames must be a whole number from 1 on, or None, got {max_frames!r}.")
         self.feature_dim = feature_dim
         self.embed_dim = embed_dim
         self.shared_projection = shared_projection

@@ -41,6 +41,7 @@ def test_parse_shows_who_does_what(hgrkit):
         (["parse", "--input", "{tmp}/none.txt"], "none.txt"),
         (["parse", "a dog", "--parser", "stanzaa"], "stanzaa"),
         (["evaluate"], "--release"),
+        (["evaluate", "--release", "{tmp}", "--model", "default", "--ranks", "{tmp}/r.jsonl"], "--ranks"),
         (["evaluate", "--library", "{tmp}/none", "--captions", "{tmp}/none.json"], "none.json"),
         (["evaluate", "--release", "{tmp}/none", "--model", "default"], "none"),
         (["import-release", "{tmp}/none", "--out", "{tmp}/model"], "none"),
@@ -93,3 +94,26 @@ def test_the_demo_answers_most_of_its_questions_right(hgrkit):
     last = ran.out.splitlines()[-1]
     right = int(last.split(", ")[-1].split()[0])
     assert right >= 6, ran.out
+
+
+def test_a_file_that_cannot_be_written_gets_one_line(hgrkit, tmp_path, shared):
+    release, model = shared / "parity" / "released", tmp_path / "model"
+    assert hgrkit("import-release", release, "--out", model).status == 0
+    error = hgrkit("evaluate", "--release", release, "--model", model, "--scores", tmp_path / "no" / "s.npz").error
+    assert "s.npz" in error
+
+
+def test_a_library_lists_files_of_any_name_one_a_line(hgrkit, tmp_path):
+    videos, library = tmp_path / "videos", tmp_path / "library"
+    videos.mkdir()
+    for name in ("[red]a[]b.mp4", "new\nline.mp4", "\x1b[31m.mp4", "[bold].mp4"):
+        (videos / name).write_text("no video")
+    (videos / "x[").mkdir()
+    (videos / "x[" / "bad].mp4").write_text("no video")
+    ran = hgrkit("index", videos, "--library", library)
+    assert ran.out == "indexed 0, unchanged 0, failed 5\n"
+    assert len(ran.err.splitlines()) == 5
+    assert "\x1b" not in ran.err
+    ran = hgrkit("info", "--library", library, "--videos")
+    assert ran.status == 0
+    assert "\x1b" not in ran.out

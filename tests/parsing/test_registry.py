@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from hgrkit.errors import ParserNotFoundError, PluginError
+from hgrkit.errors import GraphError, ParserNotFoundError, PluginError
 from hgrkit.parsing.lark_parser import LarkParser
-from hgrkit.parsing.registry import PARSERS, load_parser
+from hgrkit.parsing.registry import PARSERS, load_parser, parse_texts
 
 
 def test_a_parser_instance_is_taken_as_it_is():
@@ -28,3 +30,19 @@ def test_the_lark_parser_registers_like_any_plugin():
     if not PARSERS.plugins():
         pytest.skip("hgrkit runs from a source tree that is not installed, so it has no entry points")
     assert load_parser("lark").name == "lark"
+
+
+@pytest.mark.parametrize(
+    "parse_batch",
+    [lambda texts: [], lambda texts: None, list, lambda texts: 1 / 0],
+    ids=["none", "nothing", "text", "raises"],
+)
+def test_a_parser_that_breaks_its_contract_is_named(parse_batch):
+    parser = SimpleNamespace(name="faulty", version="1", parse_batch=parse_batch)
+    with pytest.raises(PluginError, match="'faulty'"):
+        parse_texts(parser, ["a dog runs"])
+
+
+def test_what_is_wrong_with_a_text_is_no_fault_of_the_parser():
+    with pytest.raises(GraphError):
+        parse_texts(load_parser("lark"), [""])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from functools import partial
 
 import h5py
 import numpy as np
@@ -262,3 +263,30 @@ def test_paths_that_do_not_exist_are_named(write_release, tmp_path):
         import_release(write_release(), tmp_path / "model", checkpoint="epoch.9.th")
     with pytest.raises(CheckpointError, match="not a model folder"):
         import_release(write_release(), tmp_path)
+
+
+@pytest.mark.parametrize("run", [evaluate_release, partial(train_release, epochs=1, shuffle=False)])
+def test_features_that_are_not_finite_are_refused(write_release, tmp_path, run):
+    release = write_release()
+    import_release(release, tmp_path / "model")
+    with h5py.File(release / "trn_ft.hdf5", "r+") as file:
+        next(iter(file.values()))[0] = np.nan
+    with pytest.raises(ReleaseError, match="not finite"):
+        run(release, tmp_path / "model")
+
+
+def test_an_empty_list_of_names_is_refused(write_release, tmp_path):
+    release = write_release()
+    import_release(release, tmp_path / "model")
+    (release / "trn_names.npy").write_bytes(b"")
+    with pytest.raises(ReleaseError, match="trn_names"):
+        evaluate_release(release, tmp_path / "model")
+
+
+def test_nothing_to_train_on_is_said(write_release, tmp_path):
+    release = write_release()
+    import_release(release, tmp_path / "model")
+    captions = json.loads((release / "ref_captions.json").read_text())
+    (release / "ref_captions.json").write_text(json.dumps({name: [] for name in captions}))
+    with pytest.raises(ReleaseError, match="no caption"):
+        train_release(release, tmp_path / "model", epochs=1, shuffle=False)

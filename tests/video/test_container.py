@@ -1,5 +1,6 @@
 import os
 import threading
+from fractions import Fraction
 
 import pytest
 
@@ -151,3 +152,38 @@ def test_the_path_is_noted_on_the_error(tmp_path):
     with pytest.raises(DecodeError) as caught:
         VideoReader(tmp_path / "a.mp4")
     assert "a.mp4" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.ts", "a.mp4"])
+def test_a_recording_whose_time_stamps_begin_late_is_whole(make_video, name):
+    settings = {"codec": "libvpx", "b_frames": None} if name == "a.webm" else {}
+    stamps = [100_000 + 40 * number for number in range(50)]
+    reader = VideoReader(make_video(name, num_frames=50, pts=stamps, time_base=Fraction(1, 1000), **settings))
+    frames = list(reader.sample(UniformSampling(4)))
+    assert reader.duration_s == pytest.approx(2.0, abs=0.05)
+    assert 0 <= frames[0].time_s < frames[-1].time_s < 2
+
+
+@pytest.mark.parametrize("share", [0.9, 0.95])
+@pytest.mark.parametrize("settings", [{}, {"audio_s": 9.0}], ids=["silent", "sound"])
+def test_a_matroska_file_that_lacks_its_last_pictures_is_failed(make_video, settings, share):
+    path = make_video("a.mkv", num_frames=200, **settings)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert "cut off" in reason_of(path)
+
+
+def test_a_stream_that_begins_in_the_middle_of_a_file_is_passed_over(make_video):
+    path = make_video("a.flv", codec="flv", b_frames=None, num_frames=100)
+    data = bytearray(path.read_bytes())
+    at, tags = 13, []  # FLV specification, annex E: a header, then tags of type, size, time stamp and stream
+    while at + 11 < len(data):
+        tags.append(at)
+        at += 11 + int.from_bytes(data[at + 1 : at + 4], "big") + 4
+    begin = tags[len(tags) * 3 // 4]
+    sound = bytes([8, 0, 0, 2, *data[begin + 4 : begin + 8], 0, 0, 0, 0x2E, 0]) + (13).to_bytes(4, "big")
+    data[begin:begin] = sound
+    path.write_bytes(data)
+    reader = VideoReader(path)
+    assert len(list(reader.sample(UniformSampling(4)))) == 4
+    assert reader.duration_s == pytest.approx(4.0, abs=0.1)

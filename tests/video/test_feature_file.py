@@ -47,10 +47,11 @@ def test_pickles_are_never_read(tmp_path):
         features["clip"]
 
 
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind"], ids=["empty", "other"])
 @pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
-def test_a_damaged_file_is_refused(tmp_path, suffix):
+def test_a_damaged_file_is_refused(tmp_path, suffix, content):
     path = tmp_path / f"f{suffix}"
-    path.write_bytes(b"nothing of the kind")
+    path.write_bytes(content)
     with pytest.raises(FeatureFileError, match=r"f\.(npz|hdf5)"):
         FeatureFile(path)
 
@@ -77,4 +78,19 @@ def test_a_group_is_no_array(tmp_path):
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file.create_group("clip")
     with FeatureFile(tmp_path / "f.h5") as features, pytest.raises(FeatureFileError, match="clip"):
+        features["clip"]
+
+
+def test_a_damaged_table_of_names_is_refused(tmp_path):
+    path = tmp_path / "f.hdf5"
+    with h5py.File(path, "w") as file:
+        file["clip"] = np.ones((2, 3), np.float32)
+    path.write_bytes(path.read_bytes().replace(b"SNOD", b"SNOX"))
+    with FeatureFile(path) as features, pytest.raises(FeatureFileError, match="damaged"):
+        features["clip"]
+
+
+def test_numbers_beyond_float32_are_refused_without_a_warning(tmp_path):
+    np.savez(tmp_path / "f.npz", clip=np.full((1, 2), 1e300))
+    with FeatureFile(tmp_path / "f.npz") as features, pytest.raises(FeatureFileError, match="not finite"):
         features["clip"]

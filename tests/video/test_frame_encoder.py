@@ -6,7 +6,7 @@ import pytest
 
 from hgrkit.errors import CheckpointError, ConfigError, FrameEncoderNotFoundError, PluginError, ShapeError
 from hgrkit.testing.frame_encoder_contract import FrameEncoderContract
-from hgrkit.video.frame_encoder import DEFAULT_FRAME_SIZE, frame_size_of, load_frame_encoder
+from hgrkit.video.frame_encoder import DEFAULT_FRAME_SIZE, encode_frames, frame_size_of, load_frame_encoder
 
 PLUGIN = pytest.importorskip("hgrkit_model_mini", reason="needs the hgrkit-model-mini plugin")
 
@@ -135,3 +135,35 @@ def test_an_instance_is_returned_as_it_is():
 def test_what_is_no_frame_encoder_is_refused():
     with pytest.raises(PluginError, match="without feature_dim, fingerprint, encode"):
         load_frame_encoder(object())
+
+
+class _Faulty:
+    feature_dim, fingerprint = 4, "faulty@1"
+
+    def __init__(self, encode):
+        self.encode = encode
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda _: None,
+        lambda _: 1 / 0,
+        lambda frames: np.ones((len(frames), 3), np.float32),
+        lambda frames: np.ones((len(frames) - 1, 4), np.float32),
+        lambda frames: np.ones((len(frames), 4), np.complex64),
+        lambda frames: np.full((len(frames), 4), "a"),
+    ],
+    ids=["nothing", "raises", "wide", "few", "complex", "text"],
+)
+def test_an_encoder_that_breaks_its_contract_is_named(encode):
+    with pytest.raises(PluginError, match="faulty@1"):
+        encode_frames(_Faulty(encode), np.zeros((2, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [(0, 0), (8,), "ab", None])
+def test_a_frame_size_that_is_none_is_refused(size):
+    encoder = _Faulty(None)
+    encoder.frame_size = size
+    with pytest.raises(PluginError, match="frame_size"):
+        frame_size_of(encoder)

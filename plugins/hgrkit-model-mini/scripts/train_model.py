@@ -53,7 +53,7 @@ class Recipe:
     text_dropout: float = 0.3
     temperature: float = 0.05
     loss_weights: tuple[float, ...] = (0.0, 1.0, 1.0, 1.0)
-    paraphrase_weight: float = 0.1
+    paraphrase_weight: float = 0.3
     level_weights: tuple[float, float, float] = (2.0, 0.5, 2.0)
     graph_layers: int = 0
     sampling: str = "fps:2"
@@ -134,7 +134,8 @@ def train(
 ) -> None:
     """Train in place, on the photographs of the train split."""
     chance = np.random.default_rng(recipe.seed)
-    pairs = np.array([pair for pair in caption_pairs(photographs) if pair[0] in set(photographs.split["train"])])
+    pairs = caption_pairs(photographs)
+    pairs = pairs[np.isin(pairs[:, 0], photographs.split["train"])]
     steps = recipe.epochs * (len(pairs) // recipe.batch_size)
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -167,7 +168,8 @@ def train(
 def evaluate(model: HgrModel, photographs: Photographs, captions: Sentences, part: str) -> RetrievalMeasures:
     """Retrieval on one part of Flickr8k, photographs as clips of one frame."""
     row_of = {photograph: row for row, photograph in enumerate(photographs.split[part])}
-    pairs = np.array([pair for pair in caption_pairs(photographs) if pair[0] in row_of])
+    pairs = caption_pairs(photographs)
+    pairs = pairs[np.isin(pairs[:, 0], photographs.split[part])]
     video = model.video(one_frame_clips(photographs.features[0, torch.from_numpy(photographs.split[part])]))
     parts = np.array_split(pairs[:, 1], max(1, len(pairs) // 500))
     scores = [model.matcher(video, model.text.encode(*captions.batch(which, model.text))).fused for which in parts]
