@@ -12,17 +12,23 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import hgrkit
-from hgrkit.evaluation.captions import CaptionEvaluation, evaluate_captions, read_captions
+from hgrkit.embedders import embed_graphs
+from hgrkit.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
 from hgrkit.evaluation.measures import DirectionMeasures
+from hgrkit.library import Library, SearchSettings
+from hgrkit.library.records import Float32
+from hgrkit.model_registry import model_folder
+from hgrkit.parsing.lark_parser import LarkParser
 
 FOR_CHOOSING = 49
+LEVEL_WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 0.5, 2), (2, 0, 2))
 
 
 def measure(data: Path, model: str) -> dict[str, Any]:
@@ -36,6 +42,12 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         report = retriever.index(data / "videos")
         seconds = time.process_time() - started
         evaluation = evaluate_captions(captions, retriever.library.indexed_paths(), retriever.scores)
+        by_weights = {
+            str(weights): halves(evaluate_with(retriever.library, model, captions, weights), captions)[
+                "for choosing"
+            ]
+            for weights in LEVEL_WEIGHTS
+        }
         manifest = retriever.library.manifest
     return {
         "command": "python benchmarks/msvd.py",
@@ -49,7 +61,23 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         "index": {"videos": report.indexed, "decoded_frames": report.decoded_frames, "cpu_s": round(seconds, 1)},
         "all": evaluation.measures.to_dict(),
         **halves(evaluation, captions),
+        "level weights (event, action, entity), for choosing": by_weights,
     }
+
+
+def evaluate_with(
+    library: Library, model: str, captions: Captions, weights: tuple[float, float, float]
+) -> CaptionEvaluation:
+    """The same with other weights of the levels."""
+    loaded, parser = hgrkit.load_model(model_folder(model)), LarkParser()
+    matcher = loaded.matcher
+    settings = SearchSettings(sharpness=matcher.sharpness, fusion=matcher.fusion, level_weights=weights)
+
+    def score(texts: Sequence[str]) -> Float32:
+        queries = embed_graphs(loaded, parser.parse_batch(texts))
+        return library.scores([query.embeddings for query in queries], settings)
+
+    return evaluate_captions(captions, library.indexed_paths(), score)
 
 
 def halves(evaluation: CaptionEvaluation, captions: Mapping[str, object]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("a man in a suit and a red bow tie is talking in a car", "carphone_pristine.mp4"),
     Question("a bicycle is leaning against a fence beside a city street", "bikes.mp4"),
     Question("a smiling woman is wearing an orange space suit", "astronaut.mp4"),
-    Question("a man in a black coat looks through a camera on a tripod", "camera.mp4"),
+    Question("a man looks through a camera on a tripod", "camera.mp4"),
     Question("a cat with green eyes is looking at something", "chelsea.mp4"),
     Question("a cup of coffee stands on a wooden table", "coffee.mp4"),
     Question("a red motorcycle is parked in a garage", "motorcycle_left.mp4"),

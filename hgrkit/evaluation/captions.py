@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.evaluation.measures import DirectionMeasures, RetrievalMeasures, ranks
 
-__all__ = ["CaptionEvaluation", "evaluate_captions", "read_captions", "write_ranks"]
+__all__ = ["CaptionEvaluation", "Captions", "evaluate_captions", "read_captions", "write_ranks"]
 
 Captions = Mapping[str, Sequence[str]]
 ScoreCaptions = Callable[[Sequence[str]], npt.NDArray[np.float32]]
