@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 import attrs
+import numpy as np
 
 from hgrkit.embedders import EmbeddedQuery, embed_features, embed_graphs
 from hgrkit.errors import ConfigError
@@ -26,7 +27,7 @@ from hgrkit.library.records import Float32
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import ClipMatch
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import load_parser, parse_texts
+from hgrkit.parsing.registry import load_parser, parse_each, parse_texts
 from hgrkit.parts import LoadedModel, Parts
 from hgrkit.results import Hit, Phrase, SearchResult
 from hgrkit.video.feature_file import FeatureFile
@@ -220,12 +221,21 @@ class Retriever:
         )
 
     def scores(self, queries: Sequence[str]) -> Float32:
-        """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`."""
+        """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`.
+
+        A sentence that cannot be read fits nothing: it scores -1, the lowest score, with every video.
+        """
+        columns: list[int] = []
         embedded: list[EmbeddedQuery] = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            graphs = parse_texts(self.parser, queries[start : start + _QUERIES_AT_ONCE])
-            embedded += embed_graphs(self._model, graphs)
-        return self.library.scores([query.embeddings for query in embedded], settings=self._settings)
+            read = parse_each(self.parser, queries[start : start + _QUERIES_AT_ONCE])
+            graphs = {start + row: graph for row, graph in enumerate(read) if isinstance(graph, RoleGraph)}
+            columns += graphs
+            embedded += embed_graphs(self._model, list(graphs.values()))
+        found = self.library.scores([query.embeddings for query in embedded], settings=self._settings)
+        scores = np.full((len(found), len(queries)), -1, np.float32)
+        scores[:, columns] = found
+        return scores
 
     # closing -------------------------------------------------------------------------------------------------
 

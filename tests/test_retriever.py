@@ -509,6 +509,12 @@ def test_scores_are_the_scores_of_searches(retriever):
         np.testing.assert_allclose(scores[:, column], [found[path] for path in paths], atol=2e-6, rtol=0)
 
 
+def test_a_query_that_cannot_be_read_fits_nothing_and_spares_the_others(retriever):
+    scores = retriever.scores([QUERIES[0], "", QUERIES[1]])
+    assert (scores[:, 1] == -1).all()
+    np.testing.assert_allclose(scores[:, [0, 2]], retriever.scores(QUERIES[:2]), atol=2e-6, rtol=0)
+
+
 def test_scores_of_many_queries_are_those_of_each(retriever, monkeypatch):
     expected = retriever.scores(QUERIES)
     monkeypatch.setattr("hgrkit.retriever._QUERIES_AT_ONCE", 2)

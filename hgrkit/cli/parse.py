@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json as json_format
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hgrkit.cli.output import printable, stderr
 from hgrkit.errors import ConfigError, GraphError, MissingPathError
+from hgrkit.graph import RoleGraph
 
 __all__ = ["register"]
+
+_LINES_AT_ONCE = 64
 
 
 def register(app: typer.Typer) -> None:
@@ -28,20 +33,29 @@ def parse(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Show how sentences are read: actions, entities and the roles between them."""
-    from hgrkit.parsing.registry import load_parser, parse_texts
+    from hgrkit.parsing.registry import load_parser, parse_each, parse_texts
 
     if (text is None) == (input is None):
         raise ConfigError("give either a sentence or --input FILE, and not both.")
     loaded = load_parser(parser)
-    for number, sentence in enumerate([text] if text is not None else _lines(input), 1):
-        try:
-            graph = parse_texts(loaded, [sentence])[0]
-        except GraphError as error:
-            raise GraphError(f"line {number}: {error}" if input else str(error)) from error
-        if json:
-            typer.echo(json_format.dumps({"caption": sentence, **graph.to_dict()}))
-        else:
-            typer.echo(str(graph))
+    if text is not None:
+        _show(text, parse_texts(loaded, [text])[0], json=json)
+        return
+    lines = enumerate(_lines(input), 1)
+    while batch := list(islice(lines, _LINES_AT_ONCE)):
+        for (number, line), graph in zip(batch, parse_each(loaded, [line for _, line in batch]), strict=True):
+            if isinstance(graph, GraphError):
+                stderr().print(printable(f"line {number}: {graph}"), markup=False, soft_wrap=True)
+            _show(line, graph, json=json)
+
+
+def _show(sentence: str, graph: RoleGraph | GraphError, *, json: bool) -> None:
+    """Print one sentence; one that cannot be read keeps its line, with the reason in place of nodes."""
+    if isinstance(graph, GraphError):
+        reason = {"tokens": [], "nodes": [], "edges": [], "error": str(graph)}
+        typer.echo(json_format.dumps({"caption": sentence, **reason}) if json else "")
+    else:
+        typer.echo(json_format.dumps({"caption": sentence, **graph.to_dict()}) if json else str(graph))
 
 
 def _lines(path: Path | None) -> Iterator[str]:

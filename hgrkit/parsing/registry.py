@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hgrkit.errors import HgrkitError, ParserNotFoundError, PluginError
+from hgrkit.errors import GraphError, HgrkitError, ParserNotFoundError, PluginError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.registry import Registry
 
-__all__ = ["PARSERS", "load_parser", "parse_texts"]
+__all__ = ["PARSERS", "load_parser", "parse_each", "parse_texts"]
 
 PARSERS = Registry(group="hgrkit.parsers", noun="parser", not_found=ParserNotFoundError)
 
@@ -48,6 +48,20 @@ def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
             f"got {len(graphs)}{f' of {kinds}' if kinds else ''}."
         )
     return graphs
+
+
+def parse_each(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph | GraphError]:
+    """One graph a text, or the reason why that text has none; one bad text never takes the others with it.
+
+    Raises:
+        PluginError: as `parse_texts` does.
+    """
+    try:
+        return list(parse_texts(parser, texts))
+    except GraphError as error:
+        if len(texts) == 1:
+            return [error]
+    return [graph for text in texts for graph in parse_each(parser, [text])]
 
 
 def _checked(parser: object, described: str) -> GraphParser:

@@ -20,6 +20,19 @@ def test_parse_prints_one_graph_a_line(hgrkit, tmp_path):
     assert {"ARG0", "ARG1", "ARG2"} <= roles
 
 
+def test_a_line_that_cannot_be_read_keeps_its_place(hgrkit, tmp_path):
+    file = tmp_path / "captions.txt"
+    file.write_text("A dog runs.\n\nA cat sleeps.\n")
+    ran = hgrkit("parse", "--input", file, "--json")
+    first, second, third = (json.loads(line) for line in ran.out.splitlines())
+    assert first["nodes"]
+    assert third["nodes"]
+    assert second["nodes"] == []
+    assert second["error"]
+    assert ran.status == 0
+    assert ran.err.startswith("line 2: ")
+
+
 def test_parse_shows_who_does_what(hgrkit):
     assert hgrkit("parse", "a dog runs").out == "a dog runs\n  runs\n    ARG0      a dog\n"
 
