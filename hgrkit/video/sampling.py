@@ -25,10 +25,10 @@ class Sampling(Protocol):
 @final
 @attrs.frozen
 class FpsSampling:
-    """Evenly in time: 0, 1/r, 2/r, ... seconds.
+    """Evenly in time: the middle of every 1/r seconds, so that no picture stands for a cut or a fade-in alone.
 
-    >>> str(FpsSampling(0.5)), FpsSampling(2.0).times(1.2).tolist()
-    ('fps:0.5', [0.0, 0.5, 1.0])
+    >>> str(FpsSampling(0.5)), FpsSampling(2.0).times(1.3).tolist()
+    ('fps:0.5', [0.25, 0.75, 1.25])
     """
 
     frames_per_second: float = attrs.field(default=2.0, converter=float)
@@ -42,9 +42,11 @@ class FpsSampling:
         return f"fps:{self.frames_per_second:g}"
 
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
-        """Every multiple of the step before the end."""
-        count = max(1, math.ceil(duration_s * self.frames_per_second - 1e-6))
-        times_s: npt.NDArray[np.float64] = np.arange(count, dtype=np.float64) / self.frames_per_second
+        """The middle of every step before the end; of a video shorter than half a step, its own middle."""
+        count = math.ceil(duration_s * self.frames_per_second - 0.5 - 1e-6)
+        if count < 1:
+            return np.array([duration_s / 2])
+        times_s: npt.NDArray[np.float64] = (np.arange(count, dtype=np.float64) + 0.5) / self.frames_per_second
         return times_s
 
 

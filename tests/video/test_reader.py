@@ -105,7 +105,7 @@ def test_pictures_are_squashed_to_the_frame_size(make_video):
 
 def test_frames_come_one_by_one(make_video):
     frames = VideoReader(make_video("a.mp4", num_frames=300, gop=300), SIZE).sample(FpsSampling(5))
-    assert next(frames).time_s == 0
+    assert next(frames).time_s == pytest.approx(0.1, abs=0.03)
     frames.close()
 
 
@@ -180,8 +180,8 @@ def test_what_an_edit_list_cuts_off_is_not_part_of_the_video(make_video, tmp_pat
     reader = VideoReader(path, SIZE)
     assert reader.duration_s == pytest.approx(3.0)
     frames = list(reader.sample(FpsSampling(1)))
-    assert [shown_number(frame.image) for frame in frames] == [25, 50, 75]
-    assert [frame.time_s for frame in frames] == pytest.approx([0, 1, 2])
+    assert [shown_number(frame.image) for frame in frames] == [37, 62, 87]
+    assert [frame.time_s for frame in frames] == pytest.approx([0.48, 1.48, 2.48])
 
 
 def test_time_stamps_that_span_days_are_refused(make_video):

@@ -25,8 +25,12 @@ def test_times_ascend_within_the_video(sampling, duration_s):
     assert times_s[-1] < duration_s or len(times_s) == 1
 
 
-def test_two_frames_a_second_begin_at_zero():
-    assert FpsSampling(2).times(2.0).tolist() == [0.0, 0.5, 1.0, 1.5]
+def test_two_frames_a_second_are_the_middles_of_half_seconds():
+    assert FpsSampling(2).times(2.0).tolist() == [0.25, 0.75, 1.25, 1.75]
+
+
+def test_a_video_shorter_than_half_a_step_gives_its_middle():
+    assert FpsSampling(1).times(0.4).tolist() == [0.2]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Recipe:
     graph_layers: int = 0
     sampling: str = "fps:2"
     clip_seconds: float = 30.0
-    seed: int = 0
+    seed: int = 1
 
 
 @attrs.frozen(kw_only=True, eq=False)
