@@ -79,7 +79,13 @@ _HOMES = {
 }
 
 
+_ROOMS = frozenset({"parsing", "testing"})
+"""Folders that plugins use by name: `hgrkit.testing.ParserContract`."""
+
+
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return import_module(f"hgrkit.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'hgrkit' has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name]), name)

@@ -93,3 +93,8 @@ def test_every_error_is_also_a_builtin_error():
         if name != "HgrkitError":
             builtin = [base for base in error.__mro__ if base.__module__ == "builtins"]
             assert builtin[0] is not Exception, f"{name} should also be the builtin error that it specialises"
+
+
+def test_contract_suites_are_reached_from_the_package_alone():
+    code = "import hgrkit; assert hgrkit.testing.ParserContract and hgrkit.parsing.LarkParser"
+    subprocess.run([sys.executable, "-c", code], check=True)
