@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from pathlib import Path
 
 import attrs
 
@@ -28,7 +29,7 @@ class LoadedModel:
     """A model as it was asked for, ready to run.
 
     Attributes:
-        name: `default`, an installed name, or a folder.
+        name: `default`, an installed name, or the absolute path of a folder.
         fingerprint: of everything in its folder that decides its numbers.
         model: on its device, in evaluation mode.
     """
@@ -48,7 +49,7 @@ class LoadedModel:
         """
         folder = model_folder(fspath(name))
         return cls(
-            name=fspath(name),
+            name=str(folder.absolute()) if folder == Path(name) else fspath(name),
             fingerprint=model_fingerprint(folder),
             model=load_model(folder, device=resolve_device(device)),
         )

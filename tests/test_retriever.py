@@ -161,6 +161,13 @@ def test_a_library_remembers_what_it_was_made_with(tmp_path, model):
     assert (manifest.frame_encoder, manifest.frame_encoder_fingerprint) == ("ColourGrid", "grid-8x8@1")
 
 
+def test_a_library_of_a_relative_model_folder_opens_from_anywhere(tmp_path, model, monkeypatch):
+    monkeypatch.chdir(model.parent)
+    create(tmp_path / "library", model.name).close()
+    monkeypatch.chdir(tmp_path)
+    Retriever.open(tmp_path / "library", device="cpu").close()
+
+
 def test_creating_over_a_library_is_refused_and_leaves_it_alone(library, model):
     before = contents(library)
     with pytest.raises(LibraryExistsError):
