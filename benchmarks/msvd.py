@@ -42,12 +42,7 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         report = retriever.index(data / "videos")
         seconds = time.process_time() - started
         evaluation = evaluate_captions(captions, retriever.library.indexed_paths(), retriever.scores)
-        by_weights = {
-            str(weights): halves(evaluate_with(retriever.library, model, captions, weights), captions)[
-                "for choosing"
-            ]
-            for weights in LEVEL_WEIGHTS
-        }
+        by_weights = evaluate_weights(retriever.library, model, captions)
         manifest = retriever.library.manifest
     return {
         "command": "python benchmarks/msvd.py",
@@ -65,19 +60,24 @@ def measure(data: Path, model: str) -> dict[str, Any]:
     }
 
 
-def evaluate_with(
-    library: Library, model: str, captions: Captions, weights: tuple[float, float, float]
-) -> CaptionEvaluation:
-    """The same with other weights of the levels."""
-    loaded, parser = hgrkit.load_model(model_folder(model)), LarkParser()
-    matcher = loaded.matcher
-    settings = SearchSettings(sharpness=matcher.sharpness, fusion=matcher.fusion, level_weights=weights)
+def evaluate_weights(library: Library, model: str, captions: Captions) -> dict[str, Any]:
+    """The captions for choosing, with other weights of the levels."""
+    loaded = hgrkit.load_model(model_folder(model))
+    texts = list(dict.fromkeys(text for own in captions.values() for text in own))
+    embedded = embed_graphs(loaded, LarkParser().parse_batch(texts))
+    queries = {text: query.embeddings for text, query in zip(texts, embedded, strict=True)}
+    measured = {}
+    for weights in LEVEL_WEIGHTS:
+        settings = SearchSettings(
+            sharpness=loaded.matcher.sharpness, fusion=loaded.matcher.fusion, level_weights=weights
+        )
 
-    def score(texts: Sequence[str]) -> Float32:
-        queries = embed_graphs(loaded, parser.parse_batch(texts))
-        return library.scores([query.embeddings for query in queries], settings)
+        def score(asked: Sequence[str], settings: SearchSettings = settings) -> Float32:
+            return library.scores([queries[text] for text in asked], settings)
 
-    return evaluate_captions(captions, library.indexed_paths(), score)
+        evaluation = evaluate_captions(captions, library.indexed_paths(), score)
+        measured[str(weights)] = halves(evaluation, captions)["for choosing"]
+    return measured
 
 
 def halves(evaluation: CaptionEvaluation, captions: Mapping[str, object]) -> dict[str, Any]:

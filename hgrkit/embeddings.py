@@ -92,6 +92,18 @@ class TextEmbeddings:
                     f"embeddings and the mask, got {list(nodes.shape)}."
                 )
 
+    @classmethod
+    def from_nodes(cls, nodes: Tensor, *, action_mask: Tensor, entity_mask: Tensor) -> TextEmbeddings:
+        """Split nodes [C, 1 + Pa + Pe, D] that lie in the order event, actions, entities."""
+        num_actions = action_mask.shape[1]
+        return cls(
+            event=nodes[:, 0],
+            action=nodes[:, 1 : 1 + num_actions],
+            entity=nodes[:, 1 + num_actions :],
+            action_mask=action_mask,
+            entity_mask=entity_mask,
+        )
+
     def __len__(self) -> int:
         """Number of sentences."""
         return self.event.shape[0]

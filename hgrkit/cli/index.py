@@ -74,15 +74,7 @@ def index(
     with opened() as retriever, IndexBar() as bar:
         report = retriever.index(*paths, features=features, retry_failed=retry_failed, on_progress=bar.show)
     if json:
-        echo_json(
-            {
-                "indexed": report.indexed,
-                "unchanged": report.unchanged,
-                "failed": report.failed,
-                "failures": [{"path": failure.path, "reason": failure.reason} for failure in report.failures],
-                "decoded_frames": report.decoded_frames,
-            }
-        )
+        echo_json(report.to_dict())
         return
     for failure in report.failures:
         stderr().print(printable(f"failed {failure.path}: {failure.reason}"), markup=False, soft_wrap=True)

@@ -30,12 +30,12 @@ def info(
     from hgrkit.library.library import Library
 
     with Library.open(library) as opened:
-        records = opened.videos()
+        records, counts = opened.videos(), opened.counts()
         description: dict[str, Any] = {
             "library": str(library),
-            "indexed": sum(record.state == "indexed" for record in records),
-            "failed": sum(record.state == "failed" for record in records),
-            "clips": sum(record.clips for record in records),
+            "indexed": counts.indexed,
+            "failed": counts.failed,
+            "clips": counts.clips,
             "duration_s": sum(record.duration_s or 0.0 for record in records if record.state == "indexed"),
             "manifest": attrs.asdict(opened.manifest),
         }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_format
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hgrkit.cli.output import printable, stderr
+from hgrkit.cli.output import echo_json, printable, stderr
 from hgrkit.errors import ConfigError, GraphError, MissingPathError
 from hgrkit.graph import RoleGraph
 
@@ -52,10 +51,14 @@ def parse(
 def _show(sentence: str, graph: RoleGraph | GraphError, *, json: bool) -> None:
     """Print one sentence; one that cannot be read keeps its line, with the reason in place of nodes."""
     if isinstance(graph, GraphError):
-        reason = {"tokens": [], "nodes": [], "edges": [], "error": str(graph)}
-        typer.echo(json_format.dumps({"caption": sentence, **reason}) if json else "")
+        record: dict[str, Any] = {"tokens": [], "nodes": [], "edges": [], "error": str(graph)}
+        shown = ""
     else:
-        typer.echo(json_format.dumps({"caption": sentence, **graph.to_dict()}) if json else str(graph))
+        record, shown = graph.to_dict(), str(graph)
+    if json:
+        echo_json({"caption": sentence, **record})
+    else:
+        typer.echo(shown)
 
 
 def _lines(path: Path | None) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -56,3 +56,13 @@ class IndexReport:
     def failed(self) -> int:
         """How many videos failed."""
         return len(self.failures)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON types: what `hgrkit index --json` prints."""
+        return {
+            "indexed": self.indexed,
+            "unchanged": self.unchanged,
+            "failed": self.failed,
+            "failures": [{"path": failure.path, "reason": failure.reason} for failure in self.failures],
+            "decoded_frames": self.decoded_frames,
+        }

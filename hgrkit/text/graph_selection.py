@@ -16,6 +16,7 @@ __all__ = [
     "Omitted",
     "SelectedGraph",
     "SelectedNode",
+    "check_num_roles",
     "released_role_id",
     "select",
 ]
@@ -30,6 +31,16 @@ RELEASED_ROLES: tuple[Role, ...] = (
 """The roles that have vectors of their own, in the order of the released models."""
 
 _ROLE_IDS = {prefix + role: number for number, role in enumerate(RELEASED_ROLES) for prefix in ("", "C-", "R-")}
+
+
+def check_num_roles(num_roles: int) -> None:
+    """Refuse a table of role vectors that lacks some of the released roles; 0 is no table.
+
+    Raises:
+        ConfigError: if it is too small.
+    """
+    if num_roles and num_roles < len(RELEASED_ROLES):
+        raise ConfigError(f"num_roles must be 0 or at least {len(RELEASED_ROLES)}, got {num_roles}.")
 
 
 def released_role_id(role: Role) -> int:

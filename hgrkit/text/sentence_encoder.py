@@ -17,7 +17,7 @@ from hgrkit.levels import PerLevel
 from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_attention import GraphAttention
 from hgrkit.text.graph_batch import GraphBatch
-from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits
+from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select
 from hgrkit.text.sentence_reader import SentenceReader
 
 __all__ = ["SentenceTextEncoder"]
@@ -83,8 +83,7 @@ class SentenceTextEncoder(nn.Module):
             raise ConfigError(
                 f"embed_dim must be at least 1 and dropout in [0, 1), got {embed_dim} and {dropout}."
             )
-        if num_roles and num_roles < len(RELEASED_ROLES):
-            raise ConfigError(f"num_roles must be 0 or at least {len(RELEASED_ROLES)}, got {num_roles}.")
+        check_num_roles(num_roles)
         edge_policy(edges)
         self.reader = reader
         self.embed_dim = embed_dim
@@ -118,13 +117,8 @@ class SentenceTextEncoder(nn.Module):
 
     def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
         """Batch role graphs under the encoder's own limits and edge policy."""
-        return GraphBatch.from_graphs(
-            graphs,
-            max_actions=self.limits.max_actions,
-            max_entities=self.limits.max_entities,
-            max_tokens=self.limits.max_tokens,
-            edges=self.edges,
-        )
+        selected = [select(graph, self.limits) for graph in graphs]
+        return GraphBatch.from_selected(selected, edges=self.edges)
 
     def forward(self, batch: GraphBatch) -> TextEmbeddings:
         """Encode C sentences."""
@@ -152,14 +146,7 @@ class SentenceTextEncoder(nn.Module):
         )
         nodes = torch.cat([views.event[:, None], views.action, views.entity], dim=1)  # [C, N, D]
         nodes = self.graph(nodes, batch.adjacency)
-        num_actions = batch.action_mask.shape[1]
-        return TextEmbeddings(
-            event=nodes[:, 0],
-            action=nodes[:, 1 : 1 + num_actions],
-            entity=nodes[:, 1 + num_actions :],
-            action_mask=batch.action_mask,
-            entity_mask=batch.entity_mask,
-        )
+        return TextEmbeddings.from_nodes(nodes, action_mask=batch.action_mask, entity_mask=batch.entity_mask)
 
     def _fed(self, states: Tensor) -> Tensor:
         dropped: Tensor = self.dropout(STATE_SCALE * states.to(self.event.weight.dtype))

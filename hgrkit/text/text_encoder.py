@@ -16,7 +16,7 @@ from hgrkit.graph import RoleGraph
 from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_attention import GraphAttention
 from hgrkit.text.graph_batch import GraphBatch
-from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits
+from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select
 from hgrkit.text.vocabulary import Vocabulary
 
 __all__ = ["TextEmbeddings", "TextEncoder"]
@@ -138,14 +138,8 @@ class TextEncoder(nn.Module):
 
     def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
         """Batch role graphs under the encoder's own vocabulary, limits and edge policy."""
-        return GraphBatch.from_graphs(
-            graphs,
-            vocabulary=self.vocabulary,
-            max_actions=self.limits.max_actions,
-            max_entities=self.limits.max_entities,
-            max_tokens=self.limits.max_tokens,
-            edges=self.edges,
-        )
+        selected = [select(graph, self.limits) for graph in graphs]
+        return GraphBatch.from_selected(selected, vocabulary=self.vocabulary, edges=self.edges)
 
     def forward(self, batch: GraphBatch) -> TextEmbeddings:
         """Encode C sentences."""
@@ -158,15 +152,8 @@ class TextEncoder(nn.Module):
             ],
             dim=1,
         )  # [C, N, D]
-        num_actions = batch.action_mask.shape[1]
         nodes = self.graph(nodes, batch.adjacency)
-        return TextEmbeddings(
-            event=nodes[:, 0],
-            action=nodes[:, 1 : 1 + num_actions],
-            entity=nodes[:, 1 + num_actions :],
-            action_mask=batch.action_mask,
-            entity_mask=batch.entity_mask,
-        )
+        return TextEmbeddings.from_nodes(nodes, action_mask=batch.action_mask, entity_mask=batch.entity_mask)
 
     def _read(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """Words in context: [C, T] -> [C, T, D]."""
@@ -199,7 +186,6 @@ def _check(recurrence: str, dropout: float, num_roles: int, smallest_size: int) 
         raise ConfigError(f"recurrence must be 'gru' or 'lstm', got {recurrence!r}.")
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
-    if num_roles and num_roles < len(RELEASED_ROLES):
-        raise ConfigError(f"num_roles must be 0 or at least {len(RELEASED_ROLES)}, got {num_roles}.")
+    check_num_roles(num_roles)
     if smallest_size < 1:
         raise ConfigError(f"embed_dim, word_dim and num_layers must be at least 1, got {smallest_size}.")
