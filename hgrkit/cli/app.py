@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hgrkit
-from hgrkit.cli import demo, evaluate, index, info, parse, release, search, train
+from hgrkit.cli import demo, evaluate, evaluate_parser, index, info, parse, release, search, train
 from hgrkit.errors import HgrkitError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ index.register(app)
 search.register(app)
 parse.register(app)
 evaluate.register(app)
+evaluate_parser.register(app)
 info.register(app)
 release.register(app)
 train.register(app)

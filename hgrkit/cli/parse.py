@@ -11,7 +11,7 @@ import typer
 
 from hgrkit.cli.output import echo_json, printable, stderr
 from hgrkit.errors import ConfigError, GraphError, MissingPathError
-from hgrkit.graph import RoleGraph
+from hgrkit.graph import RoleGraph, draw_graph
 
 __all__ = ["register"]
 
@@ -29,6 +29,9 @@ def parse(
         Path | None, typer.Option("--input", "-i", help="A file with one sentence a line.")
     ] = None,
     parser: Annotated[str, typer.Option(help="Name of the parser.")] = "lark",
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw the sentence's graph into this file, for light and dark pages.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Show how sentences are read: actions, entities and the roles between them."""
@@ -36,9 +39,14 @@ def parse(
 
     if (text is None) == (input is None):
         raise ConfigError("give either a sentence or --input FILE, and not both.")
+    if svg is not None and text is None:
+        raise ConfigError("--svg draws one sentence; give it in place of --input.")
     loaded = load_parser(parser)
     if text is not None:
-        _show(text, parse_texts(loaded, [text])[0], json=json)
+        graph = parse_texts(loaded, [text])[0]
+        if svg is not None:
+            svg.write_text(draw_graph(graph), encoding="utf-8")
+        _show(text, graph, json=json)
         return
     lines = enumerate(_lines(input), 1)
     while batch := list(islice(lines, _LINES_AT_ONCE)):

@@ -1,4 +1,4 @@
-"""Semantic role graphs: what a parser makes of a sentence and a text encoder reads (HGR, section 3.1)."""
+"""The role graph and its parts: nodes over token spans, edges that carry roles."""
 
 from __future__ import annotations
 
@@ -310,6 +310,12 @@ class RoleGraph:
         governed = {edge.entity for edge in self.edges}
         lines += [f"  {node.role:<11} {self.phrase(node)}" for node in self.entities if node.id not in governed]
         return "\n".join(lines)
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        from hgrkit.graph.drawing import draw_graph
+
+        return draw_graph(self)
 
 
 def _occurs(wanted: Sequence[str], words: Sequence[str]) -> bool:

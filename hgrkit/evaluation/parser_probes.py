@@ -1,0 +1,114 @@
+"""Probes of a graph parser: captions with a named verb or participants, and foils that must read differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import BenchmarkError
+from hgrkit.graph import RoleGraph
+from hgrkit.parsing.protocol import GraphParser
+from hgrkit.parsing.registry import parse_each
+
+__all__ = ["ProbeAnswers", "probe_parser"]
+
+_STEM = 3  # letters that every form of a regular verb shares with its lemma
+
+
+@attrs.frozen(kw_only=True)
+class ProbeAnswers:
+    """How often a parser passes, in percent of the probes that ask for it; 0 where none does.
+
+    Attributes:
+        probes: number of captions, each with its foil.
+        verb_found: captions with participants that have any action.
+        named_verb_found: captions with a named verb that have it as an action.
+        agent_is_arg0: captions whose agent stands in an ARG0.
+        other_elsewhere: captions whose other participant stands in another role.
+        both_participants: captions of which both hold.
+        foil_differs: captions whose graph, words left aside, or words differ from their foil's.
+    """
+
+    probes: int
+    verb_found: float
+    named_verb_found: float
+    agent_is_arg0: float
+    other_elsewhere: float
+    both_participants: float
+    foil_differs: float
+
+    def to_dict(self) -> dict[str, float]:
+        """The figures as plain JSON types."""
+        return attrs.asdict(self)
+
+
+def probe_parser(parser: GraphParser, records: Sequence[Mapping[str, Any]]) -> ProbeAnswers:
+    """Ask a parser every probe.
+
+    Args:
+        parser: any graph parser.
+        records: `caption` and `foil`, and either `agent` (and perhaps `other`), or `verb`.
+
+    Raises:
+        BenchmarkError: if a record lacks its caption or foil.
+        PluginError: if the parser fails in its own way.
+    """
+    for number, record in enumerate(records, 1):
+        if not all(isinstance(record.get(key), str) for key in ("caption", "foil")):
+            raise BenchmarkError(f"probe {number} needs a 'caption' and a 'foil', got {sorted(record)}.")
+    captions = parse_each(parser, [record["caption"] for record in records])
+    foils = parse_each(parser, [record["foil"] for record in records])
+    read = [graph if isinstance(graph, RoleGraph) else None for graph in captions]
+    participants = [
+        (_agent_is_arg0(graph, record), _other_elsewhere(graph, record), bool(graph and graph.actions))
+        for graph, record in zip(read, records, strict=True)
+        if "agent" in record
+    ]
+    return ProbeAnswers(
+        probes=len(records),
+        verb_found=_percent(verb for _, _, verb in participants),
+        named_verb_found=_percent(
+            _has_verb(graph, record["verb"])
+            for graph, record in zip(read, records, strict=True)
+            if "verb" in record and "agent" not in record
+        ),
+        agent_is_arg0=_percent(agent for agent, _, _ in participants),
+        other_elsewhere=_percent(other for _, other, _ in participants),
+        both_participants=_percent(agent and other for agent, other, _ in participants),
+        foil_differs=_percent(
+            isinstance(foil, RoleGraph) and graph is not None and graph != foil
+            for graph, foil in zip(read, foils, strict=True)
+        ),
+    )
+
+
+def _agent_is_arg0(graph: RoleGraph | None, record: Mapping[str, Any]) -> bool:
+    return any(role == "ARG0" and record["agent"].lower() in phrase for role, phrase in _arguments(graph))
+
+
+def _other_elsewhere(graph: RoleGraph | None, record: Mapping[str, Any]) -> bool:
+    other = record.get("other")
+    return not other or any(role != "ARG0" and other.lower() in phrase for role, phrase in _arguments(graph))
+
+
+def _arguments(graph: RoleGraph | None) -> list[tuple[str, str]]:
+    if graph is None:
+        return []
+    nodes = {node.id: node for node in graph.nodes}
+    return [(edge.role, graph.phrase(nodes[edge.entity]).lower()) for edge in graph.edges]
+
+
+def _has_verb(graph: RoleGraph | None, verb: str) -> bool:
+    wanted = verb.split(maxsplit=1)[0][:_STEM].lower()
+    return graph is not None and any(
+        graph.tokens[token].lower().startswith(wanted)
+        for node in graph.actions
+        for token in ([node.head] if node.head is not None else range(node.span.start, node.span.stop))
+    )
+
+
+def _percent(passed: Iterable[bool]) -> float:
+    answers = list(passed)
+    return 100 * sum(answers) / len(answers) if answers else 0.0

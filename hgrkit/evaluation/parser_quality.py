@@ -1,0 +1,228 @@
+"""Measures a graph parser against graphs made by hand: predicates, labelled spans and heads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import GraphError
+from hgrkit.graph import Node, RoleGraph
+from hgrkit.parsing.gold_tokens import parse_gold
+from hgrkit.parsing.protocol import GraphParser
+
+__all__ = ["CORE_ROLES", "F1", "Difference", "ParserQuality", "evaluate_parser"]
+
+CORE_ROLES = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
+"""The roles that a verb numbers."""
+
+_TIMED_CAPTIONS = 2000
+
+
+@attrs.frozen
+class F1:
+    """How two sets of answers agree, summed over captions.
+
+    Attributes:
+        both: what stands in the gold and in the answer.
+        gold: what stands in the gold.
+        answer: what stands in the answer.
+    """
+
+    both: int = 0
+    gold: int = 0
+    answer: int = 0
+
+    @property
+    def precision(self) -> float:
+        """Share of the answer that is right, in percent; 0 without an answer."""
+        return 100 * self.both / self.answer if self.answer else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the gold that was found, in percent; 0 without gold."""
+        return 100 * self.both / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall, in percent."""
+        return 200 * self.both / (self.gold + self.answer) if self.gold + self.answer else 0.0
+
+    def plus(self, gold: frozenset[Any], answer: frozenset[Any]) -> F1:
+        """With one more caption."""
+        return F1(self.both + len(gold & answer), self.gold + len(gold), self.answer + len(answer))
+
+    def to_dict(self) -> dict[str, float]:
+        """`precision`, `recall` and `f1`, in percent."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+
+
+@attrs.frozen(eq=False)
+class Difference:
+    """A caption whose answer is not the gold graph: what is missing and what is too much, as readable triples."""
+
+    caption: str
+    gold: RoleGraph
+    answer: RoleGraph | None
+    missing: tuple[str, ...]
+    surplus: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ParserQuality:
+    """What `evaluate_parser` found.
+
+    A triple is (verb token, edge role, entity span); with heads, (verb token, edge role, head token).
+
+    Attributes:
+        captions: number of gold captions.
+        predicate: verb tokens.
+        core_span: triples whose role is ARG0-ARG4.
+        core_head: the same with the entity's head instead of its span.
+        all_span: triples of every role.
+        roles: triples by role.
+        captions_per_cpu_second: speed of the parser on these captions, loading not counted.
+        failures: captions that the parser refused; all of their gold counts as missed.
+        differences: every caption that is not as the gold has it.
+    """
+
+    captions: int
+    predicate: F1
+    core_span: F1
+    core_head: F1
+    all_span: F1
+    roles: Mapping[str, F1]
+    captions_per_cpu_second: float
+    failures: int
+    differences: tuple[Difference, ...] = attrs.field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain JSON types, in percent."""
+        return {
+            "captions": self.captions,
+            "predicate": self.predicate.to_dict(),
+            "core_span": self.core_span.to_dict(),
+            "core_head": self.core_head.to_dict(),
+            "all_span": self.all_span.to_dict(),
+            "roles": {role: counts.to_dict() | {"gold": counts.gold} for role, counts in self.roles.items()},
+            "captions_per_cpu_second": self.captions_per_cpu_second,
+            "failures": self.failures,
+        }
+
+
+def evaluate_parser(
+    parser: GraphParser, records: Sequence[Mapping[str, Any]], *, gold_trees: bool = False
+) -> ParserQuality:
+    """Compare a parser's graphs with gold graphs.
+
+    The parser gets the gold tokens, or with `gold_trees` the gold dependency trees.
+
+    Args:
+        parser: any graph parser; see `hgrkit.parsing.gold_tokens` for what it is given.
+        records: gold graphs as `RoleGraph.to_dict` has them; with `gold_trees` they hold `tree` too.
+        gold_trees: measure the labeller of a parser that works on dependency trees.
+
+    Raises:
+        GraphError: if a record is no role graph; the message says which.
+        ConfigError: if `gold_trees` is asked of a parser that has no use for trees.
+        PluginError: if the parser fails in its own way.
+    """
+    golds = [_gold(number, record) for number, record in enumerate(records, 1)]
+    started = time.process_time()
+    answers = parse_gold(parser, records, gold_trees=gold_trees)
+    elapsed, parsed = time.process_time() - started, len(records)
+    while parsed and parsed < _TIMED_CAPTIONS and elapsed < 1:
+        started = time.process_time()
+        parse_gold(parser, records, gold_trees=gold_trees)
+        elapsed, parsed = elapsed + time.process_time() - started, parsed + len(records)
+    graphs = [answer if isinstance(answer, RoleGraph) else None for answer in answers]
+    return _compared(golds, graphs, speed=parsed / elapsed if elapsed else 0.0)
+
+
+def _compared(golds: Sequence[RoleGraph], answers: Sequence[RoleGraph | None], *, speed: float) -> ParserQuality:
+    predicate = core_span = core_head = all_span = F1()
+    roles: dict[str, F1] = {}
+    differences = []
+    for gold, answer in zip(golds, answers, strict=True):
+        verbs = _predicates(gold), _predicates(answer)
+        spans = _triples(gold), _triples(answer)
+        core = _core(spans[0]), _core(spans[1])
+        predicate = predicate.plus(*verbs)
+        all_span = all_span.plus(*spans)
+        core_span = core_span.plus(*core)
+        core_head = core_head.plus(_core(_triples(gold, heads=True)), _core(_triples(answer, heads=True)))
+        for role in sorted({triple[1] for triple in spans[0] | spans[1]}):
+            of_role = (frozenset(triple for triple in side if triple[1] == role) for side in spans)
+            roles[role] = roles.get(role, F1()).plus(*of_role)
+        if verbs[0] != verbs[1] or spans[0] != spans[1]:
+            differences.append(_difference(gold, answer))
+    return ParserQuality(
+        captions=len(golds),
+        predicate=predicate,
+        core_span=core_span,
+        core_head=core_head,
+        all_span=all_span,
+        roles=dict(sorted(roles.items())),
+        captions_per_cpu_second=speed,
+        failures=sum(answer is None for answer in answers),
+        differences=tuple(differences),
+    )
+
+
+def _gold(number: int, record: Mapping[str, Any]) -> RoleGraph:
+    try:
+        return RoleGraph.from_dict(record)
+    except GraphError as error:
+        raise GraphError(f"gold caption {number}: {error}") from error
+
+
+Triple = tuple[int, str, tuple[int, ...]]
+
+
+def _triples(graph: RoleGraph | None, *, heads: bool = False) -> frozenset[Triple]:
+    if graph is None:
+        return frozenset()
+    nodes = {node.id: node for node in graph.nodes}
+    return frozenset(
+        (_head(nodes[edge.action]), edge.role, _place(nodes[edge.entity], heads=heads)) for edge in graph.edges
+    )
+
+
+def _place(node: Node, *, heads: bool) -> tuple[int, ...]:
+    return (_head(node, last=True),) if heads else (node.span.start, node.span.stop)
+
+
+def _core(triples: Iterable[Triple]) -> frozenset[Triple]:
+    return frozenset(triple for triple in triples if triple[1] in CORE_ROLES)
+
+
+def _predicates(graph: RoleGraph | None) -> frozenset[int]:
+    return frozenset() if graph is None else frozenset(_head(node) for node in graph.actions)
+
+
+def _head(node: Node, *, last: bool = False) -> int:
+    """The head, or where a parser names none the first token of a verb and the last one of a phrase."""
+    if node.head is not None:
+        return node.head
+    return node.span.stop - 1 if last else node.span.start
+
+
+def _difference(gold: RoleGraph, answer: RoleGraph | None) -> Difference:
+    wanted, got = _described(gold), set() if answer is None else _described(answer)
+    return Difference(
+        caption=gold.text,
+        gold=gold,
+        answer=answer,
+        missing=tuple(sorted(wanted - got)),
+        surplus=tuple(sorted(got - wanted)),
+    )
+
+
+def _described(graph: RoleGraph) -> set[str]:
+    words = graph.tokens
+    described = {f"{words[verb]} (verb {verb})" for verb in _predicates(graph)}
+    for verb, role, (start, stop) in _triples(graph):
+        described.add(f"{words[verb]} {role} {' '.join(words[start:stop])}")
+    return described
