@@ -4,10 +4,13 @@ from __future__ import annotations
 
 __all__ = [
     "BenchmarkError",
+    "BenchmarkNotFoundError",
     "CheckpointError",
     "ConfigError",
     "DamagedLibraryError",
     "DecodeError",
+    "DecodeLimitError",
+    "DecodeWorkerError",
     "FeatureFileError",
     "FrameEncoderNotFoundError",
     "GraphError",
@@ -20,6 +23,7 @@ __all__ = [
     "MissingPackageError",
     "MissingPathError",
     "ModelNotFoundError",
+    "ParserModelsNotFoundError",
     "ParserNotFoundError",
     "PluginError",
     "ReleaseError",
@@ -58,8 +62,20 @@ class BenchmarkError(HgrkitError, ValueError):
     """Captions, annotations or scores cannot be evaluated as asked."""
 
 
+class BenchmarkNotFoundError(HgrkitError, LookupError):
+    """hgrkit knows no benchmark of that name."""
+
+
 class DecodeError(HgrkitError, ValueError):
     """A video file cannot be decoded to its end."""
+
+
+class DecodeLimitError(DecodeError):
+    """A video asks for more than `hgrkit.video.limits.DecodeLimits` allow."""
+
+
+class DecodeWorkerError(HgrkitError, RuntimeError):
+    """The processes that decode videos cannot be started."""
 
 
 class FeatureFileError(HgrkitError, ValueError):
@@ -72,6 +88,10 @@ class PluginError(HgrkitError, RuntimeError):
 
 class ParserNotFoundError(HgrkitError, LookupError):
     """No graph parser of that name is installed."""
+
+
+class ParserModelsNotFoundError(HgrkitError, FileNotFoundError):
+    """The models of a graph parser are not on this machine and cannot be downloaded."""
 
 
 class FrameEncoderNotFoundError(HgrkitError, LookupError):

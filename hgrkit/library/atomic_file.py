@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["TEMPORARY_SUFFIX", "sync_file", "sync_folder", "write_atomically"]
@@ -10,25 +12,28 @@ __all__ = ["TEMPORARY_SUFFIX", "sync_file", "sync_folder", "write_atomically"]
 TEMPORARY_SUFFIX = ".tmp"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> None:
     """Write a file that survives a crash once this returns: temporary file, fsync, rename, fsync of the folder.
 
-    A crash before that leaves at most `path` + `.tmp`, which nobody reads.
+    Its content may come in pieces. A crash before the renaming leaves at most `path` + `.tmp`, which nobody reads.
 
     Raises:
-        OSError: if the disk is full or fails; the temporary file is then removed.
+        OSError: if the disk is full or fails; neither file is then there, if the disk lets them be removed.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            for piece in content:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        for left in (temporary, path):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def sync_file(path: Path) -> None:

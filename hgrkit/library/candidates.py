@@ -11,9 +11,12 @@ import numpy.typing as npt
 
 from hgrkit.library.records import Float32
 
-__all__ = ["CandidateIndex", "FlatScan", "HnswGraph", "unit_vectors"]
+__all__ = ["NEIGHBOURS", "CandidateIndex", "FlatScan", "HnswGraph", "unit_vectors"]
 
 Rows = npt.NDArray[np.int64]
+
+NEIGHBOURS = 16
+"""hnswlib's M of every graph that is kept."""
 
 _EPSILON = 1e-10
 
@@ -52,7 +55,7 @@ class HnswGraph:
         self._events = events
 
     @classmethod
-    def build(cls, events: Float32, *, neighbours: int = 16, construction: int = 200) -> HnswGraph:
+    def build(cls, events: Float32, *, neighbours: int = NEIGHBOURS, construction: int = 200) -> HnswGraph:
         """Link unit event embeddings [V, D], V at least 1.
 
         Args:
@@ -72,7 +75,7 @@ class HnswGraph:
 
     @classmethod
     def load(cls, path: str, events: Float32) -> HnswGraph:
-        """Load the graph of these events from a file whose checksum was checked; hnswlib trusts every byte of it.
+        """Load the graph of these events from a file that was looked at before; hnswlib trusts every byte of it.
 
         Raises:
             ImportError: if hnswlib is not installed.

@@ -11,12 +11,13 @@ from typing import TypeVar
 import attrs
 
 from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryMismatchError
-from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_folder
+from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
 from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.schema import APPLICATION_ID, SCHEMA
+from hgrkit.library.schema import APPLICATION_ID, SCHEMAS
 
 __all__ = [
     "DATABASE_FILE",
+    "checkpoint",
     "create_database",
     "open_for_writing",
     "read_database",
@@ -29,11 +30,14 @@ T = TypeVar("T")
 DATABASE_FILE = "library.sqlite"
 
 _BUSY_S = 30.0
+_CHECKPOINT_S = 2.0
 _ATTEMPTS = 20
 
 
 def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
-    """Make a database with the schema and first rows; it has its name only once it is complete and durable.
+    """Make a database whose tables and rows `fill` writes; it has its name only once it is complete and durable.
+
+    A database of that name is replaced; whoever wants that deletes the log beside it (`-wal`, `-shm`) before.
 
     Raises:
         LibraryError: if it cannot be written.
@@ -44,16 +48,15 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> N
             leftover.unlink()
         connection = _connect(temporary, "rwc")
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            # No log beside it: closing one says nothing of a disk that fails. The writer turns the log on.
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             with transaction(connection):
-                for statement in SCHEMA:
-                    connection.execute(statement)
                 fill(connection)
         finally:
             connection.close()
+        sync_file(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
 
@@ -72,17 +75,35 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             _check_format(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
         except BaseException:
             connection.close()
             raise
         return connection
 
 
+def checkpoint(connection: sqlite3.Connection) -> bool:
+    """Bring what was committed from the log into the database file, and empty the log.
+
+    Returns:
+        Whether that was done: a reader that goes on for seconds, or a disk that fails, leaves it in the log, where
+        it is just as durable.
+    """
+    connection.execute(f"PRAGMA busy_timeout = {int(_CHECKPOINT_S * 1000)}")
+    try:
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+    return not busy
+
+
 def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     """Read one committed version, without ever creating a file.
 
-    SQLite's own readers of a WAL database make two files beside it. While no writer has left a log nothing needs
-    them: the file is then read as it stands, and read again if a writer came in between.
+    SQLite's own readers of a WAL database make two files beside it. While there is no log, as while no writer
+    lives, nothing needs them: the file is then read as it stands, and read again if a writer came in between.
 
     Raises:
         DamagedLibraryError: if the file is no library's database, or damaged.
@@ -93,8 +114,8 @@ def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
         before = _State.of(path)
         try:
             result = _read_once(path, read, immutable=before.quiet)
-        except DamagedLibraryError:
-            if before.quiet and _State.of(path) != before:
+        except LibraryError:
+            if _State.of(path) != before:
                 continue
             raise
         if not before.quiet or _State.of(path) == before:
@@ -125,14 +146,19 @@ def translated_errors(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise LibraryError(f"{path}: {error}.") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read
-        raise DamagedLibraryError(f"{path} is damaged: {error}; restore the library from a backup.") from error
+        raise DamagedLibraryError(
+            f"{path} is damaged: {error}; run `hgrkit repair`, or restore a backup."
+        ) from error
     except OSError as error:
         raise LibraryError(f"{error.filename or path}: {error.strerror}.") from error
 
 
 @attrs.frozen
 class _State:
-    """What tells a reader without locks that nobody wrote meanwhile."""
+    """What tells a reader without locks that nobody wrote meanwhile.
+
+    A living writer has a log and its index (`-wal`, `-shm`) beside the database, even if the log is empty.
+    """
 
     quiet: bool
     inode: int
@@ -143,11 +169,12 @@ class _State:
     def of(cls, path: Path) -> _State:
         with translated_errors(path):
             status = path.stat()
+            indexed = path.with_name(path.name + "-shm").exists()
             try:
                 logged = path.with_name(path.name + "-wal").stat().st_size
             except FileNotFoundError:
-                logged = 0
-        return cls(logged == 0, status.st_ino, status.st_size, status.st_mtime_ns)
+                indexed, logged = False, 0
+        return cls(not indexed and not logged, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable: bool) -> T:
@@ -192,6 +219,7 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} has format {version}, this hgrkit reads formats up to {FORMAT_VERSION}; upgrade hgrkit."
         )
     connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if found != set(SCHEMA):
+    if found != set(SCHEMAS.get(version, ())):
         raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")

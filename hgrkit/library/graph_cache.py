@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import attrs
 from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder, write_atomically
 from hgrkit.library.candidates import HnswGraph
 from hgrkit.library.database import translated_errors
+from hgrkit.library.graph_file import is_sound_graph
 from hgrkit.library.records import Float32
 from hgrkit.library.store import Version
 
@@ -34,12 +36,13 @@ class GraphCache:
     folder: Path
 
     def fits(self, version: Version, events: Float32) -> bool:
-        """Whether the files hold, byte for byte, a graph that was built from exactly this version."""
+        """Whether the files hold, byte for byte, a sound graph that was built from exactly this version."""
         graph = self._graph(version)
         try:
             described = json.loads(graph.with_suffix(".json").read_bytes())
-            return bool(described == _description(version, events, _file_digest(graph)))
-        except (OSError, ValueError):
+            written = described == _description(version, events, _file_digest(graph))
+            return bool(written) and is_sound_graph(graph, events)
+        except (OSError, ValueError, RecursionError):
             return False
 
     def load(self, version: Version, events: Float32) -> HnswGraph | None:
@@ -62,10 +65,15 @@ class GraphCache:
         with translated_errors(graph):
             graph.parent.mkdir(exist_ok=True)
             temporary = graph.with_name(graph.name + TEMPORARY_SUFFIX)
-            built.save(str(temporary))
-            sync_file(temporary)
-            description = _description(version, events, _file_digest(temporary))
-            temporary.replace(graph)
+            try:
+                built.save(str(temporary))
+                sync_file(temporary)
+                description = _description(version, events, _file_digest(temporary))
+                temporary.replace(graph)
+            except (OSError, RuntimeError):
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
             sync_folder(graph.parent)
             write_atomically(graph.with_suffix(".json"), json.dumps(description).encode())
             for other in graph.parent.glob("graph-*"):
@@ -94,5 +102,7 @@ def _description(version: Version, events: Float32, digest: str) -> dict[str, An
 
 
 def _file_digest(path: Path) -> str:
+    if not path.is_file():  # a pipe would wait for ever
+        raise FileNotFoundError(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

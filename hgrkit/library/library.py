@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import attrs
+import numpy as np
 
 from hgrkit.errors import ConfigError, LibraryError
 from hgrkit.library.graph_cache import GraphCache
@@ -15,11 +16,11 @@ from hgrkit.library.manifest import Manifest
 from hgrkit.library.reader import GRAPH_FROM, Reader
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.library.search import ClipMatch
+from hgrkit.library.search import ClipMatch, ClipSearch
 from hgrkit.library.sqlite_store import Mode, SqliteStore
-from hgrkit.library.store import Entry, Store, Version
+from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version
 
-__all__ = ["Counts", "Library"]
+__all__ = ["CompactReport", "Counts", "Library"]
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +38,23 @@ class Counts:
     indexed: int
     failed: int
     clips: int
+
+
+@attrs.frozen(kw_only=True)
+class CompactReport:
+    """What a compaction did.
+
+    Attributes:
+        bytes_before: what database and segments took.
+        bytes_after: what they take now.
+        segments_before: files of embeddings that there were.
+        segments_after: files of embeddings that there are.
+    """
+
+    bytes_before: int
+    bytes_after: int
+    segments_before: int
+    segments_after: int
 
 
 class Library:
@@ -120,6 +138,10 @@ class Library:
         """The version committed last."""
         return self._store.version()
 
+    def snapshot(self) -> Snapshot:
+        """The version committed last, with its clips; later commits do not change it."""
+        return self._reader.snapshot()
+
     def videos(self) -> tuple[VideoRecord, ...]:
         """Every video, failed ones included, in the order of their paths' bytes."""
         return self._reader.snapshot().videos
@@ -161,6 +183,30 @@ class Library:
         """
         self._store.commit(put=entries)
 
+    def update(
+        self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
+    ) -> Version:
+        """Remove, rename and put videos, in this order, in one commit, all or none.
+
+        A video that is put replaces what the library has of its path; until then the old one stays findable.
+
+        Raises:
+            LibraryError, ShapeError: as `add` does.
+            ConfigError: as `add` does, or if what is to be renamed is not there or of another state.
+        """
+        return self._store.commit(put=put, remove=remove, rename=rename)
+
+    def rename(self, path: str, record: VideoRecord) -> None:
+        """Let a video go on as another record with the same clips: its file was moved, or only touched.
+
+        A video that has the record's path already is replaced.
+
+        Raises:
+            LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
+            ConfigError: if there is no such video, or the record is of another state.
+        """
+        self._store.commit(rename=[Rename(path, record)])
+
     def remove(self, path: str) -> bool:
         """Remove a video; whether there was one.
 
@@ -180,7 +226,7 @@ class Library:
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        return self._reader.search().search(query, k, settings or SearchSettings())
+        return self._reader.ask(lambda _, search: search.search(query, k, settings or SearchSettings()))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -192,7 +238,76 @@ class Library:
             ShapeError: if a query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        return self._reader.search().scores(queries, settings or SearchSettings())
+        return self._reader.ask(lambda _, search: search.scores(queries, settings or SearchSettings()))
+
+    def pair_scores(
+        self, videos: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
+    ) -> Float32:
+        """One score a query, by the best clip of the one video that it is asked of; exact.
+
+        Args:
+            videos: each query's video, by its path.
+            queries: C queries.
+            settings: S ways to score.
+
+        Returns:
+            float32 [S, C].
+
+        Raises:
+            LibraryError: if a video is not indexed.
+            ShapeError: if a query does not have the library's embedding size.
+            DamagedLibraryError: if stored embeddings are not what was written.
+        """
+
+        def ask(snapshot: Snapshot, search: ClipSearch) -> Float32:
+            rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
+            unknown = next((path for path in videos if path not in rows), None)
+            if unknown is not None:
+                raise LibraryError(f"the library has no indexed video {unknown!r}; index it, or leave it out.")
+            return search.pair_scores(np.array([rows[path] for path in videos], np.int64), queries, settings)
+
+        return self._reader.ask(ask)
+
+    def compact(self) -> CompactReport:
+        """Write what is living into new files, end to end, and delete the old ones; answers stay what they are.
+
+        It takes as much free disk space as the living embeddings do, until it is done.
+
+        Raises:
+            LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
+            DamagedLibraryError: if stored embeddings are not what was written.
+        """
+        before = self._store.usage()
+        self._store.rewrite()
+        self._reader.refresh_graph()
+        after = self._store.usage()
+        return CompactReport(
+            bytes_before=before.num_bytes,
+            bytes_after=after.num_bytes,
+            segments_before=before.segments,
+            segments_after=after.segments,
+        )
+
+    def replace_with(self, other: Library) -> None:
+        """Become what another library is, in one commit: its videos, its embeddings and what made it.
+
+        Raises:
+            LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
+            DamagedLibraryError: if the other's embeddings are not what was written.
+        """
+        self._store.rewrite(other.snapshot())
+        self._reader.follow()
+
+    def relabel(self, manifest: Manifest) -> None:
+        """Say otherwise what made the library, in one commit: the same parts under other names.
+
+        Raises:
+            LibraryMismatchError: if it names other parts.
+            LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
+        """
+        self.manifest.require(manifest, library="to relabel")
+        self._store.rewrite(manifest=manifest)
+        self._reader.follow()
 
     def refresh_graph(self) -> bool:
         """Bring the graph of a large library up to date, as `close` does; whether searches have one now.

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -35,20 +36,23 @@ class WriterLock:
         """
         path = folder / LOCK_FILE
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        if not _try_lock(self._descriptor):
-            holder = _holder(self._descriptor)
+        try:
+            if not _try_lock(self._descriptor):
+                raise LibraryLockedError(
+                    f"the library {folder} is being written to by {_holder(self._descriptor)}; "
+                    "wait until it is done, or open it with mode='r'."
+                )
+            _name_holder(self._descriptor)
+        except BaseException:
             self.forget()
-            raise LibraryLockedError(
-                f"the library {folder} is being written to by {holder}; "
-                "wait until it is done, or open it with mode='r'."
-            )
-        _name_holder(self._descriptor)
+            raise
         _HELD.add(self)
 
     def release(self) -> None:
         """Let go; doing so twice is harmless."""
         if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             self.forget()
 
     @property
@@ -83,7 +87,7 @@ def _holder(descriptor: int) -> str:
     try:
         named = json.loads(os.read(descriptor, 4096))
         return f"process {int(named['pid'])} on {named['host']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -11,11 +12,20 @@ from hgrkit.errors import LibraryMismatchError
 
 __all__ = ["FORMAT_VERSION", "Manifest"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """The format that this hgrkit writes; it reads every one up to it."""
 
 _FITTING = ("model_fingerprint", "frame_encoder_fingerprint", "sampling", "clip_seconds", "embed_dim")
 _NAMED_BY = {"model_fingerprint": "model", "frame_encoder_fingerprint": "frame_encoder"}
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(
+        ("model", "model_fingerprint", "frame_encoder", "frame_encoder_fingerprint", "sampling"), (str,)
+    ),
+    "clip_seconds": (int, float, type(None)),
+    "embed_dim": (int,),
+    "format_version": (int,),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +54,10 @@ class Manifest:
     embed_dim: int
     format_version: int = FORMAT_VERSION
 
+    def fits(self, expected: Manifest) -> bool:
+        """Whether what these parts made and what those make may be mixed."""
+        return all(getattr(self, name) == getattr(expected, name) for name in _FITTING)
+
     def require(self, expected: Manifest, *, library: str) -> None:
         """Refuse to be used with other parts than those that made the library.
 
@@ -55,7 +69,7 @@ class Manifest:
             parts = "; ".join(f"{self._describe(name)}, not {expected._describe(name)}" for name in differing)
             raise LibraryMismatchError(
                 f"the library {library} was made with {parts}. "
-                "Open it with what made it, or index into a new library."
+                "Open it with what made it, or bring it to other parts with `hgrkit index --upgrade`."
             )
 
     def to_json(self) -> str:
@@ -73,6 +87,11 @@ class Manifest:
         names = {field.name for field in attrs.fields(cls)}
         if not isinstance(values, dict) or values.keys() != names:
             raise ValueError(f"a manifest has the keys {', '.join(sorted(names))}")
+        for name, types in _TYPES.items():
+            if type(values[name]) not in types:
+                raise ValueError(f"a manifest's {name} is no {type(values[name]).__name__}")
+        if values["embed_dim"] < 1:
+            raise ValueError(f"a manifest's embed_dim is at least 1, got {values['embed_dim']}")
         return cls(**values)
 
     def _describe(self, name: str) -> str:

@@ -6,13 +6,29 @@ import hashlib
 import sqlite3
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
 from typing import Any, Final
 
 import attrs
 
 from hgrkit.errors import DamagedLibraryError
 
-__all__ = ["APPLICATION_ID", "CLIPS", "HEAD", "MANIFEST", "SCHEMA", "SEGMENTS", "VIDEOS", "SealedTable", "Value"]
+__all__ = [
+    "APPLICATION_ID",
+    "CLIPS",
+    "CLIPS_1",
+    "HEAD",
+    "HEAD_1",
+    "MANIFEST",
+    "SCHEMA",
+    "SCHEMAS",
+    "SEGMENTS",
+    "VIDEOS",
+    "RowSum",
+    "SealedTable",
+    "Value",
+]
 
 Value = int | float | str | bytes | None
 
@@ -20,7 +36,32 @@ APPLICATION_ID: Final = 0x68677231
 """`hgr1`, in the header of the database file."""
 
 
-@attrs.frozen
+class RowSum:
+    """The sum, modulo 2^256, of the digests of a library's rows: no lost, stale or surplus row hides."""
+
+    def __init__(self, content: bytes = bytes(32)) -> None:
+        """Go on from a sum that was stored."""
+        self._value = int.from_bytes(content, "little")
+
+    def add(self, digest: bytes) -> None:
+        """Count a row in."""
+        self._value += int.from_bytes(digest, "little")
+
+    def subtract(self, digest: bytes) -> None:
+        """Count a row out."""
+        self._value -= int.from_bytes(digest, "little")
+
+    @property
+    def content(self) -> bytes:
+        """The sum, to be stored: 32 bytes."""
+        return (self._value % _MODULUS).to_bytes(32, "little")
+
+
+_MODULUS = 1 << 256
+_PYTHON: Final[Mapping[str, type]] = {"TEXT": str, "INTEGER": int, "REAL": float, "BLOB": bytes}
+
+
+@attrs.frozen(slots=False)
 class SealedTable:
     """A table of numbered rows whose last column is the digest of the others.
 
@@ -43,29 +84,55 @@ class SealedTable:
         types = {"id": "INTEGER PRIMARY KEY", **self.types, "digest": _BLOB}
         return f"CREATE TABLE {self.name} ({', '.join(' '.join(column) for column in types.items())})"
 
-    def put(self, connection: sqlite3.Connection, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Insert rows, or replace those of the same number."""
-        places = ", ".join("?" * (len(self.columns) + 1))
-        connection.executemany(
-            f"INSERT OR REPLACE INTO {self.name} VALUES ({places})",  # noqa: S608
-            [(*row, self._digest(row)) for row in rows],
-        )
+    def insert(self, connection: sqlite3.Connection, rows: Sequence[tuple[Value, ...]], total: RowSum) -> None:
+        """Insert rows of new numbers, and add them to a sum."""
+        digests = [self._digest(row) for row in rows]
+        for digest in digests:
+            total.add(digest)
+        self._write(connection, "INSERT", [(*row, digest) for row, digest in zip(rows, digests, strict=True)])
+
+    def replace(self, connection: sqlite3.Connection, row: tuple[Value, ...]) -> None:
+        """Write the row of a table that has exactly one."""
+        self._write(connection, "INSERT OR REPLACE", [(*row, self._digest(row))])
+
+    def delete(
+        self, connection: sqlite3.Connection, condition: str, parameters: tuple[Value, ...], total: RowSum
+    ) -> list[tuple[Any, ...]]:
+        """Delete the rows that meet an SQL condition, take them from a sum, and return them.
+
+        Raises:
+            DamagedLibraryError: if a row is not what was written.
+        """
+        rows = list(self.rows(connection, condition, parameters))
+        for row in rows:
+            total.subtract(self._digest(row))
+        connection.execute(f"DELETE FROM {self.name} WHERE {condition}", parameters)  # noqa: S608
+        return rows
 
     def rows(
-        self, connection: sqlite3.Connection, condition: str = "1", parameters: tuple[Value, ...] = ()
+        self,
+        connection: sqlite3.Connection,
+        condition: str = "1",
+        parameters: tuple[Value, ...] = (),
+        *,
+        total: RowSum | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """Rows that meet an SQL condition (which may end in ORDER BY), without their digests.
+
+        They are added to `total`, if there is one.
 
         Raises:
             DamagedLibraryError: if a row is not what was written.
         """
         query = f"SELECT {', '.join(self.columns)}, digest FROM {self.name} WHERE {condition}"  # noqa: S608
         for *row, digest in connection.execute(query, parameters):
-            if digest != self._digest(row):
+            if tuple(map(type, row)) not in self._types or digest != self._digest(row):
                 raise DamagedLibraryError(
                     f"row {row[0]!r} of table {self.name} is not what was written; "
-                    "restore the library from a backup."
+                    "run `hgrkit repair`, or restore a backup."
                 )
+            if total is not None:
+                total.add(digest)
             yield tuple(row)
 
     def only(self, connection: sqlite3.Connection) -> tuple[Any, ...]:
@@ -77,12 +144,26 @@ class SealedTable:
         rows = list(self.rows(connection))
         if len(rows) != 1:
             raise DamagedLibraryError(
-                f"table {self.name} must have one row, it has {len(rows)}; restore the library from a backup."
+                f"table {self.name} must have one row, not {len(rows)}; run `hgrkit repair`, or restore a backup."
             )
         return rows[0]
 
+    def _write(self, connection: sqlite3.Connection, verb: str, sealed: Sequence[tuple[Value, ...]]) -> None:
+        places = ", ".join("?" * (len(self.columns) + 1))
+        connection.executemany(f"{verb} INTO {self.name} VALUES ({places})", sealed)
+
+    @cached_property
+    def _types(self) -> frozenset[tuple[type, ...]]:
+        """The types that a row's values may have; SQLite itself takes any."""
+        kinds = ("INTEGER NOT NULL", *self.types.values())
+        allowed = [(_PYTHON[kind.split()[0]], *(() if "NOT NULL" in kind else (type(None),))) for kind in kinds]
+        return frozenset(product(*allowed))
+
     def _digest(self, row: Sequence[Value]) -> bytes:
         return hashlib.sha256(b"".join((self.name.encode(), *map(_canonical, row)))).digest()
+
+
+_DOUBLE = struct.Struct("<d")
 
 
 def _canonical(value: Value) -> bytes:
@@ -92,7 +173,7 @@ def _canonical(value: Value) -> bytes:
     if isinstance(value, int):
         return b"i%d;" % value
     if isinstance(value, float):
-        return b"f" + struct.pack("<d", value)
+        return b"f" + _DOUBLE.pack(value)
     content = value.encode() if isinstance(value, str) else value
     return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content)
 
@@ -101,10 +182,18 @@ _TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGE
 
 MANIFEST: Final = SealedTable("manifest", {"body": _TEXT})
 
-# The version committed last: a random token that no other history shares, what has to be found, and the number
-# that the next row of any table takes.
+# The version committed last: a random token that no other history shares, what has to be found, the number that
+# the next row of any table takes, and the sum of the rows of videos, segments and clips.
 HEAD: Final = SealedTable(
-    "head", {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER}
+    "head",
+    {
+        "version": _INTEGER,
+        "token": _TEXT,
+        "videos": _INTEGER,
+        "clips": _INTEGER,
+        "next_id": _INTEGER,
+        "rows": _BLOB,
+    },
 )
 
 # A path is the file system's bytes; metadata is JSON.
@@ -135,7 +224,6 @@ SEGMENTS: Final = SealedTable(
     },
 )
 
-# `removed_in` is the tombstone: the version from which a clip is gone.
 CLIPS: Final = SealedTable(
     "clips",
     {
@@ -147,11 +235,22 @@ CLIPS: Final = SealedTable(
         "segment_row": _INTEGER,
         "first_frame": _INTEGER,
         "frames": _INTEGER,
-        "removed_in": "INTEGER",
     },
 )
 
+CLIP_INDEX: Final = "CREATE INDEX clips_of_video ON clips (video_id)"
+
 SCHEMA: Final = (
     *(table.definition for table in (MANIFEST, HEAD, VIDEOS, SEGMENTS, CLIPS)),
-    "CREATE INDEX clips_of_video ON clips (video_id)",
+    CLIP_INDEX,
 )
+
+# Format 1 had no sum, and marked the clips of removed videos with the version that removed them.
+HEAD_1: Final = SealedTable("head", {name: kind for name, kind in HEAD.types.items() if name != "rows"})
+CLIPS_1: Final = SealedTable("clips", {**CLIPS.types, "removed_in": "INTEGER"})
+
+SCHEMAS: Final[Mapping[int, tuple[str, ...]]] = {
+    1: (*(table.definition for table in (MANIFEST, HEAD_1, VIDEOS, SEGMENTS, CLIPS_1)), CLIP_INDEX),
+    2: SCHEMA,
+}
+"""By format version, the statements that made every library of that format."""

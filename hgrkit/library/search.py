@@ -115,6 +115,36 @@ class ClipSearch:
             done += part.shape[1]
         return scores
 
+    def pair_scores(
+        self,
+        videos: npt.NDArray[np.int64],
+        queries: Sequence[QueryEmbeddings],
+        settings: Sequence[SearchSettings],
+    ) -> Float32:
+        """One score a query, by the best clip of the one video that it is asked of; exact.
+
+        Args:
+            videos: [C] each query's video, by its position in the snapshot; one that has clips.
+            queries: C queries.
+            settings: S ways to score.
+
+        Returns:
+            float32 [S, C].
+
+        Raises:
+            ShapeError: if a query does not have the library's embedding size.
+            DamagedLibraryError: if stored embeddings are not what was written.
+        """
+        self._check(queries)
+        scores = np.empty((len(settings), len(queries)), np.float32)
+        for video in np.unique(videos):
+            asked = np.flatnonzero(videos == video)
+            clips = self._all_clips().take(np.flatnonzero(self._snapshot.clip_videos == video))
+            for row, setting in enumerate(settings):
+                parts = clips.scores([queries[place] for place in asked.tolist()], setting)
+                scores[row, asked] = np.concatenate([part.max(axis=0) for part in parts])
+        return scores
+
     def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
         for query in queries:
             if query.event.size != self._embed_dim:

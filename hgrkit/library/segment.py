@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save
 
-from hgrkit.errors import DamagedLibraryError, ShapeError
+from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.library.atomic_file import write_atomically
 from hgrkit.library.records import ClipEmbeddings, Float32
+from hgrkit.library.tensor_file import Data, TensorFile, damaged, read_file, tensor_header
 
-__all__ = ["BLOCK_BYTES", "Segment", "SegmentRecord", "write_segment"]
+__all__ = [
+    "BLOCK_BYTES",
+    "Segment",
+    "SegmentRecord",
+    "describe_segment",
+    "segment_metadata",
+    "segment_tensors",
+    "write_segment",
+]
+
+Chunk = Data | memoryview
 
 BLOCK_BYTES = 1 << 20
 """Bytes under one SHA-256."""
 
 _DIGEST_BYTES = 32
-_MAPPED_FROM = 32 << 20
 
 
 @attrs.frozen(kw_only=True)
@@ -48,37 +55,72 @@ class SegmentRecord:
     digests: bytes
 
 
-def write_segment(path: Path, clips: Sequence[ClipEmbeddings]) -> SegmentRecord:
-    """Write clips end to end as float16, durably.
+def write_segment(path: Path, clips: Sequence[ClipEmbeddings], *, embed_dim: int, commit: str) -> SegmentRecord:
+    """Write clips end to end as float16, with the commit record of which they are a part, durably.
+
+    Args:
+        path: the file, which is not there yet.
+        clips: V clips; without any the tensors are empty.
+        embed_dim: D of the clips.
+        commit: the commit record, a line of JSON.
 
     Raises:
         ShapeError: if a value is too large for float16.
+        ConfigError: if the commit record is too long.
         OSError: if the disk is full or fails.
     """
-    content = save(
-        {
-            "event": _half(np.stack([clip.event for clip in clips])),
-            "action": _half(np.concatenate([clip.action for clip in clips])),
-            "entity": _half(np.concatenate([clip.entity for clip in clips])),
-            "times_s": np.concatenate([clip.times_s for clip in clips]),
-        },
-        metadata={"format": "hgrkit-segment", "version": "1"},
-    )
-    write_atomically(path, content)
+    tensors = {
+        "times_s": np.concatenate([np.empty(0), *(clip.times_s for clip in clips)]).astype("<f8"),
+        "event": _half([clip.event[None] for clip in clips], embed_dim),
+        "action": _half([clip.action for clip in clips], embed_dim),
+        "entity": _half([clip.entity for clip in clips], embed_dim),
+    }
+    try:
+        header = tensor_header(tensors, segment_metadata(tensors, commit))
+    except ValueError as error:
+        raise ConfigError(f"the commit is too large: {error}; commit fewer videos at once.") from error
+    chunks: list[Chunk] = [header, *(tensor.data.cast("B") for tensor in tensors.values() if tensor.size)]
+    write_atomically(path, *chunks)
+    return describe_segment(path.name, chunks, clips=len(clips), frames=len(tensors["times_s"]))
+
+
+def segment_metadata(tensors: Mapping[str, npt.NDArray[Any]], commit: str) -> dict[str, str]:
+    """What a segment says of itself beside its tensors; the digest covers commit record and tensors, in order."""
+    digest = hashlib.sha256(commit.encode())
+    for tensor in tensors.values():
+        if tensor.size:
+            digest.update(tensor.data.cast("B"))
+    return {"format": "hgrkit-segment", "version": "2", "commit": commit, "digest": digest.hexdigest()}
+
+
+def segment_tensors(file: TensorFile, *, clips: int, frames: int, embed_dim: int) -> dict[str, npt.NDArray[Any]]:
+    """The four tensors of a segment, in the order in which they are written.
+
+    Raises:
+        ValueError: if one is missing or of another shape or type.
+    """
+    return {
+        "times_s": file.tensor("times_s", (frames,), "F64"),
+        "event": file.tensor("event", (clips, embed_dim), "F16"),
+        "action": file.tensor("action", (frames, embed_dim), "F16"),
+        "entity": file.tensor("entity", (frames, embed_dim), "F16"),
+    }
+
+
+def describe_segment(file: str, chunks: Sequence[Chunk], *, clips: int, frames: int) -> SegmentRecord:
+    """What the database is to say of a segment's content, which comes in chunks."""
     return SegmentRecord(
-        file=path.name,
-        clips=len(clips),
-        frames=sum(clip.num_frames for clip in clips),
-        num_bytes=len(content),
+        file=file,
+        clips=clips,
+        frames=frames,
+        num_bytes=sum(memoryview(chunk).nbytes for chunk in chunks),
         block_bytes=BLOCK_BYTES,
-        digests=_block_digests(content, BLOCK_BYTES),
+        digests=_block_digests(chunks, BLOCK_BYTES),
     )
 
 
 class Segment:
     """A segment opened for reading: its four tensors, float16 as they are on disk.
-
-    Small files are read, so that thousands of them hold no descriptors; large ones are mapped.
 
     Attributes:
         event: [V, D] float16.
@@ -97,12 +139,13 @@ class Segment:
         data = self._read(record)
         self._check_blocks(data, record)
         try:
-            self.event = _tensor(data, "event", (record.clips, embed_dim), "F16")
-            self.action = _tensor(data, "action", (record.frames, embed_dim), "F16")
-            self.entity = _tensor(data, "entity", (record.frames, embed_dim), "F16")
-            self.times_s = _tensor(data, "times_s", (record.frames,), "F64")
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise self._damaged(str(error)) from error
+            tensors = segment_tensors(
+                TensorFile.parse(data), clips=record.clips, frames=record.frames, embed_dim=embed_dim
+            )
+        except ValueError as error:
+            raise damaged(path, str(error)) from error
+        self.event, self.action, self.entity = tensors["event"], tensors["action"], tensors["entity"]
+        self.times_s = tensors["times_s"]
 
     def clip(self, row: int, frames: slice, *, start_s: float, end_s: float) -> ClipEmbeddings:
         """One clip, as float32: its row in `event` and its frames in the other tensors."""
@@ -115,57 +158,43 @@ class Segment:
             entity=self.entity[frames],
         )
 
-    def _read(self, record: SegmentRecord) -> bytes | mmap.mmap:
-        try:
-            with self._path.open("rb") as file:
-                size = file.seek(0, 2)
-                if size != record.num_bytes:
-                    raise self._damaged(f"it has {size} bytes instead of {record.num_bytes}")
-                if size >= max(_MAPPED_FROM, 1):
-                    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                file.seek(0)
-                return file.read()
-        except FileNotFoundError:
-            raise self._damaged("it is missing") from None
-        except OSError as error:
-            raise self._damaged(f"it cannot be read ({error.strerror})") from error
+    def _read(self, record: SegmentRecord) -> Data:
+        data = read_file(self._path, num_bytes=record.num_bytes)
+        if record.block_bytes < 1:
+            raise damaged(self._path, f"its blocks are said to have {record.block_bytes} bytes")
+        return data
 
-    def _check_blocks(self, data: bytes | mmap.mmap, record: SegmentRecord) -> None:
-        digests = _block_digests(data, record.block_bytes)
+    def _check_blocks(self, data: Data, record: SegmentRecord) -> None:
+        digests = _block_digests([data], record.block_bytes)
         for start in range(0, max(len(digests), len(record.digests)), _DIGEST_BYTES):
             part = slice(start, start + _DIGEST_BYTES)
             if digests[part] != record.digests[part]:
                 number = start // _DIGEST_BYTES
-                raise self._damaged(
-                    f"block {number}, from byte {number * record.block_bytes}, is not what was written"
+                raise damaged(
+                    self._path,
+                    f"block {number}, from byte {number * record.block_bytes}, is not what was written",
                 )
 
-    def _damaged(self, what: str) -> DamagedLibraryError:
-        return DamagedLibraryError(
-            f"{self._path} is damaged: {what}; restore it from a backup, or index its videos again."
-        )
+
+def _block_digests(chunks: Sequence[Chunk], block_bytes: int) -> bytes:
+    """One SHA-256 for each `block_bytes` of the chunks end to end."""
+    digests: list[bytes] = []
+    digest, left = hashlib.sha256(), block_bytes
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while view.nbytes:
+            digest.update(view[:left])
+            left, view = left - len(view[:left]), view[left:]
+            if not left:
+                digests.append(digest.digest())
+                digest, left = hashlib.sha256(), block_bytes
+    return b"".join([*digests, *([digest.digest()] if left < block_bytes else [])])
 
 
-def _block_digests(data: bytes | mmap.mmap, block_bytes: int) -> bytes:
-    view = memoryview(data)
-    starts = range(0, len(view), block_bytes)
-    return b"".join(hashlib.sha256(view[start : start + block_bytes]).digest() for start in starts)
-
-
-def _tensor(data: bytes | mmap.mmap, name: str, shape: tuple[int, ...], kind: str) -> npt.NDArray[Any]:
-    """One tensor of a safetensors file, without a copy."""
-    length = int.from_bytes(data[:8], "little")
-    entry = json.loads(data[8 : 8 + length])[name]
-    if entry["dtype"] != kind or tuple(entry["shape"]) != shape:
-        raise ValueError(f"its tensor {name} is {entry['dtype']} {entry['shape']} instead of {kind} {list(shape)}")
-    dtype = np.dtype({"F16": "<f2", "F64": "<f8"}[kind])
-    count = int(np.prod(shape))
-    return np.frombuffer(data, dtype, count=count, offset=8 + length + entry["data_offsets"][0]).reshape(shape)
-
-
-def _half(values: Float32) -> npt.NDArray[np.float16]:
+def _half(parts: Sequence[Float32], embed_dim: int) -> npt.NDArray[np.float16]:
+    values = np.concatenate([np.empty((0, embed_dim), np.float32), *parts])
     with np.errstate(over="ignore"):
-        half = values.astype(np.float16)
+        half = values.astype("<f2")
     if not np.isfinite(half).all():
         raise ShapeError(
             f"embeddings are stored as float16 and must stay below 65504, got {np.abs(values).max():g}; "

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,46 +14,45 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DamagedLibraryError
+from hgrkit.library.commit_log import SEGMENT_FOLDER, SEGMENT_NAME
+from hgrkit.library.format_1 import read_clips_of_format_1
+from hgrkit.library.head import read_head, read_manifest
+from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord
-from hgrkit.library.schema import CLIPS, HEAD, SEGMENTS, VIDEOS
+from hgrkit.library.schema import CLIPS, SEGMENTS, VIDEOS, RowSum
 from hgrkit.library.segment import Segment, SegmentRecord
 from hgrkit.library.store import Frames, Version
 from hgrkit.library.video_row import record_from_row
 
 __all__ = ["SEGMENT_FOLDER", "SEGMENT_NAME", "SegmentCache", "SqliteSnapshot", "read_snapshot"]
 
-SEGMENT_FOLDER = "segments"
-
-SEGMENT_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
-
 
 class SegmentCache:
-    """The segments that were opened, by number: a segment never changes, so every version shares it."""
+    """The segments that were opened, by what the database says of them: a segment never changes."""
 
-    def __init__(self, folder: Path, *, embed_dim: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder / SEGMENT_FOLDER
-        self._embed_dim = embed_dim
-        self._segments: dict[int, Segment] = {}
+        self._segments: dict[SegmentRecord, Segment] = {}
         self._lock = Lock()
 
-    def get(self, number: int, record: SegmentRecord) -> Segment:
+    def get(self, record: SegmentRecord, *, embed_dim: int) -> Segment:
         """The segment, opened and checked the first time.
 
         Raises:
             DamagedLibraryError: if its file is not what was written.
         """
         with self._lock:
-            if number not in self._segments:
+            if record not in self._segments:
                 if not SEGMENT_NAME.fullmatch(record.file):
                     raise DamagedLibraryError(f"{record.file!r} is no name of a segment in {self._folder}.")
-                self._segments[number] = Segment(self._folder / record.file, record, embed_dim=self._embed_dim)
-            return self._segments[number]
+                self._segments[record] = Segment(self._folder / record.file, record, embed_dim=embed_dim)
+            return self._segments[record]
 
-    def keep(self, numbers: set[int]) -> None:
+    def keep(self, records: Set[SegmentRecord]) -> None:
         """Let go of all other segments."""
         with self._lock:
-            for number in self._segments.keys() - numbers:
-                del self._segments[number]
+            for record in self._segments.keys() - records:
+                del self._segments[record]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -81,11 +79,12 @@ class SqliteSnapshot:
     """What `read_snapshot` found; implements `hgrkit.library.store.Snapshot`."""
 
     version: Version
+    manifest: Manifest
     videos: tuple[VideoRecord, ...]
+    video_numbers: tuple[int, ...]
     _table: _ClipTable
     _segments: Mapping[int, SegmentRecord]
     _cache: SegmentCache
-    _embed_dim: int
 
     @property
     def clip_keys(self) -> npt.NDArray[np.int64]:
@@ -97,9 +96,14 @@ class SqliteSnapshot:
         """[V] positions in `videos`."""
         return self._table.videos
 
+    @property
+    def clip_frames(self) -> npt.NDArray[np.int64]:
+        """[V] how many frames each clip has."""
+        return self._table.num_frames
+
     def events(self) -> Float32:
         """[V, D] the event embeddings."""
-        events = np.empty((len(self._table.keys), self._embed_dim), np.float32)
+        events = np.empty((len(self._table.keys), self.manifest.embed_dim), np.float32)
         order = np.argsort(self._table.segments, kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(self._table.segments[order])) + 1):
             if rows.size:
@@ -128,33 +132,39 @@ class SqliteSnapshot:
         )
 
     def _segment(self, number: int) -> Segment:
-        return self._cache.get(number, self._segments[number])
+        return self._cache.get(self._segments[number], embed_dim=self.manifest.embed_dim)
 
 
-def read_snapshot(connection: sqlite3.Connection, *, cache: SegmentCache, embed_dim: int) -> SqliteSnapshot:
-    """Read what is committed and check that nothing of it is missing.
+def read_snapshot(connection: sqlite3.Connection, cache: SegmentCache) -> SqliteSnapshot:
+    """Read what is committed, in any format that we know, and check that nothing of it is missing.
 
     Raises:
-        DamagedLibraryError: if rows are changed, lost, or point to nothing.
+        DamagedLibraryError: if rows are changed, lost, stale or surplus, or point to nothing.
     """
-    _, number, token, num_videos, num_clips, _ = HEAD.only(connection)
-    videos = list(VIDEOS.rows(connection, "1 ORDER BY path"))
-    segments = {row[0]: _segment_record(row) for row in SEGMENTS.rows(connection)}
-    clips = list(CLIPS.rows(connection, "removed_in IS NULL"))
-    if (len(videos), len(clips)) != (num_videos, num_clips):
+    head, manifest, total = read_head(connection), read_manifest(connection), RowSum()
+    videos = list(VIDEOS.rows(connection, "1 ORDER BY path", total=total))
+    segments = {row[0]: _segment_record(row) for row in SEGMENTS.rows(connection, total=total)}
+    if head.rows is None:
+        clips = read_clips_of_format_1(connection, segments)
+    else:
+        clips = list(CLIPS.rows(connection, total=total))
+        if total.content != head.rows:
+            raise _incomplete("some of its rows are lost, stale or surplus")
+    if (len(videos), len(clips)) != (head.videos, head.clips):
         raise _incomplete(
-            f"{len(videos)} videos and {len(clips)} clips are there instead of {num_videos} and {num_clips}"
+            f"{len(videos)} videos and {len(clips)} clips are there instead of {head.videos} and {head.clips}"
         )
-    _check_references(connection, videos, segments, clips)
+    _check_references(videos, segments, clips)
     places = {row[0]: place for place, row in enumerate(videos)}
-    cache.keep({row[5] for row in clips})
+    cache.keep({segments[number] for number in {row[5] for row in clips}})
     return SqliteSnapshot(
-        version=Version(number, token),
+        version=head.version,
+        manifest=manifest,
         videos=tuple(map(record_from_row, videos)),
+        video_numbers=tuple(row[0] for row in videos),
         table=_clip_table(clips, places),
         segments=segments,
         cache=cache,
-        embed_dim=embed_dim,
     )
 
 
@@ -166,21 +176,16 @@ def _segment_record(row: tuple[Any, ...]) -> SegmentRecord:
 
 
 def _check_references(
-    connection: sqlite3.Connection,
-    videos: list[tuple[Any, ...]],
-    segments: Mapping[int, SegmentRecord],
-    clips: list[tuple[Any, ...]],
+    videos: list[tuple[Any, ...]], segments: Mapping[int, SegmentRecord], clips: list[tuple[Any, ...]]
 ) -> None:
-    """Every video has its clips, every clip its frames, every segment a row, living or not, for each clip."""
+    """Every video has its clips, every clip its frames."""
     if Counter(row[1] for row in clips) != Counter({row[0]: row[8] for row in videos if row[8]}):
         raise _incomplete("clips of some video are missing")
-    for _, _, _, _, _, segment, segment_row, first_frame, frames, _ in clips:
+    for _, _, _, _, _, segment, segment_row, first_frame, frames in clips:
         record = segments.get(segment)
-        if record is None or segment_row >= record.clips or first_frame + frames > record.frames:
+        ordered = segment_row >= 0 and first_frame >= 0 and frames >= 1
+        if not ordered or record is None or segment_row >= record.clips or first_frame + frames > record.frames:
             raise _incomplete(f"a clip points behind the end of segment {segment}")
-    written = dict(connection.execute("SELECT segment_id, COUNT(*) FROM clips GROUP BY segment_id"))
-    if written != {number: record.clips for number, record in segments.items()}:
-        raise _incomplete("clips of some segment are missing")
 
 
 def _clip_table(clips: list[tuple[Any, ...]], places: Mapping[int, int]) -> _ClipTable:
@@ -199,4 +204,6 @@ def _clip_table(clips: list[tuple[Any, ...]], places: Mapping[int, int]) -> _Cli
 
 
 def _incomplete(what: str) -> DamagedLibraryError:
-    return DamagedLibraryError(f"the library's database is damaged: {what}; restore the library from a backup.")
+    return DamagedLibraryError(
+        f"the library's database is damaged: {what}; run `hgrkit repair`, or restore a backup."
+    )

@@ -1,83 +1,65 @@
-"""The default store: SQLite holds the truth, immutable segment files hold the embeddings."""
+"""The default store: segments are the log of commits and hold the embeddings, SQLite is their index."""
 
 from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
-from typing import Literal
+from typing import Literal, TypeVar
 
-from hgrkit.errors import (
-    ConfigError,
-    DamagedLibraryError,
-    LibraryError,
-    LibraryExistsError,
-    LibraryNotFoundError,
-    ShapeError,
-)
-from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_folder
-from hgrkit.library.change import Change, first_head
-from hgrkit.library.database import (
-    DATABASE_FILE,
-    create_database,
-    open_for_writing,
-    read_database,
-    transaction,
-    translated_errors,
-)
+import attrs
+
+from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryExistsError, LibraryNotFoundError
+from hgrkit.library.atomic_file import TEMPORARY_SUFFIX
+from hgrkit.library.change import make_tables
+from hgrkit.library.commit_log import CommitLog
+from hgrkit.library.database import DATABASE_FILE, create_database, read_database, translated_errors
+from hgrkit.library.draft import find_video
+from hgrkit.library.head import Head, read_head, read_manifest
 from hgrkit.library.lock import LOCK_FILE, WriterLock
-from hgrkit.library.manifest import Manifest
+from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import VideoRecord
-from hgrkit.library.schema import HEAD, MANIFEST, SEGMENTS, VIDEOS
-from hgrkit.library.segment import SegmentRecord, write_segment
-from hgrkit.library.snapshot import SEGMENT_FOLDER, SEGMENT_NAME, SegmentCache, SqliteSnapshot, read_snapshot
-from hgrkit.library.store import Entry, Version
-from hgrkit.library.video_row import path_bytes, record_from_row, row_from_record
+from hgrkit.library.rules import check_entries
+from hgrkit.library.snapshot import SegmentCache, SqliteSnapshot, read_snapshot
+from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version
+from hgrkit.library.writer import Writer
 
 __all__ = ["Mode", "SqliteStore"]
 
 Mode = Literal["r", "w"]
+T = TypeVar("T")
 
 
 class SqliteStore:
-    """A folder with `library.sqlite`, `segments/*.safetensors` and, for writers, `writer.lock`.
-
-    A commit writes its segment durably first and then one SQL transaction. A crash in between leaves a
-    segment that no row names; the next writer deletes it.
-    """
+    """A folder with `library.sqlite`, `segments/*.safetensors` and, for writers, `writer.lock`."""
 
     def __init__(self, folder: Path, *, mode: Mode = "r") -> None:
-        """Open a library that exists.
+        """Open a library that exists; a writer brings it into order and into the newest format.
 
         Raises:
             LibraryNotFoundError: if there is none.
             LibraryLockedError: in mode `w`, if another process writes to it.
             LibraryMismatchError: if its format is a later one.
             DamagedLibraryError: if its database is not what was written.
+            LibraryError: in mode `w`, if it cannot be written.
         """
         self._database = folder / DATABASE_FILE
+        if not self._database.is_file() and CommitLog(folder).usage():
+            raise DamagedLibraryError(f"{self._database} is damaged: it is missing; run `hgrkit repair {folder}`.")
         if not self._database.is_file():
             raise LibraryNotFoundError(
                 f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
             )
         self._folder = folder
-        self._lock: WriterLock | None = None
-        self._writer: sqlite3.Connection | None = None
-        self._commits = Lock()
         self._closed = False
-        with translated_errors(folder):
-            self._lock = WriterLock(folder) if mode == "w" else None
+        self._cache = SegmentCache(folder)
+        self._writer = Writer(folder) if mode == "w" else None
         try:
-            if self._lock is not None:
-                self._writer = open_for_writing(self._database)
-                self._remove_orphans()
-            self._manifest = read_database(self._database, _read_manifest)
+            self._manifest = self._read(read_manifest)
         except BaseException:
             self.close()
             raise
-        self._cache = SegmentCache(folder, embed_dim=self._manifest.embed_dim)
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> SqliteStore:
@@ -87,52 +69,55 @@ class SqliteStore:
             LibraryExistsError: if the folder holds a library, or anything else.
             LibraryError: if it cannot be written.
         """
+        body = attrs.evolve(manifest, format_version=FORMAT_VERSION).to_json()
+        head = Head(version=Version(0, uuid.uuid4().hex))
         with translated_errors(folder):
             _require_vacant(folder)
             folder.mkdir(parents=True, exist_ok=True)
             with WriterLock(folder):
                 _require_vacant(folder)
-                create_database(folder / DATABASE_FILE, lambda connection: _fill(connection, manifest))
+                create_database(folder / DATABASE_FILE, lambda connection: make_tables(connection, body, head))
         return cls(folder, mode="w")
 
     @property
     def manifest(self) -> Manifest:
-        """What made the library."""
+        """What made the library, as of the version that was last looked at."""
         return self._manifest
 
     def version(self) -> Version:
         """The version committed last."""
-        self._require_open()
-        return read_database(self._database, _read_version)
+        return self._read(read_head).version
 
     def find(self, path: str) -> VideoRecord | None:
         """One video, by its path."""
-        self._require_open()
-        rows = read_database(
-            self._database, lambda connection: list(VIDEOS.rows(connection, "path = ?", (path_bytes(path),)))
-        )
-        return record_from_row(rows[0]) if rows else None
+        return self._read(lambda connection: find_video(connection, path))
 
     def snapshot(self) -> SqliteSnapshot:
         """The version committed last, read and checked."""
-        self._require_open()
-        dim = self._manifest.embed_dim
-        return read_database(
-            self._database, lambda connection: read_snapshot(connection, cache=self._cache, embed_dim=dim)
-        )
+        snapshot = self._read(lambda connection: read_snapshot(connection, self._cache))
+        self._manifest = snapshot.manifest
+        return snapshot
 
-    def commit(self, *, put: Sequence[Entry] = (), remove: Sequence[str] = ()) -> Version:
-        """Put and remove videos in one transaction."""
-        connection = self._require_writable()
-        _check_entries(put, self._manifest.embed_dim)
-        token = uuid.uuid4().hex
-        segment = self._write_segment(token, put)
-        with self._commits, translated_errors(self._database), transaction(connection):
-            change = Change(connection, token)
-            for path in [*remove, *(entry.record.path for entry in put)]:
-                change.remove(path)
-            change.put(put, segment)
-            return change.seal()
+    def commit(
+        self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
+    ) -> Version:
+        """Remove, rename and put videos: one segment, then one transaction."""
+        check_entries(put, self._manifest.embed_dim)
+        return self._require_writer().commit(put=put, remove=remove, rename=rename)
+
+    def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
+        """Make a snapshot the whole library, in new segments; old segments and freed pages go."""
+        version = self._require_writer().rewrite(snapshot, manifest)
+        self._manifest = self._read(read_manifest)
+        return version
+
+    def usage(self) -> Usage:
+        """The size of database and segments."""
+        with translated_errors(self._folder):
+            files = [path for path in self._folder.glob(DATABASE_FILE + "*") if path.is_file()]
+            segments = CommitLog(self._folder).usage()
+            num_bytes = sum(segments) + sum(path.stat().st_size for path in files)
+        return Usage(num_bytes=num_bytes, segments=len(segments))
 
     def close(self) -> None:
         """Close the database and let go of the writer's lock."""
@@ -140,39 +125,16 @@ class SqliteStore:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.release()
 
-    def _write_segment(self, token: str, put: Sequence[Entry]) -> SegmentRecord | None:
-        clips = [clip for entry in put for clip in entry.clips]
-        if not clips:
-            return None
-        segments = self._folder / SEGMENT_FOLDER
-        with translated_errors(segments):
-            if not segments.is_dir():
-                segments.mkdir()
-                sync_folder(self._folder)
-            return write_segment(segments / f"{token}.safetensors", clips)
-
-    def _remove_orphans(self) -> None:
-        """Delete what a crashed writer left: files that no row names."""
-        named = {
-            row[1] for row in read_database(self._database, lambda connection: list(SEGMENTS.rows(connection)))
-        }
-        with translated_errors(self._folder):
-            for path in (self._folder / SEGMENT_FOLDER).glob("*"):
-                written = SEGMENT_NAME.fullmatch(path.name.removesuffix(TEMPORARY_SUFFIX))
-                if written and path.name not in named:
-                    path.unlink()
-
-    def _require_open(self) -> None:
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:
             raise LibraryError(f"the library {self._folder} is closed; open it again.")
+        return read_database(self._database, read)
 
-    def _require_writable(self) -> sqlite3.Connection:
-        self._require_open()
-        if self._writer is None or self._lock is None or not self._lock.held:
+    def _require_writer(self) -> Writer:
+        if self._closed:
+            raise LibraryError(f"the library {self._folder} is closed; open it again.")
+        if self._writer is None:
             raise LibraryError(f"the library {self._folder} is open for reading only; open it with mode='w'.")
         return self._writer
 
@@ -188,35 +150,3 @@ def _require_vacant(folder: Path) -> None:
         raise LibraryExistsError(
             f"{folder} holds other files and no library; choose a folder that is empty or does not exist."
         )
-
-
-def _check_entries(put: Sequence[Entry], embed_dim: int) -> None:
-    if len({path_bytes(entry.record.path) for entry in put}) != len(put):
-        raise ConfigError("a commit puts a path twice; put each video once.")
-    for record, clips in ((entry.record, entry.clips) for entry in put):
-        row_from_record(0, record, len(clips))  # what cannot be stored is refused before anything is written
-        if (record.state == "indexed") != bool(clips):
-            raise ConfigError(
-                f"an indexed video needs at least one clip and a failed one has none; {record.path!r} is "
-                f"{record.state} with {len(clips)} clips."
-            )
-        sizes = {clip.event.size for clip in clips} - {embed_dim}
-        if sizes:
-            raise ShapeError(f"clips of {record.path!r} have embed_dim {min(sizes)}, the library has {embed_dim}.")
-
-
-def _fill(connection: sqlite3.Connection, manifest: Manifest) -> None:
-    MANIFEST.put(connection, [(1, manifest.to_json())])
-    HEAD.put(connection, [first_head(uuid.uuid4().hex)])
-
-
-def _read_manifest(connection: sqlite3.Connection) -> Manifest:
-    try:
-        return Manifest.from_json(MANIFEST.only(connection)[1])
-    except (ValueError, TypeError) as error:
-        raise DamagedLibraryError(f"the library's manifest is damaged: {error}.") from error
-
-
-def _read_version(connection: sqlite3.Connection) -> Version:
-    _, number, token, *_ = HEAD.only(connection)
-    return Version(number, token)

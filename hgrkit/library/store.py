@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord
 
-__all__ = ["Entry", "Snapshot", "Store", "Version"]
+__all__ = ["Entry", "Rename", "Snapshot", "Store", "Usage", "Version"]
 
 Frames = npt.NDArray[np.floating[Any]]
 
@@ -38,12 +38,43 @@ class Entry:
     clips: Sequence[ClipEmbeddings] = ()
 
 
+@attrs.frozen
+class Rename:
+    """A video that goes on as another record, its clips untouched: a file that was moved, or only touched.
+
+    Attributes:
+        path: the video as the store knows it.
+        record: what it is from now on, of the same state; its path may be the same or another.
+    """
+
+    path: str
+    record: VideoRecord
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What a store takes.
+
+    Attributes:
+        num_bytes: of all its files.
+        segments: files of embeddings.
+    """
+
+    num_bytes: int
+    segments: int
+
+
 class Snapshot(Protocol):
     """One committed version, which later commits never change; safe for threads."""
 
     @property
     def version(self) -> Version:
         """Which version this is."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest:
+        """What made this version."""
         ...
 
     @property
@@ -62,6 +93,11 @@ class Snapshot(Protocol):
     @property
     def clip_videos(self) -> npt.NDArray[np.int64]:
         """[V] for each clip the position of its video in `videos`."""
+        ...
+
+    @property
+    def clip_frames(self) -> npt.NDArray[np.int64]:
+        """[V] for each clip the number of its frames."""
         ...
 
     def events(self) -> Float32:
@@ -111,16 +147,42 @@ class Store(Protocol):
         """The version committed last."""
         ...
 
-    def commit(self, *, put: Sequence[Entry] = (), remove: Sequence[str] = ()) -> Version:
-        """Put and remove videos, all of it or nothing; durable when this returns.
+    def commit(
+        self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
+    ) -> Version:
+        """Remove, rename and put videos, in this order, all of it or nothing; durable when this returns.
 
         A video that is put again replaces its old row and clips; removing a path that is not there does nothing.
+        Renames happen at once, so that two videos may swap paths; who has a path that another gets is replaced.
 
         Raises:
-            LibraryError: if the store is closed or open for reading only, or the disk fails.
+            LibraryError: if the store is closed or open for reading only, or the disk fails; nothing is then
+                changed, and the store can be used as before.
             ShapeError: if a clip does not have the library's embedding size.
-            ConfigError: if an indexed video has no clip, a failed one has some, or a path is put twice.
+            ConfigError: if an indexed video has no clip, a failed one has some, a path is put twice, or what is to
+                be renamed is not there or of another state.
         """
+        ...
+
+    def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
+        """Make a snapshot the whole library in one commit, written end to end; the space of all else is freed.
+
+        Clips of the store's own last version, which `None` stands for, keep their keys. Older snapshots of this
+        store may no longer be readable afterwards: a `DamagedLibraryError` then says so.
+
+        Args:
+            snapshot: what to keep: of this store, or of another one.
+            manifest: what made the library from now on; by default what made the snapshot.
+
+        Raises:
+            LibraryError: as `commit` does.
+            DamagedLibraryError: if the snapshot is not what was written.
+            ShapeError: if the manifest has another embedding size than the snapshot.
+        """
+        ...
+
+    def usage(self) -> Usage:
+        """How much disk the store takes, caches left out."""
         ...
 
     def close(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hgrkit.errors import ConfigError
+from hgrkit.errors import ConfigError, DamagedLibraryError
 from hgrkit.library.records import VideoRecord
 from hgrkit.library.schema import Value
 
-__all__ = ["path_bytes", "record_from_row", "row_from_record"]
+__all__ = ["path_bytes", "record_from_row", "row_from_record", "stored_record"]
+
+_INTEGERS = 1 << 63
 
 
 def path_bytes(path: str) -> bytes:
@@ -32,8 +34,15 @@ def row_from_record(number: int, record: VideoRecord, clips: int) -> tuple[Value
     """
     try:
         metadata = json.dumps(dict(record.metadata), sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the metadata of {record.path!r} is no JSON object: {error}.") from error
+    for name in ("size", "mtime_ns"):
+        if not -_INTEGERS <= getattr(record, name) < _INTEGERS:
+            raise ConfigError(f"the {name} of {record.path!r} cannot be stored: {getattr(record, name)}.")
+    try:
+        record.content.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"the content hash of {record.path!r} cannot be stored: {error.reason}.") from error
     return (
         number,
         path_bytes(record.path),
@@ -49,16 +58,32 @@ def row_from_record(number: int, record: VideoRecord, clips: int) -> tuple[Value
 
 
 def record_from_row(row: tuple[Any, ...]) -> VideoRecord:
-    """The record of a row whose digest was checked."""
-    _, path, content, size, mtime_ns, state, reason, duration_s, clips, metadata = row
-    return VideoRecord(
-        path=path.decode("utf-8", "surrogateescape"),
-        content=content,
-        size=size,
-        mtime_ns=mtime_ns,
-        state=state,
-        reason=reason,
-        duration_s=duration_s,
-        clips=clips,
-        metadata=json.loads(metadata),
-    )
+    """The record of a row whose digest was checked.
+
+    Raises:
+        DamagedLibraryError: if the row holds what no record does; whoever wrote it sealed it all the same.
+    """
+    number, path, content, size, mtime_ns, state, reason, duration_s, clips, metadata = row
+    try:
+        return VideoRecord(
+            path=path.decode("utf-8", "surrogateescape"),
+            content=content,
+            size=size,
+            mtime_ns=mtime_ns,
+            state=state,
+            reason=reason,
+            duration_s=duration_s,
+            clips=clips,
+            metadata=dict(json.loads(metadata)),
+        )
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedLibraryError(f"row {number} of table videos is no video: {error}.") from error
+
+
+def stored_record(record: VideoRecord, *, clips: int) -> VideoRecord:
+    """The record as it comes back once it was stored.
+
+    Raises:
+        ConfigError: if it cannot be stored.
+    """
+    return record_from_row(row_from_record(0, record, clips))

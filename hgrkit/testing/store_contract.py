@@ -10,72 +10,52 @@ from pathlib import Path
 import numpy as np
 
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
-from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import ClipEmbeddings, VideoRecord
-from hgrkit.library.store import Entry, Snapshot, Store
+from hgrkit.library.records import VideoRecord
+from hgrkit.library.store import Entry, Rename
+from hgrkit.testing.store_change_contract import StoreChangeContract
+from hgrkit.testing.store_sample import (
+    EMBED_DIM,
+    check,
+    clips_of,
+    constant_clip,
+    failed,
+    huge_clip,
+    random_clip,
+    record,
+    refuses,
+    rounded,
+    same,
+)
 
 __all__ = ["StoreContract", "random_clip"]
 
-EMBED_DIM = 8
 
-
-def random_clip(seed: int, *, frames: int = 3, embed_dim: int = EMBED_DIM) -> ClipEmbeddings:
-    """A clip of `frames` seconds with random embeddings."""
-    random = np.random.default_rng(seed)
-    return ClipEmbeddings(
-        start_s=0.0,
-        end_s=float(frames),
-        times_s=np.arange(frames) + 0.5,
-        event=random.normal(size=embed_dim),
-        action=random.normal(size=(frames, embed_dim)),
-        entity=random.normal(size=(frames, embed_dim)),
-    )
-
-
-class StoreContract:
+class StoreContract(StoreChangeContract):
     """Inherit, name the class `Test...`, and say how a store is made and opened again.
 
     Every test gets an empty folder of its own from pytest's `tmp_path`.
     """
 
-    manifest = Manifest(
-        model="contract",
-        model_fingerprint="model-1",
-        frame_encoder="contract",
-        frame_encoder_fingerprint="frames-1",
-        sampling="uniform:20",
-        clip_seconds=None,
-        embed_dim=EMBED_DIM,
-    )
-
-    def create(self, folder: Path, manifest: Manifest) -> Store:
-        """A new store in a folder that does not exist, open for writing."""
-        raise NotImplementedError
-
-    def reopen(self, folder: Path, *, write: bool) -> Store:
-        """A store that was made before."""
-        raise NotImplementedError
-
     def test_a_new_store_is_empty_and_knows_its_manifest(self, tmp_path: Path) -> None:
         store = self.create(tmp_path / "lib", self.manifest)
         snapshot = store.snapshot()
-        _check(store.manifest == self.manifest, "the manifest must come back")
-        _check(snapshot.videos == () and snapshot.events().shape == (0, EMBED_DIM), "a new store must be empty")
+        check(store.manifest == self.manifest, "the manifest must come back")
+        check(snapshot.videos == () and snapshot.events().shape == (0, EMBED_DIM), "a new store must be empty")
         store.close()
 
     def test_embeddings_come_back_rounded_to_float16(self, tmp_path: Path) -> None:
         clips = [random_clip(1, frames=1), random_clip(2, frames=5)]
         store = self.create(tmp_path / "lib", self.manifest)
-        store.commit(put=[Entry(_record("a.mp4"), clips)])
+        store.commit(put=[Entry(record("a.mp4"), clips)])
         store.close()
         store = self.reopen(tmp_path / "lib", write=False)
         snapshot = store.snapshot()
         for stored, given in zip(snapshot.clips([0, 1]), clips, strict=True):
-            _check((stored.start_s, stored.end_s) == (given.start_s, given.end_s), "clip times must come back")
-            _same(stored.times_s, given.times_s)
+            check((stored.start_s, stored.end_s) == (given.start_s, given.end_s), "clip times must come back")
+            same(stored.times_s, given.times_s)
             for name in ("event", "action", "entity"):
-                _same(getattr(stored, name), _rounded(getattr(given, name)))
-        _same(snapshot.events(), _rounded(np.stack([clip.event for clip in clips])))
+                same(getattr(stored, name), rounded(getattr(given, name)))
+        same(snapshot.events(), rounded(np.stack([clip.event for clip in clips])))
         store.close()
 
     def test_records_come_back_with_every_field(self, tmp_path: Path) -> None:
@@ -97,83 +77,81 @@ class StoreContract:
         store.close()
         store = self.reopen(tmp_path / "lib", write=False)
         found = store.find(strange)
-        _check(found is not None and found.path == strange and found.state == "failed", "the path must come back")
-        _check(found is not None and (found.size, found.mtime_ns) == (2**40, -5), "numbers must come back")
-        _check(store.find("a.mp4") == indexed, "the record must come back")
-        _check(store.find("b.mp4") is None, "what was never put must not be found")
+        check(found is not None and found.path == strange and found.state == "failed", "the path must come back")
+        check(found is not None and (found.size, found.mtime_ns) == (2**40, -5), "numbers must come back")
+        check(store.find("a.mp4") == indexed, "the record must come back")
+        check(store.find("b.mp4") is None, "what was never put must not be found")
         store.close()
 
     def test_videos_are_in_the_order_of_their_paths_and_clips_in_theirs(self, tmp_path: Path) -> None:
         store = self.create(tmp_path / "lib", self.manifest)
         for number, path in enumerate(["c", "a", "é", "b"]):
-            store.commit(
-                put=[Entry(_record(path), [random_clip(number, frames=1), random_clip(number, frames=2)])]
-            )
+            store.commit(put=[Entry(record(path), [random_clip(number, frames=1), random_clip(number, frames=2)])])
         snapshot = store.snapshot()
-        _check([video.path for video in snapshot.videos] == ["a", "b", "c", "é"], "videos must be in order")
-        _same(snapshot.clip_videos, np.repeat(np.arange(4), 2))
-        _check([clip.num_frames for clip in snapshot.clips(range(8))] == [1, 2] * 4, "clips must be in order")
+        check([video.path for video in snapshot.videos] == ["a", "b", "c", "é"], "videos must be in order")
+        same(snapshot.clip_videos, np.repeat(np.arange(4), 2))
+        check([clip.num_frames for clip in snapshot.clips(range(8))] == [1, 2] * 4, "clips must be in order")
         store.close()
 
     def test_putting_a_path_again_replaces_its_clips_in_one_version(self, tmp_path: Path) -> None:
         store = self.create(tmp_path / "lib", self.manifest)
         store.commit(
-            put=[Entry(_record("a"), [random_clip(1), random_clip(2)]), Entry(_record("b"), [random_clip(3)])]
+            put=[Entry(record("a"), [random_clip(1), random_clip(2)]), Entry(record("b"), [random_clip(3)])]
         )
         before = store.snapshot()
-        store.commit(put=[Entry(_record("a", content="new"), [random_clip(4)])])
+        store.commit(put=[Entry(record("a", content="new"), [random_clip(4)])])
         after = store.snapshot()
-        _check(after.version.number == before.version.number + 1, "a replacement must be one commit")
-        _check([video.content for video in after.videos] == ["new", ""], "the record must be the new one")
-        _check(_clips_of(after, "a") == 1 and _clips_of(after, "b") == 1, "old clips must be gone")
-        _same(after.events(), _rounded(np.stack([random_clip(4).event, random_clip(3).event])))
+        check(after.version.number == before.version.number + 1, "a replacement must be one commit")
+        check([video.content for video in after.videos] == ["new", ""], "the record must be the new one")
+        check(clips_of(after, "a") == 1 and clips_of(after, "b") == 1, "old clips must be gone")
+        same(after.events(), rounded(np.stack([random_clip(4).event, random_clip(3).event])))
         kept, new = int(after.clip_keys[1]), int(after.clip_keys[0])
-        _check(kept == int(before.clip_keys[2]), "an untouched clip must keep its key")
-        _check(new not in before.clip_keys, "a new clip must take a new key")
+        check(kept == int(before.clip_keys[2]), "an untouched clip must keep its key")
+        check(new not in before.clip_keys, "a new clip must take a new key")
         store.close()
 
     def test_an_indexed_video_may_become_a_failed_one_and_back(self, tmp_path: Path) -> None:
         store = self.create(tmp_path / "lib", self.manifest)
-        for record, clips in (
-            (_record("a"), [random_clip(1)]),
-            (_failed("a"), []),
-            (_record("a"), [random_clip(2), random_clip(3)]),
+        for given, clips in (
+            (record("a"), [random_clip(1)]),
+            (failed("a"), []),
+            (record("a"), [random_clip(2), random_clip(3)]),
         ):
-            store.commit(put=[Entry(record, clips)])
+            store.commit(put=[Entry(given, clips)])
             found = store.find("a")
-            _check(
-                found is not None and (found.state, found.clips) == (record.state, len(clips)), "state must follow"
+            check(
+                found is not None and (found.state, found.clips) == (given.state, len(clips)), "state must follow"
             )
-            _check(len(store.snapshot().clip_keys) == len(clips), "clips must follow")
+            check(len(store.snapshot().clip_keys) == len(clips), "clips must follow")
         store.close()
 
     def test_removed_videos_are_gone_and_may_come_back(self, tmp_path: Path) -> None:
         store = self.create(tmp_path / "lib", self.manifest)
-        store.commit(put=[Entry(_record(path), [random_clip(1)]) for path in "abc"])
+        store.commit(put=[Entry(record(path), [random_clip(1)]) for path in "abc"])
         store.commit(remove=["a", "c", "never there"])
-        _check([video.path for video in store.snapshot().videos] == ["b"], "only b must be left")
-        store.commit(put=[Entry(_record("a"), [random_clip(5)])])
-        _same(store.snapshot().events()[0], _rounded(random_clip(5).event))
+        check([video.path for video in store.snapshot().videos] == ["b"], "only b must be left")
+        store.commit(put=[Entry(record("a"), [random_clip(5)])])
+        same(store.snapshot().events()[0], rounded(random_clip(5).event))
         store.close()
 
     def test_a_commit_that_changes_nothing_is_no_new_version(self, tmp_path: Path) -> None:
         store = self.create(tmp_path / "lib", self.manifest)
         before = store.version()
-        _check(store.commit() == before and store.commit(remove=["x"]) == before, "the version must stay")
+        check(store.commit() == before and store.commit(remove=["x"]) == before, "the version must stay")
         store.close()
 
     def test_a_refused_commit_changes_nothing(self, tmp_path: Path) -> None:
         store = self.create(tmp_path / "lib", self.manifest)
-        store.commit(put=[Entry(_record("a"), [random_clip(1)])])
+        store.commit(put=[Entry(record("a"), [random_clip(1)])])
         version = store.version()
-        good = Entry(_record("b"), [random_clip(2)])
+        good = Entry(record("b"), [random_clip(2)])
         for bad in (
-            Entry(_record("c"), [random_clip(3, embed_dim=EMBED_DIM + 1)]),
-            Entry(_record("c")),
-            Entry(_failed("c"), [random_clip(3)]),
-            Entry(_record("b"), [random_clip(3)]),
-            Entry(_record("c"), [_huge_clip()]),
-            Entry(_record("c", metadata={"x": object()}), [random_clip(3)]),
+            Entry(record("c"), [random_clip(3, embed_dim=EMBED_DIM + 1)]),
+            Entry(record("c")),
+            Entry(failed("c"), [random_clip(3)]),
+            Entry(record("b"), [random_clip(3)]),
+            Entry(record("c"), [huge_clip()]),
+            Entry(record("c", metadata={"x": object()}), [random_clip(3)]),
         ):
             try:
                 store.commit(put=[good, bad], remove=["a"])
@@ -181,28 +159,28 @@ class StoreContract:
                 pass
             else:
                 raise AssertionError(f"{bad} must be refused")
-            _check(store.version() == version and len(store.snapshot().videos) == 1, "nothing may have changed")
+            check(store.version() == version and len(store.snapshot().videos) == 1, "nothing may have changed")
         store.close()
 
     def test_a_snapshot_never_changes_while_others_write(self, tmp_path: Path) -> None:
         writer = self.create(tmp_path / "lib", self.manifest)
-        writer.commit(put=[Entry(_record("a"), [random_clip(1)]), Entry(_record("b"), [random_clip(2)])])
+        writer.commit(put=[Entry(record("a"), [random_clip(1)]), Entry(record("b"), [random_clip(2)])])
         reader = self.reopen(tmp_path / "lib", write=False)
         snapshot = reader.snapshot()
-        writer.commit(put=[Entry(_record("a"), [random_clip(3)])])
+        writer.commit(put=[Entry(record("a"), [random_clip(3)])])
         writer.commit(remove=["b"])
-        _check([video.path for video in snapshot.videos] == ["a", "b"], "the old version must stay readable")
-        _same(snapshot.clips([0])[0].action, _rounded(random_clip(1).action))
-        _same(snapshot.clips([1])[0].action, _rounded(random_clip(2).action))
-        _check(reader.version() == writer.version() != snapshot.version, "a reader must notice new versions")
-        _check(len(reader.snapshot().videos) == 1, "a new snapshot must see them")
+        check([video.path for video in snapshot.videos] == ["a", "b"], "the old version must stay readable")
+        same(snapshot.clips([0])[0].action, rounded(random_clip(1).action))
+        same(snapshot.clips([1])[0].action, rounded(random_clip(2).action))
+        check(reader.version() == writer.version() != snapshot.version, "a reader must notice new versions")
+        check(len(reader.snapshot().videos) == 1, "a new snapshot must see them")
         writer.close()
         reader.close()
 
     def test_readers_in_threads_see_whole_versions_while_one_writes(self, tmp_path: Path) -> None:
         writer = self.create(tmp_path / "lib", self.manifest)
         reader = self.reopen(tmp_path / "lib", write=False)
-        writer.commit(put=[Entry(_record(path), [_constant_clip(0)]) for path in "ab"])
+        writer.commit(put=[Entry(record(path), [constant_clip(0)]) for path in "ab"])
         torn: list[str] = []
         done = threading.Event()
 
@@ -221,11 +199,11 @@ class StoreContract:
         for thread in threads:
             thread.start()
         for number in range(1, 20):
-            writer.commit(put=[Entry(_record(path), [_constant_clip(number)] * (number % 3 + 1)) for path in "ab"])
+            writer.commit(put=[Entry(record(path), [constant_clip(number)] * (number % 3 + 1)) for path in "ab"])
         done.set()
         for thread in threads:
             thread.join()
-        _check(not torn, f"readers saw half a version: {torn[:3]}")
+        check(not torn, f"readers saw half a version: {torn[:3]}")
         writer.close()
         reader.close()
 
@@ -234,67 +212,63 @@ class StoreContract:
 
         def write(name: str) -> None:
             for number in range(8):
-                writer.commit(put=[Entry(_record(f"{name}{number}"), [random_clip(number)])])
+                writer.commit(put=[Entry(record(f"{name}{number}"), [random_clip(number)])])
 
         threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        _check(writer.version().number == 24 and len(writer.snapshot().videos) == 24, "no commit may be lost")
+        check(writer.version().number == 24 and len(writer.snapshot().videos) == 24, "no commit may be lost")
         writer.close()
+
+    def test_what_was_committed_is_there_when_the_store_is_opened_again(self, tmp_path: Path) -> None:
+        store = self.create(tmp_path / "lib", self.manifest)
+        store.commit(put=[Entry(record(path), [random_clip(seed)]) for seed, path in enumerate("abc")])
+        store.commit(put=[Entry(failed("d"))], remove=["a"], rename=[Rename("b", record("é"))])
+        for write in (True, False):
+            before = store.snapshot()
+            store.close()
+            store = self.reopen(tmp_path / "lib", write=write)
+            after = store.snapshot()
+            check(store.version() == before.version == after.version, "the version must be the same")
+            check(after.videos == before.videos, "the videos must be the same")
+            same(after.clip_keys, before.clip_keys)
+            same(after.clip_videos, before.clip_videos)
+            same(after.clip_frames, before.clip_frames)
+            same(after.events(), before.events())
+            for old, new in zip(before.clips(range(2)), after.clips(range(2)), strict=True):
+                same(new.action, old.action)
+        store.close()
+        store = self.reopen(tmp_path / "lib", write=True)
+        store.commit(put=[Entry(record("f"), [random_clip(7)])])
+        check(int(store.snapshot().clip_keys[1]) not in before.clip_keys, "keys must never be used twice")
+        store.close()
+
+    def test_a_refused_commit_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        store = self.create(tmp_path / "lib", self.manifest)
+        store.commit(put=[Entry(record("a"), [random_clip(1)])])
+        before = store.usage()
+        for _ in range(3):
+            try:
+                store.commit(put=[Entry(record("b"), [random_clip(2), huge_clip()])])
+            except ShapeError:
+                pass
+            else:
+                raise AssertionError("a value beyond float16 must be refused")
+        check(store.usage() == before, "no file may be left behind")
+        store.commit(put=[Entry(record("b"), [random_clip(2)])])
+        store.close()
+        store = self.reopen(tmp_path / "lib", write=True)
+        check([video.path for video in store.snapshot().videos] == ["a", "b"], "the writer must be able to go on")
+        store.close()
 
     def test_a_reader_may_not_write_and_a_closed_store_does_nothing(self, tmp_path: Path) -> None:
         self.create(tmp_path / "lib", self.manifest).close()
         reader = self.reopen(tmp_path / "lib", write=False)
-        _refuses(reader)
+        refuses(reader)
         reader.close()
         reader.close()
         writer = self.reopen(tmp_path / "lib", write=True)
         writer.close()
-        _refuses(writer)
-
-
-def _record(path: str, *, content: str = "", metadata: dict[str, object] | None = None) -> VideoRecord:
-    return VideoRecord(path=path, content=content, size=1, mtime_ns=1, metadata=metadata or {})
-
-
-def _failed(path: str) -> VideoRecord:
-    return VideoRecord(path=path, content="", size=1, mtime_ns=1, state="failed", reason="it has no video stream")
-
-
-def _constant_clip(value: float) -> ClipEmbeddings:
-    ones = np.ones((2, EMBED_DIM))
-    return ClipEmbeddings(
-        start_s=0, end_s=2, times_s=[0.5, 1.5], event=value * ones[0], action=value * ones, entity=value * ones
-    )
-
-
-def _huge_clip() -> ClipEmbeddings:
-    return _constant_clip(1e6)
-
-
-def _clips_of(snapshot: Snapshot, path: str) -> int:
-    (place,) = (place for place, video in enumerate(snapshot.videos) if video.path == path)
-    return int((snapshot.clip_videos == place).sum())
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.float16).astype(np.float32)
-
-
-def _same(found: np.ndarray, expected: np.ndarray) -> None:
-    np.testing.assert_array_equal(found, expected)
-
-
-def _refuses(store: Store) -> None:
-    try:
-        store.commit(put=[Entry(_record("a"), [random_clip(1)])])
-    except LibraryError:
-        return
-    raise AssertionError("a commit must be refused with a LibraryError")
-
-
-def _check(condition: bool, promise: str) -> None:
-    if not condition:
-        raise AssertionError(promise)
+        refuses(writer)

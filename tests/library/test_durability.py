@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryLockedError
 from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, VideoRecord
+from hgrkit.library.change import apply_commit
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 MANIFEST = StoreContract.manifest
@@ -23,6 +26,7 @@ MANIFEST = StoreContract.manifest
 WRITER = """
 import sys
 from hgrkit.library import Library
+from hgrkit.library.change import apply_commit
 from hgrkit.testing.store_contract import random_clip
 from hgrkit.library import VideoRecord
 with Library.open(sys.argv[1], "w", graph_from=10) as library:
@@ -32,6 +36,8 @@ with Library.open(sys.argv[1], "w", graph_from=10) as library:
         print(number, flush=True)
         if number % 10 == 0:
             library.refresh_graph()
+        if number % 25 == 0:
+            library.compact()
 """
 
 
@@ -181,12 +187,71 @@ def test_readers_in_threads_get_whole_answers_while_a_writer_adds_replaces_and_r
             writer.add(record(f"d{number % 5}"), [random_clip(number)])
             if number % 4 == 0:
                 assert writer.remove(f"d{number % 5}")
+            writer.compact()
     done.set()
     for thread in threads:
         thread.join()
     assert not wrong
     assert {video.path for video in reader.videos()} == {video.path for video in Library.open(folder).videos()}
     reader.close()
+
+
+def test_a_question_that_meets_a_compaction_is_put_again_to_the_newest_version(folder):
+    def ask(snapshot, search):
+        asked.append(snapshot.version.number)
+        if len(asked) == 1:
+            with Library.open(folder, "w") as writer:
+                writer.remove("a")
+                writer.compact()
+        return [clip.event.tolist() for clip in snapshot.clips(range(len(snapshot.clip_keys)))]
+
+    asked: list[int] = []
+    with Library.open(folder) as reader:
+        assert len(reader._reader.ask(ask)) == 2
+    assert asked == [3, 5]
+
+
+def test_damage_is_no_reason_to_ask_again(folder):
+    asked: list[int] = []
+    with Library.open(folder) as reader:
+        (folder / "segments" / f"{reader.version.token}.safetensors").unlink()
+        with pytest.raises(DamagedLibraryError, match="it is missing"):
+            reader._reader.ask(lambda snapshot, _: asked.append(1) or snapshot.clips([0, 1, 2]))
+    assert asked == [1]
+
+
+def test_a_video_that_is_indexed_again_stays_listed_with_its_old_answer_until_the_new_one_is_in(
+    folder, monkeypatch
+):
+    with Library.open(folder) as reader, Library.open(folder, "w") as writer:
+        before = [(match.video, match.score) for match in reader.search(query(), 3)]
+        seen: list[object] = []
+
+        def looking(*arguments: object) -> object:
+            seen.append([(match.video, match.score) for match in reader.search(query(), 3)])
+            return apply_commit(*arguments)
+
+        monkeypatch.setattr("hgrkit.library.writer.apply_commit", looking)
+        writer.add(record("b", "new"), [random_clip(77)])
+        assert seen == [before]
+        after = reader.search(query(), 3)
+        assert sorted(match.video for match in after) == ["a", "b", "c"]
+        assert [(match.video, match.score) for match in after] != before
+        assert reader.video("b") == attrs.evolve(record("b", "new"), clips=1)
+
+
+def test_a_row_that_is_stale_or_surplus_is_damage(folder):
+    database = sqlite3.connect(folder / "library.sqlite")
+    (old,) = database.execute("SELECT * FROM videos WHERE path = x'61'").fetchall()
+    with Library.open(folder, "w") as library:
+        library.rename("a", record("a", "touched"))
+        library.remove("b")
+    places = ", ".join("?" * len(old))
+    with database:
+        database.execute(f"INSERT OR REPLACE INTO videos VALUES ({places})", old)
+    database.close()
+    with pytest.raises(DamagedLibraryError, match="lost, stale or surplus"):
+        Library.open(folder).videos()
 
 
 def test_a_library_can_be_moved_and_copied(folder, tmp_path):

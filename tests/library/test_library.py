@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import ConfigError, LibraryError, LibraryMismatchError, LibraryNotFoundError, ShapeError
-from hgrkit.library import ClipEmbeddings, Entry, Library, Manifest, QueryEmbeddings, SearchSettings, VideoRecord
+from hgrkit.library import (
+    ClipEmbeddings,
+    Entry,
+    Library,
+    Manifest,
+    QueryEmbeddings,
+    Rename,
+    SearchSettings,
+    VideoRecord,
+)
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 16
@@ -137,6 +146,21 @@ def test_a_query_scores_the_same_alone_and_among_others(folder, queries, monkeyp
     np.testing.assert_allclose(together, in_chunks, atol=1e-6)
 
 
+def test_scores_of_pairs_are_entries_of_the_matrix_of_scores(folder, queries):
+    settings = [SearchSettings(), SearchSettings(level_weights=(1, 0, 0), sharpness=9)]
+    asked = np.random.default_rng(1).integers(300, size=len(queries))
+    with Library.open(folder) as library:
+        paths = library.indexed_paths()
+        found = library.pair_scores([paths[row] for row in asked], queries, settings)
+        assert (found.shape, found.dtype) == ((2, len(queries)), np.float32)
+        for row, setting in enumerate(settings):
+            expected = library.scores(queries, setting)[asked, range(len(queries))]
+            np.testing.assert_allclose(found[row], expected, atol=2e-6, rtol=0)
+        assert library.pair_scores([], [], settings).shape == (2, 0)
+        with pytest.raises(LibraryError, match=r"no indexed video 'lost\.mp4'"):
+            library.pair_scores(["lost.mp4"], queries[:1], settings)
+
+
 @pytest.mark.parametrize("graph_from", [10**9, 1], ids=["flat scan", "graph"])
 def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, graph_from):
     with Library.open(folder, "w", graph_from=graph_from) as library:
@@ -241,6 +265,69 @@ def test_a_graph_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, 
         monkeypatch.setattr(HnswGraph, "load", lambda *a, **k: loaded.append("graph") or load(*a, **k))
         assert [match.video for match in library.search(query, 3, settings=settings)] == before
     assert loaded == ["graph"]
+
+
+def test_a_compaction_changes_no_answer_frees_space_and_brings_a_new_graph(tmp_path, queries):
+    path, settings = tmp_path / "lib", SearchSettings(exhaustive=False, candidates=10)
+    with Library.create(path, MANIFEST, graph_from=20) as library:
+        for number in range(60):
+            clips = [random_clip(number + part, embed_dim=DIM) for part in range(3)]
+            library.add(record(f"{number % 30:02}"), clips)
+        library.refresh_graph()
+        before = library.scores(queries), library.videos(), library.version.number
+        (old_graph,) = (path / "cache").glob("*.hnsw")
+        report = library.compact()
+        (graph,) = (path / "cache").glob("*.hnsw")
+        assert graph != old_graph
+        assert (report.segments_before, report.segments_after) == (60, 1)
+        assert report.bytes_after < report.bytes_before
+        sizes = [file.stat().st_size for file in [path / "library.sqlite", *(path / "segments").iterdir()]]
+        assert abs(report.bytes_after - sum(sizes)) < 65536  # SQLite's own log
+        np.testing.assert_array_equal(library.scores(queries), before[0])
+        assert (library.videos(), library.version.number) == (before[1], before[2] + 1)
+        exact = library.search(queries[0], 5)
+        assert len(library.search(queries[0], 5, settings=settings)) == 5
+    with Library.open(path) as library:
+        assert [match.video for match in library.search(queries[0], 5)] == [match.video for match in exact]
+        with pytest.raises(LibraryError, match="reading only"):
+            library.compact()
+
+
+def test_videos_are_renamed_put_and_removed_in_one_version(tmp_path, queries):
+    with Library.create(tmp_path / "lib", MANIFEST) as library:
+        library.add_all([Entry(record(path), [random_clip(n, embed_dim=DIM)]) for n, path in enumerate("abc")])
+        scores = library.scores(queries)
+        library.rename("a", record("x"))
+        assert library.indexed_paths() == ("b", "c", "x")
+        np.testing.assert_array_equal(library.scores(queries), scores[[1, 2, 0]])
+        version = library.update(
+            put=[Entry(record("d"), [random_clip(1, embed_dim=DIM)])],
+            remove=["c"],
+            rename=[Rename("b", record("e"))],
+        )
+        assert version == library.version
+        assert (version.number, library.indexed_paths()) == (3, ("d", "e", "x"))
+        with pytest.raises(ConfigError, match="'b' cannot be renamed: the library does not have it"):
+            library.rename("b", record("f"))
+
+
+def test_a_library_becomes_another_one_and_its_old_readers_are_told(tmp_path, queries):
+    upgraded = attrs.evolve(MANIFEST, model="big", model_fingerprint="model-2")
+    with (
+        Library.create(tmp_path / "lib", MANIFEST) as library,
+        Library.create(tmp_path / "new", upgraded) as other,
+        Library.open(tmp_path / "lib") as reader,
+    ):
+        library.add(record("a"), [random_clip(0, embed_dim=DIM)])
+        other.add_all([Entry(record(path), [random_clip(9, embed_dim=DIM)]) for path in "ab"])
+        assert len(reader.search(queries[0], 5)) == 1
+        library.replace_with(other)
+        assert library.manifest == upgraded
+        np.testing.assert_array_equal(library.scores(queries), other.scores(queries))
+        with pytest.raises(LibraryMismatchError, match=r"model 'big' .*, not model 'contract'"):
+            reader.search(queries[0], 5)
+    with Library.open(tmp_path / "lib", manifest=upgraded) as reader:
+        assert reader.indexed_paths() == ("a", "b")
 
 
 def test_without_hnswlib_a_large_library_is_scanned(folder, queries, monkeypatch):

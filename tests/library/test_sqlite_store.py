@@ -100,26 +100,25 @@ def test_segments_that_no_row_names_are_deleted_by_the_next_writer(folder):
     assert len(list((folder / "segments").iterdir())) == 3
 
 
-def test_a_replaced_video_leaves_a_tombstone_for_each_clip(folder):
+def test_a_replaced_video_leaves_no_row_behind(folder):
     store = SqliteStore(folder, mode="w")
     store.commit(put=[Entry(record("a"), [random_clip(9)])])
     store.close()
-    rows = (
-        sqlite3.connect(folder / "library.sqlite").execute("SELECT removed_in FROM clips ORDER BY id").fetchall()
-    )
-    assert rows == [(4,), (None,), (None,), (None,)]
+    rows = sqlite3.connect(folder / "library.sqlite").execute("SELECT COUNT(*) FROM clips").fetchall()
+    assert rows == [(3,)]
 
 
 def test_a_commit_that_fails_in_the_database_keeps_the_old_version(folder, monkeypatch):
     store = SqliteStore(folder, mode="w")
     before = store.version()
     monkeypatch.setattr(
-        "hgrkit.library.change.Change.seal", lambda self: self._connection.execute("SELECT nothing")
+        "hgrkit.library.change._Change.seal", lambda self, commit: self._connection.execute("SELECT nothing")
     )
     with pytest.raises(LibraryError):
         store.commit(put=[Entry(record("a"), [random_clip(9)])])
     monkeypatch.undo()
     assert store.version() == before
+    assert len(list((folder / "segments").iterdir())) == 3
     store.commit(put=[Entry(record("d"), [random_clip(9)])])
     assert [video.path for video in store.snapshot().videos] == ["a", "b", "c", "d"]
     store.close()
@@ -143,9 +142,9 @@ def test_a_full_disk_while_a_segment_is_written_is_an_error_and_leaves_the_libra
 
 def test_a_later_format_is_refused_by_name(folder):
     with sqlite3.connect(folder / "library.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(LibraryMismatchError, match="format 2, this hgrkit reads formats up to 1"):
+    with pytest.raises(LibraryMismatchError, match="format 3, this hgrkit reads formats up to 2"):
         SqliteStore(folder)
 
 

@@ -1,0 +1,178 @@
+"""The contract of stores, kept by one that has nothing to do with SQLite or with files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+import attrs
+import numpy as np
+
+from hgrkit.errors import LibraryError, ShapeError
+from hgrkit.library import ClipEmbeddings, Entry, Manifest, Rename, Snapshot, Usage, Version, VideoRecord
+from hgrkit.library.rules import check_entries, effective_renames
+from hgrkit.library.video_row import path_bytes, stored_record
+from hgrkit.testing.store_contract import StoreContract
+
+
+@attrs.frozen(eq=False)
+class _Video:
+    record: VideoRecord
+    keys: tuple[int, ...]
+    clips: tuple[ClipEmbeddings, ...]
+
+
+@attrs.frozen(eq=False)
+class MemorySnapshot:
+    """A version: a tuple that nobody changes."""
+
+    version: Version
+    manifest: Manifest
+    _videos: tuple[_Video, ...] = ()
+
+    @property
+    def videos(self):
+        return tuple(video.record for video in self._videos)
+
+    @property
+    def clip_keys(self):
+        return np.array([key for video in self._videos for key in video.keys], np.int64)
+
+    @property
+    def clip_videos(self):
+        return np.repeat(np.arange(len(self._videos)), [len(video.clips) for video in self._videos])
+
+    @property
+    def clip_frames(self):
+        return np.array([clip.num_frames for clip in self._all()], np.int64)
+
+    def events(self):
+        return np.array([clip.event for clip in self._all()], np.float32).reshape(-1, self.manifest.embed_dim)
+
+    def frames(self, rows):
+        clips = self.clips(rows)
+        return [clip.action for clip in clips], [clip.entity for clip in clips]
+
+    def clips(self, rows):
+        clips = self._all()
+        return [clips[row] for row in rows]
+
+    def _all(self):
+        return [clip for video in self._videos for clip in video.clips]
+
+
+@attrs.define(eq=False)
+class _Shelf:
+    """What stands for the disk: every version since the last rewriting, and the next clip's key."""
+
+    versions: list[MemorySnapshot]
+    next_key: int = 1
+    lock: Lock = attrs.field(factory=Lock)
+
+    @property
+    def current(self):
+        return self.versions[-1]
+
+
+_SHELVES: dict[Path, _Shelf] = {}
+
+
+class MemoryStore:
+    """Implements `hgrkit.library.Store`; folders are only names."""
+
+    def __init__(self, folder: Path, *, write: bool) -> None:
+        self._shelf = _SHELVES[folder]
+        self._write = write
+        self._closed = False
+
+    @classmethod
+    def create(cls, folder: Path, manifest: Manifest) -> MemoryStore:
+        _SHELVES[folder] = _Shelf([MemorySnapshot(Version(0, uuid.uuid4().hex), manifest)])
+        return cls(folder, write=True)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._shelf.current.manifest
+
+    def version(self) -> Version:
+        return self._shelf.current.version
+
+    def find(self, path: str) -> VideoRecord | None:
+        return next((record for record in self.snapshot().videos if record.path == path), None)
+
+    def snapshot(self) -> MemorySnapshot:
+        if self._closed:
+            raise LibraryError("the store is closed.")
+        return self._shelf.current
+
+    def commit(
+        self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
+    ) -> Version:
+        self._require_writable()
+        check_entries(put, self.manifest.embed_dim)
+        with self._shelf.lock:
+            new = {entry.record.path: self._stored(entry) for entry in put}
+            videos = {video.record.path: video for video in self._shelf.current._videos}
+            gone = [path for path in remove if path in videos]
+            renames = effective_renames(rename, find=self.find, gone=gone, put=put)
+            if not (put or gone or renames):
+                return self.version()
+            taken = [(videos.pop(one.path), one.record) for one in renames]
+            for path in gone:
+                videos.pop(path, None)
+            for video, record in taken:
+                videos[record.path] = attrs.evolve(video, record=attrs.evolve(record, clips=len(video.clips)))
+            return self._seal({**videos, **new}, self.manifest)
+
+    def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
+        self._require_writable()
+        with self._shelf.lock:
+            manifest = manifest or (snapshot or self._shelf.current).manifest
+            if manifest.embed_dim != (snapshot or self._shelf.current).manifest.embed_dim:
+                raise ShapeError(f"the vectors do not have embed_dim {manifest.embed_dim}.")
+            videos = {} if snapshot else {video.record.path: video for video in self._shelf.current._videos}
+            for place, record in enumerate(snapshot.videos if snapshot else ()):
+                clips = snapshot.clips(np.flatnonzero(snapshot.clip_videos == place).tolist())
+                videos[record.path] = self._stored(Entry(record, clips))
+            self._seal(videos, manifest)
+            del self._shelf.versions[:-1]
+            return self.version()
+
+    def usage(self) -> Usage:
+        sizes = [clip.action.nbytes for version in self._shelf.versions for clip in version._all()]
+        return Usage(num_bytes=sum(sizes), segments=len(self._shelf.versions))
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _stored(self, entry: Entry) -> _Video:
+        first, self._shelf.next_key = self._shelf.next_key, self._shelf.next_key + len(entry.clips)
+        keys = tuple(range(first, self._shelf.next_key))
+        record = stored_record(entry.record, clips=len(keys))
+        return _Video(record, keys, tuple(map(_rounded, entry.clips)))
+
+    def _seal(self, videos: dict[str, _Video], manifest: Manifest) -> Version:
+        version = Version(self.version().number + 1, uuid.uuid4().hex)
+        ordered = sorted(videos.values(), key=lambda video: path_bytes(video.record.path))
+        self._shelf.versions.append(MemorySnapshot(version, manifest, tuple(ordered)))
+        return version
+
+    def _require_writable(self) -> None:
+        if self._closed or not self._write:
+            raise LibraryError("the store is not open for writing.")
+
+
+def _rounded(clip: ClipEmbeddings) -> ClipEmbeddings:
+    with np.errstate(over="ignore"):
+        halves = {name: getattr(clip, name).astype(np.float16) for name in ("event", "action", "entity")}
+    return attrs.evolve(clip, **halves)
+
+
+class TestMemoryStore(StoreContract):
+    def create(self, folder: Path, manifest: Manifest) -> MemoryStore:
+        return MemoryStore.create(folder, manifest)
+
+    def reopen(self, folder: Path, *, write: bool) -> MemoryStore:
+        return MemoryStore(folder, write=write)
