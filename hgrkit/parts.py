@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 
 import attrs
 
 from hgrkit.checkpoint import load_model, model_fingerprint
+from hgrkit.embedders import embed_features
 from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.indexing.feature_cache import FeatureCache
+from hgrkit.indexing.pipeline import index_videos
+from hgrkit.indexing.report import IndexReport
 from hgrkit.library.manifest import Manifest
 from hgrkit.model import HgrModel
 from hgrkit.model_registry import model_folder
@@ -114,6 +119,51 @@ class Parts:
             sampling=picked,
             clip_seconds=float(length),
         )
+
+    @classmethod
+    def to_replace(
+        cls,
+        made_with: Manifest,
+        model: LoadedModel,
+        *,
+        frame_encoder: str | FrameEncoder | None = None,
+        sampling: str | Sampling | None = None,
+        clip_seconds: float | None = None,
+        device: str = "auto",
+    ) -> Parts:
+        """Parts for a library that other ones made: what was not asked for stays, so far as the model takes it.
+
+        The frame encoder is the one that the model was made for; features from files stay features from files.
+
+        Raises:
+            FrameEncoderNotFoundError, ShapeError, ConfigError: as `choose` does.
+        """
+        made_for = None if made_with.frame_encoder == FEATURES_ONLY else model.model.origin.frame_encoder
+        return cls.choose(
+            model,
+            frame_encoder=frame_encoder or made_for or made_with.frame_encoder,
+            sampling=sampling or made_with.sampling,
+            clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
+            device=device,
+        )
+
+    @property
+    def index(self) -> partial[IndexReport]:
+        """`index_videos` with these parts; the library, the files and the rest are still to be given."""
+        return partial(
+            index_videos,
+            frame_encoder=self.frame_encoder,
+            embed=partial(embed_features, self.model.model),
+            sampling=self.sampling,
+            clip_seconds=self.clip_seconds,
+            max_frames=self.model.model.video.max_frames,
+        )
+
+    def feature_cache(self, library: Path) -> FeatureCache | None:
+        """Where the library in that folder keeps features of these parts; `None` where no frames are encoded."""
+        if self.frame_encoder is None:
+            return None
+        return FeatureCache(library, frame_encoder=self.frame_encoder.fingerprint, sampling=str(self.sampling))
 
     @property
     def manifest(self) -> Manifest:

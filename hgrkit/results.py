@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from hgrkit.graph import Role, RoleGraph
+from hgrkit.graph import Node, Role, RoleGraph
 from hgrkit.levels import Level, PerLevel
 
-__all__ = ["Hit", "Phrase", "SearchResult"]
+if TYPE_CHECKING:
+    from hgrkit.embedders import EmbeddedQuery
+    from hgrkit.library.records import Float32
+    from hgrkit.library.search import ClipMatch
+
+__all__ = ["Hit", "Phrase", "SearchResult", "hit_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -109,3 +115,33 @@ class SearchResult:
             "hits": [hit.to_dict() for hit in self.hits],
             "elapsed_ms": self.elapsed_ms,
         }
+
+
+def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
+    """A clip that a library found, told in the words of the query; phrases are in the graph's order."""
+    times = tuple(match.times_s.tolist())
+
+    def phrases(level: Level, nodes: Sequence[Node], similarities: Float32, weights: Float32) -> dict[int, Phrase]:
+        return {
+            node.id: Phrase(
+                text=graph.phrase(node),
+                role=graph.role(node),
+                level=level,
+                similarity=float(similarity),
+                times_s=times,
+                weights=tuple(row.tolist()),
+            )
+            for node, similarity, row in zip(nodes, similarities, weights, strict=True)
+        }
+
+    found = phrases("action", query.actions, match.action_similarities, match.action_weights)
+    found |= phrases("entity", query.entities, match.entity_similarities, match.entity_weights)
+    return Hit(
+        rank=rank,
+        video=match.video,
+        start_s=match.moment.start_s,
+        end_s=match.moment.end_s,
+        score=match.score,
+        levels=match.levels,
+        phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
+    )

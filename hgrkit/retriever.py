@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,33 +12,30 @@ from types import TracebackType
 from typing import Literal, Self
 
 import attrs
-import numpy as np
 
-from hgrkit.embedders import EmbeddedQuery, embed_features, embed_graphs
+from hgrkit.embedders import EmbeddedCaptions, embed_captions, embed_graphs
 from hgrkit.errors import ConfigError
-from hgrkit.graph import Node, RoleGraph
-from hgrkit.indexing.pipeline import index_videos
+from hgrkit.graph import RoleGraph
 from hgrkit.indexing.report import IndexProgress, IndexReport
+from hgrkit.indexing.upgrade import drop_finished_upgrade, upgrade_library
 from hgrkit.indexing.walk import walk_videos
-from hgrkit.levels import Level
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import Float32
-from hgrkit.library.scoring import SearchSettings
-from hgrkit.library.search import ClipMatch
+from hgrkit.model import HgrModel
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import load_parser, parse_each, parse_texts
+from hgrkit.parsing.registry import load_parser, parse_texts
 from hgrkit.parts import LoadedModel, Parts
-from hgrkit.results import Hit, Phrase, SearchResult
+from hgrkit.results import SearchResult, hit_of
+from hgrkit.scorer import Weights, reweighted, settings_of
 from hgrkit.video.feature_file import FeatureFile
 from hgrkit.video.frame_encoder import FrameEncoder
+from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import Sampling
 
 __all__ = ["Retriever"]
 
 StrPath = str | PathLike[str]
-
-_QUERIES_AT_ONCE = 256
 
 
 class Retriever:
@@ -56,16 +53,20 @@ class Retriever:
     """
 
     def __init__(
-        self, *, library: Library, parser: GraphParser, model: LoadedModel, parts: Parts | None = None
+        self,
+        *,
+        library: Library,
+        parser: GraphParser,
+        model: LoadedModel,
+        parts: Parts | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.library = library
         self.parser = parser
         self._model = model.model
         self._parts = parts
-        matcher = self._model.matcher
-        self._settings = SearchSettings(
-            sharpness=matcher.sharpness, fusion=matcher.fusion, level_weights=matcher.level_weights
-        )
+        self._folder = folder
+        self._settings = settings_of(self._model.matcher)
 
     # making --------------------------------------------------------------------------------------------------
 
@@ -103,7 +104,7 @@ class Retriever:
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
         library = Library.create(Path(path), parts.manifest)
-        return cls(library=library, parser=loaded, model=model_, parts=parts)
+        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
 
     @classmethod
     def open(
@@ -151,10 +152,76 @@ class Retriever:
                     device=device,
                 )
                 made_with.require(parts.manifest, library=fspath(path))
+                drop_finished_upgrade(library, Path(path))
         except BaseException:
             library.close()
             raise
-        return cls(library=library, parser=loaded, model=model_, parts=parts)
+        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
+
+    # upgrading -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def upgrade(
+        cls,
+        path: StrPath,
+        *,
+        model: StrPath | None = None,
+        frame_encoder: str | FrameEncoder | None = None,
+        sampling: str | Sampling | None = None,
+        clip_seconds: float | None = None,
+        device: str = "auto",
+        features: StrPath | None = None,
+        feature_cache: bool = True,
+        prune: bool = False,
+        limits: DecodeLimits | None = None,
+        num_workers: int | None = None,
+        on_progress: Callable[[IndexProgress], object] | None = None,
+    ) -> IndexReport:
+        """Bring a library to another model, frame encoder, sampling or clip length; then open it as ever.
+
+        Readers get the old answers until everything is encoded; then one commit switches. Only what must be is
+        decoded: nothing, where frame encoder and sampling stay and the features of the videos are cached. An
+        upgrade that was interrupted goes on where it was. What fits already is left as it is.
+
+        Args:
+            path: the library.
+            model: by default the one that it was made with, as it is installed now.
+            frame_encoder: by default the one that the model was made for.
+            sampling: by default as the library was made, like the clip length.
+            clip_seconds: the longest clip that a video is cut into, in seconds.
+            device: `auto`, `cpu`, `cuda` or `mps`.
+            features: a file of frame features `{name: [F, K]}` to use instead of decoding the videos.
+            feature_cache: use the features that are cached, and keep new ones.
+            prune: drop videos whose files are gone and whose features are not cached.
+            limits: as for `index`.
+            num_workers: as for `index`.
+            on_progress: called after each video.
+
+        Raises:
+            LibraryNotFoundError: if there is no library.
+            LibraryLockedError: if another process is writing.
+            LibraryError: if videos cannot be carried over; the library then stays as it was.
+        """
+        with Library.open(Path(path), mode="w") as library:
+            parts = Parts.to_replace(
+                library.manifest,
+                LoadedModel.load(library.manifest.model if model is None else model, device=device),
+                frame_encoder=frame_encoder,
+                sampling=sampling,
+                clip_seconds=clip_seconds,
+                device=device,
+            )
+            cache = parts.feature_cache(Path(path)) if feature_cache else None
+            with _features(features) as feature_file:
+                index = partial(
+                    parts.index,
+                    features=feature_file,
+                    cache=cache,
+                    limits=limits,
+                    num_workers=num_workers,
+                    on_progress=on_progress,
+                )
+                return upgrade_library(library, Path(path), parts.manifest, index, cache=cache, prune=prune)
 
     # indexing ------------------------------------------------------------------------------------------------
 
@@ -162,15 +229,23 @@ class Retriever:
         self,
         *paths: StrPath,
         features: StrPath | None = None,
+        feature_cache: bool = True,
         retry_failed: bool = False,
+        prune: bool = False,
+        limits: DecodeLimits | None = None,
+        num_workers: int | None = None,
         on_progress: Callable[[IndexProgress], object] | None = None,
     ) -> IndexReport:
-        """Index videos; what is unchanged since the last time is not decoded again.
+        """Index videos; what is unchanged since the last time, or only touched, moved or copied, is not decoded.
 
         Args:
             *paths: videos and folders of videos.
             features: a file of frame features `{name: [F, K]}` to use instead of decoding the videos.
+            feature_cache: keep what is decoded beside the library, so that an upgrade need not decode it again.
             retry_failed: try again what failed before and has not changed.
+            prune: remove videos below `paths` whose files are gone.
+            limits: what decoding one video may take; a video that needs more fails.
+            num_workers: processes that decode; by default one for each core, at most four.
             on_progress: called after each video.
 
         Raises:
@@ -179,17 +254,19 @@ class Retriever:
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
-        with FeatureFile(features) if features is not None else nullcontext() as feature_file:
-            return index_videos(
+        roots = [fspath(path) for path in paths]
+        cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
+        with _features(features) as feature_file:
+            return self._parts.index(
                 self.library,
-                walk_videos(paths),
-                frame_encoder=self._parts.frame_encoder,
-                embed=partial(embed_features, self._model),
-                sampling=self._parts.sampling,
-                clip_seconds=self._parts.clip_seconds,
-                max_frames=self._model.video.max_frames,
+                walk_videos(roots),
+                roots=roots,
+                prune=prune,
                 retry_failed=retry_failed,
                 features=feature_file,
+                cache=cache,
+                limits=limits,
+                num_workers=num_workers,
                 on_progress=on_progress,
             )
 
@@ -212,7 +289,7 @@ class Retriever:
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         embedded = embed_graphs(self._model, [graph])[0]
         matches = self.library.search(embedded.embeddings, k, settings=self._settings)
-        hits = tuple(_hit(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
+        hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
             query=query if isinstance(query, str) else graph.text,
             graph=graph,
@@ -220,22 +297,47 @@ class Retriever:
             elapsed_ms=(time.perf_counter() - started) * 1000,
         )
 
-    def scores(self, queries: Sequence[str]) -> Float32:
+    def read(self, queries: Sequence[str]) -> EmbeddedCaptions:
+        """Parse and embed many sentences; those that cannot be read are named in `failures`."""
+        return embed_captions(self._model, self.parser, queries)
+
+    @property
+    def model(self) -> HgrModel:
+        """The model, in evaluation mode."""
+        return self._model
+
+    def scores(
+        self, queries: Sequence[str] | EmbeddedCaptions, *, level_weights: tuple[float, ...] | None = None
+    ) -> Float32:
         """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`.
 
         A sentence that cannot be read fits nothing: it scores -1, the lowest score, with every video.
+
+        Args:
+            queries: C sentences, or what `read` made of them.
+            level_weights: of event, action and entity in the score; the model's own unless given.
+
+        Raises:
+            ConfigError: if the weights are not three numbers from 0.
         """
-        columns: list[int] = []
-        embedded: list[EmbeddedQuery] = []
-        for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            read = parse_each(self.parser, queries[start : start + _QUERIES_AT_ONCE])
-            graphs = {start + row: graph for row, graph in enumerate(read) if isinstance(graph, RoleGraph)}
-            columns += graphs
-            embedded += embed_graphs(self._model, list(graphs.values()))
-        found = self.library.scores([query.embeddings for query in embedded], settings=self._settings)
-        scores = np.full((len(found), len(queries)), -1, np.float32)
-        scores[:, columns] = found
-        return scores
+        captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
+        settings = self._settings
+        if level_weights is not None:
+            settings = attrs.evolve(settings, level_weights=level_weights)
+        return captions.spread(self.library.scores(captions.queries, settings=settings))
+
+    def pair_scores(
+        self, videos: Sequence[str], sentences: Sequence[str], level_weights: Sequence[Weights | None] = (None,)
+    ) -> Float32:
+        """Each sentence's exact score with its own video alone, float32 [S, C]; -1 for one that cannot be read.
+
+        The videos are C paths as `library.indexed_paths()` has them. Each of the S `level_weights` weighs event,
+        action and entity; `None` weighs them as the model does.
+        """
+        captions = self.read(sentences)
+        settings = [reweighted(self._settings, weights) for weights in level_weights]
+        asked = [videos[position] for position in captions.positions]
+        return captions.spread(self.library.pair_scores(asked, captions.queries, settings))
 
     # closing -------------------------------------------------------------------------------------------------
 
@@ -255,37 +357,12 @@ class Retriever:
         self.close()
 
 
+def _features(path: StrPath | None) -> AbstractContextManager[FeatureFile | None]:
+    return FeatureFile(path) if path is not None else nullcontext()
+
+
 def _with_model(made_with: Manifest, model: LoadedModel) -> Manifest:
     """What the library would have been made with, had it been this model."""
     return attrs.evolve(
         made_with, model=model.name, model_fingerprint=model.fingerprint, embed_dim=model.model.embed_dim
-    )
-
-
-def _hit(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
-    times = tuple(match.times_s.tolist())
-
-    def phrases(level: Level, nodes: Sequence[Node], similarities: Float32, weights: Float32) -> dict[int, Phrase]:
-        return {
-            node.id: Phrase(
-                text=graph.phrase(node),
-                role=graph.role(node),
-                level=level,
-                similarity=float(similarity),
-                times_s=times,
-                weights=tuple(row.tolist()),
-            )
-            for node, similarity, row in zip(nodes, similarities, weights, strict=True)
-        }
-
-    found = phrases("action", query.actions, match.action_similarities, match.action_weights)
-    found |= phrases("entity", query.entities, match.entity_similarities, match.entity_weights)
-    return Hit(
-        rank=rank,
-        video=match.video,
-        start_s=match.moment.start_s,
-        end_s=match.moment.end_s,
-        score=match.score,
-        levels=match.levels,
-        phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
     )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hgrkit.cli.output import IndexBar, echo_json, printable, stderr
-from hgrkit.errors import LibraryNotFoundError, MissingPathError
+from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
+
+if TYPE_CHECKING:
+    from hgrkit.indexing.report import IndexReport
+    from hgrkit.retriever import Retriever
+    from hgrkit.video.limits import DecodeLimits
 
 __all__ = ["register"]
 
@@ -19,8 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    paths: Annotated[list[str], typer.Argument(help="Videos and folders of videos.")],
     library: Annotated[Path, typer.Option("--library", "-l", help="The library; made if it does not exist.")],
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Videos and folders of videos; may be left out with --upgrade.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Installed model or model folder; `default` for a new library.")
     ] = None,
@@ -42,47 +49,120 @@ def index(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed before and has not changed.")
     ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove videos below the paths whose files are gone.")
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Bring the library to other parts: model, encoder, sampling, clips.")
+    ] = False,
+    no_feature_cache: Annotated[
+        bool, typer.Option("--no-feature-cache", help="Neither keep frame features nor use those that were kept.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that decode; one for each core, at most 4, unless given.")
+    ] = None,
+    decode_seconds: Annotated[
+        float, typer.Option(help="How long a video's decoder may go without getting on.")
+    ] = 60.0,
+    decode_memory_gb: Annotated[float, typer.Option(help="Memory that decoding one video may take.")] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Index videos: decode, encode and store them. What is unchanged is not decoded again."""
     from hgrkit.retriever import Retriever
 
-    def opened() -> Retriever:
-        try:
-            return Retriever.open(
-                library,
-                mode="w",
-                model=model,
-                parser=parser,
-                frame_encoder=frame_encoder,
-                sampling=sampling,
-                clip_seconds=clip_seconds,
-                device=device,
-            )
-        except LibraryNotFoundError:
-            return Retriever.create(
-                library,
-                model=model or "default",
-                parser=parser,
-                frame_encoder=frame_encoder,
-                sampling=sampling,
-                clip_seconds=clip_seconds,
-                device=device,
-            )
-
-    _require(paths)
-    with opened() as retriever, IndexBar() as bar:
-        report = retriever.index(*paths, features=features, retry_failed=retry_failed, on_progress=bar.show)
-    if json:
-        echo_json(report.to_dict())
-        return
-    for failure in report.failures:
-        stderr().print(printable(f"failed {failure.path}: {failure.reason}"), markup=False, soft_wrap=True)
-    typer.echo(f"indexed {report.indexed}, unchanged {report.unchanged}, failed {report.failed}")
+    chosen: dict[str, Any] = {
+        "model": model,
+        "frame_encoder": frame_encoder,
+        "sampling": sampling,
+        "clip_seconds": clip_seconds,
+        "device": device,
+    }
+    options: dict[str, Any] = {
+        "features": features,
+        "feature_cache": not no_feature_cache,
+        "prune": prune,
+        "limits": _limits(decode_seconds, decode_memory_gb),
+        "num_workers": workers,
+    }
+    reports: dict[str, IndexReport] = {}
+    _require(paths or [], upgrade=upgrade)
+    if upgrade and (not paths or _exists(library)):
+        with IndexBar() as bar:
+            reports["upgrade"] = Retriever.upgrade(library, **chosen, **options, on_progress=bar.show)
+    if paths:
+        with _opened(library, parser, chosen) as retriever, IndexBar() as bar:
+            reports["index"] = retriever.index(*paths, **options, retry_failed=retry_failed, on_progress=bar.show)
+    _show(reports, json=json)
 
 
-def _require(paths: list[str]) -> None:
+def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
+    from hgrkit.retriever import Retriever
+
+    try:
+        return Retriever.open(library, mode="w", parser=parser, **chosen)
+    except LibraryNotFoundError:
+        return Retriever.create(library, parser=parser, **{**chosen, "model": chosen["model"] or "default"})
+
+
+def _limits(seconds: float, memory_gb: float) -> DecodeLimits:
+    from hgrkit.video.limits import DecodeLimits
+
+    if not abs(memory_gb) <= 1 << 20:
+        raise ConfigError(f"--decode-memory-gb must be a number of gigabytes, such as 2, got {memory_gb}.")
+    return DecodeLimits(seconds=seconds, memory_bytes=round(memory_gb * (1 << 30)))
+
+
+def _exists(library: Path) -> bool:
+    from hgrkit.library.library import Library
+
+    try:
+        Library.open(library).close()
+    except LibraryNotFoundError:
+        return False
+    return True
+
+
+def _require(paths: list[str], *, upgrade: bool) -> None:
     """Refuse missing paths before a library is made for them."""
+    if not paths and not upgrade:
+        raise ConfigError("there is nothing to index; give videos or folders of videos, or --upgrade.")
     for path in paths:
         if not Path(path).exists():
             raise MissingPathError(f"there is no file or folder {path!r}; nothing was indexed.")
+
+
+def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
+    """Print what was done: what went wrong on stderr, the counts, or one JSON object, on stdout."""
+    upgraded, indexed = reports.get("upgrade"), reports.get("index")
+    if json:
+        values = indexed.to_dict() if indexed is not None else {}
+        echo_json(values if upgraded is None else {**values, "upgrade": upgraded.to_dict()})
+        return
+    for report in reports.values():
+        for line in _remarks(report):
+            stderr().print(printable(line), markup=False, soft_wrap=True)
+    if upgraded is not None:
+        typer.echo(f"upgraded: {_counts(upgraded)}")
+    if indexed is not None:
+        typer.echo(_counts(indexed))
+
+
+def _remarks(report: IndexReport) -> list[str]:
+    remarks = [f"failed {failure.path}: {failure.reason}" for failure in report.failures]
+    remarks += [f"{'pruned' if report.pruned else 'missing'} {path}" for path in report.missing]
+    for path in report.emptied:
+        done = "they were removed" if report.pruned else "is a drive not mounted? --prune removes them"
+        remarks.append(f"{path} has no video any more, all that the library had there are missing: {done}")
+    return remarks
+
+
+def _counts(report: IndexReport) -> str:
+    counts = {"indexed": report.indexed, "unchanged": report.unchanged, "failed": report.failed}
+    rare = {
+        "moved": report.moved,
+        "copied": report.copied,
+        "missing": len(report.missing) - report.pruned,
+        "pruned": report.pruned,
+    }
+    counts |= {name: count for name, count in rare.items() if count}
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

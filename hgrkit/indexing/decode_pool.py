@@ -1,50 +1,64 @@
-"""Threads that read videos ahead of the encoder; FFmpeg and swscale release the interpreter while they work."""
+"""Threads that read videos ahead of the encoder, each with a process of its own that decodes for it."""
 
 from __future__ import annotations
 
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, final
 
+from hgrkit.indexing.decode_process import DecodeProcess
 from hgrkit.indexing.source import Part, VideoEnd
 from hgrkit.indexing.walk import VideoFile
+from hgrkit.video.limits import DecodeLimits
 
 __all__ = ["DecodePool"]
 
 _WAITING_PARTS = 16  # of at most 16 pictures: some 40 MB at 224 x 224
 _POLL_S = 0.2
+_LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
-ReadVideo = Callable[[VideoFile, Callable[[Part], None]], VideoEnd]
+ReadVideo = Callable[[VideoFile, DecodeProcess, Callable[[Part], None]], VideoEnd]
 
 
 @final
 class DecodePool:
     """Reads files in threads and hands their parts to the thread that iterates; a full queue makes readers wait.
 
-    Parts of one video come in order, those of several videos between each other. Leaving the context stops the
-    threads and waits for them.
+    Parts of one video come in order, those of several videos between each other. Leaving the context ends the
+    decoding processes, stops the threads and waits for them.
 
     Args:
         files: what to read.
         read: reads one file; called in the threads. What it raises is raised in the iterating thread.
-        num_threads: by default one for each core, at most four.
+        limits: what decoding one video may take.
+        num_workers: threads, each with its process; by default one for each core, at most four.
     """
 
-    def __init__(self, files: Sequence[VideoFile], read: ReadVideo, *, num_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        files: Sequence[VideoFile],
+        read: ReadVideo,
+        *,
+        limits: DecodeLimits | None = None,
+        num_workers: int | None = None,
+    ) -> None:
         self._read = read
         self._files = iter(files)
         self._remaining = len(files)
         self._take_file = threading.Lock()
         self._stop = threading.Event()
         self._parts: queue.Queue[Part | BaseException] = queue.Queue(_WAITING_PARTS)
-        count = min(num_threads or min(4, os.cpu_count() or 1), len(files))
+        count = min(num_workers or min(4, os.cpu_count() or 1), len(files))
+        self._decoders = [DecodeProcess(limits or DecodeLimits()) for _ in range(count)]
         self._threads = [
-            threading.Thread(target=self._work, name=f"hgrkit-decode-{number}", daemon=True)
-            for number in range(count)
+            threading.Thread(target=self._work, args=(decoder,), name=f"hgrkit-decode-{number}", daemon=True)
+            for number, decoder in enumerate(self._decoders)
         ]
+        self._threads.append(threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True))
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -55,6 +69,8 @@ class DecodePool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        for decoder in self._decoders:
+            decoder.close()
         for thread in self._threads:
             thread.join()
 
@@ -71,15 +87,23 @@ class DecodePool:
         """Whether the readers have nothing ready at the moment."""
         return self._parts.empty()
 
-    def _work(self) -> None:
-        while (file := self._next_file()) is not None:
-            try:
-                self._emit(self._read(file, self._emit))
-            except _StoppedError:
-                return
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that iterates
-                self._emit_unless_stopped(error)
-                return
+    def _work(self, decoder: DecodeProcess) -> None:
+        try:
+            while (file := self._next_file()) is not None:
+                self._emit(self._read(file, decoder, self._emit))
+        except _StoppedError:
+            return
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that iterates
+            self._emit_unless_stopped(error)
+        finally:
+            decoder.release()
+
+    def _watch(self) -> None:
+        checked = time.monotonic()
+        while not self._stop.wait(_POLL_S):
+            elapsed_s, checked = time.monotonic() - checked, time.monotonic()
+            for decoder in self._decoders:
+                decoder.check(min(elapsed_s, _LONGEST_POLL_S))
 
     def _next_file(self) -> VideoFile | None:
         with self._take_file:

@@ -1,43 +1,33 @@
-"""Indexing: files read in threads, frames encoded in batches across videos, clips stored as they are done."""
+"""Indexing: files read ahead, frames encoded in batches across videos, clips stored as they are done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError, HgrkitError
-from hgrkit.indexing.clips import cut_clips
+from hgrkit.errors import ConfigError
+from hgrkit.indexing.carry_over import CarryOver
 from hgrkit.indexing.decode_pool import DecodePool
-from hgrkit.indexing.report import Failure, IndexProgress, IndexReport, Outcome
-from hgrkit.indexing.source import FeatureChunk, FrameChunk, KnownVideos, VideoEnd, VideoSource
+from hgrkit.indexing.feature_cache import FeatureCache
+from hgrkit.indexing.known_videos import KnownVideos
+from hgrkit.indexing.missing import emptied_roots, missing_videos
+from hgrkit.indexing.report import IndexProgress, IndexReport
+from hgrkit.indexing.source import FeatureChunk, FrameChunk, VideoEnd, VideoSource
+from hgrkit.indexing.storing import Embed, Storing
+from hgrkit.indexing.tally import Tally
+from hgrkit.indexing.video_store import VideoStore
 from hgrkit.indexing.walk import VideoFile
-from hgrkit.levels import PerLevel
-from hgrkit.library.records import ClipEmbeddings, VideoRecord
-from hgrkit.video.features import evenly_spaced
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of
+from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import Sampling
 
 __all__ = ["Embed", "VideoStore", "index_videos"]
 
 Features = npt.NDArray[np.float32]
-Embed = Callable[[Features], PerLevel[Features]]
-"""One clip's frame features [F, feature_dim] to its embeddings: event [D], action [F, D], entity [F, D]."""
 
 _BATCH_FRAMES = 32
-
-
-class VideoStore(Protocol):
-    """What indexing needs of a library."""
-
-    def videos(self) -> Iterable[VideoRecord]:
-        """Everything that is stored."""
-
-    def add(self, record: VideoRecord, clips: Sequence[ClipEmbeddings]) -> object:
-        """Store a video in place of what its path had; durable when it returns."""
 
 
 def index_videos(
@@ -51,13 +41,21 @@ def index_videos(
     max_frames: int | None = None,
     retry_failed: bool = False,
     features: Mapping[str, Features] | None = None,
+    cache: FeatureCache | None = None,
+    contents: Mapping[VideoFile, str] | None = None,
+    roots: Sequence[str] = (),
+    prune: bool = False,
+    follow_moves: bool = True,
+    limits: DecodeLimits | None = None,
+    num_workers: int | None = None,
     on_progress: Callable[[IndexProgress], object] | None = None,
 ) -> IndexReport:
     """Bring a library up to date with files; each video is stored whole, once it is done.
 
-    A file whose path, size and modification time, or whose bytes, are as they were is not decoded. A file that
-    cannot be decoded is stored as failed and not tried again until its bytes change; it never ends the run. An
-    interruption loses the videos that are being read and no others.
+    A file whose path, size and modification time, or whose bytes, are as they were is not decoded, nor is one
+    whose bytes the library has under another path. A file that cannot be decoded is stored as failed and not tried
+    again until its bytes change; it never ends the run. An interruption loses the videos that are being read and
+    those that were done in the last second, as far as `on_progress` was not told of them; no others.
 
     Args:
         library: where clips go; only this thread uses it.
@@ -69,36 +67,89 @@ def index_videos(
         max_frames: frames of a clip that are embedded, evenly spaced; `None` for all.
         retry_failed: try files again that failed before.
         features: features by path, base name or base name without suffix, taken instead of decoding.
+        cache: features by content, taken instead of decoding and kept after it.
+        contents: content hashes of files that need not be read for them.
+        roots: the paths that the run is about: videos below them whose files are gone are reported.
+        prune: remove those from the library.
+        follow_moves: a video whose file is gone goes over to a new file of its bytes, and one that is spelled
+            otherwise keeps its path; else every path is a video of its own.
+        limits: what decoding one video may take; `DecodeLimits()` unless given.
+        num_workers: processes that decode; by default one for each core, at most four.
         on_progress: called after each video.
 
     Raises:
-        ConfigError: if there is neither a frame encoder nor features.
+        ConfigError: if there is neither a frame encoder nor features, or no worker.
+        DecodeWorkerError: if the processes that decode cannot be started.
     """
+    if num_workers is not None and num_workers < 1:
+        raise ConfigError(f"the number of workers must be at least 1, got {num_workers}.")
     if frame_encoder is None and features is None:
         raise ConfigError("there is no frame encoder; give the frames' features as a file, or a frame_encoder.")
-    files = list(dict.fromkeys(files))
-    known = KnownVideos({record.path: record for record in library.videos()}, retry_failed=retry_failed)
-    source = VideoSource(
-        known=known, sampling=sampling, frame_size=frame_size_of(frame_encoder), features=features
+    snapshot = library.snapshot()
+    known = KnownVideos(snapshot.videos, retry_failed=retry_failed, across_paths=features is None)
+    files = list(dict.fromkeys(map(known.spelled, files) if follow_moves else files))
+    tally = Tally(len(files), on_progress)
+    storing = Storing(
+        library=library,
+        known=known,
+        carry_over=CarryOver(library, snapshot, known, roots=roots, moves=follow_moves),
+        tally=tally,
+        embed=embed,
+        clip_seconds=clip_seconds,
+        max_frames=max_frames,
+        cache=cache if features is None else None,
     )
-    storing = _Storing(library, embed, clip_seconds, max_frames, _Tally(len(files), on_progress))
-    batch = _EncodeBatch(frame_encoder, storing.add_features)
-    with DecodePool(files, source.read) as pool:
-        for part in pool:
-            if isinstance(part, FrameChunk):
-                batch.add(part)
-            elif isinstance(part, FeatureChunk):
-                storing.add_features(part.file, part.times_s, part.features)
-            else:
-                storing.ended.append(part)
-            # A video that has ended waits for a full batch, unless the encoder would idle.
-            if batch.is_full or (storing.ended and pool.is_waiting):
-                batch.encode()
-            if batch.is_empty:
-                storing.store_ended()
+    source = VideoSource(
+        known=known,
+        sampling=sampling,
+        frame_size=frame_size_of(frame_encoder),
+        features=features,
+        cache=cache,
+        contents=contents,
+    )
+    unread = _unknown(files, known, tally)
+    while unread:
+        with DecodePool(unread, source.read, limits=limits, num_workers=num_workers) as pool:
+            _read(pool, storing, _EncodeBatch(frame_encoder, storing.add_features))
+        unread = storing.finish()
+        known.forget_claims()
+    missing = missing_videos(library.videos(), roots)
+    if prune and missing:
+        library.update(remove=missing)
+    emptied = emptied_roots(roots, [file.path for file in files], missing)
+    return tally.report(missing=missing, pruned=len(missing) if prune else 0, emptied=emptied)
+
+
+def _unknown(files: Sequence[VideoFile], known: KnownVideos, tally: Tally) -> list[VideoFile]:
+    """The files that have to be opened: those that are not, by path, size and time, as the library knows them."""
+    unknown = []
+    for file in files:
+        record = known.by_status(file)
+        if record is None:
+            unknown.append(file)
+        else:
+            outcome = record.state if record.state == "failed" else "unchanged"
+            tally.count(VideoEnd(file=file, outcome=outcome, reason=record.reason, content=record.content))
+    return unknown
+
+
+def _read(pool: DecodePool, storing: Storing, batch: _EncodeBatch) -> None:
+    """Encode the frames of several videos together and store what is done."""
+    for part in pool:
+        if isinstance(part, FrameChunk):
+            batch.add(part)
+        elif isinstance(part, FeatureChunk):
+            storing.add_features(part.file, part.times_s, part.features)
+        else:
+            storing.ended.append(part)
+        # A video that has ended waits for a full batch, unless the encoder would idle.
+        if batch.is_full or (storing.ended and pool.is_waiting):
+            batch.encode()
+        if batch.is_empty:
+            storing.store_ended()
+        if storing.is_due or pool.is_waiting:
+            storing.commit()
     batch.encode()
-    storing.store_ended()
-    return storing.tally.report()
 
 
 class _EncodeBatch:
@@ -134,101 +185,3 @@ class _EncodeBatch:
             self._take(chunk.file, chunk.times_s, features[begin:stop])
             begin = stop
         self._chunks.clear()
-
-
-@attrs.define
-class _Storing:
-    """Features until their video has ended, then clips, then the library."""
-
-    library: VideoStore
-    embed: Embed
-    clip_seconds: float | None
-    max_frames: int | None
-    tally: _Tally
-    ended: list[VideoEnd] = attrs.field(factory=list)
-    _parts: dict[VideoFile, list[tuple[npt.NDArray[np.float64], Features]]] = attrs.field(factory=dict)
-
-    def add_features(self, file: VideoFile, times_s: npt.NDArray[np.float64], features: Features) -> None:
-        self._parts.setdefault(file, []).append((times_s, features))
-
-    def store_ended(self) -> None:
-        for end in self.ended:
-            self._store(end)
-        self.ended.clear()
-
-    def _store(self, end: VideoEnd) -> None:
-        parts = self._parts.pop(end.file, [])
-        if end.outcome == "indexed":
-            try:
-                clips = self._clips(parts, end.duration_s or 0.0)
-            except HgrkitError as error:  # features that do not fit the model, numbers that are not finite
-                end = attrs.evolve(end, outcome="failed", reason=str(error), remember=False)
-            else:
-                self.library.add(_record(end, clips=len(clips)), clips)
-        if end.outcome == "failed" and end.remember:
-            self.library.add(_record(end, clips=0), ())
-        self.tally.count(end)
-
-    def _clips(
-        self, parts: list[tuple[npt.NDArray[np.float64], Features]], duration_s: float
-    ) -> list[ClipEmbeddings]:
-        times_s = np.concatenate([times for times, _ in parts])  # [F]
-        features = np.concatenate([part for _, part in parts])  # [F, feature_dim]
-        clips = []
-        for window in cut_clips(times_s, duration_s, self.clip_seconds):
-            rows = np.arange(len(times_s))[window.frames]
-            if self.max_frames is not None:
-                rows = rows[evenly_spaced(len(rows), self.max_frames)]
-            levels = self.embed(features[rows])
-            clips.append(
-                ClipEmbeddings(
-                    start_s=window.start_s,
-                    end_s=window.end_s,
-                    times_s=times_s[rows],
-                    event=levels.event,
-                    action=levels.action,
-                    entity=levels.entity,
-                )
-            )
-        return clips
-
-
-class _Tally:
-    """Counts outcomes and tells of each."""
-
-    def __init__(self, total: int, on_progress: Callable[[IndexProgress], object] | None) -> None:
-        self._total = total
-        self._on_progress = on_progress
-        self._outcomes: dict[Outcome, int] = {"indexed": 0, "unchanged": 0, "failed": 0}
-        self._failures: list[Failure] = []
-        self._decoded_frames = 0
-
-    def count(self, end: VideoEnd) -> None:
-        self._outcomes[end.outcome] += 1
-        self._decoded_frames += end.decoded_frames
-        if end.outcome == "failed":
-            self._failures.append(Failure(end.file.path, end.reason or "unknown"))
-        if self._on_progress is not None:
-            done = sum(self._outcomes.values())
-            self._on_progress(IndexProgress(path=end.file.path, outcome=end.outcome, done=done, total=self._total))
-
-    def report(self) -> IndexReport:
-        return IndexReport(
-            indexed=self._outcomes["indexed"],
-            unchanged=self._outcomes["unchanged"],
-            failures=tuple(sorted(self._failures, key=lambda failure: failure.path)),
-            decoded_frames=self._decoded_frames,
-        )
-
-
-def _record(end: VideoEnd, *, clips: int) -> VideoRecord:
-    return VideoRecord(
-        path=end.file.path,
-        content=end.content or "",
-        size=end.file.size,
-        mtime_ns=end.file.mtime_ns,
-        state="indexed" if end.outcome == "indexed" else "failed",
-        reason=end.reason,
-        duration_s=end.duration_s,
-        clips=clips,
-    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import final
 
@@ -11,18 +10,17 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import DecodeError, FeatureFileError, MissingPathError
+from hgrkit.errors import FeatureFileError, MissingPathError
 from hgrkit.indexing.content import content_hash
+from hgrkit.indexing.decode_process import DecodeProcess
+from hgrkit.indexing.feature_cache import FeatureCache
+from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import VideoFile
-from hgrkit.library.records import VideoRecord
 from hgrkit.video.container import os_reason
-from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.sampling import Sampling, UniformSampling
 
-__all__ = ["FeatureChunk", "FrameChunk", "KnownVideos", "Part", "VideoEnd", "VideoSource"]
-
-_CHUNK_FRAMES = 16
+__all__ = ["FeatureChunk", "FrameChunk", "Part", "VideoEnd", "VideoSource"]
 
 
 @attrs.frozen(eq=False)
@@ -53,6 +51,9 @@ class VideoEnd:
         reason: why it failed.
         content: hash of the file's bytes; `None` if they were not read.
         remember: whether a failure lies in the file's bytes, so that trying again is no use until they change.
+        recognised: the bytes are known, or are being read under another path; what that makes of the file is found
+            when its end is dealt with.
+        cached: the features came from the library's cache.
         duration_s: the video's length.
         decoded_frames: pictures that the decoder put out.
     """
@@ -62,42 +63,13 @@ class VideoEnd:
     reason: str | None = None
     content: str | None = None
     remember: bool = False
+    recognised: bool = False
+    cached: bool = False
     duration_s: float | None = None
     decoded_frames: int = 0
 
 
 Part = FrameChunk | FeatureChunk | VideoEnd
-
-
-@final
-class KnownVideos:
-    """What a library says about files, looked up by path and by content.
-
-    Args:
-        records: the library's videos.
-        retry_failed: whether failed ones count as unknown.
-    """
-
-    def __init__(self, records: Mapping[str, VideoRecord], *, retry_failed: bool) -> None:
-        self._by_path = {
-            path: record for path, record in records.items() if record.state == "indexed" or not retry_failed
-        }
-        self._failed_contents = {
-            record.content: record for record in self._by_path.values() if record.state == "failed"
-        }
-
-    def by_status(self, file: VideoFile) -> VideoRecord | None:
-        """The record of a file whose path, size and modification time are as they were."""
-        record = self._by_path.get(file.path)
-        same = record is not None and (record.size, record.mtime_ns) == (file.size, file.mtime_ns)
-        return record if same else None
-
-    def by_content(self, file: VideoFile, content: str) -> VideoRecord | None:
-        """The record of this path with these bytes, or of any path whose same bytes failed."""
-        record = self._by_path.get(file.path)
-        if record is not None and record.content == content:
-            return record
-        return self._failed_contents.get(content)
 
 
 @final
@@ -109,6 +81,8 @@ class VideoSource:
         sampling: which frames are wanted.
         frame_size: height and width of the pictures.
         features: features by video name, taken instead of frames.
+        cache: features by content, taken instead of frames.
+        contents: hashes of files that need not be read for them.
     """
 
     def __init__(
@@ -118,22 +92,26 @@ class VideoSource:
         sampling: Sampling,
         frame_size: tuple[int, int],
         features: Mapping[str, npt.NDArray[np.float32]] | None = None,
+        cache: FeatureCache | None = None,
+        contents: Mapping[VideoFile, str] | None = None,
     ) -> None:
         self._known = known
         self._sampling = sampling
         self._frame_size = frame_size
         self._features = features
+        self._cache = cache if features is None else None
+        self._contents = contents or {}
 
-    def read(self, file: VideoFile, emit: Callable[[Part], None]) -> VideoEnd:
+    def read(self, file: VideoFile, decoder: DecodeProcess, emit: Callable[[Part], None]) -> VideoEnd:
         """Hand a video's parts to `emit`, in order; what is wrong with the file becomes the end's reason."""
         content: str | None = None
         try:
-            if (record := self._known.by_status(file)) is not None:
-                return _known_end(file, record)
-            content = content_hash(file.path)
-            if (record := self._known.by_content(file, content)) is not None:
-                return attrs.evolve(_known_end(file, record), content=content)
-            end = self._read_new(file, content, emit)
+            content = self._contents.get(file) or content_hash(file.path)
+            if self._known.by_content(file.path, content) or not self._known.claim(content):
+                return VideoEnd(file=file, outcome="unchanged", content=content, recognised=True)
+            if (end := self._read_cached(file, content, emit)) is not None:
+                return end
+            end = self._read_new(file, content, decoder, emit)
             if _changed(file):
                 return VideoEnd(file=file, outcome="failed", reason="the file changed while it was read")
         except OSError as error:  # MissingPathError is one
@@ -143,64 +121,52 @@ class VideoSource:
             return VideoEnd(file=file, outcome="failed", reason=str(error))
         return end
 
-    def _read_new(self, file: VideoFile, content: str, emit: Callable[[Part], None]) -> VideoEnd:
-        decoded_frames = 0
-        try:
-            reader = VideoReader(file.path, self._frame_size)
-            if self._features is not None:
-                emit(_feature_chunk(file, self._features, reader.duration_s))
-            else:
-                try:
-                    for chunk in _chunks(file, reader.sample(self._sampling)):
-                        emit(chunk)
-                finally:
-                    decoded_frames = reader.decoded_frames
-        except DecodeError as error:
-            outcome: Outcome = "failed"
-            reason: str | None = str(error)
-            duration_s = None
-        else:
-            outcome, reason, duration_s = "indexed", None, reader.duration_s
+    def _read_cached(self, file: VideoFile, content: str, emit: Callable[[Part], None]) -> VideoEnd | None:
+        """Hand on what the cache has of these bytes, if it has it."""
+        cached = self._cache.load(content) if self._cache is not None else None
+        if cached is None:
+            return None
+        emit(FeatureChunk(file, cached.times_s, cached.features))
+        return VideoEnd(file=file, outcome="indexed", content=content, cached=True, duration_s=cached.duration_s)
+
+    def _read_new(
+        self, file: VideoFile, content: str, decoder: DecodeProcess, emit: Callable[[Part], None]
+    ) -> VideoEnd:
+        features = self._features_of(file)
+
+        def emit_frames(times_s: npt.NDArray[np.float64], images: npt.NDArray[np.uint8]) -> None:
+            emit(FrameChunk(file, times_s, images))
+
+        sampling = self._sampling if features is None else None
+        decoded = decoder.read(file.path, self._frame_size, sampling, emit_frames)
+        if features is not None and decoded.duration_s is not None:
+            emit(FeatureChunk(file, UniformSampling(len(features)).times(decoded.duration_s), features))
         return VideoEnd(
             file=file,
-            outcome=outcome,
-            reason=reason,
+            outcome="indexed" if decoded.reason is None else "failed",
+            reason=decoded.reason,
             content=content,
-            remember=outcome == "failed",
-            duration_s=duration_s,
-            decoded_frames=decoded_frames,
+            remember=decoded.lasting,
+            duration_s=decoded.duration_s,
+            decoded_frames=decoded.decoded_frames,
         )
 
-
-def _known_end(file: VideoFile, record: VideoRecord) -> VideoEnd:
-    if record.state == "indexed":
-        return VideoEnd(file=file, outcome="unchanged", content=record.content)
-    # Stored again only where the record is not this file's as it is.
-    moved = (record.path, record.size, record.mtime_ns) != (file.path, file.size, file.mtime_ns)
-    return VideoEnd(file=file, outcome="failed", reason=record.reason, content=record.content, remember=moved)
+    def _features_of(self, file: VideoFile) -> npt.NDArray[np.float32] | None:
+        """Features under the path, the base name or its stem; `None` where frames are decoded."""
+        if self._features is None:
+            return None
+        name = PurePath(file.path)
+        for key in (file.path, name.name, name.stem):
+            if key in self._features:
+                array = np.asarray(self._features[key], dtype=np.float32)
+                if array.ndim != 2 or not len(array):
+                    raise FeatureFileError(
+                        f"features of {key!r} must be [F, feature_dim], got {list(array.shape)}."
+                    )
+                return array
+        raise FeatureFileError(f"there are no features named {name.name!r} or {name.stem!r}")
 
 
 def _changed(file: VideoFile) -> bool:
     status = Path(file.path).stat()
     return (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns)
-
-
-def _chunks(file: VideoFile, frames: Iterator[SampledFrame]) -> Iterator[FrameChunk]:
-    while chunk := list(islice(frames, _CHUNK_FRAMES)):
-        times_s = np.array([frame.time_s for frame in chunk])
-        yield FrameChunk(file, times_s, np.stack([frame.image for frame in chunk]))
-
-
-def _feature_chunk(
-    file: VideoFile, features: Mapping[str, npt.NDArray[np.float32]], duration_s: float
-) -> FeatureChunk:
-    """Features under the path, the base name or its stem; their times share the video evenly."""
-    name = PurePath(file.path)
-    for key in (file.path, name.name, name.stem):
-        if key in features:
-            array = np.asarray(features[key], dtype=np.float32)
-            if array.ndim != 2 or not len(array):
-                raise FeatureFileError(f"features of {key!r} must be [F, feature_dim], got {list(array.shape)}.")
-            times_s = UniformSampling(len(array)).times(duration_s)
-            return FeatureChunk(file, times_s, array)
-    raise FeatureFileError(f"there are no features named {name.name!r} or {name.stem!r}")

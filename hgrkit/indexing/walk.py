@@ -14,7 +14,7 @@ import attrs
 
 from hgrkit.errors import MissingPathError
 
-__all__ = ["VIDEO_SUFFIXES", "VideoFile", "walk_videos"]
+__all__ = ["VIDEO_SUFFIXES", "VideoFile", "found_file", "walk_videos"]
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
@@ -35,6 +35,15 @@ class VideoFile:
     path: str
     size: int
     mtime_ns: int
+
+
+def found_file(path: str) -> VideoFile | None:
+    """A file as it is now; `None` if there is none, or it cannot be reached."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # a path that no file system takes
+        return None
+    return VideoFile(path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> list[VideoFile]:

@@ -17,17 +17,17 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.video.limits import DecodeGuard
 
 __all__ = ["CONTAINERS", "demuxed", "open_video", "os_reason"]
 
 CONTAINERS = ("mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "flv", "asf", "gif")
 """The demuxers that may run: no playlists, concat scripts, subtitles or pictures, whatever a file is called."""
 
-_MAX_PIXELS = 1 << 26  # 8192 x 8192
 _OPTIONS = {
     "format_whitelist": ",".join(CONTAINERS),
     "protocol_whitelist": "file",
-    "max_pixels": str(_MAX_PIXELS),
+    "enable_drefs": "0",  # of mov files that keep their pictures in other files
     "threads": "1",
 }
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -35,7 +35,7 @@ _KINDS = "mp4/mov, mkv/webm, avi, mpeg, ts, flv, wmv, gif"
 
 
 @contextmanager
-def open_video(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open container and its first stream of moving pictures.
 
     Only files are read, and of them only the one that is named. A `DecodeError` from the block carries the path
@@ -44,28 +44,36 @@ def open_video(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     Raises:
         MissingPathError: if there is no such file.
         DecodeError: if it is no video that can be read; the message is a reason in one line, without the path.
+        DecodeLimitError: if it asks for more than the guard allows.
+        OSError: if the operating system does not hand it over to the end.
     """
+    # A header may be looked at whose pictures are then refused by their size, with a reason that tells it.
+    options = {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
-        with av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace") as container:
-            yield container, _video_stream(container)
+        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+            yield container, _video_stream(container, guard)
     except DecodeError as error:
         error.add_note(f"video: {path}")
         raise
     except FileNotFoundError as error:
         raise MissingPathError(f"no file {path!r}.") from error
+    except MemoryError as error:  # FFmpeg's is one too
+        raise guard.limits.out_of_memory() from error
     except av.error.FFmpegError as error:
         decode_error = DecodeError(_reason(path, error))
         decode_error.add_note(f"video: {path}")
         raise decode_error from error
-    except (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:
         # What PyAV's own code raises on values that no sound file holds.
         raise DecodeError(
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
 
 
-def demuxed(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet[Any]]:
+def demuxed(
+    container: InputContainer, *streams: VideoStream | AudioStream, guard: DecodeGuard
+) -> Iterator[Packet[Any]]:
     """The packets of some streams, whatever other streams begin later in the file.
 
     FLV, MPEG and TS files may announce a stream anywhere; PyAV knows only those that it found when it opened the
@@ -73,8 +81,11 @@ def demuxed(container: InputContainer, *streams: VideoStream | AudioStream) -> I
     """
     while True:
         try:
-            yield from container.demux(*streams)
+            for packet in container.demux(*streams):
+                guard.on_progress()
+                yield packet
         except IndexError:
+            guard.on_progress()
             continue
         return
 
@@ -84,36 +95,37 @@ def os_reason(error: OSError) -> str:
     return f"the file cannot be read: {error.strerror or type(error).__name__}"
 
 
-def _video_stream(container: InputContainer) -> VideoStream:
+def _video_stream(container: InputContainer, guard: DecodeGuard) -> VideoStream:
     if not container.streams:
         raise DecodeError("the file holds no streams")
     for stream in container.streams.video:
         if not stream.disposition & _NO_PICTURES:
-            _check_size(stream)
+            _prepare(stream, guard)
             return stream
     kinds = ", ".join(sorted({stream.type for stream in container.streams}))
     raise DecodeError(f"the file holds no video stream, only: {kinds}")
 
 
-def _check_size(stream: VideoStream) -> None:
+def _prepare(stream: VideoStream, guard: DecodeGuard) -> None:
+    """Check the pictures' size, and have the decoder check it again where it changes later on."""
     # A stream of an unknown codec has no context that can decode.
     context = stream.codec_context
     if context is None:
         raise DecodeError("the video's codec is unknown")
-    if context.width * context.height > _MAX_PIXELS:
-        raise DecodeError(f"pictures of {context.width} x {context.height} are beyond {_MAX_PIXELS:,} pixels")
+    guard.check_size(context.width, context.height)
     if context.width < 1 or context.height < 1:
         raise DecodeError("the video's picture size is unknown: the file holds no picture that can be decoded")
+    context.options = {"max_pixels": str(guard.limits.pixels)}
+    context.thread_count = 1  # videos are decoded side by side
 
 
 def _reason(path: str, error: av.error.FFmpegError) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EISDIR, errno.EIO):
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EISDIR):
         return os_reason(error)
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(16)
-    except OSError as os_error:
-        return os_reason(os_error)
+    with Path(path).open("rb") as file:
+        head = file.read(16)
+        while error.errno == errno.EIO and file.read(1 << 20):
+            pass  # FFmpeg says so of damaged files too; of a disk that fails, this raises
     if not head:
         return "the file is empty"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"skip"):

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import demuxed, open_video
+from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.packet_index import PacketIndex, VideoPacket
 
 __all__ = ["FrameSearch", "TargetLostError"]
@@ -42,16 +43,18 @@ class FrameSearch:
         path: the file.
         index: its table of packets.
         targets: ascending time stamps in ticks.
+        guard: limits that are kept.
 
     Attributes:
         found: how many targets are done.
         decoded_frames: how many pictures the decoder put out.
     """
 
-    def __init__(self, path: str, index: PacketIndex, targets: npt.NDArray[np.int64]) -> None:
+    def __init__(self, path: str, index: PacketIndex, targets: npt.NDArray[np.int64], guard: DecodeGuard) -> None:
         self.found = 0
         self.decoded_frames = 0
         self._path = path
+        self._guard = guard
         self._index = index
         self._num_targets = len(targets)
         last = int(index.shown[-1])
@@ -69,7 +72,7 @@ class FrameSearch:
             DecodeError: if the stream ends in a decoding error before its end.
             TargetLostError: if a target cannot be found by jumping; never when `sequential`.
         """
-        with open_video(self._path) as (container, stream):
+        with open_video(self._path, self._guard) as (container, stream):
             frames: Iterator[VideoFrame | None] = (
                 self._decode_all(container, stream) if sequential else self._decode(container, stream)
             )
@@ -82,7 +85,7 @@ class FrameSearch:
         self._check_end()
 
     def _decode_all(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        for packet in demuxed(container, stream):
+        for packet in demuxed(container, stream, guard=self._guard):
             yield from self._decoded(stream.codec_context, packet if packet.size else None)
 
     def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
@@ -90,7 +93,7 @@ class FrameSearch:
         context, index, wanted = stream.codec_context, self._index, self._wanted
         stored, starts = _places(index, wanted)
         disposable = context.name in _DISPOSABLE_PICTURES
-        packets: Iterator[tuple[int, VideoPacket]] = zip(count(), _nonempty(container, stream), strict=False)
+        packets: Iterator[tuple[int, VideoPacket]] = zip(count(), self._nonempty(container, stream), strict=False)
         fresh, sought = True, -1
         while self.found < len(wanted) and (numbered := next(packets, None)) is not None:
             number, packet = numbered
@@ -120,10 +123,14 @@ class FrameSearch:
     def _decoded(self, context: VideoCodecContext, packet: VideoPacket | None) -> Iterator[VideoFrame]:
         try:
             frames = context.decode(packet)
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             self._errors_at_end += 1
             return
         self.decoded_frames += len(frames)
+        self._guard.check_pictures(self.decoded_frames)
+        self._guard.on_progress()
         yield from frames
 
     def _take(self, frame: VideoFrame, *, sequential: bool) -> Iterator[Found]:
@@ -182,13 +189,16 @@ class FrameSearch:
             container.seek(int(self._index.pts[number]), stream=stream)
         except av.error.FFmpegError as error:
             raise TargetLostError from error
-        packets = _nonempty(container, stream)
+        packets = self._nonempty(container, stream)
         first = next(packets, None)
         at = np.flatnonzero(self._index.pts == first.pts) if first is not None else np.empty(0)
         if first is None or len(at) != 1 or at[0] > number:
             raise TargetLostError
         yield int(at[0]), first
         yield from zip(count(int(at[0]) + 1), packets, strict=False)
+
+    def _nonempty(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+        return (packet for packet in demuxed(container, stream, guard=self._guard) if packet.size)
 
     def _check_end(self) -> None:
         index = self._index
@@ -197,10 +207,6 @@ class FrameSearch:
         if missing > allowed:
             at = max(0.0, index.seconds(self._newest + index.frame_ticks))
             raise DecodeError(f"the stream ends in a decoding error at {at:.2f} s of {index.duration_s:.2f} s")
-
-
-def _nonempty(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-    return (packet for packet in demuxed(container, stream) if packet.size)
 
 
 def _places(index: PacketIndex, wanted: list[int]) -> tuple[list[int], list[int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from pathlib import Path
 from typing import TypeAlias
 
 import attrs
@@ -17,6 +16,8 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import demuxed, open_video
+from hgrkit.video.cut_off import is_cut_off
+from hgrkit.video.limits import DecodeGuard
 
 __all__ = ["PacketIndex", "read_packet_index"]
 
@@ -27,8 +28,9 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 # How much of what a container states may be absent before a file counts as cut off: some writers round up.
 _SLACK_S, _SLACK_FRAMES = 0.5, 3
 _LONGEST_S = 100 * 3600.0
-# Recordings of broadcasts may begin and end anywhere; they state no duration of their own.
+# Recordings of broadcasts may begin and end anywhere; they state no duration of their own, nor do GIFs.
 _UNBOUNDED = ("mpeg", "mpegts")
+_CUT_WHEREVER_THEY_END = ("gif", *_UNBOUNDED)
 _STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv", "asf")
 
 
@@ -86,20 +88,23 @@ class PacketIndex:
         return max(round(_SLACK_S / self.time_base), _SLACK_FRAMES * self.frame_ticks)
 
 
-def read_packet_index(path: str) -> PacketIndex:
+def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
     """Read every packet of a video's picture stream, decoding none.
 
     Raises:
         MissingPathError: if there is no such file.
         DecodeError: if it is no video, holds no pictures, or ends before the duration that it states.
+        DecodeLimitError: if it asks for more than the guard allows.
     """
-    with open_video(path) as (container, stream):
-        packets = _Packets()
-        packets.read(demuxed(container, stream))
+    with open_video(path, guard) as (container, stream):
+        packets = _Packets(guard)
+        packets.read(demuxed(container, stream, guard=guard))
         index = packets.index(container, stream)
-        missing = _missing(container, stream, packets, index)
+        if container.format.name in _CUT_WHEREVER_THEY_END and is_cut_off(path, container.format.name):
+            raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
+        missing = _missing(path, container, stream, packets, index)
         if missing > 0 and container.format.name in _STATED_FOR_ALL_STREAMS:
-            missing = min(missing, _missing_from_all_streams(path, index))
+            missing = min(missing, _missing_from_all_streams(path, index, guard))
         if missing > (index.frame_ticks // 2 if packets.cut else index.slack_ticks()):
             there = index.duration_s
             stated = there + float(missing * index.time_base)
@@ -112,7 +117,8 @@ def read_packet_index(path: str) -> PacketIndex:
 class _Packets:
     """The columns of a packet index while they are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: DecodeGuard) -> None:
+        self._guard = guard
         self.pts: list[int] = []
         self.key: list[bool] = []
         self.discarded: list[bool] = []
@@ -127,6 +133,8 @@ class _Packets:
                 if packet.size == 0:  # the end, or a picture that repeats the one before
                     continue
                 self._append(packet)
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             self.cut = True
 
@@ -141,6 +149,7 @@ class _Packets:
         self.pts.append(stamp if stamp is not None else self.pts[-1] + 1 if self.pts else 0)
         self.key.append(packet.is_keyframe)
         self.discarded.append(packet.is_discard)
+        self._guard.check_pictures(len(self.pts))
 
     def index(self, container: InputContainer, stream: VideoStream) -> PacketIndex:
         """The finished table."""
@@ -180,7 +189,9 @@ def _order_unknown(container: InputContainer, stream: VideoStream, pts: Int64) -
     return container.format.name == "avi" and stream.codec_context.has_b_frames and bool((np.diff(pts) > 0).all())
 
 
-def _missing(container: InputContainer, stream: VideoStream, packets: _Packets, index: PacketIndex) -> int:
+def _missing(
+    path: str, container: InputContainer, stream: VideoStream, packets: _Packets, index: PacketIndex
+) -> int:
     """Ticks between the end of the packets and the end that the container states."""
     name = container.format.name
     if name in _UNBOUNDED:
@@ -191,30 +202,18 @@ def _missing(container: InputContainer, stream: VideoStream, packets: _Packets, 
     if stream.duration is not None:
         return stream.duration - (index.end - begin)
     if container.duration is not None:
-        packets.cut |= name == "matroska,webm" and _matroska_is_cut(container)
+        packets.cut |= name == "matroska,webm" and is_cut_off(path, name)
         return round(_stated_end(container) / index.time_base) - index.end
-    if name == "asf" and _asf_is_cut(container):
+    if name == "asf" and is_cut_off(path, name):
         raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
     return index.frame_ticks if packets.cut else 0
 
 
-def _asf_is_cut(container: InputContainer) -> bool:
-    """Whether an ASF file is smaller than its file properties object says (ASF specification, section 3.2)."""
-    with Path(container.name.removeprefix("file:")).open("rb") as file:
-        head = file.read(1 << 14)
-    at = head.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
-    if at < 0 or len(head) < at + 92:
-        return False
-    stated_bytes = int.from_bytes(head[at + 40 : at + 48], "little")
-    is_broadcast = head[at + 88] & 1
-    return not is_broadcast and container.size < stated_bytes
-
-
-def _missing_from_all_streams(path: str, index: PacketIndex) -> int:
+def _missing_from_all_streams(path: str, index: PacketIndex, guard: DecodeGuard) -> int:
     """The same where the duration is that of the longest stream: sound may go on after the last picture."""
-    with open_video(path) as (container, stream):
+    with open_video(path, guard) as (container, stream):
         end = Fraction(0)
-        for packet in demuxed(container, stream, *container.streams.audio):
+        for packet in demuxed(container, stream, *container.streams.audio, guard=guard):
             if packet.pts is not None and packet.time_base is not None and not packet.is_corrupt:
                 end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
         return round((_stated_end(container) - end) / index.time_base)
@@ -227,17 +226,3 @@ def _stated_end(container: InputContainer) -> Fraction:
     end is taken, so that a recording that begins late is not held to be cut off.
     """
     return Fraction(min(container.start_time or 0, 0) + (container.duration or 0), av.time_base)
-
-
-def _matroska_is_cut(container: InputContainer) -> bool:
-    """Whether a Matroska file is smaller than its segment says (RFC 8794, sections 4 to 6; RFC 9559, 5.1)."""
-    with Path(container.name.removeprefix("file:")).open("rb") as file:
-        head = file.read(1 << 14)
-    at = head.find(bytes.fromhex("18538067"))  # the segment's id, then its size
-    if at < 0 or len(head) < at + 12 or not head[at + 4]:
-        return False
-    num_bytes = 9 - head[at + 4].bit_length()
-    size_at = at + 4
-    stated_bytes = int.from_bytes(head[size_at : size_at + num_bytes], "big") & ((1 << 7 * num_bytes) - 1)
-    is_unknown = stated_bytes == (1 << 7 * num_bytes) - 1  # as live recordings have it
-    return not is_unknown and container.size < size_at + num_bytes + stated_bytes

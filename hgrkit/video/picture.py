@@ -41,7 +41,7 @@ class PictureScaler:
             scaled = self._reformatter.reformat(
                 frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
             )
-        except (MemoryError, RuntimeError, ValueError) as error:  # FFmpeg's are ValueErrors
+        except (RuntimeError, ValueError) as error:  # FFmpeg's are ValueErrors
             raise DecodeError(f"pictures of {frame.width} x {frame.height} cannot be scaled") from error
         picture = np.rot90(scaled.to_ndarray(), quarter_turns)
         return np.ascontiguousarray(picture, dtype=np.uint8)

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.frame_search import FrameSearch, TargetLostError
+from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.packet_index import PacketIndex, read_packet_index
 from hgrkit.video.picture import PictureScaler
 from hgrkit.video.sampling import Sampling
@@ -43,16 +44,26 @@ class VideoReader:
     Args:
         path: a video file.
         frame_size: height and width of the pictures; the whole picture is squashed to it.
+        guard: limits that are kept, those of `DecodeLimits()` unless given.
 
     Raises:
         MissingPathError: if there is no such file.
         DecodeError: if it is no video or it is cut off; the message is a reason in one line, without the path.
+        DecodeLimitError: if it asks for more than is allowed.
+        OSError: if the operating system does not hand over its bytes.
     """
 
-    def __init__(self, path: str | os.PathLike[str], frame_size: tuple[int, int] = (224, 224)) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        frame_size: tuple[int, int] = (224, 224),
+        *,
+        guard: DecodeGuard | None = None,
+    ) -> None:
         self._path = os.fspath(path)
         self._frame_size = frame_size
-        self._index: PacketIndex = read_packet_index(self._path)
+        self._guard = guard or DecodeGuard()
+        self._index: PacketIndex = read_packet_index(self._path, self._guard)
         self._decoded_frames = 0
 
     @property
@@ -66,14 +77,18 @@ class VideoReader:
         return self._decoded_frames
 
     def sample(self, sampling: Sampling, *, sequential: bool = False) -> Iterator[SampledFrame]:
-        """The pictures that are on the screen at the sampled times, ascending; one picture comes at most once.
+        """The pictures that are on the screen at the sampled times, as `pictures_at` gives them."""
+        return self.pictures_at(sampling.times(self.duration_s), sequential=sequential)
 
-        Between two sampled pictures the decoder jumps to the last key frame before the second one, if there is
+    def pictures_at(self, times_s: npt.NDArray[np.float64], *, sequential: bool = False) -> Iterator[SampledFrame]:
+        """The pictures that are on the screen at these times, ascending; one picture comes at most once.
+
+        Between two wanted pictures the decoder jumps to the last key frame before the second one, if there is
         one, and passes over pictures that no other one needs. The last picture of the file is always decoded too,
         so that a stream that ends in damage is noticed.
 
         Args:
-            sampling: picks the times.
+            times_s: [F] seconds from the first picture, ascending.
             sequential: decode every picture; slower, with the same result.
 
         Raises:
@@ -81,7 +96,6 @@ class VideoReader:
                 decoded. Pictures that came before it are then not to be used.
         """
         index = self._index
-        times_s = sampling.times(index.duration_s)
         targets = index.shown_at(times_s) if index.exact else index.ticks(times_s)
         scale = PictureScaler(self._frame_size)
         origin: int | None = index.first if index.exact else None
@@ -95,13 +109,13 @@ class VideoReader:
             raise DecodeError("no picture of the file can be decoded")
 
     def _frames(self, targets: npt.NDArray[np.int64], *, sequential: bool) -> Iterator[tuple[int, VideoFrame]]:
-        search = FrameSearch(self._path, self._index, targets)
+        search = FrameSearch(self._path, self._index, targets, self._guard)
         try:
             yield from search.run(sequential=sequential)
         except TargetLostError:
             # A key frame was none after all: what is left is found by decoding everything.
             self._decoded_frames += search.decoded_frames
-            search = FrameSearch(self._path, self._index, targets[search.found :])
+            search = FrameSearch(self._path, self._index, targets[search.found :], self._guard)
             yield from search.run(sequential=True)
         finally:
             self._decoded_frames += search.decoded_frames

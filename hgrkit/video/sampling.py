@@ -16,7 +16,10 @@ __all__ = ["FpsSampling", "Sampling", "UniformSampling", "parse_sampling"]
 
 @runtime_checkable
 class Sampling(Protocol):
-    """A rule that picks times; `str()` of it is its fingerprint, which `parse_sampling` reads back."""
+    """A rule that picks times; `str()` of it is its fingerprint, which `parse_sampling` reads back.
+
+    A rule may also have `num_times(duration_s) -> int`, so that too many are refused before they are made.
+    """
 
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
         """Times in seconds from the first frame, ascending, within `[0, duration_s)`, at least one."""
@@ -43,11 +46,15 @@ class FpsSampling:
 
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
         """The middle of every step before the end; of a video shorter than half a step, its own middle."""
-        count = math.ceil(duration_s * self.frames_per_second - 0.5 - 1e-6)
-        if count < 1:
+        if duration_s * self.frames_per_second <= 0.5 + 1e-6:
             return np.array([duration_s / 2])
-        times_s: npt.NDArray[np.float64] = (np.arange(count, dtype=np.float64) + 0.5) / self.frames_per_second
+        steps = np.arange(self.num_times(duration_s), dtype=np.float64)
+        times_s: npt.NDArray[np.float64] = (steps + 0.5) / self.frames_per_second
         return times_s
+
+    def num_times(self, duration_s: float) -> int:
+        """How many times those are."""
+        return max(1, math.ceil(duration_s * self.frames_per_second - 0.5 - 1e-6))
 
 
 @final
@@ -72,6 +79,10 @@ class UniformSampling:
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
         """The middle of each part."""
         return (np.arange(self.num_frames, dtype=np.float64) + 0.5) * (duration_s / self.num_frames)
+
+    def num_times(self, duration_s: float) -> int:  # noqa: ARG002 - the same for all
+        """How many times those are."""
+        return self.num_frames
 
 
 def parse_sampling(text: str) -> Sampling:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hgrkit.embeddings import VideoEmbeddings
 from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.levels import PerLevel
 from hgrkit.video.features import VideoFeatures
 
 __all__ = ["VideoEmbeddings", "VideoEncoder"]
@@ -76,6 +77,21 @@ class VideoEncoder(nn.Module):
         Raises:
             ShapeError: if a frame does not have `feature_dim` numbers.
         """
+        views = self.frame_views(features)
+        logits = self.attention_logits(views.event).masked_fill(~features.frame_mask, -torch.inf)
+        return VideoEmbeddings(
+            event=torch.einsum("vf,vfd->vd", logits.softmax(dim=1), views.event),
+            action=views.action,
+            entity=views.entity,
+            frame_mask=features.frame_mask,
+        )
+
+    def frame_views(self, features: VideoFeatures) -> PerLevel[Tensor]:
+        """Every frame at the three levels, `e_t`, `a_t` and `n_t`, each [V, F, D]; padding means nothing.
+
+        Raises:
+            ShapeError: if a frame does not have `feature_dim` numbers.
+        """
         frames = features.frames
         if frames.ndim != 3 or frames.shape[2] != self.feature_dim:
             raise ShapeError(
@@ -86,14 +102,12 @@ class VideoEncoder(nn.Module):
         event, action, entity = (
             self.dropout(self.projections[0 if self.shared_projection else level](frames)) for level in range(3)
         )
-        return VideoEmbeddings(
-            event=self._pooled(event, features.frame_mask),
-            action=action,
-            entity=entity,
-            frame_mask=features.frame_mask,
-        )
+        return PerLevel(event=event, action=action, entity=entity)
 
-    def _pooled(self, frames: Tensor, frame_mask: Tensor) -> Tensor:
-        """Attention-weighted sum over the real frames: [V, F, D] -> [V, D]."""
-        logits = self.pooling(frames).squeeze(2).masked_fill(~frame_mask, -torch.inf)  # [V, F]
-        return torch.einsum("vf,vfd->vd", logits.softmax(dim=1), frames)
+    def attention_logits(self, event_frames: Tensor) -> Tensor:
+        """How much each frame counts in an event, before the softmax: `u . e_t + d`, [V, F, D] -> [V, F].
+
+        The event of any stretch of frames is `sum_t softmax_t(logits) e_t` over that stretch.
+        """
+        logits: Tensor = self.pooling(event_frames).squeeze(2)
+        return logits

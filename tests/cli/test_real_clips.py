@@ -28,7 +28,7 @@ def test_retrieval_on_msvd_is_as_good_as_we_say(hgrkit, msvd, msvd_library, tmp_
     )
     lines = [json.loads(line) for line in ranks.read_text().splitlines()]
     assert len(lines) == 1634
-    assert set(lines[0]) == {"video", "caption", "rank"}
+    assert {"video", "caption", "rank"} <= set(lines[0])
     assert 100 * sum(line["rank"] == 1 for line in lines) / 1634 == pytest.approx(forward["R@1"])
 
 
@@ -78,7 +78,7 @@ def test_bad_files_fail_by_name_and_the_rest_is_indexed(hgrkit, damaged, tmp_pat
     ran = hgrkit("index", damaged, "--library", library, "--json")
     assert ran.status == 0
     report = ran.json
-    assert set(report) == {"indexed", "unchanged", "failed", "failures", "decoded_frames"}
+    assert set(report) >= {"indexed", "unchanged", "failed", "failures", "decoded_frames"}
     assert (report["indexed"], report["unchanged"], report["failed"]) == (1, 0, 5)
     assert all(failure["reason"] for failure in report["failures"])
     again = hgrkit("index", damaged, "--library", library, "--json").json

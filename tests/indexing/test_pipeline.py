@@ -1,5 +1,6 @@
 import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_a_changed_file_replaces_its_clips(library, make_video, tmp_path):
 
 def test_one_bad_file_never_stops_the_rest(library, make_video, tmp_path):
     for number in range(4):
-        make_video(f"v/{number}.mp4", shade=number)
+        make_video(f"v/{number}.mp4", shade=20 * number)
     truncated = make_video("v/truncated.mp4")
     truncated.write_bytes(truncated.read_bytes()[:1000])
     (tmp_path / "v/text.mp4").write_text("text")
@@ -129,11 +130,13 @@ def test_a_failed_file_is_known_under_another_name(library, tmp_path):
 
 
 def test_a_failed_file_is_tried_again_when_asked_or_changed(library, make_video, tmp_path, monkeypatch):
-    from hgrkit.indexing import source
+    from hgrkit.indexing.decode_process import DecodeProcess
 
     tried = []
-    reader = source.VideoReader
-    monkeypatch.setattr(source, "VideoReader", lambda path, size: tried.append(path) or reader(path, size))
+    read = DecodeProcess.read
+    monkeypatch.setattr(
+        DecodeProcess, "read", lambda self, path, *rest: tried.append(path) or read(self, path, *rest)
+    )
     (tmp_path / "v").mkdir()
     (tmp_path / "v/a.mp4").write_text("text")
     run(library, tmp_path / "v")
@@ -159,22 +162,22 @@ def test_frames_of_several_videos_share_a_batch(library, make_video, tmp_path, m
 
     monkeypatch.setattr(DecodePool, "is_waiting", False)
     for number in range(8):
-        make_video(f"v/{number}.mp4", seconds=4, shade=number)
+        make_video(f"v/{number}.mp4", seconds=4, shade=20 * number)
     encoder = MeanColour()
     assert run(library, tmp_path / "v", frame_encoder=encoder).indexed == 8
     assert sum(encoder.batches) == 64
     assert len(encoder.batches) <= 3
 
 
-def test_batching_never_changes_what_is_stored(make_video, tmp_path):
+def test_batching_never_changes_what_is_stored(make_video, tmp_path, memory_store):
     for number in range(4):
         make_video(f"v/{number}.mp4", seconds=1 + number, shade=60 * number)
     stored = []
     for arguments in ([tmp_path / "v"], sorted((tmp_path / "v").iterdir())):
-        memory = Memory()
+        memory = memory_store()
         for paths in [[tmp_path / "v"]] if len(arguments) == 1 else [[path] for path in arguments]:
             run(memory, *paths)
-        stored.append(memory.clips)
+        stored.append({path: entry.clips for path, entry in memory.entries.items()})
     assert stored[0].keys() == stored[1].keys()
     for path, clips in stored[0].items():
         for one, other in zip(clips, stored[1][path], strict=True):
@@ -182,20 +185,9 @@ def test_batching_never_changes_what_is_stored(make_video, tmp_path):
             np.testing.assert_array_equal(one.times_s, other.times_s)
 
 
-class Memory:
-    def __init__(self):
-        self.records, self.clips = {}, {}
-
-    def videos(self):
-        return list(self.records.values())
-
-    def add(self, record, clips):
-        self.records[record.path], self.clips[record.path] = record, clips
-
-
-def test_an_interruption_keeps_what_was_stored_and_ends_the_threads(make_video, tmp_path):
+def test_an_interruption_keeps_what_was_stored_and_ends_the_threads(make_video, tmp_path, memory_store):
     for number in range(6):
-        make_video(f"v/{number}.mp4", seconds=6, shade=number)
+        make_video(f"v/{number}.mp4", seconds=6, shade=20 * number)
 
     class Interrupted(MeanColour):
         def encode(self, frames):
@@ -203,12 +195,12 @@ def test_an_interruption_keeps_what_was_stored_and_ends_the_threads(make_video, 
                 raise KeyboardInterrupt
             return super().encode(frames)
 
-    memory = Memory()
+    memory = memory_store()
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         run(memory, tmp_path / "v", frame_encoder=Interrupted())
     assert threading.active_count() == before
-    stored = len(memory.records)
+    stored = len(memory.entries)
     assert 0 < stored < 6
     report = run(memory, tmp_path / "v")
     assert (report.unchanged, report.indexed) == (stored, 6 - stored)
@@ -276,3 +268,25 @@ def test_no_files_give_an_empty_report(library, tmp_path):
     assert run(library, tmp_path / "v") == index_videos(
         library, [], frame_encoder=MeanColour(), embed=embed, sampling=FpsSampling()
     )
+
+
+def test_videos_that_end_faster_than_they_can_be_stored_share_a_commit(
+    make_video, tmp_path, memory_store, monkeypatch
+):
+    from hgrkit.indexing.decode_pool import DecodePool
+
+    monkeypatch.setattr(DecodePool, "is_waiting", False)
+    for number in range(12):
+        make_video(f"v/{number}.mp4", seconds=8, shade=20 * number)
+    told, memory = [], memory_store()
+    update = memory.update
+
+    def slow(**changes):
+        assert not {entry.record.path for entry in changes["put"]} & set(told)
+        time.sleep(0.05)
+        update(**changes)
+
+    monkeypatch.setattr(memory, "update", slow)
+    report = run(memory, tmp_path / "v", on_progress=lambda progress: told.append(progress.path))
+    assert report.indexed == len(told) == len(memory.videos()) == 12
+    assert 1 < len(memory.commits) < 12

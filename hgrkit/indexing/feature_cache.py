@@ -1,0 +1,203 @@
+"""Frame features kept beside the library, so that another model or clip length needs no decoding: a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DamagedLibraryError
+from hgrkit.library.atomic_file import TEMPORARY_SUFFIX
+from hgrkit.library.tensor_file import Data, TensorFile, read_file, tensor_header
+
+__all__ = ["CachedFeatures", "FeatureCache", "damaged_features", "prune_features"]
+
+_SUFFIX = ".safetensors"
+_FORMAT = "hgrkit-features-1"
+_LONGEST_S = 1e8
+_HEADER_BYTES = 1 << 16
+
+
+@attrs.frozen(eq=False)
+class CachedFeatures:
+    """What is kept of one video: `times_s` [F], `features` float32 [F, K] and its length in seconds."""
+
+    times_s: npt.NDArray[np.float64] = attrs.field(repr=False)
+    features: npt.NDArray[np.float32] = attrs.field(repr=False)
+    duration_s: float | None
+
+
+@attrs.frozen
+class FeatureCache:
+    """`cache/features/KEY.safetensors` of a library: features of file contents, by one encoder and one sampling.
+
+    Everything in it may be deleted at will. A file is believed only if its name and its SHA-256 fit what it holds;
+    what is damaged is as good as absent, and written anew. Features are kept as float16.
+
+    Attributes:
+        library: the library's folder.
+        frame_encoder: fingerprint of the frame encoder.
+        sampling: how frames are picked.
+    """
+
+    library: Path
+    frame_encoder: str
+    sampling: str
+
+    def load(self, content: str) -> CachedFeatures | None:
+        """The features of a file's bytes, by its content hash; `None` if they are not there or not whole."""
+        path = self._path(content)
+        try:
+            file, described = _read(path)
+            if described != self._described(content, described["duration_s"]):
+                return None
+            frames, feature_dim = (int(size) for size in file.header["features"]["shape"])
+            times_s = np.array(file.tensor("times_s", (frames,), "F64"))
+            features = file.tensor("features", (frames, feature_dim), "F16").astype(np.float32)
+            found = CachedFeatures(times_s, features, described["duration_s"])
+            return found if _is_sound(found) else None
+        except (DamagedLibraryError, ValueError, LookupError, TypeError):
+            return None
+
+    def save(
+        self,
+        content: str,
+        *,
+        times_s: npt.NDArray[np.float64],
+        features: npt.NDArray[np.float32],
+        duration_s: float | None,
+    ) -> None:
+        """Keep a video's features; nothing happens if they cannot be kept, as on a full disk.
+
+        Args:
+            content: hash of the file's bytes.
+            times_s: [F] the frames' times in seconds.
+            features: [F, K].
+            duration_s: the video's length in seconds.
+        """
+        with np.errstate(over="ignore"):
+            half = features.astype(np.float16)
+        if not np.isfinite(half).all():  # too large for float16
+            return
+        tensors: dict[str, npt.NDArray[Any]] = {"times_s": times_s.astype(np.float64), "features": half}
+        body = b"".join(tensor.tobytes() for tensor in tensors.values())
+        text = json.dumps(self._described(content, duration_s), sort_keys=True)
+        header = tensor_header(
+            tensors, {"features": text, "sha256": _digest(text, tensors["features"].shape, body)}
+        )
+        _write(self._path(content), header + body)
+
+    def _path(self, content: str) -> Path:
+        return _folder(self.library) / f"{_key(self._described(content, None))}{_SUFFIX}"
+
+    def _described(self, content: str, duration_s: float | None) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "content": content,
+            "frame_encoder": self.frame_encoder,
+            "sampling": self.sampling,
+            "duration_s": duration_s,
+        }
+
+
+def prune_features(library: Path, contents: Collection[str]) -> int:
+    """Delete what is kept of other contents than these, what nobody can tell, and what a killed writer left.
+
+    Args:
+        library: the library's folder; the caller holds its writer's lock.
+        contents: content hashes of the videos whose features may stay.
+
+    Returns:
+        Bytes that were freed.
+    """
+    freed = 0
+    for path in sorted(_folder(library).glob("*")):
+        if path.name.endswith((_SUFFIX, _SUFFIX + TEMPORARY_SUFFIX)) and _content(path) not in contents:
+            with suppress(OSError):
+                size = path.stat().st_size
+                path.unlink()
+                freed += size
+    return freed
+
+
+def damaged_features(library: Path) -> tuple[Path, ...]:
+    """The files that are not what was written, or have another's name; nobody believes them."""
+    return tuple(path for path in sorted(_folder(library).glob("*" + _SUFFIX)) if not _is_whole(path))
+
+
+def _folder(library: Path) -> Path:
+    return library / "cache" / "features"
+
+
+def _key(described: dict[str, Any]) -> str:
+    named = [described["content"], described["frame_encoder"], described["sampling"]]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+def _digest(text: str, shape: tuple[int, ...], body: bytes | memoryview) -> str:
+    digest = hashlib.sha256(f"{text}\n{list(shape)}\n".encode())
+    digest.update(body)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[TensorFile, dict[str, Any]]:
+    """A file and what it says of itself, once its checksum was found right; else a `ValueError` or its like."""
+    data: Data = read_file(path)
+    file = TensorFile.parse(data)
+    text = file.metadata["features"]
+    shape = tuple(file.header["features"]["shape"])
+    if file.metadata["sha256"] != _digest(text, shape, memoryview(data)[file.body :]):
+        raise ValueError("its checksum does not fit")
+    return file, dict(json.loads(text))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        _, described = _read(path)
+        return path.name == _key(described) + _SUFFIX
+    except (DamagedLibraryError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _is_sound(found: CachedFeatures) -> bool:
+    """Whether a file that is whole also makes sense: finite features at times in order, of a length in seconds."""
+    times_s, duration_s = found.times_s, found.duration_s
+    return bool(
+        len(times_s)
+        and np.isfinite(found.features).all()
+        and 0 <= times_s[0] <= times_s[-1] <= _LONGEST_S
+        and (np.diff(times_s) >= 0).all()
+        and (duration_s is None or 0 <= duration_s <= _LONGEST_S)
+    )
+
+
+def _content(path: Path) -> str | None:
+    """Whose features a file says it holds; `None` if it says nothing, or does not have its own name."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as opened:
+            file = TensorFile.parse(opened.read(_HEADER_BYTES))
+        described = json.loads(file.metadata["features"])
+        return str(described["content"]) if path.name == _key(described) + _SUFFIX else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all as long as the machine runs; it need not outlive a crash."""
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

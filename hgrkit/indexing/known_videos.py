@@ -1,0 +1,89 @@
+"""What a library knows of the files of a run, by path, size and time or by their bytes: none of it is decoded."""
+
+# pathlib would rewrite paths ("./a" to "a") that have to stay as the user gave them.
+# ruff: noqa: PTH100
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from typing import Any, final
+
+import attrs
+
+from hgrkit.indexing.walk import VideoFile
+from hgrkit.library.records import VideoRecord
+
+__all__ = ["KnownVideos"]
+
+
+@final
+class KnownVideos:
+    """The library's videos as they were when the run began, and the bytes that the run has come upon since.
+
+    Safe for threads.
+
+    Args:
+        records: the library's videos.
+        retry_failed: whether failed ones count as unknown.
+        across_paths: whether files of the same bytes are the same video; not so where features come by name.
+    """
+
+    def __init__(
+        self, records: Iterable[VideoRecord], *, retry_failed: bool = False, across_paths: bool = True
+    ) -> None:
+        self._across_paths = across_paths
+        self._metadata: dict[str, Mapping[str, Any]] = {}
+        self._places: dict[str, str] = {}
+        self._by_path: dict[str, VideoRecord] = {}
+        self._by_content: dict[str, list[VideoRecord]] = {}
+        for record in records:
+            self._metadata[record.path] = record.metadata
+            self._places.setdefault(os.path.abspath(record.path), record.path)
+            if record.state == "indexed" or not retry_failed:
+                self._by_path[record.path] = record
+                self._by_content.setdefault(record.content, []).append(record)
+        self._claimed: set[str] = set()
+        self._claims = Lock()
+
+    def spelled(self, file: VideoFile) -> VideoFile:
+        """The file under the path that the library knows it by, if it knows it by another spelling."""
+        if file.path in self._metadata:
+            return file
+        path = self._places.get(os.path.abspath(file.path), file.path)
+        return file if path == file.path else attrs.evolve(file, path=path)
+
+    def by_status(self, file: VideoFile) -> VideoRecord | None:
+        """The record of a file whose path, size and modification time are as they were."""
+        record = self._by_path.get(file.path)
+        same = record is not None and (record.size, record.mtime_ns) == (file.size, file.mtime_ns)
+        return record if same else None
+
+    def by_content(self, path: str, content: str) -> tuple[VideoRecord, ...]:
+        """The records of these bytes that may stand for this path, its own first, failed ones last."""
+        records = (
+            record
+            for record in self._by_content.get(content, ())
+            if self._across_paths or record.path == path or record.state == "failed"
+        )
+        return tuple(
+            sorted(records, key=lambda record: (record.path != path, record.state == "failed", record.path))
+        )
+
+    def metadata(self, path: str) -> Mapping[str, Any]:
+        """The user's own values for a path, which stay whatever becomes of its file."""
+        return self._metadata.get(path, {})
+
+    def claim(self, content: str) -> bool:
+        """Whether the caller is to read these bytes: nobody in this run does so for another path."""
+        with self._claims:
+            first = content not in self._claimed
+            self._claimed.add(content)
+            return first or not self._across_paths
+
+    def forget_claims(self) -> None:
+        """Let bytes be read again that could not be read the first time; every path then reads its own."""
+        with self._claims:
+            self._claimed.clear()
+            self._across_paths = False

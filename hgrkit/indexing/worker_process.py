@@ -1,0 +1,176 @@
+"""One decode worker as the operating system sees it: its start, its pipes, its end and what it said at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, cast, final
+
+import attrs
+
+from hgrkit.errors import DecodeWorkerError
+from hgrkit.video.limits import DecodeLimits
+
+__all__ = ["Ending", "WorkerProcess"]
+
+# The worker imports what this process would; the caller's main module, the current folder and `site` stay out.
+_PROGRAM = (
+    "import json, sys; hello = json.loads(sys.stdin.buffer.readline()); sys.path[:] = hello['sys_path']; "
+    "from hgrkit.video.decode_worker import work; work(hello, sys.stdin.buffer)"
+)
+_NAME = "hgrkit-decode-worker"  # for those who look at a list of processes
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_PIPE_BYTES = 1 << 20
+_END_S = 5.0
+_LONGEST_LINE = 200
+_FROM_OUTSIDE = ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
+
+
+@attrs.frozen
+class Ending:
+    """How a worker ended: a reason in one line, and whether the file that it read is at fault."""
+
+    reason: str
+    lasting: bool
+
+
+@final
+class WorkerProcess:
+    """A running worker, in a session of its own, so that an interrupt at the keyboard does not reach it.
+
+    Args:
+        limits: what it may take.
+
+    Attributes:
+        requests: the pipe to it.
+        answers: the pipe from it.
+
+    Raises:
+        DecodeWorkerError: if the operating system does not start it.
+    """
+
+    def __init__(self, limits: DecodeLimits) -> None:
+        command = [sys.executable, "-S", "-P", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _PROGRAM, _NAME]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **_ONE_THREAD},
+                **_apart(),
+            )
+        except (OSError, ValueError) as error:
+            raise DecodeWorkerError(
+                f"no process can be started to decode videos in ({error}); sys.executable is {sys.executable!r}."
+            ) from error
+        self.requests = cast("BinaryIO", self._process.stdin)
+        self.answers = cast("BinaryIO", self._process.stdout)
+        self._errors = cast("BinaryIO", self._process.stderr)
+        _widen(self.answers)
+        self._last_lines: deque[bytes] = deque(maxlen=1)
+        self._listener = threading.Thread(target=self._listen, name="hgrkit-decode-errors", daemon=True)
+        self._listener.start()
+        self._greet(limits)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it at once; may be called from any thread, and more than once."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it, and let go of its pipes."""
+        self.kill()
+        self._wait()
+        self._listener.join(_END_S)
+        for pipe in (self.requests, self.answers, self._errors):
+            try:
+                pipe.close()
+            except OSError:  # what it was to be told cannot be sent any more
+                continue
+
+    def ending(self) -> Ending:
+        """How it ended; call it when a pipe broke."""
+        status = self._wait()
+        self._listener.join(_END_S)
+        last_line = self._last_line()
+        if status is not None and status < 0:
+            is_file_at_fault = _signal_name(-status) not in _FROM_OUTSIDE
+            what = "crashed" if is_file_at_fault else "was killed"
+            return Ending(f"the decoder {what} on this file (signal {-status})", lasting=is_file_at_fault)
+        said = f": {last_line}" if last_line else ""
+        return Ending(f"the decoder crashed on this file (exit status {status}{said})", lasting=True)
+
+    def start_error(self) -> DecodeWorkerError:
+        """The error of a worker that ended before it was ready."""
+        status = self._wait()
+        self._listener.join(_END_S)
+        return DecodeWorkerError(
+            f"the process that decodes videos does not start (exit status {status}): "
+            f"{self._last_line() or 'it said nothing'}."
+        )
+
+    def _greet(self, limits: DecodeLimits) -> None:
+        hello = {
+            "kind": "hello",
+            "sys_path": [*sys.path, os.fspath(Path(__file__).parents[2])],
+            "parent": os.getpid(),
+            "limits": attrs.asdict(limits),
+        }
+        try:
+            self.requests.write(json.dumps(hello).encode() + b"\n")
+            self.requests.flush()
+        except OSError:  # it ended already; whoever waits for its answer will see
+            return
+
+    def _listen(self) -> None:
+        try:
+            while line := self._errors.readline(1 << 16):
+                if line.strip():
+                    self._last_lines.append(line)
+        except (OSError, ValueError):
+            return
+
+    def _last_line(self) -> str:
+        text = self._last_lines[-1].decode(errors="replace").strip() if self._last_lines else ""
+        return "".join(character if character.isprintable() else " " for character in text)[:_LONGEST_LINE]
+
+    def _wait(self) -> int | None:
+        try:
+            return self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+
+def _apart() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def _widen(pipe: BinaryIO) -> None:
+    """Let a pipe hold more, where that is allowed, so that its two ends wake each other less often."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""

@@ -1,0 +1,158 @@
+"""The program of a decode worker: a process of its own that reads one video after the other for its owner."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, BinaryIO, NoReturn, final
+
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DecodeError, DecodeLimitError, MissingPathError
+from hgrkit.video.confinement import confine, die_with_parent
+from hgrkit.video.container import os_reason
+from hgrkit.video.decode_protocol import (
+    CHUNK_FRAMES,
+    Header,
+    ProtocolError,
+    read_array,
+    read_header,
+    write_message,
+)
+from hgrkit.video.limits import DecodeGuard, DecodeLimits
+from hgrkit.video.reader import SampledFrame, VideoReader
+
+__all__ = ["work"]
+
+_PROGRESS_S = 1.0
+_Message = tuple[Header, npt.NDArray[np.float64]]
+
+
+def work(hello: Header, requests: BinaryIO) -> NoReturn:
+    """Serve the owner until it closes its end of the pipe, whatever this process is doing then.
+
+    Args:
+        hello: the first message, which the program that loads this module has read.
+        requests: where the next ones come from.
+    """
+    die_with_parent(hello["parent"])
+    limits = DecodeLimits(**hello["limits"])
+    answers = _Answers(_taken_output())
+    confine(limits.memory_bytes)
+    messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, messages), daemon=True).start()
+    guard = DecodeGuard(limits, answers.progress)
+    answers.send({"kind": "ready"})
+    try:
+        while True:
+            request, _ = messages.get()
+            _Video(request, guard, messages, answers).read()
+    except BaseException:  # noqa: BLE001 - told to the owner by its last line
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        os._exit(1)  # an orderly end would wait for the thread that reads
+
+
+def _taken_output() -> BinaryIO:
+    """Standard output for this module alone: what others print goes to standard error."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return output
+
+
+def _receive(requests: BinaryIO, messages: queue.SimpleQueue[_Message]) -> None:
+    try:
+        while True:
+            header = read_header(requests)
+            messages.put((header, read_array(requests, np.float64, (header.get("count", 0),))))
+    except ProtocolError:
+        os._exit(0)  # the owner is gone, or done
+
+
+@final
+class _Answers:
+    """The pipe to the owner."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._last = time.monotonic()
+
+    def send(self, header: Header, *arrays: npt.NDArray[Any]) -> None:
+        try:
+            write_message(self._stream, header, *arrays)
+        except ProtocolError:
+            os._exit(0)
+        self._last = time.monotonic()
+
+    def progress(self) -> None:
+        """Tell now and then that there is some."""
+        if time.monotonic() - self._last > _PROGRESS_S:
+            self.send({"kind": "progress"})
+
+
+@final
+class _Video:
+    """One video that was asked for."""
+
+    def __init__(
+        self,
+        request: Header,
+        guard: DecodeGuard,
+        messages: queue.SimpleQueue[_Message],
+        answers: _Answers,
+    ) -> None:
+        self._path: str = request["path"]
+        self._frame_size: tuple[int, int] = tuple(request["frame_size"])
+        self._guard, self._messages, self._answers = guard, messages, answers
+        self._reader: VideoReader | None = None
+
+    def read(self) -> None:
+        """Send its pictures, and how it ended."""
+        try:
+            self._send_pictures()
+        except MemoryError:
+            end = _failed(self._guard.limits.out_of_memory())
+        except (DecodeError, MissingPathError) as error:
+            end = _failed(error)
+        except OSError as error:
+            end = {"kind": "failed", "reason": os_reason(error), "lasting": False, "fit": True}
+        else:
+            end = {"kind": "done"}
+        decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
+        self._reader = None
+        self._answers.send({**end, "decoded_frames": decoded_frames})
+
+    def _send_pictures(self) -> None:
+        self._reader = VideoReader(self._path, self._frame_size, guard=self._guard)
+        self._answers.send({"kind": "opened", "duration_s": self._reader.duration_s})
+        _, times_s = self._messages.get()
+        if len(times_s):
+            for chunk in _chunks(self._reader.pictures_at(times_s)):
+                shown_s = np.array([frame.time_s for frame in chunk])
+                images = [frame.image for frame in chunk]
+                self._answers.send({"kind": "frames", "count": len(chunk)}, shown_s, *images)
+
+
+def _failed(error: DecodeError | MissingPathError) -> Header:
+    """The last message on a video; `lasting` if its bytes are at fault, not `fit` if a new worker should go on."""
+    return {
+        "kind": "failed",
+        "reason": str(error),
+        "lasting": isinstance(error, DecodeError),
+        "fit": not isinstance(error, DecodeLimitError),
+    }
+
+
+def _chunks(frames: Iterator[SampledFrame]) -> Iterator[list[SampledFrame]]:
+    while chunk := list(islice(frames, CHUNK_FRAMES)):
+        yield chunk
+
+
+if __name__ == "__main__":
+    work(read_header(sys.stdin.buffer), sys.stdin.buffer)

@@ -1,0 +1,386 @@
+"""Files that were touched, moved, copied, swapped or deleted: what a second run makes of them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+from hgrkit.indexing.feature_cache import FeatureCache
+from hgrkit.indexing.pipeline import index_videos
+from hgrkit.indexing.walk import walk_videos
+from hgrkit.levels import PerLevel
+from hgrkit.library import Library, Manifest
+from hgrkit.video.sampling import FpsSampling
+
+MANIFEST = Manifest(
+    model="m",
+    model_fingerprint="m@1",
+    frame_encoder="mean",
+    frame_encoder_fingerprint="mean@1",
+    sampling="fps:2",
+    clip_seconds=1.0,
+    embed_dim=3,
+)
+
+
+class MeanColour:
+    feature_dim, fingerprint, frame_size = 3, "mean@1", (16, 16)
+
+    def encode(self, frames):
+        return frames.mean(axis=(1, 2), dtype=np.float32)
+
+
+def embed(features):
+    return PerLevel(event=features.mean(axis=0), action=features, entity=-features)
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library.create(tmp_path / "library", MANIFEST) as library:
+        yield library
+
+
+@pytest.fixture
+def videos(make_video, tmp_path):
+    """Two videos and a broken one."""
+    make_video("v/a.mp4", seconds=2, shade=10)
+    make_video("v/b.mp4", seconds=3, shade=90)
+    (tmp_path / "v/broken.mp4").write_text("no video")
+    return tmp_path / "v"
+
+
+def run(library, *paths, **settings):
+    roots = [str(path) for path in paths]
+    settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, "roots": roots, **settings}
+    return index_videos(library, walk_videos(paths), sampling=FpsSampling(2), **settings)
+
+
+def clips_of(library, path):
+    snapshot = library.snapshot()
+    place = [video.path for video in snapshot.videos].index(str(path))
+    return [
+        clip.action.tolist() for clip in snapshot.clips(np.flatnonzero(snapshot.clip_videos == place).tolist())
+    ]
+
+
+def names(library):
+    return {Path(video.path).name: video.state for video in library.videos()}
+
+
+def counts(report):
+    """All but the failures, where they are not 0."""
+    values = attrs.asdict(report, recurse=False) | {"missing": len(report.missing), "failures": 0, "emptied": 0}
+    return {name: value for name, value in values.items() if value}
+
+
+def note(library, path, **metadata):
+    record = library.video(str(path))
+    library.rename(str(path), attrs.evolve(record, metadata=metadata))
+
+
+# touched -------------------------------------------------------------------------------------------------------
+
+
+def test_a_touched_file_is_hashed_once_and_then_known_by_its_time(library, videos, monkeypatch):
+    from hgrkit.indexing import source
+
+    run(library, videos)
+    note(library, videos / "a.mp4", id=1)
+    before = clips_of(library, videos / "a.mp4")
+    hashed = []
+    content_hash = source.content_hash
+    monkeypatch.setattr(source, "content_hash", lambda path: hashed.append(path) or content_hash(path))
+    for path in videos.iterdir():
+        os.utime(path, ns=(1, 1))
+    first = run(library, videos)
+    assert counts(first) == {"unchanged": 2}
+    assert (first.failed, len(hashed)) == (1, 3)
+    second = run(library, videos)
+    assert counts(second) == {"unchanged": 2}
+    assert (second.failed, len(hashed)) == (1, 3)
+    assert clips_of(library, videos / "a.mp4") == before
+    assert library.video(str(videos / "a.mp4")).metadata == {"id": 1}
+
+
+def test_touched_and_moved_files_are_stored_in_one_commit(library, videos):
+    run(library, videos)
+    number = library.version.number
+    for path in list(videos.iterdir()):
+        os.utime(path, ns=(1, 1))
+    (videos / "a.mp4").rename(videos / "c.mp4")
+    run(library, videos)
+    assert library.version.number == number + 1
+
+
+def test_an_unchanged_library_is_not_written_to(library, videos):
+    run(library, videos)
+    before = library.version
+    run(library, videos, prune=True)
+    assert library.version == before
+
+
+# moved ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_moved_file_keeps_its_clips_and_what_the_user_noted(library, videos):
+    run(library, videos)
+    note(library, videos / "a.mp4", id=1)
+    before = clips_of(library, videos / "a.mp4")
+    (videos / "deep").mkdir()
+    (videos / "a.mp4").rename(videos / "deep/c.mp4")
+    assert counts(run(library, videos)) == {"moved": 1, "unchanged": 1}
+    assert names(library) == {"b.mp4": "indexed", "broken.mp4": "failed", "c.mp4": "indexed"}
+    assert clips_of(library, videos / "deep/c.mp4") == before
+    assert library.video(str(videos / "deep/c.mp4")).metadata == {"id": 1}
+
+
+def test_a_moved_folder_moves_its_videos(library, videos, tmp_path):
+    run(library, videos)
+    (tmp_path / "w").mkdir()
+    videos.rename(tmp_path / "w/v")
+    report = run(library, tmp_path)
+    assert counts(report) == {"moved": 2}
+    assert report.failed == 1
+    assert {Path(video.path).parent for video in library.videos()} == {tmp_path / "w/v"}
+
+
+def test_a_drive_that_is_not_mounted_is_no_move(library, videos, tmp_path):
+    (tmp_path / "drive").mkdir()
+    videos.rename(tmp_path / "drive/v")
+    run(library, tmp_path / "drive/v")
+    shutil.copytree(tmp_path / "drive/v", tmp_path / "here")
+    (tmp_path / "drive").rename(tmp_path / "unmounted")
+    report = run(library, tmp_path / "here")
+    assert counts(report) == {"copied": 2}
+    assert len(library.videos()) == 6
+
+
+def test_of_two_new_files_with_the_bytes_of_one_that_is_gone_one_was_moved(library, videos):
+    run(library, videos)
+    shutil.copy(videos / "a.mp4", videos / "c.mp4")
+    (videos / "a.mp4").rename(videos / "d.mp4")
+    assert counts(run(library, videos)) == {"moved": 1, "copied": 1, "unchanged": 1}
+    assert set(names(library)) == {"b.mp4", "broken.mp4", "c.mp4", "d.mp4"}
+    assert clips_of(library, videos / "c.mp4") == clips_of(library, videos / "d.mp4")
+
+
+def test_a_file_that_was_moved_onto_another_takes_its_place(library, videos):
+    run(library, videos)
+    before = clips_of(library, videos / "a.mp4")
+    (videos / "a.mp4").replace(videos / "b.mp4")
+    assert counts(run(library, videos)) == {"moved": 1}
+    assert names(library) == {"b.mp4": "indexed", "broken.mp4": "failed"}
+    assert clips_of(library, videos / "b.mp4") == before
+
+
+def test_a_failed_file_is_moved_without_trying_it_again(library, videos):
+    run(library, videos)
+    (videos / "broken.mp4").rename(videos / "torn.mp4")
+    report = run(library, videos)
+    assert counts(report) == {"unchanged": 2}
+    assert [Path(failure.path).name for failure in report.failures] == ["torn.mp4"]
+    assert names(library) == {"a.mp4": "indexed", "b.mp4": "indexed", "torn.mp4": "failed"}
+
+
+# copied --------------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_is_stored_without_decoding(library, videos):
+    run(library, videos)
+    shutil.copy(videos / "a.mp4", videos / "c.mp4")
+    assert counts(run(library, videos)) == {"copied": 1, "unchanged": 2}
+    assert clips_of(library, videos / "c.mp4") == clips_of(library, videos / "a.mp4")
+    assert counts(run(library, videos)) == {"unchanged": 3}
+
+
+def test_copies_within_one_run_are_decoded_once(library, videos, tmp_path):
+    for name in "cdefg":
+        shutil.copy(videos / "a.mp4", videos / f"{name}.mp4")
+        shutil.copy(videos / "broken.mp4", videos / f"broken-{name}.mp4")
+    report = run(library, videos)
+    with Library.create(tmp_path / "other", MANIFEST) as other:
+        alone = run(other, videos / "a.mp4", videos / "b.mp4")
+    assert counts(report) == {"indexed": 2, "copied": 5, "decoded_frames": alone.decoded_frames}
+    assert report.failed == 6
+    assert len(library.videos()) == 13
+
+
+def test_a_copy_waits_no_longer_for_a_file_that_could_not_be_read(library, videos, monkeypatch):
+    from hgrkit.indexing import source
+
+    run_first = []
+
+    def changed_once(file):
+        run_first.append(file.path)
+        return len(run_first) == 1
+
+    for name in ("b.mp4", "broken.mp4"):
+        (videos / name).unlink()
+    shutil.copy(videos / "a.mp4", videos / "c.mp4")
+    shutil.copy(videos / "a.mp4", videos / "d.mp4")
+    monkeypatch.setattr(source, "_changed", changed_once)
+    report = run(library, videos)
+    assert report.failed == 1
+    assert report.indexed + report.copied == 2
+    assert counts(run(library, videos))["unchanged"] == 2
+
+
+def test_files_that_were_swapped_get_each_others_clips(library, videos):
+    run(library, videos)
+    first, second = clips_of(library, videos / "a.mp4"), clips_of(library, videos / "b.mp4")
+    note(library, videos / "a.mp4", id=1)
+    (videos / "a.mp4").rename(videos / "x")
+    (videos / "b.mp4").rename(videos / "a.mp4")
+    (videos / "x").rename(videos / "b.mp4")
+    assert counts(run(library, videos)) == {"copied": 2}
+    assert (clips_of(library, videos / "a.mp4"), clips_of(library, videos / "b.mp4")) == (second, first)
+    assert library.video(str(videos / "a.mp4")).metadata == {"id": 1}
+
+
+def test_a_file_that_moved_on_while_another_took_its_name_is_not_decoded(library, videos, make_video):
+    run(library, videos)
+    before = clips_of(library, videos / "a.mp4")
+    (videos / "a.mp4").rename(videos / "c.mp4")
+    make_video("v/a.mp4", seconds=4, shade=200)
+    report = run(library, videos)
+    assert (report.indexed, report.copied, report.unchanged) == (1, 1, 1)
+    assert clips_of(library, videos / "c.mp4") == before
+    assert library.video(str(videos / "a.mp4")).clips == 4
+
+
+def test_equal_bytes_are_different_videos_where_features_come_by_name(library, videos):
+    shutil.copy(videos / "a.mp4", videos / "c.mp4")
+    (videos / "broken.mp4").unlink()
+    features = {name: np.full((4, 3), value, np.float32) for value, name in enumerate("abc")}
+    report = run(library, videos, features=features)
+    assert (report.indexed, report.copied) == (3, 0)
+    assert clips_of(library, videos / "a.mp4") != clips_of(library, videos / "c.mp4")
+
+
+# changed -------------------------------------------------------------------------------------------------------
+
+
+def test_a_changed_file_keeps_what_the_user_noted(library, videos, make_video):
+    run(library, videos)
+    note(library, videos / "a.mp4", id=1)
+    make_video("v/a.mp4", seconds=5, shade=200)
+    assert run(library, videos).indexed == 1
+    video = library.video(str(videos / "a.mp4"))
+    assert (video.clips, video.metadata) == (5, {"id": 1})
+
+
+def test_a_changed_file_answers_as_before_until_it_is_stored(library, videos, make_video):
+    run(library, videos)
+    before = clips_of(library, videos / "a.mp4")
+    make_video("v/a.mp4", seconds=5, shade=200)
+    seen = []
+
+    class Watching(MeanColour):
+        def encode(self, frames):
+            with Library.open(videos.parent / "library") as reader:
+                seen.append(clips_of(reader, videos / "a.mp4"))
+            return super().encode(frames)
+
+    run(library, videos, frame_encoder=Watching())
+    assert seen
+    assert all(clips == before for clips in seen)
+    assert clips_of(library, videos / "a.mp4") != before
+
+
+# spelled otherwise ---------------------------------------------------------------------------------------------
+
+
+def test_another_spelling_of_a_path_is_the_same_video(library, videos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(library, "v")
+    for spelling in ("./v", videos, "v/../v/", "."):
+        report = run(library, spelling, prune=True)
+        assert counts(report) == {"unchanged": 2}
+    assert [video.path for video in library.videos()] == ["v/a.mp4", "v/b.mp4", "v/broken.mp4"]
+
+
+# deleted -------------------------------------------------------------------------------------------------------
+
+
+def test_deleted_files_are_listed_and_stay_until_they_are_pruned(library, videos):
+    run(library, videos)
+    for name in ("a.mp4", "broken.mp4"):
+        (videos / name).unlink()
+    report = run(library, videos)
+    assert report.missing == (str(videos / "a.mp4"), str(videos / "broken.mp4"))
+    assert (report.pruned, report.emptied, len(library.videos())) == (0, (), 3)
+    report = run(library, videos, prune=True)
+    assert (len(report.missing), report.pruned) == (2, 2)
+    assert names(library) == {"b.mp4": "indexed"}
+    assert run(library, videos).missing == ()
+
+
+def test_pruning_never_leaves_the_paths_of_the_run(library, videos, make_video, tmp_path):
+    make_video("v2/a.mp4", shade=50)
+    run(library, videos, tmp_path / "v2")
+    shutil.rmtree(tmp_path / "v2")
+    (videos / "a.mp4").unlink()
+    assert run(library, videos, prune=True).pruned == 1
+    assert str(tmp_path / "v2/a.mp4") in library.indexed_paths()
+
+
+def test_a_folder_without_videos_is_pruned_only_as_asked_and_named(library, videos):
+    run(library, videos)
+    for path in videos.iterdir():
+        path.unlink()
+    report = run(library, videos)
+    assert (len(report.missing), report.pruned, report.emptied) == (3, 0, (str(videos),))
+    assert len(library.videos()) == 3
+    report = run(library, videos, prune=True)
+    assert (report.pruned, report.emptied) == (3, (str(videos),))
+    assert library.videos() == ()
+
+
+def test_a_folder_that_vanishes_during_the_run_prunes_nothing(library, videos, make_video):
+    run(library, videos)
+    make_video("v/c.mp4", shade=200)
+
+    class Vanishing(MeanColour):
+        def encode(self, frames):
+            if videos.exists():
+                videos.rename(videos.parent / "elsewhere")
+            return super().encode(frames)
+
+    report = run(library, videos, prune=True, frame_encoder=Vanishing())
+    assert (report.missing, report.pruned) == ((), 0)
+    assert {"a.mp4", "b.mp4"} <= names(library).keys()
+
+
+# cached features -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(library, tmp_path):
+    return FeatureCache(tmp_path / "library", frame_encoder="mean@1", sampling="fps:2")
+
+
+def test_a_video_that_was_removed_comes_back_from_the_cache(library, videos, cache):
+    first = run(library, videos, cache=cache)
+    before = clips_of(library, videos / "b.mp4")
+    library.remove(str(videos / "b.mp4"))
+    again = run(library, videos, cache=cache)
+    assert (first.indexed, again.indexed, again.decoded_frames) == (2, 1, 0)
+    np.testing.assert_allclose(clips_of(library, videos / "b.mp4"), before, rtol=2e-3)
+
+
+def test_a_damaged_cache_is_decoded_again_and_replaced(library, videos, cache, tmp_path):
+    run(library, videos, cache=cache)
+    content = library.video(str(videos / "b.mp4")).content
+    for path in (tmp_path / "library/cache/features").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    library.remove(str(videos / "b.mp4"))
+    assert run(library, videos, cache=cache).decoded_frames > 0
+    assert cache.load(content) is not None
+
+
+def test_without_a_cache_nothing_is_kept(library, videos, tmp_path):
+    run(library, videos)
+    assert not (tmp_path / "library/cache").exists()
