@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hgrkit.checkpoint import load_model, save_model
+    from hgrkit.datasets.catalogue import benchmark
     from hgrkit.errors import HgrkitError
+    from hgrkit.evaluation.evaluate import evaluate
     from hgrkit.graph import Edge, Node, RoleGraph, Span
     from hgrkit.indexing.report import IndexReport
     from hgrkit.levels import Level, PerLevel
@@ -49,6 +51,8 @@ __all__ = [
     "VideoFeatures",
     "Vocabulary",
     "__version__",
+    "benchmark",
+    "evaluate",
     "load_model",
     "save_model",
 ]
@@ -74,6 +78,8 @@ _HOMES = {
     "VideoEncoder": "hgrkit.video.video_encoder",
     "VideoFeatures": "hgrkit.video.features",
     "Vocabulary": "hgrkit.text.vocabulary",
+    "benchmark": "hgrkit.datasets.catalogue",
+    "evaluate": "hgrkit.evaluation.evaluate",
     "load_model": "hgrkit.checkpoint",
     "save_model": "hgrkit.checkpoint",
 }

@@ -33,6 +33,8 @@ PUBLIC = [
     "VideoFeatures",
     "Vocabulary",
     "__version__",
+    "benchmark",
+    "evaluate",
     "load_model",
     "save_model",
 ]

@@ -18,7 +18,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"builder"}),
     frozenset({"checkpoint"}),
     frozenset({"embedders", "datasets"}),
-    frozenset({"indexing", "training", "evaluation"}),
+    frozenset({"scorer", "long_video"}),
+    frozenset({"indexing", "training", "evaluation", "foils"}),
     frozenset({"release", "results", "parts"}),
     frozenset({"retriever", "explain", "testing"}),
     frozenset({"hgrkit"}),  # the package's own __init__: the public names

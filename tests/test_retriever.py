@@ -522,11 +522,49 @@ def test_a_query_that_cannot_be_read_fits_nothing_and_spares_the_others(retrieve
     np.testing.assert_allclose(scores[:, [0, 2]], retriever.scores(QUERIES[:2]), atol=2e-6, rtol=0)
 
 
+def test_a_score_of_a_pair_is_the_score_of_that_sentence_and_video(retriever):
+    paths = retriever.library.indexed_paths()
+    pairs = [(path, query) for path in reversed(paths) for query in QUERIES]
+    videos, sentences = zip(*pairs, strict=True)
+    fused, event, again = retriever.pair_scores(videos, sentences, (None, (1, 0, 0), (1, 2, 3)))
+    expected = retriever.scores(QUERIES)[::-1].reshape(-1)
+    np.testing.assert_allclose(fused, expected, atol=2e-6, rtol=0)
+    np.testing.assert_array_equal(again, fused)
+    event_alone = attrs.evolve(retriever._settings, level_weights=(1, 0, 0))
+    expected = retriever.library.scores(retriever.read(QUERIES).queries, event_alone)[::-1].reshape(-1)
+    np.testing.assert_allclose(event, expected, atol=2e-6, rtol=0)
+
+
+def test_a_pair_with_an_unreadable_sentence_scores_lowest(retriever):
+    path = retriever.library.indexed_paths()[0]
+    (scores,) = retriever.pair_scores([path, path], ["", QUERY])
+    assert scores[0] == -1
+    assert scores[1] == pytest.approx(retriever.scores([QUERY])[0, 0], abs=2e-6)
+
+
+def test_a_pair_with_a_video_that_is_not_indexed_is_an_error(retriever):
+    with pytest.raises(LibraryError, match=r"no indexed video 'lost\.mp4'"):
+        retriever.pair_scores(["lost.mp4"], [QUERY])
+
+
 def test_scores_of_many_queries_are_those_of_each(retriever, monkeypatch):
     expected = retriever.scores(QUERIES)
-    monkeypatch.setattr("hgrkit.retriever._QUERIES_AT_ONCE", 2)
+    monkeypatch.setattr("hgrkit.embedders._CAPTIONS_AT_ONCE", 2)
     np.testing.assert_allclose(retriever.scores(QUERIES), expected, atol=2e-6, rtol=0)
     assert retriever.scores([]).shape == (len(SECONDS), 0)
+
+
+def test_scores_may_weigh_the_levels_otherwise(retriever):
+    captions = retriever.read(QUERIES)
+    levels = [retriever.scores(captions, level_weights=weights) for weights in np.eye(3).tolist()]
+    own = retriever.scores(captions)
+    np.testing.assert_array_equal(retriever.scores(captions, level_weights=(1, 2, 3)), own)
+    bound = (levels[0] + 2 * levels[1] + 3 * levels[2]) / 6  # another clip may be the best of each level
+    assert (own <= bound + 2e-6).all()
+    assert np.isclose(own, bound, atol=2e-6).any(), "where one clip is the best of all levels"
+    assert np.abs(levels[0] - levels[1]).max() > 1e-3
+    with pytest.raises(ConfigError, match="level_weights"):
+        retriever.scores(captions, level_weights=(1, 0))
 
 
 def test_another_parser_reads_queries_otherwise_and_leaves_the_vectors_alone(library):

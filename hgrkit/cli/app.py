@@ -8,7 +8,25 @@ from typing import Annotated
 import typer
 
 import hgrkit
-from hgrkit.cli import demo, evaluate, evaluate_parser, index, info, parse, release, search, train
+from hgrkit.cli import (
+    benchmarks,
+    compact,
+    compare,
+    demo,
+    evaluate,
+    evaluate_parser,
+    export,
+    foils,
+    index,
+    info,
+    parse,
+    release,
+    remove,
+    repair,
+    search,
+    train,
+    verify,
+)
 from hgrkit.errors import HgrkitError
 
 __all__ = ["app", "main"]
@@ -28,8 +46,16 @@ index.register(app)
 search.register(app)
 parse.register(app)
 evaluate.register(app)
+compare.register(app)
+benchmarks.register(app)
+foils.register(app)
 evaluate_parser.register(app)
 info.register(app)
+verify.register(app)
+repair.register(app)
+compact.register(app)
+export.register(app)
+remove.register(app)
 release.register(app)
 train.register(app)
 demo.register(app)

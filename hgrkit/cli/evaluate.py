@@ -1,4 +1,4 @@
-"""`hgrkit evaluate`: captions against a library, or a release against its model."""
+"""`hgrkit evaluate`: captions against a library, a release against its model, or a model on a benchmark."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
+from hgrkit.cli.baselines import BaselineRun
+from hgrkit.cli.evaluate_benchmark import BenchmarkRun
+from hgrkit.cli.evaluate_foils import FoilRun
+from hgrkit.cli.evaluate_moments import MomentRun
 from hgrkit.cli.output import echo_json, stderr, stdout
+from hgrkit.cli.ruler import WIDTH, Ruler, measures_table
+from hgrkit.cli.subjects import BenchmarkSubject, LibrarySubject
 from hgrkit.errors import ConfigError
 
 __all__ = ["register"]
-
-_COLUMNS = ("R@1", "R@5", "R@10", "MedR", "MeanR", "queries")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,54 +29,148 @@ def evaluate(
     captions: Annotated[
         Path | None, typer.Option(help="JSON: {video's file name: [captions]}, for a library.")
     ] = None,
-    ranks: Annotated[Path | None, typer.Option(help="Write every query's rank to this JSON lines file.")] = None,
+    foils: Annotated[
+        Path | None, typer.Option(help="JSON lines of captions and foils, to choose between, for a library.")
+    ] = None,
+    ranks: Annotated[
+        Path | None, typer.Option(help="Write every caption's rank here, .jsonl or .parquet.")
+    ] = None,
+    video_ranks: Annotated[
+        Path | None, typer.Option(help="Write every video's rank, the other way round.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     release: Annotated[Path | None, typer.Option(help="Folder in the layout of the released code.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model folder, for a release.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model folder or installed model, for a release or a benchmark.")
+    ] = None,
     scores: Annotated[Path | None, typer.Option(help="Write a release's level scores to this .npz file.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="A benchmark, such as msr-vtt/1k-a.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="Folder of the benchmark's annotation files.")] = None,
+    features: Annotated[Path | None, typer.Option(help="Frame features of its videos, .npz or .hdf5.")] = None,
+    videos: Annotated[Path | None, typer.Option(help="Folder of its videos, to be decoded.")] = None,
+    protocol: Annotated[str, typer.Option(help="How a benchmark is counted: standard or released.")] = "standard",
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Measure a benchmark of which something is missing.")
+    ] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Show chance, the event level and trained baselines beside.")
+    ] = False,
+    baselines_train: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="CAPTIONS FEATURES", help="What baselines are trained on."),
+    ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure retrieval in both directions, exhaustively and exactly; values are percentages and ranks."""
-    if (ranks is not None and library is None) or (scores is not None and release is None):
-        raise ConfigError("--ranks goes with --library, and --scores with --release.")
+    if foils is not None:
+        FoilRun(
+            library=library,
+            foils=foils,
+            parser=parser,
+            device=device,
+            allow_missing=allow_missing,
+            resamples=resamples,
+            seed=seed,
+        ).show(
+            json=json,
+            captions=captions,
+            release=release,
+            benchmark=benchmark,
+            model=model,
+            features=features,
+            ranks=ranks or video_ranks,
+        )
+        return
+    ruler = Ruler(ranks=ranks, video_ranks=video_ranks, resamples=resamples, seed=seed)
+    if (baselines or baselines_train is not None) and release is not None:
+        raise ConfigError("--baselines goes with --library or --benchmark, not with --release.")
+    beside = BaselineRun.asked(baselines, train=baselines_train, features=features, ruler=ruler)
+    if benchmark is not None:
+        _refuse(captions=captions, release=release, scores=scores)
+        if annotations is None:
+            raise ConfigError("--benchmark needs --annotations DIR, the folder of its published files.")
+        run = BenchmarkRun(
+            name=benchmark,
+            annotations=annotations,
+            model=model,
+            features=features,
+            videos=videos,
+            library=library,
+            parser=parser,
+            device=device,
+            protocol=protocol,
+            allow_missing=allow_missing,
+        )
+        if run.partially_relevant:
+            _print(MomentRun(run=run, ruler=ruler).measured(baselines=beside is not None), json=json)
+            return
+        evaluated = run.run()
+        measured = ruler.report(evaluated.to_dict(), evaluated.query_ranks)
+        if beside is not None:
+            measured["baselines"] = beside.beside(evaluated, BenchmarkSubject(run=run, measured=evaluated))
+        _print(measured, json=json)
+        return
+    _refuse(annotations=annotations, features=features if beside is None else None, videos=videos)
+    _fit(library=library, release=release, ranks=ranks or video_ranks, scores=scores)
     if library is not None and captions is not None and release is None:
         with stderr().status("scoring every caption against every video"):
-            measured = _library(library, captions, ranks, parser=parser, device=device)
+            measured = _library(library, captions, ruler, beside, parser=parser, device=device)
     elif release is not None and model is not None and library is None:
         from hgrkit.model_registry import model_folder
         from hgrkit.release.evaluating import evaluate_release
 
         with stderr().status("scoring every caption against every video"):
-            measured = evaluate_release(release, model_folder(model), scores_out=scores)
+            measured = evaluate_release(
+                release, model_folder(model), scores_out=scores, resamples=resamples, seed=seed
+            )
     else:
-        raise ConfigError("give --library LIB and --captions FILE, or --release DIR and --model MODEL.")
+        raise ConfigError(
+            "give --library LIB and --captions FILE, --release DIR and --model MODEL, or --benchmark NAME, "
+            "--annotations DIR and --features FILE or --videos DIR."
+        )
+    _print(measured, json=json)
+
+
+def _fit(*, library: Path | None, release: Path | None, ranks: Path | None, scores: Path | None) -> None:
+    """Refuse files that what is evaluated does not give.
+
+    Raises:
+        ConfigError: if one of them was named.
+    """
+    if (ranks is not None and library is None) or (scores is not None and release is None):
+        raise ConfigError("--ranks and --video-ranks go with --library, and --scores with --release.")
+
+
+def _refuse(**given: object) -> None:
+    """Refuse options that mean nothing beside the others.
+
+    Raises:
+        ConfigError: if one of them was given.
+    """
+    surplus = [f"--{name}" for name, value in given.items() if value is not None]
+    if surplus:
+        raise ConfigError(f"{', '.join(surplus)} and --benchmark do not go together as given; see --help.")
+
+
+def _print(measured: dict[str, Any], *, json: bool) -> None:
     if json:
         echo_json(measured)
     else:
-        stdout().print(_table(measured))
+        stdout().print(measures_table(measured), width=WIDTH, crop=False)
 
 
-def _library(library: Path, captions: Path, ranks: Path | None, *, parser: str, device: str) -> dict[str, Any]:
-    from hgrkit.evaluation.captions import evaluate_captions, read_captions, write_ranks
+def _library(
+    library: Path, captions: Path, ruler: Ruler, beside: BaselineRun | None, *, parser: str, device: str
+) -> dict[str, Any]:
+    from hgrkit.evaluation.captions import read_captions
     from hgrkit.retriever import Retriever
 
     annotations = read_captions(captions)
     with Retriever.open(library, parser=parser, device=device) as retriever:
-        evaluation = evaluate_captions(annotations, retriever.library.indexed_paths(), retriever.scores)
-    if ranks is not None:
-        write_ranks(evaluation, ranks)
-    return dict(evaluation.measures.to_dict())
-
-
-def _table(measured: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("direction")
-    for column in _COLUMNS:
-        table.add_column(column, justify="right")
-    for direction in ("text_to_video", "video_to_text"):
-        values = measured[direction]
-        cells = [str(values[name]) if name == "queries" else f"{values[name]:.1f}" for name in _COLUMNS]
-        table.add_row(direction.replace("_", " "), *cells)
-    table.add_row("Rsum", f"{measured['Rsum']:.1f}")
-    return table
+        subject = LibrarySubject(retriever=retriever, folder=library, captions=annotations)
+        evaluated = subject.evaluated()
+        measured = ruler.report(evaluated.measures.to_dict(), evaluated.query_ranks)
+        return measured if beside is None else {**measured, "baselines": beside.beside(evaluated, subject)}

@@ -12,7 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, MissingPathError
-from hgrkit.evaluation.measures import DirectionMeasures, RetrievalMeasures, ranks
+from hgrkit.evaluation.measures import DirectionMeasures, RetrievalMeasures
+from hgrkit.evaluation.query_rank import QueryRank, caption_ids, query_ranks
+from hgrkit.evaluation.rank_file import write_rank_file
+from hgrkit.evaluation.rank_measure import Direction
+from hgrkit.evaluation.ranking import Relevance, rank
 
 __all__ = ["CaptionEvaluation", "Captions", "evaluate_captions", "read_captions", "write_ranks"]
 
@@ -29,11 +33,13 @@ class CaptionEvaluation:
         captions: each query's words.
         measures: text to video, the queries against all videos of the library; video to text, the annotated videos
             against all captions.
+        query_ranks: every query of both directions, captions first, with what is right and what stands first.
     """
 
     videos: tuple[str, ...]
     captions: tuple[str, ...]
     measures: RetrievalMeasures
+    query_ranks: tuple[QueryRank, ...]
 
 
 def read_captions(path: Path) -> Captions:
@@ -75,33 +81,34 @@ def evaluate_captions(captions: Captions, library_paths: Sequence[str], score: S
     row_of = _rows(captions, library_paths)
     videos = tuple(name for name, texts in captions.items() for _ in texts)
     texts = tuple(text for texts in captions.values() for text in texts)
-    named: dict[str, list[int]] = {}
-    for name, text in zip(videos, texts, strict=True):
-        named.setdefault(text, []).append(row_of[name])
-    right = np.zeros((len(library_paths), len(texts)), dtype=np.bool_)  # [V, C]
-    for column, text in enumerate(texts):
-        right[named[text], column] = True
-    distinct = list(named)
+    distinct = list(dict.fromkeys(texts))
     number = {text: position for position, text in enumerate(distinct)}
-    scores = score(distinct)[:, [number[text] for text in texts]]
-    rows = [row_of[name] for name, own in captions.items() if own]
+    numbers = np.array([number[text] for text in texts], np.int64)  # [C]
+    rows = np.array([row_of[name] for name in videos], np.int64)  # [C]
+    scores = score(distinct)  # [V, distinct]
+    named = Relevance.from_pairs(numbers, rows, (len(distinct), len(library_paths)))
+    right = named.take(numbers)  # [C, V]
+    forward = rank(scores.T, named).take(numbers)
+    asked = {name: row_of[name] for name, own in captions.items() if own}
+    backward = rank(scores, right.transposed, columns=numbers).take(list(asked.values()))
+    ids = caption_ids(videos)
     return CaptionEvaluation(
         videos=videos,
         captions=texts,
         measures=RetrievalMeasures(
-            text_to_video=DirectionMeasures(ranks=ranks(scores.T, right.T)),
-            video_to_text=DirectionMeasures(ranks=ranks(scores[rows], right[rows])),
+            text_to_video=DirectionMeasures(ranks=forward.ranks),
+            video_to_text=DirectionMeasures(ranks=backward.ranks),
+        ),
+        query_ranks=(
+            *query_ranks(forward, "text_to_video", ids, videos=videos, captions=texts, candidates=library_paths),
+            *query_ranks(backward, "video_to_text", list(asked), videos=list(asked), candidates=ids),
         ),
     )
 
 
-def write_ranks(evaluation: CaptionEvaluation, path: Path) -> None:
-    """Write one JSON line a query: `{"video", "caption", "rank"}`."""
-    query_ranks = evaluation.measures.text_to_video.ranks
-    with path.open("w", encoding="utf-8") as file:
-        for video, caption, rank in zip(evaluation.videos, evaluation.captions, query_ranks, strict=True):
-            line = {"video": video, "caption": caption, "rank": int(rank)}
-            file.write(json.dumps(line) + "\n")
+def write_ranks(evaluation: CaptionEvaluation, path: Path, direction: Direction = "text_to_video") -> None:
+    """Write the ranks of one direction, one query a line; see `hgrkit.evaluation.rank_file`."""
+    write_rank_file((row for row in evaluation.query_ranks if row.direction == direction), path)
 
 
 def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:

@@ -10,48 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError
+from hgrkit.evaluation.rank_measure import CUTOFFS, RankMeasure
+from hgrkit.evaluation.ranking import Ranks, Relevance, ranks
 
 __all__ = ["CUTOFFS", "DirectionMeasures", "RetrievalMeasures", "measure", "ranks", "recall_at"]
-
-CUTOFFS = (1, 5, 10)
-
-Ranks = npt.NDArray[np.int64]
-
-
-def ranks(scores: npt.ArrayLike, positives: npt.ArrayLike) -> Ranks:
-    """Each query's rank: how far down its best positive stands, from 1; a tied negative counts as ahead.
-
-    >>> ranks([[0.9, 0.4, 0.4], [0.1, 0.2, 0.3]], [[False, True, False], [False, False, True]]).tolist()
-    [3, 1]
-
-    Args:
-        scores: one row a query, one column a candidate, [Q, N].
-        positives: whether the candidate is right, bool [Q, N].
-
-    Returns:
-        int64 [Q]; a query without any positive has the rank N + 1.
-
-    Raises:
-        BenchmarkError: if the shapes differ or a score is not a number.
-    """
-    table = np.asarray(scores)
-    right = np.asarray(positives, dtype=bool)
-    if table.ndim != 2 or table.shape != right.shape:
-        raise BenchmarkError(
-            f"scores and positives must both be [queries, candidates], got {list(table.shape)} and "
-            f"{list(right.shape)}."
-        )
-    if np.isnan(table).any():
-        raise BenchmarkError(f"{int(np.isnan(table).sum())} of {table.size} scores are not numbers.")
-    best = np.max(table, axis=1, where=right, initial=-np.inf)
-    ahead = np.count_nonzero((table >= best[:, None]) & ~right, axis=1)
-    found: Ranks = np.where(right.any(axis=1), ahead + 1, table.shape[1] + 1).astype(np.int64)
-    return found
 
 
 def recall_at(query_ranks: Ranks, k: int) -> float:
     """R@k: per cent of the queries with a positive among the first k (TREC calls it Success@k)."""
-    return float(100 * np.mean(query_ranks <= k))
+    return RankMeasure(f"R@{k}").of(query_ranks)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -67,16 +34,24 @@ class DirectionMeasures:
     @property
     def median_rank(self) -> float:
         """MedR."""
-        return float(np.median(self.ranks))
+        return self["MedR"]
 
     @property
     def mean_rank(self) -> float:
         """MeanR."""
-        return float(np.mean(self.ranks))
+        return self["MeanR"]
 
     def recall(self, k: int) -> float:
         """R@k in per cent."""
         return recall_at(self.ranks, k)
+
+    def __getitem__(self, name: str | RankMeasure) -> float:
+        """A measure by its name, such as `R@50` or `mRR`; of `Rsum`, this direction's part.
+
+        Raises:
+            ConfigError: if there is no measure of that name.
+        """
+        return (name if isinstance(name, RankMeasure) else RankMeasure(name)).of(self.ranks)
 
     def to_dict(self) -> dict[str, float | int]:
         """R@1, R@5 and R@10 in per cent, MedR, MeanR and the number of queries."""
@@ -103,7 +78,7 @@ class RetrievalMeasures:
     @property
     def rsum(self) -> float:
         """Rsum: R@1, R@5 and R@10 of both directions added, at most 600."""
-        return sum(side.recall(k) for side in (self.text_to_video, self.video_to_text) for k in CUTOFFS)
+        return self.text_to_video["Rsum"] + self.video_to_text["Rsum"]
 
     def to_dict(self) -> Mapping[str, Any]:
         """What `hgrkit evaluate` reports."""
@@ -114,20 +89,22 @@ class RetrievalMeasures:
         }
 
 
-def measure(scores: npt.ArrayLike, positives: npt.ArrayLike) -> RetrievalMeasures:
+def measure(scores: npt.ArrayLike, positives: npt.ArrayLike | Relevance) -> RetrievalMeasures:
     """Measures of both directions.
 
     Args:
         scores: [V, C], clips by captions.
-        positives: whether the caption describes the clip, bool [V, C].
+        positives: whether the caption describes the clip, bool [V, C], or the pairs of clip and caption.
 
     Raises:
         BenchmarkError: if there is no clip or no caption, the shapes differ, or a score is not a number.
     """
-    table, right = np.asarray(scores), np.asarray(positives, dtype=bool)
+    table = np.asarray(scores)
     if not table.size:
         raise BenchmarkError(f"there is nothing to measure: scores are {list(table.shape)}.")
+    right = positives if isinstance(positives, Relevance) else Relevance.from_table(positives)
+    of_clips = ranks(table, right)
     return RetrievalMeasures(
-        text_to_video=DirectionMeasures(ranks=ranks(table.T, right.T)),
-        video_to_text=DirectionMeasures(ranks=ranks(table, right)),
+        text_to_video=DirectionMeasures(ranks=ranks(table.T, right.transposed)),
+        video_to_text=DirectionMeasures(ranks=of_clips),
     )

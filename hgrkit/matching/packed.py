@@ -9,23 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.errors import ShapeError
+from hgrkit.matching.frame_weights import (
+    Fusion,
+    alignment_weights,
+    check_fusion,
+    fused_similarities,
+    unit_and_length,
+)
 
-__all__ = ["PackedLevel", "alignment", "mean_over_nodes", "packed_similarities"]
+__all__ = ["Fusion", "PackedLevel", "alignment", "mean_over_nodes", "packed_similarities"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-
-Fusion = Literal["embed", "sim"]
-
-EPSILON = 1e-10
-"""The smallest length that a vector is divided by."""
 
 _CHUNK_NODES = 64
 """Nodes in one product: bounds what many sentences take at once."""
@@ -148,12 +150,11 @@ def packed_similarities(
 
     Source: HGR (arXiv 2003.00392), section 3.4.
     """
-    if fusion not in ("embed", "sim"):
-        raise ConfigError(f"fusion must be 'embed' or 'sim', got {fusion!r}.")
+    check_fusion(fusion)
     vectors = np.asarray(nodes, dtype=np.float32)
     if vectors.ndim != 2 or (packed.num_clips and vectors.shape[1] != packed.embed_dim):
         raise ShapeError(f"nodes must be [P, {packed.embed_dim}], got {list(vectors.shape)}.")
-    units = _scaled(vectors)[0]
+    units = unit_and_length(vectors)[0]
     similarities = np.zeros((packed.num_clips, len(units)), dtype=np.float32)
     for start in range(0, len(units), _CHUNK_NODES):
         columns = slice(start, start + _CHUNK_NODES)
@@ -184,8 +185,8 @@ def alignment(
         raise ShapeError(
             f"frames [F, D] and nodes [P, D] do not fit: got {list(rows.shape)}, {list(columns.shape)}."
         )
-    cosines: FloatArray = _scaled(rows)[0] @ _scaled(columns)[0].T  # [F, P]
-    return np.ascontiguousarray(_weights(cosines, sharpness).T), np.ascontiguousarray(cosines.T)
+    cosines: FloatArray = unit_and_length(rows)[0] @ unit_and_length(columns)[0].T  # [F, P]
+    return np.ascontiguousarray(alignment_weights(cosines, sharpness).T), np.ascontiguousarray(cosines.T)
 
 
 def mean_over_nodes(similarities: FloatArray, counts: npt.ArrayLike) -> FloatArray:
@@ -224,44 +225,13 @@ def _compared(group: _Group, nodes: FloatArray, sharpness: float, fusion: Fusion
     step = max(1, _CHUNK_ELEMENTS // (num_frames * len(nodes)))
     for start in range(0, num_clips, step):
         part = slice(start, start + step)
-        weights = _weights(cosines[:, part], sharpness)
+        weights = alignment_weights(cosines[:, part], sharpness)
         gram = group.gram[part] if fusion == "embed" else None
-        similarities[part] = _fused(cosines[:, part], weights, group.norms[:, part], gram)
+        similarities[part] = fused_similarities(cosines[:, part], weights, group.norms[:, part], gram)
     return similarities
 
 
 def _pack(clips: Sequence[npt.NDArray[Any]], positions: Sequence[int]) -> _Group:
     frames = np.stack([np.asarray(clip, dtype=np.float32) for clip in clips], axis=1)  # [F, n, D]
-    units, norms = _scaled(frames)
+    units, norms = unit_and_length(frames)
     return _Group(np.asarray(positions, dtype=np.int64), units, norms)
-
-
-def _scaled(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Vectors of length one (zero stays zero), and the lengths that they had."""
-    norms: FloatArray = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
-    lengths: FloatArray = np.maximum(norms, EPSILON, dtype=np.float32)
-    return vectors / lengths[..., None], norms
-
-
-def _weights(cosines: FloatArray, sharpness: float) -> FloatArray:
-    """Alignment weights over the first axis, the frames: [F, ...] -> [F, ...]."""
-    weights = np.maximum(cosines, 0)
-    lengths = np.sqrt(np.einsum("f...,f...->...", weights, weights))
-    weights *= np.float32(sharpness) / np.maximum(lengths, EPSILON)
-    weights -= weights.max(axis=0)
-    np.exp(weights, out=weights)
-    weights /= weights.sum(axis=0)
-    return weights
-
-
-def _fused(cosines: FloatArray, weights: FloatArray, norms: FloatArray, gram: FloatArray | None) -> FloatArray:
-    """Similarities [n, P] from frame cosines [F, n, P], weights [F, n, P], lengths [F, n] and Gram blocks."""
-    if gram is None:
-        similarities: FloatArray = np.einsum("fnp,fnp->np", weights, cosines)
-        return similarities
-    scaled = weights * norms[:, :, None]  # x_t = norm_t u_t
-    product = np.einsum("fnp,fnp->np", scaled, cosines)
-    by_clip = scaled.transpose(1, 0, 2)  # [n, F, P]
-    square = np.einsum("nfp,nfp->np", by_clip, gram @ by_clip)
-    fused: FloatArray = product / np.maximum(np.sqrt(np.maximum(square, 0)), EPSILON)
-    return fused

@@ -16,7 +16,9 @@ import torch
 from hgrkit.checkpoint import load_model
 from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.errors import ReleaseError
+from hgrkit.evaluation.bootstrap import RESAMPLES, report
 from hgrkit.evaluation.measures import RetrievalMeasures, measure
+from hgrkit.evaluation.query_rank import QueryRank, retrieval_ranks
 from hgrkit.model import HgrModel
 from hgrkit.release.dataset import ReleaseDataset, open_split
 from hgrkit.release.layout import ReleaseFolder
@@ -54,6 +56,10 @@ class ReleaseScores:
         """Measures of both directions on the fused score."""
         return measure(self.fused, self.positives)
 
+    def query_ranks(self) -> tuple[QueryRank, ...]:
+        """Every query's rank on the fused score, captions first."""
+        return retrieval_ranks(self.fused, self.positives, videos=self.video_names, captions=self.captions)
+
     def save(self, path: str | Path) -> None:
         """Write `level_scores`, `video_names` and `captions` to an npz file, readable without pickle."""
         with Path(path).open("wb") as stream:
@@ -69,7 +75,12 @@ class ReleaseScores:
 
 
 def evaluate_release(
-    directory: str | Path, model_folder: str | Path, *, scores_out: str | Path | None = None
+    directory: str | Path,
+    model_folder: str | Path,
+    *,
+    scores_out: str | Path | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Measure a model on a release: the split tst, else val, else trn.
 
@@ -79,10 +90,13 @@ def evaluate_release(
         directory: a folder in the layout of the released code, or flat.
         model_folder: the model, such as `import_release` made.
         scores_out: where to write the level scores as npz.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
 
     Returns:
         `text_to_video` and `video_to_text`, each with R@1, R@5, R@10 in per cent, MedR, MeanR and the number of
-        queries; `Rsum`; and `omitted`, what the model's limits left out of captions and videos.
+        queries; `Rsum`; `omitted`, what the model's limits left out of captions and videos; and `intervals`, as
+        `hgrkit.evaluation.bootstrap.report` gives them.
 
     Raises:
         MissingPathError: if the folder does not exist.
@@ -95,7 +109,8 @@ def evaluate_release(
     scores = score_release(model, open_split(folder, folder.evaluation_split(), model, Path(model_folder)))
     if scores_out is not None:
         scores.save(scores_out)
-    return {**scores.measures().to_dict(), "omitted": scores.omitted}
+    intervals = report(scores.query_ranks(), resamples=resamples, seed=seed)
+    return {**scores.measures().to_dict(), "omitted": scores.omitted, "intervals": intervals}
 
 
 def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.evaluation.captions import evaluate_captions, read_captions, write_ranks
+from hgrkit.evaluation.rank_file import read_ranks
 
 PATHS = ("v/a.mp4", "v/b.mp4", "w/c.mp4")
 
@@ -139,11 +140,38 @@ def test_ranks_are_written_one_json_line_a_query(tmp_path):
     scores = {"un chien à Paris": [0.1, 0.9, 0.5], "y": [0.1, 0.9, 0.5]}
     write_ranks(ranks_of(captions, scores), tmp_path / "ranks.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "ranks.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert lines == [
-        {"video": "a.mp4", "caption": "un chien à Paris", "rank": 3},
-        {"video": "a.mp4", "caption": "un chien à Paris", "rank": 3},
-        {"video": "b.mp4", "caption": "y", "rank": 1},
+    assert [(line["video"], line["caption"], line["rank"]) for line in lines] == [
+        ("a.mp4", "un chien à Paris", 3),
+        ("a.mp4", "un chien à Paris", 3),
+        ("b.mp4", "y", 1),
     ]
+    assert lines[1] == {
+        "direction": "text_to_video",
+        "query": "a.mp4#1",
+        "video": "a.mp4",
+        "caption": "un chien à Paris",
+        "rank": 3,
+        "positive": "v/a.mp4",
+        "top": "v/b.mp4",
+        "candidates": 3,
+        "right": 1,
+    }
+
+
+def test_ranks_of_the_other_direction_are_written_on_demand(tmp_path):
+    captions = {"a.mp4": ["x", "y"], "b.mp4": ["x"], "c.mp4": []}
+    found = ranks_of(captions, {"x": [0.1, 0.9, 0.5], "y": [0.8, 0.95, 0.5]})
+    write_ranks(found, tmp_path / "ranks.jsonl", "video_to_text")
+    first, second = read_ranks(tmp_path / "ranks.jsonl")
+    assert (first.query, first.rank, first.positive, first.top, first.right) == (
+        "a.mp4",
+        1,
+        "a.mp4#1",
+        "a.mp4#1",
+        3,
+    )
+    assert (second.query, second.rank, second.positive, second.top) == ("b.mp4", 2, "a.mp4#0", "a.mp4#1")
+    assert second.right == 2
 
 
 def test_words_and_names_that_are_no_unicode_are_written_and_read_back(tmp_path):
@@ -151,7 +179,8 @@ def test_words_and_names_that_are_no_unicode_are_written_and_read_back(tmp_path)
     found = ranks_of({name: [caption]}, {caption: [1.0]}, paths=(f"v/{name}",))
     write_ranks(found, tmp_path / "ranks.jsonl")
     (line,) = (tmp_path / "ranks.jsonl").read_text(encoding="utf-8").splitlines()
-    assert json.loads(line) == {"video": name, "caption": caption, "rank": 1}
+    line = json.loads(line)
+    assert (line["video"], line["caption"], line["rank"]) == (name, caption, 1)
 
 
 def test_captions_are_read_as_they_are(tmp_path):

@@ -1,0 +1,114 @@
+"""`hgrkit benchmarks`: which benchmarks there are, and whether a folder holds all of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from hgrkit.cli.output import echo_json, printable, stdout
+
+if TYPE_CHECKING:
+    from hgrkit.datasets.recipe import Recipe
+
+__all__ = ["register"]
+
+_INCOMPLETE = 1
+_COLUMNS = ("name", "task", "split", "queries", "videos", "files")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("benchmarks")(benchmarks)
+
+
+def benchmarks(
+    name: Annotated[
+        str | None, typer.Argument(help="A benchmark, such as msr-vtt/1k-a; all unless given.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Folder of its published annotation files, or one above it.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the benchmarks, describe one, or check its files: exit status 1 if something is missing or surplus."""
+    from hgrkit.datasets.catalogue import RECIPES, find_recipe
+    from hgrkit.errors import ConfigError
+
+    if name is None:
+        if annotations is not None:
+            raise ConfigError(
+                "name the benchmark whose files are in --annotations; `hgrkit benchmarks` lists them."
+            )
+        _list(RECIPES, json=json)
+    elif annotations is None:
+        _describe(find_recipe(name), json=json)
+    else:
+        _check(find_recipe(name), annotations, json=json)
+
+
+def _check(recipe: Recipe, annotations: Path, *, json: bool) -> None:
+    benchmark = recipe.open(annotations)
+    for problem in benchmark.problems:
+        typer.echo(printable(problem), err=True)
+    if json:
+        echo_json(benchmark.to_dict())
+    else:
+        counts = f"{len(benchmark.captions):,} queries, {len(benchmark.videos):,} videos"
+        state = "complete" if benchmark.complete else "not complete"
+        typer.echo(f"{benchmark.name} ({benchmark.split}): {counts}; {state}")
+    if not benchmark.complete:
+        raise typer.Exit(_INCOMPLETE)
+
+
+def _describe(recipe: Recipe, *, json: bool) -> None:
+    if json:
+        echo_json(_row(recipe))
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for key, value in _row(recipe).items():
+        table.add_row(key, Text(", ".join(value) if isinstance(value, list) else _shown(value)))
+    stdout().print(table)
+
+
+def _list(recipes: tuple[Recipe, ...], *, json: bool) -> None:
+    rows = [_row(recipe) for recipe in recipes]
+    if json:
+        echo_json({"benchmarks": rows})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in _COLUMNS:
+        cells = [_shown(row[column]) for row in rows]
+        width = max(map(len, [column, *cells])) if column != "files" else None
+        table.add_column(
+            column,
+            justify="right" if column in ("queries", "videos") else "left",
+            min_width=width,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(_shown(row[column])) for column in _COLUMNS))
+    stdout().print(table)
+
+
+def _row(recipe: Recipe) -> dict[str, object]:
+    return {
+        "name": recipe.name,
+        "aliases": list(recipe.aliases),
+        "task": recipe.task,
+        "split": recipe.split,
+        "queries": recipe.queries,
+        "videos": recipe.videos,
+        "files": recipe.files,
+        "protocol": recipe.protocol,
+        "citation": recipe.citation,
+    }
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

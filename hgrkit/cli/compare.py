@@ -1,0 +1,67 @@
+"""`hgrkit compare`: two runs over the same queries, figure by figure, and whether the data can tell them apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from hgrkit.cli.output import echo_json, printable, stderr, stdout
+
+if TYPE_CHECKING:
+    from hgrkit.evaluation.comparison import Comparison
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare")(compare)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Ranks file of the first run.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Ranks file of the second run, of the same queries.")],
+    measures: Annotated[
+        str, typer.Option(help="What to compare, between commas: R@k, MedR, MeanR, mRR, SumR, Rsum.")
+    ] = "R@1,R@5,R@10,MedR,MeanR,Rsum",
+    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap, and of the test.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of both.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare two runs, query by query; the queries of a video stay together."""
+    from hgrkit.evaluation.comparison import compare_ranks
+    from hgrkit.evaluation.rank_file import read_ranks
+    from hgrkit.evaluation.rank_measure import parse_measures
+
+    wanted = parse_measures(measures)
+    with stderr().status("comparing"):
+        found = compare_ranks(read_ranks(a), read_ranks(b), wanted, resamples=resamples, seed=seed)
+    if json:
+        echo_json({"a": str(a), "b": str(b), **found.to_dict()})
+        return
+    stdout().print(_table(found))
+    stdout().print(
+        printable(f"A is {a}, B is {b}; {found.queries} queries of {found.videos} videos."), markup=False
+    )
+    stdout().print(found.verdict, markup=False)
+
+
+def _table(found: Comparison) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for column in ("A", "B", "B - A", "95 % interval", "p"):
+        table.add_column(column, justify="right")
+    for figure, difference in found.differences.items():
+        low, high = difference.interval
+        table.add_row(
+            str(figure),
+            f"{difference.a:.1f}",
+            f"{difference.b:.1f}",
+            f"{difference.difference:+.1f}",
+            f"{low:+.1f} to {high:+.1f}",
+            f"{difference.p_value:.4f}",
+        )
+    return table

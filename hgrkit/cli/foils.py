@@ -1,0 +1,60 @@
+"""`hgrkit foils`: captions in, sentences that are wrong in one respect out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from hgrkit.cli.output import echo_json, stderr, stdout
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("foils")(foils)
+
+
+def foils(
+    captions: Annotated[Path, typer.Argument(help="JSON: {video's file name: [captions]}.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The JSON lines file to write.")],
+    seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
+    types: Annotated[str | None, typer.Option(help="Types to make, joined by commas; all unless given.")] = None,
+    per_caption: Annotated[int, typer.Option(help="The most foils of one type for a caption.")] = 1,
+    parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make sentences that differ from a caption in one respect and are wrong for its video."""
+    from hgrkit.evaluation.captions import read_captions
+    from hgrkit.foils.foil import FOIL_TYPES, write_foils
+    from hgrkit.foils.generate import make_foils
+    from hgrkit.parsing.registry import load_parser
+
+    wanted = FOIL_TYPES if types is None else tuple(name.strip() for name in types.split(","))
+    loaded, annotations = load_parser(parser), read_captions(captions)
+    with stderr().status("making foils"):
+        made = make_foils(annotations, loaded, seed=seed, types=wanted, per_caption=per_caption)
+        write_foils(made.foils, out)
+    if json:
+        echo_json(made.to_dict())
+    else:
+        stdout().print(_table(made.to_dict()))
+
+
+def _table(counts: dict[str, Any]) -> Table:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        caption_justify="left",
+        caption=f"{counts['captions']} captions, {counts['refused']} of them no plain sentences and left out",
+    )
+    table.add_column("type")
+    table.add_column("foils", justify="right")
+    table.add_column("captions without", justify="right")
+    for name, number in counts["foils"].items():
+        table.add_row(name, str(number), str(counts["without"][name]))
+    return table

@@ -1,0 +1,215 @@
+"""Ranks candidates for every query from a matrix of scores, block by block: what all measures are made of."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import BenchmarkError
+
+__all__ = ["Ranking", "Ranks", "Relevance", "rank", "ranks"]
+
+Ranks = npt.NDArray[np.int64]
+
+_BLOCK = 1 << 22
+"""Scores that are looked at together; bounds the memory that ranking takes beside the scores."""
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Relevance:
+    """Which candidates are right for which queries, as pairs: small where a table of Q x N would be large.
+
+    Attributes:
+        queries: the query of each pair, int64 [M], ascending.
+        candidates: the candidate of each pair, int64 [M], ascending within a query; no pair twice.
+        shape: the numbers of queries and candidates, (Q, N).
+    """
+
+    queries: Ranks
+    candidates: Ranks
+    shape: tuple[int, int]
+
+    @classmethod
+    def from_pairs(cls, queries: npt.ArrayLike, candidates: npt.ArrayLike, shape: tuple[int, int]) -> Self:
+        """Pairs in any order, repeated or not.
+
+        Raises:
+            BenchmarkError: if a number is not that of a query or candidate, or the lists differ in length.
+        """
+        rows, columns = (np.asarray(side, dtype=np.int64).reshape(-1) for side in (queries, candidates))
+        if rows.shape != columns.shape:
+            raise BenchmarkError(f"a pair is a query and a candidate, got {len(rows)} and {len(columns)} of them.")
+        for name, numbers, size in (("query", rows, shape[0]), ("candidate", columns, shape[1])):
+            wrong = numbers[(numbers < 0) | (numbers >= size)]
+            if wrong.size:
+                raise BenchmarkError(f"there is no {name} {wrong[0]} among {size}; they are numbered from 0.")
+        flat = np.unique(rows * shape[1] + columns)
+        return cls(queries=flat // max(shape[1], 1), candidates=flat % max(shape[1], 1), shape=shape)
+
+    @classmethod
+    def from_table(cls, right: npt.ArrayLike) -> Self:
+        """Whether each candidate is right, bool [Q, N].
+
+        Raises:
+            BenchmarkError: if it is not a table.
+        """
+        table = np.asarray(right, dtype=bool)
+        if table.ndim != 2:
+            raise BenchmarkError(f"positives must be [queries, candidates], got {list(table.shape)}.")
+        queries, candidates = np.nonzero(table)
+        return cls(queries=queries, candidates=candidates, shape=(table.shape[0], table.shape[1]))
+
+    @property
+    def transposed(self) -> Relevance:
+        """Candidates as queries."""
+        return self.from_pairs(self.candidates, self.queries, (self.shape[1], self.shape[0]))
+
+    @property
+    def counts(self) -> Ranks:
+        """How many candidates are right for each query, int64 [Q]."""
+        return np.bincount(self.queries, minlength=self.shape[0])
+
+    def take(self, queries: npt.ArrayLike) -> Relevance:
+        """The pairs of some queries, in another order or several times."""
+        asked = np.asarray(queries, dtype=np.int64)
+        firsts = np.searchsorted(self.queries, asked)
+        lengths = self.counts[asked]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return Relevance(
+            queries=np.repeat(np.arange(len(asked)), lengths),
+            candidates=self.candidates[np.repeat(firsts, lengths) + within],
+            shape=(len(asked), self.shape[1]),
+        )
+
+    def __repr__(self) -> str:
+        return f"Relevance(queries={self.shape[0]}, candidates={self.shape[1]}, pairs={len(self.queries)})"
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Ranking:
+    """What came of Q queries.
+
+    Attributes:
+        ranks: how far down the best positive stands, from 1, int64 [Q]; N + 1 for a query without any.
+        positives: the best positive, the first of equal ones, int64 [Q]; -1 for a query without any.
+        tops: the candidate in first place, a wrong one where right and wrong ones are equal, int64 [Q].
+        counts: how many candidates are right, int64 [Q].
+    """
+
+    ranks: Ranks
+    positives: Ranks
+    tops: Ranks
+    counts: Ranks
+
+    def take(self, queries: npt.ArrayLike) -> Ranking:
+        """The ranking of some queries, in another order or several times."""
+        rows = np.asarray(queries, dtype=np.int64)
+        return Ranking(
+            ranks=self.ranks[rows], positives=self.positives[rows], tops=self.tops[rows], counts=self.counts[rows]
+        )
+
+    def __repr__(self) -> str:
+        return f"Ranking(queries={len(self.ranks)})"
+
+
+def rank(scores: npt.ArrayLike, relevance: Relevance, *, columns: npt.ArrayLike | None = None) -> Ranking:
+    """Rank all candidates for every query; a tied negative counts as ahead.
+
+    >>> rank([[0.9, 0.4, 0.4]], Relevance.from_pairs([0], [1], (1, 3))).ranks.tolist()
+    [3]
+
+    Args:
+        scores: one row a query, one column a candidate, [Q, N]; a transposed view costs no copy of the whole.
+        relevance: which candidates are right.
+        columns: the column of `scores` that each candidate takes, int64 [N], when several share one.
+
+    Raises:
+        BenchmarkError: if the shapes differ or a score is not a number.
+    """
+    table = np.asarray(scores)
+    column_of = None if columns is None else np.asarray(columns, dtype=np.int64)
+    _check(table, relevance, column_of)
+    num_queries, num_candidates = relevance.shape
+    ranks_, positives, tops = np.empty((3, num_queries), np.int64)
+    height = max(1, _BLOCK // max(1, num_candidates))
+    starts = np.arange(0, num_queries, height)
+    bounds = np.searchsorted(relevance.queries, np.append(starts, num_queries))
+    for start, first, last in zip(starts.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        rows = slice(start, min(start + height, num_queries))
+        block = table[rows] if column_of is None else np.take(table[rows], column_of, axis=1)
+        own = (relevance.queries[first:last] - start, relevance.candidates[first:last])
+        ranks_[rows], positives[rows], tops[rows] = _rank_block(_own_copy(block), *own)
+    return Ranking(ranks=ranks_, positives=positives, tops=tops, counts=relevance.counts)
+
+
+def ranks(scores: npt.ArrayLike, positives: npt.ArrayLike | Relevance) -> Ranks:
+    """Each query's rank: how far down its best positive stands, from 1; a tied negative counts as ahead.
+
+    >>> ranks([[0.9, 0.4, 0.4], [0.1, 0.2, 0.3]], [[False, True, False], [False, False, True]]).tolist()
+    [3, 1]
+
+    Args:
+        scores: one row a query, one column a candidate, [Q, N].
+        positives: whether the candidate is right, bool [Q, N], or the pairs that are.
+
+    Returns:
+        int64 [Q]; a query without any positive has the rank N + 1.
+
+    Raises:
+        BenchmarkError: if the shapes differ or a score is not a number.
+    """
+    right = positives if isinstance(positives, Relevance) else Relevance.from_table(positives)
+    return rank(scores, right).ranks
+
+
+def _check(table: npt.NDArray[Any], relevance: Relevance, columns: Ranks | None) -> None:
+    width = table.shape[1] if columns is None and table.ndim == 2 else relevance.shape[1]
+    if table.ndim != 2 or (table.shape[0], width) != relevance.shape:
+        raise _shapes(table.shape, relevance.shape)
+    if table.dtype.kind not in "fiub":
+        raise BenchmarkError(f"scores must be real numbers, got {table.dtype}.")
+    if columns is not None and columns.shape != (relevance.shape[1],):
+        raise BenchmarkError(
+            f"columns must name one column for each of {relevance.shape[1]} candidates, got {list(columns.shape)}."
+        )
+
+
+def _shapes(scores: tuple[int, ...], positives: tuple[int, ...]) -> BenchmarkError:
+    return BenchmarkError(
+        f"scores and positives must both be [queries, candidates], got {list(scores)} and {list(positives)}."
+    )
+
+
+def _own_copy(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The block in memory of its own, rows contiguous, as floats, without anything that is not a number."""
+    floats = block.dtype if block.dtype.kind == "f" else np.dtype(np.float64)
+    own = np.array(block, dtype=floats, order="C")
+    wrong = np.count_nonzero(np.isnan(own))
+    if wrong:
+        raise BenchmarkError(f"{wrong} of {own.size} scores are not numbers.")
+    return own
+
+
+def _rank_block(block: npt.NDArray[Any], queries: Ranks, candidates: Ranks) -> tuple[Ranks, Ranks, Ranks]:
+    """Ranks, best positives and first places of some queries, [q, N]; the block is used up."""
+    num_queries, num_candidates = block.shape
+    positives = np.full(num_queries, -1, np.int64)
+    ranks_ = np.full(num_queries, num_candidates + 1, np.int64)
+    if not num_candidates:
+        return ranks_, positives, positives.copy()
+    right = block[queries, candidates]  # [m], grouped by query
+    asked, firsts = np.unique(queries, return_index=True)
+    best = np.full(num_queries, -np.inf, block.dtype)
+    if len(asked):
+        best[asked] = np.maximum.reduceat(right, firsts)
+    winners = np.flatnonzero(right == best[queries])
+    ahead = np.count_nonzero(block >= best[:, None], axis=1)
+    ahead -= np.bincount(queries[winners], minlength=num_queries)
+    ranks_[asked] = ahead[asked] + 1
+    positives[asked] = candidates[winners[np.searchsorted(queries[winners], asked)]]
+    block[queries, candidates] = -np.inf
+    tops = np.where(ranks_ == 1, positives, block.argmax(axis=1))
+    return ranks_, positives, tops
