@@ -272,15 +272,19 @@ class Retriever:
 
     # searching -----------------------------------------------------------------------------------------------
 
-    def search(self, query: str | RoleGraph, k: int = 10) -> SearchResult:
+    def search(
+        self, query: str | RoleGraph, k: int = 10, *, videos: Sequence[StrPath] | None = None
+    ) -> SearchResult:
         """The k best videos for a sentence, each by its best clip, with the moment and every phrase.
 
         Args:
             query: words, or a graph that was read or changed before.
             k: number of hits, at least 1.
+            videos: look at these only, by the paths that they were indexed under; at all unless given.
 
         Raises:
             GraphError: if the text cannot be read.
+            LibraryError: if one of `videos` is not indexed.
             ConfigError: if k is less than 1.
         """
         if k < 1:
@@ -288,7 +292,8 @@ class Retriever:
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         embedded = embed_graphs(self._model, [graph])[0]
-        matches = self.library.search(embedded.embeddings, k, settings=self._settings)
+        among = None if videos is None else [fspath(path) for path in videos]
+        matches = self.library.search(embedded.embeddings, k, settings=self._settings, videos=among)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
             query=query if isinstance(query, str) else graph.text,

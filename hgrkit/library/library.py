@@ -9,6 +9,7 @@ from types import TracebackType
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, LibraryError
 from hgrkit.library.graph_cache import GraphCache
@@ -217,16 +218,33 @@ class Library:
         return self._store.commit(remove=[path]) != before
 
     def search(
-        self, query: QueryEmbeddings, k: int = 10, *, settings: SearchSettings | None = None
+        self,
+        query: QueryEmbeddings,
+        k: int = 10,
+        *,
+        settings: SearchSettings | None = None,
+        videos: Sequence[str] | None = None,
     ) -> list[ClipMatch]:
         """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
 
+        Args:
+            query: what is asked.
+            k: videos, at least 1.
+            settings: how clips are scored.
+            videos: paths of the only ones that are looked at; all of the library unless given.
+
         Raises:
             ConfigError: if k is less than 1.
+            LibraryError: if one of `videos` is not indexed.
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        return self._reader.ask(lambda _, search: search.search(query, k, settings or SearchSettings()))
+
+        def ask(snapshot: Snapshot, search: ClipSearch) -> list[ClipMatch]:
+            rows = None if videos is None else _positions(snapshot, videos)
+            return search.search(query, k, settings or SearchSettings(), rows)
+
+        return self._reader.ask(ask)
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -260,11 +278,7 @@ class Library:
         """
 
         def ask(snapshot: Snapshot, search: ClipSearch) -> Float32:
-            rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
-            unknown = next((path for path in videos if path not in rows), None)
-            if unknown is not None:
-                raise LibraryError(f"the library has no indexed video {unknown!r}; index it, or leave it out.")
-            return search.pair_scores(np.array([rows[path] for path in videos], np.int64), queries, settings)
+            return search.pair_scores(_positions(snapshot, videos), queries, settings)
 
         return self._reader.ask(ask)
 
@@ -338,3 +352,16 @@ class Library:
     ) -> None:
         self._writable = self._writable and error is None  # after an error, nothing but letting go
         self.close()
+
+
+def _positions(snapshot: Snapshot, videos: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Where videos stand in a snapshot, by their paths.
+
+    Raises:
+        LibraryError: if one is not indexed.
+    """
+    rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
+    unknown = next((path for path in videos if path not in rows), None)
+    if unknown is not None:
+        raise LibraryError(f"the library has no indexed video {unknown!r}; index it, or leave it out.")
+    return np.array([rows[path] for path in videos], np.int64)

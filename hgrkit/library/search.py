@@ -74,8 +74,20 @@ class ClipSearch:
         self._packed: PackedClips | None = None
         self._lock = RLock()
 
-    def search(self, query: QueryEmbeddings, k: int, settings: SearchSettings) -> list[ClipMatch]:
+    def search(
+        self,
+        query: QueryEmbeddings,
+        k: int,
+        settings: SearchSettings,
+        videos: npt.NDArray[np.int64] | None = None,
+    ) -> list[ClipMatch]:
         """The best clip of each of the k best videos, the best first; equal scores in the order of their paths.
+
+        Args:
+            query: what is asked.
+            k: videos, at least 1.
+            settings: how clips are scored.
+            videos: look at these only, by their positions in the snapshot, and at all of them.
 
         Raises:
             ConfigError: if k is less than 1.
@@ -88,6 +100,9 @@ class ClipSearch:
         num_clips = len(self._snapshot.clip_keys)
         if not num_clips:
             return []
+        if videos is not None:
+            rows = np.flatnonzero(np.isin(self._snapshot.clip_videos, videos))
+            return self._matches(rows, self._some_clips(rows), query, k, settings) if rows.size else []
         exhaustive = settings.exhaustive
         if exhaustive or (exhaustive is None and num_clips <= EXHAUSTIVE_UP_TO):
             return self._matches(np.arange(num_clips), self._all_clips(), query, k, settings)
