@@ -125,7 +125,7 @@ def report(
     """What `estimate` gives as JSON.
 
     Returns:
-        `{direction: {measure: {"value", "interval"}}}`, measures of both directions beside the directions, and
+        for each direction a measure's `value` and `interval`, measures of both directions beside them, and
         `level`, `resamples`, `seed` and the number of `videos`.
 
     Raises:
