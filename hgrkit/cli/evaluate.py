@@ -11,6 +11,7 @@ from hgrkit.cli.baselines import BaselineRun
 from hgrkit.cli.evaluate_benchmark import BenchmarkRun
 from hgrkit.cli.evaluate_foils import FoilRun
 from hgrkit.cli.evaluate_moments import MomentRun
+from hgrkit.cli.evaluate_report import ReportRun
 from hgrkit.cli.output import echo_json, stderr, stdout
 from hgrkit.cli.ruler import WIDTH, Ruler, measures_table
 from hgrkit.cli.subjects import BenchmarkSubject, LibrarySubject
@@ -60,6 +61,9 @@ def evaluate(
         tuple[Path, Path] | None,
         typer.Option(metavar="CAPTIONS FEATURES", help="What baselines are trained on."),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page of charts, breakdowns and the worst queries, .html.")
+    ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -82,11 +86,14 @@ def evaluate(
             model=model,
             features=features,
             ranks=ranks or video_ranks,
+            report=report,
         )
         return
     ruler = Ruler(ranks=ranks, video_ranks=video_ranks, resamples=resamples, seed=seed)
-    if (baselines or baselines_train is not None) and release is not None:
-        raise ConfigError("--baselines goes with --library or --benchmark, not with --release.")
+    if (baselines or baselines_train is not None or report is not None) and release is not None:
+        name = "--baselines" if report is None else "--report"
+        raise ConfigError(f"{name} goes with --library or --benchmark, not with --release.")
+    page = None if report is None else ReportRun(path=report, resamples=resamples, seed=seed)
     beside = BaselineRun.asked(baselines, train=baselines_train, features=features, ruler=ruler)
     if benchmark is not None:
         _refuse(captions=captions, release=release, scores=scores)
@@ -105,19 +112,21 @@ def evaluate(
             allow_missing=allow_missing,
         )
         if run.partially_relevant:
-            _print(MomentRun(run=run, ruler=ruler).measured(baselines=beside is not None), json=json)
+            _print(MomentRun(run=run, ruler=ruler, page=page).measured(baselines=beside is not None), json=json)
             return
         evaluated = run.run()
         measured = ruler.report(evaluated.to_dict(), evaluated.query_ranks)
         if beside is not None:
             measured["baselines"] = beside.beside(evaluated, BenchmarkSubject(run=run, measured=evaluated))
+        if page is not None:
+            page.write_benchmark(measured, evaluated.query_ranks, run)
         _print(measured, json=json)
         return
     _refuse(annotations=annotations, features=features if beside is None else None, videos=videos)
     _fit(library=library, release=release, ranks=ranks or video_ranks, scores=scores)
     if library is not None and captions is not None and release is None:
         with stderr().status("scoring every caption against every video"):
-            measured = _library(library, captions, ruler, beside, parser=parser, device=device)
+            measured = _library(library, captions, ruler, beside, page, parser=parser, device=device)
     elif release is not None and model is not None and library is None:
         from hgrkit.model_registry import model_folder
         from hgrkit.release.evaluating import evaluate_release
@@ -163,7 +172,14 @@ def _print(measured: dict[str, Any], *, json: bool) -> None:
 
 
 def _library(
-    library: Path, captions: Path, ruler: Ruler, beside: BaselineRun | None, *, parser: str, device: str
+    library: Path,
+    captions: Path,
+    ruler: Ruler,
+    beside: BaselineRun | None,
+    page: ReportRun | None,
+    *,
+    parser: str,
+    device: str,
 ) -> dict[str, Any]:
     from hgrkit.evaluation.captions import read_captions
     from hgrkit.retriever import Retriever
@@ -173,4 +189,10 @@ def _library(
         subject = LibrarySubject(retriever=retriever, folder=library, captions=annotations)
         evaluated = subject.evaluated()
         measured = ruler.report(evaluated.measures.to_dict(), evaluated.query_ranks)
-        return measured if beside is None else {**measured, "baselines": beside.beside(evaluated, subject)}
+        if beside is not None:
+            measured["baselines"] = beside.beside(evaluated, subject)
+        if page is not None:
+            page.write_library(
+                measured, evaluated.query_ranks, retriever, f"{captions.name} against {library.name}"
+            )
+        return measured

@@ -13,6 +13,7 @@ import typer
 
 from hgrkit.cli.baselines import kept_frames
 from hgrkit.cli.evaluate_benchmark import BenchmarkRun, tell_problems
+from hgrkit.cli.evaluate_report import ReportRun
 from hgrkit.cli.output import stderr
 from hgrkit.cli.ruler import Ruler
 from hgrkit.errors import ConfigError
@@ -32,10 +33,12 @@ class MomentRun:
     Attributes:
         run: which benchmark, and where its videos are.
         ruler: how figures are reported.
+        page: the report to write, if one was asked for.
     """
 
     run: BenchmarkRun
     ruler: Ruler
+    page: ReportRun | None = None
 
     def measured(self, *, baselines: bool) -> dict[str, Any]:
         """What `hgrkit evaluate` prints, fixed windows beside it as a baseline.
@@ -72,7 +75,10 @@ class MomentRun:
                 "--videos DIR gives them.",
                 err=True,
             )
-        return self.ruler.report(found.to_dict(), found.query_ranks)
+        measured = self.ruler.report(found.to_dict(), found.query_ranks)
+        if self.page is not None:
+            self.page.write_benchmark(measured, found.query_ranks, run, clips=False)
+        return measured
 
     @contextmanager
     def _model_and_frames(self, benchmark: Benchmark) -> Iterator[tuple[HgrModel, Mapping[str, TimedFeatures]]]:

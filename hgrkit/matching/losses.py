@@ -71,6 +71,15 @@ class HingeLoss(nn.Module):
         fits = _positives(scores.fused, positives)
         return _weighted(scores, self.level_weights, lambda matrix: self._loss(matrix, fits))
 
+    def terms(self, scores: Scores, positives: Tensor | None = None) -> Tensor:
+        """The losses on the fused, event, action and entity score before they are weighted, [4].
+
+        Raises:
+            ShapeError: as `forward` does.
+        """
+        fits = _positives(scores.fused, positives)
+        return torch.stack([self._loss(matrix, fits) for matrix in (scores.fused, *scores.levels)])
+
     def _loss(self, scores: Tensor, fits: Tensor) -> Tensor:
         """Both directions of one matrix, [B, B] -> scalar."""
         pair = scores.diagonal()
@@ -90,13 +99,15 @@ class InfoNCE(nn.Module):
     Args:
         temperature: what scores are divided by; smaller is sharper.
         learned: whether training changes the temperature.
+        soft_targets: share s of the target that is the model's own prediction q, without gradients: the target is
+            `(1 - s) pair + s q` instead of the pair alone.
         direction: which side is the query; both directions are averaged.
         level_weights: of the losses on the fused, event, action and entity score; only the fused one by default.
 
     Raises:
         ConfigError: if a setting is out of its range.
 
-    Source: CPC (arXiv 1807.03748), equation 4.
+    Source: CPC (arXiv 1807.03748), equation 4; soft targets: Reed and others (arXiv 1412.6596), equation 6.
     """
 
     def __init__(
@@ -104,12 +115,16 @@ class InfoNCE(nn.Module):
         *,
         temperature: float = 0.05,
         learned: bool = False,
+        soft_targets: float = 0.0,
         direction: Direction = "both",
         level_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if not temperature > 0:
             raise ConfigError(f"temperature must be positive, got {temperature}.")
+        if not 0 <= soft_targets < 1:
+            raise ConfigError(f"soft_targets must be in [0, 1), got {soft_targets}.")
+        self.soft_targets = soft_targets
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learned)
         self.axes = _axes(direction)
         self.level_weights = _level_weights(level_weights)
@@ -120,15 +135,36 @@ class InfoNCE(nn.Module):
         Raises:
             ShapeError: if the scores are not square, or the mask does not fit.
         """
-        diagonal = torch.eye(len(scores.fused), dtype=torch.bool, device=scores.fused.device)
-        others = _positives(scores.fused, positives) & ~diagonal
+        others = self._others(scores, positives)
         return _weighted(scores, self.level_weights, lambda matrix: self._loss(matrix, others))
+
+    def terms(self, scores: Scores, positives: Tensor | None = None) -> Tensor:
+        """The losses on the fused, event, action and entity score before they are weighted, [4].
+
+        Raises:
+            ShapeError: as `forward` does.
+        """
+        others = self._others(scores, positives)
+        return torch.stack([self._loss(matrix, others) for matrix in (scores.fused, *scores.levels)])
+
+    def _others(self, scores: Scores, positives: Tensor | None) -> Tensor:
+        diagonal = torch.eye(len(scores.fused), dtype=torch.bool, device=scores.fused.device)
+        return _positives(scores.fused, positives) & ~diagonal
 
     def _loss(self, scores: Tensor, others: Tensor) -> Tensor:
         """Mean over the directions of one matrix, [B, B] -> scalar; other positives leave the denominator."""
         logits = (scores / self.log_temperature.exp()).masked_fill(others, -torch.inf)
-        losses = [-logits.log_softmax(dim=axis).diagonal().mean() for axis in self.axes]
+        losses = [self._cross_entropy(logits.log_softmax(dim=axis), axis) for axis in self.axes]
         return torch.stack(losses).mean()
+
+    def _cross_entropy(self, log_shares: Tensor, axis: int) -> Tensor:
+        """Mean over the queries of the cross-entropy with their targets, [B, B] -> scalar."""
+        hard = -log_shares.diagonal().mean()
+        if not self.soft_targets:
+            return hard
+        known = log_shares.masked_fill(log_shares == -torch.inf, 0)  # other positives have no share
+        soft = -(log_shares.detach().exp() * known).sum(dim=axis).mean()
+        return (1 - self.soft_targets) * hard + self.soft_targets * soft
 
 
 def _axes(direction: str) -> tuple[int, ...]:

@@ -13,6 +13,9 @@ from hgrkit.errors import DecodeError
 
 __all__ = ["PictureScaler"]
 
+_WIDEST = 4
+"""Times its height that a picture which keeps its shape may be wide."""
+
 
 @final
 class PictureScaler:
@@ -22,11 +25,11 @@ class PictureScaler:
     what EfficientNet was trained with.
 
     Args:
-        frame_size: height and width of the pictures.
+        frame_size: height and width of the pictures; or their height alone, and they keep their shape.
     """
 
-    def __init__(self, frame_size: tuple[int, int]) -> None:
-        self._height, self._width = frame_size
+    def __init__(self, frame_size: tuple[int, int] | int) -> None:
+        self._frame_size = frame_size
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
@@ -36,7 +39,7 @@ class PictureScaler:
             DecodeError: if swscale does not take pictures of this kind.
         """
         quarter_turns = round(frame.rotation / 90) % 4  # counterclockwise
-        width, height = (self._height, self._width) if quarter_turns % 2 else (self._width, self._height)
+        height, width = self._size(frame, turned=bool(quarter_turns % 2))
         try:
             scaled = self._reformatter.reformat(
                 frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC
@@ -45,3 +48,13 @@ class PictureScaler:
             raise DecodeError(f"pictures of {frame.width} x {frame.height} cannot be scaled") from error
         picture = np.rot90(scaled.to_ndarray(), quarter_turns)
         return np.ascontiguousarray(picture, dtype=np.uint8)
+
+    def _size(self, frame: VideoFrame, *, turned: bool) -> tuple[int, int]:
+        """Height and width to scale to, before the picture is turned."""
+        if isinstance(self._frame_size, int):
+            stored = (frame.width, frame.height) if turned else (frame.height, frame.width)
+            widest = _WIDEST * self._frame_size
+            upright = (self._frame_size, min(widest, max(2, 2 * round(self._frame_size * stored[1] / stored[0] / 2))))
+        else:
+            upright = self._frame_size
+        return (upright[1], upright[0]) if turned else upright

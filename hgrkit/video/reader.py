@@ -43,7 +43,8 @@ class VideoReader:
 
     Args:
         path: a video file.
-        frame_size: height and width of the pictures; the whole picture is squashed to it.
+        frame_size: height and width of the pictures, the whole picture squashed to it; or their height alone,
+            and they keep their shape.
         guard: limits that are kept, those of `DecodeLimits()` unless given.
 
     Raises:
@@ -56,7 +57,7 @@ class VideoReader:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        frame_size: tuple[int, int] = (224, 224),
+        frame_size: tuple[int, int] | int = (224, 224),
         *,
         guard: DecodeGuard | None = None,
     ) -> None:

@@ -1,0 +1,77 @@
+"""One of a report's worst captions: what was right, what was preferred, and what every phrase says of both."""
+
+from __future__ import annotations
+
+from hgrkit.evaluation.failure import Answer, Failure, PhraseScores
+from hgrkit.evaluation.markup import file_name, text
+from hgrkit.graph import draw_graph
+from hgrkit.levels import LEVELS
+
+__all__ = ["failure_card"]
+
+
+def failure_card(number: int, failure: Failure) -> str:
+    """An `<article>`: the caption and its rank, the levels and phrases of both videos, the caption's graph.
+
+    Args:
+        number: its place among the worst, from 1.
+        failure: what went wrong.
+    """
+    row = failure.row
+    of = "" if row.candidates is None else f" of {row.candidates:,}"
+    graph = "" if failure.graph is None else f'<div class="graph">{draw_graph(failure.graph)}</div>'
+    reason = (
+        "" if failure.graph is not None else '<p class="about">This caption cannot be read; it ranks last.</p>'
+    )
+    return (
+        f'<article><h3><span class="number">{number}</span>{text(row.caption)}</h3>'
+        f'<p class="rank">rank <strong>{row.rank:,}</strong>{of}</p>{reason}'
+        f'<div class="sides">{_scores(failure)}{graph}</div></article>'
+    )
+
+
+def _scores(failure: Failure) -> str:
+    """A table: the score, the levels, then the phrases."""
+    if failure.right is None or failure.preferred is None:
+        names = [failure.row.positive or failure.row.video, failure.row.top or ""]
+        return f"<p>right: {file_name(names[0])}<br>preferred: {file_name(names[1])}</p>"
+    right, preferred = failure.right, failure.preferred
+    rows = [_row("score", "", right.score, preferred.score, kind="total")]
+    rows += [_row(level, "", right.levels[level], preferred.levels[level], kind="level") for level in LEVELS]
+    rows += [_phrase(phrase) for phrase in failure.phrases]
+    return (
+        f'<div class="scores">{_videos(right, preferred)}<table class="pairs"><thead><tr><th></th><th></th>'
+        f'<th class="right">right</th><th class="preferred">preferred</th><th class="wide"></th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _videos(right: Answer, preferred: Answer) -> str:
+    return (
+        f'<dl><dt class="key right">right</dt><dd>{file_name(right.video)}</dd>'
+        f'<dt class="key preferred">preferred</dt><dd>{file_name(preferred.video)}</dd></dl>'
+    )
+
+
+def _phrase(phrase: PhraseScores) -> str:
+    return _row(phrase.text, phrase.role, phrase.right, phrase.preferred, kind="phrase")
+
+
+def _row(name: str, role: str, right: float, preferred: float, *, kind: str) -> str:
+    bars = "".join(
+        f'<i class="{side}" style="width:{100 * min(max(value, 0.0), 1.0):.1f}%"></i>'
+        for side, value in (("right", right), ("preferred", preferred))
+    )
+    better = ("", " lead") if preferred > right else (" lead", "")
+    label = f'<span class="role">{text(role)}</span>' if role else ""
+    return (
+        f'<tr class="{kind}"><th>{text(name)}</th><td>{label}</td>'
+        f'<td class="right{better[0]}">{_shown(right)}</td>'
+        f'<td class="preferred{better[1]}">{_shown(preferred)}</td>'
+        f'<td class="wide"><div class="pair">{bars}</div></td></tr>'
+    )
+
+
+def _shown(value: float) -> str:
+    """Two digits, and no minus before a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"

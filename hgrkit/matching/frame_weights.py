@@ -1,0 +1,75 @@
+"""The matcher's arithmetic on arrays: which frames bear on a node, and how similar node and frames then are.
+
+Frames lie along the first axis, so that every step is one long vector operation (HGR, section 3.4).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import ConfigError
+
+__all__ = ["EPSILON", "Fusion", "alignment_weights", "check_fusion", "fused_similarities", "unit_and_length"]
+
+FloatArray = npt.NDArray[np.float32]
+
+Fusion = Literal["embed", "sim"]
+
+EPSILON = 1e-10
+"""The smallest length that a vector is divided by."""
+
+
+def check_fusion(fusion: str) -> None:
+    """Refuse a fusion that there is not.
+
+    Raises:
+        ConfigError: if it is neither `embed` nor `sim`.
+    """
+    if fusion not in ("embed", "sim"):
+        raise ConfigError(f"fusion must be 'embed' or 'sim', got {fusion!r}.")
+
+
+def unit_and_length(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Vectors [..., D] of length one (zero stays zero), and the lengths [...] that they had."""
+    norms: FloatArray = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
+    lengths: FloatArray = np.maximum(norms, EPSILON, dtype=np.float32)
+    return vectors / lengths[..., None], norms
+
+
+def alignment_weights(cosines: FloatArray, sharpness: float) -> FloatArray:
+    """Weights over the first axis, the frames, that sum to one: [F, ...] -> [F, ...].
+
+    `r = max(s, 0) / ||max(s, 0)||`, `w = softmax(sharpness r)`.
+    """
+    weights = np.maximum(cosines, 0)
+    lengths = np.sqrt(np.einsum("f...,f...->...", weights, weights))
+    weights *= np.float32(sharpness) / np.maximum(lengths, EPSILON)
+    weights -= weights.max(axis=0)
+    np.exp(weights, out=weights)
+    weights /= weights.sum(axis=0)
+    return weights
+
+
+def fused_similarities(
+    cosines: FloatArray, weights: FloatArray, norms: FloatArray, gram: FloatArray | None
+) -> FloatArray:
+    """Similarities of n clips and P nodes, float32 [n, P].
+
+    Args:
+        cosines: of frames and nodes, [F, n, P].
+        weights: of the frames for each node, [F, n, P].
+        norms: the frames' lengths, [F, n].
+        gram: inner products of each clip's unit frames, [n, F, F], for the fusion `embed`; `None` for `sim`.
+    """
+    if gram is None:
+        similarities: FloatArray = np.einsum("fnp,fnp->np", weights, cosines)
+        return similarities
+    scaled = weights * norms[:, :, None]  # x_t = norm_t u_t
+    product = np.einsum("fnp,fnp->np", scaled, cosines)
+    by_clip = scaled.transpose(1, 0, 2)  # [n, F, P]
+    square = np.einsum("nfp,nfp->np", by_clip, gram @ by_clip)
+    fused: FloatArray = product / np.maximum(np.sqrt(np.maximum(square, 0)), EPSILON)
+    return fused
