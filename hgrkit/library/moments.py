@@ -8,7 +8,7 @@ import numpy as np
 from hgrkit.errors import ShapeError
 from hgrkit.library.records import Float32, Float64
 
-__all__ = ["Moment", "cut_moment"]
+__all__ = ["Moment", "cut_moment", "moment_of_frames"]
 
 
 @attrs.frozen
@@ -48,9 +48,14 @@ def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float
             f"times_s and relevance must both be [F] with F >= 1, got {list(times_s.shape)} "
             f"and {list(relevance.shape)}."
         )
-    bounds = np.clip([start_s, *(times_s[:-1] + times_s[1:]) / 2, end_s], start_s, end_s)
     first, last = _best_run(np.asarray(relevance, np.float64))
-    return Moment(float(bounds[first]), float(bounds[last + 1]))
+    return moment_of_frames(times_s, first, last + 1, start_s=start_s, end_s=end_s)
+
+
+def moment_of_frames(times_s: Float64, first: int, stop: int, *, start_s: float, end_s: float) -> Moment:
+    """The time that frames `first` to `stop`, not included, stand for; as `cut_moment` has it."""
+    bounds = np.clip([start_s, *(times_s[:-1] + times_s[1:]) / 2, end_s], start_s, end_s)
+    return Moment(float(bounds[first]), float(bounds[stop]))
 
 
 def _best_run(relevance: Float64) -> tuple[int, int]:

@@ -12,11 +12,13 @@ import numpy.typing as npt
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.library.candidates import CandidateIndex, unit_vectors
-from hgrkit.library.moments import Moment, cut_moment
+from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import PackedClips, SearchSettings
 from hgrkit.library.store import Snapshot
 from hgrkit.matching.packed import PackedLevel, alignment, packed_similarities
+from hgrkit.matching.scenes import cut_scenes
+from hgrkit.matching.windows import WindowedLevel
 
 __all__ = ["EXHAUSTIVE_UP_TO", "ClipMatch", "ClipSearch"]
 
@@ -45,7 +47,7 @@ class ClipMatch:
         action_weights: [A, F] how much each frame bears on each action; rows sum to one.
         entity_weights: [E, F] the same for entities.
         times_s: [F] the frames' times, in seconds.
-        moment: the stretch of the clip that the weights point to.
+        moment: the scene of the clip that fits best, or in one scene the stretch that the weights point to.
     """
 
     video: str
@@ -247,8 +249,26 @@ def _match(video: str, clip: ClipEmbeddings, query: QueryEmbeddings, settings: S
         action_weights=action.weights,
         entity_weights=entity.weights,
         times_s=clip.times_s,
-        moment=cut_moment(clip.times_s, relevance, start_s=clip.start_s, end_s=clip.end_s),
+        moment=_moment(clip, query, relevance, settings),
     )
+
+
+def _moment(clip: ClipEmbeddings, query: QueryEmbeddings, relevance: Float32, settings: SearchSettings) -> Moment:
+    """The scene that the phrases fit best, or in a clip of one scene the run of frames that they look at."""
+    scenes = cut_scenes(clip.entity)
+    if len(scenes) == 1 or not len(query.action) + len(query.entity):
+        return cut_moment(clip.times_s, relevance, start_s=clip.start_s, end_s=clip.end_s)
+    levels = (
+        (weight, WindowedLevel.cut(frames, scenes, sharpness=settings.sharpness, fusion=settings.fusion), nodes)
+        for weight, frames, nodes in zip(
+            settings.level_weights[1:], (clip.action, clip.entity), (query.action, query.entity), strict=True
+        )
+        if len(nodes)
+    )
+    fits = sum((weight * level.similarities(nodes).mean(axis=1) for weight, level, nodes in levels), np.float32(0))
+    best = int(np.argmax(fits))
+    first, stop = int(scenes.starts[best]), int(scenes.stops[best])
+    return moment_of_frames(clip.times_s, first, stop, start_s=clip.start_s, end_s=clip.end_s)
 
 
 @attrs.frozen(eq=False)

@@ -161,6 +161,22 @@ def test_scores_of_pairs_are_entries_of_the_matrix_of_scores(folder, queries):
             library.pair_scores(["lost.mp4"], queries[:1], settings)
 
 
+def test_a_search_among_some_videos_says_of_them_what_a_search_of_all_says(folder, queries):
+    with Library.open(folder) as library:
+        some = [library.indexed_paths()[row] for row in (7, 200, 3)]
+        everything = {match.video: match for match in library.search(queries[0], 300)}
+        found = library.search(queries[0], 10, videos=some)
+        assert {match.video for match in found} == set(some)
+        assert [match.score for match in found] == sorted((match.score for match in found), reverse=True)
+        for match in found:
+            assert match.score == everything[match.video].score
+            assert match.moment == everything[match.video].moment
+        assert len(library.search(queries[0], 1, videos=some)) == 1
+        assert library.search(queries[0], 5, videos=[]) == []
+        with pytest.raises(LibraryError, match=r"no indexed video 'lost\.mp4'"):
+            library.search(queries[0], 5, videos=["lost.mp4"])
+
+
 @pytest.mark.parametrize("graph_from", [10**9, 1], ids=["flat scan", "graph"])
 def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, graph_from):
     with Library.open(folder, "w", graph_from=graph_from) as library:
@@ -181,6 +197,18 @@ def test_candidates_reach_k_videos_even_if_they_begin_with_one(folder, queries):
         settings = SearchSettings(candidates=1, exhaustive=False)
         assert len(library.search(queries[0], 20, settings=settings)) == 20
         assert len(library.search(queries[0], 1000, settings=settings)) == 300
+
+
+def test_the_moment_of_a_clip_with_several_scenes_is_the_one_that_the_phrases_fit(tmp_path):
+    scenes = np.repeat(np.eye(DIM)[[0, 3, 5]], 8, axis=0)  # [24, D]: eight frames each
+    clip = ClipEmbeddings(
+        start_s=0, end_s=12, times_s=np.arange(24) / 2 + 0.25, event=scenes[0], action=scenes, entity=scenes
+    )
+    query = QueryEmbeddings(event=np.eye(DIM)[0], action=np.empty((0, DIM)), entity=scenes[[9]])
+    with Library.create(tmp_path / "scenes", MANIFEST) as library:
+        library.add(VideoRecord(path="a.mp4", content="", size=1, mtime_ns=0), [clip])
+        (match,) = library.search(query)
+    assert (match.moment.start_s, match.moment.end_s) == (4, 8)
 
 
 def test_a_match_tells_what_was_seen_when(folder, queries):
