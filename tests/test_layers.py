@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit"
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"levels", "graph", "registry"}),
+    frozenset({"levels", "graph", "registry", "model_folder"}),
     frozenset({"embeddings"}),
     frozenset({"parsing", "text", "video", "matching"}),
     frozenset({"library", "model", "model_registry"}),
@@ -36,7 +36,7 @@ UNSEEN: dict[str, frozenset[str]] = {
     "library": frozenset({"graph", "registry", "embeddings", "parsing", "text", "video"}),  # vectors, ids, times
     "evaluation": frozenset({"library"}),  # takes scores, wherever they come from
     "results": frozenset({"embeddings", "text", "model", "indexing", "training", "evaluation"}),
-    "explain": frozenset({"embeddings", "library", "model", "text", "matching", "indexing", "training", "evaluation"}),
+    "explain": frozenset({"embeddings", "library", "model", "text", "matching", "indexing", "evaluation"}),
     "retriever": frozenset({"training", "evaluation", "release", "datasets"}),
     "testing": frozenset({"training", "evaluation", "release"}),
 }

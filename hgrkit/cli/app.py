@@ -20,6 +20,7 @@ from hgrkit.cli import (
     index,
     info,
     parse,
+    parsers,
     release,
     remove,
     repair,
@@ -45,6 +46,7 @@ app = typer.Typer(
 index.register(app)
 search.register(app)
 parse.register(app)
+parsers.register(app)
 evaluate.register(app)
 compare.register(app)
 benchmarks.register(app)

@@ -42,6 +42,7 @@ def evaluate_parser(
 ) -> None:
     """Measure a graph parser: predicates, role spans and heads, probes, speed; values are percentages."""
     from hgrkit.evaluation.parser_errors import errors_page
+    from hgrkit.evaluation.parser_mistakes import count_mistakes
     from hgrkit.evaluation.parser_probes import probe_parser
     from hgrkit.evaluation.parser_quality import evaluate_parser as measure
     from hgrkit.parsing.registry import load_parser
@@ -56,7 +57,7 @@ def evaluate_parser(
     with stderr().status("parsing"):
         if gold is not None:
             quality = measure(loaded, _records(gold), gold_trees=gold_trees)
-            report |= quality.to_dict()
+            report |= quality.to_dict() | {"mistakes": count_mistakes(quality.differences)}
         if probes is not None:
             report["probes"] = probe_parser(loaded, _records(probes)).to_dict()
     if errors is not None and gold is not None and quality is not None:
@@ -68,6 +69,8 @@ def evaluate_parser(
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
+    from hgrkit.parsing.graph_file import GraphFileHeader
+
     if not path.is_file():
         raise MissingPathError(f"there is no file {str(path)!r}; give one JSON object a line (.jsonl, .jsonl.gz).")
     try:
@@ -85,7 +88,8 @@ def _records(path: Path) -> list[dict[str, Any]]:
             raise BenchmarkError(f"{path}, line {number} is no JSON: {error}.") from error
         if not isinstance(record, dict):
             raise BenchmarkError(f"{path}, line {number} must be a JSON object, got {type(record).__name__}.")
-        records.append(record)
+        if GraphFileHeader.from_record(record) is None:
+            records.append(record)
     if not records:
         raise BenchmarkError(f"{path} holds no captions.")
     return records
@@ -107,6 +111,8 @@ def _print(report: dict[str, Any], quality: ParserQuality | None) -> None:
         for name, counts in named.items():
             table.add_row(name, f"{counts.precision:.1f}", f"{counts.recall:.1f}", f"{counts.f1:.1f}")
         stdout().print(table)
+        if quality.conventions == "propbank":
+            typer.echo("gold trees of plain PropBank: copulas are no actions, in the answer neither")
         typer.echo(
             f"{quality.captions} captions, {quality.failures} refused, "
             f"{quality.captions_per_cpu_second:,.0f} captions per CPU second"

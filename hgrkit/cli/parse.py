@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
 from hgrkit.cli.output import echo_json, printable, stderr
-from hgrkit.errors import ConfigError, GraphError, MissingPathError
+from hgrkit.cli.progress import PortionBar
+from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
 
 __all__ = ["register"]
 
 _LINES_AT_ONCE = 64
+
+Answer = tuple[str, RoleGraph | GraphError]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,49 +31,95 @@ def parse(
     input: Annotated[  # noqa: A002
         Path | None, typer.Option("--input", "-i", help="A file with one sentence a line.")
     ] = None,
-    parser: Annotated[str, typer.Option(help="Name of the parser.")] = "lark",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the graphs of --input to this file, resumably.")
+    ] = None,
+    source: Annotated[
+        Literal["allennlp", "released"] | None,
+        typer.Option("--from", help="--input is a role labeller's output or the released code's graphs."),
+    ] = None,
+    parser: Annotated[str, typer.Option(help="Name of the parser; 'stanza,lark' is a chain.")] = "lark",
+    workers: Annotated[int, typer.Option(help="Processes that parse, with --output.")] = 1,
     svg: Annotated[
         Path | None, typer.Option(help="Draw the sentence's graph into this file, for light and dark pages.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Show how sentences are read: actions, entities and the roles between them."""
-    from hgrkit.parsing.registry import load_parser, parse_each, parse_texts
+    from hgrkit.parsing.registry import load_parser, parse_texts
 
     if (text is None) == (input is None):
         raise ConfigError("give either a sentence or --input FILE, and not both.")
+    if input is None and (output is not None or source is not None):
+        raise ConfigError("--output and --from go with --input FILE.")
     if svg is not None and text is None:
         raise ConfigError("--svg draws one sentence; give it in place of --input.")
-    loaded = load_parser(parser)
-    if text is not None:
-        graph = parse_texts(loaded, [text])[0]
+    if input is not None and output is not None:
+        _write_file(input, output, source=source, parser=parser, workers=workers, json=json)
+    elif input is not None:
+        answers = _parsed(input, parser) if source is None else _converted(input, source)
+        _show_all(answers, json=json)
+    elif text is not None:
+        graph = parse_texts(load_parser(parser), [text])[0]
         if svg is not None:
             svg.write_text(draw_graph(graph), encoding="utf-8")
         _show(text, graph, json=json)
-        return
-    lines = enumerate(_lines(input), 1)
+
+
+def _write_file(
+    input: Path,  # noqa: A002
+    output: Path,
+    *,
+    source: Literal["allennlp", "released"] | None,
+    parser: str,
+    workers: int,
+    json: bool,
+) -> None:
+    from hgrkit.parsing.graph_file import GraphFileHeader
+    from hgrkit.parsing.parse_file import parse_file, write_graphs
+
+    if source is not None:
+        report = write_graphs(_converted(input, source), output, GraphFileHeader(parser=source, version="1"))
+    else:
+        with PortionBar("parsing") as bar:
+            report = parse_file(parser, input, output, num_workers=workers, on_progress=bar.show)
+    if json:
+        echo_json(report.to_dict())
+    else:
+        typer.echo(
+            f"{report.file}: {report.sentences} sentences by {report.parser}; "
+            f"{report.kept} were there, {report.refused} have no graph"
+        )
+
+
+def _parsed(path: Path, parser: str) -> Iterator[Answer]:
+    from hgrkit.parsing.parse_file import read_sentences
+    from hgrkit.parsing.registry import load_parser, parse_each
+
+    loaded = load_parser(parser)
+    lines = read_sentences(path)
     while batch := list(islice(lines, _LINES_AT_ONCE)):
-        for (number, line), graph in zip(batch, parse_each(loaded, [line for _, line in batch]), strict=True):
-            if isinstance(graph, GraphError):
-                stderr().print(printable(f"line {number}: {graph}"), markup=False, soft_wrap=True)
-            _show(line, graph, json=json)
+        yield from zip(batch, parse_each(loaded, batch), strict=True)
+
+
+def _converted(path: Path, source: Literal["allennlp", "released"]) -> Iterator[Answer]:
+    from hgrkit.parsing.released_graphs import read_released_graphs
+    from hgrkit.parsing.role_labelling_output import read_role_labelling
+
+    yield from read_role_labelling(path) if source == "allennlp" else read_released_graphs(path)
+
+
+def _show_all(answers: Iterable[Answer], *, json: bool) -> None:
+    for number, (sentence, graph) in enumerate(answers, 1):
+        if isinstance(graph, GraphError):
+            stderr().print(printable(f"line {number}: {graph}"), markup=False, soft_wrap=True)
+        _show(sentence, graph, json=json)
 
 
 def _show(sentence: str, graph: RoleGraph | GraphError, *, json: bool) -> None:
-    """Print one sentence; one that cannot be read keeps its line, with the reason in place of nodes."""
-    if isinstance(graph, GraphError):
-        record: dict[str, Any] = {"tokens": [], "nodes": [], "edges": [], "error": str(graph)}
-        shown = ""
-    else:
-        record, shown = graph.to_dict(), str(graph)
+    from hgrkit.parsing.graph_file import graph_record
+
     if json:
-        echo_json({"caption": sentence, **record})
+        echo_json(graph_record(sentence, graph))
     else:
-        typer.echo(shown)
-
-
-def _lines(path: Path | None) -> Iterator[str]:
-    if path is None or not path.is_file():
-        raise MissingPathError(f"there is no file {str(path)!r}; --input takes a text file, one sentence a line.")
-    with path.open(encoding="utf-8", errors="replace") as file:
-        yield from (line.rstrip("\r\n") for line in file)
+        typer.echo("" if isinstance(graph, GraphError) else str(graph))

@@ -1,17 +1,42 @@
-"""From sentences to role graphs: the parser protocol, the registry of parsers, and hgrkit's own Lark parser."""
+"""From sentences to role graphs: the parser protocol, the registry of parsers, and hgrkit's own parsers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hgrkit.parsing.chain_parser import ChainParser
+    from hgrkit.parsing.dependency import label_tree
+    from hgrkit.parsing.dependency_tree import DependencyTree
     from hgrkit.parsing.lark_parser import LarkParser
+    from hgrkit.parsing.precomputed_parser import PrecomputedParser
     from hgrkit.parsing.protocol import GraphParser
     from hgrkit.parsing.registry import PARSERS, load_parser
+    from hgrkit.parsing.stanza_parser import StanzaParser
 
-__all__ = ["PARSERS", "GraphParser", "LarkParser", "load_parser"]
+__all__ = [
+    "PARSERS",
+    "ChainParser",
+    "DependencyTree",
+    "GraphParser",
+    "LarkParser",
+    "PrecomputedParser",
+    "StanzaParser",
+    "label_tree",
+    "load_parser",
+]
 
-_HOMES = {"GraphParser": "protocol", "LarkParser": "lark_parser", "PARSERS": "registry", "load_parser": "registry"}
+_HOMES = {
+    "ChainParser": "chain_parser",
+    "DependencyTree": "dependency_tree",
+    "GraphParser": "protocol",
+    "LarkParser": "lark_parser",
+    "PARSERS": "registry",
+    "PrecomputedParser": "precomputed_parser",
+    "StanzaParser": "stanza_parser",
+    "label_tree": "dependency",
+    "load_parser": "registry",
+}
 
 
 def __getattr__(name: str) -> Any:

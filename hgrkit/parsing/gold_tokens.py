@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import Edge, Node, RoleGraph, Span
+from hgrkit.parsing.conventions import Conventions
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
 
-__all__ = ["TokenParser", "TreeParser", "on_tokens", "parse_gold"]
+__all__ = ["TokenBatchParser", "TokenParser", "TreeParser", "on_tokens", "parse_gold"]
 
 
 @runtime_checkable
@@ -29,11 +30,31 @@ class TokenParser(Protocol):
 
 
 @runtime_checkable
+class TokenBatchParser(Protocol):
+    """A parser that leaves tokens as they are and is faster on many sentences."""
+
+    def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
+        """One graph for each list of tokens, over exactly these tokens.
+
+        Raises:
+            GraphError: if one cannot be made a graph.
+        """
+        ...
+
+
+@runtime_checkable
 class TreeParser(Protocol):
     """A parser whose last step reads a Universal Dependencies tree."""
 
-    def parse_tree(self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]]) -> RoleGraph:
+    def parse_tree(
+        self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
+    ) -> RoleGraph:
         """The graph of a sentence with its tree: `upos`, `xpos`, `lemma`, `feats`, `head` (-1: root), `deprel`.
+
+        Args:
+            tokens: the words.
+            tree: the columns of their tree.
+            conventions: whose annotation to follow.
 
         Raises:
             GraphError: if it cannot be made a graph.
@@ -42,7 +63,11 @@ class TreeParser(Protocol):
 
 
 def parse_gold(
-    parser: GraphParser, records: Sequence[Mapping[str, Any]], *, gold_trees: bool = False
+    parser: GraphParser,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    gold_trees: bool = False,
+    conventions: Conventions = "captions",
 ) -> list[RoleGraph | GraphError]:
     """One graph over the record's own tokens for each record, or the reason why there is none.
 
@@ -52,13 +77,16 @@ def parse_gold(
         parser: the parser.
         records: sentences with `tokens` and, for `gold_trees`, `tree`.
         gold_trees: give the parser the trees; it must have `parse_tree`.
+        conventions: whose annotation the labeller of trees is to follow.
 
     Raises:
         ConfigError: if the parser has no `parse_tree`, or a record no tree.
         PluginError: if the parser fails in its own way.
     """
     if gold_trees:
-        return [_from_tree(parser, record) for record in records]
+        return [_from_tree(parser, record, conventions) for record in records]
+    if isinstance(parser, TokenBatchParser):
+        return list(_from_batch(parser, [record["tokens"] for record in records]))
     if isinstance(parser, TokenParser):
         return [_from_tokens(parser, record["tokens"]) for record in records]
     graphs = parse_each(parser, [" ".join(record["tokens"]) for record in records])
@@ -123,12 +151,24 @@ def _from_tokens(parser: TokenParser, tokens: Sequence[str]) -> RoleGraph | Grap
         return error
 
 
-def _from_tree(parser: GraphParser, record: Mapping[str, Any]) -> RoleGraph | GraphError:
+def _from_batch(parser: TokenBatchParser, sentences: Sequence[Sequence[str]]) -> Iterator[RoleGraph | GraphError]:
+    try:
+        yield from parser.parse_token_batch(sentences)
+    except GraphError as error:
+        if len(sentences) == 1:
+            yield error
+            return
+        half = len(sentences) // 2
+        yield from _from_batch(parser, sentences[:half])
+        yield from _from_batch(parser, sentences[half:])
+
+
+def _from_tree(parser: GraphParser, record: Mapping[str, Any], conventions: Conventions) -> RoleGraph | GraphError:
     if not isinstance(parser, TreeParser):
         raise ConfigError(f"the parser {parser.name!r} does not read dependency trees; leave out --gold-trees.")
     if "tree" not in record:
         raise ConfigError("--gold-trees needs gold captions with a 'tree'; this file has at least one without.")
     try:
-        return parser.parse_tree(record["tokens"], record["tree"])
+        return parser.parse_tree(record["tokens"], record["tree"], conventions=conventions)
     except GraphError as error:
         return error

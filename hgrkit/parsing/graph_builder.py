@@ -1,20 +1,28 @@
-"""Last step of the Lark parser: clauses with roles, or the nouns of a verbless caption, to a role graph."""
+"""Last step of the parsers: clauses with roles, or the nouns of a verbless caption, to a role graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, RoleGraph, Span
+from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
 from hgrkit.parsing.chunker import Chunk
 from hgrkit.parsing.phrase import Phrase
-from hgrkit.parsing.role_labeller import RoleLabeller
 
-__all__ = ["clause_graph", "noun_graph"]
+__all__ = ["Labeller", "clause_graph", "noun_graph"]
 
 _NOMINAL = frozenset({"NOUN", "NOUNS", "PRON"})
 
 
-def clause_graph(tokens: Sequence[str], clauses: Iterable[Phrase], labeller: RoleLabeller) -> RoleGraph:
+class Labeller(Protocol):
+    """Gives roles to the phrases of a clause."""
+
+    def roles(self, clause: Phrase) -> Iterable[tuple[Phrase, Role]]:
+        """The phrases that have a role in a clause, each with its role."""
+        ...
+
+
+def clause_graph(tokens: Sequence[str], clauses: Iterable[Phrase], labeller: Labeller) -> RoleGraph:
     """The graph of a sentence with verbs; a span that serves several verbs is one node."""
     nodes: list[Node] = []
     edges: list[Edge] = []

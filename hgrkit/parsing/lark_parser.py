@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hgrkit.errors import GraphError
-from hgrkit.graph import RoleGraph
+from hgrkit.graph import RoleGraph, Span
 from hgrkit.parsing.chunker import Chunker
 from hgrkit.parsing.clause_builder import build_clauses
 from hgrkit.parsing.graph_builder import clause_graph, noun_graph
@@ -68,3 +68,15 @@ class LarkParser:
         if not clauses:
             return noun_graph(tokens, chunks)
         return clause_graph(tokens, clauses, RoleLabeller(words, self._roles))
+
+    def phrases(self, tokens: Sequence[str]) -> tuple[list[Span], list[Span]]:
+        """Base noun phrases and main verbs of given tokens, for those who have no use for roles.
+
+        Raises:
+            GraphError: as `parse_tokens` does.
+        """
+        words = [token.lower() for token in tokens]
+        tags = refine(words, self._tagger.tag(words))
+        nouns = noun_graph(tokens, self._chunker.chunks(tags))
+        verbs = self.parse_tokens(tokens).actions
+        return [node.span for node in nouns.nodes], [node.span for node in verbs]

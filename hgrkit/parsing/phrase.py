@@ -23,7 +23,7 @@ class Phrase:
         word: the preposition of a prepositional phrase, the marker of a clause, the lemma of an adverb's word.
         plain_stop: a noun's end without the clauses that modify it.
         lemma: a clause's verb.
-        form: a clause's form: `finite`, `infinitive`, `gerund`, `participle` or `base`.
+        form: a clause's form: `finite`, `infinitive`, `gerund`, `participle`, `base`, or `semi-modal` ("has to").
         passive: whether a clause is passive.
         verb: first token and end of the action, particle included.
         subject: what a clause's verb is said of, wherever it stands.

@@ -17,15 +17,25 @@ PARSERS = Registry(group="hgrkit.parsers", noun="parser", not_found=ParserNotFou
 def load_parser(parser: str | GraphParser) -> GraphParser:
     """The parser of that name, or the parser itself if one is given.
 
+    `stanza,lark` is a chain: what the first cannot read, the next one reads. `precomputed:graphs.jsonl` makes the
+    parser with what follows the colon.
+
     Raises:
         ParserNotFoundError: if no parser of that name is installed; the message lists those that are.
         PluginError: if the plugin cannot be imported or is no parser, or an object that is no parser is given.
     """
     if not isinstance(parser, str):
         return _checked(parser, repr(type(parser).__name__))
-    plugin = PARSERS.find(parser)
+    if "," in parser:
+        from hgrkit.parsing.chain_parser import ChainParser
+
+        return ChainParser([name.strip() for name in parser.split(",")])
+    name, _, argument = parser.partition(":")
+    plugin = PARSERS.find(name)
     made = plugin.load()
-    return _checked(plugin.make() if isinstance(made, type) else made, f"{parser!r} ({plugin.distribution})")
+    if argument or isinstance(made, type):
+        made = plugin.make(*filter(None, [argument]))
+    return _checked(made, f"{name!r} ({plugin.distribution})")
 
 
 def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
@@ -53,6 +63,8 @@ def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
 def parse_each(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph | GraphError]:
     """One graph a text, or the reason why that text has none; one bad text never takes the others with it.
 
+    A batch with a bad text is halved until that text is alone, so that the others keep the speed of batches.
+
     Raises:
         PluginError: as `parse_texts` does.
     """
@@ -61,7 +73,8 @@ def parse_each(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph | Gr
     except GraphError as error:
         if len(texts) == 1:
             return [error]
-    return [graph for text in texts for graph in parse_each(parser, [text])]
+    half = len(texts) // 2
+    return parse_each(parser, texts[:half]) + parse_each(parser, texts[half:])
 
 
 def _checked(parser: object, described: str) -> GraphParser:

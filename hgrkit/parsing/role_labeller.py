@@ -88,7 +88,8 @@ class RoleLabeller:
         del child
         if clause.lemma == "be" and clause.subject is not None and clause.subject.kind == "mark":
             return "ARG1"
-        return self.table.role(clause.lemma, "attribute") or "ARG2"
+        role = self.table.role(clause.lemma, "attribute")
+        return role or (self.table.seen(clause.lemma, "complement") or "ARG2")
 
     def _preposition(self, clause: Phrase, child: Phrase) -> Role:
         ground = child.find("ground")
@@ -103,8 +104,9 @@ class RoleLabeller:
         if fixed is not None:
             return fixed
         role = self.table.role(clause.lemma, "adverb", child.word)
-        of_time = role == "ARGM-TMP" and ("*", "adverb/" + child.word) in self.table.counts
-        return "ARGM-MNR" if role is None or (child.word.endswith("ly") and not of_time) else role
+        listed = ("*", "adverb/" + child.word) in self.table.counts
+        of_manner = child.word.endswith("ly") or role == "ARGM-TMP"
+        return "ARGM-MNR" if role is None or (of_manner and not (listed and role == "ARGM-TMP")) else role
 
     def _clausal(self, clause: Phrase, child: Phrase) -> Role:
         default = "ARG1" if child.relation == "complement" else "ARGM-PRP"

@@ -66,6 +66,16 @@ class RoleTable:
                     scores[role] = scores.get(role, 0.0) + _PRIOR_WEIGHT * count / total
         return max(sorted(scores), key=scores.__getitem__) if scores else None
 
+    def seen(self, verb: str, function: str) -> Role | None:
+        """The role that this very verb gave most often, or `None`; no other verb speaks for it."""
+        counts = self.counts.get((verb, function), {})
+        return max(sorted(counts), key=counts.__getitem__) if counts else None
+
+    def of_any_verb(self) -> RoleTable:
+        """The table without what it knows of single verbs, for languages whose verbs it does not list."""
+        shared = {(verb, function): roles for (verb, function), roles in self.counts.items() if verb == "*"}
+        return RoleTable(shared, {})
+
 
 def _read_frames(text: str) -> dict[tuple[str, str], Role]:
     frames: dict[tuple[str, str], Role] = {}

@@ -1,0 +1,36 @@
+"""`hgrkit parsers`: which parsers are installed, and whether their models are there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from hgrkit.cli.output import echo_json, printable, stdout
+
+__all__ = ["register"]
+
+_WORDS = {True: "yes", False: "no", None: "unknown"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("parsers")(parsers)
+
+
+def parsers(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """List the installed parsers; none of them is imported."""
+    from hgrkit.parsing.installed_parsers import installed_parsers
+
+    found = installed_parsers()
+    if json:
+        echo_json({"parsers": [parser.to_dict() for parser in found]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("parser", "version", "distribution", "models", "where"):
+        table.add_column(column)
+    for parser in found:
+        row = (parser.name, parser.version, parser.distribution, _WORDS[parser.models], parser.models_at)
+        table.add_row(*map(printable, row))
+    stdout().print(table)

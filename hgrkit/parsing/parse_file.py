@@ -1,0 +1,181 @@
+"""Parses a file of sentences into a file of graphs; a run that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import ConfigError, GraphError, MissingPathError
+from hgrkit.graph import RoleGraph
+from hgrkit.parsing.graph_file import GraphFileHeader, graph_record, read_header
+from hgrkit.parsing.parse_pool import parse_batches
+from hgrkit.parsing.protocol import GraphParser
+from hgrkit.parsing.registry import load_parser
+
+__all__ = ["ParseReport", "parse_file", "read_sentences", "write_graphs"]
+
+_LINES_AT_ONCE = 256
+
+
+@attrs.frozen(kw_only=True)
+class ParseReport:
+    """What became of a file of sentences.
+
+    Attributes:
+        file: the file of graphs.
+        parser: name and version of the parser.
+        sentences: its lines, each a sentence.
+        kept: how many of them an earlier run had parsed.
+        refused: those of this run that have no graph but a reason.
+    """
+
+    file: str
+    parser: str
+    sentences: int
+    kept: int
+    refused: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON types."""
+        return attrs.asdict(self)
+
+
+def parse_file(
+    parser: str | GraphParser,
+    source: Path,
+    target: Path,
+    *,
+    num_workers: int = 1,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> ParseReport:
+    """Parse a file with one sentence a line.
+
+    Until everything is parsed the graphs are in a file beside the target, with `.partial` after its name. One that
+    is there already is continued, if the same parser in the same version began it from the same sentences.
+
+    Args:
+        parser: name of an installed parser, or an instance.
+        source: the sentences.
+        target: the file of graphs; it holds one line more than the sentences, the header.
+        num_workers: processes that parse; for more than one the parser must be named.
+        on_progress: called with the number of lines that are done, and of all.
+
+    Raises:
+        MissingPathError: if there is no file of sentences.
+        ConfigError: if the target or what was begun comes from another parser, version or file, or an instance is
+            to work in several processes.
+        PluginError: if the parser fails in its own way.
+    """
+    if num_workers < 1:
+        raise ConfigError(f"num_workers must be at least 1, got {num_workers}.")
+    if num_workers > 1 and not isinstance(parser, str):
+        raise ConfigError("several processes need a parser's name, not an instance; use num_workers=1.")
+    loaded = load_parser(parser)
+    total, digest = _measure(source)
+    header = GraphFileHeader(parser=loaded.name, version=loaded.version, source=digest)
+    report = ParseReport(
+        file=str(target), parser=f"{loaded.name} {loaded.version}", sentences=total, kept=total, refused=0
+    )
+    if target.exists():
+        _require(header, target, "delete it, or name another file with --output")
+        return report
+    partial = target.with_name(target.name + ".partial")
+    kept = _begin(partial, header)
+    refused, done = 0, kept
+    sentences = islice(read_sentences(source), kept, None)
+    batches = iter(lambda: list(islice(sentences, _LINES_AT_ONCE)), [])
+    with partial.open("a", encoding="utf-8") as file:
+        for batch, graphs in parse_batches(loaded if num_workers == 1 else str(parser), batches, num_workers):
+            _write(file.write, zip(batch, graphs, strict=True))
+            file.flush()
+            refused += sum(isinstance(graph, GraphError) for graph in graphs)
+            done += len(batch)
+            if on_progress is not None:
+                on_progress(done, total)
+        os.fsync(file.fileno())
+    partial.replace(target)
+    return attrs.evolve(report, kept=kept, refused=refused)
+
+
+def write_graphs(
+    graphs: Iterable[tuple[str, RoleGraph | GraphError]], target: Path, header: GraphFileHeader
+) -> ParseReport:
+    """Write captions with their graphs, such as those that were converted; the file is there when it is complete.
+
+    Raises:
+        ConfigError: if something is at that path already.
+    """
+    if target.exists():
+        raise ConfigError(f"there is a file {str(target)!r} already; delete it, or name another one.")
+    partial = target.with_name(target.name + ".partial")
+    counts = {True: 0, False: 0}
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(header.to_json() + "\n")
+        for caption, graph in graphs:
+            _write(file.write, [(caption, graph)])
+            counts[isinstance(graph, GraphError)] += 1
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+    made_by = f"{header.parser} {header.version}"
+    return ParseReport(
+        file=str(target), parser=made_by, sentences=sum(counts.values()), kept=0, refused=counts[True]
+    )
+
+
+def read_sentences(path: Path) -> Iterator[str]:
+    """The lines of a file; bytes that are no UTF-8 are replaced.
+
+    Raises:
+        MissingPathError: if there is no such file.
+    """
+    if not path.is_file():
+        raise MissingPathError(f"there is no file {str(path)!r}; --input takes a text file, one sentence a line.")
+    with path.open(encoding="utf-8", errors="replace") as file:
+        yield from (line.rstrip("\r\n") for line in file)
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    """Number of lines of a file of sentences, and its digest."""
+    total, digest = 0, hashlib.sha256()
+    for line in read_sentences(path):
+        total += 1
+        digest.update(line.encode("utf-8") + b"\n")
+    return total, digest.hexdigest()
+
+
+def _begin(partial: Path, header: GraphFileHeader) -> int:
+    """Prepare the unfinished file to be appended to; the number of sentences that it holds."""
+    content = partial.read_bytes() if partial.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]  # a line that was torn when the run was killed is parsed again
+    if not whole:
+        partial.write_text(header.to_json() + "\n", encoding="utf-8")
+        return 0
+    _require(header, partial, "finish it with that parser and these sentences, or delete it")
+    if len(whole) < len(content):
+        os.truncate(partial, len(whole))
+    return whole.count(b"\n") - 1
+
+
+def _require(wanted: GraphFileHeader, path: Path, remedy: str) -> None:
+    found = read_header(path)
+    if found == wanted:
+        return
+    if found is None:
+        raise ConfigError(f"there is a file {str(path)!r} already that does not say what made it; {remedy}.")
+    what = f"the parser {found.parser} {found.version}"
+    if (found.parser, found.version) == (wanted.parser, wanted.version):
+        what = "other sentences"
+    raise ConfigError(f"{str(path)!r} was made with {what}, not with {wanted.parser} {wanted.version}; {remedy}.")
+
+
+def _write(write: Callable[[str], object], graphs: Iterable[tuple[str, RoleGraph | GraphError]]) -> None:
+    for caption, graph in graphs:
+        write(json.dumps(graph_record(caption, graph)) + "\n")

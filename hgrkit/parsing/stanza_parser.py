@@ -1,0 +1,159 @@
+"""A neural graph parser: Stanza's dependency trees, labelled with roles; needs Stanza's models on the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hgrkit.errors import GraphError
+from hgrkit.graph import RoleGraph
+from hgrkit.parsing.conventions import Conventions
+from hgrkit.parsing.dependency import label_tree
+from hgrkit.parsing.dependency_tree import DependencyTree
+from hgrkit.parsing.stanza_models import models_folder
+from hgrkit.parsing.stanza_pipeline import StanzaPipeline
+from hgrkit.parsing.tokenize import tokenize
+
+__all__ = ["StanzaParser"]
+
+_MAX_WORDS = 500
+_BATCH = 1000
+
+
+class StanzaParser:
+    """Parses sentences with Stanza (Qi et al., ACL 2020) and labels the trees.
+
+    Models are loaded when the first sentence is parsed. With a folder they come from there and nothing is
+    downloaded; without one, Stanza looks in its own folder and downloads what it lacks, as its users expect.
+
+    English is cut into words by hgrkit, other languages by Stanza.
+
+    Args:
+        dir: a folder with Stanza's models; by default the one that the environment variable `HGRKIT_STANZA_DIR`
+            names, if it is set.
+        language: Stanza's code of the language.
+        device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        ConfigError: if the device is none of these.
+    """
+
+    name = "stanza"
+
+    def __init__(
+        self,
+        *,
+        dir: str | os.PathLike[str] | None = None,  # noqa: A002 (stanza.Pipeline has that name for it)
+        language: str = "en",
+        device: str = "auto",
+    ) -> None:
+        folder = models_folder() if dir is None else Path(dir)
+        self._language = language
+        self._pipeline = StanzaPipeline(folder=folder, language=language, device=device)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the graphs change; for a language other than English it names it."""
+        return "1" if self._language == "en" else f"1-{self._language}"
+
+    def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
+        """One graph a text, in order; sentences of one text are read as one.
+
+        Raises:
+            GraphError: if a text holds nothing to parse, or more than 500 words.
+            MissingPackageError: if stanza is not installed.
+            ParserModelsNotFoundError: if its models are not there and cannot be downloaded.
+        """
+        words = [tokenize(text) for text in texts]
+        if self._language == "en":
+            return self.parse_token_batch(words)
+        for tokens in words:
+            _check_size(tokens)
+        read = self._pipeline.run(partial(_read_texts, list(texts))) if words else []
+        return [self._graph([word.text for word in _words(sentences)], sentences) for sentences in read]
+
+    def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
+        """The graph of given tokens, which it keeps as they are.
+
+        Raises:
+            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
+        """
+        return self.parse_token_batch([tokens])[0]
+
+    def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
+        """One graph for each list of English tokens, which it keeps; much faster than one by one.
+
+        Raises:
+            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
+        """
+        for tokens in sentences:
+            _check_size(tokens)
+        graphs: list[RoleGraph] = []
+        for start in range(0, len(sentences), _BATCH):
+            batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
+            read = self._pipeline.run(partial(_read_tokens, batch))
+            graphs += [self._graph(tokens, [sentence]) for tokens, sentence in zip(batch, read, strict=True)]
+        return graphs
+
+    def parse_tree(
+        self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
+    ) -> RoleGraph:
+        """The graph of a sentence whose dependency tree is known; uses the labeller alone.
+
+        Args:
+            tokens: the words.
+            tree: the columns of their tree.
+            conventions: whose annotation to follow.
+
+        Raises:
+            GraphError: if it is no tree.
+        """
+        return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
+
+    def _graph(self, tokens: Sequence[str], sentences: Sequence[Any]) -> RoleGraph:
+        return label_tree(tokens, _tree(sentences), language=self._language)
+
+
+def _check_size(tokens: Sequence[str]) -> None:
+    if not tokens:
+        raise GraphError("nothing to parse: expected at least one token, got none.")
+    if len(tokens) > _MAX_WORDS:
+        raise GraphError(
+            f"a sentence of {len(tokens)} words is too long for the stanza parser, which reads up to "
+            f"{_MAX_WORDS}; shorten it, or use the lark parser."
+        )
+    for position, token in enumerate(tokens):
+        if not token.strip():
+            raise GraphError(f"token {position} must be a word, got {token!r}.")
+
+
+def _read_tokens(sentences: list[list[str]], pipeline: Any) -> list[Any]:
+    return list(pipeline(sentences).sentences)
+
+
+def _read_texts(texts: list[str], pipeline: Any) -> list[list[Any]]:
+    return [list(document.sentences) for document in pipeline.bulk_process(texts)]
+
+
+def _words(sentences: Sequence[Any]) -> list[Any]:
+    return [word for sentence in sentences for word in sentence.words]
+
+
+def _tree(sentences: Sequence[Any]) -> DependencyTree:
+    """Stanza's sentences, which count words from 1, as one tree with a root for each."""
+    heads: list[int] = []
+    for sentence in sentences:
+        before = len(heads)
+        heads += [word.head - 1 + before if word.head else -1 for word in sentence.words]
+    words = _words(sentences)
+    return DependencyTree(
+        upos=[word.upos or "X" for word in words],
+        xpos=[word.xpos or "" for word in words],
+        lemma=[word.lemma or word.text for word in words],
+        feats=[word.feats or "_" for word in words],
+        head=heads,
+        deprel=[word.deprel or "dep" for word in words],
+    )
