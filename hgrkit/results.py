@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from hgrkit.graph import Node, Role, RoleGraph
+from hgrkit.graph.xml_text import xml_text
 from hgrkit.levels import Level, PerLevel
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from hgrkit.library.records import Float32
     from hgrkit.library.search import ClipMatch
 
-__all__ = ["Hit", "Phrase", "SearchResult", "hit_of"]
+__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +91,10 @@ class Hit:
             "phrases": [phrase.to_dict() for phrase in self.phrases],
         }
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return _table([self])
+
 
 @attrs.frozen(kw_only=True)
 class SearchResult:
@@ -115,6 +120,23 @@ class SearchResult:
             "hits": [hit.to_dict() for hit in self.hits],
             "elapsed_ms": self.elapsed_ms,
         }
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; `Retriever.explain` shows more."""
+        return f"<p><b>{xml_text(self.query)}</b></p>{_table(self.hits)}"
+
+
+def clock(seconds: float) -> str:
+    """A time within a video.
+
+    >>> clock(3.26), clock(75), clock(3725)
+    ('0:03.3', '1:15.0', '1:02:05.0')
+    """
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{tenths // 10:02d}.{tenths % 10}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
 def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
@@ -144,4 +166,24 @@ def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) 
         score=match.score,
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
+    )
+
+
+def _table(hits: Sequence[Hit]) -> str:
+    """Hits as a small HTML table for light and dark notebooks."""
+    heads = "".join(f"<th>{name}</th>" for name in ("", "score", "video and moment", "phrases"))
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, hits))}</tbody></table>"
+
+
+def _row(hit: Hit) -> str:
+    phrases = "<br>".join(
+        f"{xml_text(phrase.text)} <small>{xml_text(phrase.role)}</small> <b>{phrase.similarity:+.2f}</b> "
+        f"at {clock(phrase.best_time_s)}"
+        for phrase in hit.phrases
+    )
+    moment = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
+    return (
+        f"<tr><td>{hit.rank}</td><td>{hit.score:.3f}</td>"
+        f'<td style="text-align:left"><bdi>{xml_text(hit.video)}</bdi><br>{moment}</td>'
+        f'<td style="text-align:left">{phrases}</td></tr>'
     )

@@ -15,6 +15,7 @@ import attrs
 
 from hgrkit.embedders import EmbeddedCaptions, embed_captions, embed_graphs
 from hgrkit.errors import ConfigError
+from hgrkit.explain.explanation import Explanation, explain_result
 from hgrkit.graph import RoleGraph
 from hgrkit.indexing.report import IndexProgress, IndexReport
 from hgrkit.indexing.upgrade import drop_finished_upgrade, upgrade_library
@@ -301,6 +302,18 @@ class Retriever:
             hits=hits,
             elapsed_ms=(time.perf_counter() - started) * 1000,
         )
+
+    def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
+        """Why these hits: their film strips and, for every phrase, when it was seen, to look at or to `save`.
+
+        Args:
+            result: what `search` returned; the explanation's numbers are the same.
+            num_frames: frames of a film strip, at most.
+
+        Raises:
+            ConfigError: if `num_frames` is less than 1.
+        """
+        return explain_result(result, num_frames=num_frames)
 
     def read(self, queries: Sequence[str]) -> EmbeddedCaptions:
         """Parse and embed many sentences; those that cannot be read are named in `failures`."""

@@ -94,3 +94,12 @@ def test_of_equal_frames_the_first_is_the_best():
 def test_results_are_frozen():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         HIT.rank = 2
+
+
+def test_a_notebook_shows_a_table_of_escaped_words():
+    hit = attrs.evolve(HIT, video="<b>dog</b> & cat.mp4")
+    shown = attrs.evolve(RESULT, query="<i>a dog</i>", hits=(hit,))._repr_html_()
+    assert "&lt;b&gt;dog&lt;/b&gt; &amp; cat.mp4" in shown
+    assert "<i>" not in shown
+    assert hit._repr_html_() in shown
+    assert "<b>+0.50</b> at 0:00.5" in shown

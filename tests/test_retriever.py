@@ -32,6 +32,7 @@ from hgrkit.graph import Node, RoleGraph, Span
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel
 from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
@@ -535,6 +536,13 @@ def test_a_score_of_a_pair_is_the_score_of_that_sentence_and_video(retriever):
     np.testing.assert_allclose(event, expected, atol=2e-6, rtol=0)
 
 
+def test_a_search_among_some_videos_leaves_the_others_out(retriever):
+    paths = retriever.library.indexed_paths()
+    everything = {hit.video: hit.score for hit in retriever.search(QUERY).hits}
+    found = retriever.search(QUERY, videos=paths[1:])
+    assert {hit.video: hit.score for hit in found.hits} == {path: everything[path] for path in paths[1:]}
+
+
 def test_a_pair_with_an_unreadable_sentence_scores_lowest(retriever):
     path = retriever.library.indexed_paths()[0]
     (scores,) = retriever.pair_scores([path, path], ["", QUERY])
@@ -601,3 +609,45 @@ def test_a_search_sees_what_another_writer_committed(library, tmp_path):
 def test_the_same_words_give_the_same_answer(retriever):
     first, second = retriever.search(QUERY), retriever.search(QUERY)
     assert attrs.evolve(first, elapsed_ms=0.0).to_dict() == attrs.evolve(second, elapsed_ms=0.0).to_dict()
+
+
+# swapping the parser -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parser", [OneNode(), "stanza,lark"], ids=["another", "chain"])
+def test_another_parser_reads_the_same_library_and_changes_nothing_in_it(library, monkeypatch, tmp_path, parser):
+    monkeypatch.setenv("HGRKIT_STANZA_DIR", str(tmp_path / "no-models"))
+    with Retriever.open(library, device="cpu") as usual:
+        expected, manifest = answer(usual.search(QUERY)), usual.library.manifest
+    before = contents(library / "segments")
+    with Retriever.open(library, device="cpu", parser=parser) as other:
+        found = other.search(QUERY)
+        assert other.library.manifest == manifest
+        assert other.parser.name != "lark"
+        assert answer(other.search(LarkParser().parse(QUERY))) == expected
+    assert {hit.video for hit in found.hits} == {hit["video"] for hit in expected}
+    assert contents(library / "segments") == before
+    with Retriever.open(library, device="cpu") as usual:
+        assert answer(usual.search(QUERY)) == expected
+
+
+@pytest.mark.shared
+def test_a_search_with_stanza_asks_of_the_same_vectors(library, shared):
+    parser = StanzaParser(dir=shared / "models/stanza_en", device="cpu")
+    before = contents(library / "segments")
+    with Retriever.open(library, device="cpu", parser=parser) as retriever:
+        result = retriever.search(QUERY)
+        assert result.graph == parser.parse_batch([QUERY])[0]
+        assert len(result.hits) == len(SECONDS)
+    assert contents(library / "segments") == before
+
+
+def test_an_explanation_has_the_numbers_of_its_search_and_pictures_of_its_videos(retriever):
+    result = retriever.search(QUERY, k=3)
+    explanation = retriever.explain(result, num_frames=2)
+    assert explanation.result is result
+    assert [explained.hit for explained in explanation.hits] == list(result.hits)
+    for explained in explanation.hits:
+        assert explained.note == ""
+        assert len(explained.nodes) == len(explained.hit.phrases) == len(result.graph.nodes)
+        assert all(frame.jpeg.startswith(b"\xff\xd8") for frame in explained.strip)

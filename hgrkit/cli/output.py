@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hgrkit.results import clock
+
 if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexProgress
 
@@ -60,19 +62,6 @@ def stderr() -> Console:
 def echo_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line; bytes of a path that are no UTF-8 stay as escapes."""
     typer.echo(json.dumps(value, ensure_ascii=True))
-
-
-def clock(seconds: float) -> str:
-    """A time within a video.
-
-    >>> clock(3.26), clock(75), clock(3725)
-    ('0:03.3', '1:15.0', '1:02:05.0')
-    """
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{tenths // 10:02d}.{tenths % 10}"
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
 def printable(text: str) -> str:

@@ -53,8 +53,8 @@ class PictureScaler:
         """Height and width to scale to, before the picture is turned."""
         if isinstance(self._frame_size, int):
             stored = (frame.width, frame.height) if turned else (frame.height, frame.width)
-            widest = _WIDEST * self._frame_size
-            upright = (self._frame_size, min(widest, max(2, 2 * round(self._frame_size * stored[1] / stored[0] / 2))))
+            width = 2 * round(self._frame_size * stored[1] / stored[0] / 2)
+            upright = (self._frame_size, min(_WIDEST * self._frame_size, max(2, width)))
         else:
             upright = self._frame_size
         return (upright[1], upright[0]) if turned else upright

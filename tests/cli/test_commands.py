@@ -48,6 +48,8 @@ def test_parse_shows_who_does_what(hgrkit):
         (["index", "{tmp}", "--library", "{tmp}/lib", "--clip-seconds", "-1"], "clip_seconds"),
         (["search", "a dog", "--library", "{tmp}/none"], "none"),
         (["search", "", "--library", "{tmp}/none"], "none"),
+        (["search", "a dog", "--library", "{tmp}/none", "--html", "why.pdf"], "why.pdf"),
+        (["search", "a dog", "--library", "{tmp}/none", "--png", "why.jpg"], "why.jpg"),
         (["info", "--library", "{tmp}/none"], "none"),
         (["parse"], "--input"),
         (["parse", ""], "nothing to parse"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -55,6 +56,19 @@ def test_a_search_is_readable_when_piped(hgrkit, msvd_library):
     assert ran.status == 0
     assert "\x1b" not in ran.out
     assert "a dog" in ran.out
+
+
+def test_a_page_and_a_picture_show_the_search_that_is_printed(hgrkit, msvd_library, tmp_path):
+    page, picture = tmp_path / "why.html", tmp_path / "why.png"
+    question = "a man is playing a guitar while a woman sings"
+    ran = hgrkit(
+        "search", question, "--library", msvd_library, "-k", 3, "--html", page, "--png", picture, "--json"
+    )
+    shown = re.findall(r'<data value="([^"]+)">', page.read_text("utf-8"))
+    assert {repr(hit["score"]) for hit in ran.json["hits"]} <= set(shown)
+    assert page.read_text("utf-8").count("<article") == 3
+    assert "No pictures" not in page.read_text("utf-8")
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture

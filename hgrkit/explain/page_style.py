@@ -1,0 +1,99 @@
+"""How the page looks: one style sheet for light and dark, for colour and black and white, for wide and narrow."""
+
+from __future__ import annotations
+
+__all__ = ["STYLE"]
+
+STYLE = """
+:root{color-scheme:light dark;--ink:#1c2733;--soft:#52606d;--line:#d9dfe5;--page:#fff;--panel:#f6f8fa;
+--action:#c8690e;--action-soft:#ffe9d2;--entity:#2f6fb5;--entity-soft:#e0edff;--event:#5b6975;--mark:#0f766e;
+--film:#10161c;--focus:#7c3aed}
+@media (prefers-color-scheme:dark){:root{--ink:#e8edf2;--soft:#a6b3bf;--line:#2e3842;--page:#12181e;
+--panel:#1a222a;--action:#f0a04b;--action-soft:#53330f;--entity:#7fb2ef;--entity-soft:#173355;--event:#9fadba;
+--mark:#2dd4bf;--film:#05080b;--focus:#c4b5fd}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--ink);
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
+main{max-width:92rem;margin:0 auto;padding:2.2rem clamp(.8rem,3vw,2.4rem) 3rem}
+h1{font-size:clamp(1.45rem,3.4vw,2.1rem);line-height:1.2;margin:.1rem 0 .35rem;letter-spacing:-.015em;
+overflow-wrap:anywhere;text-wrap:balance}
+h2{font-size:1.06rem;margin:0;line-height:1.35;overflow-wrap:anywhere;min-width:0}
+p{margin:.2rem 0 .6rem;max-width:66rem}
+ul,ol{list-style:none;margin:0;padding:0}
+.eyebrow,.about,.note,footer,.hint{color:var(--soft)}
+.eyebrow{font-size:.82rem;font-weight:600;letter-spacing:.06em;text-transform:uppercase;margin:0}
+.about{margin:0}
+:focus-visible{outline:3px solid var(--focus);outline-offset:2px;border-radius:4px}
+.graph{overflow-x:auto;margin:1.3rem 0 .9rem;padding:.4rem 0}
+.graph svg{display:block;margin:0 auto;max-width:none!important}
+.graph g[data-node]{cursor:default}
+.graph .lit rect{stroke-width:3.4}
+.graph.lighting g[data-node]:not(.lit){opacity:.42}
+.chips{display:flex;flex-wrap:wrap;gap:.45rem .5rem;justify-content:center}
+button{font:inherit;color:inherit;cursor:pointer;text-align:left;overflow-wrap:anywhere}
+.phrase{border:1.5px solid var(--entity);background:var(--entity-soft);border-radius:3px;padding:.1rem .5rem;
+line-height:1.35;max-width:100%}
+.phrase.action{border-color:var(--action);background:var(--action-soft);border-radius:1em;font-weight:600;
+padding:.1rem .7rem}
+.phrase[aria-pressed=true]{box-shadow:0 0 0 2px var(--page),0 0 0 4px var(--focus)}
+.role{font-size:.78rem;color:var(--soft);white-space:nowrap}
+.chips .role{margin-left:.4em}
+article{background:var(--panel);border:1px solid var(--line);border-radius:14px;
+padding:1rem clamp(.75rem,2vw,1.4rem) 1.1rem;margin:1.3rem 0 0}
+article>header{display:flex;gap:.2rem .9rem;align-items:baseline;flex-wrap:wrap;margin-bottom:.75rem}
+.rank{font-weight:650;color:var(--soft);font-variant-numeric:tabular-nums}
+article>header h2{flex:1 1 12rem}
+.score{font-size:1.3rem;font-weight:650;font-variant-numeric:tabular-nums;letter-spacing:-.01em}
+.score small{font-size:.8rem;font-weight:500;color:var(--soft);letter-spacing:0;margin-right:.35em}
+.scroll{overflow-x:auto;margin:0 -.25rem;padding:.25rem}
+.rows{display:grid;gap:.42rem 0;min-width:52rem}
+.row{display:grid;grid-template-columns:minmax(16rem,23%) minmax(0,1fr);gap:.2rem 1.4rem;align-items:center}
+.row.top{align-items:end}
+.time{display:grid;align-items:end;max-width:var(--widest)}
+.film{min-width:0;padding:0 1px}
+.film img,.film .blank{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:var(--film);
+border-radius:3px}
+.film .blank{background:repeating-linear-gradient(135deg,var(--line) 0 2px,transparent 2px 9px)}
+.film time{display:block;font-size:.7rem;line-height:1.5;color:var(--soft);text-align:center;white-space:nowrap;
+font-variant-numeric:tabular-nums;overflow:hidden}
+.film.inside time{color:var(--ink);font-weight:650}
+.film.lit img,.film.lit .blank{box-shadow:0 0 0 3px var(--focus)}
+.lighting .film:not(.lit) img{opacity:.28}
+.moment{height:.62rem;border:2px solid var(--mark);border-top:0;border-radius:0 0 5px 5px;margin:0 2px}
+.when{color:var(--mark);font-weight:600;font-size:.88rem}
+.levels{display:grid;gap:.22rem}
+.level{display:grid;grid-template-columns:4rem 3.2rem 1fr;align-items:center;font-size:.88rem}
+.about-phrase{display:grid;grid-template-columns:minmax(0,1fr) 3.2rem;align-items:center;gap:.12rem .5rem}
+.about-phrase .role{margin-left:.45em}
+data{font-variant-numeric:tabular-nums}
+.about-phrase data{text-align:right;font-weight:600;font-size:.92rem}
+.bar{height:.42rem;background:var(--line);border-radius:2px;overflow:hidden}
+.bar i{display:block;height:100%;width:var(--to);background:var(--event)}
+.bar.action i{background:var(--action)}.bar.entity i{background:var(--entity)}
+.about-phrase .bar{grid-column:1/-1;height:.28rem}
+.heat{position:relative;height:2.1rem;align-items:end;background:var(--page);border:1px solid var(--line);
+border-radius:3px;overflow:hidden}
+.heat i{height:var(--to);background:var(--entity);opacity:.34;margin:0 .5px;min-width:1px}
+.action .heat i{background:var(--action)}
+.heat i.more{opacity:1}
+.heat i.best{background:var(--ink)}
+.heat::after{content:"";position:absolute;left:0;right:0;bottom:var(--even);border-top:1px dashed var(--soft)}
+.lighting .row.of-phrase:not(.lit){opacity:.38}
+.row.lit .heat{border-color:var(--focus);box-shadow:0 0 0 1px var(--focus)}
+.one-frame .heat i:not(.lit){opacity:.14}
+.one-frame .heat i.lit{opacity:1}
+.against{margin:.8rem 0 0}
+.note{margin:.5rem 0 0}
+.hint{font-size:.88rem;margin:1.2rem 0 0}
+.with-script{display:none}.scripted .with-script{display:inline}
+.swatch{display:inline-block;width:1.1em;height:.75em;border:1px solid var(--line);background:var(--ink);
+vertical-align:-.05em}
+footer{margin-top:2rem;padding-top:.8rem;border-top:1px solid var(--line);font-size:.86rem}
+@media (prefers-reduced-motion:no-preference){.film img,.row,.graph g,.heat i{transition:opacity .14s}}
+@media (max-width:60rem){.rows{min-width:0;width:max(100%,46rem)}
+.row{grid-template-columns:minmax(0,1fr);gap:.25rem}
+.row>:first-child{position:sticky;left:0;width:min(100%,calc(100vw - 4rem),34rem)}
+.row.of-phrase{margin-top:.3rem}.row.top{gap:.7rem}}
+@media print{article{break-inside:avoid}*{print-color-adjust:exact}}
+@media (forced-colors:active){.bar i,.heat i,.swatch{forced-color-adjust:none}}
+""".replace("\n", "")
