@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hgrkit.graph import Edge, Node, RoleGraph, Span
     from hgrkit.indexing.report import IndexReport
     from hgrkit.levels import Level, PerLevel
+    from hgrkit.matching.losses import HingeLoss, InfoNCE
     from hgrkit.matching.matcher import Matcher
     from hgrkit.model import HgrModel
     from hgrkit.results import Hit, Phrase, SearchResult
@@ -24,18 +25,24 @@ if TYPE_CHECKING:
     from hgrkit.text.sentence_encoder import SentenceTextEncoder
     from hgrkit.text.text_encoder import TextEncoder
     from hgrkit.text.vocabulary import Vocabulary
+    from hgrkit.training.clips import CaptionedClips
+    from hgrkit.training.config import TrainConfig
+    from hgrkit.training.trainer import Trainer
     from hgrkit.video.features import VideoFeatures
     from hgrkit.video.video_encoder import VideoEncoder
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CaptionedClips",
     "Edge",
     "GraphBatch",
     "HgrModel",
     "HgrkitError",
+    "HingeLoss",
     "Hit",
     "IndexReport",
+    "InfoNCE",
     "Level",
     "Matcher",
     "Node",
@@ -47,6 +54,8 @@ __all__ = [
     "SentenceTextEncoder",
     "Span",
     "TextEncoder",
+    "TrainConfig",
+    "Trainer",
     "VideoEncoder",
     "VideoFeatures",
     "Vocabulary",
@@ -58,12 +67,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CaptionedClips": "hgrkit.training.clips",
     "Edge": "hgrkit.graph",
     "GraphBatch": "hgrkit.text.graph_batch",
     "HgrModel": "hgrkit.model",
     "HgrkitError": "hgrkit.errors",
+    "HingeLoss": "hgrkit.matching.losses",
     "Hit": "hgrkit.results",
     "IndexReport": "hgrkit.indexing.report",
+    "InfoNCE": "hgrkit.matching.losses",
     "Level": "hgrkit.levels",
     "Matcher": "hgrkit.matching.matcher",
     "Node": "hgrkit.graph",
@@ -75,6 +87,8 @@ _HOMES = {
     "SentenceTextEncoder": "hgrkit.text.sentence_encoder",
     "Span": "hgrkit.graph",
     "TextEncoder": "hgrkit.text.text_encoder",
+    "TrainConfig": "hgrkit.training.config",
+    "Trainer": "hgrkit.training.trainer",
     "VideoEncoder": "hgrkit.video.video_encoder",
     "VideoFeatures": "hgrkit.video.features",
     "Vocabulary": "hgrkit.text.vocabulary",

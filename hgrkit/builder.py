@@ -10,13 +10,11 @@ from typing import Any
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel, ModelOrigin, TextModel
+from hgrkit.model_folder import FORMAT
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.video.video_encoder import VideoEncoder
 
 __all__ = ["FORMAT", "TEXT_ENCODERS", "TextEncoderBuilder", "build_model"]
-
-FORMAT = 1
-"""The version of `config.json` that this release reads and writes."""
 
 TextEncoderBuilder = Callable[[dict[str, Any], Path], TextModel]
 """Makes a text encoder, weights not loaded, from its settings and the model folder."""

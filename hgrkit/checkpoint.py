@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hgrkit.builder import FORMAT, build_model
+from hgrkit.builder import build_model
 from hgrkit.errors import CheckpointError, ModelNotFoundError
 from hgrkit.model import HgrModel
+from hgrkit.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 
 __all__ = ["CARD_FILE", "CONFIG_FILE", "WEIGHTS_FILE", "load_model", "model_fingerprint", "save_model"]
-
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "weights.safetensors"
-CARD_FILE = "MODEL_CARD.md"
 
 
 def save_model(
@@ -41,28 +37,7 @@ def save_model(
     Raises:
         CheckpointError: if something that is not a model folder is already there.
     """
-    target = Path(folder)
-    if target.exists() and not (target / CONFIG_FILE).is_file() and not _is_empty_folder(target):
-        raise CheckpointError(f"{target} exists and is not a model folder; choose another place.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-        made = Path(scratch) / "model"
-        made.mkdir()
-        _write(model, made, card, notes or {})
-        if target.exists():
-            target.rename(Path(scratch) / "replaced")
-        made.rename(target)
-    return target
-
-
-def _write(model: HgrModel, folder: Path, card: str, notes: dict[str, str]) -> None:
-    config = {"format": FORMAT, **model.config}
-    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    safetensors.torch.save_file(weights, folder / WEIGHTS_FILE)
-    model.text.write_files(folder)
-    for name, text in {CARD_FILE: card or f"# {model.origin.name or 'An hgrkit model'}\n", **notes}.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    return model.save(folder, card=card, notes=notes)
 
 
 def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> HgrModel:
@@ -142,7 +117,3 @@ def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, T
     ]
     if problems:
         raise CheckpointError(f"{folder}: the weights do not fit the config: {'; '.join(problems)}.")
-
-
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())

@@ -14,6 +14,7 @@ from hgrkit.embeddings import TextEmbeddings
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.matcher import Matcher, Scores
+from hgrkit.model_folder import CARD_FILE, write_model_folder
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.video.features import VideoFeatures
 from hgrkit.video.video_encoder import VideoEncoder
@@ -133,6 +134,28 @@ class HgrModel(nn.Module):
             "video": self.video.settings,
             "matcher": self.matcher.settings,
         }
+
+    def save(self, folder: str | Path, *, card: str = "", notes: Mapping[str, str] | None = None) -> Path:
+        """Write a model folder, which `hgrkit.load_model` reads; one that is already there is replaced whole.
+
+        Args:
+            folder: where to.
+            card: text of `MODEL_CARD.md`: what the model is, its data, terms and numbers.
+            notes: further text files by name, such as the settings that it was trained with.
+
+        Returns:
+            The folder.
+
+        Raises:
+            CheckpointError: if something that is not a model folder is already there.
+        """
+        return write_model_folder(
+            Path(folder),
+            config=self.config,
+            weights=self.state_dict(),
+            write_files=self.text.write_files,
+            texts={CARD_FILE: card or f"# {self.origin.name or 'An hgrkit model'}\n", **(notes or {})},
+        )
 
     def forward(self, features: VideoFeatures, graphs: GraphBatch) -> Scores:
         """Score every clip against every sentence."""

@@ -12,12 +12,15 @@ import hgrkit
 from hgrkit import errors
 
 PUBLIC = [
+    "CaptionedClips",
     "Edge",
     "GraphBatch",
     "HgrModel",
     "HgrkitError",
+    "HingeLoss",
     "Hit",
     "IndexReport",
+    "InfoNCE",
     "Level",
     "Matcher",
     "Node",
@@ -29,6 +32,8 @@ PUBLIC = [
     "SentenceTextEncoder",
     "Span",
     "TextEncoder",
+    "TrainConfig",
+    "Trainer",
     "VideoEncoder",
     "VideoFeatures",
     "Vocabulary",

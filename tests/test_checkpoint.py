@@ -172,3 +172,8 @@ def test_weights_that_are_no_real_numbers_are_refused(folder, tensor, words):
     safetensors.torch.save_file(weights, folder / "weights.safetensors")
     with pytest.raises(CheckpointError, match=f"{name}.*{words}"):
         load_model(folder)
+
+
+def test_a_model_saves_itself_as_save_model_does(model, folder, tmp_path):
+    model.save(tmp_path / "again", card="# Small\n")
+    assert model_fingerprint(tmp_path / "again") == model_fingerprint(folder)

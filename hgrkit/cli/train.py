@@ -1,4 +1,4 @@
-"""`hgrkit train`: trains a model as the released code would."""
+"""`hgrkit train`: trains a model as a config says, or as the released code would."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from hgrkit.cli.output import echo_json, stderr
+from hgrkit.cli.train_bar import TrainBar
+from hgrkit.errors import ConfigError
 
 __all__ = ["register"]
 
@@ -18,14 +20,79 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    release: Annotated[Path, typer.Option(help="Folder in the layout of the released code: data and settings.")],
-    model: Annotated[str, typer.Option(help="Model folder to start from.")],
-    epochs: Annotated[int, typer.Option(min=1, help="Times that every pair is seen.")] = 1,
-    shuffle: Annotated[bool, typer.Option("--shuffle/--no-shuffle", help="Shuffle the pairs.")] = True,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Model folder to write.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="TOML file: model, data, training, loss.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder, or model folder, to write.")] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option("--resume/--no-resume", help="Go on from the state in --out; by default if there is one."),
+    ] = None,
+    show_defaults: Annotated[
+        bool, typer.Option("--show-defaults", help="Print a config with every setting and its default.")
+    ] = False,
+    release: Annotated[
+        Path | None, typer.Option(help="Instead: folder in the layout of the released code, data and settings.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="With --release: model folder to start from.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="With --release: times that every pair is seen, 1 unless given.")
+    ] = None,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle/--no-shuffle", help="With --release: shuffle the pairs.")
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train with the released behaviour: its loss, its optimiser, its order of pairs."""
+    """Train a model: from a config, or on a release with its loss, its optimiser and its order of pairs."""
+    if show_defaults:
+        from hgrkit.training.example_config import example_config
+
+        typer.echo(example_config(), nl=False)
+    elif config is not None:
+        if release is not None or model is not None or epochs is not None or not shuffle:
+            raise ConfigError(
+                "--release, --model, --epochs and --no-shuffle do not go with a config; it says all."
+            )
+        if out is None:
+            raise ConfigError("say where the run is kept with --out FOLDER.")
+        _train_config(config, out, resume, json)
+    elif release is not None and model is not None:
+        if resume is not None:
+            raise ConfigError("--resume and --no-resume go with a config; with --release every run is whole.")
+        _train_release(release, model, epochs or 1, shuffle, out, json)
+    else:
+        raise ConfigError("give a config (hgrkit train --show-defaults prints one), or --release with --model.")
+
+
+def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> None:
+    from hgrkit.training.run_config import MODEL_FOLDER, RunConfig
+
+    settings = RunConfig.read(config)
+    with TrainBar() as bar:
+        run = settings.run(out, resume=resume, on_progress=bar.show)
+    best = run.log[run.best_epoch - 1]
+    if json:
+        echo_json(
+            {
+                "run": str(out),
+                "model": str(out / MODEL_FOLDER),
+                "epochs": len(run.log),
+                "best_epoch": run.best_epoch,
+                "stopped_early": run.stopped_early,
+                "loss": best.loss,
+                "dev": best.dev,
+                "seconds": round(sum(record.seconds for record in run.log), 3),
+            }
+        )
+        return
+    measured = "" if best.dev_rsum is None else f", dev Rsum {best.dev_rsum:.1f}"
+    early = ", stopped early" if run.stopped_early else ""
+    typer.echo(
+        f"{len(run.log)} epochs{early}; best is {run.best_epoch}, loss {best.loss:.4f}{measured}, "
+        f"model in {out / MODEL_FOLDER}"
+    )
+
+
+def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: Path | None, json: bool) -> None:
+    """The released behaviour."""
     from hgrkit.model_registry import model_folder
     from hgrkit.release.training import train_release
 

@@ -122,3 +122,53 @@ def test_scores_that_are_not_of_pairs_are_refused():
 def test_a_mask_that_does_not_fit_is_refused():
     with pytest.raises(ShapeError, match="positives"):
         InfoNCE()(scores_of(), torch.zeros(2, 2, dtype=torch.bool))
+
+
+def slow_soft(scores, temperature, share, others):
+    """Cross-entropy with (1 - share) of the pair and share of the model's own prediction, query by query."""
+    size, total = len(scores), 0.0
+    for table, out in ((scores, others), (scores.T, others.T)):
+        for i in range(size):
+            logits = [-math.inf if out[i, j] else table[i, j].item() / temperature for j in range(size)]
+            summed = sum(math.exp(logit) for logit in logits)
+            for j in range(size):
+                own = math.exp(logits[j]) / summed
+                target = (1 - share) * (i == j) + share * own
+                if own:
+                    total -= target * math.log(own) / size
+    return total / 2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_soft_targets_are_the_equation(share):
+    scores = scores_of()
+    positives = torch.zeros(BATCH, BATCH, dtype=torch.bool)
+    positives[0, 3] = positives[3, 0] = True
+    found = InfoNCE(temperature=0.2, soft_targets=share)(scores, positives)
+    assert found.item() == pytest.approx(slow_soft(scores.fused, 0.2, share, positives))
+
+
+def test_a_models_own_prediction_is_a_target_without_gradients():
+    fused = scores_of().fused.requires_grad_()
+    levels = PerLevel(event=fused, action=fused, entity=fused)
+    InfoNCE(temperature=0.2, soft_targets=0.3, direction="video_to_text")(
+        Scores(fused=fused, levels=levels)
+    ).backward()
+    own = (fused.detach() / 0.2).softmax(dim=1)
+    target = 0.7 * torch.eye(BATCH, dtype=fused.dtype) + 0.3 * own
+    torch.testing.assert_close(fused.grad, (own - target) / (0.2 * BATCH))
+
+
+@pytest.mark.parametrize("loss", [HingeLoss, InfoNCE])
+def test_the_terms_weighted_are_the_loss(loss):
+    weights = (1.0, 0.5, 2.0, 3.0)
+    of_levels = loss(level_weights=weights)
+    terms = of_levels.terms(scores_of())
+    expected = torch.dot(terms, torch.tensor(weights, dtype=terms.dtype))
+    torch.testing.assert_close(of_levels(scores_of()), expected)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
+def test_soft_targets_out_of_range_are_refused(share):
+    with pytest.raises(ConfigError, match="soft_targets"):
+        InfoNCE(soft_targets=share)

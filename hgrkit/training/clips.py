@@ -1,0 +1,156 @@
+"""Clips with captions, ready to train on: frame features, parsed captions and who belongs to whom."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hgrkit.errors import BenchmarkError, GraphError
+from hgrkit.graph import RoleGraph
+from hgrkit.parsing.protocol import GraphParser
+from hgrkit.parsing.registry import parse_each
+from hgrkit.video.features import VideoFeatures
+
+__all__ = ["CaptionedClips", "read_graphs"]
+
+Float32 = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+_PARSED_AT_ONCE = 512
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CaptionedClips:
+    """V clips and S captions.
+
+    Attributes:
+        names: of the clips.
+        views: each clip's frame features, [F, K], once or several times; training draws one view of each clip.
+        graphs: the captions, those of one clip together, in the order of the clips.
+        owners: the clip of each caption, int64 [S], ascending.
+        unparsed: captions that the parser cannot read; they keep their words and have no nodes.
+
+    Raises:
+        BenchmarkError: if there is no caption, or the parts do not fit each other.
+    """
+
+    names: tuple[str, ...]
+    views: tuple[tuple[Float32, ...], ...]
+    graphs: tuple[RoleGraph, ...]
+    owners: Indices
+    unparsed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if not self.graphs or len(self.graphs) != len(self.owners):
+            raise BenchmarkError(
+                f"clips need captions with one owner each, got {len(self.graphs)} and {len(self.owners)}."
+            )
+        if not self.views or any(len(view) != len(self.names) for view in self.views):
+            raise BenchmarkError(
+                f"each of the views must have the features of {len(self.names)} clips, "
+                f"got {[len(view) for view in self.views]}."
+            )
+
+    @classmethod
+    def of(
+        cls,
+        captions: Mapping[str, Sequence[str]],
+        *views: Mapping[str, Float32],
+        parser: GraphParser,
+    ) -> CaptionedClips:
+        """Parse captions and look up the clips' features.
+
+        Args:
+            captions: by the clip's name; clips without captions are left out.
+            views: features by the same names, [F, K] each.
+            parser: reads the captions.
+
+        Raises:
+            BenchmarkError: if a clip has no features, or there is no caption.
+            PluginError: if the parser breaks its contract.
+        """
+        told = {name: [text for text in own if text.split()] for name, own in captions.items()}
+        names = tuple(name for name, own in told.items() if own)
+        for view in views:
+            missing = [name for name in names if name not in view]
+            if missing:
+                raise BenchmarkError(
+                    f"{len(missing)} of {len(names)} clips with captions have no features, first {missing[0]!r}."
+                )
+        graphs, unparsed = read_graphs(parser, [text for name in names for text in told[name]])
+        return cls(
+            names=names,
+            views=tuple(tuple(np.asarray(view[name], np.float32) for name in names) for view in views),
+            graphs=graphs,
+            owners=np.repeat(np.arange(len(names)), [len(told[name]) for name in names]).astype(np.int64),
+            unparsed=unparsed,
+        )
+
+    @property
+    def lengths(self) -> Indices:
+        """Tokens of each caption, int64 [S]."""
+        return np.array([len(graph.tokens) for graph in self.graphs], np.int64)
+
+    @property
+    def wordings(self) -> Indices:
+        """A number for each caption, equal where the words are, int64 [S]."""
+        numbers: dict[tuple[str, ...], int] = {}
+        return np.array([numbers.setdefault(tuple(g.tokens), len(numbers)) for g in self.graphs], np.int64)
+
+    @property
+    def feature_dim(self) -> int:
+        """K."""
+        return int(self.views[0][0].shape[1])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything here: whether a run goes on with the data that it began with."""
+        digest = hashlib.sha256()
+        for text in (*self.names, *(graph.to_json() for graph in self.graphs)):
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(self.owners.tobytes())
+        for features in (features for view in self.views for features in view):
+            digest.update(repr(features.shape).encode())
+            digest.update(np.ascontiguousarray(features).data)
+        return digest.hexdigest()
+
+    def features(
+        self, clips: Indices, *, max_frames: int | None, chance: np.random.Generator | None = None
+    ) -> VideoFeatures:
+        """Features of some clips.
+
+        Args:
+            clips: positions.
+            max_frames: longer clips keep this many frames, evenly spaced.
+            chance: draws a view of each clip; without it all come from the first view.
+        """
+        drawn = (
+            np.zeros(len(clips), np.int64) if chance is None else chance.integers(0, len(self.views), len(clips))
+        )
+        arrays = [self.views[view][clip] for view, clip in zip(drawn.tolist(), clips.tolist(), strict=True)]
+        return VideoFeatures.from_arrays([torch.from_numpy(array) for array in arrays], max_frames=max_frames)
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"CaptionedClips(clips={len(self)}, captions={len(self.graphs)}, views={len(self.views)})"
+
+
+def read_graphs(parser: GraphParser, texts: Sequence[str]) -> tuple[tuple[RoleGraph, ...], int]:
+    """A graph of each text, and how many could not be read: those keep their words and have no nodes."""
+    graphs: list[RoleGraph] = []
+    unparsed = 0
+    for start in range(0, len(texts), _PARSED_AT_ONCE):
+        part = texts[start : start + _PARSED_AT_ONCE]
+        for text, read in zip(part, parse_each(parser, part), strict=True):
+            failed = isinstance(read, GraphError)
+            unparsed += failed
+            graphs.append(RoleGraph(tokens=text.lower().split()) if isinstance(read, GraphError) else read)
+    return tuple(graphs), unparsed

@@ -1,0 +1,106 @@
+"""The clips that a run trains on and measures, as settings: the `[data]` table and those below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import BenchmarkError
+from hgrkit.evaluation.captions import read_captions
+from hgrkit.evaluation.video_names import match_names
+from hgrkit.parsing.protocol import GraphParser
+from hgrkit.parsing.registry import load_parser
+from hgrkit.training.clips import CaptionedClips, Float32
+from hgrkit.training.paraphrases import Paraphrases
+from hgrkit.training.setting import read_settings, setting
+from hgrkit.video.feature_file import FeatureFile
+
+__all__ = ["ClipFiles", "DataConfig", "ParaphraseFiles"]
+
+
+@attrs.frozen(kw_only=True)
+class ClipFiles:
+    """A `[data.train]` or `[data.dev]` table; paths start from the folder of the config file."""
+
+    captions: str = setting(meaning="JSON of {clip: [captions]}")
+    features: tuple[str, ...] = setting(
+        meaning="files of frame features, .npz or .hdf5; of several, training draws one for each clip of a batch"
+    )
+
+    def read(self, base: Path, parser: GraphParser) -> CaptionedClips:
+        """Read, parse and join.
+
+        Raises:
+            MissingPathError: if a file is not there.
+            BenchmarkError: if the captions are no such JSON, or a clip has no features.
+            FeatureFileError: if features cannot be read.
+        """
+        captions = read_captions(base / self.captions)
+        captions = {name: own for name, own in captions.items() if own}
+        views = [_features(base / path, captions) for path in self.features]
+        return CaptionedClips.of(captions, *views, parser=parser)
+
+
+@attrs.frozen(kw_only=True)
+class ParaphraseFiles:
+    """The `[data.paraphrases]` table: captions of clips without frames, for `paraphrase_weight`."""
+
+    captions: str = setting(meaning="JSON of {clip: [captions]}")
+    left_out: tuple[str, ...] = setting((), "JSON files whose clips are left out, such as those of a test")
+
+    def read(self, base: Path, parser: GraphParser) -> Paraphrases:
+        """Read and parse; a clip is left out if its stem is that of a clip in `left_out`.
+
+        Raises:
+            MissingPathError, BenchmarkError: as `ClipFiles.read` does.
+        """
+        out = {PurePath(name).stem for path in self.left_out for name in read_captions(base / path)}
+        captions = read_captions(base / self.captions)
+        kept = {name: own for name, own in captions.items() if PurePath(name).stem not in out}
+        return Paraphrases.of(kept, parser=parser)
+
+
+@attrs.frozen(kw_only=True)
+class DataConfig:
+    """The `[data]` table of a run."""
+
+    parser: str = setting("lark", "reads the captions; a name as `--parser` takes it")
+    train: ClipFiles
+    dev: ClipFiles | None = None
+    paraphrases: ParaphraseFiles | None = None
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any]) -> DataConfig:
+        """Of the tables of a file.
+
+        Raises:
+            ConfigError: if a key is unknown or missing, or a value does not fit.
+        """
+        kinds: dict[str, type] = {"train": ClipFiles, "dev": ClipFiles, "paraphrases": ParaphraseFiles}
+        made: dict[str, Any] = {
+            name: read_settings(kinds[name], table[name], f"[data.{name}]") for name in kinds if name in table
+        }
+        return read_settings(cls, {**table, **made}, "[data]")
+
+    def open_parser(self) -> GraphParser:
+        """The parser.
+
+        Raises:
+            ParserNotFoundError: if it is not installed.
+        """
+        return load_parser(self.parser)
+
+
+def _features(path: Path, captions: Mapping[str, Any]) -> dict[str, Float32]:
+    """Features of the clips with captions, all in memory."""
+    with FeatureFile(path) as file:
+        found = match_names(captions, file)
+        missing = [name for name in captions if name not in found]
+        if missing:
+            raise BenchmarkError(
+                f"{path} has no features of {len(missing)} of {len(captions)} clips, first {missing[0]!r}."
+            )
+        return {name: file[key] for name, key in found.items()}

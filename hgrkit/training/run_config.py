@@ -1,0 +1,116 @@
+"""A run as one TOML file: the model, the data, how it is trained and what is minimised."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from hgrkit.checkpoint import save_model
+from hgrkit.errors import ConfigError, MissingPathError
+from hgrkit.training.config import TrainConfig
+from hgrkit.training.data_config import DataConfig
+from hgrkit.training.loss_config import LossConfig
+from hgrkit.training.model_config import ModelConfig
+from hgrkit.training.records import TrainingProgress, TrainingRun
+from hgrkit.training.setting import check_keys, read_settings
+from hgrkit.training.trainer import Trainer
+
+__all__ = ["MODEL_FOLDER", "RunConfig"]
+
+MODEL_FOLDER = "model"
+"""The best model of a run, within its folder."""
+
+CONFIG_NOTE = "training.toml"
+
+
+@attrs.frozen(kw_only=True)
+class RunConfig:
+    """What `hgrkit train CONFIG.toml` reads.
+
+    Attributes:
+        model: `[model]`.
+        data: `[data]`.
+        training: `[training]`.
+        loss: `[loss]`.
+        base: the folder that paths start from.
+        source: the text of the file, kept with the model.
+    """
+
+    model: ModelConfig
+    data: DataConfig
+    training: TrainConfig
+    loss: LossConfig
+    base: Path
+    source: str
+
+    @classmethod
+    def read(cls, path: str | Path) -> RunConfig:
+        """Read a TOML file; only `[data]` with its `train` has no defaults.
+
+        Raises:
+            MissingPathError: if there is no such file.
+            ConfigError: if it is no TOML, a table or key is unknown or missing, or a value does not fit.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise MissingPathError(f"there is no config {str(path)!r}; hgrkit train --show-defaults prints one.")
+        try:
+            source = file.read_text(encoding="utf-8")
+            tables = tomllib.loads(source)
+        except ValueError as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from error
+        check_keys(str(path), tables, known=("model", "data", "training", "loss"), required=("data",))
+        if not isinstance(tables["data"], dict):
+            raise ConfigError(f"[data] must be a table of settings, got {tables['data']!r}.")
+        return cls(
+            model=read_settings(ModelConfig, tables.get("model", {}), "[model]"),
+            data=DataConfig.read(tables["data"]),
+            training=read_settings(TrainConfig, tables.get("training", {}), "[training]"),
+            loss=read_settings(LossConfig, tables.get("loss", {}), "[loss]"),
+            base=file.parent,
+            source=source,
+        )
+
+    def run(
+        self,
+        out: str | Path,
+        *,
+        resume: bool | None = None,
+        on_progress: Callable[[TrainingProgress], None] | None = None,
+    ) -> TrainingRun:
+        """Read the data, train, and write the best model to the folder `model` within `out`.
+
+        Args:
+            out: the run folder.
+            resume: as `Trainer.fit` takes it.
+            on_progress: called after every step.
+
+        Raises:
+            HgrkitError: what reading data, making the model and `Trainer.fit` raise.
+        """
+        parser = self.data.open_parser()
+        train = self.data.train.read(self.base, parser)
+        dev = self.data.dev.read(self.base, parser) if self.data.dev is not None else None
+        others = self.data.paraphrases.read(self.base, parser) if self.data.paraphrases is not None else None
+        model = self.model.make(
+            train.graphs, feature_dim=train.feature_dim, seed=self.training.seed, base=self.base
+        )
+        trainer = Trainer(model, loss=self.loss.make(), config=self.training, paraphrases=others)
+        about = {"model": attrs.asdict(self.model)}
+        run = trainer.fit(train, dev, folder=out, resume=resume, about=about, on_progress=on_progress)
+        save_model(run.best, Path(out) / MODEL_FOLDER, card=_card(run), notes={CONFIG_NOTE: self.source})
+        return run
+
+
+def _card(run: TrainingRun) -> str:
+    """What is known of the model."""
+    best = run.log[run.best_epoch - 1]
+    name = run.best.origin.name or "An hgrkit model"
+    measured = f", Rsum {best.dev_rsum:.1f} on the dev clips" if best.dev_rsum is not None else ""
+    return (
+        f"# {name}\n\nTrained with `hgrkit train`; the settings are in `{CONFIG_NOTE}`. "
+        f"Epoch {run.best_epoch} of {len(run.log)}{measured}.\n"
+    )

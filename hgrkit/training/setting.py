@@ -1,0 +1,183 @@
+"""Settings that know their default, range and meaning: how a config is declared, checked and printed."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from hgrkit.errors import ConfigError
+
+__all__ = ["NOTHING", "Range", "check_keys", "check_value", "described", "read_settings", "setting"]
+
+NOTHING = "none"
+"""How a TOML file, which has no null, says that a setting is absent."""
+
+_SIMPLE: dict[Any, tuple[type | tuple[type, ...], str]] = {
+    int: (int, "a whole number"),
+    float: ((int, float), "a number"),
+    bool: (bool, "true or false"),
+    str: (str, "text"),
+}
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Range:
+    """An interval, read from the words that describe it.
+
+    >>> 1 in Range("[0, 1)"), 0.5 in Range("[0, 1)")
+    (False, True)
+
+    Attributes:
+        text: such as `[0, 1)` or `(0, inf)`.
+    """
+
+    text: str
+
+    def __contains__(self, value: float) -> bool:
+        low, high = (float(end) for end in self.text[1:-1].split(","))
+        above = value >= low if self.text[0] == "[" else value > low
+        return above and (value <= high if self.text[-1] == "]" else value < high)
+
+
+def setting(default: Any = attrs.NOTHING, meaning: str = "", *, within: str | None = None) -> Any:
+    """A field of a config class.
+
+    Args:
+        default: its value unless given; without one it is required.
+        meaning: what it is, with its unit.
+        within: the range of its number, or of each of its numbers, such as `[0, 1)`.
+    """
+    return attrs.field(
+        default=default,
+        converter=lambda value: tuple(value) if isinstance(value, list) else value,
+        validator=_check_field,
+        metadata={"meaning": meaning, "within": within},
+    )
+
+
+def read_settings(cls: type[T], table: object, where: str) -> T:
+    """Make a config of what a file says.
+
+    Args:
+        cls: an attrs class whose fields are settings.
+        table: names and values; `"none"` stands for an absent value where one may be absent.
+        where: how the table is called in messages, such as `[training]`.
+
+    Raises:
+        ConfigError: if the table is no table, a key is unknown or missing, or a value does not fit.
+    """
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where} must be a table of settings, got {table!r}.")
+    fields = {field.name: field for field in attrs.fields(cls)}  # type: ignore[arg-type]
+    required = [name for name, field in fields.items() if field.default is attrs.NOTHING]
+    check_keys(where, table, known=fields, required=required)
+    hints = _hints(cls)
+    values = {name: _absent_or(value, hints[name]) for name, value in table.items()}
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def check_keys(where: str, table: Mapping[str, Any], *, known: Iterable[str], required: Iterable[str]) -> None:
+    """Refuse unknown and missing keys.
+
+    Raises:
+        ConfigError: if there are any; the message lists what is known.
+    """
+    names = list(known)
+    unknown = [name for name in table if name not in names]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        listed = ", ".join(map(repr, unknown))
+        raise ConfigError(f"{where} has no setting {listed}; known: {', '.join(names)}.{hint}")
+    missing = [name for name in required if name not in table]
+    if missing:
+        raise ConfigError(f"{where} lacks {', '.join(map(repr, missing))}; known: {', '.join(names)}.")
+
+
+def check_value(name: str, value: object, hint: Any, within: str | None = None) -> None:
+    """Refuse a value of the wrong type or out of its range.
+
+    Raises:
+        ConfigError: if it is one.
+    """
+    numbers = value if isinstance(value, tuple | list) else (value,)
+    inside = within is None or all(number in Range(within) for number in numbers if _is_number(number))
+    if not (_fits(value, hint) and inside):
+        bounds = f" in {within}" if within else ""
+        raise ConfigError(f"{name} must be {described(hint)}{bounds}, got {value!r}.")
+
+
+def described(hint: Any) -> str:
+    """A type in words.
+
+    >>> described(int | None)
+    "a whole number or 'none'"
+    """
+    if hint in _SIMPLE:
+        return _SIMPLE[hint][1]
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if _is_union(hint):
+        parts = [described(part) for part in get_args(hint) if part is not types.NoneType]
+        return " or ".join([*parts, *([repr(NOTHING)] if types.NoneType in get_args(hint) else [])])
+    if _is_sequence(hint):
+        kinds = get_args(hint)
+        length = "" if Ellipsis in kinds or len(kinds) == 1 else f" of {len(kinds)}"
+        return f"a list{length}, each {described(kinds[0])}"
+    return "a table"
+
+
+def _check_field(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    check_value(attribute.name, value, _hints(type(instance))[attribute.name], attribute.metadata["within"])
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _absent_or(value: object, hint: Any) -> object:
+    return None if value == NOTHING and _is_union(hint) and types.NoneType in get_args(hint) else value
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if hint in _SIMPLE:
+        return isinstance(value, _SIMPLE[hint][0]) and (hint is bool) == isinstance(value, bool) and _finite(value)
+    if get_origin(hint) is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in get_args(hint))
+    if _is_union(hint):
+        return any(_fits(value, part) for part in get_args(hint))
+    return _fits_sequence(value, hint) if _is_sequence(hint) else isinstance(value, get_origin(hint) or hint)
+
+
+def _fits_sequence(value: object, hint: Any) -> bool:
+    kinds = get_args(hint)
+    if not isinstance(value, list | tuple):
+        return False
+    fixed = len(kinds) > 1 and Ellipsis not in kinds
+    return (not fixed or len(value) == len(kinds)) and all(_fits(item, kinds[0]) for item in value)
+
+
+def _finite(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
+
+
+def _is_sequence(hint: Any) -> bool:
+    return get_origin(hint) in (tuple, Sequence)
