@@ -52,3 +52,9 @@ def test_the_researcher_composes_the_parts(capsys):
     printed = capsys.readouterr().out
     assert "fused scores [V, C]: torch.Size([2, 3])" in printed
     assert "throws" in printed
+
+
+def test_a_model_is_trained_saved_and_better_than_chance(tmp_path):
+    rsum = load("train").train(tmp_path / "model", epochs=20)
+    assert rsum >= 500  # by chance 450: of four clips, R@5 and R@10 are full
+    assert (tmp_path / "model/config.json").is_file()
