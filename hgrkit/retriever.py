@@ -14,7 +14,7 @@ from typing import Literal, Self
 import attrs
 
 from hgrkit.embedders import EmbeddedCaptions, embed_captions, embed_graphs
-from hgrkit.errors import ConfigError
+from hgrkit.errors import ConfigError, GraphError
 from hgrkit.explain.explanation import Explanation, explain_result
 from hgrkit.graph import RoleGraph
 from hgrkit.indexing.report import IndexProgress, IndexReport
@@ -284,12 +284,14 @@ class Retriever:
             videos: look at these only, by the paths that they were indexed under; at all unless given.
 
         Raises:
-            GraphError: if the text cannot be read.
+            GraphError: if the query is neither text nor graph, or cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k is less than 1.
+            ConfigError: if k is no number, or less than 1.
         """
-        if k < 1:
-            raise ConfigError(f"k must be at least 1, got {k}.")
+        if not isinstance(query, str | RoleGraph):
+            raise GraphError(f"a query must be a sentence or a RoleGraph, got {type(query).__name__}.")
+        if not isinstance(k, int) or k < 1:
+            raise ConfigError(f"k must be at least 1, got {k!r}; it is a number of videos.")
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         embedded = embed_graphs(self._model, [graph])[0]

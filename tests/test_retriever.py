@@ -463,8 +463,14 @@ def test_k_is_at_least_one(retriever, k):
         retriever.search(QUERY, k=k)
 
 
-@pytest.mark.parametrize("query", ["", "   "])
-def test_an_empty_query_is_refused(retriever, query):
+@pytest.mark.parametrize("k", [2.5, "3", None])
+def test_k_is_a_number(retriever, k):
+    with pytest.raises(ConfigError, match="k must be at least 1, got .*; it is a number of videos"):
+        retriever.search(QUERY, k=k)
+
+
+@pytest.mark.parametrize("query", ["", "   ", 5, None, b"a dog"])
+def test_what_is_no_sentence_is_refused(retriever, query):
     with pytest.raises(GraphError):
         retriever.search(query)
 
