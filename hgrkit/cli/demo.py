@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from hgrkit.cli.output import IndexBar, stdout
+from hgrkit.cli.output import stdout
+from hgrkit.cli.progress import IndexBar
 from hgrkit.cli.search import result_text
 
 if TYPE_CHECKING:

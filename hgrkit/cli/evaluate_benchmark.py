@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 import attrs
 import typer
 
-from hgrkit.cli.output import IndexBar, printable, stderr
+from hgrkit.cli.output import printable, stderr
+from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
 
 if TYPE_CHECKING:

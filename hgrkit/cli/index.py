@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hgrkit.cli.output import IndexBar, echo_json, printable, stderr
+from hgrkit.cli.output import echo_json, printable, stderr
+from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
 
 if TYPE_CHECKING:

@@ -5,48 +5,14 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hgrkit.results import clock
 
-if TYPE_CHECKING:
-    from hgrkit.indexing.report import IndexProgress
-
-__all__ = ["IndexBar", "clock", "echo_json", "printable", "stderr", "stdout"]
-
-
-class IndexBar:
-    """A progress bar on stderr that follows an indexing run."""
-
-    def __init__(self) -> None:
-        console = stderr()
-        self._progress = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("reading", total=None)
-
-    def show(self, progress: IndexProgress) -> None:
-        """One more video is done."""
-        name = printable(PurePath(progress.path).name)
-        self._progress.update(self._task, completed=progress.done, total=progress.total, description=name)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+__all__ = ["clock", "echo_json", "printable", "stderr", "stdout"]
 
 
 def stdout() -> Console:

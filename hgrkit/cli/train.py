@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hgrkit.cli.output import echo_json, stderr
-from hgrkit.cli.train_bar import TrainBar
+from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
 __all__ = ["register"]

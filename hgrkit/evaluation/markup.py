@@ -1,12 +1,14 @@
-"""Text as it may stand in an HTML page or in an SVG picture, whatever a caption or a file name holds."""
+"""Captions and file names on one line, as they may stand in an HTML page."""
 
 from __future__ import annotations
 
-import unicodedata
-from html import escape
 from pathlib import PurePath
 
+from hgrkit.graph.xml_text import xml_text
+
 __all__ = ["file_name", "text"]
+
+_LINE_BREAKS = str.maketrans("\n\t\r", "   ")
 
 
 def text(words: str) -> str:
@@ -15,13 +17,7 @@ def text(words: str) -> str:
     >>> text("<b> & c")
     '&lt;b&gt; &amp; c'
     """
-    return escape("".join(map(_legal, words)))
-
-
-def _legal(character: str) -> str:
-    if character in "\n\t\r":
-        return " "
-    return "\ufffd" if unicodedata.category(character) in ("Cc", "Cs", "Cn") else character
+    return xml_text(words.translate(_LINE_BREAKS))
 
 
 def file_name(path: str) -> str:

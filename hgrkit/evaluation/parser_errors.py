@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from hgrkit.evaluation.parser_quality import Difference, ParserQuality
 from hgrkit.graph import RoleGraph, draw_graph
+from hgrkit.graph.xml_text import xml_text
 
 __all__ = ["errors_page"]
 
@@ -31,7 +31,7 @@ def errors_page(quality: ParserQuality, *, parser: str, source: str) -> str:
         parser: the parser's name.
         source: the gold file's name.
     """
-    title = escape(_shown(f"{parser} on {source}"))
+    title = xml_text(f"{parser} on {source}")
     wrong = len(quality.differences)
     return "".join(
         [
@@ -55,7 +55,7 @@ def _figures(quality: ParserQuality) -> str:
         **quality.roles,
     }
     rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{count.precision:.1f}</td><td>{count.recall:.1f}</td>"
+        f"<tr><th>{xml_text(name)}</th><td>{count.precision:.1f}</td><td>{count.recall:.1f}</td>"
         f"<td>{count.f1:.1f}</td><td>{count.gold}</td></tr>"
         for name, count in counts.items()
     )
@@ -64,7 +64,7 @@ def _figures(quality: ParserQuality) -> str:
 
 def _section(number: int, difference: Difference) -> str:
     return (
-        f"<section><h2>{number}. {escape(_shown(difference.caption))}</h2>"
+        f"<section><h2>{number}. {xml_text(difference.caption)}</h2>"
         f"{_triples('del', difference.missing)}{_triples('ins', difference.surplus)}"
         f'<div class="pair">{_figure("gold", difference.gold)}{_figure("answer", difference.answer)}</div>'
         "</section>"
@@ -72,13 +72,9 @@ def _section(number: int, difference: Difference) -> str:
 
 
 def _triples(tag: str, triples: Sequence[str]) -> str:
-    return "".join(f"<{tag}>{escape(_shown(triple))}</{tag}>" for triple in triples)
+    return "".join(f"<{tag}>{xml_text(triple)}</{tag}>" for triple in triples)
 
 
 def _figure(name: str, graph: RoleGraph | None) -> str:
     drawn = "<p>refused</p>" if graph is None else draw_graph(graph)
     return f"<figure><figcaption>{name}</figcaption>{drawn}</figure>"
-
-
-def _shown(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -11,6 +11,7 @@ import attrs
 
 from hgrkit.errors import GraphError, MissingPathError
 from hgrkit.graph import RoleGraph
+from hgrkit.parsing.json_lines import json_objects
 
 __all__ = ["GraphFileHeader", "graph_record", "read_graph_file", "read_header", "read_record"]
 
@@ -107,13 +108,4 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.is_file():
         raise MissingPathError(f"there is no file {str(path)!r}; give a file of graphs, one JSON object a line.")
     with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise GraphError(f"{path}, line {number} is no JSON: {error}.") from error
-            if not isinstance(record, dict):
-                raise GraphError(f"{path}, line {number} must be a JSON object, got {type(record).__name__}.")
-            yield number, record
+        yield from json_objects(file, path)

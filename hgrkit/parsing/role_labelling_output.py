@@ -9,6 +9,7 @@ from typing import Any
 
 from hgrkit.errors import GraphError, MissingPathError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
+from hgrkit.parsing.json_lines import json_objects
 from hgrkit.parsing.lark_parser import LarkParser
 
 __all__ = ["read_role_labelling", "role_labelling_graph", "tagged_spans"]
@@ -117,13 +118,5 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if isinstance(whole, dict) and "words" not in whole:
         yield from whole.items()
         return
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise GraphError(f"{path}, line {number} is no JSON: {error}.") from error
-        if not isinstance(record, dict):
-            raise GraphError(f"{path}, line {number} must be a JSON object, got {type(record).__name__}.")
+    for _, record in json_objects(text.splitlines(), path):
         yield str(record.get("sentence") or " ".join(map(str, record.get("words", [])))), record

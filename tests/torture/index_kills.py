@@ -34,7 +34,7 @@ _TOLERANCE = 0.02
 # The command itself; each video that the progress bar is told of is acknowledged.
 _PROGRAM = """
 import sys
-from hgrkit.cli.output import IndexBar
+from hgrkit.cli.progress import IndexBar
 show = IndexBar.show
 def acknowledge(self, progress):
     print(f"{progress.outcome} {progress.path}", flush=True)
