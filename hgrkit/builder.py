@@ -10,7 +10,7 @@ from typing import Any
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel, ModelOrigin, TextModel
-from hgrkit.model_folder import FORMAT
+from hgrkit.model_folder import FORMAT, ORIGIN_KEYS, check_config, listed_keys
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.video.video_encoder import VideoEncoder
 
@@ -35,9 +35,6 @@ def _sentence(settings: dict[str, Any], folder: Path) -> TextModel:
 TEXT_ENCODERS: dict[str, TextEncoderBuilder] = {TextEncoder.kind: _rnn, "sentence": _sentence}
 """Text encoders by the `type` in `config.json`."""
 
-_PARTS = ("text", "video", "matcher")
-_ORIGIN = ("name", "frame_encoder", "sampling", "clip_seconds")
-
 
 def build_model(config: Mapping[str, Any], folder: Path) -> HgrModel:
     """The model that a config describes, with fresh weights.
@@ -49,14 +46,7 @@ def build_model(config: Mapping[str, Any], folder: Path) -> HgrModel:
     Raises:
         CheckpointError: if the format is unknown, or a key is unknown or missing.
     """
-    if config.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{folder}: config.json has format {config.get('format')!r}; this version of hgrkit reads {FORMAT}."
-        )
-    unknown = sorted(set(config) - {"format", *_PARTS, *_ORIGIN})
-    missing = [part for part in _PARTS if not isinstance(config.get(part), Mapping)]
-    if unknown or missing:
-        raise CheckpointError(f"{folder}: config.json has {_listed(unknown, missing)}.")
+    check_config(config, folder)
     try:
         _check_keys("video", config["video"], VideoEncoder)
         _check_keys("matcher", config["matcher"], Matcher)
@@ -64,7 +54,7 @@ def build_model(config: Mapping[str, Any], folder: Path) -> HgrModel:
             text=_text_encoder(dict(config["text"]), folder),
             video=VideoEncoder(**config["video"]),
             matcher=Matcher(**config["matcher"]),
-            origin=ModelOrigin(**{key: config[key] for key in _ORIGIN if key in config}),
+            origin=ModelOrigin(**{key: config[key] for key in ORIGIN_KEYS if key in config}),
         )
     except CheckpointError:
         raise
@@ -89,9 +79,4 @@ def _check_keys(
     required = (name for name, p in parameters.items() if p.default is inspect.Parameter.empty)
     missing = sorted(set(required) - set(settings))
     if unknown or missing:
-        raise ConfigError(f"{part} has {_listed(unknown, missing)}.")
-
-
-def _listed(unknown: list[str], missing: list[str]) -> str:
-    parts = [f"unknown keys {unknown}"] * bool(unknown) + [f"no {missing}"] * bool(missing)
-    return " and ".join(parts)
+        raise ConfigError(f"{part} has {listed_keys(unknown, missing)}.")

@@ -1,11 +1,8 @@
-"""Model folders: config, weights in safetensors, the text encoder's files and a model card; never a pickle."""
+"""From model folders to models and back: the weights have to fit the config, to the last one."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -13,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hgrkit.builder import build_model
-from hgrkit.errors import CheckpointError, ModelNotFoundError
+from hgrkit.errors import CheckpointError
 from hgrkit.model import HgrModel
-from hgrkit.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from hgrkit.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, model_fingerprint, read_config
 
 __all__ = ["CARD_FILE", "CONFIG_FILE", "WEIGHTS_FILE", "load_model", "model_fingerprint", "save_model"]
 
@@ -48,7 +45,7 @@ def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> Hgr
         CheckpointError: if it is incomplete or damaged, or its weights do not fit its config; they are listed.
     """
     source = Path(folder)
-    config = _read_config(source)
+    config = read_config(source)
     model = build_model(config, source)
     weights = _read_weights(source / WEIGHTS_FILE)
     _check_weights(source, model.state_dict(), weights)
@@ -56,36 +53,6 @@ def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> Hgr
     model.to(device)
     model.eval()
     return model
-
-
-def model_fingerprint(folder: str | Path) -> str:
-    """`sha256:` and the digest of everything in a model folder but its card and hidden files.
-
-    Raises:
-        ModelNotFoundError: if there is no model folder at that path.
-    """
-    source = Path(folder)
-    _read_config(source)
-    digest = hashlib.sha256()
-    for path in sorted(path for path in source.rglob("*") if path.is_file()):
-        if path.name != CARD_FILE and not path.name.startswith("."):
-            with path.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{path.relative_to(source).as_posix()}\0{content}\n".encode())
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG_FILE
-    if not path.is_file():
-        raise ModelNotFoundError(f"{folder} is not a model folder: it has no {CONFIG_FILE}.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} must hold a JSON object, got {type(config).__name__}.")
-    return config
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

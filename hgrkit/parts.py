@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from os import PathLike, fspath
 from pathlib import Path
 
 import attrs
 
-from hgrkit.checkpoint import load_model, model_fingerprint
 from hgrkit.embedders import embed_features
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.report import IndexReport
 from hgrkit.library.manifest import Manifest
-from hgrkit.model import HgrModel
-from hgrkit.model_registry import model_folder
-from hgrkit.video.frame_encoder import FrameEncoder, load_frame_encoder, resolve_device
+from hgrkit.loaded_model import LoadedModel
+from hgrkit.video.frame_encoder import FrameEncoder, load_frame_encoder
 from hgrkit.video.sampling import Sampling, parse_sampling
 
 __all__ = ["DEFAULT_CLIP_SECONDS", "DEFAULT_SAMPLING", "FEATURES_ONLY", "LoadedModel", "Parts"]
@@ -27,37 +24,6 @@ FEATURES_ONLY = "features"
 
 DEFAULT_SAMPLING = "fps:2"
 DEFAULT_CLIP_SECONDS = 30.0
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class LoadedModel:
-    """A model as it was asked for, ready to run.
-
-    Attributes:
-        name: `default`, an installed name, or the absolute path of a folder.
-        fingerprint: of everything in its folder that decides its numbers.
-        model: on its device, in evaluation mode.
-    """
-
-    name: str
-    fingerprint: str
-    model: HgrModel
-
-    @classmethod
-    def load(cls, name: str | PathLike[str], *, device: str = "auto") -> LoadedModel:
-        """Load an installed model or a model folder.
-
-        Raises:
-            ModelNotFoundError: if there is no such model.
-            CheckpointError: if its folder is incomplete or damaged.
-            ConfigError: if the device cannot be used.
-        """
-        folder = model_folder(fspath(name))
-        return cls(
-            name=str(folder.absolute()) if folder == Path(name) else fspath(name),
-            fingerprint=model_fingerprint(folder),
-            model=load_model(folder, device=resolve_device(device)),
-        )
 
 
 @attrs.frozen(kw_only=True, eq=False)

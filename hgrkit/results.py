@@ -12,9 +12,9 @@ from hgrkit.graph.xml_text import xml_text
 from hgrkit.levels import Level, PerLevel
 
 if TYPE_CHECKING:
-    from hgrkit.embedders import EmbeddedQuery
     from hgrkit.library.records import Float32
     from hgrkit.library.search import ClipMatch
+    from hgrkit.query.encoder import EmbeddedQuery
 
 __all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of"]
 

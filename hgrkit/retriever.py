@@ -9,30 +9,30 @@ from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from hgrkit.embedders import EmbeddedCaptions, embed_captions, embed_graphs
 from hgrkit.errors import ConfigError, GraphError
-from hgrkit.explain.explanation import Explanation, explain_result
 from hgrkit.graph import RoleGraph
-from hgrkit.indexing.report import IndexProgress, IndexReport
-from hgrkit.indexing.upgrade import drop_finished_upgrade, upgrade_library
-from hgrkit.indexing.walk import walk_videos
 from hgrkit.library.library import Library
-from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import Float32
-from hgrkit.model import HgrModel
+from hgrkit.library.scoring import LevelWeights
+from hgrkit.loaded_model import LoadedModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
-from hgrkit.parts import LoadedModel, Parts
+from hgrkit.query.captions import EmbeddedCaptions, read_captions
 from hgrkit.results import SearchResult, hit_of
-from hgrkit.scorer import Weights, reweighted, settings_of
-from hgrkit.video.feature_file import FeatureFile
-from hgrkit.video.frame_encoder import FrameEncoder
-from hgrkit.video.limits import DecodeLimits
-from hgrkit.video.sampling import Sampling
+
+if TYPE_CHECKING:
+    from hgrkit.explain.explanation import Explanation
+    from hgrkit.indexing.report import IndexProgress, IndexReport
+    from hgrkit.model import HgrModel
+    from hgrkit.parts import Parts
+    from hgrkit.video.feature_file import FeatureFile
+    from hgrkit.video.frame_encoder import FrameEncoder
+    from hgrkit.video.limits import DecodeLimits
+    from hgrkit.video.sampling import Sampling
 
 __all__ = ["Retriever"]
 
@@ -64,10 +64,9 @@ class Retriever:
     ) -> None:
         self.library = library
         self.parser = parser
-        self._model = model.model
+        self._model = model
         self._parts = parts
         self._folder = folder
-        self._settings = settings_of(self._model.matcher)
 
     # making --------------------------------------------------------------------------------------------------
 
@@ -99,6 +98,8 @@ class Retriever:
             ModelNotFoundError, ParserNotFoundError, FrameEncoderNotFoundError: if a name is not installed.
             ShapeError: if the frame encoder does not fit the model.
         """
+        from hgrkit.parts import Parts
+
         loaded = load_parser(parser)
         model_ = LoadedModel.load(model, device=device)
         parts = Parts.choose(
@@ -130,7 +131,7 @@ class Retriever:
             frame_encoder: as for `create`; like the next two, checked in mode `w`.
             sampling: as for `create`.
             clip_seconds: as for `create`.
-            device: `auto`, `cpu`, `cuda` or `mps`.
+            device: `auto`, `cpu`, `cuda` or `mps`; a reader needs no torch on the first two.
 
         Raises:
             LibraryNotFoundError: if there is no library.
@@ -142,9 +143,14 @@ class Retriever:
         try:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
-            made_with.require(_with_model(made_with, model_), library=fspath(path))
+            dim = model_.query_side.embed_dim if mode == "r" else model_.model.embed_dim
+            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint, embed_dim=dim)
+            made_with.require(used, library=fspath(path))
             parts = None
             if mode == "w":
+                from hgrkit.indexing.upgrade import drop_finished_upgrade
+                from hgrkit.parts import Parts
+
                 parts = Parts.choose(
                     model_,
                     frame_encoder=frame_encoder or made_with.frame_encoder,
@@ -203,6 +209,9 @@ class Retriever:
             LibraryLockedError: if another process is writing.
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
+        from hgrkit.indexing.upgrade import upgrade_library
+        from hgrkit.parts import Parts
+
         with Library.open(Path(path), mode="w") as library:
             parts = Parts.to_replace(
                 library.manifest,
@@ -255,6 +264,8 @@ class Retriever:
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
+        from hgrkit.indexing.walk import walk_videos
+
         roots = [fspath(path) for path in paths]
         cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
         with _features(features) as feature_file:
@@ -294,9 +305,10 @@ class Retriever:
             raise ConfigError(f"k must be at least 1, got {k!r}; it is a number of videos.")
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
-        embedded = embed_graphs(self._model, [graph])[0]
+        side = self._model.query_side
+        (embedded,), _ = side.encoder.embed([graph])
         among = None if videos is None else [fspath(path) for path in videos]
-        matches = self.library.search(embedded.embeddings, k, settings=self._settings, videos=among)
+        matches = self.library.search(embedded.embeddings, k, settings=side.settings, videos=among)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
             query=query if isinstance(query, str) else graph.text,
@@ -315,19 +327,21 @@ class Retriever:
         Raises:
             ConfigError: if `num_frames` is less than 1.
         """
+        from hgrkit.explain.explanation import explain_result
+
         return explain_result(result, num_frames=num_frames)
 
     def read(self, queries: Sequence[str]) -> EmbeddedCaptions:
         """Parse and embed many sentences; those that cannot be read are named in `failures`."""
-        return embed_captions(self._model, self.parser, queries)
+        return read_captions(self._model.query_side.encoder, self.parser, queries)
 
     @property
     def model(self) -> HgrModel:
-        """The model, in evaluation mode."""
-        return self._model
+        """The model in torch, in evaluation mode; loaded when it is first asked for."""
+        return self._model.model
 
     def scores(
-        self, queries: Sequence[str] | EmbeddedCaptions, *, level_weights: tuple[float, ...] | None = None
+        self, queries: Sequence[str] | EmbeddedCaptions, *, level_weights: LevelWeights | None = None
     ) -> Float32:
         """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`.
 
@@ -341,13 +355,14 @@ class Retriever:
             ConfigError: if the weights are not three numbers from 0.
         """
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
-        settings = self._settings
-        if level_weights is not None:
-            settings = attrs.evolve(settings, level_weights=level_weights)
+        settings = self._model.query_side.settings.reweighted(level_weights)
         return captions.spread(self.library.scores(captions.queries, settings=settings))
 
     def pair_scores(
-        self, videos: Sequence[str], sentences: Sequence[str], level_weights: Sequence[Weights | None] = (None,)
+        self,
+        videos: Sequence[str],
+        sentences: Sequence[str],
+        level_weights: Sequence[LevelWeights | None] = (None,),
     ) -> Float32:
         """Each sentence's exact score with its own video alone, float32 [S, C]; -1 for one that cannot be read.
 
@@ -355,7 +370,7 @@ class Retriever:
         action and entity; `None` weighs them as the model does.
         """
         captions = self.read(sentences)
-        settings = [reweighted(self._settings, weights) for weights in level_weights]
+        settings = [self._model.query_side.settings.reweighted(weights) for weights in level_weights]
         asked = [videos[position] for position in captions.positions]
         return captions.spread(self.library.pair_scores(asked, captions.queries, settings))
 
@@ -378,11 +393,8 @@ class Retriever:
 
 
 def _features(path: StrPath | None) -> AbstractContextManager[FeatureFile | None]:
-    return FeatureFile(path) if path is not None else nullcontext()
+    if path is None:
+        return nullcontext()
+    from hgrkit.video.feature_file import FeatureFile
 
-
-def _with_model(made_with: Manifest, model: LoadedModel) -> Manifest:
-    """What the library would have been made with, had it been this model."""
-    return attrs.evolve(
-        made_with, model=model.name, model_fingerprint=model.fingerprint, embed_dim=model.model.embed_dim
-    )
+    return FeatureFile(path)

@@ -9,18 +9,16 @@ import attrs
 import numpy as np
 import torch
 
-from hgrkit.embedders import EmbeddedCaptions
 from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import PackedClips, SearchSettings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.packed import PackedLevel
 from hgrkit.model import HgrModel
+from hgrkit.query.captions import EmbeddedCaptions
 from hgrkit.video.features import VideoFeatures
 
-__all__ = ["EmbeddedVideos", "Weights", "embed_videos", "reweighted", "settings_of"]
-
-Weights = tuple[float, float, float]
+__all__ = ["EmbeddedVideos", "embed_videos", "settings_of"]
 
 _VIDEOS_AT_ONCE = 64
 
@@ -28,11 +26,6 @@ _VIDEOS_AT_ONCE = 64
 def settings_of(matcher: Matcher) -> SearchSettings:
     """A matcher's settings as the library takes them."""
     return SearchSettings(sharpness=matcher.sharpness, fusion=matcher.fusion, level_weights=matcher.level_weights)
-
-
-def reweighted(settings: SearchSettings, level_weights: Weights | None) -> SearchSettings:
-    """The settings with other weights of event, action and entity; `None` leaves them as they are."""
-    return settings if level_weights is None else attrs.evolve(settings, level_weights=level_weights)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -25,7 +25,7 @@ def model_of(**text):
         text=TextEncoder(vocabulary=VOCABULARY, embed_dim=6, word_dim=4, **text),
         video=VideoEncoder(feature_dim=5, embed_dim=6, dropout=0.2, max_frames=9),
         matcher=Matcher(sharpness=7.0, fusion="sim", level_weights=(1, 2, 3)),
-        origin=ModelOrigin(name="small", frame_encoder="lite0", sampling={"frames": 9}, clip_seconds=10.0),
+        origin=ModelOrigin(name="small", frame_encoder="lite2", sampling={"frames": 9}, clip_seconds=10.0),
     ).eval()
 
 

@@ -40,9 +40,9 @@ def section(page, heading):
 @pytest.fixture(scope="module")
 def commands():
     """Every command of the command line with its options' spellings."""
-    from hgrkit.cli import app
+    from hgrkit.cli import command_line
 
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(command_line())
     return {
         name: {
             spelling

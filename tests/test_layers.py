@@ -15,14 +15,15 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"embeddings"}),
     frozenset({"parsing", "text", "video", "matching"}),
     frozenset({"library", "model", "model_registry"}),
-    frozenset({"builder"}),
+    frozenset({"builder", "query"}),
     frozenset({"checkpoint"}),
     frozenset({"embedders", "datasets"}),
     frozenset({"scorer", "long_video"}),
     frozenset({"indexing", "evaluation", "foils"}),
     frozenset({"training"}),  # measures on dev as it goes
-    frozenset({"release", "results", "parts"}),
-    frozenset({"explain"}),
+    frozenset({"release", "results", "loaded_model"}),
+    frozenset({"parts"}),
+    frozenset({"explain", "clips"}),
     frozenset({"retriever", "testing"}),
     frozenset({"hgrkit"}),  # the package's own __init__: the public names
     frozenset({"demo"}),
@@ -34,9 +35,11 @@ LAYERS: tuple[frozenset[str], ...] = (
 UNSEEN: dict[str, frozenset[str]] = {
     "matching": frozenset({"graph", "registry"}),  # tensors only
     "library": frozenset({"graph", "registry", "embeddings", "parsing", "text", "video"}),  # vectors, ids, times
+    "query": frozenset({"embeddings", "matching", "model", "video"}),  # all that a search needs, without torch
     "evaluation": frozenset({"library"}),  # takes scores, wherever they come from
     "results": frozenset({"embeddings", "text", "model", "indexing", "training", "evaluation"}),
     "explain": frozenset({"embeddings", "library", "model", "text", "matching", "indexing", "evaluation"}),
+    "clips": frozenset({"embeddings", "library", "model", "text", "matching", "evaluation", "training"}),
     "retriever": frozenset({"training", "evaluation", "release", "datasets"}),
     "testing": frozenset({"training", "evaluation", "release"}),
 }

@@ -34,6 +34,7 @@ from hgrkit.model import HgrModel
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever
+from hgrkit.scorer import settings_of
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
 from hgrkit.video.video_encoder import VideoEncoder
@@ -537,9 +538,18 @@ def test_a_score_of_a_pair_is_the_score_of_that_sentence_and_video(retriever):
     expected = retriever.scores(QUERIES)[::-1].reshape(-1)
     np.testing.assert_allclose(fused, expected, atol=2e-6, rtol=0)
     np.testing.assert_array_equal(again, fused)
-    event_alone = attrs.evolve(retriever._settings, level_weights=(1, 0, 0))
+    event_alone = settings_of(retriever.model.matcher).reweighted((1, 0, 0))
     expected = retriever.library.scores(retriever.read(QUERIES).queries, event_alone)[::-1].reshape(-1)
     np.testing.assert_allclose(event, expected, atol=2e-6, rtol=0)
+
+
+def test_with_and_without_torch_the_answers_are_the_same(made, retriever):
+    with Retriever.open(made[0], device="cpu:0") as with_torch:
+        np.testing.assert_allclose(with_torch.scores(QUERIES), retriever.scores(QUERIES), atol=2e-6, rtol=0)
+        for query in QUERIES:
+            ours, theirs = retriever.search(query).hits, with_torch.search(query).hits
+            assert [(hit.video, hit.start_s) for hit in ours] == [(hit.video, hit.start_s) for hit in theirs]
+            assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], abs=2e-6)
 
 
 def test_a_search_among_some_videos_leaves_the_others_out(retriever):
@@ -563,7 +573,7 @@ def test_a_pair_with_a_video_that_is_not_indexed_is_an_error(retriever):
 
 def test_scores_of_many_queries_are_those_of_each(retriever, monkeypatch):
     expected = retriever.scores(QUERIES)
-    monkeypatch.setattr("hgrkit.embedders._CAPTIONS_AT_ONCE", 2)
+    monkeypatch.setattr("hgrkit.query.captions._CAPTIONS_AT_ONCE", 2)
     np.testing.assert_allclose(retriever.scores(QUERIES), expected, atol=2e-6, rtol=0)
     assert retriever.scores([]).shape == (len(SECONDS), 0)
 

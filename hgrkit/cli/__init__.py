@@ -1,5 +1,5 @@
 """The command line: `hgrkit index`, `hgrkit search` and their kin."""
 
-from hgrkit.cli.app import app, main
+from hgrkit.cli.app import command_line, main
 
-__all__ = ["app", "main"]
+__all__ = ["command_line", "main"]

@@ -1,66 +1,45 @@
-"""Gathers the commands and turns every error of ours into one line on stderr and exit status 2."""
+"""Gathers the commands and turns every error of ours into one line on stderr and exit status 2.
+
+A command's module is imported when the command is asked for, so that a quick one does not wait for the others.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import hgrkit
-from hgrkit.cli import (
-    benchmarks,
-    compact,
-    compare,
-    demo,
-    evaluate,
-    evaluate_parser,
-    export,
-    foils,
-    index,
-    info,
-    parse,
-    parsers,
-    release,
-    remove,
-    repair,
-    search,
-    train,
-    verify,
-)
 from hgrkit.errors import HgrkitError
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "command_line", "main"]
 
 _INTERRUPTED = 130
 
-app = typer.Typer(
-    name="hgrkit",
-    help="Search video with sentences.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-index.register(app)
-search.register(app)
-parse.register(app)
-parsers.register(app)
-evaluate.register(app)
-compare.register(app)
-benchmarks.register(app)
-foils.register(app)
-evaluate_parser.register(app)
-info.register(app)
-verify.register(app)
-repair.register(app)
-compact.register(app)
-export.register(app)
-remove.register(app)
-release.register(app)
-train.register(app)
-demo.register(app)
+COMMANDS = {
+    "index": "index",
+    "search": "search",
+    "parse": "parse",
+    "parsers": "parsers",
+    "evaluate": "evaluate",
+    "compare": "compare",
+    "benchmarks": "benchmarks",
+    "foils": "foils",
+    "evaluate-parser": "evaluate_parser",
+    "info": "info",
+    "verify": "verify",
+    "repair": "repair",
+    "compact": "compact",
+    "export": "export",
+    "remove": "remove",
+    "import-release": "release",
+    "train": "train",
+    "demo": "demo",
+}
+"""The commands in the order of the help text, each with the module of `hgrkit.cli` whose `register` adds it."""
 
 
 def _show_version(value: bool) -> None:
@@ -69,8 +48,7 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
@@ -80,10 +58,28 @@ def options(
     del debug, version  # `main` looks for --debug itself, so that it holds wherever it stands
 
 
+def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """The command line with some of the commands; with all of them unless told otherwise."""
+    app = typer.Typer(
+        name="hgrkit",
+        help="Search video with sentences.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in names:
+        import_module(f"hgrkit.cli.{COMMANDS[name]}").register(app)
+    return app
+
+
 def main() -> None:
     """Run the command line; the entry point of the `hgrkit` script."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    app = command_line([asked]) if asked in COMMANDS else command_line()
     try:
         app(args=[argument for argument in arguments if argument != "--debug"])
     except HgrkitError as error:

@@ -99,8 +99,8 @@ class BenchmarkRun:
 
     def _on_features(self, benchmark: Benchmark) -> BenchmarkEvaluation:
         from hgrkit.evaluation.evaluate import evaluate
+        from hgrkit.loaded_model import LoadedModel
         from hgrkit.matching.matcher import Matcher
-        from hgrkit.parts import LoadedModel
 
         model = LoadedModel.load(self.model or "default", device=self.device).model
         if self.event_only:

@@ -84,7 +84,7 @@ class MomentRun:
     def _model_and_frames(self, benchmark: Benchmark) -> Iterator[tuple[HgrModel, Mapping[str, TimedFeatures]]]:
         """The model, and frame features from a file, a library, or the videos themselves."""
         from hgrkit.evaluation.long_video_search import FeatureFrames
-        from hgrkit.parts import LoadedModel
+        from hgrkit.loaded_model import LoadedModel
         from hgrkit.video.feature_file import FeatureFile
 
         run = self.run

@@ -138,8 +138,8 @@ class ReportRun:
             ConfigError: if the page cannot be written.
         """
         from hgrkit.evaluation.feature_answers import FeatureAnswers
+        from hgrkit.loaded_model import LoadedModel
         from hgrkit.parsing.registry import load_parser
-        from hgrkit.parts import LoadedModel
         from hgrkit.video.feature_file import FeatureFile
 
         about = [f"model {run.model or 'default'}", *_counts(rows), f"parser {run.parser}"]

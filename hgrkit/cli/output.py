@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 from hgrkit.results import clock
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["clock", "echo_json", "printable", "stderr", "stdout"]
 
 
 def stdout() -> Console:
     """A console for results; plain text when it is piped."""
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=True)
 
 
 def stderr() -> Console:
     """A console for progress, which never mixes with results."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False)
 
 

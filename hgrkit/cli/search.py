@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from hgrkit.cli.output import clock, echo_json, printable, stdout
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
+    from hgrkit.clips import MomentClip
     from hgrkit.explain.explanation import Explanation
     from hgrkit.results import Hit, SearchResult
 
@@ -34,23 +37,40 @@ def search(
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="Show film strips, in a terminal of many colours.")
     ] = False,
+    clips_out: Annotated[
+        Path | None, typer.Option(help="Also cut the moment of every hit into a file in this folder.")
+    ] = None,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Cut clips to a frame, by encoding them anew; else copy from a key frame."),
+    ] = False,
+    play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Search a library: the best videos, the moment in each, and when each phrase was seen."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one question are too small to share
     from hgrkit.retriever import Retriever
 
     _check_names(html, png)
+    _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
         result = retriever.search(text, k=k)
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
+    clips = _cut(result, clips_out, exact=exact) if clips_out is not None or play else None
     if json:
-        echo_json(result.to_dict())
+        cut = {} if clips is None else {"clips": [clip.to_dict() for clip in clips]}
+        echo_json({**result.to_dict(), **cut})
     elif result.hits:
         _show(result, explanation if thumbnails else None)
+        _show_clips(clips or ())
     else:
         typer.echo("the library holds no video yet")
+    if play and clips:
+        from hgrkit.cli.clips import play_first
+
+        play_first(clips)
 
 
 def _check_names(html: Path | None, png: Path | None) -> None:
@@ -63,6 +83,27 @@ def _check_names(html: Path | None, png: Path | None) -> None:
         if png.suffix.lower() != ".png":
             raise ConfigError(f"--png writes a file that ends in .png, got {png.name!r}.")
         require_pillow()
+
+
+def _check_cutting(folder: Path | None, *, exact: bool, play: bool) -> None:
+    """The same for clips."""
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
+    if exact and folder is None and not play:
+        raise ConfigError("--exact says how clips are cut; ask for them with --clips-out DIR or --open.")
+
+
+def _cut(result: SearchResult, folder: Path | None, *, exact: bool) -> tuple[MomentClip, ...]:
+    from hgrkit.cli.clips import cut_moments
+
+    return cut_moments(result, folder, exact=exact)
+
+
+def _show_clips(clips: tuple[MomentClip, ...]) -> None:
+    if any(clip.path for clip in clips):
+        from hgrkit.cli.clips import clips_text
+
+        stdout().print(clips_text(clips))
 
 
 def _save(explanation: Explanation, *paths: Path | None) -> None:
@@ -85,10 +126,14 @@ def _show(result: SearchResult, explanation: Explanation | None) -> None:
 
 def result_text(result: SearchResult, *, names_only: bool = False) -> Text:
     """Hits as text: rank, score, video and moment, and below them what became of every phrase."""
+    from rich.text import Text
+
     return Text("\n").join(_hit(hit, PurePath(hit.video).name if names_only else hit.video) for hit in result.hits)
 
 
 def _hit(hit: Hit, video: str) -> Text:
+    from rich.text import Text
+
     phrases = [
         Text.assemble(
             (printable(phrase.text), "italic"),

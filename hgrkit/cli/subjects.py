@@ -16,10 +16,10 @@ from hgrkit.cli.evaluate_benchmark import EVENT_ONLY, BenchmarkRun
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hgrkit.embedders import EmbeddedCaptions
     from hgrkit.evaluation.benchmark_evaluation import BenchmarkEvaluation, BenchmarkProtocol
     from hgrkit.evaluation.captions import CaptionEvaluation, Captions
     from hgrkit.model import HgrModel
+    from hgrkit.query.captions import EmbeddedCaptions
     from hgrkit.retriever import Retriever
 
 __all__ = ["BenchmarkSubject", "LibrarySubject"]
@@ -99,7 +99,7 @@ class BenchmarkSubject:
 
     def model(self) -> HgrModel:
         """The model that was measured."""
-        from hgrkit.parts import LoadedModel
+        from hgrkit.loaded_model import LoadedModel
 
         if self.run.library is None:
             return LoadedModel.load(self.run.model or "default", device=self.run.device).model

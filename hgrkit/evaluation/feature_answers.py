@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.embedders import EmbeddedQuery, embed_graphs
+from hgrkit.embedders import embed_graphs
 from hgrkit.evaluation.failure import Answer, Failure, PhraseScores
 from hgrkit.evaluation.query_rank import QueryRank
 from hgrkit.evaluation.video_names import match_names
@@ -16,6 +16,7 @@ from hgrkit.graph import RoleGraph
 from hgrkit.long_video import LongVideo, WindowSettings
 from hgrkit.matching.windows import Windows
 from hgrkit.model import HgrModel
+from hgrkit.query.encoder import EmbeddedQuery
 from hgrkit.scorer import settings_of
 
 __all__ = ["FeatureAnswers"]

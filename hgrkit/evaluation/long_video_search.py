@@ -9,9 +9,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.embedders import EmbeddedCaptions
 from hgrkit.long_video import LongVideo
 from hgrkit.matching.windows import Windows
+from hgrkit.query.captions import EmbeddedCaptions
 
 __all__ = [
     "BestWindow",

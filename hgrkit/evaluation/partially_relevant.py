@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.datasets.benchmark import Benchmark, BenchmarkCaption
-from hgrkit.embedders import EmbeddedCaptions, embed_captions
+from hgrkit.embedders import embed_captions
 from hgrkit.errors import BenchmarkError, ShapeError
 from hgrkit.evaluation.benchmark_evaluation import require_complete
 from hgrkit.evaluation.bootstrap import RESAMPLES
@@ -31,6 +31,7 @@ from hgrkit.long_video import LongVideo, WindowSettings
 from hgrkit.model import HgrModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
+from hgrkit.query.captions import EmbeddedCaptions
 from hgrkit.scorer import settings_of
 
 __all__ = ["evaluate_moments"]

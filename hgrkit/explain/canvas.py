@@ -32,7 +32,6 @@ class Palette:
     soft: str
     line: str
     mark: str
-    film: str
     fills: dict[str, str]
     lines: dict[str, str]
     pale: dict[str, str]
@@ -45,9 +44,8 @@ LIGHT = Palette(
     soft="#52606d",
     line="#d9dfe5",
     mark="#0f766e",
-    film="#10161c",
     fills={"event": "#f3f5f7", "action": "#ffe9d2", "entity": "#e0edff"},
-    lines={"event": "#5b6975", "action": "#c8690e", "entity": "#2f6fb5"},
+    lines={"event": "#5b6975", "action": "#bd620a", "entity": "#2f6fb5"},
     pale={"action": "#eccbab", "entity": "#b9cee6"},
 )
 DARK = Palette(
@@ -57,7 +55,6 @@ DARK = Palette(
     soft="#a6b3bf",
     line="#2e3842",
     mark="#2dd4bf",
-    film="#05080b",
     fills={"event": "#27313b", "action": "#53330f", "entity": "#173355"},
     lines={"event": "#9fadba", "action": "#f0a04b", "entity": "#7fb2ef"},
     pale={"action": "#5c4427", "entity": "#364e69"},

@@ -10,6 +10,7 @@ from hgrkit.explain.hit_article import hit_article, number, phrase_button, role_
 from hgrkit.explain.page_script import SCRIPT, script_source
 from hgrkit.explain.page_style import STYLE
 from hgrkit.graph import RoleGraph, draw_graph
+from hgrkit.graph.layout import lay_out
 from hgrkit.graph.xml_text import xml_text
 
 __all__ = ["explanation_frame", "explanation_page"]
@@ -70,9 +71,11 @@ def _question(graph: RoleGraph) -> str:
         f"{role_words(graph.role(node))}</li>"
         for node in graph.nodes
     )
+    wide = f"--wide:{lay_out(graph).width:.0f}px"  # the drawing shrinks a little before it scrolls
     return (
         '<section aria-label="How the question was read"><div class="graph" tabindex="0" role="region" '
-        f'aria-label="The question as a graph">{draw_graph(graph)}</div><ul class="chips">{chips}</ul></section>'
+        f'style="{wide}" aria-label="The question as a graph">{draw_graph(graph)}</div>'
+        f'<ul class="chips">{chips}</ul></section>'
     )
 
 

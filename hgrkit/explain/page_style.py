@@ -6,9 +6,9 @@ __all__ = ["STYLE"]
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c2733;--soft:#52606d;--line:#d9dfe5;--page:#fff;--panel:#f6f8fa;
---action:#c8690e;--action-soft:#ffe9d2;--entity:#2f6fb5;--entity-soft:#e0edff;--event:#5b6975;--mark:#0f766e;
+--action:#bd620a;--action-soft:#ffe9d2;--entity:#2f6fb5;--entity-soft:#e0edff;--event:#5b6975;--mark:#0f766e;
 --film:#10161c;--focus:#7c3aed}
-@media (prefers-color-scheme:dark){:root{--ink:#e8edf2;--soft:#a6b3bf;--line:#2e3842;--page:#12181e;
+@media screen and (prefers-color-scheme:dark){:root{--ink:#e8edf2;--soft:#a6b3bf;--line:#2e3842;--page:#12181e;
 --panel:#1a222a;--action:#f0a04b;--action-soft:#53330f;--entity:#7fb2ef;--entity-soft:#173355;--event:#9fadba;
 --mark:#2dd4bf;--film:#05080b;--focus:#c4b5fd}}
 *{box-sizing:border-box}
@@ -25,10 +25,10 @@ ul,ol{list-style:none;margin:0;padding:0}
 .about{margin:0}
 :focus-visible{outline:3px solid var(--focus);outline-offset:2px;border-radius:4px}
 .graph{overflow-x:auto;margin:1.3rem 0 .9rem;padding:.4rem 0}
-.graph svg{display:block;margin:0 auto;max-width:none!important}
+.graph svg{display:block;margin:0 auto;max-width:none!important;width:clamp(.72*var(--wide),100%,var(--wide))}
 .graph g[data-node]{cursor:default}
 .graph .lit rect{stroke-width:3.4}
-.graph.lighting g[data-node]:not(.lit){opacity:.42}
+.graph.lighting g[data-node]:not(.lit) rect{opacity:.35}
 .chips{display:flex;flex-wrap:wrap;gap:.45rem .5rem;justify-content:center}
 button{font:inherit;color:inherit;cursor:pointer;text-align:left;overflow-wrap:anywhere}
 .phrase{border:1.5px solid var(--entity);background:var(--entity-soft);border-radius:3px;padding:.1rem .5rem;
@@ -51,9 +51,9 @@ article>header h2{flex:1 1 12rem}
 .row.top{align-items:end}
 .time{display:grid;align-items:end;max-width:var(--widest)}
 .film{min-width:0;padding:0 1px}
-.film img,.film .blank{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:var(--film);
-border-radius:3px}
-.film .blank{background:repeating-linear-gradient(135deg,var(--line) 0 2px,transparent 2px 9px)}
+.film img,.film .blank{display:block;width:100%;border-radius:3px}
+.film img{height:auto;max-height:11rem;object-fit:contain;background:var(--film)}
+.film .blank{aspect-ratio:4/3;background:repeating-linear-gradient(135deg,var(--line) 0 2px,transparent 2px 9px)}
 .film time{display:block;font-size:.7rem;line-height:1.5;color:var(--soft);text-align:center;white-space:nowrap;
 font-variant-numeric:tabular-nums;overflow:hidden}
 .film.inside time{color:var(--ink);font-weight:650}
@@ -71,17 +71,18 @@ data{font-variant-numeric:tabular-nums}
 .bar i{display:block;height:100%;width:var(--to);background:var(--event)}
 .bar.action i{background:var(--action)}.bar.entity i{background:var(--entity)}
 .about-phrase .bar{grid-column:1/-1;height:.28rem}
-.heat{position:relative;height:2.1rem;align-items:end;background:var(--page);border:1px solid var(--line);
-border-radius:3px;overflow:hidden}
-.heat i{height:var(--to);background:var(--entity);opacity:.34;margin:0 .5px;min-width:1px}
-.action .heat i{background:var(--action)}
-.heat i.more{opacity:1}
-.heat i.best{background:var(--ink)}
+.heat{--tone:var(--entity);position:relative;height:2.1rem;align-items:end;background:var(--page);
+border:1px solid var(--line);border-radius:3px;overflow:hidden}
+.action .heat{--tone:var(--action)}
+.heat i{height:var(--to);min-height:2px;margin:0 .5px;min-width:1px;border-top:2px solid var(--tone);
+background:color-mix(in srgb,var(--tone) 34%,transparent)}
+.heat i.more{background:var(--tone)}
+.heat i.best{background:var(--ink);border-color:var(--ink)}
 .heat::after{content:"";position:absolute;left:0;right:0;bottom:var(--even);border-top:1px dashed var(--soft)}
-.lighting .row.of-phrase:not(.lit){opacity:.38}
+.lighting .row.of-phrase:not(.lit) :is(.heat i,.bar){opacity:.3}
 .row.lit .heat{border-color:var(--focus);box-shadow:0 0 0 1px var(--focus)}
-.one-frame .heat i:not(.lit){opacity:.14}
-.one-frame .heat i.lit{opacity:1}
+.one-frame .of-phrase .heat i:not(.lit){opacity:.16}
+.one-frame .of-phrase .heat i.lit{opacity:1}
 .against{margin:.8rem 0 0}
 .note{margin:.5rem 0 0}
 .hint{font-size:.88rem;margin:1.2rem 0 0}
@@ -89,11 +90,12 @@ border-radius:3px;overflow:hidden}
 .swatch{display:inline-block;width:1.1em;height:.75em;border:1px solid var(--line);background:var(--ink);
 vertical-align:-.05em}
 footer{margin-top:2rem;padding-top:.8rem;border-top:1px solid var(--line);font-size:.86rem}
-@media (prefers-reduced-motion:no-preference){.film img,.row,.graph g,.heat i{transition:opacity .14s}}
+@media (prefers-reduced-motion:no-preference){.film img,.graph rect,.heat i,.bar{transition:opacity .14s}}
 @media (max-width:60rem){.rows{min-width:0;width:max(100%,46rem)}
 .row{grid-template-columns:minmax(0,1fr);gap:.25rem}
 .row>:first-child{position:sticky;left:0;width:min(100%,calc(100vw - 4rem),34rem)}
 .row.of-phrase{margin-top:.3rem}.row.top{gap:.7rem}}
-@media print{article{break-inside:avoid}*{print-color-adjust:exact}}
+@media print{article{break-inside:avoid}*{print-color-adjust:exact}.graph,.scroll{overflow:visible}
+.rows{min-width:0;width:auto}.graph svg{max-width:100%!important}.with-script.with-script{display:none}}
 @media (forced-colors:active){.bar i,.heat i,.swatch{forced-color-adjust:none}}
 """.replace("\n", "")

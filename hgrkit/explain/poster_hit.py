@@ -82,7 +82,7 @@ def _draw_film(canvas: Canvas, explained: HitExplanation, columns: list[float], 
     start, stop = explained.moment
     for frame in explained.strip:
         left, right = columns[frame.start] + 1, columns[frame.stop] - 1
-        canvas.box(left, top, right - left, _FILM, colours.film if frame.jpeg else colours.line)
+        canvas.box(left, top, right - left, _FILM, colours.page if frame.jpeg else colours.line)
         if frame.jpeg is not None:
             canvas.photograph(left, top, right - left, _FILM, frame.jpeg)
         inside = start < frame.stop and frame.start < stop
@@ -129,10 +129,12 @@ def _draw_heat(canvas: Canvas, phrase: Phrase, scale: HeatScale, columns: list[f
     best = max(phrase.weights)
     for place, weight in enumerate(phrase.weights):
         more = weight >= _CLEARLY_MORE * scale.even
-        colour = colours.lines[phrase.level] if more else colours.pale[phrase.level]
+        line = colours.ink if weight == best else colours.lines[phrase.level]
+        fill = line if more or weight == best else colours.pale[phrase.level]
         tall = height * scale.part(weight)
         left, right = columns[place] + 0.5, columns[place + 1] - 0.5
-        canvas.box(left, top + height - tall, right - left, tall, colours.ink if weight == best else colour)
+        canvas.box(left, top + height - tall, right - left, tall, fill)
+        canvas.box(left, top + height - tall, right - left, min(tall, 1.5), line)
     even = top + height * (1 - scale.part(scale.even))
     canvas.dashes(columns[0], even, columns[-1] - columns[0], colours.soft)
 

@@ -12,12 +12,12 @@ _STYLE = """
 .hgr text{font:14px/1.3 system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1c2733;text-anchor:middle}
 .hgr .role{font-size:11.5px;fill:#44525f}
 .hgr rect{fill:#f3f5f7;stroke:#8896a3;stroke-width:1.2}
-.hgr .action rect{fill:#ffe9d2;stroke:#c8690e}
+.hgr .action rect{fill:#ffe9d2;stroke:#bd620a}
 .hgr .action text{font-weight:600}
 .hgr .entity rect{fill:#e0edff;stroke:#2f6fb5}
 .hgr path{fill:none;stroke:#8896a3;stroke-width:1.4}
 .hgr .loose{stroke-dasharray:4 4}
-@media (prefers-color-scheme:dark){
+@media screen and (prefers-color-scheme:dark){
 .hgr text{fill:#e8edf2}.hgr .role{fill:#b4c0cb}
 .hgr rect{fill:#27313b;stroke:#8896a3}
 .hgr .action rect{fill:#53330f;stroke:#f0a04b}

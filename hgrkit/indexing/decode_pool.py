@@ -17,7 +17,7 @@ from hgrkit.video.limits import DecodeLimits
 
 __all__ = ["DecodePool"]
 
-_WAITING_PARTS = 16  # of at most 16 pictures: some 40 MB at 224 x 224
+_WAITING_PARTS = 16  # of at most 16 pictures: some 50 MB at 260 x 260
 _POLL_S = 0.2
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 

@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from hgrkit.errors import DecodeLimitError, DecodeWorkerError
 from hgrkit.indexing.worker_process import WorkerProcess
+from hgrkit.video.clip_output import SUFFIXES, CutClip
 from hgrkit.video.decode_protocol import (
+    CHUNK_BYTES,
     CHUNK_FRAMES,
     BrokenOffError,
     Header,
@@ -89,13 +91,50 @@ class DecodeProcess:
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
+        return self._ask(lambda worker: self._converse(worker, path, frame_size, sampling, take))
+
+    def cut(
+        self, path: str, start_s: float, end_s: float, *, exact: bool, take: Callable[[int, bytes | None], None]
+    ) -> CutClip | Decoded:
+        """Cut one moment out of one video.
+
+        Args:
+            path: the file.
+            start_s: seconds from the video's first picture.
+            end_s: the same, after it.
+            exact: encode the moment anew, to a frame.
+            take: called with the position in the clip's file where bytes belong, and at most a million bytes; with
+                none where all that came so far are to be forgotten.
+
+        Returns:
+            what the clip turned out to be; or how reading the video failed.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        clips: list[CutClip] = []
+
+        def talk(worker: WorkerProcess) -> Decoded:
+            request = {"kind": "cut", "start_s": start_s, "end_s": end_s, "exact": exact}
+            write_message(worker.requests, {**request, "path": _joined(path)})
+            header = self._hear_clip(worker, take)
+            if header["kind"] == "failed":
+                return self._ended({**header, "decoded_frames": 0}, None)
+            clips.append(_read_clip(header))
+            return Decoded()
+
+        decoded = self._ask(talk)
+        return clips[0] if clips else decoded
+
+    def _ask(self, talk: Callable[[WorkerProcess], Decoded]) -> Decoded:
+        """Have a worker do something, and tell how it failed if it did."""
         tries = 0
         while True:
             tries += 1
             worker = self._running_worker()
             self._clock = _Clock(self._limits)
             try:
-                return self._converse(worker, path, frame_size, sampling, take)
+                return talk(worker)
             except DecodeLimitError as error:
                 self._discard()
                 return Decoded(reason=str(error), lasting=True)
@@ -183,9 +222,7 @@ class DecodeProcess:
         sampling: Sampling | None,
         take: Callable[[Times, Pictures], None],
     ) -> Decoded:
-        # Joined, not normalised: the worker's current folder is the one that this process had when it began.
-        request = {"kind": "video", "path": os.path.join(os.getcwd(), path), "frame_size": frame_size}  # noqa: PTH118, PTH109
-        write_message(worker.requests, request)
+        write_message(worker.requests, {"kind": "video", "path": _joined(path), "frame_size": frame_size})
         duration_s: float | None = None
         refused: DecodeLimitError | None = None
         while True:
@@ -207,6 +244,21 @@ class DecodeProcess:
             return Decoded(reason=str(refused), lasting=True)
         return self._ended(header, duration_s)
 
+    def _hear_clip(self, worker: WorkerProcess, take: Callable[[int, bytes | None], None]) -> Header:
+        """Hand on the clip's bytes; returns the last message."""
+        while True:
+            with self._waiting():
+                header = read_header(worker.answers)
+                data = _read_bytes(worker, header)
+            if data is not None:
+                take(int(finite(header, "at")), data)
+            elif header["kind"] == "restart":
+                take(0, None)
+            elif header["kind"] == "opened":
+                self._clock.duration_s = finite(header, "duration_s")
+            elif header["kind"] != "progress":
+                return header
+
     def _ended(self, header: Header, duration_s: float | None) -> Decoded:
         decoded_frames = int(finite(header, "decoded_frames"))
         if header["kind"] == "done" and duration_s is not None:
@@ -217,6 +269,31 @@ class DecodeProcess:
             self._discard()
         reason = str(header.get("reason"))
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
+
+
+def _joined(path: str) -> str:
+    """Joined, not normalised: the worker's current folder is the one that this process had when it began."""
+    return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
+
+
+def _read_bytes(worker: WorkerProcess, header: Header) -> bytes | None:
+    if header["kind"] != "bytes":
+        return None
+    count = int(finite(header, "count"))
+    if not 0 < count <= CHUNK_BYTES or finite(header, "at") < 0:
+        raise ProtocolError(f"{count} bytes at once.")
+    return read_array(worker.answers, np.uint8, (count,)).tobytes()
+
+
+def _read_clip(header: Header) -> CutClip:
+    if header["kind"] != "done" or header.get("container") not in SUFFIXES:
+        raise ProtocolError(f"{header} is no clip.")
+    return CutClip(
+        start_s=finite(header, "start_s"),
+        end_s=finite(header, "end_s"),
+        container=header["container"],
+        encoded=str(header.get("encoded")),
+    )
 
 
 def _read_frames(

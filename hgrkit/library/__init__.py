@@ -1,19 +1,26 @@
-"""The library: videos and their clips as vectors, kept durably on disk and searched by sentence embeddings."""
+"""The library: videos and their clips as vectors, kept durably on disk and searched by sentence embeddings.
+
+Names are loaded when they are first used, so that a search does not wait for what repairs and exports.
+"""
 
 from __future__ import annotations
 
-from hgrkit.library.export import ExportReport, export_library
-from hgrkit.library.findings import Damage, Note, RepairReport, VerifyReport
-from hgrkit.library.library import CompactReport, Counts, Library
-from hgrkit.library.manifest import FORMAT_VERSION, Manifest
-from hgrkit.library.moments import Moment, cut_moment
-from hgrkit.library.records import ClipEmbeddings, QueryEmbeddings, VideoRecord
-from hgrkit.library.repair import repair_library
-from hgrkit.library.scoring import SearchSettings
-from hgrkit.library.search import ClipMatch
-from hgrkit.library.sqlite_store import SqliteStore
-from hgrkit.library.store import Entry, Rename, Snapshot, Store, Usage, Version
-from hgrkit.library.verify import verify_library
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hgrkit.library.export import ExportReport, export_library
+    from hgrkit.library.findings import Damage, Note, RepairReport, VerifyReport
+    from hgrkit.library.library import CompactReport, Counts, Library
+    from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+    from hgrkit.library.moments import Moment, cut_moment
+    from hgrkit.library.records import ClipEmbeddings, QueryEmbeddings, VideoRecord
+    from hgrkit.library.repair import repair_library
+    from hgrkit.library.scoring import SearchSettings
+    from hgrkit.library.search import ClipMatch
+    from hgrkit.library.sqlite_store import SqliteStore
+    from hgrkit.library.store import Entry, Rename, Snapshot, Store, Usage, Version
+    from hgrkit.library.verify import verify_library
 
 __all__ = [
     "FORMAT_VERSION",
@@ -44,3 +51,45 @@ __all__ = [
     "repair_library",
     "verify_library",
 ]
+
+_HOMES = {
+    "FORMAT_VERSION": "manifest",
+    "ClipEmbeddings": "records",
+    "ClipMatch": "search",
+    "CompactReport": "library",
+    "Counts": "library",
+    "Damage": "findings",
+    "Entry": "store",
+    "ExportReport": "export",
+    "Library": "library",
+    "Manifest": "manifest",
+    "Moment": "moments",
+    "Note": "findings",
+    "QueryEmbeddings": "records",
+    "Rename": "store",
+    "RepairReport": "findings",
+    "SearchSettings": "scoring",
+    "Snapshot": "store",
+    "SqliteStore": "sqlite_store",
+    "Store": "store",
+    "Usage": "store",
+    "VerifyReport": "findings",
+    "Version": "store",
+    "VideoRecord": "records",
+    "cut_moment": "moments",
+    "export_library": "export",
+    "repair_library": "repair",
+    "verify_library": "verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

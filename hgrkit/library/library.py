@@ -66,7 +66,7 @@ class Library:
     calls return.
 
     >>> import tempfile
-    >>> manifest = Manifest(model="mini", model_fingerprint="m1", frame_encoder="lite0",
+    >>> manifest = Manifest(model="mini", model_fingerprint="m1", frame_encoder="lite2",
     ...     frame_encoder_fingerprint="f1", sampling="uniform:20", clip_seconds=None, embed_dim=2)
     >>> clip = ClipEmbeddings(start_s=0, end_s=4, times_s=[2.0], event=[1, 0], action=[[1, 0]], entity=[[0, 1]])
     >>> record = VideoRecord(path="dog.mp4", content="sha256:0", size=1, mtime_ns=0)

@@ -15,7 +15,10 @@ from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.packed import Fusion, PackedLevel, mean_over_nodes, packed_similarities
 
-__all__ = ["PackedClips", "SearchSettings"]
+__all__ = ["LevelWeights", "PackedClips", "SearchSettings"]
+
+LevelWeights = tuple[float, ...]
+"""Of event, action and entity in a score."""
 
 _CHUNK_SIMILARITIES = 1 << 24
 """Clip-node similarities held at once: 64 MiB a level."""
@@ -42,7 +45,7 @@ class SearchSettings:
 
     sharpness: float = 4.0
     fusion: Fusion = "embed"
-    level_weights: tuple[float, ...] = attrs.field(default=(1.0, 1.0, 1.0), converter=_floats)
+    level_weights: LevelWeights = attrs.field(default=(1.0, 1.0, 1.0), converter=_floats)
     candidates: int = 500
     exhaustive: bool | None = None
 
@@ -58,6 +61,10 @@ class SearchSettings:
             )
         if self.candidates < 1:
             raise ConfigError(f"candidates must be at least 1, got {self.candidates}.")
+
+    def reweighted(self, level_weights: LevelWeights | None) -> SearchSettings:
+        """The settings with other weights of event, action and entity; `None` leaves them as they are."""
+        return self if level_weights is None else attrs.evolve(self, level_weights=level_weights)
 
     def fuse(self, levels: PerLevel[Any]) -> Any:
         """The levels' weighted mean; arrays or numbers."""

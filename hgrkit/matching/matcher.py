@@ -109,6 +109,25 @@ class Matcher(nn.Module):
         )
         return Scores(fused=self.fuse(levels), levels=levels)
 
+    def pairs(self, video: VideoEmbeddings, text: TextEmbeddings) -> PerLevel[Tensor]:
+        """Score each clip against the sentence of its own position alone.
+
+        Returns:
+            Each level's score, [V]: the diagonal of what `forward` gives, for the work of V scores instead of V^2.
+
+        Raises:
+            ShapeError: if the embedding sizes differ, as many clips as sentences are not given, or a clip has no
+                frame.
+        """
+        video, text = _checked(video, text)
+        if len(video) != len(text):
+            raise ShapeError(f"pairs need one sentence a clip, got {len(video)} clips and {len(text)} sentences.")
+        return PerLevel(
+            event=(_unit(video.event) * _unit(text.event)).sum(dim=1),
+            action=self._paired(video.action, video.frame_mask, text.action, text.action_mask),
+            entity=self._paired(video.entity, video.frame_mask, text.entity, text.entity_mask),
+        )
+
     def fuse(self, levels: PerLevel[Tensor]) -> Tensor:
         """The levels' weighted mean."""
         total = sum(self.level_weights)
@@ -144,6 +163,14 @@ class Matcher(nn.Module):
         counts: Tensor = node_mask.sum(dim=1).clamp(min=1)
         return sums / counts
 
+    def _paired(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor, node_mask: Tensor) -> Tensor:
+        """One level's scores of pairs: frames [V, F, D], nodes [V, P, D] -> [V]."""
+        nodes = _unit(nodes.masked_fill(~node_mask[:, :, None], 0))
+        units, norms, gram = self._prepared(frames, frame_mask)
+        similarities = self._fused(units @ nodes.transpose(1, 2), norms, gram, frame_mask)  # [V, P]
+        counts: Tensor = node_mask.sum(dim=1).clamp(min=1)
+        return similarities.masked_fill(~node_mask, 0).sum(dim=1) / counts
+
     def _similarities(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor) -> Tensor:
         """Frames [V, F, D] and nodes [N, D] -> [V, N], a chunk of clips and nodes at a time."""
         nodes = _unit(nodes)
@@ -153,16 +180,21 @@ class Matcher(nn.Module):
         rows = []
         for clips in _slices(num_clips, clip_step):
             mask = frame_mask[clips]
-            norms = torch.linalg.vector_norm(frames[clips], dim=-1).masked_fill(~mask, 0)  # [v, F]
-            units = _unit(frames[clips]).masked_fill(~mask[:, :, None], 0)  # [v, F, D]
-            gram = units @ units.transpose(1, 2) if self.fusion == "embed" else None  # [v, F, F]
-            parts = [self._fused(units, norms, gram, nodes[part], mask) for part in _slices(len(nodes), node_step)]
+            units, norms, gram = self._prepared(frames[clips], mask)
+            parts = [
+                self._fused(units @ nodes[part].T, norms, gram, mask) for part in _slices(len(nodes), node_step)
+            ]
             rows.append(torch.cat(parts, dim=1))
         return torch.cat(rows) if rows else frames.new_zeros(0, len(nodes))
 
-    def _fused(self, units: Tensor, norms: Tensor, gram: Tensor | None, nodes: Tensor, mask: Tensor) -> Tensor:
-        """One chunk: unit frames [v, F, D], lengths [v, F], unit nodes [n, D] -> [v, n]."""
-        cosines = units @ nodes.T  # [v, F, n]
+    def _prepared(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Unit frames [v, F, D], lengths [v, F] and, for `embed`, products [v, F, F]; padding is zero."""
+        norms = torch.linalg.vector_norm(frames, dim=-1).masked_fill(~mask, 0)
+        units = _unit(frames).masked_fill(~mask[:, :, None], 0)
+        return units, norms, units @ units.transpose(1, 2) if self.fusion == "embed" else None
+
+    def _fused(self, cosines: Tensor, norms: Tensor, gram: Tensor | None, mask: Tensor) -> Tensor:
+        """One chunk: cosines of frames and nodes [v, F, n], lengths of frames [v, F] -> similarities [v, n]."""
         weights = self._weights(cosines, mask)
         if gram is None:
             return (weights * cosines).sum(dim=1)

@@ -6,6 +6,7 @@ import functools
 import gzip
 from collections.abc import Mapping
 from importlib import resources
+from operator import methodcaller
 
 import attrs
 
@@ -43,7 +44,7 @@ class Lexicon:
         """The lexicon that hgrkit carries, read once."""
         folder = resources.files("hgrkit.parsing")
         lines = gzip.decompress(folder.joinpath("lexicon.txt.gz").read_bytes()).decode("utf-8").splitlines()
-        entries = dict([line.split("\t", 1) for line in lines])
+        entries = dict(map(methodcaller("split", "\t", 1), lines))
         closed: dict[str, list[str]] = {}
         for line in folder.joinpath("closed_classes.txt").read_text(encoding="utf-8").splitlines():
             tags, _, words = line.partition(": ")

@@ -6,6 +6,7 @@ import functools
 import gzip
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from operator import methodcaller
 
 import attrs
 
@@ -121,7 +122,7 @@ class Tagger:
         """The tagger that hgrkit carries, read once."""
         packed = resources.files("hgrkit.parsing").joinpath("tagger.txt.gz").read_bytes()
         lines = gzip.decompress(packed).decode("utf-8").splitlines()
-        return cls(Lexicon.load(), dict([line.split("\t", 1) for line in lines]))
+        return cls(Lexicon.load(), dict(map(methodcaller("split", "\t", 1), lines)))
 
     def tag(self, tokens: Sequence[str]) -> list[str]:
         """One tag for each token, lower-cased or not.

@@ -1,4 +1,7 @@
-"""Passes messages between the event, action and entity nodes of a sentence (HGR, section 3.1)."""
+"""Passes messages between the event, action and entity nodes of a sentence (HGR, section 3.1).
+
+`hgrkit.query.graph_attention` computes the same without torch; a change here is a change there.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.text.graph_start import DEFAULT_GRAPH_START, GraphStart, starts_as_identity
 
 __all__ = ["GraphAttention"]
 
 
 class _GraphLayer(nn.Module):
-    """One round of messages: `g_i <- LayerNorm(g_i + dropout(W sum_j b_ij g_j))`."""
+    """One round of messages: `g_i <- LayerNorm(g_i + dropout(W sum_j b_ij g_j))`; no LayerNorm if `identity`."""
 
-    def __init__(self, embed_dim: int, *, attention: bool, dropout: float) -> None:
+    def __init__(self, embed_dim: int, *, attention: bool, dropout: float, identity: bool) -> None:
         super().__init__()
         self.context = nn.Linear(embed_dim, embed_dim, bias=False)
-        self.norm = nn.LayerNorm(embed_dim)
+        if identity:
+            nn.init.zeros_(self.context.weight)
+        self.norm = nn.Identity() if identity else nn.LayerNorm(embed_dim)
         self.dropout = nn.Dropout(dropout)
         self.query = nn.Linear(embed_dim, embed_dim // 2) if attention else None
         self.key = nn.Linear(embed_dim, embed_dim // 2) if attention else None
@@ -47,20 +53,30 @@ class GraphAttention(nn.Module):
     `b_ij = softmax_j((W_q g_i + c_q) . (W_k g_j + c_k) / sqrt(D / 2))` over the neighbours j of i, or the
     row-normalised adjacency without attention; then `g_i <- LayerNorm(g_i + dropout(W sum_j b_ij g_j))`.
 
+    With `start="identity"` the last step is `g_i <- g_i + dropout(W sum_j b_ij g_j)`, and W is zero at first: an
+    untrained layer returns its nodes, and training departs from a model without a graph.
+
     Args:
         embed_dim: D.
         num_layers: rounds of messages; 0 returns the nodes as they are.
         attention: weigh neighbours by attention instead of evenly.
         dropout: share of message entries zeroed in training.
+        start: `random` as published, or `identity`.
 
     Raises:
         ConfigError: if a setting is out of its range.
 
-    Source: HGR (arXiv 2003.00392), section 3.1.
+    Source: HGR (arXiv 2003.00392), section 3.1; the identity: after ReZero (arXiv 2003.04887).
     """
 
     def __init__(
-        self, *, embed_dim: int, num_layers: int = 1, attention: bool = True, dropout: float = 0.0
+        self,
+        *,
+        embed_dim: int,
+        num_layers: int = 1,
+        attention: bool = True,
+        dropout: float = 0.0,
+        start: GraphStart = DEFAULT_GRAPH_START,
     ) -> None:
         super().__init__()
         if num_layers < 0 or not 0 <= dropout < 1:
@@ -69,9 +85,11 @@ class GraphAttention(nn.Module):
             )
         if attention and embed_dim < 2:
             raise ConfigError(f"graph attention needs an embed_dim of at least 2, got {embed_dim}.")
+        identity = starts_as_identity(start)
         self.embed_dim = embed_dim
         self.layers = nn.ModuleList(
-            _GraphLayer(embed_dim, attention=attention, dropout=dropout) for _ in range(num_layers)
+            _GraphLayer(embed_dim, attention=attention, dropout=dropout, identity=identity)
+            for _ in range(num_layers)
         )
 
     def forward(self, nodes: Tensor, adjacency: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ import attrs
 import torch
 from torch import Tensor
 
-from hgrkit.errors import ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_selection import (
@@ -19,6 +18,7 @@ from hgrkit.text.graph_selection import (
     Omitted,
     SelectedGraph,
     SelectedNode,
+    check_words,
     released_role_id,
     select,
 )
@@ -99,8 +99,7 @@ class GraphBatch:
             ShapeError: if there is no graph, or a graph without tokens.
             ConfigError: if the edge policy is unknown.
         """
-        if not graphs or not all(graph.words for graph in graphs):
-            raise ShapeError("a graph batch needs at least one sentence, and every sentence at least one token.")
+        check_words(graphs)
         num_tokens = max(len(graph.words) for graph in graphs)
         token_mask = _prefix_mask([len(graph.words) for graph in graphs])
         token_ids = torch.zeros(token_mask.shape, dtype=torch.int64)

@@ -7,7 +7,7 @@ from itertools import islice
 
 import attrs
 
-from hgrkit.errors import ConfigError
+from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Node, Role, RoleGraph
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "SelectedGraph",
     "SelectedNode",
     "check_num_roles",
+    "check_words",
     "released_role_id",
     "select",
 ]
@@ -168,6 +169,16 @@ def select(graph: RoleGraph, limits: GraphLimits) -> SelectedGraph:
         edges=[(edge.action, edge.entity) for edge in graph.edges],
         limits=limits,
     )
+
+
+def check_words(graphs: Sequence[SelectedGraph]) -> None:
+    """Refuse to encode nothing.
+
+    Raises:
+        ShapeError: if there is no graph, or a graph without tokens.
+    """
+    if not graphs or not all(graph.words for graph in graphs):
+        raise ShapeError("a graph batch needs at least one sentence, and every sentence at least one token.")
 
 
 def _selected(graph: RoleGraph, node: Node) -> SelectedNode:

@@ -1,4 +1,7 @@
-"""Role graphs to embeddings at three levels on top of a frozen transformer: the default model's text side."""
+"""Role graphs to embeddings at three levels on top of a frozen transformer: the default model's text side.
+
+`hgrkit.query.sentence_encoder` computes the same without torch; a change here is a change there.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,10 @@ from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_attention import GraphAttention
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select
-from hgrkit.text.sentence_reader import SentenceReader
+from hgrkit.text.graph_start import DEFAULT_GRAPH_START, GraphStart, without_default_start
+from hgrkit.text.sentence_reader import MODEL_FILE, STATE_SCALE, TOKENIZER_FILE, SentenceReader
 
 __all__ = ["SentenceTextEncoder"]
-
-MODEL_FILE = "sentence.onnx"
-TOKENIZER_FILE = "tokenizer.json"
-
-STATE_SCALE = 8.0
-"""What vectors of length one are multiplied by before the linear maps, so that Adam's steps fit."""
 
 
 class SentenceTextEncoder(nn.Module):
@@ -44,6 +42,7 @@ class SentenceTextEncoder(nn.Module):
         graph_layers: rounds of messages along the graph.
         graph_attention: weigh neighbours by attention instead of evenly.
         graph_dropout: on messages.
+        graph_start: `random` as published, or `identity`: untrained messages change nothing, and no LayerNorm.
         dropout: on the transformer's vectors.
         max_actions: actions that `batch` keeps of a sentence; `None` is no limit, as below.
         max_entities: entities that `batch` keeps of a sentence.
@@ -67,6 +66,7 @@ class SentenceTextEncoder(nn.Module):
         graph_layers: int = 1,
         graph_attention: bool = True,
         graph_dropout: float = 0.0,
+        graph_start: GraphStart = DEFAULT_GRAPH_START,
         dropout: float = 0.0,
         max_actions: int | None = None,
         max_entities: int | None = None,
@@ -95,19 +95,22 @@ class SentenceTextEncoder(nn.Module):
         if self.roles is not None:
             nn.init.ones_(self.roles.weight)
         self.graph = GraphAttention(
-            embed_dim=embed_dim, num_layers=graph_layers, attention=graph_attention, dropout=graph_dropout
+            embed_dim=embed_dim,
+            num_layers=graph_layers,
+            attention=graph_attention,
+            dropout=graph_dropout,
+            start=graph_start,
         )
 
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments, beside the reader, that make an encoder of the same shape."""
-        return dict(self._settings)
+        return without_default_start(self._settings)
 
     @classmethod
     def from_folder(cls, settings: dict[str, Any], folder: Path) -> Self:
         """An encoder of these settings with the transformer of a model folder; its weights are not loaded."""
-        reader = SentenceReader(model=folder / MODEL_FILE, tokenizer=folder / TOKENIZER_FILE)
-        return cls(reader=reader, **settings)
+        return cls(reader=SentenceReader.from_folder(folder), **settings)
 
     def write_files(self, folder: Path) -> None:
         """Write what a model folder needs beside the weights: the transformer and its tokeniser."""

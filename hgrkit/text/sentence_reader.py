@@ -13,7 +13,13 @@ from tokenizers import Tokenizer
 
 from hgrkit.errors import CheckpointError
 
-__all__ = ["SentenceReader", "SentenceStates"]
+__all__ = ["MODEL_FILE", "STATE_SCALE", "TOKENIZER_FILE", "SentenceReader", "SentenceStates"]
+
+MODEL_FILE = "sentence.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+
+STATE_SCALE = 8.0
+"""What vectors of length one are multiplied by before the linear maps, so that Adam's steps fit."""
 
 MAX_PIECES = 256
 """Word pieces that are read of one sentence, its two end marks among them; later words have zero states."""
@@ -58,6 +64,8 @@ class SentenceReader:
                 raise CheckpointError(f"the text encoder needs {path}, which is missing; install the model again.")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # threads that wait for work without sleeping take the cores from numpy, and from everybody else
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer))
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -74,6 +82,15 @@ class SentenceReader:
         self._tokenizer.enable_truncation(MAX_PIECES)
         self.files = (model, tokenizer)
         self.hidden_size: int = shape[2]
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> SentenceReader:
+        """The reader whose files lie in a model folder.
+
+        Raises:
+            CheckpointError: as the constructor does.
+        """
+        return cls(model=folder / MODEL_FILE, tokenizer=folder / TOKENIZER_FILE)
 
     def read(self, sentences: Sequence[Sequence[str]]) -> SentenceStates:
         """Read C sentences of words, of up to T words each.

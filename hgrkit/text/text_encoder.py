@@ -1,4 +1,7 @@
-"""Role graphs to embeddings at three levels with a recurrent network over words: the paper's text side."""
+"""Role graphs to embeddings at three levels with a recurrent network over words: the paper's text side.
+
+`hgrkit.query.text_encoder` computes the same without torch; a change here is a change there.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,10 @@ from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_attention import GraphAttention
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select
-from hgrkit.text.vocabulary import Vocabulary
+from hgrkit.text.graph_start import DEFAULT_GRAPH_START, GraphStart, without_default_start
+from hgrkit.text.vocabulary import VOCABULARY_FILE, Vocabulary
 
 __all__ = ["TextEmbeddings", "TextEncoder"]
-
-VOCABULARY_FILE = "vocabulary.json"
 
 Recurrence = Literal["gru", "lstm"]
 
@@ -46,6 +48,7 @@ class TextEncoder(nn.Module):
         graph_layers: rounds of messages along the graph.
         graph_attention: weigh neighbours by attention instead of evenly.
         graph_dropout: on messages.
+        graph_start: `random` as published, or `identity`: untrained messages change nothing, and no LayerNorm.
         train_words: whether training changes the word vectors.
         max_actions: actions that `batch` keeps of a sentence; `None` is no limit, as below.
         max_entities: entities that `batch` keeps of a sentence.
@@ -74,6 +77,7 @@ class TextEncoder(nn.Module):
         graph_layers: int = 1,
         graph_attention: bool = True,
         graph_dropout: float = 0.0,
+        graph_start: GraphStart = DEFAULT_GRAPH_START,
         train_words: bool = True,
         max_actions: int | None = 4,
         max_entities: int | None = 6,
@@ -94,6 +98,7 @@ class TextEncoder(nn.Module):
             "graph_layers": graph_layers,
             "graph_attention": graph_attention,
             "graph_dropout": graph_dropout,
+            "graph_start": graph_start,
             "train_words": train_words,
             "max_actions": max_actions,
             "max_entities": max_entities,
@@ -119,13 +124,17 @@ class TextEncoder(nn.Module):
         self.pooling = nn.Linear(embed_dim, 1)
         self.roles = nn.Embedding(num_roles, embed_dim) if num_roles else None
         self.graph = GraphAttention(
-            embed_dim=embed_dim, num_layers=graph_layers, attention=graph_attention, dropout=graph_dropout
+            embed_dim=embed_dim,
+            num_layers=graph_layers,
+            attention=graph_attention,
+            dropout=graph_dropout,
+            start=graph_start,
         )
 
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments, beside the vocabulary, that make an encoder of the same shape."""
-        return dict(self._settings)
+        return without_default_start(self._settings)
 
     @classmethod
     def from_folder(cls, settings: dict[str, Any], folder: Path) -> Self:

@@ -11,7 +11,10 @@ import attrs
 
 from hgrkit.errors import CheckpointError, ConfigError
 
-__all__ = ["UNKNOWN_WORD", "Vocabulary"]
+__all__ = ["UNKNOWN_WORD", "VOCABULARY_FILE", "Vocabulary"]
+
+VOCABULARY_FILE = "vocabulary.json"
+"""What a vocabulary is called in a model folder."""
 
 UNKNOWN_WORD = "<UNK>"
 

@@ -32,6 +32,7 @@ class CaptionedClips:
         names: of the clips.
         views: each clip's frame features, [F, K], once or several times; training draws one view of each clip.
         graphs: the captions, those of one clip together, in the order of the clips.
+        texts: the captions as they were given.
         owners: the clip of each caption, int64 [S], ascending.
         unparsed: captions that the parser cannot read; they keep their words and have no nodes.
 
@@ -42,13 +43,15 @@ class CaptionedClips:
     names: tuple[str, ...]
     views: tuple[tuple[Float32, ...], ...]
     graphs: tuple[RoleGraph, ...]
+    texts: tuple[str, ...]
     owners: Indices
     unparsed: int = 0
 
     def __attrs_post_init__(self) -> None:
-        if not self.graphs or len(self.graphs) != len(self.owners):
+        if not self.graphs or not len(self.graphs) == len(self.texts) == len(self.owners):
             raise BenchmarkError(
-                f"clips need captions with one owner each, got {len(self.graphs)} and {len(self.owners)}."
+                "clips need captions with a text and an owner each, "
+                f"got {len(self.graphs)}, {len(self.texts)} and {len(self.owners)}."
             )
         if not self.views or any(len(view) != len(self.names) for view in self.views):
             raise BenchmarkError(
@@ -82,11 +85,13 @@ class CaptionedClips:
                 raise BenchmarkError(
                     f"{len(missing)} of {len(names)} clips with captions have no features, first {missing[0]!r}."
                 )
-        graphs, unparsed = read_graphs(parser, [text for name in names for text in told[name]])
+        texts = tuple(text for name in names for text in told[name])
+        graphs, unparsed = read_graphs(parser, texts)
         return cls(
             names=names,
             views=tuple(tuple(np.asarray(view[name], np.float32) for name in names) for view in views),
             graphs=graphs,
+            texts=texts,
             owners=np.repeat(np.arange(len(names)), [len(told[name]) for name in names]).astype(np.int64),
             unparsed=unparsed,
         )

@@ -7,6 +7,7 @@ from typing import Literal
 import attrs
 
 from hgrkit.errors import ConfigError
+from hgrkit.levels import LEVELS, Level
 from hgrkit.training.setting import setting
 
 __all__ = ["TrainConfig"]
@@ -54,6 +55,15 @@ class TrainConfig:
     paraphrase_weight: float = setting(
         0.0, "weight of InfoNCE between two captions of one clip, event level", within="[0, inf)"
     )
+    foil_weight: float = setting(
+        0.0, "weight of preferring a caption to its foil, the sum over foil_levels", within="[0, inf)"
+    )
+    foil_levels: tuple[Level, ...] = setting(
+        ("action", "entity"), "whose scores are compared with the foil's, each at most once"
+    )
+    foil_temperature: float = setting(
+        0.05, "what the difference of the two scores is divided by", within="(0, inf)"
+    )
 
     patience: int | None = setting(
         None, "stop after so many epochs without a better dev Rsum; none never does", within="[1, inf)"
@@ -65,3 +75,6 @@ class TrainConfig:
     def __attrs_post_init__(self) -> None:
         if self.mixed_precision and self.device == "cpu":
             raise ConfigError("mixed_precision needs a GPU, but device is 'cpu'; leave one of them out.")
+        if not self.foil_levels or len(set(self.foil_levels)) < len(self.foil_levels):
+            given = ", ".join(self.foil_levels) or "none"
+            raise ConfigError(f"foil_levels must be some of {', '.join(LEVELS)}, each once; got {given}.")

@@ -10,15 +10,17 @@ import attrs
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.evaluation.captions import read_captions
+from hgrkit.evaluation.foil_file import read_foils
 from hgrkit.evaluation.video_names import match_names
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.training.clips import CaptionedClips, Float32
+from hgrkit.training.foils import CaptionFoils
 from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.setting import read_settings, setting
 from hgrkit.video.feature_file import FeatureFile
 
-__all__ = ["ClipFiles", "DataConfig", "ParaphraseFiles"]
+__all__ = ["ClipFiles", "DataConfig", "FoilFile", "ParaphraseFiles"]
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +66,27 @@ class ParaphraseFiles:
 
 
 @attrs.frozen(kw_only=True)
+class FoilFile:
+    """The `[data.foils]` table: sentences that are wrong where a caption is right, for `foil_weight`."""
+
+    file: str = setting(meaning="JSON lines of {video, caption, foil, type}, as hgrkit foils writes them")
+
+    def read(self, base: Path, parser: GraphParser, clips: CaptionedClips) -> CaptionFoils:
+        """Read the foils of the captions of `clips`, and parse them.
+
+        Raises:
+            MissingPathError: if there is no such file.
+            BenchmarkError: if it is no file of foils, or none is of those captions.
+        """
+        path = base / self.file
+        foils = read_foils(path)
+        try:
+            return CaptionFoils.of(foils, clips, parser=parser)
+        except BenchmarkError as error:
+            raise BenchmarkError(f"{path}: {error}") from error
+
+
+@attrs.frozen(kw_only=True)
 class DataConfig:
     """The `[data]` table of a run."""
 
@@ -71,6 +94,7 @@ class DataConfig:
     train: ClipFiles
     dev: ClipFiles | None = None
     paraphrases: ParaphraseFiles | None = None
+    foils: FoilFile | None = None
 
     @classmethod
     def read(cls, table: Mapping[str, Any]) -> DataConfig:
@@ -79,7 +103,12 @@ class DataConfig:
         Raises:
             ConfigError: if a key is unknown or missing, or a value does not fit.
         """
-        kinds: dict[str, type] = {"train": ClipFiles, "dev": ClipFiles, "paraphrases": ParaphraseFiles}
+        kinds: dict[str, type] = {
+            "train": ClipFiles,
+            "dev": ClipFiles,
+            "paraphrases": ParaphraseFiles,
+            "foils": FoilFile,
+        }
         made: dict[str, Any] = {
             name: read_settings(kinds[name], table[name], f"[data.{name}]") for name in kinds if name in table
         }

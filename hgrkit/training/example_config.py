@@ -14,7 +14,7 @@ from hgrkit.matching.matcher import Matcher
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.training.config import TrainConfig
-from hgrkit.training.data_config import ClipFiles, DataConfig, ParaphraseFiles
+from hgrkit.training.data_config import ClipFiles, DataConfig, FoilFile, ParaphraseFiles
 from hgrkit.training.loss_config import LossConfig
 from hgrkit.training.model_config import ModelConfig, module_settings
 from hgrkit.training.setting import NOTHING, described
@@ -22,13 +22,14 @@ from hgrkit.video.video_encoder import VideoEncoder
 
 __all__ = ["example_config"]
 
-_TABLES = ("text", "video", "matcher", "train", "dev", "paraphrases")
+_TABLES = ("text", "video", "matcher", "train", "dev", "paraphrases", "foils")
 _EXAMPLES = {
     ("data.train", "captions"): "train.json",
     ("data.train", "features"): ["train.npz"],
     ("data.dev", "captions"): "dev.json",
     ("data.dev", "features"): ["dev.npz"],
     ("data.paraphrases", "captions"): "more.json",
+    ("data.foils", "file"): "foils.jsonl",
 }
 
 
@@ -42,6 +43,7 @@ def example_config() -> str:
         _table("data.train", ClipFiles),
         _table("data.dev", ClipFiles),
         _commented(_table("data.paraphrases", ParaphraseFiles)),
+        _commented(_table("data.foils", FoilFile)),
         _table("model", ModelConfig),
         _module("model.text", TextEncoder, "if text_encoder is rnn"),
         _commented(_module("model.text", SentenceTextEncoder, "if text_encoder is sentence")),

@@ -19,6 +19,7 @@ from hgrkit.training.clips import CaptionedClips, Indices
 from hgrkit.training.config import TrainConfig
 from hgrkit.training.dev_measures import RightPairs, measure_clips
 from hgrkit.training.ema import WeightAverage, weights_in_place
+from hgrkit.training.foils import CaptionFoils
 from hgrkit.training.optimizer import make_optimizer
 from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.records import EpochRecord, TrainingProgress
@@ -42,6 +43,7 @@ class TrainingLoop:
         train: what is trained on.
         dev: what is measured.
         paraphrases: captions for the text side alone.
+        foils: hard negatives of the captions of `train`.
 
     Attributes:
         best: weights of the best epoch.
@@ -58,13 +60,16 @@ class TrainingLoop:
         train: CaptionedClips,
         dev: CaptionedClips | None,
         paraphrases: Paraphrases | None,
+        foils: CaptionFoils | None,
     ) -> None:
         self.model, self.loss, self.config = model, loss, config
         self.train, self.dev = train, dev
         self.paraphrases = paraphrases if config.paraphrase_weight else None
+        self.foils = foils if config.foil_weight else None
         self.feed = text_feed(model, train.graphs)
         self.dev_feed = text_feed(model, dev.graphs) if dev is not None else None
         self.other_feed = text_feed(model, self.paraphrases.graphs) if self.paraphrases is not None else None
+        self.foil_feed = text_feed(model, self.foils.graphs) if self.foils is not None else None
         self.right = RightPairs(train)
         self.lengths = train.lengths
         self.optimizer = make_optimizer(model, loss, config)
@@ -171,6 +176,18 @@ class TrainingLoop:
             )
             value = value + self.config.paraphrase_weight * other
             parts["paraphrase"] = other
+        if self.foils is not None and self.foil_feed is not None:
+            preferred = self.foils.loss(
+                self.model,
+                self.foil_feed,
+                captions=captions,
+                video=video,
+                levels=scores.levels,
+                config=self.config,
+                chance=chance,
+            )
+            value = value + self.config.foil_weight * preferred
+            parts["foil"] = preferred
         return {"loss": value, **parts}
 
     def _end_epoch(self, started: float) -> None:

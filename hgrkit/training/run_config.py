@@ -95,12 +95,13 @@ class RunConfig:
         train = self.data.train.read(self.base, parser)
         dev = self.data.dev.read(self.base, parser) if self.data.dev is not None else None
         others = self.data.paraphrases.read(self.base, parser) if self.data.paraphrases is not None else None
+        foils = self.data.foils.read(self.base, parser, train) if self.data.foils is not None else None
         model = self.model.make(
             train.graphs, feature_dim=train.feature_dim, seed=self.training.seed, base=self.base
         )
         trainer = Trainer(model, loss=self.loss.make(), config=self.training, paraphrases=others)
         about = {"model": attrs.asdict(self.model)}
-        run = trainer.fit(train, dev, folder=out, resume=resume, about=about, on_progress=on_progress)
+        run = trainer.fit(train, dev, foils=foils, folder=out, resume=resume, about=about, on_progress=on_progress)
         save_model(run.best, Path(out) / MODEL_FOLDER, card=_card(run), notes={CONFIG_NOTE: self.source})
         return run
 

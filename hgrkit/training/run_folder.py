@@ -22,6 +22,7 @@ from hgrkit.model import HgrModel
 from hgrkit.training.clips import CaptionedClips
 from hgrkit.training.config import TrainConfig
 from hgrkit.training.curve import draw_curve
+from hgrkit.training.foils import CaptionFoils
 from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.records import EpochRecord
 from hgrkit.training.state import TrainingState, read_state, write_state
@@ -46,6 +47,7 @@ def run_settings(
     train: CaptionedClips,
     dev: CaptionedClips | None,
     paraphrases: Paraphrases | None,
+    foils: CaptionFoils | None,
     about: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What a run is made of, as JSON: the first line of its log, and what must be the same to go on."""
@@ -63,6 +65,7 @@ def run_settings(
         "train": _described(train),
         "dev": None if dev is None else _described(dev),
         "paraphrases": None if paraphrases is None else paraphrases.digest,
+        "foils": None if foils is None else foils.described,
         "about": dict(about),
     }
     as_json: dict[str, Any] = json.loads(json.dumps(settings, default=str))

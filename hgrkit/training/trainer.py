@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from hgrkit.errors import ConfigError, MissingPathError, ShapeError
+from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError, ShapeError
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.model import HgrModel
 from hgrkit.training.chance import seeded
 from hgrkit.training.clips import CaptionedClips
 from hgrkit.training.config import TrainConfig
+from hgrkit.training.foils import CaptionFoils
 from hgrkit.training.loop import TrainingLoop
 from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.records import TrainingProgress, TrainingRun
@@ -65,6 +66,7 @@ class Trainer:
         train: CaptionedClips,
         dev: CaptionedClips | None = None,
         *,
+        foils: CaptionFoils | None = None,
         folder: str | Path | None = None,
         resume: bool | None = None,
         about: Mapping[str, Any] | None = None,
@@ -79,6 +81,7 @@ class Trainer:
         Args:
             train: what is trained on. Captions of one clip, and captions in the same words, are never negatives.
             dev: what decides which epoch is best; without it the last one is.
+            foils: foils of the captions of `train`; they count where `foil_weight` is not 0.
             folder: where the run is kept; made if it is not there.
             resume: go on from the state in the folder: `None` if there is one, `True` there must be one, `False`
                 never.
@@ -87,8 +90,9 @@ class Trainer:
 
         Raises:
             ShapeError: if the clips' features do not fit the model.
+            BenchmarkError: if the foils are of other captions than those of `train`.
             ConfigError: if a state was made with other settings or data, another run is under way in the folder,
-                or the loss is no longer a number.
+                `foil_weight` is not 0 and there are no foils, or the loss is no longer a number.
             MissingPathError: if there is nothing to go on from and `resume` is true.
             CheckpointError: if the state cannot be read.
         """
@@ -98,6 +102,7 @@ class Trainer:
                     f"the clips have {clips.feature_dim} numbers a frame, but the model was built with "
                     f"feature_dim={self.model.feature_dim}."
                 )
+        self._check_foils(train, foils)
         settings = run_settings(
             self.model,
             self.loss,
@@ -105,6 +110,7 @@ class Trainer:
             train=train,
             dev=dev,
             paraphrases=self.paraphrases,
+            foils=foils,
             about=about or {},
         )
         place = RunFolder.open(folder, settings) if folder is not None else None
@@ -118,7 +124,13 @@ class Trainer:
             self.loss.to(self.device)
             with seeded(self.config.seed):
                 loop = TrainingLoop(
-                    self.model, self.loss, self.config, train=train, dev=dev, paraphrases=self.paraphrases
+                    self.model,
+                    self.loss,
+                    self.config,
+                    train=train,
+                    dev=dev,
+                    paraphrases=self.paraphrases,
+                    foils=foils,
                 )
                 if state is not None:
                     loop.restore(state)
@@ -132,3 +144,9 @@ class Trainer:
             stopped_early=len(loop.log) < self.config.epochs,
             folder=place.path if place is not None else None,
         )
+
+    def _check_foils(self, train: CaptionedClips, foils: CaptionFoils | None) -> None:
+        if self.config.foil_weight and foils is None:
+            raise ConfigError(f"foil_weight is {self.config.foil_weight}, but there are no foils; give some.")
+        if foils is not None and foils.captions != train.texts:
+            raise BenchmarkError("the foils are not of the captions to train on; make them with CaptionFoils.of.")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hgrkit.errors import HgrkitError
 
 __all__ = [
+    "CHUNK_BYTES",
     "CHUNK_FRAMES",
     "BrokenOffError",
     "Header",
@@ -27,15 +28,20 @@ Header = dict[str, Any]
 """A message's `kind` and what belongs to it.
 
 Owner to worker: `hello` (once: `sys_path`, `parent`, `limits`), `video` (`path`, `frame_size`), `times` (`count`;
-then that many float64, none to be spared the pictures).
+then that many float64, none to be spared the pictures); or, instead of the last two, `cut` (`path`, `start_s`,
+`end_s`, `exact`).
 
 Worker to owner: `ready` (once), `progress` (about once a second), `opened` (`duration_s`), `frames` (`count`;
 then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or `failed` (`reason`, `lasting`,
-`fit`, `decoded_frames`).
+`fit`, `decoded_frames`). After `cut`, instead of `frames`: `bytes` (`at`, `count`; then that many bytes of the
+clip) and `restart`, where those so far are to be forgotten; `done` then has what `CutClip` has.
 """
 
 CHUNK_FRAMES = 16
-"""The most pictures in one message: 2.4 MB at 224 x 224."""
+"""The most pictures in one message: 3.2 MB at 260 x 260."""
+
+CHUNK_BYTES = 1 << 20
+"""The most bytes of a clip in one message."""
 
 _LONGEST_LINE = 1 << 20
 

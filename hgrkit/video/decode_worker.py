@@ -1,4 +1,4 @@
-"""The program of a decode worker: a process of its own that reads one video after the other for its owner."""
+"""The program of a decode worker: a process of its own that reads or cuts videos for its owner."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, BinaryIO, NoReturn, final
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, DecodeLimitError, MissingPathError
+from hgrkit.video.clip_cut import cut_clip
+from hgrkit.video.clip_output import ByteSink
 from hgrkit.video.confinement import confine, die_with_parent
 from hgrkit.video.container import os_reason
 from hgrkit.video.decode_protocol import (
+    CHUNK_BYTES,
     CHUNK_FRAMES,
     Header,
     ProtocolError,
@@ -52,7 +56,10 @@ def work(hello: Header, requests: BinaryIO) -> NoReturn:
     try:
         while True:
             request, _ = messages.get()
-            _Video(request, guard, messages, answers).read()
+            if request["kind"] == "cut":
+                _Cut(request, guard, answers).make()
+            else:
+                _Video(request, guard, messages, answers).read()
     except BaseException:  # noqa: BLE001 - told to the owner by its last line
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
@@ -114,21 +121,12 @@ class _Video:
 
     def read(self) -> None:
         """Send its pictures, and how it ended."""
-        try:
-            self._send_pictures()
-        except MemoryError:
-            end = _failed(self._guard.limits.out_of_memory())
-        except (DecodeError, MissingPathError) as error:
-            end = _failed(error)
-        except OSError as error:
-            end = {"kind": "failed", "reason": os_reason(error), "lasting": False, "fit": True}
-        else:
-            end = {"kind": "done"}
+        end = _end_of(self._send_pictures, self._guard)
         decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
         self._reader = None
         self._answers.send({**end, "decoded_frames": decoded_frames})
 
-    def _send_pictures(self) -> None:
+    def _send_pictures(self) -> Header:
         self._reader = VideoReader(self._path, self._frame_size, guard=self._guard)
         self._answers.send({"kind": "opened", "duration_s": self._reader.duration_s})
         _, times_s = self._messages.get()
@@ -137,6 +135,43 @@ class _Video:
                 shown_s = np.array([frame.time_s for frame in chunk])
                 images = [frame.image for frame in chunk]
                 self._answers.send({"kind": "frames", "count": len(chunk)}, shown_s, *images)
+        return {}
+
+
+@final
+class _Cut:
+    """One clip that was asked for; its bytes go to the owner, since this process can write no file."""
+
+    def __init__(self, request: Header, guard: DecodeGuard, answers: _Answers) -> None:
+        self._request, self._guard, self._answers = request, guard, answers
+
+    def make(self) -> None:
+        """Send the clip, and what it turned out to be."""
+        self._answers.send(_end_of(self._send_clip, self._guard))
+
+    def _send_clip(self) -> Header:
+        reader = VideoReader(self._request["path"], guard=self._guard)
+        self._answers.send({"kind": "opened", "duration_s": reader.duration_s})
+        sink = ByteSink(self._send_bytes, lambda: self._answers.send({"kind": "restart"}))
+        start_s, end_s, exact = (self._request[key] for key in ("start_s", "end_s", "exact"))
+        return attrs.asdict(cut_clip(reader, start_s, end_s, sink, exact=exact))
+
+    def _send_bytes(self, at: int, data: bytes) -> None:
+        for begin in range(0, len(data), CHUNK_BYTES):
+            piece = np.frombuffer(data, np.uint8)[begin : begin + CHUNK_BYTES]
+            self._answers.send({"kind": "bytes", "at": at + begin, "count": len(piece)}, piece)
+
+
+def _end_of(task: Callable[[], Header], guard: DecodeGuard) -> Header:
+    """Do what was asked for, and put how it ended into the last message on it."""
+    try:
+        return {**task(), "kind": "done"}
+    except MemoryError:
+        return _failed(guard.limits.out_of_memory())
+    except (DecodeError, MissingPathError) as error:
+        return _failed(error)
+    except OSError as error:
+        return {"kind": "failed", "reason": os_reason(error), "lasting": False, "fit": True}
 
 
 def _failed(error: DecodeError | MissingPathError) -> Header:

@@ -1,18 +1,20 @@
-"""The convolutions of EfficientNet-Lite0 as data: what its torch module and its ONNX graph are both built from."""
+"""The convolutions of EfficientNet-Lite as data: what its torch module and its ONNX graph are both built from."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import attrs
 
-__all__ = ["FEATURE_DIM", "FRAME_SIZE", "Block", "Convolution", "blocks", "head", "stem"]
+from hgrkit.errors import ConfigError
 
-FRAME_SIZE = (224, 224)
+__all__ = ["FEATURE_DIM", "VARIANTS", "Block", "Convolution", "Layout", "Variant", "layout", "variant_named"]
+
 FEATURE_DIM = 1280
 
-# Stages of EfficientNet-B0 (Tan and Le, ICML 2019, table 1), without squeeze-and-excitation, as the Lite variant
-# has them: blocks, kernel, stride of the first block, expansion, output channels.
+# Stages of EfficientNet-B0 (Tan and Le, ICML 2019, table 1), without squeeze-and-excitation, as the Lite variants
+# have them: blocks, kernel, stride of the first block, expansion, output channels.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -23,6 +25,36 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 _STEM_CHANNELS = 32
+_CHANNEL_MULTIPLE = 8
+
+
+@attrs.frozen(kw_only=True)
+class Variant:
+    """One size of the family: how far the stages of EfficientNet-B0 are scaled (section 3.3 of the paper).
+
+    Attributes:
+        name: what its files, its fingerprint and its frame encoder are called.
+        width: factor of the channels of every stage; stem and head keep theirs.
+        depth: factor of the blocks of every stage but the first and the last.
+        frame_size: height and width of its pictures, in pixels; always square.
+    """
+
+    name: str
+    width: float
+    depth: float
+    frame_size: tuple[int, int]
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant(name="efficientnet-lite0", width=1.0, depth=1.0, frame_size=(224, 224)),
+        Variant(name="efficientnet-lite1", width=1.0, depth=1.1, frame_size=(240, 240)),
+        Variant(name="efficientnet-lite2", width=1.1, depth=1.2, frame_size=(260, 260)),
+        Variant(name="efficientnet-lite3", width=1.2, depth=1.4, frame_size=(280, 280)),
+        Variant(name="efficientnet-lite4", width=1.4, depth=1.8, frame_size=(300, 300)),
+    )
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +64,7 @@ class Convolution:
     Attributes:
         name: prefix of its `.weight` and `.bias` in the weights file.
         in_channels, out_channels, kernel, stride: the usual numbers.
+        in_size: height and width of its input.
         depthwise: whether each channel has a filter of its own.
         relu6: whether its output is clipped to 0..6.
     """
@@ -39,6 +72,7 @@ class Convolution:
     name: str
     in_channels: int
     out_channels: int
+    in_size: int
     kernel: int = 1
     stride: int = 1
     depthwise: bool = False
@@ -50,9 +84,14 @@ class Convolution:
         return self.in_channels if self.depthwise else 1
 
     @property
+    def out_size(self) -> int:
+        """Height and width of its output: `ceil(in_size / stride)`."""
+        return -(-self.in_size // self.stride)
+
+    @property
     def padding(self) -> tuple[int, int]:
-        """Zeros before and after each axis: as many as keep `ceil(size / stride)`, the odd one behind."""
-        total = self.kernel - self.stride
+        """Zeros before and after each axis: as many as `out_size` needs, the odd one behind, as in TensorFlow."""
+        total = max((self.out_size - 1) * self.stride + self.kernel - self.in_size, 0)
         return total // 2, total - total // 2
 
 
@@ -64,36 +103,84 @@ class Block:
     residual: bool
 
 
-def stem() -> Convolution:
-    """The first convolution: RGB to 32 channels at half the size."""
-    return Convolution(name="stem", in_channels=3, out_channels=_STEM_CHANNELS, kernel=3, stride=2)
+@attrs.frozen
+class Layout:
+    """A whole network: pictures pass the stem, the blocks in order and the head, which is then averaged."""
+
+    stem: Convolution
+    blocks: tuple[Block, ...]
+    head: Convolution
+
+    @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """Every convolution of the network, in order."""
+        inner = (convolution for block in self.blocks for convolution in block.convolutions)
+        return (self.stem, *inner, self.head)
 
 
-def head() -> Convolution:
-    """The last convolution, whose output is averaged over the picture."""
-    return Convolution(name="head", in_channels=_STAGES[-1][-1], out_channels=FEATURE_DIM)
+def variant_named(name: str) -> Variant:
+    """The variant of that name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in VARIANTS:
+        raise ConfigError(f"the variant must be one of {', '.join(map(repr, VARIANTS))}, got {name!r}.")
+    return VARIANTS[name]
 
 
-def blocks() -> Iterator[Block]:
-    """The 16 blocks between stem and head, in order."""
-    channels, number = _STEM_CHANNELS, 0
-    for repeats, kernel, first_stride, expansion, out_channels in _STAGES:
-        for repeat in range(repeats):
+def layout(variant: Variant) -> Layout:
+    """The network of a variant, for pictures of its `frame_size`."""
+    stem = Convolution(
+        name="stem", in_channels=3, out_channels=_STEM_CHANNELS, in_size=variant.frame_size[0], kernel=3, stride=2
+    )
+    blocks = tuple(_blocks(variant, stem))
+    last = blocks[-1].convolutions[-1]
+    head = Convolution(name="head", in_channels=last.out_channels, out_channels=FEATURE_DIM, in_size=last.out_size)
+    return Layout(stem, blocks, head)
+
+
+def _blocks(variant: Variant, stem: Convolution) -> Iterator[Block]:
+    before, number = stem, 0
+    for stage, (repeats, kernel, first_stride, expansion, channels) in enumerate(_STAGES):
+        out_channels = _scaled_channels(channels, variant.width)
+        inner = 0 < stage < len(_STAGES) - 1
+        for repeat in range(math.ceil(variant.depth * repeats) if inner else repeats):
             stride = first_stride if repeat == 0 else 1
             convolutions = _inverted_residual(
-                f"blocks.{number}", channels, out_channels, kernel=kernel, stride=stride, expansion=expansion
+                f"blocks.{number}", before, out_channels, kernel=kernel, stride=stride, expansion=expansion
             )
-            yield Block(convolutions, residual=stride == 1 and channels == out_channels)
-            channels, number = out_channels, number + 1
+            yield Block(convolutions, residual=stride == 1 and before.out_channels == out_channels)
+            before, number = convolutions[-1], number + 1
+
+
+def _scaled_channels(channels: int, width: float) -> int:
+    """The nearest multiple of 8, or the next one where that is more than 10 % too few."""
+    scaled = channels * width
+    nearest = int(scaled + _CHANNEL_MULTIPLE / 2) // _CHANNEL_MULTIPLE * _CHANNEL_MULTIPLE
+    return nearest if nearest >= 0.9 * scaled else nearest + _CHANNEL_MULTIPLE
 
 
 def _inverted_residual(
-    name: str, channels: int, out_channels: int, *, kernel: int, stride: int, expansion: int
+    name: str, before: Convolution, out_channels: int, *, kernel: int, stride: int, expansion: int
 ) -> tuple[Convolution, ...]:
+    channels, size = before.out_channels, before.out_size
     wide = channels * expansion
-    expand = Convolution(name=f"{name}.expand", in_channels=channels, out_channels=wide)
+    expand = Convolution(name=f"{name}.expand", in_channels=channels, out_channels=wide, in_size=size)
     depthwise = Convolution(
-        name=f"{name}.depthwise", in_channels=wide, out_channels=wide, kernel=kernel, stride=stride, depthwise=True
+        name=f"{name}.depthwise",
+        in_channels=wide,
+        out_channels=wide,
+        in_size=size,
+        kernel=kernel,
+        stride=stride,
+        depthwise=True,
     )
-    project = Convolution(name=f"{name}.project", in_channels=wide, out_channels=out_channels, relu6=False)
+    project = Convolution(
+        name=f"{name}.project",
+        in_channels=wide,
+        out_channels=out_channels,
+        in_size=depthwise.out_size,
+        relu6=False,
+    )
     return (expand, depthwise, project) if expansion > 1 else (depthwise, project)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, the default frame encoder: onnxruntime on a CPU, torch on a GPU, one file of weights."""
+"""EfficientNet-Lite, the default frame encoder: onnxruntime on a CPU, torch on a GPU, one file of weights."""
 
 from __future__ import annotations
 
@@ -12,70 +12,75 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import CheckpointError, ShapeError
-from hgrkit.video.efficientnet_layout import FEATURE_DIM, FRAME_SIZE
+from hgrkit.video.efficientnet_layout import FEATURE_DIM, Variant, layout, variant_named
 
-__all__ = ["EfficientNetLite0"]
-
-_WEIGHTS = "efficientnet-lite0.safetensors"
-_GRAPH = "efficientnet-lite0.onnx"
+__all__ = ["EfficientNetLite"]
 
 _Pictures = npt.NDArray[np.uint8]
 _Features = npt.NDArray[np.float32]
 
 
 @final
-class EfficientNetLite0:
-    """Features of EfficientNet-Lite0 (ImageNet): 1,280 numbers a picture, the head averaged over the picture.
+class EfficientNetLite:
+    """Features of an EfficientNet-Lite: 1,280 numbers a picture, the head averaged over the picture.
 
-    Pictures are RGB, 224 x 224, and enter the network as `(x - 127) / 128`.
+    Pictures are RGB, as large as the variant's `frame_size`, and enter the network as `(x - 127) / 128`.
 
     Args:
-        folder: holds `efficientnet-lite0.safetensors` (the weights) and `efficientnet-lite0.onnx` (the graph,
-            which reads the same weights from the safetensors file).
+        folder: holds `VARIANT.safetensors` (the weights) and `VARIANT.onnx` (the graph, which reads the same
+            weights from the safetensors file).
+        variant: `efficientnet-lite0` to `efficientnet-lite4`.
         device: `cpu` runs the graph in onnxruntime; any other name is a torch device.
         engine: `onnxruntime` or `torch`, for those who want torch on a CPU.
         num_threads: threads on a CPU; by default as many as the process may use.
 
     Raises:
         CheckpointError: if a file is missing or does not hold what it should.
+        ConfigError: if there is no such variant.
     """
 
     feature_dim = FEATURE_DIM
-    frame_size = FRAME_SIZE
 
     def __init__(
         self,
         folder: str | os.PathLike[str],
         *,
+        variant: str,
         device: str = "cpu",
         engine: str | None = None,
         num_threads: int | None = None,
     ) -> None:
-        weights, graph = Path(folder) / _WEIGHTS, Path(folder) / _GRAPH
+        self._variant = variant_named(variant)
+        weights, graph = Path(folder) / f"{variant}.safetensors", Path(folder) / f"{variant}.onnx"
         for file in (weights, graph):
             if not file.is_file():
                 raise CheckpointError(
                     f"no {file.name} in {os.fspath(folder)!r}; reinstall the package that brings it."
                 )
-        self.fingerprint = f"efficientnet-lite0@sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
+        self.fingerprint = f"{variant}@sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
         self._run: Callable[[_Pictures], _Features]
         if (engine or ("onnxruntime" if device == "cpu" else "torch")) == "onnxruntime":
             self._run, self._chunk = _onnxruntime_engine(graph, num_threads), 8
         else:
-            self._run, self._chunk = _torch_engine(weights, device), 64
+            self._run, self._chunk = _torch_engine(weights, self._variant, device), 64
 
     def __repr__(self) -> str:
-        return f"EfficientNetLite0({self.fingerprint})"
+        return f"EfficientNetLite({self.fingerprint})"
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the pictures that it encodes."""
+        return self._variant.frame_size
 
     def encode(self, frames: _Pictures) -> _Features:
-        """Encode pictures `[B, 224, 224, 3]` to features `[B, 1280]`.
+        """Encode pictures `[B, H, W, 3]`, H and W being `frame_size`, to features `[B, 1280]`.
 
         Raises:
             ShapeError: if the pictures have another type or shape.
         """
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (*FRAME_SIZE, 3):
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (*self.frame_size, 3):
             raise ShapeError(
-                f"frames must be uint8 [B, {FRAME_SIZE[0]}, {FRAME_SIZE[1]}, 3], "
+                f"frames must be uint8 [B, {', '.join(map(str, self.frame_size))}, 3], "
                 f"got {frames.dtype} {list(frames.shape)}; decode them to this encoder's frame_size."
             )
         features = np.empty((len(frames), FEATURE_DIM), dtype=np.float32)
@@ -106,19 +111,17 @@ def _onnxruntime_engine(graph: Path, num_threads: int | None) -> Callable[[_Pict
     return run
 
 
-def _torch_engine(weights: Path, device: str) -> Callable[[_Pictures], _Features]:
+def _torch_engine(weights: Path, variant: Variant, device: str) -> Callable[[_Pictures], _Features]:
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from hgrkit.video.efficientnet_torch import EfficientNetLite0Module
+    from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
 
     try:
-        module = EfficientNetLite0Module.from_weights(load_file(weights)).to(device)
+        module = EfficientNetLiteModule.from_weights(layout(variant), load_file(weights)).to(device)
     except (SafetensorError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{weights} does not hold EfficientNet-Lite0: {str(error).splitlines()[0]}"
-        ) from error
+        raise CheckpointError(f"{weights} does not hold {variant.name}: {str(error).splitlines()[0]}") from error
 
     def run(pictures: _Pictures) -> _Features:
         # TF32 would move features by 1e-2 on recent GPUs.

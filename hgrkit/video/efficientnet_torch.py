@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a torch module, for GPUs; the ONNX graph beside the weights does the same on a CPU."""
+"""EfficientNet-Lite as a torch module, for GPUs; the ONNX graph beside the weights does the same on a CPU."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hgrkit.video.efficientnet_layout import Block, Convolution, blocks, head, stem
+from hgrkit.video.efficientnet_layout import Block, Convolution, Layout
 
-__all__ = ["EfficientNetLite0Module"]
+__all__ = ["EfficientNetLiteModule"]
 
 
-class EfficientNetLite0Module(nn.Module):
+class EfficientNetLiteModule(nn.Module):
     """RGB pictures of 0..255 `[B, H, W, 3]` to the head's features, averaged over the picture, `[B, 1280]`.
 
-    Architecture: Tan and Le, "EfficientNet", ICML 2019, in the Lite0 variant (ReLU6, no squeeze-and-excitation);
+    H and W must be the `frame_size` that the layout was made for: the padding depends on it.
+
+    Architecture: Tan and Le, "EfficientNet", ICML 2019, in the Lite variants (ReLU6, no squeeze-and-excitation);
     batch normalisation is folded into the convolutions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout) -> None:
         super().__init__()
-        self.stem = _ConvolutionModule(stem())
-        self.blocks = nn.ModuleList(_BlockModule(block) for block in blocks())
-        self.head = _ConvolutionModule(head())
+        self.stem = _ConvolutionModule(layout.stem)
+        self.blocks = nn.ModuleList(_BlockModule(block) for block in layout.blocks)
+        self.head = _ConvolutionModule(layout.head)
 
     @classmethod
-    def from_weights(cls, weights: Mapping[str, Tensor]) -> EfficientNetLite0Module:
+    def from_weights(cls, layout: Layout, weights: Mapping[str, Tensor]) -> EfficientNetLiteModule:
         """A module with these weights, in evaluation mode; their names must be exactly its own."""
         with torch.device("meta"):
-            module = cls()
+            module = cls(layout)
         module.load_state_dict(dict(weights), strict=True, assign=True)
         return module.eval().requires_grad_(requires_grad=False)
 

@@ -73,7 +73,7 @@ def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> Fra
     """The installed frame encoder of that name, on a device; an instance is returned as it is.
 
     Args:
-        encoder: a name such as `efficientnet-lite0`, or a ready encoder.
+        encoder: a name such as `efficientnet-lite2`, or a ready encoder.
         device: `auto` (CUDA, else MPS, else CPU) or the name of a torch device.
 
     Raises:

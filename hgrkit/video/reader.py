@@ -68,6 +68,21 @@ class VideoReader:
         self._decoded_frames = 0
 
     @property
+    def path(self) -> str:
+        """The file."""
+        return self._path
+
+    @property
+    def guard(self) -> DecodeGuard:
+        """The limits that are kept."""
+        return self._guard
+
+    @property
+    def index(self) -> PacketIndex:
+        """The table of packets."""
+        return self._index
+
+    @property
     def duration_s(self) -> float:
         """Length in seconds, from the first picture's beginning to the last one's end."""
         return self._index.duration_s
@@ -100,14 +115,31 @@ class VideoReader:
         targets = index.shown_at(times_s) if index.exact else index.ticks(times_s)
         scale = PictureScaler(self._frame_size)
         origin: int | None = index.first if index.exact else None
-        newest: int | None = None
-        for pts, frame in self._frames(targets, sequential=sequential or not index.exact):
+        shown = False
+        for pts, frame in self.frames_at(targets, sequential=sequential):
             origin = pts if origin is None else origin
+            shown = True
+            yield SampledFrame(max(0.0, float((pts - origin) * index.time_base)), scale(frame))
+        if not shown:
+            raise DecodeError("no picture of the file can be decoded")
+
+    def frames_at(
+        self, targets: npt.NDArray[np.int64], *, sequential: bool = False
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Frames as they are stored, with their time stamps: the last one up to each target, each at most once.
+
+        Args:
+            targets: [F] ascending time stamps in ticks of the index.
+            sequential: decode every picture.
+
+        Raises:
+            DecodeError: if the stream ends in a decoding error before its end.
+        """
+        newest: int | None = None
+        for pts, frame in self._frames(targets, sequential=sequential or not self._index.exact):
             if newest is None or pts > newest:
                 newest = pts
-                yield SampledFrame(max(0.0, float((pts - origin) * index.time_base)), scale(frame))
-        if newest is None:
-            raise DecodeError("no picture of the file can be decoded")
+                yield pts, frame
 
     def _frames(self, targets: npt.NDArray[np.int64], *, sequential: bool) -> Iterator[tuple[int, VideoFrame]]:
         search = FrameSearch(self._path, self._index, targets, self._guard)

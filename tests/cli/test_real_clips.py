@@ -20,9 +20,9 @@ def test_retrieval_on_msvd_is_as_good_as_we_say(hgrkit, msvd, msvd_library, tmp_
     measured = ran.json
     forward = measured["text_to_video"]
     assert forward["queries"] == 1634
-    assert forward["R@1"] >= 25
-    assert forward["R@5"] >= 53
-    assert forward["R@10"] >= 67
+    assert forward["R@1"] >= 29
+    assert forward["R@5"] >= 58
+    assert forward["R@10"] >= 73
     assert measured["video_to_text"]["queries"] == 98
     assert measured["Rsum"] == pytest.approx(
         sum(measured[way][f"R@{k}"] for way in ("text_to_video", "video_to_text") for k in (1, 5, 10))

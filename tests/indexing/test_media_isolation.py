@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hgrkit.indexing.decode_process import DecodeProcess
+from hgrkit.video.clip_output import CutClip
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import FpsSampling
 
@@ -169,8 +170,8 @@ def alias_reference(target):
 
 
 def with_reference(data, reference):
-    """An mp4 file of one track whose pictures lie in another file: another `dref` box, the boxes around grown."""
-    old = data.index(b"dref") - 4
+    """An mp4 file whose last track lies in another file: another `dref` box, the boxes around grown."""
+    old = data.rindex(b"dref") - 4
     new = box(b"dref", bytes(4) + struct.pack(">I", 1) + reference)
     old_bytes = struct.unpack(">I", data[old : old + 4])[0]
     grown = len(new) - old_bytes
@@ -230,4 +231,66 @@ def test_an_attachment_is_never_written(decoder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = matroska(tmp_path / "a.mkv", **{"../evil.ttf": b"evil", "evil.ttf": b"evil", "/tmp/evil.ttf": b"evil"})
     assert read(decoder, path)[0].reason is None
+    assert sorted(file.name for file in tmp_path.rglob("*")) == ["a.mkv"]
+
+
+# clips that are cut out ----------------------------------------------------------------------------------------
+
+
+def cut(decoder, path, *, exact):
+    """What cutting came to, and how many bytes of a clip came."""
+    taken = []
+    return decoder.cut(str(path), 0.0, 1.0, exact=exact, take=lambda at, data: taken.append(data)), taken
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_cutting_opens_nothing_that_a_script_names(decoder, listener, trap, tmp_path, script, exact):
+    for number, target in enumerate([f"http://127.0.0.1:{listener.getsockname()[1]}/a.ts", str(trap)]):
+        path = tmp_path / f"script{number}{SUFFIXES[number]}"
+        path.write_text(SCRIPTS[script].format(target=target))
+        ended, taken = cut(decoder, path, exact=exact)
+        assert ended.reason
+        assert taken == []
+    assert nobody_called(listener)
+
+
+def with_sound(path):
+    """A small movie, its pictures in the first track and its sound in the last."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=16000, layout="mono")
+        for number in range(20):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), number, np.uint8), "rgb24"))
+            )
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 32000), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        container.mux([*stream.encode(None), *sound.encode(frame), *sound.encode(None)])
+    return path
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("kind", ["url", "url to the network", "alias"])
+def test_cutting_a_movie_whose_sound_lies_elsewhere_opens_nothing(decoder, listener, trap, tmp_path, kind, exact):
+    references = {
+        "url": url_reference(f"file://{trap}"),
+        "url to the network": url_reference(f"http://127.0.0.1:{listener.getsockname()[1]}/a.mov"),
+        "alias": alias_reference(trap),
+    }
+    path = with_sound(tmp_path / "a.mov")
+    path.write_bytes(with_reference(path.read_bytes(), references[kind]))
+    ended, taken = cut(decoder, path, exact=exact)
+    assert isinstance(ended, CutClip) == bool(taken)
+    assert nobody_called(listener)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_cutting_writes_no_file_of_its_own(decoder, tmp_path, monkeypatch, exact):
+    monkeypatch.chdir(tmp_path)
+    path = matroska(tmp_path / "a.mkv", **{"../evil.ttf": b"evil", "evil.ttf": b"evil"})
+    ended, taken = cut(decoder, path, exact=exact)
+    assert isinstance(ended, CutClip)
+    assert b"evil" not in b"".join(data or b"" for data in taken)
     assert sorted(file.name for file in tmp_path.rglob("*")) == ["a.mkv"]

@@ -63,6 +63,42 @@ def slow_level(video, text, level, sharpness, fusion):
     return torch.tensor(rows, dtype=torch.float64)
 
 
+def first_clips(video, count):
+    return attrs.evolve(
+        video, **{name: getattr(video, name)[:count] for name in ("event", "action", "entity", "frame_mask")}
+    )
+
+
+@pytest.mark.parametrize("fusion", ["embed", "sim"])
+@pytest.mark.parametrize("sharpness", [0.0, 4.0])
+def test_pairs_are_the_diagonal_and_so_are_their_gradients(fusion, sharpness):
+    matcher = Matcher(sharpness=sharpness, fusion=fusion)
+    video, text = first_clips(video_of(), len(ACTIONS)), text_of()
+    inputs = [level.requires_grad_() for each in (video, text) for level in (each.event, each.action, each.entity)]
+    whole, pairs = matcher(video, text).levels, matcher.pairs(video, text)
+    for level in ("event", "action", "entity"):
+        torch.testing.assert_close(pairs[level], whole[level].diagonal(), atol=1e-12, rtol=0)
+    expected = torch.autograd.grad(sum(level.diagonal().sum() for level in whole), inputs)
+    found = torch.autograd.grad(sum(level.sum() for level in pairs), inputs)
+    for left, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(left, right, atol=1e-10, rtol=0)
+
+
+def test_what_padding_holds_never_changes_a_pair():
+    video, text = first_clips(video_of(), len(ACTIONS)), text_of()
+    expected = Matcher().pairs(video, text)
+    entity = text.entity.masked_fill(~text.entity_mask[:, :, None], torch.inf)
+    action = video.action.masked_fill(~video.frame_mask[:, :, None], 1e6)
+    found = Matcher().pairs(attrs.evolve(video, action=action), attrs.evolve(text, entity=entity))
+    for left, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(left, right, atol=0, rtol=0)
+
+
+def test_pairs_need_one_sentence_a_clip():
+    with pytest.raises(ShapeError, match="got 4 clips and 3 sentences"):
+        Matcher().pairs(video_of(), text_of())
+
+
 @pytest.mark.parametrize("fusion", ["embed", "sim"])
 @pytest.mark.parametrize("sharpness", [0.0, 4.0, 9.0])
 def test_scores_are_the_equations(fusion, sharpness):

@@ -10,7 +10,8 @@ from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.graph import Node, RoleGraph, Span
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel, ModelOrigin
-from hgrkit.testing.model_contract import TextEncoderContract, example_graphs
+from hgrkit.testing.model_contract import TextEncoderContract, check_query_side, example_graphs
+from hgrkit.text.edge_policy import EDGE_POLICIES
 from hgrkit.text.sentence_encoder import STATE_SCALE, SentenceTextEncoder
 from hgrkit.text.sentence_reader import MAX_PIECES
 from hgrkit.video.features import VideoFeatures
@@ -42,8 +43,9 @@ class TestSentenceTextEncoder(TextEncoderContract):
             {"num_roles": 0, "graph_attention": False},
             {"graph_layers": 2, "edges": "two_way", "dropout": 0.4, "graph_dropout": 0.2},
             {"graph_layers": 0},
+            {"graph_layers": 2, "graph_start": "identity"},
         ],
-        ids=["default", "plain", "deep", "no graph"],
+        ids=["default", "plain", "deep", "no graph", "identity"],
     )
     def encoder(self, request, encoder_of):
         return encoder_of(**request.param)
@@ -147,12 +149,29 @@ def test_its_own_limits_cut_a_batch(encoder_of):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"embed_dim": 0}, {"dropout": 1.0}, {"dropout": -0.1}, {"num_roles": 4}, {"edges": "none"}],
+    [
+        {"embed_dim": 0},
+        {"dropout": 1.0},
+        {"dropout": -0.1},
+        {"num_roles": 4},
+        {"edges": "none"},
+        {"graph_start": "zero"},
+    ],
     ids=str,
 )
 def test_settings_out_of_range_are_refused(reader, settings):
     with pytest.raises(ConfigError):
         SentenceTextEncoder(reader=reader, **{"embed_dim": 6, **settings})
+
+
+@pytest.mark.parametrize("edges", EDGE_POLICIES)
+@pytest.mark.parametrize("graph_attention", [True, False])
+@pytest.mark.parametrize("limit", [None, 1, 3])
+def test_without_torch_it_answers_the_same_with_every_edge_policy_and_limit(
+    encoder_of, tmp_path, edges, graph_attention, limit
+):
+    limits = {"max_actions": limit, "max_entities": limit, "max_tokens": limit and 2 * limit}
+    check_query_side(encoder_of(edges=edges, graph_attention=graph_attention, **limits), tmp_path / "model")
 
 
 # in a model folder ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hgrkit.errors import ConfigError
-from hgrkit.testing.model_contract import TextEncoderContract, example_graphs
+from hgrkit.testing.model_contract import TextEncoderContract, check_query_side, example_graphs
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
 
@@ -27,8 +27,9 @@ class TestTextEncoder(TextEncoderContract):
             {"recurrence": "lstm", "bidirectional": False, "num_roles": 0, "graph_attention": False},
             {"num_layers": 2, "graph_layers": 2, "edges": "two_way", "dropout": 0.4},
             {"graph_layers": 0},
+            {"graph_layers": 2, "graph_start": "identity"},
         ],
-        ids=["paper", "plain", "deep", "no graph"],
+        ids=["paper", "plain", "deep", "no graph", "identity"],
     )
     def encoder(self, request):
         return encoder_of(**request.param)
@@ -36,6 +37,14 @@ class TestTextEncoder(TextEncoderContract):
     @pytest.fixture
     def reopen(self):
         return TextEncoder.from_folder
+
+
+@pytest.mark.parametrize("recurrence", ["gru", "lstm"])
+@pytest.mark.parametrize("limit", [None, 1, 3])
+def test_without_torch_it_answers_the_same_with_every_recurrence_and_limit(tmp_path, recurrence, limit):
+    limits = {"max_actions": limit, "max_entities": limit, "max_tokens": limit and 2 * limit}
+    encoder = encoder_of(recurrence=recurrence, num_layers=2, edges="two_way", **limits)
+    check_query_side(encoder, tmp_path / "model")
 
 
 def slow_gru(encoder, vectors, suffix):
@@ -83,6 +92,19 @@ def test_gradients_reach_every_weight_even_without_any_action():
     assert all(weight.grad is not None for weight in encoder.parameters())
 
 
+def test_a_graph_that_starts_as_the_identity_begins_as_a_model_without_one():
+    made = [
+        TextEncoder(vocabulary=VOCABULARY, embed_dim=6, word_dim=4, **settings).eval()
+        for settings in ({"graph_layers": 0}, {"graph_start": "identity", "graph_layers": 2})
+    ]
+    without, starting = made
+    starting.load_state_dict(without.state_dict(), strict=False)
+    batch = without.batch(example_graphs())
+    found, expected = starting(batch), without(batch)
+    for name in ("event", "action", "entity"):
+        assert torch.equal(getattr(found, name), getattr(expected, name))
+
+
 def test_word_vectors_can_be_kept_from_training():
     assert not encoder_of(train_words=False).words.weight.requires_grad
 
@@ -95,7 +117,14 @@ def test_making_an_encoder_leaves_the_random_state_usable():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"recurrence": "rnn"}, {"dropout": 1.5}, {"num_roles": 4}, {"num_layers": 0}, {"edges": "none"}],
+    [
+        {"recurrence": "rnn"},
+        {"dropout": 1.5},
+        {"num_roles": 4},
+        {"num_layers": 0},
+        {"edges": "none"},
+        {"graph_start": "zero"},
+    ],
 )
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError):

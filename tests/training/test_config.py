@@ -74,6 +74,18 @@ def test_the_example_config_names_every_setting():
             "betas must be a list of 2, each a number in [0, 1), got (0.9, 1.0).",
         ),
         ("[training]\noptimizer = 'sgd'\n", "optimizer must be 'adam' or 'adamw', got 'sgd'."),
+        (
+            "[training]\nfoil_levels = ['verb']\n",
+            "foil_levels must be a list, each 'event' or 'action' or 'entity', got ('verb',).",
+        ),
+        (
+            "[training]\nfoil_levels = []\n",
+            "foil_levels must be some of event, action, entity, each once; got none.",
+        ),
+        ("[training]\nfoil_levels = ['action', 'action']\n", "each once; got action, action."),
+        ("[training]\nfoil_temperature = 0\n", "foil_temperature must be a number in (0, inf), got 0."),
+        ("[data.foils]\nfiles = ['f.jsonl']\n", "[data.foils] has no setting 'files'; known: file."),
+        ("[model.text]\ngraph_start = 'zero'\n", "graph_start must be 'random' or 'identity', got 'zero'."),
         ("[training]\ndrop_last = 1\n", "drop_last must be true or false, got 1."),
         ("[training]\nseed = 'none'\n", "seed must be a whole number in [0, 4294967295], got 'none'."),
         ("training = 3\n", "[training] must be a table of settings, got 3."),

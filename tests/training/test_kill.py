@@ -28,7 +28,7 @@ STEPS = 6 * 6
 
 def start(folder, out):
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, folder / "run.toml", out], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, folder / "foiled.toml", out], stdout=subprocess.PIPE, text=True
     )
 
 

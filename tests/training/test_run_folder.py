@@ -13,7 +13,7 @@ from hgrkit.evaluation.measures import measure
 from hgrkit.parsing import LarkParser
 from hgrkit.training.clips import CaptionedClips, read_graphs
 from hgrkit.training.curve import draw_curve
-from hgrkit.training.data_config import ClipFiles, ParaphraseFiles
+from hgrkit.training.data_config import ClipFiles, FoilFile, ParaphraseFiles
 from hgrkit.training.dev_measures import measure_clips
 from hgrkit.training.records import EpochRecord
 from hgrkit.training.run_config import RunConfig
@@ -138,6 +138,58 @@ def test_paraphrases_leave_out_the_clips_of_other_files(data_folder):
     files = ParaphraseFiles(captions="more.json", left_out=("captions.json",))
     others = files.read(data_folder, LarkParser())
     assert [len(clip) for clip in others.clips] == [2, 2]
+
+
+def test_a_run_with_foils_says_how_many_there_were_and_what_they_cost(data_folder):
+    with (data_folder / "foils.jsonl").open("a") as file:
+        for video, caption, foil in (
+            ("elsewhere", "a dog runs", "a cat runs"),
+            ("clip0", "a man rests", "a dog rests"),
+            ("clip0", "a man runs", "the man runs in the garden"),
+        ):
+            file.write(json.dumps({"video": video, "caption": caption, "foil": foil, "type": "any"}) + "\n")
+    RunConfig.read(data_folder / "foiled.toml").run(data_folder / "out")
+    first, *epochs, _ = [json.loads(line) for line in (data_folder / "out" / "log.jsonl").read_text().splitlines()]
+    assert len(first["foils"].pop("sha256")) == 64
+    assert first["foils"] == {
+        "foils": 60,
+        "captions": 36,
+        "unparsed": 0,
+        "left_out": {"other_clip": 1, "other_caption": 1, "true": 1},
+    }
+    for line in epochs:
+        weighted = np.dot([1.0, 0.5, 0.5, 0.5, 0.5], list(line["losses"].values()))
+        assert list(line["losses"])[-1] == "foil"
+        assert line["loss"] == pytest.approx(weighted, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (None, MissingPathError, r"no file '.*foils\.jsonl'"),
+        ('{"video": "clip0"}\n' * 2, BenchmarkError, r"foils\.jsonl, line 1 has no 'caption'"),
+        ('{"video": "clip0"\n', BenchmarkError, r"foils\.jsonl, line 1 is not JSON"),
+        ("", BenchmarkError, r"foils\.jsonl holds no foil"),
+        (
+            '{"video": "clip99", "caption": "a man runs", "foil": "a man eats"}\n',
+            BenchmarkError,
+            r"foils\.jsonl: none of 1 foils can be used: 1 are of other clips and 0 of other captions",
+        ),
+        (
+            '{"video": "clip0", "caption": "a man runs", "foil": " "}\n',
+            BenchmarkError,
+            r"foils\.jsonl: the foil of 'a man runs' \(clip0\) has no words",
+        ),
+    ],
+)
+def test_a_file_of_foils_that_cannot_be_used_is_one_line(data_folder, clips, content, error, message):
+    path = data_folder / "foils.jsonl"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(error, match=message) as caught:
+        FoilFile(file="foils.jsonl").read(data_folder, LarkParser(), clips)
+    assert "\n" not in str(caught.value)
 
 
 def test_each_view_of_a_clip_is_drawn_in_training_and_the_first_in_measuring(clips):

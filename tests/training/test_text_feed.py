@@ -34,9 +34,12 @@ def test_what_was_read_once_is_embedded_as_if_it_were_read_again(model, clips):
     assert kept.action_mask.equal(read.action_mask)
 
 
-def test_a_model_over_a_frozen_transformer_learns(model, clips):
-    config = TrainConfig(epochs=8, batch_size=12, learning_rate=0.01, device="cpu")
-    run = Trainer(model, config=config).fit(clips, clips)
+@pytest.mark.parametrize("start", ["random", "identity"])
+def test_a_model_over_a_frozen_transformer_learns(clips, foils, start):
+    made = ModelConfig(text_encoder="sentence", embed_dim=16, text={"graph_start": start})
+    model = made.make(clips.graphs, feature_dim=10, seed=0, base=None)
+    config = TrainConfig(epochs=8, batch_size=12, learning_rate=0.01, foil_weight=0.2, device="cpu")
+    run = Trainer(model, config=config).fit(clips, clips, foils=foils)
     assert run.log[-1].dev_rsum > run.log[0].dev_rsum
     assert run.log[-1].dev_rsum > 300
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from hgrkit.checkpoint import load_model, save_model
-from hgrkit.errors import CheckpointError, ConfigError, MissingPathError, ShapeError
+from hgrkit.errors import BenchmarkError, CheckpointError, ConfigError, MissingPathError, ShapeError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
 from hgrkit.training.chance import chance_state, restore_chance
 from hgrkit.training.config import TrainConfig
@@ -92,18 +92,19 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(clips):
         {"optimizer": "adam", "bucket": 2, "save_every": 1, "feature_dropout": 0.3},
         {"captions_per_video": 1, "drop_last": False, "batch_size": 7, "save_every": 1, "clip_norm": 0.5},
         {"save_every": None},
+        {"foil_weight": 0.5, "save_every": 1},
     ],
 )
-def test_a_run_that_stopped_anywhere_ends_with_the_weights_of_one_that_did_not(clips, tmp_path, change):
+def test_a_run_that_stopped_anywhere_ends_with_the_weights_of_one_that_did_not(clips, foils, tmp_path, change):
     config = attrs.evolve(SMALL, **{"epochs": 3, **change})
     loss = InfoNCE(learned=True)
-    whole = fit(clips, config=config, loss=loss)
+    whole = fit(clips, config=config, loss=loss, foils=foils)
     for step in (3, 8):
         folder = tmp_path / str(step)
         with pytest.raises(StoppedError):
-            fit(clips, folder, config=config, loss=InfoNCE(learned=True), on_progress=stop_at(step))
+            fit(clips, folder, config=config, loss=InfoNCE(learned=True), foils=foils, on_progress=stop_at(step))
         again = InfoNCE(learned=True)
-        resumed = fit(clips, folder, config=config, loss=again)
+        resumed = fit(clips, folder, config=config, loss=again, foils=foils)
         assert same(weights(resumed.best), weights(whole.best))
         assert torch.equal(again.log_temperature, loss.log_temperature)
         assert [attrs.evolve(r, seconds=0.0) for r in resumed.log] == [
@@ -133,9 +134,19 @@ def test_a_run_goes_on_only_with_its_own_settings(clips, tmp_path):
         Trainer(fresh(clips, min_count=30), config=SMALL).fit(clips, clips, folder=tmp_path)
     with pytest.raises(ConfigError, match=r"about\.start was None, is 'mini'"):
         fit(clips, tmp_path, about={"start": "mini"})
-    less = attrs.evolve(clips, graphs=clips.graphs[:-1], owners=clips.owners[:-1])
+    less = attrs.evolve(clips, graphs=clips.graphs[:-1], texts=clips.texts[:-1], owners=clips.owners[:-1])
     with pytest.raises(ConfigError, match="sha256"):
         Trainer(fresh(clips), config=SMALL).fit(less, clips, folder=tmp_path)
+
+
+def test_a_run_with_foils_goes_on_only_with_the_same_foils(clips, foils, tmp_path):
+    config = attrs.evolve(SMALL, foil_weight=0.5, epochs=1)
+    fit(clips, tmp_path, config=config, foils=foils)
+    turned = attrs.evolve(foils, graphs=foils.graphs[::-1])
+    with pytest.raises(ConfigError, match=r"foils\.sha256"):
+        fit(clips, tmp_path, config=config, foils=turned)
+    with pytest.raises(ConfigError, match=r"training\.foil_weight was 0\.5, is 0\.1"):
+        fit(clips, tmp_path, config=attrs.evolve(config, foil_weight=0.1), foils=foils)
 
 
 def test_a_run_begins_anew_when_asked_and_refuses_to_go_on_from_nothing(clips, tmp_path):
@@ -218,18 +229,50 @@ def test_paraphrases_teach_the_text_side(clips):
     assert parts[-1] < parts[0]
 
 
+def test_foils_teach_a_clip_to_prefer_its_caption(clips, foils):
+    only_event = InfoNCE(level_weights=(0, 1, 0, 0))
+    plain = fit(clips, loss=only_event).best
+    taught = fit(clips, loss=only_event, config=attrs.evolve(SMALL, foil_weight=1.0), foils=foils)
+    parts = [record.losses["foil"] for record in taught.log]
+    assert parts[-1] < parts[0] / 2
+    assert margin(taught.best, clips, foils) > margin(plain, clips, foils) + 0.15
+
+
+def margin(model, clips, foils):
+    """By how much the action and entity of captions score above those of their foils, on average."""
+    of = np.repeat(np.arange(len(clips.graphs)), np.diff(foils.starts))
+    with torch.inference_mode():
+        video = model.video(clips.features(clips.owners[of], max_frames=None))
+        right, wrong = (
+            model.matcher.pairs(video, model.text(model.text.batch(graphs)))
+            for graphs in ([clips.graphs[caption] for caption in of], foils.graphs)
+        )
+    return (right.action - wrong.action + right.entity - wrong.entity).mean().item()
+
+
+def test_foils_without_weight_change_nothing(clips, foils):
+    config = attrs.evolve(SMALL, epochs=1)
+    assert same(weights(fit(clips, config=config, foils=foils).best), weights(fit(clips, config=config).best))
+
+
 def clips_parser():
     from hgrkit.parsing import LarkParser
 
     return LarkParser()
 
 
-def test_what_cannot_be_trained_is_refused(clips):
+def test_what_cannot_be_trained_is_refused(clips, foils):
     wide = attrs.evolve(clips, views=(tuple(np.ones((1, 3), np.float32) for _ in clips.names),))
     with pytest.raises(ShapeError, match=r"3 numbers a frame.*feature_dim=10"):
         Trainer(fresh(clips), config=SMALL).fit(wide)
     with pytest.raises(ConfigError, match="no paraphrases"):
         Trainer(fresh(clips), config=attrs.evolve(SMALL, paraphrase_weight=1.0))
+    foiled = attrs.evolve(SMALL, foil_weight=1.0)
+    with pytest.raises(ConfigError, match=r"foil_weight is 1\.0, but there are no foils"):
+        fit(clips, config=foiled)
+    others = attrs.evolve(foils, captions=foils.captions[::-1])
+    with pytest.raises(BenchmarkError, match="not of the captions to train on"):
+        fit(clips, config=foiled, foils=others)
     with pytest.raises(ConfigError, match="needs a GPU"):
         TrainConfig(mixed_precision=True, device="cpu")
     with pytest.raises(ConfigError, match="loss is nan"):
@@ -247,9 +290,9 @@ class _Broken(nn.Module):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_mixed_precision_trains_on_a_gpu_and_goes_on_there(clips, tmp_path):
-    config = attrs.evolve(SMALL, device="cuda", mixed_precision=True, ema=0.9)
+def test_mixed_precision_trains_on_a_gpu_and_goes_on_there(clips, foils, tmp_path):
+    config = attrs.evolve(SMALL, device="cuda", mixed_precision=True, ema=0.9, foil_weight=0.5)
     with pytest.raises(StoppedError):
-        fit(clips, tmp_path, config=config, on_progress=stop_at(10))
-    run = fit(clips, tmp_path, config=config)
+        fit(clips, tmp_path, config=config, foils=foils, on_progress=stop_at(10))
+    run = fit(clips, tmp_path, config=config, foils=foils)
     assert run.log[-1].loss < run.log[0].loss

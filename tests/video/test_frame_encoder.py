@@ -6,8 +6,10 @@ import pytest
 
 from hgrkit.errors import CheckpointError, ConfigError, FrameEncoderNotFoundError, PluginError, ShapeError
 from hgrkit.testing.frame_encoder_contract import FrameEncoderContract
+from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.frame_encoder import DEFAULT_FRAME_SIZE, encode_frames, frame_size_of, load_frame_encoder
 
+LITE2 = "efficientnet-lite2"
 PLUGIN = pytest.importorskip("hgrkit_model_mini", reason="needs the hgrkit-model-mini plugin")
 
 
@@ -19,100 +21,111 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lite0():
-    return load_frame_encoder("efficientnet-lite0", "cpu")
+def lite2():
+    return load_frame_encoder(LITE2, "cpu")
 
 
-class TestEfficientNetLite0OnOnnxruntime(FrameEncoderContract):
+class TestEfficientNetLiteOnOnnxruntime(FrameEncoderContract):
     @pytest.fixture
-    def frame_encoder(self, lite0):
-        return lite0
+    def frame_encoder(self, lite2):
+        return lite2
 
 
-class TestEfficientNetLite0OnTorch(FrameEncoderContract):
+class TestEfficientNetLiteOnTorch(FrameEncoderContract):
     @pytest.fixture
-    def frame_encoder(self, torch_lite0):
-        return torch_lite0
+    def frame_encoder(self, torch_lite2):
+        return torch_lite2
 
 
 @pytest.fixture(scope="module")
-def torch_lite0(folder):
-    from hgrkit.video.efficientnet_lite import EfficientNetLite0
-
-    return EfficientNetLite0(folder, engine="torch")
+def torch_lite2(folder):
+    return EfficientNetLite(folder, variant=LITE2, engine="torch")
 
 
 @pytest.mark.shared
-def test_both_engines_give_the_same_features_of_real_pictures(lite0, torch_lite0, shared):
+def test_both_engines_give_the_same_features_of_real_pictures(lite2, torch_lite2, shared):
     image = pytest.importorskip("PIL.Image")
     with zipfile.ZipFile(shared / "data/flickr8k/images_224.zip") as archive:
         names = [name for name in archive.namelist() if name.endswith(".jpg")][:4]
         pictures = np.stack(
             [
-                np.asarray(image.open(io.BytesIO(archive.read(name))).convert("RGB").resize((224, 224)))
+                np.asarray(image.open(io.BytesIO(archive.read(name))).convert("RGB").resize((260, 260)))
                 for name in names
             ]
         )
-    np.testing.assert_allclose(lite0.encode(pictures), torch_lite0.encode(pictures), atol=1e-3, rtol=0)
+    np.testing.assert_allclose(lite2.encode(pictures), torch_lite2.encode(pictures), atol=1e-3, rtol=0)
 
 
 @pytest.mark.gpu
-def test_cuda_gives_the_features_of_the_cpu(folder, lite0):
+def test_cuda_gives_the_features_of_the_cpu(folder, lite2):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
-    features = load_frame_encoder("efficientnet-lite0", "cuda").encode(pictures)
-    np.testing.assert_allclose(features, lite0.encode(pictures), atol=1e-3, rtol=0)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 260, 260, 3), dtype=np.uint8)
+    features = load_frame_encoder(LITE2, "cuda").encode(pictures)
+    np.testing.assert_allclose(features, lite2.encode(pictures), atol=1e-3, rtol=0)
 
 
-def test_the_fingerprint_names_the_weights(lite0, folder):
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_it_is_given_pictures_of_its_own_size(engine, folder):
+    assert frame_size_of(EfficientNetLite(folder, variant=LITE2, engine=engine)) == (260, 260)
+
+
+def test_the_fingerprint_names_the_weights(lite2, folder):
     import hashlib
 
-    weights = (folder / "efficientnet-lite0.safetensors").read_bytes()
-    assert lite0.fingerprint == f"efficientnet-lite0@sha256:{hashlib.sha256(weights).hexdigest()[:12]}"
+    weights = (folder / "efficientnet-lite2.safetensors").read_bytes()
+    assert lite2.fingerprint == f"efficientnet-lite2@sha256:{hashlib.sha256(weights).hexdigest()[:12]}"
 
 
 def test_the_graph_holds_no_weights_of_its_own(folder):
-    assert (folder / "efficientnet-lite0.onnx").stat().st_size < 50_000
+    assert (folder / "efficientnet-lite2.onnx").stat().st_size < 50_000
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
 def test_a_damaged_weights_file_is_refused(engine, folder, tmp_path):
-    from hgrkit.video.efficientnet_lite import EfficientNetLite0
-
-    for name in ("efficientnet-lite0.safetensors", "efficientnet-lite0.onnx"):
+    for name in ("efficientnet-lite2.safetensors", "efficientnet-lite2.onnx"):
         (tmp_path / name).write_bytes((folder / name).read_bytes()[:1000])
     with pytest.raises(CheckpointError):
-        EfficientNetLite0(tmp_path, engine=engine)
+        EfficientNetLite(tmp_path, variant=LITE2, engine=engine)
+
+
+def test_weights_of_another_variant_are_refused(folder, tmp_path):
+    for name in ("efficientnet-lite3.safetensors", "efficientnet-lite3.onnx"):
+        (tmp_path / name).write_bytes((folder / name.replace("lite3", "lite2")).read_bytes())
+    with pytest.raises(CheckpointError, match="does not hold efficientnet-lite3"):
+        EfficientNetLite(tmp_path, variant="efficientnet-lite3", engine="torch")
+
+
+def test_an_unknown_variant_is_refused(folder):
+    with pytest.raises(ConfigError, match="'efficientnet-lite9'"):
+        EfficientNetLite(folder, variant="efficientnet-lite9")
 
 
 def test_an_empty_folder_is_refused_by_name(tmp_path):
-    from hgrkit.video.efficientnet_lite import EfficientNetLite0
-
-    with pytest.raises(CheckpointError, match=r"efficientnet-lite0\.safetensors"):
-        EfficientNetLite0(tmp_path)
+    with pytest.raises(CheckpointError, match=r"efficientnet-lite2\.safetensors"):
+        EfficientNetLite(tmp_path, variant=LITE2)
 
 
-@pytest.mark.parametrize("shape", [(1, 200, 224, 3), (224, 224, 3), (1, 3, 224, 224)])
-def test_pictures_of_another_shape_are_refused(lite0, shape):
-    with pytest.raises(ShapeError, match="224, 224, 3"):
-        lite0.encode(np.zeros(shape, dtype=np.uint8))
+@pytest.mark.parametrize("shape", [(1, 200, 260, 3), (260, 260, 3), (1, 3, 260, 260), (1, 224, 224, 3)])
+def test_pictures_of_another_shape_are_refused(lite2, shape):
+    with pytest.raises(ShapeError, match="260, 260, 3"):
+        lite2.encode(np.zeros(shape, dtype=np.uint8))
 
 
-def test_pictures_of_another_type_are_refused(lite0):
+def test_pictures_of_another_type_are_refused(lite2):
     with pytest.raises(ShapeError, match="float32"):
-        lite0.encode(np.zeros((1, 224, 224, 3), dtype=np.float32))
+        lite2.encode(np.zeros((1, 260, 260, 3), dtype=np.float32))
 
 
 def test_an_unknown_name_lists_what_is_installed():
-    with pytest.raises(FrameEncoderNotFoundError, match=r"installed: .*'efficientnet-lite0'.*Did you mean"):
+    with pytest.raises(FrameEncoderNotFoundError, match=r"installed: .*'efficientnet-lite2'.*Did you mean"):
         load_frame_encoder("efficientnet-lite")
 
 
 def test_an_unknown_device_is_refused():
     with pytest.raises(ConfigError, match="abacus"):
-        load_frame_encoder("efficientnet-lite0", "abacus")
+        load_frame_encoder(LITE2, "abacus")
 
 
 class Tiny:

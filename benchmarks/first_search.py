@@ -1,0 +1,96 @@
+"""Measures what the first answer of a fresh process costs beside `import torch`; writes JSON.
+
+    python benchmarks/first_search.py --videos DATA/msvd/videos --runs 15 --out first_search.json
+
+The videos are indexed once into a temporary folder, or a library that is there is searched. Then fresh processes
+alternate: one imports torch, the other runs `hgrkit search` and prints its answer. Wall time, and processor time
+of all threads. The first round is a warm-up, so that files are in memory for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+QUERY = "a man is riding a horse"
+HGRKIT = (sys.executable, "-m", "hgrkit")
+
+
+def seconds(command: tuple[str, ...]) -> tuple[float, float]:
+    """Wall time and processor time of one fresh process."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def measure(library: Path, runs: int) -> dict[str, object]:
+    """Median seconds of both commands, measured in turn so that a busy machine hits both alike."""
+    commands = {
+        "import_torch": (sys.executable, "-c", "import torch"),
+        "search": (*HGRKIT, "search", QUERY, "--library", str(library), "--json"),
+    }
+    rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(runs + 1)][1:]
+    wall = {name: statistics.median(one[name][0] for one in rounds) for name in commands}
+    processor = {name: statistics.median(one[name][1] for one in rounds) for name in commands}
+    described = subprocess.run(
+        (*HGRKIT, "info", "--library", str(library), "--json"), check=True, capture_output=True, text=True
+    ).stdout
+    held = json.loads(described)
+    return {
+        "benchmark": "first_search",
+        "query": QUERY,
+        "library": {
+            "videos": held["indexed"],
+            "clips": held["clips"],
+            "model": held["manifest"]["model"],
+            "fingerprint": held["manifest"]["model_fingerprint"],
+        },
+        "median_wall_seconds": wall,
+        "median_processor_seconds": processor,
+        "share_of_torch": {
+            "wall": wall["search"] / wall["import_torch"],
+            "processor": processor["search"] / processor["import_torch"],
+        },
+        "rounds_in_which_the_search_was_sooner": sum(one["search"][0] < one["import_torch"][0] for one in rounds),
+        "runs": runs,
+        "seed": None,
+        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("hgrkit", "torch", "numpy", "onnxruntime", "typer")},
+        },
+    }
+
+
+def main() -> None:
+    """Index, measure, print, and write a file if one is named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    searched = parser.add_mutually_exclusive_group(required=True)
+    searched.add_argument("--videos", type=Path, help="a folder of videos to index and search")
+    searched.add_argument("--library", type=Path, help="a library to search")
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        library = arguments.library or Path(folder) / "library"
+        if arguments.library is None:
+            subprocess.run((*HGRKIT, "index", str(arguments.videos), "--library", str(library)), check=True)
+        text = json.dumps(measure(library, arguments.runs), indent=2)
+    print(text)
+    if arguments.out is not None:
+        arguments.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

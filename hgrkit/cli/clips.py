@@ -1,0 +1,72 @@
+"""What `hgrkit search --clips-out DIR --open` does with the hits, and what it says about it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from hgrkit.cli.opener import open_file
+from hgrkit.cli.output import clock, printable, stderr
+from hgrkit.errors import DecodeError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from hgrkit.clips import MomentClip
+    from hgrkit.results import SearchResult
+
+__all__ = ["clips_text", "cut_moments", "play_first"]
+
+
+def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tuple[MomentClip, ...]:
+    """Cut every hit into a folder, or without one the first hit into a temporary folder; warn of what fails."""
+    from rich.text import Text
+
+    from hgrkit.cli.progress import PortionBar
+    from hgrkit.clips import cut_hits
+
+    hits = result.hits if folder is not None else result.hits[:1]
+    if not hits:
+        return ()
+    target = folder or Path(tempfile.mkdtemp(prefix="hgrkit-clips-"))
+    with PortionBar("cutting") as bar:
+        clips = cut_hits(hits, target, exact=exact, on_progress=bar.show)
+    for clip in clips:
+        if clip.problem:
+            name = printable(PurePath(clip.video).name)
+            stderr().print(
+                Text(f"hgrkit: no clip of hit {clip.rank}, {name}: {printable(clip.problem)}"), soft_wrap=True
+            )
+    return clips
+
+
+def clips_text(clips: Sequence[MomentClip]) -> Text:
+    """A heading, and a line for each clip: its file, the span that it really has, and how it was made."""
+    from rich.text import Text
+
+    lines = [
+        Text.assemble(
+            (f"{clip.rank:>3}", "bold"),
+            f"  {printable(str(clip.path))}  {clock(clip.start_s)}-{clock(clip.end_s)}  ",
+            (f"encoded: {clip.encoded}" if clip.encoded else "copied from a key frame on", "bright_black"),
+        )
+        for clip in clips
+        if clip.path is not None
+    ]
+    return Text("\n").join([Text("\nclips"), *lines])
+
+
+def play_first(clips: Sequence[MomentClip]) -> None:
+    """Open the first clip that there is.
+
+    Raises:
+        DecodeError: if there is none.
+        MissingPackageError: if nothing opens it.
+    """
+    for clip in clips:
+        if clip.path is not None:
+            open_file(clip.path)
+            return
+    raise DecodeError("--open: there is no clip to play.")

@@ -1,0 +1,89 @@
+"""Many sentences as queries: parsed and embedded some at a time, and those that cannot be read named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+import numpy as np
+
+from hgrkit.errors import GraphError
+from hgrkit.library.records import Float32, QueryEmbeddings
+from hgrkit.parsing.protocol import GraphParser
+from hgrkit.parsing.registry import parse_each
+from hgrkit.query.encoder import QueryEncoder
+from hgrkit.text.graph_selection import Omitted
+
+__all__ = ["EmbeddedCaptions", "read_captions"]
+
+UNREADABLE_SCORE = -1.0
+"""What a sentence that cannot be read scores with every video: the lowest score."""
+
+_CAPTIONS_AT_ONCE = 512
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class EmbeddedCaptions:
+    """C sentences, those that could be read as queries.
+
+    Attributes:
+        queries: the embeddings of those that could be read, in their order.
+        positions: where each of them stands among the C sentences.
+        failures: position and reason of every sentence that could not be read.
+        omitted: what the model's limits left out, over all sentences.
+    """
+
+    queries: Sequence[QueryEmbeddings]
+    positions: Sequence[int]
+    failures: Mapping[int, str]
+    omitted: Omitted
+
+    def spread(self, scores: Float32) -> Float32:
+        """Scores of the queries, [V, Q], to scores of all sentences, [V, C]: -1 for those without a graph."""
+        if not self.failures:
+            return scores
+        spread = np.full((len(scores), len(self.positions) + len(self.failures)), UNREADABLE_SCORE, np.float32)
+        spread[:, self.positions] = scores
+        return spread
+
+    def __repr__(self) -> str:
+        return f"EmbeddedCaptions(queries={len(self.queries)}, failures={len(self.failures)})"
+
+
+def read_captions(
+    encoder: QueryEncoder,
+    parser: GraphParser,
+    captions: Sequence[str],
+    *,
+    on_progress: Callable[[int], object] | None = None,
+) -> EmbeddedCaptions:
+    """Parse and embed sentences, some at a time; one that cannot be read never stops the others.
+
+    Args:
+        encoder: embeds what the parser read.
+        parser: reads the sentences.
+        captions: C sentences.
+        on_progress: called with the number of sentences that are done.
+
+    Raises:
+        PluginError: if the parser breaks its contract.
+    """
+    queries: list[QueryEmbeddings] = []
+    positions: list[int] = []
+    failures: dict[int, str] = {}
+    omitted = Omitted()
+    for start in range(0, len(captions), _CAPTIONS_AT_ONCE):
+        graphs = []
+        for position, read in enumerate(parse_each(parser, captions[start : start + _CAPTIONS_AT_ONCE]), start):
+            if isinstance(read, GraphError):
+                failures[position] = str(read)
+            else:
+                graphs.append(read)
+                positions.append(position)
+        if graphs:
+            embedded, cut = encoder.embed(graphs)
+            queries += [query.embeddings for query in embedded]
+            omitted += cut
+        if on_progress is not None:
+            on_progress(len(positions) + len(failures))
+    return EmbeddedCaptions(queries=queries, positions=positions, failures=failures, omitted=omitted)

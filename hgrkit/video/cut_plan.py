@@ -1,0 +1,100 @@
+"""Which packets or pictures of a video make up a moment, worked out on its table of packets before any is read."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.video.packet_index import PacketIndex
+
+__all__ = ["CutPlan", "plan_copy", "plan_pictures"]
+
+Int64 = npt.NDArray[np.int64]
+
+_SAME_TICK = 1e-3  # of a tick: what floating-point seconds may be off
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CutPlan:
+    """What a clip is made of; times are ticks of the video's own clock.
+
+    Attributes:
+        stamps: [N] ascending time stamps of the packets to copy, or of the pictures to encode.
+        begin: second 0 of the clip.
+        end: when its last picture ends.
+    """
+
+    stamps: Int64 = attrs.field(repr=False)
+    begin: int
+    end: int
+
+
+def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str:
+    """The packets that hold every picture of a moment and those that they need, from a key frame on.
+
+    The moment is contained: the clip begins at the last key frame that is not after it, and ends with it or a few
+    pictures later, where the order of storage asks for that. Pictures that are stored after the key frame but
+    shown before it are left out, because what they refer to is not there.
+
+    Args:
+        index: the video's table of packets.
+        start_s: seconds from the video's first picture.
+        end_s: the same, after it.
+
+    Returns:
+        the plan; or why packets cannot be copied, as a clause.
+    """
+    if not index.exact:
+        return "the file does not say when each picture is shown"
+    first, end = _bounds(index, start_s, end_s)
+    keys = np.flatnonzero(index.key & (index.pts <= first))
+    begin_at = int(keys[np.argmax(index.pts[keys])])
+    begin = int(index.pts[begin_at])
+    if begin < index.first:
+        return "the moment begins in pictures that the file hides"
+    usable = np.arange(len(index.pts)) >= begin_at
+    usable &= index.pts >= begin
+    latest = end - 1
+    while True:  # a picture may need one that is shown later; then all up to that one belong to the clip
+        stored = int(np.flatnonzero(usable & (index.pts <= latest))[-1])
+        needed = int(index.pts[: stored + 1][usable[: stored + 1]].max())
+        if needed <= latest:
+            break
+        latest = needed
+    stamps = np.sort(index.pts[usable & (index.pts <= latest)])
+    return CutPlan(stamps=stamps, begin=begin, end=_next(index, int(stamps[-1])))
+
+
+def plan_pictures(index: PacketIndex, start_s: float, end_s: float) -> CutPlan:
+    """The pictures of a moment, from the one on the screen at its start to the last one before its end.
+
+    The clip begins and ends with whole pictures, except where one is shown much longer than usual: that one is
+    shown in the clip as long as in the moment.
+
+    Args:
+        index: the video's table of packets.
+        start_s: seconds from the video's first picture.
+        end_s: the same, after it.
+    """
+    first, end = _bounds(index, start_s, end_s)
+    stamps = index.shown[(index.shown >= first) & (index.shown < end)]
+    start = int(index.ticks(np.array([start_s]))[0])
+    begin = first if start - first < index.frame_ticks else start
+    last_end = _next(index, int(stamps[-1]))
+    return CutPlan(stamps=stamps, begin=begin, end=last_end if last_end - end < index.frame_ticks else end)
+
+
+def _bounds(index: PacketIndex, start_s: float, end_s: float) -> tuple[int, int]:
+    """The picture on the screen at the start, and the first tick behind the moment; at least one picture fits."""
+    first = int(index.shown_at(np.array([start_s]))[0])
+    end = index.first + math.ceil(end_s / float(index.time_base) - _SAME_TICK)
+    return first, max(first + 1, min(end, index.end))
+
+
+def _next(index: PacketIndex, stamp: int) -> int:
+    """When a picture ends: with the next one, or with the video."""
+    after = int(np.searchsorted(index.shown, stamp, side="right"))
+    return int(index.shown[after]) if after < len(index.shown) else index.end
