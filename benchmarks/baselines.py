@@ -8,44 +8,26 @@ Encodes the photographs, indexes the clips, and runs `hgrkit evaluate --baseline
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import platform
 import subprocess
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from flickr8k import read_part
 
 import hgrkit
-from hgrkit.video.frame_encoder import encode_frames, load_frame_encoder
 
-PHOTOGRAPHS_AT_ONCE = 32
+FRAME_ENCODER = "efficientnet-lite2"
 
 
 def write_training(flickr8k: Path, folder: Path) -> tuple[Path, Path]:
     """Captions and features of the training photographs, each a video of one frame."""
-    captions: dict[str, list[str]] = {}
-    with (flickr8k / "Flickr8k.token.txt").open(encoding="utf-8") as file:
-        for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            captions.setdefault(name.split("#")[0], []).append(caption)
-    encoder = load_frame_encoder("efficientnet-lite0", device="cpu")
-    features: dict[str, np.ndarray] = {}
-    with zipfile.ZipFile(flickr8k / "images_224.zip") as archive:
-        files = {Path(name).name: name for name in archive.namelist() if name.endswith(".jpg")}
-        listed = (flickr8k / "Flickr_8k.trainImages.txt").read_text(encoding="utf-8").split()
-        names = [name for name in listed if name in files]
-        for start in range(0, len(names), PHOTOGRAPHS_AT_ONCE):
-            part = names[start : start + PHOTOGRAPHS_AT_ONCE]
-            pictures = [Image.open(io.BytesIO(archive.read(files[name]))).convert("RGB") for name in part]
-            encoded = encode_frames(encoder, np.stack([np.asarray(picture) for picture in pictures]))
-            features |= {name: row[None] for name, row in zip(part, encoded, strict=True)}
-    np.savez(folder / "train.npz", **features)
-    (folder / "train.json").write_text(json.dumps({name: captions[name] for name in names}), encoding="utf-8")
+    train = read_part(flickr8k, "train", FRAME_ENCODER)
+    np.savez(folder / "train.npz", **train.features)
+    (folder / "train.json").write_text(json.dumps(train.captions), encoding="utf-8")
     return folder / "train.json", folder / "train.npz"
 
 

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 import hgrkit
 from hgrkit.evaluation.captions import read_captions
 from hgrkit.evaluation.foil_choice import evaluate_foils
@@ -56,7 +58,15 @@ def measure(data: Path, model: str, seed: int) -> dict[str, Any]:
             "all": choose(retriever, made.foils),
             "for choosing": choose(retriever, [foil for foil in made.foils if foil.video in choosing]),
             "for reporting": choose(retriever, [foil for foil in made.foils if foil.video not in choosing]),
+            "all, beside another clip": choose(retriever, beside_another_clip(made.foils, sorted(captions))),
         }
+
+
+def beside_another_clip(foils: Sequence[Foil], videos: Sequence[str]) -> list[Foil]:
+    """The same choices beside the clip half way down the list: what is told without seeing the right one."""
+    half = len(videos) // 2
+    other = dict(zip(videos, [*videos[half:], *videos[:half]], strict=True))
+    return [attrs.evolve(foil, video=other[foil.video]) for foil in foils]
 
 
 def choose(retriever: Retriever, foils: Sequence[Foil]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ from hgrkit.indexing.walk import VideoFile, walk_videos
 from hgrkit.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.library.store import Entry, Rename
-from hgrkit.parts import LoadedModel, Parts
+from hgrkit.loaded_model import LoadedModel
+from hgrkit.parts import Parts
 
 
 class NoSnapshot:

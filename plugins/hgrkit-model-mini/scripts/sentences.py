@@ -1,74 +1,30 @@
-"""What the model is trained on, read once: features of photographs, sentences as the transformer reads them."""
+"""Sentences as the transformer reads them, read once: captions, other captions of a clip, foils of a caption."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import torch
-from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
 from hgrkit.errors import GraphError
+from hgrkit.foils.foil import FoilType
+from hgrkit.foils.generate import make_foils
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.video.frame_encoder import FrameEncoder
 
-SPLITS = ("train", "dev", "test")
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Photographs:
-    """Flickr8k: photographs, their captions and the official split.
-
-    Attributes:
-        names: file names.
-        features: of each photograph and of its mirror image, [2, N, K].
-        captions: of each photograph.
-        split: positions of the photographs of each part.
-    """
-
-    names: tuple[str, ...]
-    features: Tensor
-    captions: tuple[tuple[str, ...], ...]
-    split: dict[str, np.ndarray]
-
-    @classmethod
-    def read(cls, folder: Path, encoder: FrameEncoder, cache: Path) -> Photographs:
-        """Read the data set; a photograph that the archive lacks is left out."""
-        captions: dict[str, list[str]] = {}
-        with (folder / "Flickr8k.token.txt").open(encoding="utf-8") as file:
-            for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                captions.setdefault(name.split("#")[0], []).append(caption)
-        with zipfile.ZipFile(folder / "images_224.zip") as archive:
-            files = {Path(name).name: name for name in archive.namelist() if name.endswith(".jpg")}
-            names = tuple(sorted(files.keys() & captions.keys()))
-            features = _cached(
-                cache / f"photographs-{encoder.fingerprint.rsplit(':', 1)[-1]}.npy",
-                lambda: _photograph_features(archive, [files[name] for name in names], encoder),
-            )
-        position = {name: number for number, name in enumerate(names)}
-        split = {}
-        for part in SPLITS:
-            listed = (folder / f"Flickr_8k.{part}Images.txt").read_text(encoding="utf-8").split()
-            split[part] = np.array([position[name] for name in listed if name in position])
-        return cls(
-            names=names,
-            features=torch.from_numpy(features),
-            captions=tuple(tuple(captions[name]) for name in names),
-            split=split,
-        )
+__all__ = ["Foils", "Paraphrases", "Sentences", "read_clip_captions"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -119,6 +75,15 @@ class Sentences:
             batch,
         )
 
+    def without_nodes(self) -> Sentences:
+        """The same sentences, of which only the event level is used."""
+        none = np.zeros(len(self.graphs) + 1, np.int64)
+        return Sentences(
+            graphs=tuple(RoleGraph(tokens=graph.tokens) for graph in self.graphs),
+            states=PerLevel(event=self.states.event, action=self.states.action[:0], entity=self.states.entity[:0]),
+            starts=PerLevel(event=self.starts.event, action=none, entity=none),
+        )
+
     def _padded(self, level: str, which: np.ndarray, mask: Tensor) -> Tensor:
         states, starts = getattr(self.states, level), getattr(self.starts, level)
         padded = torch.zeros(*mask.shape, states.shape[1])
@@ -126,27 +91,84 @@ class Sentences:
         return padded
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Paraphrases:
+    """Captions by the clip that they describe: two of one clip mean the same.
+
+    Attributes:
+        sentences: the captions' words, without nodes: only the event level is taught.
+        clips: positions of each clip's captions, at least two.
+    """
+
+    sentences: Sentences
+    clips: tuple[npt.NDArray[np.int64], ...]
+
+    @classmethod
+    def of(cls, captions: Mapping[str, Sequence[str]], text: SentenceTextEncoder, cache: Path) -> Paraphrases:
+        """Read the captions of each clip."""
+        sentences = Sentences.read([caption for own in captions.values() for caption in own], text, cache)
+        ends = np.cumsum([len(own) for own in captions.values()])
+        return cls(
+            sentences=sentences.without_nodes(),
+            clips=tuple(part for part in np.split(np.arange(ends[-1]), ends[:-1]) if len(part) > 1),
+        )
+
+    def pairs(self, number: int, chance: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Two captions of each of that many clips, [2, B]."""
+        clips = chance.permutation(len(self.clips))[:number]
+        return np.array([chance.choice(self.clips[clip], 2, replace=False) for clip in clips]).T
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Foils:
+    """Sentences that are wrong where a caption is right: the same words but one, or another one doing it.
+
+    Attributes:
+        sentences: the foils.
+        of: positions of a caption's foils, by the caption's position; not every caption has one.
+    """
+
+    sentences: Sentences
+    of: Mapping[int, npt.NDArray[np.int64]]
+
+    @classmethod
+    def make(
+        cls,
+        captions: Mapping[str, Sequence[tuple[int, str]]],
+        text: SentenceTextEncoder,
+        cache: Path,
+        *,
+        most: Mapping[FoilType, int],
+    ) -> Foils:
+        """Make foils of the captions of each photograph, `(position, caption)`; at most so many of each type."""
+        texts = {name: [caption for _, caption in own] for name, own in captions.items()}
+        chance, made = Random(0), make_foils(texts, LarkParser(), seed=0).foils
+        chosen = []
+        for kind, number in most.items():
+            own = [foil for foil in made if foil.type == kind]
+            chosen += chance.sample(own, min(number, len(own)))
+        position = {(name, text): where for name, own in captions.items() for where, text in own}
+        of: dict[int, list[int]] = {}
+        for number, foil in enumerate(chosen):
+            of.setdefault(position[foil.video, foil.caption], []).append(number)
+        return cls(
+            sentences=Sentences.read([foil.foil for foil in chosen], text, cache),
+            of={where: np.array(numbers) for where, numbers in of.items()},
+        )
+
+    def draw(
+        self, captions: npt.NDArray[np.int64], chance: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Which of B captions have a foil, and one foil of each of those."""
+        rows = np.array([row for row, caption in enumerate(captions) if caption in self.of], np.int64)
+        return rows, np.array([chance.choice(self.of[captions[row]]) for row in rows], np.int64)
+
+
 def read_clip_captions(path: Path, left_out: Path) -> dict[str, list[str]]:
     """Captions of each clip, `{name: [captions]}`; clips named in another such file are left out."""
     excluded = {Path(name).stem for name in json.loads(left_out.read_text(encoding="utf-8"))}
     captions = json.loads(path.read_text(encoding="utf-8"))
     return {name: sorted(set(texts)) for name, texts in captions.items() if Path(name).stem not in excluded}
-
-
-def _cached(path: Path, make: object) -> np.ndarray:
-    if not path.is_file():
-        np.save(path, make())
-    return np.load(path)
-
-
-def _photograph_features(archive: zipfile.ZipFile, files: Sequence[str], encoder: FrameEncoder) -> np.ndarray:
-    features = np.empty((2, len(files), encoder.feature_dim), np.float32)
-    for start in track(range(0, len(files), 32), description="photographs"):
-        pictures = [Image.open(io.BytesIO(archive.read(name))) for name in files[start : start + 32]]
-        batch = np.stack([np.asarray(picture.convert("RGB")) for picture in pictures])
-        features[0, start : start + 32] = encoder.encode(batch)
-        features[1, start : start + 32] = encoder.encode(np.ascontiguousarray(batch[:, :, ::-1]))
-    return features
 
 
 def _graph(parser: LarkParser, text: str) -> RoleGraph:

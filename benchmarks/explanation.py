@@ -1,0 +1,102 @@
+"""Measures what explaining and cutting ten hits costs on top of their search; writes JSON.
+
+    python benchmarks/explanation.py --videos DATA/msvd/videos --runs 9 --out benchmarks/results/explanation.json
+
+The videos are indexed once into a temporary folder, or a library that is there is searched. Each round searches,
+explains the hits, writes the page and the picture, and cuts the moments, copied and exact. The first is a warm-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from hgrkit import Retriever
+from hgrkit.clips import cut_hits
+
+QUERY = "a woman slices an onion and mixes eggs"
+HITS = 10
+
+
+def processor_s() -> float:
+    """Processor time of this process and of those that it has started and seen end."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def one_round(retriever: Retriever, scratch: Path) -> dict[str, tuple[float, float]]:
+    """Wall and processor seconds of each part."""
+    taken: dict[str, tuple[float, float]] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        start, before = time.perf_counter(), processor_s()
+        value = work()
+        taken[name] = time.perf_counter() - start, processor_s() - before
+        return value
+
+    result = timed("search", lambda: retriever.search(QUERY, k=HITS))
+    explanation = timed("explain", lambda: retriever.explain(result))
+    timed("page", lambda: explanation.save(scratch / "why.html"))
+    timed("picture", lambda: explanation.save(scratch / "why.png"))
+    timed("clips_copied", lambda: cut_hits(result.hits, scratch))
+    timed("clips_exact", lambda: cut_hits(result.hits, scratch, exact=True))
+    return taken
+
+
+def measure(library: Path, runs: int) -> dict[str, object]:
+    """Median seconds of each part, over ten hits."""
+    with Retriever.open(library) as retriever, tempfile.TemporaryDirectory() as scratch:
+        rounds = [one_round(retriever, Path(scratch)) for _ in range(runs + 1)][1:]
+        videos = len(retriever.library.indexed_paths())
+    return {
+        "benchmark": "explanation",
+        "query": QUERY,
+        "hits": HITS,
+        "videos": videos,
+        "median_wall_seconds": {name: statistics.median(one[name][0] for one in rounds) for name in rounds[0]},
+        "median_processor_seconds": {
+            name: statistics.median(one[name][1] for one in rounds) for name in rounds[0]
+        },
+        "longest_wall_seconds": {name: max(one[name][0] for one in rounds) for name in rounds[0]},
+        "runs": runs,
+        "seed": None,
+        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("hgrkit", "av", "numpy", "pillow")},
+        },
+    }
+
+
+def main() -> None:
+    """Index, measure, print, and write a file if one is named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    searched = parser.add_mutually_exclusive_group(required=True)
+    searched.add_argument("--videos", type=Path, help="a folder of videos to index and search")
+    searched.add_argument("--library", type=Path, help="a library to search")
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        library = arguments.library or Path(folder) / "library"
+        if arguments.library is None:
+            with Retriever.create(library) as retriever:
+                retriever.index(arguments.videos)
+        text = json.dumps(measure(library, arguments.runs), indent=2)
+    print(text)
+    if arguments.out is not None:
+        arguments.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Flickr8k for benchmarks: captions of a split, and its photographs as videos of one frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from rich.progress import track
+
+from hgrkit.evaluation.captions import Captions
+from hgrkit.video.frame_encoder import encode_frames, frame_size_of, load_frame_encoder
+
+__all__ = ["Part", "read_part"]
+
+PHOTOGRAPHS_AT_ONCE = 32
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Part:
+    """One split of Flickr8k: captions, and features [1, K] of each photograph."""
+
+    captions: Captions
+    features: dict[str, npt.NDArray[np.float32]]
+
+
+def read_part(folder: Path, part: str, frame_encoder: str) -> Part:
+    """Encode the photographs of one split; those that the archive lacks are left out."""
+    captions: dict[str, list[str]] = {}
+    with (folder / "Flickr8k.token.txt").open(encoding="utf-8") as file:
+        for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            captions.setdefault(name.split("#")[0], []).append(caption)
+    encoder = load_frame_encoder(frame_encoder, device="cpu")
+    features: dict[str, npt.NDArray[np.float32]] = {}
+    with zipfile.ZipFile(folder / "images_224.zip") as archive:
+        files = {Path(name).name: name for name in archive.namelist() if name.endswith(".jpg")}
+        listed = (folder / f"Flickr_8k.{part}Images.txt").read_text(encoding="utf-8").split()
+        names = [name for name in listed if name in files]
+        for start in track(range(0, len(names), PHOTOGRAPHS_AT_ONCE), description=f"{part} photographs"):
+            chunk = names[start : start + PHOTOGRAPHS_AT_ONCE]
+            pictures = [_picture(archive.read(files[name]), frame_size_of(encoder)) for name in chunk]
+            encoded = encode_frames(encoder, np.stack(pictures))
+            features |= {name: row[None] for name, row in zip(chunk, encoded, strict=True)}
+    return Part(captions={name: captions[name] for name in names}, features=features)
+
+
+def _picture(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    return np.asarray(picture.resize(size[::-1], Image.Resampling.BICUBIC))

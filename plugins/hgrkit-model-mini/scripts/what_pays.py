@@ -1,0 +1,409 @@
+"""What each part of the default model is worth: the recipe's first stage without it, or with another in its place.
+
+Every variation is trained with several seeds on the features of the published frame encoder, and compared with the
+recipe query by query: photographs of Flickr8k's test split, the second half of 98 MSVD clips by name, and foils of
+the captions of all 98. A lead above zero says that the recipe is better. A linear map on the same features and
+sentence vectors, the baseline of `hgrkit evaluate --baselines`, stands among them. Needs what `train_model.py` has
+cached.
+
+    python scripts/what_pays.py --data DATA --cache build/cache --out ../../benchmarks/results/what_pays.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import numpy as np
+import torch
+from photographs import FrameNetwork
+from sentences import Sentences
+from train_model import (
+    FRAME_ENCODER,
+    Lesson,
+    Material,
+    Recipe,
+    make_model,
+    one_frame_clips,
+    read_material,
+    train_maps,
+)
+
+import hgrkit
+from hgrkit.evaluation.baselines import STRENGTHS
+from hgrkit.evaluation.captions import read_captions
+from hgrkit.evaluation.comparison import Difference, compare_ranks
+from hgrkit.evaluation.foil_choice import FoilEvaluation, evaluate_foils
+from hgrkit.evaluation.foil_file import FoilPair
+from hgrkit.evaluation.paired_maps import PairSums, linear_map
+from hgrkit.evaluation.query_rank import QueryRank, retrieval_ranks
+from hgrkit.evaluation.rank_measure import RankMeasure
+from hgrkit.evaluation.ranking import Relevance
+from hgrkit.foils.generate import make_foils
+from hgrkit.matching.losses import HingeLoss
+from hgrkit.matching.matcher import Matcher
+from hgrkit.model import HgrModel
+from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.text.sentence_reader import SentenceReader
+from hgrkit.video.efficientnet_layout import VARIANTS, layout
+from hgrkit.video.efficientnet_lite import EfficientNetLite
+from hgrkit.video.features import VideoFeatures
+from hgrkit.video.frame_encoder import encode_frames
+from hgrkit.video.reader import VideoReader
+from hgrkit.video.sampling import parse_sampling
+
+FOR_CHOOSING = 49
+MEASURES = (RankMeasure("R@1"), RankMeasure("mRR"))
+SENTENCES_AT_ONCE = 500
+
+LossFactory = Callable[[Recipe], torch.nn.Module]
+
+
+@attrs.frozen(kw_only=True)
+class Variation:
+    """One thing that is done otherwise.
+
+    Attributes:
+        recipe: settings of the recipe with other values.
+        text: settings of the text encoder with other values.
+        video: settings of the video encoder with other values.
+        views: looks at each photograph that training draws from; all unless given.
+        level_weights: of the fused score; with nothing else changed the recipe's own models are asked again.
+        loss: another loss.
+    """
+
+    recipe: Mapping[str, Any] = attrs.field(factory=dict)
+    text: Mapping[str, Any] = attrs.field(factory=dict)
+    video: Mapping[str, Any] = attrs.field(factory=dict)
+    views: int | None = None
+    level_weights: tuple[float, float, float] | None = None
+    loss: LossFactory | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it needs models of its own."""
+        return self != Variation(level_weights=self.level_weights)
+
+
+VARIATIONS: Mapping[str, Variation] = {
+    "event level alone": Variation(level_weights=(1, 0, 0)),
+    "action level alone": Variation(level_weights=(0, 1, 0)),
+    "entity level alone": Variation(level_weights=(0, 0, 1)),
+    "levels weighed alike": Variation(level_weights=(1, 1, 1)),
+    "no foils": Variation(recipe={"foil_weight": 0.0}),
+    "graph attention, as published": Variation(text={"graph_layers": 1}),
+    "graph attention from identity": Variation(text={"graph_layers": 1, "graph_start": "identity"}),
+    "no vectors of roles": Variation(text={"num_roles": 0}),
+    "no paraphrases": Variation(recipe={"paraphrase_weight": 0.0}),
+    "photographs as they are": Variation(views=1),
+    "one map for all levels of a frame": Variation(video={"shared_projection": True}),
+    "hinge on the hardest negative": Variation(
+        loss=lambda recipe: HingeLoss(margin=0.2, level_weights=(0.0, *recipe.level_losses)),
+    ),
+    "graph, even weights": Variation(text={"graph_layers": 1, "graph_attention": False}),
+    "graph attention from identity, two-way edges": Variation(
+        text={"graph_layers": 1, "graph_start": "identity", "edges": "two_way"}
+    ),
+}
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Clips:
+    """MSVD-98 and what is asked about it.
+
+    Attributes:
+        names: of the clips.
+        features: of their frames, by the published encoder.
+        sentences: the captions, then the foils.
+        captions: the captions' words.
+        owners: position of each caption's clip.
+        foils: the choices; their sentences follow the captions in `sentences`.
+    """
+
+    names: tuple[str, ...]
+    features: VideoFeatures
+    sentences: Sentences
+    captions: tuple[str, ...]
+    owners: np.ndarray
+    foils: tuple[FoilPair, ...]
+
+    @classmethod
+    def read(cls, folder: Path, encoder: EfficientNetLite, text: SentenceTextEncoder, cache: Path) -> Clips:
+        """Decode, encode and parse."""
+        captions = read_captions(folder / "captions.json")
+        names = tuple(sorted(captions))
+        path = cache / f"msvd-{encoder.fingerprint.rsplit(':', 1)[-1]}.npz"
+        if not path.is_file():
+            np.savez(path, **{name: clip_features(folder / "videos" / name, encoder) for name in names})
+        with np.load(path) as stored:
+            features = VideoFeatures.from_arrays([stored[name] for name in names])
+        texts = [caption for name in names for caption in captions[name]]
+        made = make_foils(captions, LarkParser(), seed=0).foils
+        return cls(
+            names=names,
+            features=features,
+            sentences=Sentences.read([*texts, *(foil.foil for foil in made)], text, cache),
+            captions=tuple(texts),
+            owners=np.repeat(np.arange(len(names)), [len(captions[name]) for name in names]),
+            foils=tuple(FoilPair(video=f.video, caption=f.caption, foil=f.foil, type=f.type) for f in made),
+        )
+
+
+def clip_features(path: Path, encoder: EfficientNetLite) -> np.ndarray:
+    """Frame features of a clip, [F, K]."""
+    frames = VideoReader(path, encoder.frame_size).sample(parse_sampling(Recipe().sampling))
+    return encode_frames(encoder, np.stack([frame.image for frame in frames]))
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Outcome:
+    """What models of one variation, one of each seed, make of all questions."""
+
+    ranks: dict[str, list[QueryRank]]
+    foils: list[FoilEvaluation]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Means over the seeds."""
+        found: dict[str, Any] = {
+            name: {str(measure): measure.of(np.array([row.rank for row in rows])) for measure in MEASURES}
+            for name, rows in self.ranks.items()
+        }
+        found["foils"] = {
+            "mean": float(np.mean([one.fused.mean for one in self.foils])),
+            "event_only": float(np.mean([one.event_only.mean for one in self.foils])),
+        }
+        return found
+
+
+def ask_linear_map(material: Material, clips: Clips, seeds: Sequence[int]) -> Outcome:
+    """The baseline's answers, the same beside every seed: it has none."""
+    photographs, captions = material.photographs, material.captions.states.event.numpy()
+    own, train = photographs.views[0].features.numpy(), photographs.split["train"]
+    of_caption, numbers = photographs.pairs("train").T
+    row_of = np.empty(len(own), np.int64)
+    row_of[train] = np.arange(len(train))
+    learned = PairSums.of(captions[numbers], row_of[of_caption], own[train]).covariances()
+    maps = {strength: linear_map(learned, strength) for strength in STRENGTHS}
+    dev = {strength: flickr8k_ranks(map_.scores, material, "dev", 0) for strength, map_ in maps.items()}
+    best = maps[max(dev, key=lambda strength: mean_reciprocal_rank(dev[strength]))]
+    frames = clips.features.frames.numpy() * clips.features.frame_mask.numpy()[:, :, None]
+    means = frames.sum(axis=1) / clips.features.frame_mask.numpy().sum(axis=1, keepdims=True)
+    scores = best.scores(means, clips.sentences.states.event.numpy())
+    ranks: dict[str, list[QueryRank]] = {}
+    for seed in seeds:
+        msvd = rank_texts(scores[:, : len(clips.captions)], clips.owners, clips.names, clips.captions, seed)
+        found = ranked(flickr8k_ranks(best.scores, material, "test", seed), msvd, clips)
+        for name, rows in found.items():
+            ranks.setdefault(name, []).extend(rows)
+    return Outcome(ranks=ranks, foils=[choose(scores, scores, clips)])
+
+
+def mean_reciprocal_rank(rows: Sequence[QueryRank]) -> float:
+    """In per cent."""
+    return RankMeasure("mRR").of(np.array([row.rank for row in rows]))
+
+
+def flickr8k_ranks(score: Callable[..., np.ndarray], material: Material, part: str, seed: int) -> list[QueryRank]:
+    """Ranks of one split's captions by scores of mean features [V, K] and sentence vectors [C, H]."""
+    photographs = material.photographs
+    rows, pairs = photographs.split[part], photographs.pairs(part)
+    scores = score(
+        photographs.views[0].features[rows].numpy(), material.captions.states.event[pairs[:, 1]].numpy()
+    )
+    return rank_photographs(scores, material, part, seed)
+
+
+def rank_photographs(scores: np.ndarray, material: Material, part: str, seed: int) -> list[QueryRank]:
+    """Ranks of one split's captions, [V, C]."""
+    photographs = material.photographs
+    rows, pairs = photographs.split[part], photographs.pairs(part)
+    place = {photograph: row for row, photograph in enumerate(rows)}
+    texts = [caption for own in photographs.captions for caption in own]
+    owners = np.array([place[photograph] for photograph in pairs[:, 0]])
+    names = [photographs.names[row] for row in rows]
+    return rank_texts(scores, owners, names, [texts[caption] for caption in pairs[:, 1]], seed)
+
+
+def ranked(flickr8k: list[QueryRank], msvd: list[QueryRank], clips: Clips) -> dict[str, list[QueryRank]]:
+    """The questions that are reported, alone and pooled."""
+    reporting = set(clips.names[FOR_CHOOSING:])
+    second_half = [row for row in msvd if row.video in reporting]
+    return {
+        "flickr8k test": flickr8k,
+        "msvd-98 second half": second_half,
+        "pooled": [*flickr8k, *second_half],
+    }
+
+
+def ask(
+    model: HgrModel, seed: int, material: Material, clips: Clips
+) -> tuple[dict[str, list[QueryRank]], FoilEvaluation]:
+    """Ask one model everything."""
+    photographs = material.photographs
+    rows, pairs = photographs.split["test"], photographs.pairs("test")
+    scores, _ = score(model, one_frame_clips(photographs.views[0].features[rows]), material.captions, pairs[:, 1])
+    flickr8k = rank_photographs(scores, material, "test", seed)
+    number = len(clips.captions)
+    fused, event = score(model, clips.features, clips.sentences, np.arange(number + len(clips.foils)))
+    msvd = rank_texts(fused[:, :number], clips.owners, clips.names, clips.captions, seed)
+    return ranked(flickr8k, msvd, clips), choose(fused, event, clips)
+
+
+@torch.inference_mode()
+def score(
+    model: HgrModel, features: VideoFeatures, sentences: Sentences, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fused and event scores, [V, C] each."""
+    text, video = cast("SentenceTextEncoder", model.text), model.video(features)
+    parts = [
+        model.matcher(video, text.encode(*sentences.batch(which[start : start + SENTENCES_AT_ONCE], text)))
+        for start in range(0, len(which), SENTENCES_AT_ONCE)
+    ]
+    return (
+        torch.cat([part.fused for part in parts], dim=1).numpy(),
+        torch.cat([part.levels.event for part in parts], dim=1).numpy(),
+    )
+
+
+def rank_texts(
+    scores: np.ndarray, owners: np.ndarray, videos: Sequence[str], captions: Sequence[str], seed: int
+) -> list[QueryRank]:
+    """Ranks of the sentences, named by the seed too, so that runs of several seeds stand side by side."""
+    pairs = Relevance.from_pairs(owners, np.arange(len(owners)), (len(videos), len(owners)))
+    rows = retrieval_ranks(scores, pairs, videos=videos, captions=captions)
+    return [attrs.evolve(row, query=f"{row.query} {seed}") for row in rows if row.direction == "text_to_video"]
+
+
+def choose(fused: np.ndarray, event: np.ndarray, clips: Clips) -> FoilEvaluation:
+    """Captions against foils, each beside its own clip."""
+    place = {name: row for row, name in enumerate(clips.names)}
+    column = {
+        (clips.names[owner], text): number
+        for number, (owner, text) in enumerate(zip(clips.owners, clips.captions, strict=True))
+    }
+    column |= {(pair.video, pair.foil): len(clips.captions) + number for number, pair in enumerate(clips.foils)}
+
+    def pick(videos: Sequence[str], sentences: Sequence[str]) -> np.ndarray:
+        rows = [place[video] for video in videos]
+        columns = [column[video, sentence] for video, sentence in zip(videos, sentences, strict=True)]
+        return np.stack([fused[rows, columns], event[rows, columns]])
+
+    return evaluate_foils(clips.foils, clips.names, pick)
+
+
+def run_variation(
+    variation: Variation,
+    models: Sequence[HgrModel],
+    seeds: Sequence[int],
+    material: Material,
+    clips: Clips,
+) -> Outcome:
+    """Ask the models of every seed."""
+    ranks: dict[str, list[QueryRank]] = {}
+    foils = []
+    for seed, model in zip(seeds, models, strict=True):
+        own = model.matcher
+        if variation.level_weights is not None:
+            model.matcher = Matcher(level_weights=variation.level_weights)
+        found, chosen = ask(model, seed, material, clips)
+        model.matcher = own
+        for name, rows in found.items():
+            ranks.setdefault(name, []).extend(rows)
+        foils.append(chosen)
+    return Outcome(ranks=ranks, foils=foils)
+
+
+def train_model(variation: Variation, seed: int, reader: SentenceReader, material: Material) -> HgrModel:
+    """Train the maps of one variation."""
+    recipe = attrs.evolve(Recipe(), seed=seed, **variation.recipe)
+    photographs = material.photographs
+    seen = attrs.evolve(photographs, views=photographs.views[: variation.views])
+    model = make_model(
+        reader,
+        photographs.views[0].features.shape[1],
+        recipe,
+        text=variation.text,
+        video=variation.video,
+    )
+    lesson_material = attrs.evolve(material, photographs=seen)
+    loss = variation.loss(recipe) if variation.loss is not None else None
+    train_maps(Lesson(model, lesson_material, recipe, loss=loss), lesson_material, recipe)
+    return model
+
+
+def compared(recipe: Outcome, other: Outcome) -> dict[str, Any]:
+    """The recipe's lead, by question: figures, intervals, chance."""
+
+    def lead(name: str) -> dict[str, Any]:
+        found = compare_ranks(other.ranks[name], recipe.ranks[name], MEASURES).differences
+        return {str(figure.measure): shown(difference) for figure, difference in found.items()}
+
+    return {name: lead(name) for name in recipe.ranks}
+
+
+def shown(difference: Difference) -> dict[str, Any]:
+    """A lead and its interval."""
+    return {
+        "lead": difference.difference,
+        "interval": list(difference.interval),
+        "p_value": difference.p_value,
+    }
+
+
+def measure(
+    data: Path, cache: Path, seeds: Sequence[int], names: Sequence[str], save: Callable[[Any], None]
+) -> None:
+    """Train and compare, saving after every variation."""
+    encoder = EfficientNetLite(cache, variant=FRAME_ENCODER)
+    network = FrameNetwork(cache / f"{FRAME_ENCODER}.onnx", layout(VARIANTS[FRAME_ENCODER]), encoder.fingerprint)
+    reader = SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json")
+    text = cast("SentenceTextEncoder", make_model(reader, network.feature_dim, Recipe()).text)
+    material = read_material(data, network, text, cache, Recipe())
+    clips = Clips.read(data / "msvd", encoder, text, cache)
+    started = time.perf_counter()
+    own = [train_model(Variation(), seed, reader, material) for seed in seeds]
+    recipe = run_variation(Variation(), own, seeds, material, clips)
+    result: dict[str, Any] = {
+        "command": "python scripts/what_pays.py",
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "hgrkit": hgrkit.__version__,
+        "frame_encoder": encoder.fingerprint,
+        "seeds": list(seeds),
+        "recipe": recipe.to_dict(),
+        "variations": {},
+    }
+    baseline = ask_linear_map(material, clips, seeds)
+    result["variations"]["linear map"] = {**baseline.to_dict(), "the recipe's lead": compared(recipe, baseline)}
+    for name in names:
+        variation = VARIATIONS[name]
+        models = own
+        if variation.trains:
+            models = [train_model(variation, seed, reader, material) for seed in seeds]
+        outcome = run_variation(variation, models, seeds, material, clips)
+        result["variations"][name] = {**outcome.to_dict(), "the recipe's lead": compared(recipe, outcome)}
+        result["minutes"] = round((time.perf_counter() - started) / 60, 1)
+        save(result)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/ and msvd/")
+    parser.add_argument("--cache", type=Path, default=Path("build/cache"), help="as for train_model.py")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--only", nargs="+", choices=list(VARIATIONS), default=list(VARIATIONS), metavar="NAME")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+
+    def write(result: Any) -> None:
+        """What there is so far."""
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+    measure(options.data, options.cache, options.seeds, options.only, write)

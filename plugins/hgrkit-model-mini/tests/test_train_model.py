@@ -1,0 +1,126 @@
+"""The recipe of the default model: its shortcuts compute what the package computes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import hgrkit
+from hgrkit.levels import PerLevel
+from hgrkit.matching.matcher import Matcher
+from hgrkit.model_registry import model_folder
+from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.video.efficientnet_layout import VARIANTS, layout
+from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+CAPTIONS = ["a man rides a brown horse", "two dogs run after a ball on the grass", "a beach at sunset", "waving"]
+
+pytest.importorskip("onnx", reason="the scripts that train the model need onnx")
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The scripts as modules, found as they find each other."""
+    names = ("train_model", "frame_halves", "photographs", "sentences")
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        return {name: importlib.import_module(name) for name in names}
+    finally:
+        sys.path.remove(str(SCRIPTS))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return hgrkit.load_model(model_folder("default"))
+
+
+@torch.inference_mode()
+def test_scores_of_clips_of_one_frame_are_the_matchers(scripts, model):
+    features = torch.rand(5, model.video.feature_dim, generator=torch.Generator().manual_seed(0))
+    graphs = LarkParser().parse_batch(CAPTIONS)
+    text = model.text(model.text.batch(graphs))
+    assert not text.action_mask[2].any(), "a sentence without actions is among them"
+    train_model = scripts["train_model"]
+    views = model.video.frame_views(train_model.one_frame_clips(features)).map(lambda view: view[:, 0])
+    ours = train_model.one_frame_levels(views, text)
+    matched = Matcher()(model.video(train_model.one_frame_clips(features)), text).levels
+    for level in ("event", "action", "entity"):
+        torch.testing.assert_close(ours[level], matched[level], atol=1e-5, rtol=0)
+
+
+def random_network(variant):
+    generator = torch.Generator().manual_seed(0)
+    module = EfficientNetLiteModule(layout(variant))
+    for parameter in module.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) / max(1, parameter[0].numel()) ** 0.5
+    return module.eval()
+
+
+@torch.inference_mode()
+def test_the_upper_half_is_what_follows_the_lower_one(scripts):
+    variant = VARIANTS["efficientnet-lite2"]
+    network = random_network(variant)
+    upper = scripts["frame_halves"].UpperHalf(layout(variant), network.state_dict()).eval()
+    first = scripts["frame_halves"].first_tuned_block(layout(variant))
+    pictures = torch.randint(0, 256, (2, *variant.frame_size, 3), generator=torch.Generator().manual_seed(1))
+    middle = network.stem((pictures.permute(0, 3, 1, 2).float() - 127) / 128)
+    for block in network.blocks[:first]:
+        middle = block(middle)
+    torch.testing.assert_close(upper(middle), network(pictures), atol=1e-4, rtol=1e-4)
+    own = upper.tuned_weights
+    assert own.keys() == {name for name in network.state_dict() if tuned_name(name, first)}
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in own.items())
+
+
+def tuned_name(name, first):
+    part, _, rest = name.partition(".")
+    return part == "head" or (part == "blocks" and int(rest.partition(".")[0]) >= first)
+
+
+def test_only_pointwise_convolutions_are_tuned(scripts):
+    variant = VARIANTS["efficientnet-lite2"]
+    upper = scripts["frame_halves"].UpperHalf(layout(variant), random_network(variant).state_dict())
+    upper.train()
+    upper(torch.rand(2, 120, 17, 17)).sum().backward()
+    tuned = {name for name, parameter in upper.named_parameters() if parameter.grad is not None}
+    assert tuned == {name for name, _ in upper.named_parameters() if ".depthwise." not in name}
+
+
+def test_a_spoilt_photograph_is_the_same_each_time_and_another_with_another_seed(scripts):
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    photograph = Image.fromarray(noise)
+    looks = [
+        np.asarray(scripts["photographs"].spoilt(photograph, 260, np.random.default_rng(seed)))
+        for seed in (1, 1, 2)
+    ]
+    assert looks[0].shape == (260, 260, 3)
+    assert np.array_equal(looks[0], looks[1])
+    assert not np.array_equal(looks[0], looks[2])
+
+
+def test_foils_belong_to_their_captions(scripts, model, tmp_path):
+    captions = {"one.jpg": [(3, "A man rides a brown horse on the beach ."), (4, "???")]}
+    foils = scripts["sentences"].Foils.make(
+        captions, model.text, tmp_path, most={"switch_roles": 5, "replace_action": 1}
+    )
+    assert set(foils.of) == {3}
+    assert 1 <= len(foils.sentences.graphs) <= 2
+    rows, chosen = foils.draw(np.array([4, 3, 3]), np.random.default_rng(0))
+    assert rows.tolist() == [1, 2]
+    assert all(number in foils.of[3] for number in chosen)
+
+
+def test_captions_without_nodes_keep_their_event(scripts, model, tmp_path):
+    sentences = scripts["sentences"].Sentences.read(CAPTIONS, model.text, tmp_path)
+    bare = sentences.without_nodes()
+    states, batch = bare.batch(np.array([0, 1]), model.text)
+    assert isinstance(states, PerLevel)
+    assert not batch.action_mask.any()
+    torch.testing.assert_close(states.event, sentences.states.event[:2])
