@@ -37,7 +37,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "MODEL_CARD.md"
 
-PARTS = ("text", "video", "matcher")
+_PARTS = ("text", "video", "matcher")
 ORIGIN_KEYS = ("name", "frame_encoder", "sampling", "clip_seconds")
 """What `config.json` may say of a model's origin, beside its parts and the format."""
 
@@ -89,8 +89,8 @@ def check_config(config: Mapping[str, Any], folder: Path) -> None:
         raise CheckpointError(
             f"{folder}: config.json has format {config.get('format')!r}; this version of hgrkit reads {FORMAT}."
         )
-    unknown = sorted(set(config) - {"format", *PARTS, *ORIGIN_KEYS})
-    missing = [part for part in PARTS if not isinstance(config.get(part), Mapping)]
+    unknown = sorted(set(config) - {"format", *_PARTS, *ORIGIN_KEYS})
+    missing = [part for part in _PARTS if not isinstance(config.get(part), Mapping)]
     if unknown or missing:
         raise CheckpointError(f"{folder}: config.json has {listed_keys(unknown, missing)}.")
 

@@ -35,11 +35,19 @@ def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tu
         clips = cut_hits(hits, target, exact=exact, on_progress=bar.show)
     for clip in clips:
         if clip.problem:
-            name = printable(PurePath(clip.video).name)
+            name, problem = printable(PurePath(clip.video).name), printable(clip.problem)
             stderr().print(
-                Text(f"hgrkit: no clip of hit {clip.rank}, {name}: {printable(clip.problem)}"), soft_wrap=True
+                Text(f"hgrkit: no clip of hit {clip.rank}, {name}: {problem}{_elsewhere(clip.video)}"),
+                soft_wrap=True,
             )
     return clips
+
+
+def _elsewhere(video: str) -> str:
+    """What else may be the matter with a relative path at which there is nothing."""
+    if Path(video).is_absolute() or Path(video).exists():
+        return ""
+    return " Its path is relative: run hgrkit where it was indexed."
 
 
 def clips_text(clips: Sequence[MomentClip]) -> Text:
@@ -50,7 +58,10 @@ def clips_text(clips: Sequence[MomentClip]) -> Text:
         Text.assemble(
             (f"{clip.rank:>3}", "bold"),
             f"  {printable(str(clip.path))}  {clock(clip.start_s)}-{clock(clip.end_s)}  ",
-            (f"encoded: {clip.encoded}" if clip.encoded else "copied from a key frame on", "bright_black"),
+            (
+                f"encoded: {printable(clip.encoded)}" if clip.encoded else "copied from a key frame on",
+                "bright_black",
+            ),
         )
         for clip in clips
         if clip.path is not None

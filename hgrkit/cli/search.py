@@ -58,15 +58,14 @@ def search(
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
+    if not json:
+        _show(result, explanation if thumbnails else None)
     clips = _cut(result, clips_out, exact=exact) if clips_out is not None or play else None
     if json:
         cut = {} if clips is None else {"clips": [clip.to_dict() for clip in clips]}
         echo_json({**result.to_dict(), **cut})
-    elif result.hits:
-        _show(result, explanation if thumbnails else None)
-        _show_clips(clips or ())
     else:
-        typer.echo("the library holds no video yet")
+        _show_clips(clips or ())
     if play and clips:
         from hgrkit.cli.clips import play_first
 
@@ -114,6 +113,9 @@ def _save(explanation: Explanation, *paths: Path | None) -> None:
 
 def _show(result: SearchResult, explanation: Explanation | None) -> None:
     """A table where a person looks on, lines of text where a program reads."""
+    if not result.hits:
+        typer.echo("the library holds no video yet")
+        return
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):
         from hgrkit.cli.search_table import search_table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -15,15 +14,12 @@ import attrs
 from hgrkit.clips.clip_file import ClipFile
 from hgrkit.clips.file_name import clip_name
 from hgrkit.errors import ConfigError
-from hgrkit.indexing.decode_process import DecodeProcess
+from hgrkit.indexing.decode_process import DecodeProcess, watch
 from hgrkit.results import Hit
 from hgrkit.video.clip_output import SUFFIXES, CutClip
 from hgrkit.video.limits import DecodeLimits
 
 __all__ = ["MomentClip", "cut_hits"]
-
-_POLL_S = 0.2
-_LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
 
 @attrs.frozen(kw_only=True)
@@ -125,14 +121,7 @@ def _cut(hit: Hit, folder: Path, process: DecodeProcess, *, exact: bool) -> Mome
 def _watched(process: DecodeProcess) -> Iterator[DecodeProcess]:
     """Keep the limits on time from another thread, and end the process at the end."""
     stop = threading.Event()
-
-    def watch() -> None:
-        checked = time.monotonic()
-        while not stop.wait(_POLL_S):
-            elapsed_s, checked = time.monotonic() - checked, time.monotonic()
-            process.check(min(elapsed_s, _LONGEST_POLL_S))
-
-    watcher = threading.Thread(target=watch, name="hgrkit-clip-watch", daemon=True)
+    watcher = threading.Thread(target=watch, args=([process], stop), name="hgrkit-clip-watch", daemon=True)
     watcher.start()
     try:
         yield process

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, final
 
-from hgrkit.indexing.decode_process import DecodeProcess
+from hgrkit.indexing.decode_process import DecodeProcess, watch
 from hgrkit.indexing.source import Part, VideoEnd
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.limits import DecodeLimits
@@ -18,8 +17,7 @@ from hgrkit.video.limits import DecodeLimits
 __all__ = ["DecodePool"]
 
 _WAITING_PARTS = 16  # of at most 16 pictures: some 50 MB at 260 x 260
-_POLL_S = 0.2
-_LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
+_PUT_S = 0.2
 
 ReadVideo = Callable[[VideoFile, DecodeProcess, Callable[[Part], None]], VideoEnd]
 
@@ -58,7 +56,11 @@ class DecodePool:
             threading.Thread(target=self._work, args=(decoder,), name=f"hgrkit-decode-{number}", daemon=True)
             for number, decoder in enumerate(self._decoders)
         ]
-        self._threads.append(threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True))
+        self._threads.append(
+            threading.Thread(
+                target=watch, args=(self._decoders, self._stop), name="hgrkit-decode-watch", daemon=True
+            )
+        )
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -98,13 +100,6 @@ class DecodePool:
         finally:
             decoder.release()
 
-    def _watch(self) -> None:
-        checked = time.monotonic()
-        while not self._stop.wait(_POLL_S):
-            elapsed_s, checked = time.monotonic() - checked, time.monotonic()
-            for decoder in self._decoders:
-                decoder.check(min(elapsed_s, _LONGEST_POLL_S))
-
     def _next_file(self) -> VideoFile | None:
         with self._take_file:
             return None if self._stop.is_set() else next(self._files, None)
@@ -112,7 +107,7 @@ class DecodePool:
     def _emit(self, part: Part | BaseException) -> None:
         while not self._stop.is_set():
             try:
-                self._parts.put(part, timeout=_POLL_S)
+                self._parts.put(part, timeout=_PUT_S)
             except queue.Full:
                 continue
             return

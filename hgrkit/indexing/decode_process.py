@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import final
 
@@ -29,7 +30,10 @@ from hgrkit.video.decode_protocol import (
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import Sampling
 
-__all__ = ["DecodeProcess", "Decoded"]
+__all__ = ["DecodeProcess", "Decoded", "watch"]
+
+_POLL_S = 0.2
+_LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
 Times = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
@@ -103,7 +107,7 @@ class DecodeProcess:
             start_s: seconds from the video's first picture.
             end_s: the same, after it.
             exact: encode the moment anew, to a frame.
-            take: called with the position in the clip's file where bytes belong, and at most a million bytes; with
+            take: called with the position in the clip's file where bytes belong, and at most 1 MiB of them; with
                 none where all that came so far are to be forgotten.
 
         Returns:
@@ -271,6 +275,15 @@ class DecodeProcess:
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
 
 
+def watch(processes: Sequence[DecodeProcess], stop: threading.Event) -> None:
+    """Keep the limits on time of some processes until `stop` is set; for a thread of its own."""
+    checked = time.monotonic()
+    while not stop.wait(_POLL_S):
+        elapsed_s, checked = time.monotonic() - checked, time.monotonic()
+        for process in processes:
+            process.check(min(elapsed_s, _LONGEST_POLL_S))
+
+
 def _joined(path: str) -> str:
     """Joined, not normalised: the worker's current folder is the one that this process had when it began."""
     return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
@@ -286,12 +299,13 @@ def _read_bytes(worker: WorkerProcess, header: Header) -> bytes | None:
 
 
 def _read_clip(header: Header) -> CutClip:
-    if header["kind"] != "done" or header.get("container") not in SUFFIXES:
+    container = header.get("container")
+    if header["kind"] != "done" or not isinstance(container, str) or container not in SUFFIXES:
         raise ProtocolError(f"{header} is no clip.")
     return CutClip(
         start_s=finite(header, "start_s"),
         end_s=finite(header, "end_s"),
-        container=header["container"],
+        container=container,
         encoded=str(header.get("encoded")),
     )
 

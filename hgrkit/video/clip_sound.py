@@ -72,7 +72,8 @@ class ClipSound:
         while self._written < wanted:
             at, samples = next(self._chunks, (wanted, np.zeros((1, 0), np.float32)))
             if at - self._written > _JITTER_S * self._rate or not samples.size:
-                self._encode(np.zeros((self._channels, at - self._written), np.float32))
+                silence = min(at, self._total) - self._written
+                self._encode(np.zeros((self._channels, silence), np.float32))
             elif self._written - at > _JITTER_S * self._rate:
                 samples = samples[:, self._written - at :]
             self._encode(samples[:, : self._total - self._written])

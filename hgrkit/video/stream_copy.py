@@ -168,7 +168,7 @@ def _half(packet: Packet[Any]) -> Fraction:
 
 
 def _move(packet: Packet[Any], origin: Fraction) -> None:
-    """Set a packet's times to count from the clip's beginning, and forget that it was once hidden."""
+    """Have a packet's times count from the clip's beginning."""
     if packet.dts is None or packet.pts is None:
         raise CannotCopyError("its packets do not say when they are decoded")
     shift = round(origin / packet.time_base)

@@ -72,6 +72,23 @@ def test_videos_that_are_gone_are_a_line_each_and_the_others_are_cut(hgrkit, msv
     assert len(list((tmp_path / "clips").iterdir())) == 2
 
 
+def test_a_relative_path_that_leads_nowhere_from_here_says_where_to_run(hgrkit, msvd, tmp_path, monkeypatch):
+    (tmp_path / "v").mkdir()
+    shutil.copy(min((msvd / "videos").glob("*.mp4")), tmp_path / "v")
+    monkeypatch.chdir(tmp_path)
+    assert hgrkit("index", "v", "-l", tmp_path / "lib").status == 0
+    monkeypatch.chdir("/")
+    ran = hgrkit("search", QUESTION, "-l", tmp_path / "lib", "--clips-out", tmp_path / "clips")
+    assert "Its path is relative: run hgrkit where it was indexed." in ran.err
+
+
+def test_hits_are_shown_even_if_no_clip_can_be_written(hgrkit, msvd_library, tmp_path):
+    (tmp_path / "file").touch()
+    ran = hgrkit("search", QUESTION, "-l", msvd_library, "-k", 1, "--clips-out", tmp_path / "file" / "clips")
+    assert str(tmp_path / "file" / "clips") in ran.error
+    assert ".mp4" in ran.out
+
+
 @posix
 def test_open_plays_the_first_clip_of_the_folder(hgrkit, msvd_library, tmp_path, player):
     hgrkit("search", QUESTION, "-l", msvd_library, "-k", 2, "--clips-out", tmp_path / "clips", "--open")

@@ -10,9 +10,11 @@ import pytest
 
 from hgrkit.clips import cut_hits
 from hgrkit.errors import ConfigError
+from hgrkit.indexing import worker_process
 from hgrkit.levels import PerLevel
 from hgrkit.results import Hit
 from hgrkit.video.limits import DecodeLimits
+from tests.indexing.test_decode_process import MISCHIEF, program_with
 
 
 @pytest.fixture
@@ -91,6 +93,14 @@ def test_a_video_that_needs_more_than_is_allowed_makes_no_clip(write_video, tmp_
     assert "beyond 3,072 pixels" in large.problem
     assert "allow more" not in large.problem
     assert small.path is not None
+
+
+def test_a_video_that_takes_too_long_makes_no_clip(write_video, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_process, "_PROGRAM", program_with(MISCHIEF))
+    videos = write_video("sleep.mp4"), write_video("park.mp4")
+    slow, quick = cut_hits(hits_on(*videos), tmp_path / "clips", limits=DecodeLimits(seconds=5))
+    assert slow.problem == "decoding did not get on for 5 seconds"
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == [quick.path.name]
 
 
 def test_a_folder_that_is_a_file_is_refused(write_video, tmp_path):

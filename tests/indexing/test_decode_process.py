@@ -13,7 +13,7 @@ import pytest
 
 from hgrkit.errors import ConfigError, DecodeWorkerError
 from hgrkit.indexing import worker_process
-from hgrkit.indexing.decode_process import DecodeProcess
+from hgrkit.indexing.decode_process import Decoded, DecodeProcess
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import FpsSampling, UniformSampling
@@ -227,6 +227,27 @@ def test_a_worker_that_talks_nonsense_fails_its_video(mischief, decoder, make_vi
     decoded, _ = read(decoder, tmp_path / "garbage.mp4")
     assert decoded.reason == "the decoder went wrong on this file: its answer is none"
     assert read(decoder, make_video("a.mp4"))[0].reason is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"kind": "done", "start_s": 0, "end_s": 1, "container": "exe", "encoded": ""}\n',
+        b'{"kind": "done", "start_s": 0, "end_s": 1, "container": ["mp4"], "encoded": ""}\n',
+        b'{"kind": "done", "start_s": 0, "container": "mp4", "encoded": ""}\n',
+        b'{"kind": "frames", "count": 1}\n',
+        b'{"kind": "bytes", "at": -1, "count": 1}\nx',
+        b'{"kind": "bytes", "at": 0, "count": 2000000}\n',
+    ],
+)
+def test_a_worker_that_talks_nonsense_makes_no_clip(mischief, decoder, tmp_path, answer):
+    (tmp_path / "garbage.mp4").write_bytes(answer)
+    taken = []
+    ended = decoder.cut(
+        str(tmp_path / "garbage.mp4"), 0.0, 1.0, exact=False, take=lambda at, data: taken.append((at, data))
+    )
+    assert ended == Decoded(reason="the decoder went wrong on this file: its answer is none", lasting=True)
+    assert taken == []
 
 
 def test_a_worker_that_cannot_start_is_an_error_that_says_why(monkeypatch, decoder, make_video):

@@ -10,6 +10,8 @@ from hgrkit.demo.footage import make_footage
 from hgrkit.errors import DecodeError
 from hgrkit.video.clip_cut import cut_clip
 from hgrkit.video.clip_output import SUFFIXES, ByteSink
+from hgrkit.video.clip_sound import ClipSound
+from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.reader import VideoReader
 from tests.video.test_reader import FILES, shown_number
 
@@ -186,6 +188,24 @@ def test_sound_stays_with_its_pictures(tmp_path, name, codecs, begin, exact):
     )
     with av.open(str(path)) as container:
         assert container.duration / 1e6 == pytest.approx(clip.end_s - clip.start_s, abs=0.08)
+
+
+def test_sound_that_comes_too_late_leaves_the_clip_as_long_as_it_is(tmp_path):
+    video = write_tone(tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "clip.mp4"), "w") as output, av.open(str(video)) as container:
+        sound = ClipSound(
+            output,
+            container,
+            container.streams.audio[0],
+            span=(Fraction(0), Fraction(1)),
+            seekable=True,
+            guard=DecodeGuard(),
+        )
+        sound._chunks = iter([(0, np.ones((2, 4800), np.float32)), (240_000, np.ones((2, 1024), np.float32))])
+        sound.finish()
+    with av.open(str(tmp_path / "clip.mp4")) as clip:
+        samples = sum(frame.samples for frame in clip.decode(audio=0))
+    assert samples == pytest.approx(48_000, abs=2048)  # whole AAC frames
 
 
 def turned(path, degrees):

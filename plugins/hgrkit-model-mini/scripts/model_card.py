@@ -33,7 +33,7 @@ First the maps are trained on the published frame encoder, then its last blocks 
 average of the weights is kept. Levels are weighed 4 : 1 : 4 (event, action, entity). Nodes pass no messages along
 the graph (`graph_layers = 0`).
 
-`recipe.txt` holds every setting; they were chosen on Flickr8k dev and on the first 49 of the 98 MSVD clips.
+`recipe.txt` holds the settings that were tried; they were chosen on Flickr8k dev and on the first 49 of the 98 MSVD clips.
 `scripts/train_model.py` makes this model and its frame encoder from the data.
 
 ## How good

@@ -15,7 +15,6 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from hgrkit.errors import GraphError
 from hgrkit.foils.foil import FoilType
 from hgrkit.foils.generate import make_foils
 from hgrkit.graph import RoleGraph
@@ -23,6 +22,7 @@ from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.training.clips import read_graphs
 
 __all__ = ["Foils", "Paraphrases", "Sentences", "read_clip_captions"]
 
@@ -44,8 +44,7 @@ class Sentences:
     @classmethod
     def read(cls, texts: Sequence[str], encoder: SentenceTextEncoder, cache: Path) -> Sentences:
         """Parse and read; sentences that cannot be parsed keep their words and have no nodes."""
-        parser = LarkParser()
-        graphs = tuple(_graph(parser, text) for text in texts)
+        graphs, _ = read_graphs(LarkParser(), texts)
         key = hashlib.sha256("\n".join(graph.to_json() for graph in graphs).encode()).hexdigest()[:16]
         path = cache / f"sentences-{key}.npz"
         if not path.is_file():
@@ -121,7 +120,7 @@ class Paraphrases:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Foils:
-    """Sentences that are wrong where a caption is right: the same words but one, or another one doing it.
+    """Sentences that are wrong where a caption is right, or that say less of the event.
 
     Attributes:
         sentences: the foils.
@@ -169,13 +168,6 @@ def read_clip_captions(path: Path, left_out: Path) -> dict[str, list[str]]:
     excluded = {Path(name).stem for name in json.loads(left_out.read_text(encoding="utf-8"))}
     captions = json.loads(path.read_text(encoding="utf-8"))
     return {name: sorted(set(texts)) for name, texts in captions.items() if Path(name).stem not in excluded}
-
-
-def _graph(parser: LarkParser, text: str) -> RoleGraph:
-    try:
-        return parser.parse_batch([text])[0]
-    except GraphError:
-        return RoleGraph(tokens=text.lower().split() or ["?"])
 
 
 def _read_states(graphs: Sequence[RoleGraph], encoder: SentenceTextEncoder) -> dict[str, np.ndarray]:

@@ -2,9 +2,9 @@
 
 Photographs of Flickr8k are clips of one frame. First the maps of both sides are trained on what the published
 frame encoder makes of them, then the encoder's last blocks are tuned together with the maps. Foils, sentences that
-are wrong by a word or two, teach actions and entities who does what. Captions of MSVD clips teach the text side
-alone that sentences about one clip mean the same; the clips that evaluation uses are left out, and no frame of any
-clip is seen.
+are wrong in one respect or say less, teach actions and entities who does what. Captions of MSVD clips teach the
+text side alone that sentences about one clip mean the same; the clips that evaluation uses are left out, and no
+frame of any clip is seen.
 
     python scripts/train_model.py --data DATA --out hgrkit_model_mini
 """
@@ -66,7 +66,7 @@ FOILED_LEVELS: tuple[NodeLevel, ...] = ("action", "entity")
 
 @attrs.frozen(kw_only=True)
 class Recipe:
-    """Everything that was chosen, on Flickr8k dev and the first half of MSVD-98."""
+    """What was chosen, on Flickr8k dev and the first half of MSVD-98."""
 
     embed_dim: int = 512
     text_dropout: float = 0.3

@@ -22,6 +22,7 @@ from typing import Any, cast
 import attrs
 import numpy as np
 import torch
+from msvd_clips import Clips
 from photographs import FrameNetwork
 from sentences import Sentences
 from train_model import (
@@ -37,27 +38,20 @@ from train_model import (
 
 import hgrkit
 from hgrkit.evaluation.baselines import STRENGTHS
-from hgrkit.evaluation.captions import read_captions
 from hgrkit.evaluation.comparison import Difference, compare_ranks
 from hgrkit.evaluation.foil_choice import FoilEvaluation, evaluate_foils
-from hgrkit.evaluation.foil_file import FoilPair
 from hgrkit.evaluation.paired_maps import PairSums, linear_map
 from hgrkit.evaluation.query_rank import QueryRank, retrieval_ranks
 from hgrkit.evaluation.rank_measure import RankMeasure
 from hgrkit.evaluation.ranking import Relevance
-from hgrkit.foils.generate import make_foils
 from hgrkit.matching.losses import HingeLoss
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel
-from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.text.sentence_reader import SentenceReader
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.features import VideoFeatures
-from hgrkit.video.frame_encoder import encode_frames
-from hgrkit.video.reader import VideoReader
-from hgrkit.video.sampling import parse_sampling
 
 FOR_CHOOSING = 49
 MEASURES = (RankMeasure("R@1"), RankMeasure("mRR"))
@@ -112,54 +106,6 @@ VARIATIONS: Mapping[str, Variation] = {
         text={"graph_layers": 1, "graph_start": "identity", "edges": "two_way"}
     ),
 }
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Clips:
-    """MSVD-98 and what is asked about it.
-
-    Attributes:
-        names: of the clips.
-        features: of their frames, by the published encoder.
-        sentences: the captions, then the foils.
-        captions: the captions' words.
-        owners: position of each caption's clip.
-        foils: the choices; their sentences follow the captions in `sentences`.
-    """
-
-    names: tuple[str, ...]
-    features: VideoFeatures
-    sentences: Sentences
-    captions: tuple[str, ...]
-    owners: np.ndarray
-    foils: tuple[FoilPair, ...]
-
-    @classmethod
-    def read(cls, folder: Path, encoder: EfficientNetLite, text: SentenceTextEncoder, cache: Path) -> Clips:
-        """Decode, encode and parse."""
-        captions = read_captions(folder / "captions.json")
-        names = tuple(sorted(captions))
-        path = cache / f"msvd-{encoder.fingerprint.rsplit(':', 1)[-1]}.npz"
-        if not path.is_file():
-            np.savez(path, **{name: clip_features(folder / "videos" / name, encoder) for name in names})
-        with np.load(path) as stored:
-            features = VideoFeatures.from_arrays([stored[name] for name in names])
-        texts = [caption for name in names for caption in captions[name]]
-        made = make_foils(captions, LarkParser(), seed=0).foils
-        return cls(
-            names=names,
-            features=features,
-            sentences=Sentences.read([*texts, *(foil.foil for foil in made)], text, cache),
-            captions=tuple(texts),
-            owners=np.repeat(np.arange(len(names)), [len(captions[name]) for name in names]),
-            foils=tuple(FoilPair(video=f.video, caption=f.caption, foil=f.foil, type=f.type) for f in made),
-        )
-
-
-def clip_features(path: Path, encoder: EfficientNetLite) -> np.ndarray:
-    """Frame features of a clip, [F, K]."""
-    frames = VideoReader(path, encoder.frame_size).sample(parse_sampling(Recipe().sampling))
-    return encode_frames(encoder, np.stack([frame.image for frame in frames]))
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -366,7 +312,7 @@ def measure(
     reader = SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json")
     text = cast("SentenceTextEncoder", make_model(reader, network.feature_dim, Recipe()).text)
     material = read_material(data, network, text, cache, Recipe())
-    clips = Clips.read(data / "msvd", encoder, text, cache)
+    clips = Clips.read(data / "msvd", encoder, text, cache, sampling=Recipe().sampling)
     started = time.perf_counter()
     own = [train_model(Variation(), seed, reader, material) for seed in seeds]
     recipe = run_variation(Variation(), own, seeds, material, clips)

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import hgrkit
+from hgrkit.evaluation.foil_file import FoilPair
 from hgrkit.levels import PerLevel
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model_registry import model_folder
@@ -28,7 +29,7 @@ pytest.importorskip("onnx", reason="the scripts that train the model need onnx")
 @pytest.fixture(scope="module")
 def scripts():
     """The scripts as modules, found as they find each other."""
-    names = ("train_model", "frame_halves", "photographs", "sentences")
+    names = ("train_model", "frame_halves", "photographs", "sentences", "msvd_clips", "what_pays")
     sys.path.insert(0, str(SCRIPTS))
     try:
         return {name: importlib.import_module(name) for name in names}
@@ -124,3 +125,32 @@ def test_captions_without_nodes_keep_their_event(scripts, model, tmp_path):
     assert isinstance(states, PerLevel)
     assert not batch.action_mask.any()
     torch.testing.assert_close(states.event, sentences.states.event[:2])
+
+
+def test_foils_are_chosen_beside_their_own_clip(scripts):
+    clips = scripts["msvd_clips"].Clips(
+        names=("one", "two"),
+        features=None,
+        sentences=None,
+        captions=("a dog runs", "a cat sits"),
+        owners=np.array([0, 1]),
+        foils=(
+            FoilPair(video="one", caption="a dog runs", foil="a dog sits", type="replace_action"),
+            FoilPair(video="two", caption="a cat sits", foil="a cat runs", type="replace_action"),
+        ),
+    )
+    fused = np.array([[0.9, 0.0, 0.5, 0.0], [0.0, 0.2, 0.0, 0.4]])  # captions, then foils
+    chosen = scripts["what_pays"].choose(fused, -fused, clips)
+    assert (chosen.fused.mean, chosen.event_only.mean) == (50.0, 50.0)
+    fused[1, 3] = 0.1
+    assert scripts["what_pays"].choose(fused, -fused, clips).fused.mean == 100.0
+
+
+def test_a_lead_is_that_of_the_recipe(scripts):
+    module = scripts["what_pays"]
+    videos = [f"clip {number}" for number in range(20)]
+    right = module.rank_texts(np.eye(20), np.arange(20), videos, ["a caption"] * 20, 1)
+    wrong = module.rank_texts(-np.eye(20), np.arange(20), videos, ["a caption"] * 20, 1)
+    recipe, other = (module.Outcome(ranks={"all": rows}, foils=[]) for rows in (right, wrong))
+    assert module.compared(recipe, other)["all"]["R@1"]["lead"] == 100.0
+    assert module.compared(other, recipe)["all"]["R@1"]["lead"] == -100.0

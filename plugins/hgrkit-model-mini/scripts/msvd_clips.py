@@ -1,0 +1,72 @@
+"""98 MSVD clips as they are asked about: frame features, captions, and foils of the captions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+from sentences import Sentences
+
+from hgrkit.evaluation.captions import read_captions
+from hgrkit.evaluation.foil_file import FoilPair
+from hgrkit.foils.generate import make_foils
+from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.video.efficientnet_lite import EfficientNetLite
+from hgrkit.video.features import VideoFeatures
+from hgrkit.video.frame_encoder import encode_frames
+from hgrkit.video.reader import VideoReader
+from hgrkit.video.sampling import parse_sampling
+
+__all__ = ["Clips"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Clips:
+    """MSVD-98 and what is asked about it.
+
+    Attributes:
+        names: of the clips.
+        features: of their frames, by the published encoder.
+        sentences: the captions, then the foils.
+        captions: the captions' words.
+        owners: position of each caption's clip.
+        foils: the choices; their sentences follow the captions in `sentences`.
+    """
+
+    names: tuple[str, ...]
+    features: VideoFeatures
+    sentences: Sentences
+    captions: tuple[str, ...]
+    owners: np.ndarray
+    foils: tuple[FoilPair, ...]
+
+    @classmethod
+    def read(
+        cls, folder: Path, encoder: EfficientNetLite, text: SentenceTextEncoder, cache: Path, *, sampling: str
+    ) -> Clips:
+        """Decode, encode and parse."""
+        captions = read_captions(folder / "captions.json")
+        names = tuple(sorted(captions))
+        path = cache / f"msvd-{encoder.fingerprint.rsplit(':', 1)[-1]}.npz"
+        if not path.is_file():
+            np.savez(path, **{name: clip_features(folder / "videos" / name, encoder, sampling) for name in names})
+        with np.load(path) as stored:
+            features = VideoFeatures.from_arrays([stored[name] for name in names])
+        texts = [caption for name in names for caption in captions[name]]
+        made = make_foils(captions, LarkParser(), seed=0).foils
+        return cls(
+            names=names,
+            features=features,
+            sentences=Sentences.read([*texts, *(foil.foil for foil in made)], text, cache),
+            captions=tuple(texts),
+            owners=np.repeat(np.arange(len(names)), [len(captions[name]) for name in names]),
+            foils=tuple(FoilPair(video=f.video, caption=f.caption, foil=f.foil, type=f.type) for f in made),
+        )
+
+
+def clip_features(path: Path, encoder: EfficientNetLite, sampling: str) -> np.ndarray:
+    """Frame features of a clip, [F, K]."""
+    frames = VideoReader(path, encoder.frame_size).sample(parse_sampling(sampling))
+    return encode_frames(encoder, np.stack([frame.image for frame in frames]))
