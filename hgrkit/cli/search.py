@@ -70,6 +70,8 @@ def search(
         from hgrkit.cli.clips import play_first
 
         play_first(clips)
+    if clips_out is not None and clips and not any(clip.path for clip in clips):
+        raise typer.Exit(2)  # each was said why
 
 
 def _check_names(html: Path | None, png: Path | None) -> None:

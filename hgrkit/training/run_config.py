@@ -52,7 +52,8 @@ class RunConfig:
 
         Raises:
             MissingPathError: if there is no such file.
-            ConfigError: if it is no TOML, a table or key is unknown or missing, or a value does not fit.
+            ConfigError: if it is no TOML, a table or key is unknown or missing, a value does not fit, or data
+                has no weight.
         """
         file = Path(path)
         if not file.is_file():
@@ -65,7 +66,7 @@ class RunConfig:
         check_keys(str(path), tables, known=("model", "data", "training", "loss"), required=("data",))
         if not isinstance(tables["data"], dict):
             raise ConfigError(f"[data] must be a table of settings, got {tables['data']!r}.")
-        return cls(
+        config = cls(
             model=read_settings(ModelConfig, tables.get("model", {}), "[model]"),
             data=DataConfig.read(tables["data"]),
             training=read_settings(TrainConfig, tables.get("training", {}), "[training]"),
@@ -73,6 +74,14 @@ class RunConfig:
             base=file.parent,
             source=source,
         )
+        config._require_weights()
+        return config
+
+    def _require_weights(self) -> None:
+        """Refuse data that training would not look at."""
+        for name, weight in (("paraphrases", "paraphrase_weight"), ("foils", "foil_weight")):
+            if getattr(self.data, name) is not None and not getattr(self.training, weight):
+                raise ConfigError(f"[data.{name}] does nothing while {weight} is 0; set it in [training].")
 
     def run(
         self,

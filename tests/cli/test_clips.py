@@ -80,6 +80,7 @@ def test_a_relative_path_that_leads_nowhere_from_here_says_where_to_run(hgrkit, 
     monkeypatch.chdir("/")
     ran = hgrkit("search", QUESTION, "-l", tmp_path / "lib", "--clips-out", tmp_path / "clips")
     assert "Its path is relative: run hgrkit where it was indexed." in ran.err
+    assert ran.status == 2
 
 
 def test_hits_are_shown_even_if_no_clip_can_be_written(hgrkit, msvd_library, tmp_path):

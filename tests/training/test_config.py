@@ -85,6 +85,14 @@ def test_the_example_config_names_every_setting():
         ("[training]\nfoil_levels = ['action', 'action']\n", "each once; got action, action."),
         ("[training]\nfoil_temperature = 0\n", "foil_temperature must be a number in (0, inf), got 0."),
         ("[data.foils]\nfiles = ['f.jsonl']\n", "[data.foils] has no setting 'files'; known: file."),
+        (
+            "[data.foils]\nfile = 'f.jsonl'\n",
+            "[data.foils] does nothing while foil_weight is 0; set it in [training].",
+        ),
+        (
+            "[data.paraphrases]\ncaptions = 'p.json'\n",
+            "[data.paraphrases] does nothing while paraphrase_weight is 0; set it in [training].",
+        ),
         ("[model.text]\ngraph_start = 'zero'\n", "graph_start must be 'random' or 'identity', got 'zero'."),
         ("[training]\ndrop_last = 1\n", "drop_last must be true or false, got 1."),
         ("[training]\nseed = 'none'\n", "seed must be a whole number in [0, 4294967295], got 'none'."),
