@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from flickr8k import Part, read_part
+from msvd import FOR_CHOOSING
 
 import hgrkit
 from hgrkit.cli.baselines import kept_features
@@ -31,7 +32,6 @@ from hgrkit.evaluation.sentence_vectors import sentence_vectors
 from hgrkit.retriever import Retriever
 from hgrkit.scorer import embed_videos
 
-FOR_CHOOSING = 49
 COMPARED = tuple(RankMeasure(name) for name in ("R@1", "R@5", "R@10", "mRR"))
 
 Score = Callable[[Sequence[str]], npt.NDArray[np.float32]]

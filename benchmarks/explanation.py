@@ -8,18 +8,15 @@ explains the hits, writes the page and the picture, and cuts the moments, copied
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from library_timing import described, run
 
 from hgrkit import Retriever
 from hgrkit.clips import cut_hits
@@ -70,33 +67,15 @@ def measure(library: Path, runs: int) -> dict[str, object]:
         "longest_wall_seconds": {name: max(one[name][0] for one in rounds) for name in rounds[0]},
         "runs": runs,
         "seed": None,
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("hgrkit", "av", "numpy", "pillow")},
-        },
+        **described(("hgrkit", "av", "numpy", "pillow")),
     }
 
 
-def main() -> None:
-    """Index, measure, print, and write a file if one is named."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    searched = parser.add_mutually_exclusive_group(required=True)
-    searched.add_argument("--videos", type=Path, help="a folder of videos to index and search")
-    searched.add_argument("--library", type=Path, help="a library to search")
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        library = arguments.library or Path(folder) / "library"
-        if arguments.library is None:
-            with Retriever.create(library) as retriever:
-                retriever.index(arguments.videos)
-        text = json.dumps(measure(library, arguments.runs), indent=2)
-    print(text)
-    if arguments.out is not None:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+def index(videos: Path, library: Path) -> None:
+    """Make the library to search."""
+    with Retriever.create(library) as retriever:
+        retriever.index(videos)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__ or "", index, measure, runs=9)

@@ -9,18 +9,15 @@ of all threads. The first round is a warm-up, so that files are in memory for bo
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
+
+from library_timing import described, run
 
 QUERY = "a man is riding a horse"
 HGRKIT = (sys.executable, "-m", "hgrkit")
@@ -43,10 +40,10 @@ def measure(library: Path, runs: int) -> dict[str, object]:
     rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(runs + 1)][1:]
     wall = {name: statistics.median(one[name][0] for one in rounds) for name in commands}
     processor = {name: statistics.median(one[name][1] for one in rounds) for name in commands}
-    described = subprocess.run(
+    answered = subprocess.run(
         (*HGRKIT, "info", "--library", str(library), "--json"), check=True, capture_output=True, text=True
     ).stdout
-    held = json.loads(described)
+    held = json.loads(answered)
     return {
         "benchmark": "first_search",
         "query": QUERY,
@@ -65,32 +62,14 @@ def measure(library: Path, runs: int) -> dict[str, object]:
         "rounds_in_which_the_search_was_sooner": sum(one["search"][0] < one["import_torch"][0] for one in rounds),
         "runs": runs,
         "seed": None,
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("hgrkit", "torch", "numpy", "onnxruntime", "typer")},
-        },
+        **described(("hgrkit", "torch", "numpy", "onnxruntime", "typer")),
     }
 
 
-def main() -> None:
-    """Index, measure, print, and write a file if one is named."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    searched = parser.add_mutually_exclusive_group(required=True)
-    searched.add_argument("--videos", type=Path, help="a folder of videos to index and search")
-    searched.add_argument("--library", type=Path, help="a library to search")
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        library = arguments.library or Path(folder) / "library"
-        if arguments.library is None:
-            subprocess.run((*HGRKIT, "index", str(arguments.videos), "--library", str(library)), check=True)
-        text = json.dumps(measure(library, arguments.runs), indent=2)
-    print(text)
-    if arguments.out is not None:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+def index(videos: Path, library: Path) -> None:
+    """Make the library to search."""
+    subprocess.run((*HGRKIT, "index", str(videos), "--library", str(library)), check=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__ or "", index, measure, runs=15)

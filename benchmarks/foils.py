@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from msvd import FOR_CHOOSING
 
 import hgrkit
 from hgrkit.evaluation.captions import read_captions
@@ -28,7 +29,6 @@ from hgrkit.library.records import Float32
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.retriever import Retriever
 
-FOR_CHOOSING = 49
 EVENT_ONLY = (1.0, 0.0, 0.0)
 
 

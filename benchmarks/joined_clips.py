@@ -24,6 +24,7 @@ from typing import Any
 import attrs
 import numpy as np
 import numpy.typing as npt
+from msvd import FOR_CHOOSING
 
 import hgrkit
 from hgrkit.cli.baselines import kept_frames
@@ -54,7 +55,6 @@ from hgrkit.scorer import settings_of
 
 Float64 = npt.NDArray[np.float64]
 
-FOR_CHOOSING = 49
 FEWEST, MOST = 4, 8
 CLIP_SECONDS = 30.0
 SHORTEST_S = 3.0
