@@ -13,6 +13,7 @@ import json
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,13 @@ def measure(data: Path, model: str) -> dict[str, Any]:
             photographs = embed_videos(clips.model, test.features.values())
             vectors = video_vectors(test.features, list(test.features))
             ranks = {
-                "msvd": ranked(msvd, paths, clips.scores, baseline.scorer(clip_vectors)),
+                "msvd": ranked(
+                    msvd, paths, partial(clips.scores, less_background=True), baseline.scorer(clip_vectors)
+                ),
                 "flickr8k": ranked(
                     test.captions,
                     list(test.features),
-                    lambda texts: photographs.scores(clips.read(texts)),
+                    lambda texts: photographs.scores(clips.read(texts), less_background=True),
                     baseline.scorer(vectors),
                 ),
             }

@@ -13,6 +13,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         before = os.times()
         report = retriever.index(data / "videos")
         seconds = sum(os.times()[:4]) - sum(before[:4])  # the processes that decode included
-        evaluation = evaluate_captions(captions, retriever.library.indexed_paths(), retriever.scores)
+        evaluation = evaluate_captions(
+            captions, retriever.library.indexed_paths(), partial(retriever.scores, less_background=True)
+        )
         by_weights = evaluate_weights(retriever.library, model, captions)
         manifest = retriever.library.manifest
     return {

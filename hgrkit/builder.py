@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hgrkit.errors import CheckpointError, ConfigError
+from hgrkit.matching.background import Background
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel, ModelOrigin, TextModel
-from hgrkit.model_folder import FORMAT, ORIGIN_KEYS, check_config, listed_keys
+from hgrkit.model_folder import BACKGROUND_KEY, FORMAT, ORIGIN_KEYS, check_config, listed_keys
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.video.video_encoder import VideoEncoder
 
@@ -50,11 +51,15 @@ def build_model(config: Mapping[str, Any], folder: Path) -> HgrModel:
     try:
         _check_keys("video", config["video"], VideoEncoder)
         _check_keys("matcher", config["matcher"], Matcher)
+        background = config.get(BACKGROUND_KEY)
+        if background is not None:
+            _check_keys(BACKGROUND_KEY, background, Background, given=("embed_dim",))
         return HgrModel(
             text=_text_encoder(dict(config["text"]), folder),
             video=VideoEncoder(**config["video"]),
             matcher=Matcher(**config["matcher"]),
             origin=ModelOrigin(**{key: config[key] for key in ORIGIN_KEYS if key in config}),
+            background=background and Background(**background, embed_dim=config["video"]["embed_dim"]),
         )
     except CheckpointError:
         raise

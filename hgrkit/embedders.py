@@ -36,6 +36,7 @@ class ModelQueryEncoder:
         batch = self.model.text.batch(graphs)
         with torch.inference_mode():
             text = self.model.text(batch.to(self.model.device))
+            background = self.model.background(text.event) if self.model.background is not None else None
         queries = []
         for row, graph in enumerate(graphs):
             nodes = {node.id: node for node in graph.nodes}
@@ -45,6 +46,7 @@ class ModelQueryEncoder:
                         event=_array(text.event[row].clone()),  # a view would keep the whole batch
                         action=_array(text.action[row][text.action_mask[row]]),
                         entity=_array(text.entity[row][text.entity_mask[row]]),
+                        background=0.0 if background is None else float(background[row]),
                     ),
                     actions=tuple(nodes[node_id] for node_id in batch.action_ids[row]),
                     entities=tuple(nodes[node_id] for node_id in batch.entity_ids[row]),

@@ -13,8 +13,9 @@ from torch import nn
 from hgrkit.embeddings import TextEmbeddings
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
+from hgrkit.matching.background import Background
 from hgrkit.matching.matcher import Matcher, Scores
-from hgrkit.model_folder import CARD_FILE, write_model_folder
+from hgrkit.model_folder import BACKGROUND_KEY, CARD_FILE, write_model_folder
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.video.features import VideoFeatures
 from hgrkit.video.video_encoder import VideoEncoder
@@ -77,9 +78,10 @@ class HgrModel(nn.Module):
         video: turns frame features into embeddings.
         matcher: compares the two; the published settings by default.
         origin: what the model was made for.
+        background: how well sentences fit any clip, taken off their scores where sentences are compared.
 
     Raises:
-        ConfigError: if the encoders' embedding sizes differ, or the text encoder is not a module.
+        ConfigError: if the embedding sizes differ, or the text encoder is not a module.
 
     Source: HGR (arXiv 2003.00392), section 3.
     """
@@ -87,6 +89,7 @@ class HgrModel(nn.Module):
     text: TextModel
     video: VideoEncoder
     matcher: Matcher
+    background: Background | None
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class HgrModel(nn.Module):
         video: VideoEncoder,
         matcher: Matcher | None = None,
         origin: ModelOrigin | None = None,
+        background: Background | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(text, nn.Module):
@@ -108,6 +112,12 @@ class HgrModel(nn.Module):
         self.video = video
         self.matcher = matcher if matcher is not None else Matcher()
         self.origin = origin if origin is not None else ModelOrigin()
+        if background is not None and background.events.shape[1] != video.embed_dim:
+            raise ConfigError(
+                f"the background has embed_dim={background.events.shape[1]}, the encoders have "
+                f"embed_dim={video.embed_dim}; they must be equal."
+            )
+        self.background = background
 
     @property
     def embed_dim(self) -> int:
@@ -128,11 +138,13 @@ class HgrModel(nn.Module):
     def config(self) -> Mapping[str, Any]:
         """What `config.json` of a model folder says, but for the format."""
         origin = {name: value for name, value in attrs.asdict(self.origin).items() if value is not None}
+        background = {} if self.background is None else {BACKGROUND_KEY: self.background.settings}
         return {
             **origin,
             "text": {"type": self.text.kind, **self.text.settings},
             "video": self.video.settings,
             "matcher": self.matcher.settings,
+            **background,
         }
 
     def save(self, folder: str | Path, *, card: str = "", notes: Mapping[str, str] | None = None) -> Path:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "BACKGROUND_KEY",
     "CARD_FILE",
     "CONFIG_FILE",
     "FORMAT",
@@ -40,6 +41,8 @@ CARD_FILE = "MODEL_CARD.md"
 _PARTS = ("text", "video", "matcher")
 ORIGIN_KEYS = ("name", "frame_encoder", "sampling", "clip_seconds")
 """What `config.json` may say of a model's origin, beside its parts and the format."""
+BACKGROUND_KEY = "background"
+"""The part of `config.json` that only models with a background have."""
 
 
 def model_fingerprint(folder: str | Path) -> str:
@@ -89,8 +92,9 @@ def check_config(config: Mapping[str, Any], folder: Path) -> None:
         raise CheckpointError(
             f"{folder}: config.json has format {config.get('format')!r}; this version of hgrkit reads {FORMAT}."
         )
-    unknown = sorted(set(config) - {"format", *_PARTS, *ORIGIN_KEYS})
-    missing = [part for part in _PARTS if not isinstance(config.get(part), Mapping)]
+    unknown = sorted(set(config) - {"format", *_PARTS, *ORIGIN_KEYS, BACKGROUND_KEY})
+    parts = [*_PARTS, *([BACKGROUND_KEY] if BACKGROUND_KEY in config else [])]
+    missing = [part for part in parts if not isinstance(config.get(part), Mapping)]
     if unknown or missing:
         raise CheckpointError(f"{folder}: config.json has {listed_keys(unknown, missing)}.")
 

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
@@ -341,38 +340,43 @@ class Retriever:
         return self._model.model
 
     def scores(
-        self, queries: Sequence[str] | EmbeddedCaptions, *, level_weights: LevelWeights | None = None
+        self,
+        queries: Sequence[str] | EmbeddedCaptions,
+        *,
+        level_weights: LevelWeights | None = None,
+        less_background: bool = False,
     ) -> Float32:
         """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`.
 
-        A sentence that cannot be read fits nothing: it scores -1, the lowest score, with every video.
-
         Args:
-            queries: C sentences, or what `read` made of them.
+            queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.
             level_weights: of event, action and entity in the score; the model's own unless given.
+            less_background: take off what a sentence scores with any clip: a video's sentences compare then.
 
         Raises:
             ConfigError: if the weights are not three numbers from 0.
         """
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
         settings = self._model.query_side.settings.reweighted(level_weights)
-        return captions.spread(self.library.scores(captions.queries, settings=settings))
+        scores = self.library.scores(captions.queries, settings)
+        return captions.spread(scores, less_background=less_background)
 
     def pair_scores(
         self,
         videos: Sequence[str],
         sentences: Sequence[str],
         level_weights: Sequence[LevelWeights | None] = (None,),
+        less_background: bool = False,
     ) -> Float32:
-        """Each sentence's exact score with its own video alone, float32 [S, C]; -1 for one that cannot be read.
+        """Each sentence's exact score with its own video, by each of the S `level_weights`, float32 [S, C].
 
-        The videos are C paths as `library.indexed_paths()` has them. Each of the S `level_weights` weighs event,
-        action and entity; `None` weighs them as the model does.
+        The videos are C paths as `library.indexed_paths()` has them; all else is as in `scores`.
         """
         captions = self.read(sentences)
         settings = [self._model.query_side.settings.reweighted(weights) for weights in level_weights]
         asked = [videos[position] for position in captions.positions]
-        return captions.spread(self.library.pair_scores(asked, captions.queries, settings))
+        scores = self.library.pair_scores(asked, captions.queries, settings)
+        return captions.spread(scores, less_background=less_background)
 
     # closing -------------------------------------------------------------------------------------------------
 
@@ -383,12 +387,7 @@ class Retriever:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
 

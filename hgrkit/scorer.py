@@ -42,14 +42,17 @@ class EmbeddedVideos:
     settings: SearchSettings
     omitted_frames: int
 
-    def scores(self, captions: EmbeddedCaptions) -> Float32:
-        """Every video's exact score for every sentence, float32 [V, C]; -1 for one that could not be read."""
+    def scores(self, captions: EmbeddedCaptions, *, less_background: bool = False) -> Float32:
+        """Every video's exact score for every sentence, float32 [V, C]; -1 for one that could not be read.
+
+        `less_background` takes off what a sentence scores with any clip, as in `Retriever.scores`.
+        """
         scores = np.empty((len(self), len(captions.queries)), np.float32)
         done = 0
         for part in self.clips.scores(captions.queries, self.settings):
             scores[:, done : done + part.shape[1]] = part
             done += part.shape[1]
-        return captions.spread(scores)
+        return captions.spread(scores, less_background=less_background)
 
     def __len__(self) -> int:
         """Number of videos."""

@@ -135,7 +135,7 @@ class BenchmarkRun:
                 def score(texts: Sequence[str]) -> CaptionScores:
                     captions = retriever.read(texts)
                     return CaptionScores(
-                        scores=retriever.scores(captions, level_weights=weights)[rows],
+                        scores=retriever.scores(captions, level_weights=weights, less_background=True)[rows],
                         failures=len(captions.failures),
                         omitted=attrs.asdict(captions.omitted),
                     )

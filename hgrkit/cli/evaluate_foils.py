@@ -59,7 +59,9 @@ class FoilRun:
             return evaluate_foils(
                 pairs,
                 retriever.library.indexed_paths(),
-                lambda videos, texts: retriever.pair_scores(videos, texts, (None, _EVENT_ONLY)),
+                lambda videos, texts: retriever.pair_scores(
+                    videos, texts, (None, _EVENT_ONLY), less_background=True
+                ),
                 allow_missing=self.allow_missing,
                 resamples=self.resamples,
                 seed=self.seed,

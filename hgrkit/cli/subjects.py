@@ -44,11 +44,15 @@ class LibrarySubject:
 
     def evaluated(self) -> CaptionEvaluation:
         """By the model's own score."""
-        return self.scored(lambda texts: self.retriever.scores(self._reading(texts)))
+        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), less_background=True))
 
     def event_only(self) -> CaptionEvaluation:
         """By the event level alone."""
-        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), level_weights=EVENT_ONLY))
+        return self.scored(
+            lambda texts: self.retriever.scores(
+                self._reading(texts), level_weights=EVENT_ONLY, less_background=True
+            )
+        )
 
     def model(self) -> HgrModel:
         """The library's model."""

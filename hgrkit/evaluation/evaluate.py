@@ -73,7 +73,11 @@ def evaluate(
             videos = embed_videos(model, (_checked(table[key], name, model) for name, key in keys.items()))
             captions = embed_captions(model, loaded, texts, on_progress=on_progress)
             omitted = {**attrs.asdict(captions.omitted), "frames": videos.omitted_frames}
-            return CaptionScores(scores=videos.scores(captions), failures=len(captions.failures), omitted=omitted)
+            return CaptionScores(
+                scores=videos.scores(captions, less_background=True),
+                failures=len(captions.failures),
+                omitted=omitted,
+            )
 
         return evaluate_scores(benchmark, list(keys), score, protocol=protocol, allow_missing=allow_missing)
 

@@ -38,8 +38,14 @@ class EmbeddedCaptions:
     failures: Mapping[int, str]
     omitted: Omitted
 
-    def spread(self, scores: Float32) -> Float32:
-        """Scores of the queries, [V, Q], to scores of all sentences, [V, C]: -1 for those without a graph."""
+    def spread(self, scores: Float32, *, less_background: bool = False) -> Float32:
+        """Scores of the queries, [V, Q], to scores of all sentences, [V, C]: -1 for those without a graph.
+
+        `less_background` takes off what each query scores with any clip: a video's queries compare then, and a
+        query's videos keep their order.
+        """
+        if less_background:
+            scores = scores - np.array([query.background for query in self.queries], np.float32)
         if not self.failures:
             return scores
         spread = np.full((len(scores), len(self.positions) + len(self.failures)), UNREADABLE_SCORE, np.float32)

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.model_folder import WEIGHTS_FILE, check_config, listed_keys, read_config
+from hgrkit.model_folder import BACKGROUND_KEY, WEIGHTS_FILE, check_config, listed_keys, read_config
+from hgrkit.query.background import Background
 from hgrkit.query.encoder import QuerySide
 from hgrkit.query.graph_attention import GraphAttention
 from hgrkit.query.graph_encoder import GraphEncoder
@@ -51,6 +54,7 @@ _TRAINING = frozenset({"dropout", "graph_dropout", "train_words"})
 """Settings that change nothing once a model is trained."""
 
 _MATCHER = frozenset({"sharpness", "fusion", "level_weights"})
+_BACKGROUND = frozenset({"size", "temperature"})
 
 
 def read_query_side(folder: Path) -> QuerySide | None:
@@ -71,7 +75,7 @@ def read_query_side(folder: Path) -> QuerySide | None:
             return None
         _require_keys(config["matcher"], _MATCHER)
         return QuerySide(
-            encoder=_encoder(text, folder),
+            encoder=attrs.evolve(_encoder(text, folder), background=_background(config, folder)),
             settings=SearchSettings(**config["matcher"]),
             embed_dim=text["embed_dim"],
         )
@@ -99,6 +103,16 @@ def _encoder(text: Mapping[str, Any], folder: Path) -> GraphEncoder:
     )
     weights.require_all_taken()
     return encoder
+
+
+def _background(config: Mapping[str, Any], folder: Path) -> Background | None:
+    weights = Weights.read(folder / WEIGHTS_FILE, BACKGROUND_KEY)
+    background = None
+    if BACKGROUND_KEY in config:
+        _require_keys(config[BACKGROUND_KEY], _BACKGROUND)
+        background = Background(weights, **config[BACKGROUND_KEY], embed_dim=config["text"]["embed_dim"])
+    weights.require_all_taken()
+    return background
 
 
 def _require_keys(settings: Mapping[str, Any], known: frozenset[str]) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hgrkit.graph import RoleGraph
 from hgrkit.library.records import QueryEmbeddings
+from hgrkit.query.background import Background
 from hgrkit.query.encoder import EmbeddedQuery
 from hgrkit.query.graph_attention import GraphAttention
 from hgrkit.query.node_reader import NodeReader
@@ -29,6 +30,7 @@ class GraphEncoder:
         graph: messages between them.
         limits: how much of a sentence is kept.
         edges: name of the edge policy.
+        background: what the model takes off a sentence's scores, if anything.
 
     Raises:
         ConfigError: if the edge policy is unknown.
@@ -38,6 +40,7 @@ class GraphEncoder:
     graph: GraphAttention
     limits: GraphLimits
     edges: str
+    background: Background | None = None
 
     def __attrs_post_init__(self) -> None:
         edge_policy(self.edges)
@@ -47,7 +50,7 @@ class GraphEncoder:
         selected = [select(graph, self.limits) for graph in graphs]
         check_words(selected)
         queries = [
-            _query(graph, kept, self.graph(nodes, self._adjacency(kept)))
+            self._query(graph, kept, self.graph(nodes, self._adjacency(kept)))
             for graph, kept, nodes in zip(graphs, selected, self.nodes(selected), strict=True)
         ]
         return queries, sum((kept.omitted for kept in selected), Omitted())
@@ -61,13 +64,17 @@ class GraphEncoder:
             adjacency[first[seer] + i, first[seen] + j] = True
         return adjacency
 
-
-def _query(graph: RoleGraph, kept: SelectedGraph, nodes: Float32) -> EmbeddedQuery:
-    """A sentence's nodes [1 + A + E, D] as a query."""
-    by_id = {node.id: node for node in graph.nodes}
-    entities = 1 + len(kept.actions)
-    return EmbeddedQuery(
-        embeddings=QueryEmbeddings(event=nodes[0], action=nodes[1:entities], entity=nodes[entities:]),
-        actions=tuple(by_id[node.id] for node in kept.actions),
-        entities=tuple(by_id[node.id] for node in kept.entities),
-    )
+    def _query(self, graph: RoleGraph, kept: SelectedGraph, nodes: Float32) -> EmbeddedQuery:
+        """A sentence's nodes [1 + A + E, D] as a query."""
+        by_id = {node.id: node for node in graph.nodes}
+        entities = 1 + len(kept.actions)
+        return EmbeddedQuery(
+            embeddings=QueryEmbeddings(
+                event=nodes[0],
+                action=nodes[1:entities],
+                entity=nodes[entities:],
+                background=0.0 if self.background is None else self.background(nodes[0]),
+            ),
+            actions=tuple(by_id[node.id] for node in kept.actions),
+            entities=tuple(by_id[node.id] for node in kept.entities),
+        )

@@ -143,20 +143,25 @@ class SentenceTextEncoder(nn.Module):
     def encode(self, states: PerLevel[Tensor], batch: GraphBatch) -> TextEmbeddings:
         """Encode C sentences that `read` has read."""
         views = PerLevel(
-            event=self.event(self._fed(states.event)),
-            action=self._with_role(self.action(self._fed(states.action)), batch.action_roles),
-            entity=self._with_role(self.entity(self._fed(states.entity)), batch.entity_roles),
+            event=self._viewed(self.event, states.event),
+            action=self._nodes(self.action, states.action, batch.action_roles, batch.action_mask),
+            entity=self._nodes(self.entity, states.entity, batch.entity_roles, batch.entity_mask),
         )
         nodes = torch.cat([views.event[:, None], views.action, views.entity], dim=1)  # [C, N, D]
         nodes = self.graph(nodes, batch.adjacency)
         return TextEmbeddings.from_nodes(nodes, action_mask=batch.action_mask, entity_mask=batch.entity_mask)
 
-    def _fed(self, states: Tensor) -> Tensor:
-        dropped: Tensor = self.dropout(STATE_SCALE * states.to(self.event.weight.dtype))
-        return dropped
+    def _viewed(self, view: nn.Linear, states: Tensor) -> Tensor:
+        viewed: Tensor = view(self.dropout(STATE_SCALE * states.to(view.weight.dtype)))
+        return viewed
 
-    def _with_role(self, nodes: Tensor, roles: Tensor) -> Tensor:
-        return nodes if self.roles is None else nodes * self.roles(roles)
+    def _nodes(self, view: nn.Linear, states: Tensor, roles: Tensor, mask: Tensor) -> Tensor:
+        """One level's nodes [C, P, D]; only the real ones, a third of a usual batch, are worked out."""
+        real = self._viewed(view, states[mask])
+        if self.roles is not None:
+            real = real * self.roles(roles[mask])
+        nodes = real.new_zeros(*mask.shape, self.embed_dim)
+        return nodes.masked_scatter(mask[:, :, None], real)
 
 
 def _mean_states(words: Tensor, spans: Tensor) -> Tensor:

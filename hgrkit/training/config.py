@@ -65,6 +65,12 @@ class TrainConfig:
         0.05, "what the difference of the two scores is divided by", within="(0, inf)"
     )
 
+    background: int | None = setting(
+        None,
+        "training clips that a sentence's background is drawn from; none: as many as at the start",
+        within="[1, inf)",
+    )
+
     patience: int | None = setting(
         None, "stop after so many epochs without a better dev Rsum; none never does", within="[1, inf)"
     )

@@ -17,6 +17,7 @@ from hgrkit.training.config import TrainConfig
 from hgrkit.training.data_config import ClipFiles, DataConfig, FoilFile, ParaphraseFiles
 from hgrkit.training.loss_config import LossConfig
 from hgrkit.training.model_config import ModelConfig, module_settings
+from hgrkit.training.preset import preset_names
 from hgrkit.training.setting import NOTHING, described
 from hgrkit.video.video_encoder import VideoEncoder
 
@@ -38,7 +39,10 @@ def example_config() -> str:
 
     Paths are examples. `[data.dev]` may be left out.
     """
+    presets = f"{' or '.join(map(repr, preset_names()))} or {NOTHING!r}"
+    meaning = f"settings to start from, in the place of the defaults below ({presets})"
     parts = [
+        "\n".join([*_setting("preset", None, meaning, required=False), ""]),
         _table("data", DataConfig),
         _table("data.train", ClipFiles),
         _table("data.dev", ClipFiles),

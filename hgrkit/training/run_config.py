@@ -14,8 +14,9 @@ from hgrkit.training.config import TrainConfig
 from hgrkit.training.data_config import DataConfig
 from hgrkit.training.loss_config import LossConfig
 from hgrkit.training.model_config import ModelConfig
+from hgrkit.training.preset import with_preset
 from hgrkit.training.records import TrainingProgress, TrainingRun
-from hgrkit.training.setting import check_keys, read_settings
+from hgrkit.training.setting import NOTHING, check_keys, read_settings
 from hgrkit.training.trainer import Trainer
 
 __all__ = ["MODEL_FOLDER", "RunConfig"]
@@ -48,12 +49,12 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> RunConfig:
-        """Read a TOML file; only `[data]` with its `train` has no defaults.
+        """Read a TOML file; only `[data]` with its `train` has no defaults, or has them from the `preset`.
 
         Raises:
             MissingPathError: if there is no such file.
-            ConfigError: if it is no TOML, a table or key is unknown or missing, a value does not fit, or data
-                has no weight.
+            ConfigError: if it is no TOML, there is no such preset, a table or key is unknown or missing, a value
+                does not fit, or data has no weight.
         """
         file = Path(path)
         if not file.is_file():
@@ -63,7 +64,10 @@ class RunConfig:
             tables = tomllib.loads(source)
         except ValueError as error:
             raise ConfigError(f"{path} is not TOML: {error}") from error
-        check_keys(str(path), tables, known=("model", "data", "training", "loss"), required=("data",))
+        check_keys(str(path), tables, known=("preset", "model", "data", "training", "loss"), required=("data",))
+        preset = tables.pop("preset", NOTHING)
+        if preset != NOTHING:
+            tables = with_preset(tables, preset)
         if not isinstance(tables["data"], dict):
             raise ConfigError(f"[data] must be a table of settings, got {tables['data']!r}.")
         config = cls(

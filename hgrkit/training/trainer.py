@@ -13,6 +13,7 @@ from torch import nn
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError, ShapeError
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.model import HgrModel
+from hgrkit.training.background import draw_background
 from hgrkit.training.chance import seeded
 from hgrkit.training.clips import CaptionedClips
 from hgrkit.training.config import TrainConfig
@@ -137,6 +138,9 @@ class Trainer:
                 loop.run(place, on_progress)
         self.model.load_state_dict(loop.best)
         self.model.eval()
+        self.model.background = draw_background(
+            self.model, train, size=self.config.background, seed=self.config.seed
+        )
         return TrainingRun(
             best=self.model,
             best_epoch=loop.best_epoch,

@@ -13,6 +13,7 @@ from hgrkit.training.data_config import DataConfig
 from hgrkit.training.example_config import example_config
 from hgrkit.training.loss_config import LossConfig
 from hgrkit.training.model_config import ModelConfig
+from hgrkit.training.preset import preset_names, with_preset
 from hgrkit.training.run_config import RunConfig
 from hgrkit.training.schedule import learning_rate
 from hgrkit.training.setting import Range, read_settings
@@ -61,7 +62,10 @@ def test_the_example_config_names_every_setting():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[trainin]\n", "has no setting 'trainin'; known: model, data, training, loss. Did you mean 'training'?"),
+        (
+            "[trainin]\n",
+            "has no setting 'trainin'; known: preset, model, data, training, loss. Did you mean 'training'?",
+        ),
         ("[training]\nepoch = 3\n", "[training] has no setting 'epoch'; known: epochs, batch_size,"),
         ("[training]\nepochs = 0\n", "[training]: epochs must be a whole number in [1, inf), got 0."),
         ("[training]\nepochs = 3.0\n", "epochs must be a whole number in [1, inf), got 3.0."),
@@ -125,6 +129,33 @@ def test_data_is_needed_and_so_is_the_file(tmp_path):
         read(tmp_path, "[data]\nparser = 'lark'\n")
     with pytest.raises(MissingPathError, match="--show-defaults"):
         RunConfig.read(tmp_path / "nothing.toml")
+
+
+def test_a_preset_is_what_a_config_starts_from(tmp_path):
+    paper = read(tmp_path, f'preset = "paper"\n{NEEDED}')
+    assert (paper.model.embed_dim, paper.model.text["graph_layers"], paper.training.epochs) == (1024, 2, 50)
+    assert (paper.loss.kind, paper.loss.margin, paper.training.optimizer) == ("hinge", 0.2, "adam")
+    own = f"preset = 'paper'\n{NEEDED}[model]\nembed_dim = 64\n[model.text]\ngraph_layers = 0\n"
+    changed = read(tmp_path, own)
+    assert changed.model.embed_dim == 64
+    assert changed.model.text == {**paper.model.text, "graph_layers": 0}
+    assert (changed.model.video, changed.training, changed.loss) == (paper.model.video, paper.training, paper.loss)
+    assert read(tmp_path, f"preset = 'none'\n{NEEDED}").training == TrainConfig()
+
+
+@pytest.mark.parametrize("name", ["'papers'", "3", "['paper']"])
+def test_a_preset_that_is_unknown_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"there is no preset .*; known: paper"):
+        read(tmp_path, f"preset = {name}\n{NEEDED}")
+
+
+def test_every_preset_makes_a_model_and_a_loss(clips):
+    for name in preset_names():
+        tables = with_preset({}, name)
+        model = ModelConfig(**{**tables["model"], "embed_dim": 8}).make(clips.graphs, feature_dim=4, seed=0)
+        assert model.embed_dim == 8
+        assert LossConfig(**tables["loss"]).make()
+        TrainConfig(**tables["training"])
 
 
 def test_none_is_an_absent_value(tmp_path):

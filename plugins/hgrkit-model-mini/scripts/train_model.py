@@ -38,6 +38,7 @@ from hgrkit.embeddings import TextEmbeddings
 from hgrkit.evaluation.measures import RetrievalMeasures, measure
 from hgrkit.foils.foil import FoilType
 from hgrkit.levels import PerLevel
+from hgrkit.matching.background import Background
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.matching.matcher import Matcher, Scores
 from hgrkit.model import HgrModel, ModelOrigin
@@ -89,9 +90,12 @@ class Recipe:
     tuning_rate: float = 2e-4
     tuning_maps_rate: float = 5e-4
     tuning_feature_dropout: float = 0.5
+    tuning_anchor: float = 5.0
     tuning_average: float = 0.998
     tuning_clip_norm: float = 5.0
 
+    background: int = 2000
+    background_temperature: float = 0.08
     level_weights: tuple[float, float, float] = (2.0, 0.5, 2.0)
     graph_layers: int = 0
     sampling: str = "fps:2"
@@ -239,9 +243,15 @@ def train_maps(lesson: Lesson, material: Material, recipe: Recipe) -> None:
 
 
 def tune(lesson: Lesson, upper: UpperHalf, material: Material, recipe: Recipe) -> None:
-    """The second stage, in place: the encoder's upper half and the maps together; running averages remain."""
+    """The second stage, in place: the encoder's upper half and the maps together; running averages remain.
+
+    Features are held near the published ones: what photographs of one small collection do not show, such as most
+    animals, would be forgotten.
+    """
     chance = np.random.default_rng(recipe.seed)
     rows = np.sort(material.photographs.split["train"])
+    published = torch.stack([view.features[rows] for view in material.photographs.views])
+    origin = published.mean(dim=(0, 1))
     middles = [torch.from_numpy(view.middle[rows]) for view in material.photographs.views]
     owners, numbers = material.photographs.pairs("train").T
     captions_of = {row: numbers[owners == row] for row in rows}
@@ -266,7 +276,9 @@ def tune(lesson: Lesson, upper: UpperHalf, material: Material, recipe: Recipe) -
             [chance.choice(captions_of[row], recipe.tuning_captions, replace=False) for row in rows[chosen]]
         )
         losses = [lesson.captions(seen, rows[chosen], captions, chance) for captions in drawn.T]
-        step(torch.stack(losses).mean() + lesson.paraphrases(chance))
+        kept = nn.functional.cosine_similarity(features - origin, published[views, chosen] - origin, dim=1)
+        drift = recipe.tuning_anchor * (1 - kept).mean()
+        step(torch.stack(losses).mean() + lesson.paraphrases(chance) + drift)
         average.update(tuned, number)
     tuned.load_state_dict(average.weights)
     tuned.eval()
@@ -316,6 +328,16 @@ def shuffled(items: Numbers, size: int, chance: np.random.Generator) -> Iterator
         yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))
 
 
+@torch.no_grad()
+def background_of(model: HgrModel, upper: UpperHalf, material: Material, recipe: Recipe) -> Background:
+    """The events of some training photographs."""
+    chance = np.random.default_rng(recipe.seed)
+    rows = np.sort(chance.permutation(material.photographs.split["train"])[: recipe.background])
+    features = upper.encode(material.photographs.views[0].middle[rows])
+    events = model.video(one_frame_clips(features)).event
+    return Background.of(events, temperature=recipe.background_temperature)
+
+
 @torch.inference_mode()
 def evaluate(model: HgrModel, features: Tensor, material: Material, part: str) -> RetrievalMeasures:
     """Retrieval on one part of Flickr8k, photographs [V, K] as clips of one frame."""
@@ -325,7 +347,11 @@ def evaluate(model: HgrModel, features: Tensor, material: Material, part: str) -
     pairs = material.photographs.pairs(part)
     video = model.video(one_frame_clips(features))
     parts = np.array_split(pairs[:, 1], max(1, len(pairs) // 500))
-    scores = [model.matcher(video, text.encode(*material.captions.batch(which, text))).fused for which in parts]
+    scores = []
+    for which in parts:
+        sentences = text.encode(*material.captions.batch(which, text))
+        background = 0 if model.background is None else model.background(sentences.event)
+        scores.append(model.matcher(video, sentences).fused - background)
     owners = np.array([row_of[photograph] for photograph in pairs[:, 0]])
     return measure(torch.cat(scores, dim=1).numpy(), np.arange(len(rows))[:, None] == owners)
 
@@ -371,6 +397,7 @@ def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
 
     upper = UpperHalf(layout(variant), published)
     tune(lesson, upper, material, recipe)
+    model.background = background_of(model, upper, material, recipe)
     measured = {
         part: evaluate(
             model, upper.encode(first_view.middle[material.photographs.split[part]]), material, part

@@ -4,7 +4,7 @@ Every variation is trained with several seeds on the features of the published f
 recipe query by query: photographs of Flickr8k's test split, the second half of 98 MSVD clips by name, and foils of
 the captions of all 98. A lead above zero says that the recipe is better. A linear map on the same features and
 sentence vectors, the baseline of `hgrkit evaluate --baselines`, stands among them. Needs what `train_model.py` has
-cached.
+cached; trained maps are cached too, so that a run that was stopped goes on where it was.
 
     python scripts/what_pays.py --data DATA --cache build/cache --out ../../benchmarks/results/what_pays.json
 """
@@ -12,6 +12,7 @@ cached.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
 import time
@@ -23,7 +24,8 @@ import attrs
 import numpy as np
 import torch
 from msvd_clips import Clips
-from photographs import FrameNetwork
+from photographs import FrameNetwork, Photographs
+from safetensors.torch import load_file, save_file
 from sentences import Sentences
 from train_model import (
     FRAME_ENCODER,
@@ -42,7 +44,7 @@ from hgrkit.evaluation.comparison import Difference, compare_ranks
 from hgrkit.evaluation.foil_choice import FoilEvaluation, evaluate_foils
 from hgrkit.evaluation.paired_maps import PairSums, linear_map
 from hgrkit.evaluation.query_rank import QueryRank, retrieval_ranks
-from hgrkit.evaluation.rank_measure import RankMeasure
+from hgrkit.evaluation.rank_measure import Direction, RankMeasure
 from hgrkit.evaluation.ranking import Relevance
 from hgrkit.matching.losses import HingeLoss
 from hgrkit.matching.matcher import Matcher
@@ -57,8 +59,6 @@ FOR_CHOOSING = 49
 MEASURES = (RankMeasure("R@1"), RankMeasure("mRR"))
 SENTENCES_AT_ONCE = 500
 
-LossFactory = Callable[[Recipe], torch.nn.Module]
-
 
 @attrs.frozen(kw_only=True)
 class Variation:
@@ -69,28 +69,38 @@ class Variation:
         text: settings of the text encoder with other values.
         video: settings of the video encoder with other values.
         views: looks at each photograph that training draws from; all unless given.
-        level_weights: of the fused score; with nothing else changed the recipe's own models are asked again.
-        loss: another loss.
+        matcher: settings of the matcher with other values; with nothing else changed the recipe's own models are
+            asked again.
+        hinge_margin: of the hinge on the hardest negative, in the place of InfoNCE.
     """
 
     recipe: Mapping[str, Any] = attrs.field(factory=dict)
     text: Mapping[str, Any] = attrs.field(factory=dict)
     video: Mapping[str, Any] = attrs.field(factory=dict)
     views: int | None = None
-    level_weights: tuple[float, float, float] | None = None
-    loss: LossFactory | None = None
+    matcher: Mapping[str, Any] = attrs.field(factory=dict)
+    hinge_margin: float | None = None
 
     @property
     def trains(self) -> bool:
         """Whether it needs models of its own."""
-        return self != Variation(level_weights=self.level_weights)
+        return self != Variation(matcher=self.matcher)
+
+    def loss(self, recipe: Recipe) -> HingeLoss | None:
+        """The loss, if it is not the recipe's."""
+        if self.hinge_margin is None:
+            return None
+        return HingeLoss(margin=self.hinge_margin, level_weights=(0.0, *recipe.level_losses))
 
 
 VARIATIONS: Mapping[str, Variation] = {
-    "event level alone": Variation(level_weights=(1, 0, 0)),
-    "action level alone": Variation(level_weights=(0, 1, 0)),
-    "entity level alone": Variation(level_weights=(0, 0, 1)),
-    "levels weighed alike": Variation(level_weights=(1, 1, 1)),
+    "event level alone": Variation(matcher={"level_weights": (1, 0, 0)}),
+    "action level alone": Variation(matcher={"level_weights": (0, 1, 0)}),
+    "entity level alone": Variation(matcher={"level_weights": (0, 0, 1)}),
+    "levels weighed alike": Variation(matcher={"level_weights": (1, 1, 1)}),
+    "similarities averaged over the frames": Variation(matcher={"fusion": "sim"}),
+    "frames weighed evenly": Variation(matcher={"sharpness": 1e-6}),
+    "frames weighed more sharply": Variation(matcher={"sharpness": 16.0}),
     "no foils": Variation(recipe={"foil_weight": 0.0}),
     "graph attention, as published": Variation(text={"graph_layers": 1}),
     "graph attention from identity": Variation(text={"graph_layers": 1, "graph_start": "identity"}),
@@ -98,9 +108,7 @@ VARIATIONS: Mapping[str, Variation] = {
     "no paraphrases": Variation(recipe={"paraphrase_weight": 0.0}),
     "photographs as they are": Variation(views=1),
     "one map for all levels of a frame": Variation(video={"shared_projection": True}),
-    "hinge on the hardest negative": Variation(
-        loss=lambda recipe: HingeLoss(margin=0.2, level_weights=(0.0, *recipe.level_losses)),
-    ),
+    "hinge on the hardest negative": Variation(hinge_margin=0.2),
     "graph, even weights": Variation(text={"graph_layers": 1, "graph_attention": False}),
     "graph attention from identity, two-way edges": Variation(
         text={"graph_layers": 1, "graph_start": "identity", "edges": "two_way"}
@@ -163,18 +171,23 @@ def flickr8k_ranks(score: Callable[..., np.ndarray], material: Material, part: s
     scores = score(
         photographs.views[0].features[rows].numpy(), material.captions.states.event[pairs[:, 1]].numpy()
     )
-    return rank_photographs(scores, material, part, seed)
+    return rank_photographs(scores, photographs, part, seed)
 
 
-def rank_photographs(scores: np.ndarray, material: Material, part: str, seed: int) -> list[QueryRank]:
-    """Ranks of one split's captions, [V, C]."""
-    photographs = material.photographs
+def rank_photographs(
+    scores: np.ndarray,
+    photographs: Photographs,
+    part: str,
+    seed: int,
+    direction: Direction = "text_to_video",
+) -> list[QueryRank]:
+    """Ranks of one split's captions, or of its photographs, [V, C]."""
     rows, pairs = photographs.split[part], photographs.pairs(part)
     place = {photograph: row for row, photograph in enumerate(rows)}
     texts = [caption for own in photographs.captions for caption in own]
     owners = np.array([place[photograph] for photograph in pairs[:, 0]])
     names = [photographs.names[row] for row in rows]
-    return rank_texts(scores, owners, names, [texts[caption] for caption in pairs[:, 1]], seed)
+    return rank_texts(scores, owners, names, [texts[caption] for caption in pairs[:, 1]], seed, direction)
 
 
 def ranked(flickr8k: list[QueryRank], msvd: list[QueryRank], clips: Clips) -> dict[str, list[QueryRank]]:
@@ -195,7 +208,7 @@ def ask(
     photographs = material.photographs
     rows, pairs = photographs.split["test"], photographs.pairs("test")
     scores, _ = score(model, one_frame_clips(photographs.views[0].features[rows]), material.captions, pairs[:, 1])
-    flickr8k = rank_photographs(scores, material, "test", seed)
+    flickr8k = rank_photographs(scores, photographs, "test", seed)
     number = len(clips.captions)
     fused, event = score(model, clips.features, clips.sentences, np.arange(number + len(clips.foils)))
     msvd = rank_texts(fused[:, :number], clips.owners, clips.names, clips.captions, seed)
@@ -219,12 +232,17 @@ def score(
 
 
 def rank_texts(
-    scores: np.ndarray, owners: np.ndarray, videos: Sequence[str], captions: Sequence[str], seed: int
+    scores: np.ndarray,
+    owners: np.ndarray,
+    videos: Sequence[str],
+    captions: Sequence[str],
+    seed: int,
+    direction: Direction = "text_to_video",
 ) -> list[QueryRank]:
-    """Ranks of the sentences, named by the seed too, so that runs of several seeds stand side by side."""
+    """Ranks of the sentences, or of the clips, named by the seed too: runs of several seeds stand side by side."""
     pairs = Relevance.from_pairs(owners, np.arange(len(owners)), (len(videos), len(owners)))
     rows = retrieval_ranks(scores, pairs, videos=videos, captions=captions)
-    return [attrs.evolve(row, query=f"{row.query} {seed}") for row in rows if row.direction == "text_to_video"]
+    return [attrs.evolve(row, query=f"{row.query} {seed}") for row in rows if row.direction == direction]
 
 
 def choose(fused: np.ndarray, event: np.ndarray, clips: Clips) -> FoilEvaluation:
@@ -256,8 +274,7 @@ def run_variation(
     foils = []
     for seed, model in zip(seeds, models, strict=True):
         own = model.matcher
-        if variation.level_weights is not None:
-            model.matcher = Matcher(level_weights=variation.level_weights)
+        model.matcher = Matcher(**{**own.settings, **variation.matcher})
         found, chosen = ask(model, seed, material, clips)
         model.matcher = own
         for name, rows in found.items():
@@ -266,8 +283,10 @@ def run_variation(
     return Outcome(ranks=ranks, foils=foils)
 
 
-def train_model(variation: Variation, seed: int, reader: SentenceReader, material: Material) -> HgrModel:
-    """Train the maps of one variation."""
+def train_model(
+    variation: Variation, seed: int, reader: SentenceReader, material: Material, cache: Path
+) -> HgrModel:
+    """Train the maps of one variation, or take them from the cache."""
     recipe = attrs.evolve(Recipe(), seed=seed, **variation.recipe)
     photographs = material.photographs
     seen = attrs.evolve(photographs, views=photographs.views[: variation.views])
@@ -278,9 +297,15 @@ def train_model(variation: Variation, seed: int, reader: SentenceReader, materia
         text=variation.text,
         video=variation.video,
     )
+    described = json.dumps([attrs.asdict(variation), attrs.asdict(recipe)], sort_keys=True)
+    path = cache / f"maps-{hashlib.sha256(described.encode()).hexdigest()[:16]}.safetensors"
+    if path.is_file():
+        model.load_state_dict(load_file(path))
+        return model.eval()
     lesson_material = attrs.evolve(material, photographs=seen)
-    loss = variation.loss(recipe) if variation.loss is not None else None
-    train_maps(Lesson(model, lesson_material, recipe, loss=loss), lesson_material, recipe)
+    lesson = Lesson(model, lesson_material, recipe, loss=variation.loss(recipe))
+    train_maps(lesson, lesson_material, recipe)
+    save_file(model.state_dict(), path)
     return model
 
 
@@ -314,7 +339,7 @@ def measure(
     material = read_material(data, network, text, cache, Recipe())
     clips = Clips.read(data / "msvd", encoder, text, cache, sampling=Recipe().sampling)
     started = time.perf_counter()
-    own = [train_model(Variation(), seed, reader, material) for seed in seeds]
+    own = [train_model(Variation(), seed, reader, material, cache) for seed in seeds]
     recipe = run_variation(Variation(), own, seeds, material, clips)
     result: dict[str, Any] = {
         "command": "python scripts/what_pays.py",
@@ -331,7 +356,7 @@ def measure(
         variation = VARIATIONS[name]
         models = own
         if variation.trains:
-            models = [train_model(variation, seed, reader, material) for seed in seeds]
+            models = [train_model(variation, seed, reader, material, cache) for seed in seeds]
         outcome = run_variation(variation, models, seeds, material, clips)
         result["variations"][name] = {**outcome.to_dict(), "the recipe's lead": compared(recipe, outcome)}
         result["minutes"] = round((time.perf_counter() - started) / 60, 1)
