@@ -100,4 +100,4 @@ def _arguments(cls: type) -> dict[str, str]:
     doc = inspect.getdoc(cls) or ""
     block = doc.partition("Args:\n")[2].split("\n\n")[0]
     found = re.findall(r"^    (\w+): (.*(?:\n {8,}.*)*)", block, re.MULTILINE)
-    return {name: " ".join(text.split()).rstrip(".") for name, text in found}
+    return {name: " ".join(text.split()).rstrip(".").replace("`None`", repr(NOTHING)) for name, text in found}

@@ -12,6 +12,7 @@ from hgrkit.evaluation.captions import read_captions
 from hgrkit.evaluation.foil_file import FoilPair
 from hgrkit.foils.generate import make_foils
 from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.protocol import GraphParser
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.features import VideoFeatures
@@ -64,6 +65,11 @@ class Clips:
             owners=np.repeat(np.arange(len(names)), [len(captions[name]) for name in names]),
             foils=tuple(FoilPair(video=f.video, caption=f.caption, foil=f.foil, type=f.type) for f in made),
         )
+
+    def parsed_by(self, parser: GraphParser, text: SentenceTextEncoder, cache: Path) -> Clips:
+        """The same questions with the graphs of another parser."""
+        texts = [*self.captions, *(pair.foil for pair in self.foils)]
+        return attrs.evolve(self, sentences=Sentences.read(texts, text, cache, parser=parser))
 
 
 def clip_features(path: Path, encoder: EfficientNetLite, sampling: str) -> np.ndarray:

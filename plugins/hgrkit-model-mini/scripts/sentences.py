@@ -20,6 +20,7 @@ from hgrkit.foils.generate import make_foils
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.protocol import GraphParser
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.training.clips import read_graphs
@@ -42,9 +43,11 @@ class Sentences:
     starts: PerLevel[np.ndarray]
 
     @classmethod
-    def read(cls, texts: Sequence[str], encoder: SentenceTextEncoder, cache: Path) -> Sentences:
+    def read(
+        cls, texts: Sequence[str], encoder: SentenceTextEncoder, cache: Path, *, parser: GraphParser | None = None
+    ) -> Sentences:
         """Parse and read; sentences that cannot be parsed keep their words and have no nodes."""
-        graphs, _ = read_graphs(LarkParser(), texts)
+        graphs, _ = read_graphs(parser or LarkParser(), texts)
         key = hashlib.sha256("\n".join(graph.to_json() for graph in graphs).encode()).hexdigest()[:16]
         path = cache / f"sentences-{key}.npz"
         if not path.is_file():

@@ -26,6 +26,7 @@ from build_frame_encoder import build as build_frame_encoder
 from build_frame_encoder import check as check_frame_encoder
 from build_frame_encoder import published_weights
 from build_text_encoder import build as build_text_encoder
+from diary import Diary, diary_notes
 from frame_halves import UpperHalf
 from model_card import write_card
 from photographs import FrameNetwork, Photographs
@@ -45,6 +46,7 @@ from hgrkit.model import HgrModel, ModelOrigin
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.text.sentence_reader import SentenceReader
 from hgrkit.training.ema import WeightAverage
+from hgrkit.training.records import EpochRecord
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.features import VideoFeatures
@@ -87,7 +89,7 @@ class Recipe:
     tuning_epochs: int = 8
     tuning_batch_size: int = 256
     tuning_captions: int = 2
-    tuning_rate: float = 2e-4
+    tuning_rate: float = 3e-4
     tuning_maps_rate: float = 5e-4
     tuning_feature_dropout: float = 0.5
     tuning_anchor: float = 5.0
@@ -97,7 +99,7 @@ class Recipe:
     background: int = 2000
     background_temperature: float = 0.08
     level_weights: tuple[float, float, float] = (2.0, 0.5, 2.0)
-    graph_layers: int = 0
+    graph_layers: int = 1
     sampling: str = "fps:2"
     clip_seconds: float = 30.0
     seed: int = 1
@@ -225,16 +227,30 @@ def make_model(
     return model
 
 
-def train_maps(lesson: Lesson, material: Material, recipe: Recipe) -> None:
-    """The first stage, in place: the maps of both sides, on features of the published frame encoder."""
+def train_maps(
+    lesson: Lesson, material: Material, recipe: Recipe, *, log: list[EpochRecord] | None = None
+) -> None:
+    """The first stage, in place: the maps of both sides, on features of the published frame encoder.
+
+    With a log, every epoch is measured on dev and written down.
+    """
     chance = np.random.default_rng(recipe.seed)
     pairs = material.photographs.pairs("train")
     features = torch.stack([view.features for view in material.photographs.views])
-    steps = recipe.epochs * (len(pairs) // recipe.batch_size)
+    steps = len(pairs) // recipe.batch_size
+    dev = features[0, torch.from_numpy(material.photographs.split["dev"])]
+
+    def measured() -> Mapping[str, Any]:
+        lesson.eval()
+        found = evaluate(lesson.model, dev, material, "dev").to_dict()
+        lesson.train()
+        return found
+
+    diary = Diary(steps, measure=measured, log=log) if log is not None else None
     groups = [Group(trainable(lesson.model), recipe.learning_rate, recipe.weight_decay)]
     lesson.train()
     batches = shuffled(pairs, recipe.batch_size, chance)
-    for step in schedule(groups, steps, recipe, "training the maps"):
+    for step in schedule(groups, recipe.epochs * steps, recipe, "training the maps", diary=diary):
         photographs, captions = next(batches).T
         views = torch.from_numpy(chance.integers(0, len(features), len(photographs)))
         seen = nn.functional.dropout(features[views, torch.from_numpy(photographs)], recipe.feature_dropout)
@@ -242,11 +258,11 @@ def train_maps(lesson: Lesson, material: Material, recipe: Recipe) -> None:
     lesson.eval()
 
 
-def tune(lesson: Lesson, upper: UpperHalf, material: Material, recipe: Recipe) -> None:
+def tune(lesson: Lesson, upper: UpperHalf, material: Material, recipe: Recipe, *, log: list[EpochRecord]) -> None:
     """The second stage, in place: the encoder's upper half and the maps together; running averages remain.
 
     Features are held near the published ones: what photographs of one small collection do not show, such as most
-    animals, would be forgotten.
+    animals, would be forgotten. The running average of every epoch is measured on dev and written down.
     """
     chance = np.random.default_rng(recipe.seed)
     rows = np.sort(material.photographs.split["train"])
@@ -255,17 +271,36 @@ def tune(lesson: Lesson, upper: UpperHalf, material: Material, recipe: Recipe) -
     middles = [torch.from_numpy(view.middle[rows]) for view in material.photographs.views]
     owners, numbers = material.photographs.pairs("train").T
     captions_of = {row: numbers[owners == row] for row in rows}
-    steps = recipe.tuning_epochs * (len(rows) // recipe.tuning_batch_size)
+    steps = len(rows) // recipe.tuning_batch_size
     tuned = nn.ModuleDict({"model": lesson.model, "upper": upper})
     groups = [
         Group(trainable(upper), recipe.tuning_rate, 0.0),
         Group(trainable(lesson.model), recipe.tuning_maps_rate, recipe.weight_decay),
     ]
     average = WeightAverage(tuned, recipe.tuning_average)
+    dev = material.photographs.views[0].middle[material.photographs.split["dev"]]
+
+    def measured() -> Mapping[str, Any]:
+        own = {name: weight.clone() for name, weight in tuned.state_dict().items()}
+        tuned.load_state_dict(average.weights)
+        tuned.eval()
+        found = evaluate(lesson.model, upper.encode(dev), material, "dev").to_dict()
+        tuned.load_state_dict(own)
+        tuned.train()
+        return found
+
+    diary = Diary(steps, measure=measured, log=log)
+    rounds = recipe.tuning_epochs * steps
     tuned.train()
     batches = shuffled(np.arange(len(rows)), recipe.tuning_batch_size, chance)
-    for number, step in enumerate(
-        schedule(groups, steps, recipe, "tuning the frame encoder", clip_norm=recipe.tuning_clip_norm), 1
+    for step in schedule(
+        groups,
+        rounds,
+        recipe,
+        "tuning the frame encoder",
+        clip_norm=recipe.tuning_clip_norm,
+        after=lambda number: average.update(tuned, number),
+        diary=diary,
     ):
         chosen = next(batches)
         views = chance.integers(0, len(middles), len(chosen))
@@ -279,7 +314,6 @@ def tune(lesson: Lesson, upper: UpperHalf, material: Material, recipe: Recipe) -
         kept = nn.functional.cosine_similarity(features - origin, published[views, chosen] - origin, dim=1)
         drift = recipe.tuning_anchor * (1 - kept).mean()
         step(torch.stack(losses).mean() + lesson.paraphrases(chance) + drift)
-        average.update(tuned, number)
     tuned.load_state_dict(average.weights)
     tuned.eval()
 
@@ -299,9 +333,19 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
 
 
 def schedule(
-    groups: Sequence[Group], steps: int, recipe: Recipe, description: str, *, clip_norm: float | None = None
+    groups: Sequence[Group],
+    steps: int,
+    recipe: Recipe,
+    description: str,
+    *,
+    clip_norm: float | None = None,
+    after: Callable[[int], None] | None = None,
+    diary: Diary | None = None,
 ) -> Iterator[Callable[[Tensor], None]]:
-    """AdamW for that many steps, its rates rising and then falling along a cosine; each step takes a loss."""
+    """AdamW for that many steps, its rates rising and then falling along a cosine; each step takes a loss.
+
+    After a step `after` is called with its number, from 1, and then the step is written down.
+    """
     optimizer = torch.optim.AdamW(
         [{"params": group.weights, "lr": group.rate, "weight_decay": group.decay} for group in groups]
     )
@@ -315,9 +359,14 @@ def schedule(
         if clip_norm is not None:
             nn.utils.clip_grad_norm_([weight for group in groups for weight in group.weights], clip_norm)
         optimizer.step()
+        rate = float(rates.get_last_lr()[0])
         rates.step()
+        if after is not None:
+            after(number)
+        if diary is not None:
+            diary.step(loss.item(), rate)
 
-    for _ in track(range(steps), description=description):
+    for number in track(range(1, steps + 1), description=description):  # noqa: B007 - `step` reads it
         yield step
 
 
@@ -390,13 +439,11 @@ def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
     lesson = Lesson(model, material, recipe)
     started = time.perf_counter()
 
-    train_maps(lesson, material, recipe)
+    log: list[EpochRecord] = []
+    train_maps(lesson, material, recipe, log=log)
     first_view = material.photographs.views[0]
-    frozen = evaluate(model, first_view.features[material.photographs.split["dev"]], material, "dev")
-    print(json.dumps({"dev, before tuning": frozen.to_dict()}, indent=1))
-
     upper = UpperHalf(layout(variant), published)
-    tune(lesson, upper, material, recipe)
+    tune(lesson, upper, material, recipe, log=log)
     model.background = background_of(model, upper, material, recipe)
     measured = {
         part: evaluate(
@@ -407,7 +454,9 @@ def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
     print(json.dumps(measured, indent=1))
     build_frame_encoder(variant, published | upper.tuned_weights, out / "frames")
     check_frame_encoder(variant, out / "frames", tuned=True)
-    notes = {"recipe.txt": "\n".join(f"{name} = {value!r}" for name, value in attrs.asdict(recipe).items()) + "\n"}
+    notes = diary_notes(log) | {
+        "recipe.txt": "\n".join(f"{name} = {value!r}" for name, value in attrs.asdict(recipe).items()) + "\n"
+    }
     card = write_card(measured, minutes=(time.perf_counter() - started) / 60)
     hgrkit.save_model(model, out / "model", card=card, notes=notes)
 

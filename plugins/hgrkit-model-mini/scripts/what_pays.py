@@ -1,10 +1,11 @@
-"""What each part of the default model is worth: the recipe's first stage without it, or with another in its place.
+"""What each part of the default model is worth: the recipe's first stage with one thing done otherwise.
 
-Every variation is trained with several seeds on the features of the published frame encoder, and compared with the
-recipe query by query: photographs of Flickr8k's test split, the second half of 98 MSVD clips by name, and foils of
-the captions of all 98. A lead above zero says that the recipe is better. A linear map on the same features and
-sentence vectors, the baseline of `hgrkit evaluate --baselines`, stands among them. Needs what `train_model.py` has
-cached; trained maps are cached too, so that a run that was stopped goes on where it was.
+Compared with is the plain recipe, that of the default model without messages along the graph; those are variations.
+Each is trained with several seeds on features of the published frame encoder, and compared query by query:
+photographs of Flickr8k's test split, the second half of 98 MSVD clips by name, foils of the captions of all 98. A
+lead above zero says that the plain recipe is better. A linear map on the same features and sentence vectors, the
+baseline of `hgrkit evaluate --baselines`, stands among them. Needs what `train_model.py` has cached; trained maps
+are cached too, so that a run that was stopped goes on where it was.
 
     python scripts/what_pays.py --data DATA --cache build/cache --out ../../benchmarks/results/what_pays.json
 """
@@ -49,12 +50,14 @@ from hgrkit.evaluation.ranking import Relevance
 from hgrkit.matching.losses import HingeLoss
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel
+from hgrkit.parsing.registry import load_parser
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.text.sentence_reader import SentenceReader
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.features import VideoFeatures
 
+PLAIN = Recipe(graph_layers=0)
 FOR_CHOOSING = 49
 MEASURES = (RankMeasure("R@1"), RankMeasure("mRR"))
 SENTENCES_AT_ONCE = 500
@@ -71,6 +74,7 @@ class Variation:
         views: looks at each photograph that training draws from; all unless given.
         matcher: settings of the matcher with other values; with nothing else changed the recipe's own models are
             asked again.
+        parser: that reads the questions, by name; the models were trained on graphs of `lark`.
         hinge_margin: of the hinge on the hardest negative, in the place of InfoNCE.
     """
 
@@ -79,12 +83,13 @@ class Variation:
     video: Mapping[str, Any] = attrs.field(factory=dict)
     views: int | None = None
     matcher: Mapping[str, Any] = attrs.field(factory=dict)
+    parser: str = "lark"
     hinge_margin: float | None = None
 
     @property
     def trains(self) -> bool:
         """Whether it needs models of its own."""
-        return self != Variation(matcher=self.matcher)
+        return self != Variation(matcher=self.matcher, parser=self.parser)
 
     def loss(self, recipe: Recipe) -> HingeLoss | None:
         """The loss, if it is not the recipe's."""
@@ -101,6 +106,8 @@ VARIATIONS: Mapping[str, Variation] = {
     "similarities averaged over the frames": Variation(matcher={"fusion": "sim"}),
     "frames weighed evenly": Variation(matcher={"sharpness": 1e-6}),
     "frames weighed more sharply": Variation(matcher={"sharpness": 16.0}),
+    "questions read by Stanza": Variation(parser="stanza"),
+    "questions read by spaCy": Variation(parser="spacy"),
     "no foils": Variation(recipe={"foil_weight": 0.0}),
     "graph attention, as published": Variation(text={"graph_layers": 1}),
     "graph attention from identity": Variation(text={"graph_layers": 1, "graph_start": "identity"}),
@@ -114,6 +121,35 @@ VARIATIONS: Mapping[str, Variation] = {
         text={"graph_layers": 1, "graph_start": "identity", "edges": "two_way"}
     ),
 }
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Questions:
+    """What every model is asked.
+
+    Attributes:
+        photographs: whose test split is asked about.
+        test: their captions, in the order of `photographs.pairs("test")`.
+        clips: MSVD-98.
+    """
+
+    photographs: Photographs
+    test: Sentences
+    clips: Clips
+
+    @classmethod
+    def read(
+        cls, parser: str, photographs: Photographs, clips: Clips, text: SentenceTextEncoder, cache: Path
+    ) -> Questions:
+        """Captions and foils as a parser reads them."""
+        texts = [caption for own in photographs.captions for caption in own]
+        asked = [texts[caption] for caption in photographs.pairs("test")[:, 1]]
+        own = load_parser(parser)
+        return cls(
+            photographs=photographs,
+            test=Sentences.read(asked, text, cache, parser=own),
+            clips=clips.parsed_by(own, text, cache),
+        )
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -179,6 +215,7 @@ def rank_photographs(
     photographs: Photographs,
     part: str,
     seed: int,
+    *,
     direction: Direction = "text_to_video",
 ) -> list[QueryRank]:
     """Ranks of one split's captions, or of its photographs, [V, C]."""
@@ -187,7 +224,9 @@ def rank_photographs(
     texts = [caption for own in photographs.captions for caption in own]
     owners = np.array([place[photograph] for photograph in pairs[:, 0]])
     names = [photographs.names[row] for row in rows]
-    return rank_texts(scores, owners, names, [texts[caption] for caption in pairs[:, 1]], seed, direction)
+    return rank_texts(
+        scores, owners, names, [texts[caption] for caption in pairs[:, 1]], seed, direction=direction
+    )
 
 
 def ranked(flickr8k: list[QueryRank], msvd: list[QueryRank], clips: Clips) -> dict[str, list[QueryRank]]:
@@ -201,13 +240,11 @@ def ranked(flickr8k: list[QueryRank], msvd: list[QueryRank], clips: Clips) -> di
     }
 
 
-def ask(
-    model: HgrModel, seed: int, material: Material, clips: Clips
-) -> tuple[dict[str, list[QueryRank]], FoilEvaluation]:
+def ask(model: HgrModel, seed: int, questions: Questions) -> tuple[dict[str, list[QueryRank]], FoilEvaluation]:
     """Ask one model everything."""
-    photographs = material.photographs
-    rows, pairs = photographs.split["test"], photographs.pairs("test")
-    scores, _ = score(model, one_frame_clips(photographs.views[0].features[rows]), material.captions, pairs[:, 1])
+    photographs, clips = questions.photographs, questions.clips
+    features = one_frame_clips(photographs.views[0].features[photographs.split["test"]])
+    scores, _ = score(model, features, questions.test, np.arange(len(questions.test.graphs)))
     flickr8k = rank_photographs(scores, photographs, "test", seed)
     number = len(clips.captions)
     fused, event = score(model, clips.features, clips.sentences, np.arange(number + len(clips.foils)))
@@ -237,6 +274,7 @@ def rank_texts(
     videos: Sequence[str],
     captions: Sequence[str],
     seed: int,
+    *,
     direction: Direction = "text_to_video",
 ) -> list[QueryRank]:
     """Ranks of the sentences, or of the clips, named by the seed too: runs of several seeds stand side by side."""
@@ -266,8 +304,7 @@ def run_variation(
     variation: Variation,
     models: Sequence[HgrModel],
     seeds: Sequence[int],
-    material: Material,
-    clips: Clips,
+    questions: Questions,
 ) -> Outcome:
     """Ask the models of every seed."""
     ranks: dict[str, list[QueryRank]] = {}
@@ -275,7 +312,7 @@ def run_variation(
     for seed, model in zip(seeds, models, strict=True):
         own = model.matcher
         model.matcher = Matcher(**{**own.settings, **variation.matcher})
-        found, chosen = ask(model, seed, material, clips)
+        found, chosen = ask(model, seed, questions)
         model.matcher = own
         for name, rows in found.items():
             ranks.setdefault(name, []).extend(rows)
@@ -287,7 +324,7 @@ def train_model(
     variation: Variation, seed: int, reader: SentenceReader, material: Material, cache: Path
 ) -> HgrModel:
     """Train the maps of one variation, or take them from the cache."""
-    recipe = attrs.evolve(Recipe(), seed=seed, **variation.recipe)
+    recipe = attrs.evolve(PLAIN, seed=seed, **variation.recipe)
     photographs = material.photographs
     seen = attrs.evolve(photographs, views=photographs.views[: variation.views])
     model = make_model(
@@ -297,7 +334,10 @@ def train_model(
         text=variation.text,
         video=variation.video,
     )
-    described = json.dumps([attrs.asdict(variation), attrs.asdict(recipe)], sort_keys=True)
+    first_stage = {name: value for name, value in attrs.asdict(recipe).items() if not name.startswith("tuning")}
+    described = json.dumps(
+        [attrs.asdict(attrs.evolve(variation, matcher={}, parser="lark")), first_stage], sort_keys=True
+    )
     path = cache / f"maps-{hashlib.sha256(described.encode()).hexdigest()[:16]}.safetensors"
     if path.is_file():
         model.load_state_dict(load_file(path))
@@ -335,12 +375,13 @@ def measure(
     encoder = EfficientNetLite(cache, variant=FRAME_ENCODER)
     network = FrameNetwork(cache / f"{FRAME_ENCODER}.onnx", layout(VARIANTS[FRAME_ENCODER]), encoder.fingerprint)
     reader = SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json")
-    text = cast("SentenceTextEncoder", make_model(reader, network.feature_dim, Recipe()).text)
-    material = read_material(data, network, text, cache, Recipe())
-    clips = Clips.read(data / "msvd", encoder, text, cache, sampling=Recipe().sampling)
+    text = cast("SentenceTextEncoder", make_model(reader, network.feature_dim, PLAIN).text)
+    material = read_material(data, network, text, cache, PLAIN)
+    clips = Clips.read(data / "msvd", encoder, text, cache, sampling=PLAIN.sampling)
     started = time.perf_counter()
     own = [train_model(Variation(), seed, reader, material, cache) for seed in seeds]
-    recipe = run_variation(Variation(), own, seeds, material, clips)
+    asked = {"lark": Questions.read("lark", material.photographs, clips, text, cache)}
+    recipe = run_variation(Variation(), own, seeds, asked["lark"])
     result: dict[str, Any] = {
         "command": "python scripts/what_pays.py",
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
@@ -357,7 +398,9 @@ def measure(
         models = own
         if variation.trains:
             models = [train_model(variation, seed, reader, material, cache) for seed in seeds]
-        outcome = run_variation(variation, models, seeds, material, clips)
+        if variation.parser not in asked:
+            asked[variation.parser] = Questions.read(variation.parser, material.photographs, clips, text, cache)
+        outcome = run_variation(variation, models, seeds, asked[variation.parser])
         result["variations"][name] = {**outcome.to_dict(), "the recipe's lead": compared(recipe, outcome)}
         result["minutes"] = round((time.perf_counter() - started) / 60, 1)
         save(result)
