@@ -457,7 +457,7 @@ def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
     notes = diary_notes(log) | {
         "recipe.txt": "\n".join(f"{name} = {value!r}" for name, value in attrs.asdict(recipe).items()) + "\n"
     }
-    card = write_card(measured, minutes=(time.perf_counter() - started) / 60)
+    card = write_card(measured, minutes=(time.perf_counter() - started) / 60, background=recipe.background)
     hgrkit.save_model(model, out / "model", card=card, notes=notes)
 
 

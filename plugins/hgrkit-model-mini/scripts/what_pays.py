@@ -1,9 +1,9 @@
 """What each part of the default model is worth: the recipe's first stage with one thing done otherwise.
 
-Compared with is the plain recipe, that of the default model without messages along the graph; those are variations.
-Each is trained with several seeds on features of the published frame encoder, and compared query by query:
-photographs of Flickr8k's test split, the second half of 98 MSVD clips by name, foils of the captions of all 98. A
-lead above zero says that the plain recipe is better. A linear map on the same features and sentence vectors, the
+Compared with is the plain recipe: the default model's first stage without messages along the graph, which are
+variations. Each is trained with several seeds on features of the published frame encoder, and compared query by
+query: photographs of Flickr8k's test split, the second half of 98 MSVD clips by name, foils of captions of all 98.
+A lead above zero says that the plain recipe is better. A linear map on the same features and sentence vectors, the
 baseline of `hgrkit evaluate --baselines`, stands among them. Needs what `train_model.py` has cached; trained maps
 are cached too, so that a run that was stopped goes on where it was.
 
