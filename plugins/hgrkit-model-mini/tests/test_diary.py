@@ -1,0 +1,51 @@
+"""What the default model's training writes down of itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from hgrkit.model_registry import model_folder
+
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "diary.py"
+
+
+@pytest.fixture(scope="module")
+def diary():
+    spec = importlib.util.spec_from_file_location("diary", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_epoch_is_written_down_with_its_last_step_and_stages_follow_each_other(diary):
+    measured = iter([200.0, 250.0, 240.0])
+    log = []
+    first = diary.Diary(2, measure=lambda: {"Rsum": next(measured)}, log=log)
+    for loss in (4.0, 2.0, 1.0):
+        first.step(loss, 0.5)
+    assert [(record.epoch, record.steps, record.loss) for record in log] == [(1, 2, 3.0)]
+    first.step(2.0, 0.25)
+    second = diary.Diary(1, measure=lambda: {"Rsum": next(measured)}, log=log)
+    second.step(9.0, 0.1)
+    assert [(record.epoch, record.steps, record.loss) for record in log] == [(1, 2, 3.0), (2, 4, 1.5), (3, 5, 9.0)]
+    assert [(record.learning_rate, record.dev_rsum, record.best) for record in log] == [
+        (0.5, 200.0, True),
+        (0.25, 250.0, True),
+        (0.1, 240.0, False),
+    ]
+    notes = diary.diary_notes(log)
+    assert [json.loads(line)["epoch"] for line in notes["log.jsonl"].splitlines()] == [1, 2, 3]
+    assert "best dev Rsum 250.0 at epoch 2" in ET.fromstring(notes["curve.svg"]).find("{*}title").text
+
+
+def test_the_installed_models_curve_is_that_of_its_log():
+    folder = model_folder("default")
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))
+    title = ET.parse(folder / "curve.svg").getroot().find("{*}title").text
+    assert title.startswith(f"{len(records)} epochs, loss {records[-1]['loss']:.4g}")
