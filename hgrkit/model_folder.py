@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -141,6 +142,7 @@ def write_model_folder(
         safetensors.torch.save_file(
             {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, made / WEIGHTS_FILE
         )
+        shutil.copymode(made / CONFIG_FILE, made / WEIGHTS_FILE)  # safetensors lets the owner alone read it
         write_files(made)
         for name, text in texts.items():
             (made / name).write_text(text, encoding="utf-8")

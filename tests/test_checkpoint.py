@@ -66,6 +66,10 @@ def test_a_folder_holds_what_the_design_says_and_no_pickle(folder):
     assert names == {"config.json", "weights.safetensors", "vocabulary.json", "MODEL_CARD.md"}
 
 
+def test_whoever_may_read_the_config_may_read_the_weights(folder):
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
+
+
 def test_saving_replaces_a_model_folder_whole(model, folder):
     (folder / "stale.json").write_text("{}")
     save_model(model, folder)
