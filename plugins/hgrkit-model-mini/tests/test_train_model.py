@@ -6,6 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -13,10 +14,17 @@ from PIL import Image
 
 import hgrkit
 from hgrkit.evaluation.foil_file import FoilPair
+from hgrkit.evaluation.query_rank import QueryRank
+from hgrkit.evaluation.rank_measure import RankMeasure
 from hgrkit.levels import PerLevel
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model_registry import model_folder
 from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.training.config import TrainConfig
+from hgrkit.training.loss_config import LossConfig
+from hgrkit.training.model_config import ModelConfig
+from hgrkit.training.preset import with_preset
+from hgrkit.training.setting import read_settings
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
 
@@ -29,7 +37,7 @@ pytest.importorskip("onnx", reason="the scripts that train the model need onnx")
 @pytest.fixture(scope="module")
 def scripts():
     """The scripts as modules, found as they find each other."""
-    names = ("train_model", "frame_halves", "photographs", "sentences", "msvd_clips", "what_pays")
+    names = ("train_model", "frame_halves", "photographs", "sentences", "msvd_clips", "what_pays", "paper_claim")
     sys.path.insert(0, str(SCRIPTS))
     try:
         return {name: importlib.import_module(name) for name in names}
@@ -127,8 +135,8 @@ def test_captions_without_nodes_keep_their_event(scripts, model, tmp_path):
     torch.testing.assert_close(states.event, sentences.states.event[:2])
 
 
-def test_foils_are_chosen_beside_their_own_clip(scripts):
-    clips = scripts["msvd_clips"].Clips(
+def two_clips(scripts):
+    return scripts["msvd_clips"].Clips(
         names=("one", "two"),
         features=None,
         sentences=None,
@@ -139,6 +147,10 @@ def test_foils_are_chosen_beside_their_own_clip(scripts):
             FoilPair(video="two", caption="a cat sits", foil="a cat runs", type="replace_action"),
         ),
     )
+
+
+def test_foils_are_chosen_beside_their_own_clip(scripts):
+    clips = two_clips(scripts)
     fused = np.array([[0.9, 0.0, 0.5, 0.0], [0.0, 0.2, 0.0, 0.4]])  # captions, then foils
     chosen = scripts["what_pays"].choose(fused, -fused, clips)
     assert (chosen.fused.mean, chosen.event_only.mean) == (50.0, 50.0)
@@ -154,3 +166,72 @@ def test_a_lead_is_that_of_the_recipe(scripts):
     recipe, other = (module.Outcome(ranks={"all": rows}, foils=[]) for rows in (right, wrong))
     assert module.compared(recipe, other)["all"]["R@1"]["lead"] == 100.0
     assert module.compared(other, recipe)["all"]["R@1"]["lead"] == -100.0
+
+
+def test_choices_as_ranks_say_what_the_package_says_of_foils(scripts):
+    clips = attrs.evolve(two_clips(scripts), owners=np.array([1, 0]), captions=("a cat sits", "a dog runs"))
+    for number in range(8):
+        scores = np.random.default_rng(number).integers(3, size=(2, 4)).astype(np.float32)  # some are equal
+        ranks = scripts["paper_claim"].rank_choices(scores, clips, 1)
+        assert list(ranks) == ["foils, replace_action", "foils, all choices"]
+        accuracy = RankMeasure("R@1").of(np.array([row.rank for row in ranks["foils, replace_action"]]))
+        chosen = scripts["what_pays"].choose(scores, scores, clips).fused
+        assert accuracy == chosen.types["replace_action"].accuracy
+        elsewhere = scripts["paper_claim"].rank_choices(scores, clips, 1, elsewhere=True)
+        turned = scripts["paper_claim"].rank_choices(scores[::-1], clips, 1)
+        assert [row.rank for row in elsewhere["foils beside another clip, all choices"]] == [
+            row.rank for row in turned["foils, all choices"]
+        ]
+
+
+def test_variants_are_the_paper_preset_but_for_what_they_say(scripts):
+    module = scripts["paper_claim"]
+    preset = with_preset({}, "paper")
+    for name, variant in module.TRAINED.items():
+        tables = variant.tables(3)
+        for table, cls in (("model", ModelConfig), ("training", TrainConfig), ("loss", LossConfig)):
+            read_settings(cls, tables[table], table)
+        assert tables["training"] == {**preset["training"], **module.SHORTER_TRAINING, "seed": 3}
+        assert tables["model"]["text"] == {**preset["model"]["text"], **variant.text}, name
+    assert module.TRAINED["HGR"].tables(3)["loss"] == preset["loss"]
+    assert module.TRAINED["global baseline"].tables(3)["loss"]["level_weights"] == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_the_global_baseline_needs_no_nodes(scripts):
+    module = scripts["paper_claim"]
+    graphs = LarkParser().parse_batch(CAPTIONS)
+    tables = module.TRAINED["global baseline"].tables(1)
+    model = read_settings(ModelConfig, tables["model"], "[model]").make(graphs, feature_dim=8, seed=1).eval()
+    features = module.one_frame_clips(torch.rand(3, 8, generator=torch.Generator().manual_seed(0)))
+    bare = [module.without_nodes(graph) for graph in graphs]
+    whole, words = (module.score_levels(model, features, own) for own in (graphs, bare))
+    assert whole.action.any()
+    assert not words.action.any()
+    torch.testing.assert_close(model.matcher.fuse(words), model.matcher.fuse(whole))
+
+
+def test_figures_are_means_over_seeds_and_over_types_of_foils(scripts):
+    module = scripts["paper_claim"]
+
+    def choices(ranks):
+        return [
+            QueryRank(query=str(number), video="one", rank=rank, candidates=2) for number, rank in enumerate(ranks)
+        ]
+
+    outcome = scripts["what_pays"].Outcome(
+        ranks={
+            "msvd-98 second half": choices([1, 2, 2, 2]),
+            "foils, switch_roles": choices([1, 1, 1, 2]),
+            "foils, replace_action": choices([1, 2]),
+            "foils, all choices": choices([1, 1, 1, 1, 2, 2]),
+            "foils beside another clip, switch_roles": choices([1, 2]),
+            "foils beside another clip, all choices": choices([1, 2]),
+        },
+        foils=[],
+    )
+    found = module.figures(outcome, seeds=2)
+    assert found["msvd-98 second half"]["R@1"] == 25.0
+    assert found["msvd-98 second half"]["R@5"] == 100.0
+    assert found["msvd-98 second half"]["R@1 of each seed"] == [50.0, 0.0]
+    assert found["foils, mean of the types"] == {"R@1": 62.5}
+    assert found["foils beside another clip, mean of the types"] == {"R@1": 50.0}
