@@ -17,15 +17,15 @@ import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import numpy as np
 import torch
 from msvd_clips import Clips
-from photographs import FrameNetwork, Photographs
+from photographs import Photographs
 from rich.progress import Progress
-from train_model import FRAME_ENCODER, Recipe, make_model, one_frame_clips
+from train_model import Encoders, Recipe, one_frame_clips
 from what_pays import SENTENCES_AT_ONCE, Outcome, compared, rank_photographs, rank_texts, ranked
 
 import hgrkit
@@ -36,8 +36,6 @@ from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel
 from hgrkit.parsing.lark_parser import LarkParser
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.text.sentence_reader import SentenceReader
 from hgrkit.training.clips import CaptionedClips, read_graphs
 from hgrkit.training.config import TrainConfig
 from hgrkit.training.loss_config import LossConfig
@@ -48,8 +46,6 @@ from hgrkit.training.run_folder import LOG_FILE
 from hgrkit.training.setting import read_settings
 from hgrkit.training.state import STATE_FILE
 from hgrkit.training.trainer import Trainer
-from hgrkit.video.efficientnet_layout import VARIANTS, layout
-from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.features import VideoFeatures
 
 PRESET = "paper"
@@ -319,14 +315,12 @@ def leads(hgr: Outcome, other: Outcome) -> dict[str, Any]:
 
 def read_questions(data: Path, cache: Path) -> tuple[Questions, str]:
     """Everything that is learned from and asked; with it the frame encoder's fingerprint."""
-    encoder = EfficientNetLite(cache, variant=FRAME_ENCODER)
-    network = FrameNetwork(cache / f"{FRAME_ENCODER}.onnx", layout(VARIANTS[FRAME_ENCODER]), encoder.fingerprint)
-    reader = SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json")
-    text = cast("SentenceTextEncoder", make_model(reader, network.feature_dim, Recipe()).text)
-    photographs = Photographs.read(data / "flickr8k", network, cache, spoilt_views=0)
+    encoders = Encoders.read(cache)
+    text = encoders.text(Recipe())
+    photographs = Photographs.read(data / "flickr8k", encoders.network, cache, spoilt_views=0)
     graphs, _ = read_graphs(LarkParser(), [caption for own in photographs.captions for caption in own])
-    clips = Clips.read(data / "msvd", encoder, text, cache, sampling=Recipe().sampling)
-    return Questions.of(photographs, graphs, clips), encoder.fingerprint
+    clips = Clips.read(data / "msvd", encoders.frames, text, cache, sampling=Recipe().sampling)
+    return Questions.of(photographs, graphs, clips), encoders.frames.fingerprint
 
 
 def measure(

@@ -106,6 +106,36 @@ class Recipe:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class Encoders:
+    """What is there before training.
+
+    Attributes:
+        frames: the published frame encoder.
+        network: the same, which also tells what enters the blocks that are tuned.
+        reader: the frozen transformer.
+    """
+
+    frames: EfficientNetLite
+    network: FrameNetwork
+    reader: SentenceReader
+
+    @classmethod
+    def read(cls, cache: Path) -> Encoders:
+        """Open what was built into the cache."""
+        frames = EfficientNetLite(cache, variant=FRAME_ENCODER)
+        graph = cache / f"{FRAME_ENCODER}.onnx"
+        return cls(
+            frames=frames,
+            network=FrameNetwork(graph, layout(VARIANTS[FRAME_ENCODER]), frames.fingerprint),
+            reader=SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json"),
+        )
+
+    def text(self, recipe: Recipe) -> SentenceTextEncoder:
+        """An untrained text encoder, which reads sentences as the trained ones do."""
+        return cast("SentenceTextEncoder", make_model(self.reader, self.network.feature_dim, recipe).text)
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Material:
     """What the model learns from."""
 
@@ -431,11 +461,9 @@ def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
     variant = VARIANTS[FRAME_ENCODER]
     published = published_weights(variant)
     build_frame_encoder(variant, published, cache)
-    encoder = EfficientNetLite(cache, variant=FRAME_ENCODER)
-    network = FrameNetwork(cache / f"{FRAME_ENCODER}.onnx", layout(variant), encoder.fingerprint)
-    reader = SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json")
-    model = make_model(reader, network.feature_dim, recipe)
-    material = read_material(data, network, cast("SentenceTextEncoder", model.text), cache, recipe)
+    encoders = Encoders.read(cache)
+    model = make_model(encoders.reader, encoders.network.feature_dim, recipe)
+    material = read_material(data, encoders.network, cast("SentenceTextEncoder", model.text), cache, recipe)
     lesson = Lesson(model, material, recipe)
     started = time.perf_counter()
 

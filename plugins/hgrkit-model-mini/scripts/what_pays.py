@@ -25,11 +25,11 @@ import attrs
 import numpy as np
 import torch
 from msvd_clips import Clips
-from photographs import FrameNetwork, Photographs
+from photographs import Photographs
 from safetensors.torch import load_file, save_file
 from sentences import Sentences
 from train_model import (
-    FRAME_ENCODER,
+    Encoders,
     Lesson,
     Material,
     Recipe,
@@ -53,8 +53,6 @@ from hgrkit.model import HgrModel
 from hgrkit.parsing.registry import load_parser
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.text.sentence_reader import SentenceReader
-from hgrkit.video.efficientnet_layout import VARIANTS, layout
-from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.features import VideoFeatures
 
 PLAIN = Recipe(graph_layers=0)
@@ -372,21 +370,19 @@ def measure(
     data: Path, cache: Path, seeds: Sequence[int], names: Sequence[str], save: Callable[[Any], None]
 ) -> None:
     """Train and compare, saving after every variation."""
-    encoder = EfficientNetLite(cache, variant=FRAME_ENCODER)
-    network = FrameNetwork(cache / f"{FRAME_ENCODER}.onnx", layout(VARIANTS[FRAME_ENCODER]), encoder.fingerprint)
-    reader = SentenceReader(model=cache / "sentence.onnx", tokenizer=cache / "tokenizer.json")
-    text = cast("SentenceTextEncoder", make_model(reader, network.feature_dim, PLAIN).text)
-    material = read_material(data, network, text, cache, PLAIN)
-    clips = Clips.read(data / "msvd", encoder, text, cache, sampling=PLAIN.sampling)
+    encoders = Encoders.read(cache)
+    text = encoders.text(PLAIN)
+    material = read_material(data, encoders.network, text, cache, PLAIN)
+    clips = Clips.read(data / "msvd", encoders.frames, text, cache, sampling=PLAIN.sampling)
     started = time.perf_counter()
-    own = [train_model(Variation(), seed, reader, material, cache) for seed in seeds]
+    own = [train_model(Variation(), seed, encoders.reader, material, cache) for seed in seeds]
     asked = {"lark": Questions.read("lark", material.photographs, clips, text, cache)}
     recipe = run_variation(Variation(), own, seeds, asked["lark"])
     result: dict[str, Any] = {
         "command": "python scripts/what_pays.py",
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "hgrkit": hgrkit.__version__,
-        "frame_encoder": encoder.fingerprint,
+        "frame_encoder": encoders.frames.fingerprint,
         "seeds": list(seeds),
         "recipe": recipe.to_dict(),
         "variations": {},
@@ -397,7 +393,7 @@ def measure(
         variation = VARIATIONS[name]
         models = own
         if variation.trains:
-            models = [train_model(variation, seed, reader, material, cache) for seed in seeds]
+            models = [train_model(variation, seed, encoders.reader, material, cache) for seed in seeds]
         if variation.parser not in asked:
             asked[variation.parser] = Questions.read(variation.parser, material.photographs, clips, text, cache)
         outcome = run_variation(variation, models, seeds, asked[variation.parser])
