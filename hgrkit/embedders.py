@@ -31,12 +31,24 @@ class ModelQueryEncoder:
 
     model: HgrModel
 
+    @property
+    def background(self) -> Callable[[Float32], Float32] | None:
+        """The model's background of events of queries, if it has one."""
+        own = self.model.background
+        if own is None:
+            return None
+
+        def background(events: Float32) -> Float32:
+            with torch.inference_mode():
+                return _array(own(torch.from_numpy(events).to(self.model.device)))
+
+        return background
+
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences, as `QueryEncoder` says."""
         batch = self.model.text.batch(graphs)
         with torch.inference_mode():
             text = self.model.text(batch.to(self.model.device))
-            background = self.model.background(text.event) if self.model.background is not None else None
         queries = []
         for row, graph in enumerate(graphs):
             nodes = {node.id: node for node in graph.nodes}
@@ -46,7 +58,6 @@ class ModelQueryEncoder:
                         event=_array(text.event[row].clone()),  # a view would keep the whole batch
                         action=_array(text.action[row][text.action_mask[row]]),
                         entity=_array(text.entity[row][text.entity_mask[row]]),
-                        background=0.0 if background is None else float(background[row]),
                     ),
                     actions=tuple(nodes[node_id] for node_id in batch.action_ids[row]),
                     entities=tuple(nodes[node_id] for node_id in batch.entity_ids[row]),

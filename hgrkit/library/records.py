@@ -133,7 +133,6 @@ class QueryEmbeddings:
         event: [D] the whole sentence.
         action: [A, D] one vector an action; A may be 0.
         entity: [E, D] one vector an entity; E may be 0.
-        background: how well the sentence fits any clip, which a library does not look at.
 
     Raises:
         ShapeError: if the arrays do not share D, or anything is no finite number.
@@ -142,7 +141,6 @@ class QueryEmbeddings:
     event: Float32 = attrs.field(converter=_float32)
     action: Float32 = attrs.field(converter=_float32)
     entity: Float32 = attrs.field(converter=_float32)
-    background: float = 0.0
 
     def __attrs_post_init__(self) -> None:
         fits = self.event.ndim == 1 and all(
@@ -153,7 +151,7 @@ class QueryEmbeddings:
                 f"a query must be event [D], action [A, D] and entity [E, D], got {list(self.event.shape)}, "
                 f"{list(self.action.shape)} and {list(self.entity.shape)}."
             )
-        if not all(np.isfinite(part).all() for part in (self.event, self.action, self.entity, self.background)):
+        if not all(np.isfinite(part).all() for part in (self.event, self.action, self.entity)):
             raise ShapeError("a query's embeddings must be finite numbers, got NaN or infinity.")
 
     def __repr__(self) -> str:

@@ -31,8 +31,10 @@ class Background:
         self.events = weights.take("events", size, embed_dim)
         self.temperature = temperature
 
-    def __call__(self, sentence: Float32) -> float:
-        """The event of a sentence, [D] -> its background."""
-        scaled = self.events @ unit_vectors(sentence) / np.float32(self.temperature)
-        highest = scaled.max()
-        return float(self.temperature * (highest + np.log(np.exp(scaled - highest).mean())))
+    def __call__(self, sentences: Float32) -> Float32:
+        """Events of sentences, [C, D] -> their background, [C]."""
+        scaled = unit_vectors(sentences) @ self.events.T / self.temperature
+        highest = scaled.max(axis=1, keepdims=True)
+        mean = np.log(np.exp(scaled - highest).mean(axis=1)) + highest[:, 0]
+        background: Float32 = np.float32(self.temperature) * mean
+        return background

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import attrs
 import numpy as np
@@ -21,6 +22,8 @@ UNREADABLE_SCORE = -1.0
 
 _CAPTIONS_AT_ONCE = 512
 
+T = TypeVar("T")
+
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class EmbeddedCaptions:
@@ -31,12 +34,14 @@ class EmbeddedCaptions:
         positions: where each of them stands among the C sentences.
         failures: position and reason of every sentence that could not be read.
         omitted: what the model's limits left out, over all sentences.
+        background: of events of queries, [Q, D] -> [Q], if the model has one.
     """
 
     queries: Sequence[QueryEmbeddings]
     positions: Sequence[int]
     failures: Mapping[int, str]
     omitted: Omitted
+    background: Callable[[Float32], Float32] | None = None
 
     def spread(self, scores: Float32, *, less_background: bool = False) -> Float32:
         """Scores of the queries, [V, Q], to scores of all sentences, [V, C]: -1 for those without a graph.
@@ -44,8 +49,11 @@ class EmbeddedCaptions:
         `less_background` takes off what each query scores with any clip: a video's queries compare then, and a
         query's videos keep their order.
         """
-        if less_background:
-            scores = scores - np.array([query.background for query in self.queries], np.float32)
+        if less_background and self.background is not None and self.queries:
+            parts = _some_at_a_time(self.queries)
+            scores = scores - np.concatenate(
+                [self.background(np.stack([query.event for query in part])) for part in parts]
+            )
         if not self.failures:
             return scores
         spread = np.full((len(scores), len(self.positions) + len(self.failures)), UNREADABLE_SCORE, np.float32)
@@ -78,9 +86,9 @@ def read_captions(
     positions: list[int] = []
     failures: dict[int, str] = {}
     omitted = Omitted()
-    for start in range(0, len(captions), _CAPTIONS_AT_ONCE):
+    for part in _some_at_a_time(captions):
         graphs = []
-        for position, read in enumerate(parse_each(parser, captions[start : start + _CAPTIONS_AT_ONCE]), start):
+        for position, read in enumerate(parse_each(parser, part), len(positions) + len(failures)):
             if isinstance(read, GraphError):
                 failures[position] = str(read)
             else:
@@ -92,4 +100,11 @@ def read_captions(
             omitted += cut
         if on_progress is not None:
             on_progress(len(positions) + len(failures))
-    return EmbeddedCaptions(queries=queries, positions=positions, failures=failures, omitted=omitted)
+    return EmbeddedCaptions(
+        queries=queries, positions=positions, failures=failures, omitted=omitted, background=encoder.background
+    )
+
+
+def _some_at_a_time(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _CAPTIONS_AT_ONCE):
+        yield items[start : start + _CAPTIONS_AT_ONCE]

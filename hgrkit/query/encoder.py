@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import attrs
 
 from hgrkit.graph import Node, RoleGraph
-from hgrkit.library.records import QueryEmbeddings
+from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.text.graph_selection import Omitted
 
@@ -32,6 +32,11 @@ class EmbeddedQuery:
 
 class QueryEncoder(Protocol):
     """Role graphs to queries: `hgrkit.query` without torch, `hgrkit.embedders` with a model in torch."""
+
+    @property
+    def background(self) -> Callable[[Float32], Float32] | None:
+        """How well events of queries fit any clip, [Q, D] -> [Q], if the model has a background."""
+        ...
 
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences.

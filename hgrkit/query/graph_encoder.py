@@ -73,7 +73,6 @@ class GraphEncoder:
                 event=nodes[0],
                 action=nodes[1:entities],
                 entity=nodes[entities:],
-                background=0.0 if self.background is None else self.background(nodes[0]),
             ),
             actions=tuple(by_id[node.id] for node in kept.actions),
             entities=tuple(by_id[node.id] for node in kept.entities),

@@ -42,7 +42,7 @@ def folder(model, tmp_path):
 
 
 def backgrounds(encoder):
-    return np.array([query.embeddings.background for query in encoder.embed(example_graphs())[0]])
+    return encoder.background(np.stack([query.embeddings.event for query in encoder.embed(example_graphs())[0]]))
 
 
 def test_both_sides_have_the_same_background(model, folder):
@@ -57,8 +57,8 @@ def test_a_model_without_one_says_nothing_of_it(tmp_path):
     model = model_with(None)
     folder = model.save(tmp_path / "model")
     assert "background" not in json.loads((folder / "config.json").read_text())
-    assert not backgrounds(read_query_side(folder).encoder).any()
-    assert not backgrounds(ModelQueryEncoder(model)).any()
+    assert read_query_side(folder).encoder.background is None
+    assert ModelQueryEncoder(model).background is None
 
 
 @pytest.mark.parametrize(
