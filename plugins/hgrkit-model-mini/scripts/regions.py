@@ -59,7 +59,8 @@ def clips_with_regions(
     if not path.is_file():
         stored = {}
         for name in track(clips.names, description="regions of clips"):
-            frames = VideoReader(folder / name, (network.frame_size, network.frame_size)).sample(parse_sampling(sampling))
+            video = VideoReader(folder / name, (network.frame_size, network.frame_size))
+            frames = video.sample(parse_sampling(sampling))
             pictures = np.stack([frame.image for frame in frames])
             parts = np.array_split(pictures, -(-len(pictures) // _PICTURES_AT_ONCE))
             stored[name] = region_features(upper, np.concatenate([network.read(part)[1] for part in parts]))

@@ -37,7 +37,10 @@ pytest.importorskip("onnx", reason="the scripts that train the model need onnx")
 @pytest.fixture(scope="module")
 def scripts():
     """The scripts as modules, found as they find each other."""
-    names = ("train_model", "frame_halves", "photographs", "sentences", "msvd_clips", "what_pays", "paper_claim")
+    names = (
+        *("train_model", "frame_halves", "photographs", "sentences", "msvd_clips"),
+        *("experiment", "what_pays", "paper_claim", "regions", "systems", "word_tower"),
+    )
     sys.path.insert(0, str(SCRIPTS))
     try:
         return {name: importlib.import_module(name) for name in names}
@@ -159,13 +162,12 @@ def test_foils_are_chosen_beside_their_own_clip(scripts):
 
 
 def test_a_lead_is_that_of_the_recipe(scripts):
-    module = scripts["what_pays"]
+    module = scripts["experiment"]
     videos = [f"clip {number}" for number in range(20)]
     right = module.rank_texts(np.eye(20), np.arange(20), videos, ["a caption"] * 20, 1)
     wrong = module.rank_texts(-np.eye(20), np.arange(20), videos, ["a caption"] * 20, 1)
-    recipe, other = (module.Outcome(ranks={"all": rows}, foils=[]) for rows in (right, wrong))
-    assert module.compared(recipe, other)["all"]["R@1"]["lead"] == 100.0
-    assert module.compared(other, recipe)["all"]["R@1"]["lead"] == -100.0
+    assert module.leads({"all": right}, {"all": wrong})["all"]["R@1"]["lead"] == 100.0
+    assert module.leads({"all": wrong}, {"all": right})["all"]["R@1"]["lead"] == -100.0
 
 
 def test_choices_as_ranks_say_what_the_package_says_of_foils(scripts):
@@ -218,20 +220,88 @@ def test_figures_are_means_over_seeds_and_over_types_of_foils(scripts):
             QueryRank(query=str(number), video="one", rank=rank, candidates=2) for number, rank in enumerate(ranks)
         ]
 
-    outcome = scripts["what_pays"].Outcome(
-        ranks={
-            "msvd-98 second half": choices([1, 2, 2, 2]),
-            "foils, switch_roles": choices([1, 1, 1, 2]),
-            "foils, replace_action": choices([1, 2]),
-            "foils, all choices": choices([1, 1, 1, 1, 2, 2]),
-            "foils beside another clip, switch_roles": choices([1, 2]),
-            "foils beside another clip, all choices": choices([1, 2]),
-        },
-        foils=[],
-    )
-    found = module.figures(outcome, seeds=2)
+    ranks = {
+        "msvd-98 second half": choices([1, 2, 2, 2]),
+        "foils, switch_roles": choices([1, 1, 1, 2]),
+        "foils, replace_action": choices([1, 2]),
+        "foils, all choices": choices([1, 1, 1, 1, 2, 2]),
+        "foils beside another clip, switch_roles": choices([1, 2]),
+        "foils beside another clip, all choices": choices([1, 2]),
+    }
+    found = module.figures(ranks, seeds=2)
     assert found["msvd-98 second half"]["R@1"] == 25.0
     assert found["msvd-98 second half"]["R@5"] == 100.0
     assert found["msvd-98 second half"]["R@1 of each seed"] == [50.0, 0.0]
     assert found["foils, mean of the types"] == {"R@1": 62.5}
     assert found["foils beside another clip, mean of the types"] == {"R@1": 50.0}
+
+
+@torch.inference_mode()
+def test_the_mean_of_the_regions_is_the_whole(scripts):
+    variant = VARIANTS["efficientnet-lite2"]
+    upper = scripts["frame_halves"].UpperHalf(layout(variant), random_network(variant).state_dict()).eval()
+    middle = torch.rand(2, 120, 17, 17, generator=torch.Generator().manual_seed(1)).half()
+    regions = scripts["regions"].region_features(upper, middle.numpy())
+    assert regions.shape == (2, 9 * 1280)
+    mean = torch.from_numpy(regions).float().unflatten(1, (9, 1280)).mean(dim=1)
+    torch.testing.assert_close(mean, upper(middle.float()), atol=2e-3, rtol=2e-3)
+
+
+@torch.inference_mode()
+def test_entities_attend_to_regions_in_training_as_they_do_when_they_are_asked(scripts, model, tmp_path):
+    module = scripts["regions"]
+    sentences = scripts["sentences"].Sentences.read(CAPTIONS, model.text, tmp_path)
+    text = model.text.encode(*sentences.batch(np.arange(4), model.text))
+    features = torch.rand(4, 10 * model.video.feature_dim, generator=torch.Generator().manual_seed(0))
+    lesson = module.RegionLesson(model, None, scripts["train_model"].Recipe())
+    views = lesson.look(features)
+    taught = lesson.levels(views, text)
+    asked = module.score_regions(model, model.matcher, scripts["train_model"].one_frame_clips(features), [text])
+    for level in ("event", "action", "entity"):
+        torch.testing.assert_close(taught[level], asked[level], atol=1e-5, rtol=0)
+    for level in ("action", "entity"):
+        torch.testing.assert_close(lesson.fits(views, text, level), taught[level].diagonal(), atol=1e-5, rtol=0)
+    assert (taught.entity - model.matcher(model.video(first_looks(scripts, features)), text).levels.entity).any()
+
+
+@torch.inference_mode()
+def test_regions_that_show_what_the_whole_does_change_nothing(scripts, model, tmp_path):
+    sentences = scripts["sentences"].Sentences.read(CAPTIONS, model.text, tmp_path)
+    whole = torch.rand(3, model.video.feature_dim, generator=torch.Generator().manual_seed(0))
+    one_frame_clips, systems = scripts["train_model"].one_frame_clips, scripts["systems"]
+    plain = systems.OneModel(model).levels(model.matcher, one_frame_clips(whole), sentences, np.arange(4))
+    looks = one_frame_clips(whole.repeat(1, 10))
+    regions = systems.RegionModel(model).levels(model.matcher, looks, sentences, np.arange(4))
+    for level in ("event", "action", "entity"):
+        torch.testing.assert_close(regions[level], plain[level], atol=1e-5, rtol=0)
+
+
+def first_looks(scripts, features):
+    return scripts["train_model"].one_frame_clips(features.unflatten(1, (10, -1))[:, 0])
+
+
+@torch.inference_mode()
+def test_two_towers_share_the_event_alone(scripts, model, tmp_path):
+    systems, tower = scripts["systems"], scripts["word_tower"]
+    sentences = scripts["sentences"].Sentences.read(CAPTIONS, model.text, tmp_path)
+    vocabulary = tower.Vocabulary.from_sentences(graph.tokens for graph in sentences.graphs)
+    vectors = torch.randn(vocabulary.size, 12, generator=torch.Generator().manual_seed(0))
+    second = tower.make_tower(vectors, vocabulary, model.video.feature_dim, tower.TOWER).eval()
+    features = scripts["train_model"].one_frame_clips(
+        torch.rand(3, model.video.feature_dim, generator=torch.Generator().manual_seed(1))
+    )
+    own = systems.OneModel(model).levels(model.matcher, features, sentences, np.arange(4))
+    words = model.matcher(second.video(features), second.text(second.text.batch(sentences.graphs))).levels
+    both = systems.TwoTowers(model, second).levels(model.matcher, features, sentences, np.arange(4))
+    torch.testing.assert_close(both.event, (own.event + words.event) / 2, atol=1e-5, rtol=0)
+    assert torch.equal(both.action, own.action)
+    assert torch.equal(both.entity, own.entity)
+
+
+def test_what_is_trained_has_a_name_that_says_all_that_is_otherwise(scripts):
+    module = scripts["what_pays"]
+    named = {name: module.described(variation.trained) for name, variation in module.VARIATIONS.items()}
+    assert named["questions read by Stanza"] == named["frames weighed evenly"] == {}
+    assert named["two rounds of messages"] == {"text": {"graph_layers": 2}}
+    trained = [str(found) for found in named.values() if found]
+    assert len(set(trained)) == len(trained)
