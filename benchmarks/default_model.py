@@ -4,6 +4,11 @@ Photographs of Flickr8k's test split and the second half of 98 MSVD clips by nam
 linear map learns from the training photographs, as the model did. Both sets are reported alone and pooled.
 
     python benchmarks/default_model.py --data DATA --out benchmarks/results/default_model.json
+
+With `--trained`, the same of models that `train_model.py` wrote, such as one of each seed, and of their answers
+together. Each folder holds model/ and frames/; the linear map is on features of the same frame encoder.
+
+    python benchmarks/default_model.py --data DATA --trained SEED1 SEED2 SEED3 --out three_seeds.json
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import argparse
 import json
 import platform
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,8 +38,16 @@ from hgrkit.evaluation.rank_measure import RankMeasure
 from hgrkit.evaluation.sentence_vectors import sentence_vectors
 from hgrkit.retriever import Retriever
 from hgrkit.scorer import embed_videos
+from hgrkit.video.efficientnet_lite import EfficientNetLite
+from hgrkit.video.frame_encoder import FrameEncoder
 
 COMPARED = tuple(RankMeasure(name) for name in ("R@1", "R@5", "R@10", "mRR"))
+
+AGAINST = "against the linear map (a: linear map, b: model)"
+TRAINED_VARIANT = "efficientnet-lite2"
+
+RankedSets = Mapping[str, Sequence[Sequence[QueryRank]]]
+"""By set of queries: ranks of the model, ranks of the linear map."""
 
 Score = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
@@ -66,16 +79,32 @@ def linear_map(training: Part, retriever: Retriever, evaluated: Sequence[str]) -
     return fit_baselines(pairs, sentence_vectors(retriever.model, texts))["linear_map"]
 
 
-def measure(data: Path, model: str) -> dict[str, Any]:
-    """What the command writes."""
+@attrs.frozen(kw_only=True, eq=False)
+class Asked:
+    """A model and the frame encoder that it reads; `None` is the one that is installed."""
+
+    model: str | Path
+    frame_encoder: FrameEncoder | None = None
+
+    @classmethod
+    def trained(cls, folder: Path) -> Asked:
+        """What `train_model.py` wrote."""
+        return cls(
+            model=folder / "model", frame_encoder=EfficientNetLite(folder / "frames", variant=TRAINED_VARIANT)
+        )
+
+
+def measure(data: Path, asked: Asked) -> tuple[dict[str, Any], RankedSets]:
+    """Figures of one model, and the ranks, by set of queries, of the model and of the linear map."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         msvd = read_captions(data / "msvd/captions.json")
-        with Retriever.create(folder / "clips", model=model) as clips:
+        with Retriever.create(folder / "clips", model=asked.model, frame_encoder=asked.frame_encoder) as clips:
             clips.index(data / "msvd/videos")
             manifest = clips.library.manifest
             train, test = (
-                read_part(data / "flickr8k", part, manifest.frame_encoder) for part in ("train", "test")
+                read_part(data / "flickr8k", part, asked.frame_encoder or manifest.frame_encoder)
+                for part in ("train", "test")
             )
             baseline = linear_map(train, clips, list(test.captions))
             paths = clips.library.indexed_paths()
@@ -104,11 +133,8 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         "msvd-98 second half, text to video": compared(answers["msvd"], reporting),
     }
     sets["pooled"] = [[*a, *b] for a, b in zip(*sets.values(), strict=True)]
-    return {
-        "command": "python benchmarks/default_model.py",
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "hgrkit": hgrkit.__version__,
-        "model": {"name": model, "fingerprint": manifest.model_fingerprint},
+    found = {
+        "model": {"name": Path(asked.model).parent.name or asked.model, "fingerprint": manifest.model_fingerprint},
         "frame_encoder": manifest.frame_encoder_fingerprint,
         "measures": {
             "flickr8k test": answers["flickr8k"].model.measures.to_dict(),
@@ -118,10 +144,27 @@ def measure(data: Path, model: str) -> dict[str, Any]:
             "flickr8k test": answers["flickr8k"].with_background.measures.to_dict(),
             "msvd-98, all": answers["msvd"].with_background.measures.to_dict(),
         },
-        "against the linear map (a: linear map, b: model)": {
-            name: compare_ranks(theirs, ours, COMPARED).to_dict() for name, (ours, theirs) in sets.items()
-        },
+        AGAINST: against_linear_map(sets),
     }
+    return found, sets
+
+
+def against_linear_map(sets: RankedSets) -> dict[str, Any]:
+    """The model's leads, paired by query and resampled by clip."""
+    return {name: compare_ranks(theirs, ours, COMPARED).to_dict() for name, (ours, theirs) in sets.items()}
+
+
+def measure_all(data: Path, folders: Sequence[Path]) -> dict[str, Any]:
+    """Figures of several models, and of all of them together."""
+    models, together = [], dict[str, list[list[QueryRank]]]()
+    for folder in folders:
+        found, sets = measure(data, Asked.trained(folder))
+        models.append(found)
+        for name, sides in sets.items():
+            of_all = together.setdefault(name, [[], []])
+            for side, rows in zip(of_all, sides, strict=True):
+                side += [attrs.evolve(row, query=f"{row.query} {folder}") for row in rows]
+    return {"models": models, f"all of them {AGAINST}": against_linear_map(together)}
 
 
 def compared(answers: Answers, videos: set[str] | None = None) -> list[list[QueryRank]]:
@@ -141,10 +184,21 @@ def text_queries(evaluation: CaptionEvaluation, videos: set[str] | None = None) 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/ and msvd/")
-    parser.add_argument("--model", default="default")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", default="default")
+    which.add_argument("--trained", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    text = json.dumps(measure(options.data, options.model), indent=1)
+    made = {
+        "command": "python benchmarks/default_model.py",
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "hgrkit": hgrkit.__version__,
+    }
+    if options.trained is not None:
+        made |= measure_all(options.data, options.trained)
+    else:
+        made |= measure(options.data, Asked(model=options.model))[0]
+    text = json.dumps(made, indent=1)
     print(text)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)

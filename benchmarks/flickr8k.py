@@ -14,7 +14,7 @@ from PIL import Image
 from rich.progress import track
 
 from hgrkit.evaluation.captions import Captions
-from hgrkit.video.frame_encoder import encode_frames, frame_size_of, load_frame_encoder
+from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of, load_frame_encoder
 
 __all__ = ["Part", "read_part"]
 
@@ -29,7 +29,7 @@ class Part:
     features: dict[str, npt.NDArray[np.float32]]
 
 
-def read_part(folder: Path, part: str, frame_encoder: str) -> Part:
+def read_part(folder: Path, part: str, frame_encoder: str | FrameEncoder) -> Part:
     """Encode the photographs of one split; those that the archive lacks are left out."""
     captions: dict[str, list[str]] = {}
     with (folder / "Flickr8k.token.txt").open(encoding="utf-8") as file:
