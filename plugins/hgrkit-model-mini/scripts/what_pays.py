@@ -45,7 +45,6 @@ from train_model import (
     FRAME_ENCODER,
     Encoders,
     Lesson,
-    Material,
     Recipe,
     make_model,
     one_frame_clips,
@@ -54,10 +53,8 @@ from train_model import (
 )
 from word_tower import TOWER, make_tower, of_words, word_vectors
 
-from hgrkit.evaluation.baselines import STRENGTHS
+from hgrkit.evaluation.baselines import TrainingPairs, fit_baselines
 from hgrkit.evaluation.foil_choice import FoilEvaluation, evaluate_foils
-from hgrkit.evaluation.paired_maps import PairSums, linear_map
-from hgrkit.evaluation.query_rank import QueryRank
 from hgrkit.matching.losses import HingeLoss
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel
@@ -286,40 +283,25 @@ def described(variation: Variation) -> dict[str, Any]:
 
 
 def ask_linear_map(workshop: Workshop, seeds: Sequence[int]) -> Outcome:
-    """The baseline's answers, the same beside every seed: it has none."""
-    material, clips = workshop.material, workshop.clips
-    photographs, captions = material.photographs, material.captions.states.event.numpy()
-    own, train = photographs.views[0].features.numpy(), photographs.split["train"]
-    of_caption, numbers = photographs.pairs("train").T
-    row_of = np.empty(len(own), np.int64)
-    row_of[train] = np.arange(len(train))
-    learned = PairSums.of(captions[numbers], row_of[of_caption], own[train]).covariances()
-    maps = {strength: linear_map(learned, strength) for strength in STRENGTHS}
-    dev = {strength: flickr8k_ranks(map_.scores, material, "dev", 0) for strength, map_ in maps.items()}
-    best = maps[max(dev, key=lambda strength: mean_reciprocal_rank(dev[strength]))]
+    """The baseline's answers, the same beside every seed."""
+    clips, photographs = workshop.clips, workshop.material.photographs
+    vectors = workshop.material.captions.states.event.numpy()
+    texts = [caption for own in photographs.captions for caption in own]
+    row_of = {text: row for row, text in enumerate(texts)}
+    train, test, features = photographs.split["train"], photographs.split["test"], photographs.views[0].features
+    pairs = TrainingPairs(
+        captions=tuple(photographs.captions[row] for row in train), videos=features[train].numpy()
+    )
+    maps = fit_baselines(pairs, lambda asked: vectors[[row_of[text] for text in asked]])["linear_map"].maps
+    found = maps.scores(features[test].numpy(), vectors[photographs.pairs("test")[:, 1]])
     frames = clips.features.frames.numpy() * clips.features.frame_mask.numpy()[:, :, None]
     means = frames.sum(axis=1) / clips.features.frame_mask.numpy().sum(axis=1, keepdims=True)
-    scores = best.scores(means, clips.sentences.states.event.numpy())
+    scores = maps.scores(means, clips.sentences.states.event.numpy())
     ranks = []
     for seed in seeds:
         msvd = rank_texts(scores[:, : len(clips.captions)], clips.owners, clips.names, clips.captions, seed)
-        ranks.append(reported(flickr8k_ranks(best.scores, material, "test", seed), msvd, clips))
+        ranks.append(reported(rank_photographs(found, photographs, "test", seed), msvd, clips))
     return Outcome(ranks=of_all_seeds(ranks), foils=[choose(scores, scores, clips)])
-
-
-def mean_reciprocal_rank(rows: Sequence[QueryRank]) -> float:
-    """In per cent."""
-    return MEASURES[1].of(np.array([row.rank for row in rows]))
-
-
-def flickr8k_ranks(score: Callable[..., np.ndarray], material: Material, part: str, seed: int) -> list[QueryRank]:
-    """Ranks of one split's captions by scores of mean features [V, K] and sentence vectors [C, H]."""
-    photographs = material.photographs
-    rows, pairs = photographs.split[part], photographs.pairs(part)
-    scores = score(
-        photographs.views[0].features[rows].numpy(), material.captions.states.event[pairs[:, 1]].numpy()
-    )
-    return rank_photographs(scores, photographs, part, seed)
 
 
 def ask(system: System, matcher: Matcher, seed: int, questions: Questions) -> tuple[Ranks, FoilEvaluation]:
