@@ -20,7 +20,9 @@ _SENTENCES_AT_ONCE = 512
 
 
 def sentence_vectors(model: HgrModel, training: Iterable[str]) -> TextVectors:
-    """What reads sentences for a model's baselines: C sentences to float32 [C, H].
+    """What reads sentences for a model's baselines: C sentences to float32 [C, H], of length one.
+
+    Of a transformer that tells of several layers only the last one's are taken: what it says of a sentence itself.
 
     Args:
         model: the model that the baselines stand beside.
@@ -36,8 +38,9 @@ def sentence_vectors(model: HgrModel, training: Iterable[str]) -> TextVectors:
 
 
 def _read(reader: SentenceReader, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    parts = [
-        reader.read([text.split() for text in texts[start : start + _SENTENCES_AT_ONCE]]).sentence
-        for start in range(0, len(texts), _SENTENCES_AT_ONCE)
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, reader.hidden_size), np.float32)
+    vectors = np.zeros((len(texts), reader.last_layer_size), np.float32)
+    for start in range(0, len(texts), _SENTENCES_AT_ONCE):
+        some = slice(start, start + _SENTENCES_AT_ONCE)
+        vectors[some] = reader.read([text.split() for text in texts[some]]).sentence[:, : reader.last_layer_size]
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors

@@ -13,10 +13,13 @@ from tokenizers import Tokenizer
 
 from hgrkit.errors import CheckpointError
 
-__all__ = ["MODEL_FILE", "STATE_SCALE", "TOKENIZER_FILE", "SentenceReader", "SentenceStates"]
+__all__ = ["LAST_LAYER_SIZE", "MODEL_FILE", "STATE_SCALE", "TOKENIZER_FILE", "SentenceReader", "SentenceStates"]
 
 MODEL_FILE = "sentence.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+
+LAST_LAYER_SIZE = "last_layer_size"
+"""In the graph's metadata: how many numbers of a state are the last layer's."""
 
 STATE_SCALE = 8.0
 """What vectors of length one are multiplied by before the linear maps, so that Adam's steps fit."""
@@ -49,8 +52,15 @@ class SentenceReader:
 
     Args:
         model: an ONNX graph with the inputs `piece_ids` and `piece_mask`, int64 [C, L], and the output `states`,
-            float32 [C, L, H].
+            float32 [C, L, H]. States of several layers may stand beside each other, the last layer's first; the
+            graph's metadata then say how many numbers are the last layer's, as `last_layer_size`.
         tokenizer: a `tokenizer.json` with the special tokens that the transformer expects.
+
+    Attributes:
+        files: both files.
+        hidden_size: H.
+        last_layer_size: how many of the H are the last layer's: whose mean over the pieces is what the transformer
+            itself says of a sentence.
 
     Raises:
         CheckpointError: if a file is missing or is not what it should be.
@@ -82,6 +92,7 @@ class SentenceReader:
         self._tokenizer.enable_truncation(MAX_PIECES)
         self.files = (model, tokenizer)
         self.hidden_size: int = shape[2]
+        self.last_layer_size = self._last_layer_size(model)
 
     @classmethod
     def from_folder(cls, folder: Path) -> SentenceReader:
@@ -113,6 +124,14 @@ class SentenceReader:
             for number, rows in zip(members, states, strict=True):
                 _mean_over_pieces(rows, encodings[number].word_ids, words[number])
         return SentenceStates(words=words, sentence=sentence)
+
+    def _last_layer_size(self, model: Path) -> int:
+        stated = self._session.get_modelmeta().custom_metadata_map.get(LAST_LAYER_SIZE, str(self.hidden_size))
+        if not stated.isdecimal() or not 0 < int(stated) <= self.hidden_size:
+            raise CheckpointError(
+                f"{model} must state a {LAST_LAYER_SIZE} from 1 to {self.hidden_size}, it states {stated!r}."
+            )
+        return int(stated)
 
     def _states(self, piece_ids: npt.NDArray[np.int64]) -> Float32:
         feed = {"piece_ids": piece_ids, "piece_mask": np.ones_like(piece_ids)}

@@ -148,7 +148,9 @@ def test_a_damaged_file_is_refused_in_one_line(transformer, tmp_path, broken, co
     assert "\n" not in str(caught.value)
 
 
-def save_identity(path, *, inputs=("piece_ids", "piece_mask"), output="states", shape=("C", "L", 8)):
+def save_identity(
+    path, *, inputs=("piece_ids", "piece_mask"), output="states", shape=("C", "L", 8), metadata=None
+):
     """A graph that only has the right outside, or nearly so."""
     infos = [helper.make_tensor_value_info(name, TensorProto.INT64, ["C", "L"]) for name in inputs]
     out = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
@@ -158,7 +160,9 @@ def save_identity(path, *, inputs=("piece_ids", "piece_mask"), output="states", 
     ]
     rank = helper.make_tensor("rank", TensorProto.INT64, [len(shape)], [1] * len(shape))
     graph = helper.make_graph(nodes, "identity", infos, [out], [rank])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, metadata or {})
+    onnx.save(model, path)
 
 
 @pytest.mark.parametrize(
@@ -181,4 +185,22 @@ def test_a_graph_with_other_inputs_or_outputs_is_refused_with_their_names(transf
 def test_states_of_another_shape_are_refused(transformer, tmp_path, shape):
     save_identity(tmp_path / "model.onnx", shape=shape)
     with pytest.raises(CheckpointError, match=r"must make states \[C, L, H\] of a fixed H, it makes"):
+        SentenceReader(model=tmp_path / "model.onnx", tokenizer=transformer.tokenizer)
+
+
+def test_a_graph_says_how_many_numbers_are_the_last_layers(transformer, tmp_path):
+    save_identity(tmp_path / "model.onnx", metadata={"last_layer_size": "3"})
+    reader = SentenceReader(model=tmp_path / "model.onnx", tokenizer=transformer.tokenizer)
+    assert (reader.hidden_size, reader.last_layer_size) == (8, 3)
+
+
+def test_a_graph_that_does_not_say_has_one_layer(transformer):
+    reader = transformer.reader()
+    assert reader.last_layer_size == reader.hidden_size
+
+
+@pytest.mark.parametrize("stated", ["0", "9", "-1", "half", ""])
+def test_an_absurd_size_of_the_last_layer_is_refused(transformer, tmp_path, stated):
+    save_identity(tmp_path / "model.onnx", metadata={"last_layer_size": stated})
+    with pytest.raises(CheckpointError, match=f"must state a last_layer_size from 1 to 8, it states '{stated}'"):
         SentenceReader(model=tmp_path / "model.onnx", tokenizer=transformer.tokenizer)

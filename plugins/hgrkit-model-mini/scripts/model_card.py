@@ -14,7 +14,7 @@ The small default model of hgrkit: sentences and videos in one space, at the lev
 | part | what | made by |
 |---|---|---|
 | frames | EfficientNet-Lite2 with ImageNet weights, whose last blocks and head we tuned (the package's frame encoder `efficientnet-lite2`) | the EfficientNet authors, Apache-2.0; the tuned blocks: us |
-| words | all-MiniLM-L6-v2, weights rounded to 8 bits, frozen (`sentence.onnx`) | the sentence-transformers authors; Apache-2.0 |
+| words | all-MiniLM-L6-v2, weights rounded to 8 bits, frozen; its last layer and its third (`sentence.onnx`) | the sentence-transformers authors; Apache-2.0 |
 | in between | three linear maps a side, a vector for each semantic role, attention along the graph (`weights.safetensors`) | us |
 
 Both stages of training took {minutes:.0f} minutes on a CPU, once photographs and sentences were read (about as long again).
@@ -26,8 +26,8 @@ Both stages of training took {minutes:.0f} minutes on a CPU, once photographs an
   random. Its terms allow non-commercial research and education, and so do the trained maps and the tuned blocks.
 - **Foils** of these captions that `hgrkit.foils` makes (switched roles, another action, person or scene, an incomplete
   event): the photograph's actions and entities must fit the caption better. The event level sees none.
-- **Captions of MSVD clips** (Chen and Dolan 2011), text only: two captions of one clip are taught to mean the same. No
-  frame of any MSVD clip was seen. The 98 clips that hgrkit's evaluation uses are left out, captions and all.
+
+Nothing of any video was seen, and no caption of one.
 
 First the maps are trained on the published frame encoder, then its last blocks and the maps together, features held
 near the published ones; a running average of the weights is kept. Levels are weighed 4 : 1 : 4 (event, action,

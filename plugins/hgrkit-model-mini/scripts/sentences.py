@@ -48,7 +48,8 @@ class Sentences:
     ) -> Sentences:
         """Parse and read; sentences that cannot be parsed keep their words and have no nodes."""
         graphs, _ = read_graphs(parser or LarkParser(), texts)
-        key = hashlib.sha256("\n".join(graph.to_json() for graph in graphs).encode()).hexdigest()[:16]
+        read = [str(encoder.reader.hidden_size), *(graph.to_json() for graph in graphs)]
+        key = hashlib.sha256("\n".join(read).encode()).hexdigest()[:16]
         path = cache / f"sentences-{key}.npz"
         if not path.is_file():
             np.savez(path, **_read_states(graphs, encoder))

@@ -2,9 +2,9 @@
 
 Photographs of Flickr8k are clips of one frame. First the maps of both sides are trained on what the published
 frame encoder makes of them, then the encoder's last blocks are tuned together with the maps. Foils, sentences that
-are wrong in one respect or say less, teach actions and entities who does what. Captions of MSVD clips teach the
-text side alone that sentences about one clip mean the same; the clips that evaluation uses are left out, and no
-frame of any clip is seen.
+are wrong in one respect or say less, teach actions and entities who does what. No clip of MSVD is seen, and none
+of its captions is read unless `paraphrase_weight` says so: then captions of the clips that evaluation leaves out
+teach the text side that sentences about one clip mean the same.
 
     python scripts/train_model.py --data DATA --out hgrkit_model_mini
 """
@@ -75,7 +75,7 @@ class Recipe:
     text_dropout: float = 0.3
     temperature: float = 0.05
     level_losses: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    paraphrase_weight: float = 0.3
+    paraphrase_weight: float = 0.0
     foil_weight: float = 0.5
     weight_decay: float = 1e-2
     warm_up: float = 0.1
@@ -137,11 +137,11 @@ class Encoders:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Material:
-    """What the model learns from."""
+    """What the model learns from; paraphrases only where a recipe gives them weight."""
 
     photographs: Photographs
     captions: Sentences
-    paraphrases: Paraphrases
+    paraphrases: Paraphrases | None
     foils: Foils
 
 
@@ -179,12 +179,13 @@ class Lesson(nn.Module):
         return value
 
     def paraphrases(self, chance: np.random.Generator) -> Tensor:
-        """InfoNCE between two captions of each of many clips, at the event level."""
+        """InfoNCE between two captions of each of many clips, at the event level; zero without such captions."""
+        paraphrases = self._material.paraphrases
+        if paraphrases is None or not self._recipe.paraphrase_weight:
+            return torch.zeros(())
         sides = [
-            nn.functional.normalize(
-                self._text.encode(*self._material.paraphrases.sentences.batch(side, self._text)).event, dim=1
-            )
-            for side in self._material.paraphrases.pairs(self._recipe.batch_size, chance)
+            nn.functional.normalize(self._text.encode(*paraphrases.sentences.batch(side, self._text)).event, dim=1)
+            for side in paraphrases.pairs(self._recipe.batch_size, chance)
         ]
         scores = sides[0] @ sides[1].T
         value: Tensor = self._same_loss(
@@ -457,11 +458,14 @@ def read_material(
     to_foil: dict[str, list[tuple[int, str]]] = {}
     for photograph, caption in photographs.pairs("train"):
         to_foil.setdefault(photographs.names[photograph], []).append((int(caption), captions[caption]))
-    clips = read_clip_captions(data / "msvd/captions_all_1877.json", left_out=data / "msvd/captions.json")
+    paraphrases = None
+    if recipe.paraphrase_weight:
+        clips = read_clip_captions(data / "msvd/captions_all_1877.json", left_out=data / "msvd/captions.json")
+        paraphrases = Paraphrases.of(clips, text, cache)
     return Material(
         photographs=photographs,
         captions=Sentences.read(captions, text, cache),
-        paraphrases=Paraphrases.of(clips, text, cache),
+        paraphrases=paraphrases,
         foils=Foils.make(to_foil, text, cache, most=FOILS),
     )
 
@@ -469,8 +473,7 @@ def read_material(
 def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
     """Read the data, train, evaluate, write the model folder and the frame encoder."""
     cache.mkdir(parents=True, exist_ok=True)
-    if not (cache / "sentence.onnx").is_file():
-        build_text_encoder(cache)
+    build_text_encoder(cache)
     variant = VARIANTS[FRAME_ENCODER]
     published = published_weights(variant)
     build_frame_encoder(variant, published, cache)

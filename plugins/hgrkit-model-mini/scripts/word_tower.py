@@ -24,7 +24,14 @@ from hgrkit.video.video_encoder import VideoEncoder
 
 __all__ = ["TOWER", "WordTower", "make_tower", "of_words", "word_vectors"]
 
-TOWER = Recipe(embed_dim=256, epochs=6, foil_weight=0.0, level_losses=(1.0, 0.0, 0.0), graph_layers=0)
+TOWER = Recipe(
+    embed_dim=256,
+    epochs=6,
+    foil_weight=0.0,
+    paraphrase_weight=0.3,
+    level_losses=(1.0, 0.0, 0.0),
+    graph_layers=0,
+)
 """Half as wide as the recipe and half as long, to end on two cores."""
 
 

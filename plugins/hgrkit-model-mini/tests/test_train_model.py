@@ -39,7 +39,7 @@ def scripts():
     """The scripts as modules, found as they find each other."""
     names = (
         *("train_model", "frame_halves", "photographs", "sentences", "msvd_clips"),
-        *("experiment", "what_pays", "paper_claim", "regions", "systems", "word_tower"),
+        *("experiment", "what_pays", "paper_claim", "regions", "systems", "word_tower", "last_layer"),
     )
     sys.path.insert(0, str(SCRIPTS))
     try:
@@ -305,3 +305,31 @@ def test_what_is_trained_has_a_name_that_says_all_that_is_otherwise(scripts):
     assert named["two rounds of messages"] == {"text": {"graph_layers": 2}}
     trained = [str(found) for found in named.values() if found]
     assert len(set(trained)) == len(trained)
+
+
+def test_the_last_layer_alone_is_what_the_transformer_itself_says(scripts, model):
+    reader = model.text.reader
+    transformer, tokenizer = reader.files
+    alone = scripts["last_layer"].LastLayerReader(model=transformer, tokenizer=tokenizer)
+    size = alone.hidden_size
+    assert size == reader.last_layer_size < reader.hidden_size
+    words = [caption.split() for caption in CAPTIONS]
+    both, last = reader.read(words), alone.read(words)
+    np.testing.assert_allclose(last.words, both.words[:, :, :size], atol=1e-6)
+    own = both.sentence[:, :size]
+    np.testing.assert_allclose(last.sentence, own / np.linalg.norm(own, axis=1, keepdims=True), atol=1e-6)
+
+
+def test_sentences_of_one_reader_are_never_taken_for_those_of_another(scripts, model, tmp_path):
+    transformer, tokenizer = model.text.reader.files
+    alone = scripts["last_layer"].LastLayerReader(model=transformer, tokenizer=tokenizer)
+    text = type(model.text)(reader=alone, embed_dim=8)
+    read = [scripts["sentences"].Sentences.read(CAPTIONS, each, tmp_path) for each in (model.text, text, text)]
+    assert [sentences.states.event.shape[1] for sentences in read] == [768, 384, 384]
+
+
+def test_without_paraphrases_nothing_is_asked_of_them(scripts, model):
+    module = scripts["train_model"]
+    material = module.Material(photographs=None, captions=None, paraphrases=None, foils=None)
+    lesson = module.Lesson(model, material, module.Recipe())
+    assert lesson.paraphrases(np.random.default_rng(0)) == 0
