@@ -18,9 +18,11 @@ def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> No
     Its content may come in pieces. A crash before the renaming leaves at most `path` + `.tmp`, which nobody reads.
 
     Raises:
-        OSError: if the disk is full or fails; neither file is then there, if the disk lets them be removed.
+        OSError: if the disk is full or fails. A file that was there before is there still, and whole; one that was
+            not is not there, if the disk lets it be removed.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    is_new = not os.path.lexists(path)
     try:
         with temporary.open("wb") as file:
             for piece in content:
@@ -30,7 +32,7 @@ def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> No
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError:
-        for left in (temporary, path):
+        for left in (temporary, path) if is_new else (temporary,):
             with suppress(OSError):
                 left.unlink(missing_ok=True)
         raise

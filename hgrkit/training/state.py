@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,16 +11,31 @@ from typing import Any
 import attrs
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from hgrkit.errors import CheckpointError
 from hgrkit.library.atomic_file import write_atomically
+from hgrkit.training.writing import writing
 
 __all__ = ["STATE_FILE", "TrainingState", "load_optimizer", "optimizer_tensors", "read_state", "write_state"]
 
 STATE_FILE = "state.safetensors"
-FORMAT = 1
+FORMAT = 2
+
+_ANEW = "begin anew with --no-resume (resume=False), or choose another folder"
+_RECORD: dict[str, type | tuple[type, ...]] = {
+    "settings": dict,
+    "epoch": int,
+    "done": int,
+    "sums": dict,
+    "seconds": (int, float),
+    "best_epoch": int,
+    "log": list,
+    "chance": dict,
+}
+_TENSORS = ("model/", "best/", "chance/torch", "chance/numpy")
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -40,36 +56,50 @@ class TrainingState:
 
 
 def write_state(state: TrainingState, folder: Path) -> None:
-    """Write the state; the old one is there until the new one is, whatever happens in between."""
+    """Write the state; the old one is there until the new one is, whatever happens in between.
+
+    Raises:
+        OSError: if the disk is full or fails.
+    """
     flat = {
         f"{part}/{name}": tensor.detach().cpu().contiguous()
         for part, tensors in state.tensors.items()
         for name, tensor in tensors.items()
     }
     text = json.dumps({"format": FORMAT, **state.record})
-    write_atomically(folder / STATE_FILE, safetensors.torch.save(_apart(flat), metadata={"run": text}))
+    metadata = {"run": text, "sha256": _digest(text, flat)}
+    with writing(folder / STATE_FILE):
+        write_atomically(folder / STATE_FILE, safetensors.torch.save(_apart(flat), metadata=metadata))
 
 
 def read_state(folder: Path) -> TrainingState | None:
     """The state in a run folder; `None` if there is none.
 
     Raises:
-        CheckpointError: if it cannot be read, or another version wrote it.
+        CheckpointError: if it cannot be read, is not what was written, lacks a part, or is of another version.
     """
     path = folder / STATE_FILE
     if not path.is_file():
         return None
-    tensors: dict[str, dict[str, Tensor]] = {}
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            record = json.loads((file.metadata() or {})["run"])
-            for key in file.keys():  # noqa: SIM118 - the file is no mapping
-                part, _, name = key.partition("/")
-                tensors.setdefault(part, {})[name] = file.get_tensor(key)
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"the state {path} cannot be read: {error}; remove it to start again.") from error
-    if record.pop("format", None) != FORMAT:
-        raise CheckpointError(f"the state {path} is of another version of hgrkit; remove it to start again.")
+            metadata = file.metadata() or {}
+            text = metadata["run"]
+            record = json.loads(text)
+            flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - the file is no mapping
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
+        raise CheckpointError(f"the state {path} cannot be read: {error}; {_ANEW}.") from error
+    if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
+        raise CheckpointError(f"the state {path} is of another version of hgrkit; {_ANEW}.")
+    if metadata.get("sha256") != _digest(text, flat):
+        raise CheckpointError(f"the state {path} is damaged: its SHA-256 is not that of what was written; {_ANEW}.")
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in flat.items():
+        part, _, name = key.partition("/")
+        tensors.setdefault(part, {})[name] = tensor
+    lacking = _lacking(record, tensors)
+    if lacking:
+        raise CheckpointError(f"the state {path} has no {', '.join(lacking)} of the right kind; {_ANEW}.")
     return TrainingState(tensors=tensors, record=record)
 
 
@@ -87,6 +117,28 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor
     optimizer.load_state_dict({**whole, "state": state})
+
+
+def _lacking(record: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
+    """What a run cannot go on without and is not there, or is something else."""
+    lacking = [name for name, kind in _RECORD.items() if not isinstance(record.get(name), kind)]
+    if "log" not in lacking and not all(isinstance(entry, dict) for entry in record["log"]):
+        lacking.append("log")
+    needed = [*_TENSORS, *(["optimizer/"] if record.get("epoch") or record.get("done") else [])]
+    for name in needed:
+        part, _, tensor = name.partition("/")
+        if not tensors.get(part) or (tensor and tensor not in tensors[part]):
+            lacking.append(name)
+    return lacking
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the record and of every tensor with its name, type and shape."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name} {tensor.dtype} {list(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
