@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import attrs
 import numpy as np
 
+from hgrkit import json_file
 from hgrkit.errors import BenchmarkError, MissingPathError
 
 __all__ = ["AnnotationFolder", "read_json", "read_lines", "read_names"]
@@ -83,13 +83,7 @@ def read_json(path: Path, shape: type[T]) -> T:
     Raises:
         BenchmarkError: if the file holds something else.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BenchmarkError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(value, shape):
-        raise BenchmarkError(f"{path} must hold a JSON {_KINDS[shape]}, got {type(value).__name__}.")
-    return value
+    return json_file.read_json(path, shape, error=BenchmarkError, expected="annotations of a benchmark")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -120,9 +114,6 @@ def read_names(path: Path) -> list[str]:
     if names.ndim != 1 or names.dtype.kind not in "US":
         raise BenchmarkError(f"{path} must hold a list of names, got {names.dtype} {list(names.shape)}.")
     return [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in names.tolist()]
-
-
-_KINDS: dict[type, str] = {dict: "object", list: "list"}
 
 
 def _children(folder: Path) -> list[Path]:

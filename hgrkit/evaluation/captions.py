@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
@@ -17,6 +16,7 @@ from hgrkit.evaluation.query_rank import QueryRank, caption_ids, query_ranks
 from hgrkit.evaluation.rank_file import write_rank_file
 from hgrkit.evaluation.rank_measure import Direction
 from hgrkit.evaluation.ranking import Relevance, rank
+from hgrkit.json_file import read_json
 
 __all__ = ["CaptionEvaluation", "Captions", "evaluate_captions", "read_captions", "write_ranks"]
 
@@ -49,20 +49,14 @@ def read_captions(path: Path) -> Captions:
         MissingPathError: if there is no such file.
         BenchmarkError: if it is not JSON of that shape, or holds no caption.
     """
-    if not path.is_file():
-        raise MissingPathError(f"there is no file {str(path)!r}; expected JSON of {{file name: [captions]}}.")
-    try:
-        captions = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BenchmarkError(f"{path} is not JSON: {error}") from error
-    shaped = isinstance(captions, dict) and all(
-        isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in captions.values()
-    )
-    if not shaped:
-        raise BenchmarkError(f"{path} must be a JSON object of {{file name: [captions]}}.")
+    expected = "JSON of {file name: [captions]}"
+    captions = read_json(path, dict, error=BenchmarkError, expected=expected, missing=MissingPathError)
+    for name, texts in captions.items():
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise BenchmarkError(f"{path}: {name!r} must have a list of captions, got {texts!r:.60}.")
     if not any(captions.values()):
         raise BenchmarkError(f"{path} holds no caption.")
-    return {str(name): list(texts) for name, texts in captions.items()}
+    return captions
 
 
 def evaluate_captions(captions: Captions, library_paths: Sequence[str], score: ScoreCaptions) -> CaptionEvaluation:

@@ -64,7 +64,7 @@ def read_captions(folder: ReleaseFolder, split: Split) -> ReleaseCaptions:
     """
     names = folder.names(split)
     path = folder.annotation("ref_captions.json")
-    listed = read_json(path, dict)
+    listed = read_json(path)
     missing = [name for name in names if name not in listed]
     if missing:
         raise ReleaseError(
@@ -76,7 +76,7 @@ def read_captions(folder: ReleaseFolder, split: Split) -> ReleaseCaptions:
     return ReleaseCaptions(
         names=tuple(names),
         captions=tuple(tuple(listed[name]) for name in names),
-        graphs=read_json(folder.annotation("sent2rolegraph.augment.json"), dict),
+        graphs=read_json(folder.annotation("sent2rolegraph.augment.json")),
     )
 
 

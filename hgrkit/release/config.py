@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from hgrkit.errors import ReleaseError
+from hgrkit.json_file import read_json
 from hgrkit.text.graph_selection import RELEASED_ROLES
 
 __all__ = ["ReleaseConfig", "ReleaseTextConfig", "ReleaseVideoConfig", "read_config"]
@@ -196,13 +196,7 @@ def read_config(path: Path) -> ReleaseConfig:
     Raises:
         ReleaseError: if it is missing or no JSON object, or a key is unknown or holds what cannot be honoured.
     """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ReleaseError(f"{path} is missing; a release needs the model.json of its checkpoint.") from error
-    except ValueError as error:
-        raise ReleaseError(f"{path} is not JSON: {error}") from error
-    whole = dict(_object(record, "model.json"))
+    whole = read_json(path, dict, error=ReleaseError, expected="the model.json of a release's checkpoint")
     modules = dict(_object(whole.pop("subcfgs", None), "subcfgs"))
     video, text = modules.pop("video_encoder", None), modules.pop("text_encoder", None)
     if modules:

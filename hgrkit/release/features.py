@@ -85,7 +85,7 @@ def _is_named(order: tuple[str, ...], split: Split, config: Path | None) -> bool
         return False
     paths = config.with_name("path.json")
     if paths.is_file():
-        return _listed_features(read_json(paths, dict), split) == order
+        return _listed_features(read_json(paths), split) == order
     return config.parent.name.startswith(f"vis.{'-'.join(order)}.")
 
 

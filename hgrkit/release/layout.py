@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from hgrkit import json_file
 from hgrkit.errors import MissingPathError, ReleaseError
 
 __all__ = ["EVALUATION_SPLITS", "ReleaseFolder", "Split", "read_json"]
@@ -161,19 +161,13 @@ class ReleaseFolder:
         return found[0]
 
 
-def read_json(path: Path, expected: type[Any]) -> Any:
-    """The content of a JSON file.
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file of a release.
 
     Raises:
-        ReleaseError: if it is no JSON, or not of the expected type.
+        ReleaseError: if it holds no JSON object.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ReleaseError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, expected):
-        raise ReleaseError(f"{path} must hold a {expected.__name__}, got a {type(content).__name__}.")
-    return content
+    return json_file.read_json(path, dict, error=ReleaseError, expected="a file of a release")
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from hgrkit.errors import CheckpointError, ConfigError
+from hgrkit.json_file import read_json
 
 __all__ = ["UNKNOWN_WORD", "VOCABULARY_FILE", "Vocabulary"]
 
@@ -77,12 +78,10 @@ class Vocabulary:
         Raises:
             CheckpointError: if it is missing or is not one.
         """
+        record = read_json(path, dict, error=CheckpointError, expected="a vocabulary")
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
             ids = {str(word): int(number) for word, number in record["ids"].items()}
             return cls(ids=ids, unknown_id=int(record["unknown_id"]), size=int(record["size"]))
-        except FileNotFoundError as error:
-            raise CheckpointError(f"the vocabulary {path} is missing.") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} is not a vocabulary: {type(error).__name__}: {error}") from error
 
