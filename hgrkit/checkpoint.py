@@ -12,28 +12,15 @@ from torch import Tensor
 from hgrkit.builder import build_model
 from hgrkit.errors import CheckpointError
 from hgrkit.model import HgrModel
-from hgrkit.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, model_fingerprint, read_config
+from hgrkit.model_folder import CARD_FILE, WEIGHTS_FILE, model_fingerprint, read_config
 
-__all__ = ["CARD_FILE", "CONFIG_FILE", "WEIGHTS_FILE", "load_model", "model_fingerprint", "save_model"]
+__all__ = ["CARD_FILE", "load_model", "model_fingerprint", "save_model"]
 
 
 def save_model(
     model: HgrModel, folder: str | Path, *, card: str = "", notes: dict[str, str] | None = None
 ) -> Path:
-    """Write a model folder; one that is already there is replaced whole.
-
-    Args:
-        model: the model.
-        folder: where to.
-        card: text of `MODEL_CARD.md`: what the model is, its data, terms and numbers.
-        notes: further text files by name, such as the settings that it was trained with.
-
-    Returns:
-        The folder.
-
-    Raises:
-        CheckpointError: if something that is not a model folder is already there.
-    """
+    """Write a model folder: `HgrModel.save`, as a function."""
     return model.save(folder, card=card, notes=notes)
 
 

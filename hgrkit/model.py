@@ -15,7 +15,7 @@ from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.background import Background
 from hgrkit.matching.matcher import Matcher, Scores
-from hgrkit.model_folder import BACKGROUND_KEY, CARD_FILE, write_model_folder
+from hgrkit.model_folder import BACKGROUND_KEY, write_model_folder
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.video.features import VideoFeatures
 from hgrkit.video.video_encoder import VideoEncoder
@@ -153,7 +153,8 @@ class HgrModel(nn.Module):
         Args:
             folder: where to.
             card: text of `MODEL_CARD.md`: what the model is, its data, terms and numbers.
-            notes: further text files by name, such as the settings that it was trained with.
+            notes: further text files by name, such as the settings that it was trained with; they lie in `notes/`
+                and never change the model's fingerprint.
 
         Returns:
             The folder.
@@ -166,7 +167,8 @@ class HgrModel(nn.Module):
             config=self.config,
             weights=self.state_dict(),
             write_files=self.text.write_files,
-            texts={CARD_FILE: card or f"# {self.origin.name or 'An hgrkit model'}\n", **(notes or {})},
+            card=card or f"# {self.origin.name or 'An hgrkit model'}\n",
+            notes=notes or {},
         )
 
     def forward(self, features: VideoFeatures, graphs: GraphBatch) -> Scores:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hgrkit.errors import CheckpointError, ModelNotFoundError
+from hgrkit.json_file import read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,11 +24,13 @@ __all__ = [
     "CARD_FILE",
     "CONFIG_FILE",
     "FORMAT",
+    "NOTES_FOLDER",
     "ORIGIN_KEYS",
     "WEIGHTS_FILE",
     "check_config",
     "listed_keys",
     "model_fingerprint",
+    "note_path",
     "read_config",
     "write_model_folder",
 ]
@@ -39,6 +42,12 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "MODEL_CARD.md"
 
+NOTES_FOLDER = "notes"
+"""Where a model folder keeps what is told of the model and decides no answer."""
+
+_EARLIER_NOTES = frozenset({"curve.svg", "log.jsonl", "recipe.txt", "release.json", "training.toml"})
+"""Notes that lay beside the weights before there was a folder for them."""
+
 _PARTS = ("text", "video", "matcher")
 ORIGIN_KEYS = ("name", "frame_encoder", "sampling", "clip_seconds")
 """What `config.json` may say of a model's origin, beside its parts and the format."""
@@ -47,7 +56,9 @@ BACKGROUND_KEY = "background"
 
 
 def model_fingerprint(folder: str | Path) -> str:
-    """`sha256:` and the digest of everything in a model folder but its card and hidden files.
+    """`sha256:` and the digest of everything in a model folder that decides an answer.
+
+    That is all but the card, the notes and hidden files: the config, the weights and what the text encoder needs.
 
     Raises:
         ModelNotFoundError: if there is no model folder at that path.
@@ -57,11 +68,23 @@ def model_fingerprint(folder: str | Path) -> str:
     read_config(source)
     digest = hashlib.sha256()
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
-        if path.name != CARD_FILE and not path.name.startswith("."):
+        if _decides_answers(path.relative_to(source)):
             with path.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
             digest.update(f"{path.relative_to(source).as_posix()}\0{content}\n".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def _decides_answers(path: Path) -> bool:
+    """Of a file, its path given from the model folder on."""
+    told = path.parts[0] == NOTES_FOLDER or path.name == CARD_FILE or path.as_posix() in _EARLIER_NOTES
+    return not told and not path.name.startswith(".")
+
+
+def note_path(folder: Path, name: str) -> Path:
+    """Where a model folder has a note, or would have it; earlier versions kept notes beside the weights."""
+    earlier = folder / name
+    return earlier if name in _EARLIER_NOTES and earlier.is_file() else folder / NOTES_FOLDER / name
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -74,13 +97,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise ModelNotFoundError(f"{folder} is not a model folder: it has no {CONFIG_FILE}.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} must hold a JSON object, got {type(config).__name__}.")
-    return config
+    return read_json(path, dict, error=CheckpointError, expected="the config of a model")
 
 
 def check_config(config: Mapping[str, Any], folder: Path) -> None:
@@ -112,7 +129,8 @@ def write_model_folder(
     config: Mapping[str, Any],
     weights: Mapping[str, Tensor],
     write_files: Callable[[Path], None],
-    texts: Mapping[str, str],
+    card: str,
+    notes: Mapping[str, str],
 ) -> Path:
     """Write a model folder; one that is already there is replaced whole.
 
@@ -121,7 +139,8 @@ def write_model_folder(
         config: the content of `config.json`, but for the format.
         weights: by name.
         write_files: writes what the text encoder needs beside the weights into the folder that it is given.
-        texts: text files by name.
+        card: text of `MODEL_CARD.md`.
+        notes: further text files by name, which decide no answer.
 
     Returns:
         The folder.
@@ -144,8 +163,10 @@ def write_model_folder(
         )
         shutil.copymode(made / CONFIG_FILE, made / WEIGHTS_FILE)  # safetensors lets the owner alone read it
         write_files(made)
-        for name, text in texts.items():
-            (made / name).write_text(text, encoding="utf-8")
+        (made / CARD_FILE).write_text(card, encoding="utf-8")
+        for name, text in notes.items():
+            (made / NOTES_FOLDER).mkdir(exist_ok=True)
+            (made / NOTES_FOLDER / name).write_text(text, encoding="utf-8")
         if target.exists():
             target.rename(Path(scratch) / "replaced")
         made.rename(target)

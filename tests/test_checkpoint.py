@@ -11,6 +11,7 @@ from hgrkit.checkpoint import load_model, model_fingerprint, save_model
 from hgrkit.errors import CheckpointError, ConfigError, ModelNotFoundError
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel, ModelOrigin
+from hgrkit.model_folder import note_path
 from hgrkit.testing.model_contract import example_graphs
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
@@ -139,8 +140,9 @@ def test_damaged_weights_are_refused(folder):
         load_model(folder)
 
 
-def test_a_config_that_is_no_json_is_refused(folder):
-    (folder / "config.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", pytest.param('{"text":' * 100_000, id="deep nesting")])
+def test_a_config_that_is_no_json_is_refused(folder, content):
+    (folder / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match="not JSON"):
         load_model(folder)
 
@@ -152,6 +154,33 @@ def test_the_fingerprint_follows_numbers_and_not_the_card(model, folder):
     with torch.no_grad():
         model.video.pooling.bias += 1
     save_model(model, folder)
+    assert model_fingerprint(folder) != before
+
+
+def test_a_note_never_changes_the_fingerprint(model, folder):
+    before = model_fingerprint(folder)
+    for seconds in ("1.5", "2.5"):
+        save_model(model, folder, notes={"log.jsonl": seconds, "config.json": "any name will do"})
+        assert note_path(folder, "log.jsonl").read_text() == seconds
+        assert model_fingerprint(folder) == before
+
+
+@pytest.mark.parametrize("note", ["curve.svg", "log.jsonl", "recipe.txt", "release.json", "training.toml"])
+def test_a_note_of_an_earlier_version_is_found_beside_the_weights_and_is_a_note(model, folder, note):
+    before = model_fingerprint(folder)
+    assert note_path(folder, note) == folder / "notes" / note
+    (folder / note).write_text("told")
+    assert note_path(folder, note) == folder / note
+    assert model_fingerprint(folder) == before
+    torch.testing.assert_close(scores_of(load_model(folder)), scores_of(model), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["config.json", "weights.safetensors", "vocabulary.json", "more/weights.bin"])
+def test_a_change_to_any_other_file_changes_the_fingerprint(folder, name):
+    before = model_fingerprint(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    with (folder / name).open("a") as file:
+        file.write(" ")
     assert model_fingerprint(folder) != before
 
 

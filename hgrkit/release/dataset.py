@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hgrkit.errors import ReleaseError
 from hgrkit.model import HgrModel
+from hgrkit.model_folder import note_path
 from hgrkit.release.captions import ReleaseCaptions, read_captions
 from hgrkit.release.config import read_config
 from hgrkit.release.features import order_feature_files, read_features
@@ -89,7 +90,7 @@ def settings_path(folder: ReleaseFolder, model_folder: Path) -> Path | None:
     Raises:
         ReleaseError: if the release's own means another model than the one that was imported; the keys are listed.
     """
-    kept = model_folder / SETTINGS_FILE
+    kept = note_path(model_folder, SETTINGS_FILE)
     try:
         own = folder.config_path()
     except ReleaseError:

@@ -11,6 +11,7 @@ from hgrkit.checkpoint import save_model
 from hgrkit.errors import ConfigError, ReleaseError
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel, ModelOrigin
+from hgrkit.model_folder import NOTES_FOLDER
 from hgrkit.release.config import ReleaseConfig, read_config
 from hgrkit.release.layout import ReleaseFolder, read_json
 from hgrkit.release.weights import load_weights, read_checkpoint
@@ -138,7 +139,7 @@ def build_released_model(config: ReleaseConfig, vocabulary: Vocabulary, *, name:
 
 def _read_vocabulary(folder: ReleaseFolder, num_words: int) -> Vocabulary:
     path = folder.annotation("word2int.json")
-    ids = read_json(path, dict)
+    ids = read_json(path)
     if not all(isinstance(number, int) for number in ids.values()):
         raise ReleaseError(f"{path} must give each word a whole number.")
     try:
@@ -155,6 +156,6 @@ Reasoning", CVPR 2020), checkpoint `{checkpoint.name}` of `{folder.root.resolve(
 
 - embedding size {model.embed_dim}
 - {model.feature_dim} numbers a frame, at most {model.video.max_frames} frames a clip
-- `{SETTINGS_FILE}` is the `model.json` that it was trained with
+- `{NOTES_FOLDER}/{SETTINGS_FILE}` is the `model.json` that it was trained with
 - the terms are those of the release and of the data that it was trained on
 """

@@ -60,7 +60,7 @@ def test_a_run_leaves_a_model_that_loads_and_measures_as_its_log_says(data_folde
     clips = config.data.dev.read(data_folder, LarkParser())
     again = measure_clips(model, clips, text_feed(model, clips.graphs))
     assert again.to_dict() == run.log[run.best_epoch - 1].dev
-    assert (data_folder / "out" / "model" / "training.toml").read_text() == config.source
+    assert (data_folder / "out" / "model" / "notes" / "training.toml").read_text() == config.source
 
 
 def test_dev_measures_are_those_of_the_whole_table_of_scores(clips):
