@@ -13,16 +13,14 @@ import numpy.typing as npt
 
 from hgrkit.cli.output import stderr
 from hgrkit.cli.ruler import Ruler
-from hgrkit.errors import BenchmarkError, ConfigError
+from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from hgrkit.evaluation.measures import RetrievalMeasures
     from hgrkit.evaluation.query_rank import QueryRank
-    from hgrkit.indexing.feature_cache import CachedFeatures
-    from hgrkit.library.library import Library
     from hgrkit.model import HgrModel
 
-__all__ = ["BaselineRun", "Evaluated", "Subject", "kept_features", "kept_frames"]
+__all__ = ["BaselineRun", "Evaluated", "Features", "Subject"]
 
 Features = Mapping[str, npt.NDArray[np.float32]]
 ScoreTexts = Callable[[Sequence[str]], npt.NDArray[np.float32]]
@@ -151,34 +149,3 @@ def chance_measures(rows: Sequence[QueryRank]) -> dict[str, Any]:
     if "Rsum" in intervals:
         found["Rsum"] = intervals["Rsum"]["value"]
     return {**found, "intervals": intervals}
-
-
-def kept_features(library: Library, folder: Path) -> Features:
-    """Frame features that a library kept of its videos, by their paths.
-
-    Raises:
-        BenchmarkError: if there are none.
-    """
-    return {path: cached.features for path, cached in kept_frames(library, folder).items()}
-
-
-def kept_frames(library: Library, folder: Path) -> dict[str, CachedFeatures]:
-    """The same with the frames' times and the videos' lengths.
-
-    Raises:
-        BenchmarkError: if there are none.
-    """
-    from hgrkit.indexing.feature_cache import FeatureCache
-
-    made_with = library.manifest
-    cache = FeatureCache(
-        folder, frame_encoder=made_with.frame_encoder_fingerprint, sampling=str(made_with.sampling)
-    )
-    kept = {video.path: cache.load(video.content) for video in library.videos() if video.state == "indexed"}
-    found = {path: cached for path, cached in kept.items() if cached is not None}
-    if len(found) < len(kept):
-        raise BenchmarkError(
-            f"the library kept frame features of {len(found)} of its {len(kept)} videos; "
-            "give their features with --features FILE."
-        )
-    return found

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import typer
 
-from hgrkit.cli.baselines import kept_frames
 from hgrkit.cli.evaluate_benchmark import BenchmarkRun, tell_problems
 from hgrkit.cli.evaluate_report import ReportRun
 from hgrkit.cli.output import stderr
@@ -104,6 +103,7 @@ class MomentRun:
 def _kept(folder: Path, library: Any) -> Mapping[str, TimedFeatures]:
     """Frame features that the library kept, with the frames' times and the videos' lengths."""
     from hgrkit.evaluation.long_video_search import TimedFeatures
+    from hgrkit.indexing.kept_frames import kept_frames
 
     return {
         path: TimedFeatures(cached.features, times_s=cached.times_s, duration_s=cached.duration_s)

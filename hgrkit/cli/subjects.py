@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.cli.baselines import Features, kept_features
+from hgrkit.cli.baselines import Features
 from hgrkit.cli.evaluate_benchmark import EVENT_ONLY, BenchmarkRun
 from hgrkit.errors import ConfigError
 
@@ -64,6 +64,8 @@ class LibrarySubject:
 
     def features(self) -> Features:
         """What the library kept."""
+        from hgrkit.indexing.kept_frames import kept_features
+
         return kept_features(self.retriever.library, self.folder)
 
     def scored(self, score: ScoreTexts) -> CaptionEvaluation:
@@ -121,6 +123,7 @@ class BenchmarkSubject:
     @cached_property
     def _kept(self) -> Features:
         from hgrkit.evaluation.video_names import match_names
+        from hgrkit.indexing.kept_frames import kept_features
 
         if self.run.library is None:
             raise ConfigError("there are no frame features of the evaluated videos; give --features FILE.")
