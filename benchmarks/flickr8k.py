@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import zipfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 from rich.progress import track
 
+from hgrkit.datasets.flickr8k import Split, read_flickr8k_captions
 from hgrkit.evaluation.captions import Captions
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of, load_frame_encoder
 
@@ -29,18 +29,14 @@ class Part:
     features: dict[str, npt.NDArray[np.float32]]
 
 
-def read_part(folder: Path, part: str, frame_encoder: str | FrameEncoder) -> Part:
+def read_part(folder: Path, part: Split, frame_encoder: str | FrameEncoder) -> Part:
     """Encode the photographs of one split; those that the archive lacks are left out."""
-    captions: dict[str, list[str]] = {}
-    with (folder / "Flickr8k.token.txt").open(encoding="utf-8") as file:
-        for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            captions.setdefault(name.split("#")[0], []).append(caption)
+    captions = read_flickr8k_captions(folder, part)
     encoder = load_frame_encoder(frame_encoder, device="cpu")
     features: dict[str, npt.NDArray[np.float32]] = {}
     with zipfile.ZipFile(folder / "images_224.zip") as archive:
         files = {Path(name).name: name for name in archive.namelist() if name.endswith(".jpg")}
-        listed = (folder / f"Flickr_8k.{part}Images.txt").read_text(encoding="utf-8").split()
-        names = [name for name in listed if name in files]
+        names = [name for name in captions if name in files]
         for start in track(range(0, len(names), PHOTOGRAPHS_AT_ONCE), description=f"{part} photographs"):
             chunk = names[start : start + PHOTOGRAPHS_AT_ONCE]
             pictures = [_picture(archive.read(files[name]), frame_size_of(encoder)) for name in chunk]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hgrkit.datasets.catalogue import benchmark
+from hgrkit.datasets.flickr8k import read_flickr8k_captions
 from hgrkit.errors import BenchmarkError, MissingPathError
 
 
@@ -210,3 +211,25 @@ def test_a_file_of_another_shape_is_an_error_that_names_it(write, tmp_path, name
     write(file, content)
     with pytest.raises(BenchmarkError, match=file.replace(".", r"\.")):
         benchmark(name, annotations=tmp_path)
+
+
+def test_flickr8k_captions_of_a_split_stand_in_the_order_of_its_list(write, tmp_path):
+    write("Flickr8k.token.txt", "a.jpg#0\tA dog .\nb.jpg#0\tA cat . \nc.jpg#0\tA cow .\nb.jpg#1\tTwo\tcats .\n")
+    write("Flickr_8k.devImages.txt", "b.jpg\na.jpg\n")
+    assert list(read_flickr8k_captions(tmp_path, "dev").items()) == [
+        ("b.jpg", ["A cat .", "Two\tcats ."]),
+        ("a.jpg", ["A dog ."]),
+    ]
+    with pytest.raises(MissingPathError, match="trainImages"):
+        read_flickr8k_captions(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [("a.jpg#0 A dog .\n", "cannot be read: 1"), ("b.jpg#0\tA dog .\n", "without captions: a.jpg")],
+)
+def test_flickr8k_captions_that_are_not_whole_are_refused(write, tmp_path, captions, message):
+    write("Flickr8k.token.txt", captions)
+    write("Flickr_8k.testImages.txt", "a.jpg\n")
+    with pytest.raises(BenchmarkError, match=message):
+        read_flickr8k_captions(tmp_path, "test")
