@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hgrkit.errors import BenchmarkError, GraphError
+from hgrkit.errors import BenchmarkError, GraphError, ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
+from hgrkit.training.view_check import check_views
 from hgrkit.video.features import VideoFeatures
 
 __all__ = ["CaptionedClips", "read_graphs"]
@@ -35,9 +36,11 @@ class CaptionedClips:
         texts: the captions as they were given.
         owners: the clip of each caption, int64 [S], ascending.
         unparsed: captions that the parser cannot read; they keep their words and have no nodes.
+        blank: captions without words, which were left out.
 
     Raises:
-        BenchmarkError: if there is no caption, or the parts do not fit each other.
+        BenchmarkError: if there is no caption, the parts do not fit each other, or a feature is not finite.
+        ShapeError: if the features of a clip are not [F, K], or K differs.
     """
 
     names: tuple[str, ...]
@@ -46,6 +49,7 @@ class CaptionedClips:
     texts: tuple[str, ...]
     owners: Indices
     unparsed: int = 0
+    blank: int = 0
 
     def __attrs_post_init__(self) -> None:
         if not self.graphs or not len(self.graphs) == len(self.texts) == len(self.owners):
@@ -58,6 +62,10 @@ class CaptionedClips:
                 f"each of the views must have the features of {len(self.names)} clips, "
                 f"got {[len(view) for view in self.views]}."
             )
+        check_views(
+            [dict(zip(self.names, view, strict=True)) for view in self.views],
+            [f"view {number}" for number in range(1, len(self.views) + 1)],
+        )
 
     @classmethod
     def of(
@@ -69,16 +77,23 @@ class CaptionedClips:
         """Parse captions and look up the clips' features.
 
         Args:
-            captions: by the clip's name; clips without captions are left out.
+            captions: by the clip's name; captions without words are left out and counted, and so are clips without
+                captions.
             views: features by the same names, [F, K] each.
             parser: reads the captions.
 
         Raises:
-            BenchmarkError: if a clip has no features, or there is no caption.
+            BenchmarkError: if a clip has no features or some that are not finite, or there is no caption.
+            ShapeError: if the features of a clip are not [F, K], or K differs.
             PluginError: if the parser breaks its contract.
         """
         told = {name: [text for text in own if text.split()] for name, own in captions.items()}
         names = tuple(name for name, own in told.items() if own)
+        blank = sum(map(len, captions.values())) - sum(map(len, told.values()))
+        if not names:
+            raise BenchmarkError(
+                f"clips need captions with words, got {blank} empty captions of {len(captions)} clips; give some."
+            )
         for view in views:
             missing = [name for name in names if name not in view]
             if missing:
@@ -89,11 +104,12 @@ class CaptionedClips:
         graphs, unparsed = read_graphs(parser, texts)
         return cls(
             names=names,
-            views=tuple(tuple(np.asarray(view[name], np.float32) for name in names) for view in views),
+            views=tuple(tuple(_numbers(name, view[name]) for name in names) for view in views),
             graphs=graphs,
             texts=texts,
             owners=np.repeat(np.arange(len(names)), [len(told[name]) for name in names]).astype(np.int64),
             unparsed=unparsed,
+            blank=blank,
         )
 
     @property
@@ -146,6 +162,14 @@ class CaptionedClips:
 
     def __repr__(self) -> str:
         return f"CaptionedClips(clips={len(self)}, captions={len(self.graphs)}, views={len(self.views)})"
+
+
+def _numbers(name: str, features: object) -> Float32:
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray(features, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"the features of {name!r} must be numbers [F, K]: {error}.") from error
 
 
 def read_graphs(parser: GraphParser, texts: Sequence[str]) -> tuple[tuple[RoleGraph, ...], int]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 import attrs
 
-from hgrkit.errors import BenchmarkError
+from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.evaluation.captions import read_captions
 from hgrkit.evaluation.foil_file import read_foils
-from hgrkit.evaluation.video_names import match_names
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
+from hgrkit.training.clip_names import find_clips
 from hgrkit.training.clips import CaptionedClips, Float32
 from hgrkit.training.foils import CaptionFoils
 from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.setting import read_settings, setting
+from hgrkit.training.view_check import check_views
 from hgrkit.video.feature_file import FeatureFile
 
 __all__ = ["ClipFiles", "DataConfig", "FoilFile", "ParaphraseFiles"]
@@ -32,17 +33,29 @@ class ClipFiles:
         meaning="files of frame features, .npz or .hdf5; of several, training draws one for each clip of a batch"
     )
 
+    def __attrs_post_init__(self) -> None:
+        if not self.features:
+            raise ConfigError("features names no file; name at least one, .npz or .hdf5.")
+
     def read(self, base: Path, parser: GraphParser) -> CaptionedClips:
         """Read, parse and join.
 
         Raises:
             MissingPathError: if a file is not there.
-            BenchmarkError: if the captions are no such JSON, or a clip has no features.
+            BenchmarkError: if the captions are no such JSON or have no words, a clip has no features, or two clips
+                have the same.
             FeatureFileError: if features cannot be read.
+            ShapeError: if clips differ in the numbers of a frame.
         """
         captions = read_captions(base / self.captions)
-        captions = {name: own for name, own in captions.items() if own}
-        views = [_features(base / path, captions) for path in self.features]
+        told = [name for name, own in captions.items() if any(text.split() for text in own)]
+        if not told:
+            blank = sum(map(len, captions.values()))
+            raise BenchmarkError(
+                f"{base / self.captions} holds no caption with words, {blank} are empty; give clips captions."
+            )
+        views = [_features(base / path, told) for path in self.features]
+        check_views(views, [str(base / path) for path in self.features])
         return CaptionedClips.of(captions, *views, parser=parser)
 
 
@@ -123,13 +136,21 @@ class DataConfig:
         return load_parser(self.parser)
 
 
-def _features(path: Path, captions: Mapping[str, Any]) -> dict[str, Float32]:
+def _features(path: Path, names: Sequence[str]) -> dict[str, Float32]:
     """Features of the clips with captions, all in memory."""
     with FeatureFile(path) as file:
-        found = match_names(captions, file)
-        missing = [name for name in captions if name not in found]
+        found = find_clips(names, file)
+        missing = [name for name in names if name not in found]
         if missing:
             raise BenchmarkError(
-                f"{path} has no features of {len(missing)} of {len(captions)} clips, first {missing[0]!r}."
+                f"{path} has no features of {len(missing)} of {len(names)} clips, first {missing[0]!r}."
             )
+        owners: dict[str, str] = {}
+        for name, key in found.items():
+            other = owners.setdefault(key, name)
+            if other != name:
+                raise BenchmarkError(
+                    f"the clips {other!r} and {name!r} have the same features, {key!r} of {path}; put "
+                    "their captions under one name."
+                )
         return {name: file[key] for name, key in found.items()}

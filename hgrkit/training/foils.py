@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from hgrkit.embeddings import VideoEmbeddings
 from hgrkit.errors import BenchmarkError
 from hgrkit.evaluation.foil_file import FoilPair
-from hgrkit.evaluation.video_names import match_names
 from hgrkit.foils.foil import Foil
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.model import HgrModel
 from hgrkit.parsing.protocol import GraphParser
+from hgrkit.training.clip_names import find_clips
 from hgrkit.training.clips import CaptionedClips, Indices, read_graphs
 from hgrkit.training.config import TrainConfig
 from hgrkit.training.text_feed import TextFeed
@@ -62,7 +62,7 @@ class CaptionFoils:
         blank = next((foil for foil in foils if not foil.foil.split()), None)
         if blank is not None:
             raise BenchmarkError(f"the foil of {blank.caption!r} ({blank.video}) has no words; leave it out.")
-        clip_of = match_names((foil.video for foil in foils), clips.names)
+        clip_of = find_clips((foil.video for foil in foils), clips.names)
         positions = _positions(clips)
         found: list[dict[str, None]] = [{} for _ in clips.texts]
         left_out = dict.fromkeys(("other_clip", "other_caption", "true"), 0)
