@@ -46,7 +46,7 @@ def read_foils(path: Path) -> tuple[FoilPair, ...]:
 
     Raises:
         MissingPathError: if there is no such file.
-        BenchmarkError: if it is not of such a shape, or holds no foil.
+        BenchmarkError: if it is not UTF-8 or not of such a shape, or holds no foil.
     """
     if not path.is_file():
         raise MissingPathError(f"there is no file {str(path)!r}; expected JSON lines of {_SHAPE}.")
@@ -60,7 +60,7 @@ def read_foils(path: Path) -> tuple[FoilPair, ...]:
 
 def _records(path: Path) -> Iterator[tuple[str, Any]]:
     """Each record with its place in the file."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = _utf8(path)
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
@@ -72,6 +72,15 @@ def _records(path: Path) -> Iterator[tuple[str, Any]]:
         yield from ((f"record {number}", record) for number, record in enumerate(whole))
     else:
         yield "line 1", whole
+
+
+def _utf8(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BenchmarkError(f"{path}, line {line} is not UTF-8; save the file as UTF-8.") from error
 
 
 def _lines(text: str, path: Path) -> Iterator[tuple[str, Any]]:
