@@ -52,6 +52,8 @@ class HingeLoss(nn.Module):
         hardest = 1 if negatives == "hardest" else None if negatives == "all" else negatives
         if hardest is not None and (not isinstance(hardest, int) or hardest < 1):
             raise ConfigError(f"negatives must be 'hardest', 'all' or a number from 1, got {negatives!r}.")
+        if not 0 <= margin < math.inf:
+            raise ConfigError(f"margin must be a number from 0, got {margin}.")
         self.margin = margin
         self.num_hardest = hardest
         self.axes = _axes(direction)
@@ -120,8 +122,8 @@ class InfoNCE(nn.Module):
         level_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ConfigError(f"temperature must be positive, got {temperature}.")
+        if not 0 < temperature < math.inf:
+            raise ConfigError(f"temperature must be positive and finite, got {temperature}.")
         if not 0 <= soft_targets < 1:
             raise ConfigError(f"soft_targets must be in [0, 1), got {soft_targets}.")
         self.soft_targets = soft_targets
@@ -181,6 +183,8 @@ def _level_weights(weights: Sequence[float] | None) -> tuple[float, ...]:
         raise ConfigError(
             f"level_weights must be four numbers (fused, event, action, entity), got {list(weights)}."
         )
+    if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
+        raise ConfigError(f"level_weights must be finite, none negative and not all 0, got {list(weights)}.")
     return tuple(float(weight) for weight in weights)
 
 
