@@ -79,15 +79,17 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
                 "stopped_early": run.stopped_early,
                 "loss": best.loss,
                 "dev": best.dev,
+                "blank_captions": run.blank_captions,
                 "seconds": round(sum(record.seconds for record in run.log), 3),
             }
         )
         return
     measured = "" if best.dev_rsum is None else f", dev Rsum {best.dev_rsum:.1f}"
     early = ", stopped early" if run.stopped_early else ""
+    blank = f", {run.blank_captions} captions without words left out" if run.blank_captions else ""
     typer.echo(
         f"{len(run.log)} epochs{early}; best is {run.best_epoch}, loss {best.loss:.4f}{measured}, "
-        f"model in {out / MODEL_FOLDER}"
+        f"model in {out / MODEL_FOLDER}{blank}"
     )
 
 

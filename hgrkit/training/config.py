@@ -24,16 +24,16 @@ class TrainConfig:
         ConfigError: if a setting has the wrong type or is out of its range; the message names both.
     """
 
-    epochs: int = setting(20, "passes over the training clips", within="[1, inf)")
-    batch_size: int = setting(128, "pairs of a clip and a caption a step", within="[2, inf)")
+    epochs: int = setting(20, "passes over the training clips", within="[1, 1000000]")
+    batch_size: int = setting(128, "pairs of a clip and a caption a step", within="[2, 1000000]")
     seed: int = setting(0, "decides fresh weights, the order of pairs and dropout", within="[0, 4294967295]")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "where to compute; auto takes a GPU if there is one")
     mixed_precision: bool = setting(False, "bfloat16 where it is safe; needs a GPU")
 
     optimizer: Literal["adam", "adamw"] = setting("adamw", "adamw keeps weight decay apart from the gradient")
-    learning_rate: float = setting(1e-3, "the highest rate, after warm-up", within="(0, inf)")
+    learning_rate: float = setting(1e-3, "the highest rate, after warm-up", within="(0, 1000]")
     betas: tuple[float, float] = setting((0.9, 0.999), "decay of Adam's averages, a step", within="[0, 1)")
-    weight_decay: float = setting(0.01, "of matrices; vectors and temperatures have none", within="[0, inf)")
+    weight_decay: float = setting(0.01, "of matrices; vectors and temperatures have none", within="[0, 1000]")
     warm_up: float = setting(0.1, "share of all steps in which the rate rises in a line", within="[0, 1]")
     schedule: Literal["cosine", "constant"] = setting("cosine", "what the rate does after warm-up")
     final_rate: float = setting(0.0, "share of the learning rate that cosine ends at", within="[0, 1]")
@@ -53,10 +53,10 @@ class TrainConfig:
     drop_last: bool = setting(True, "leave out an epoch's last batch if it is not full, unless it is the only one")
     feature_dropout: float = setting(0.0, "share of the numbers of frame features zeroed", within="[0, 1)")
     paraphrase_weight: float = setting(
-        0.0, "weight of InfoNCE between two captions of one clip, event level", within="[0, inf)"
+        0.0, "weight of InfoNCE between two captions of one clip, event level", within="[0, 1000000]"
     )
     foil_weight: float = setting(
-        0.0, "weight of preferring a caption to its foil, the sum over foil_levels", within="[0, inf)"
+        0.0, "weight of preferring a caption to its foil, the sum over foil_levels", within="[0, 1000000]"
     )
     foil_levels: tuple[Level, ...] = setting(
         ("action", "entity"), "whose scores are compared with the foil's, each at most once"

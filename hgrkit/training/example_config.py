@@ -16,7 +16,7 @@ from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.training.config import TrainConfig
 from hgrkit.training.data_config import ClipFiles, DataConfig, FoilFile, ParaphraseFiles
 from hgrkit.training.loss_config import LossConfig
-from hgrkit.training.model_config import ModelConfig, module_settings
+from hgrkit.training.model_config import ModelConfig, module_range, module_settings
 from hgrkit.training.preset import preset_names
 from hgrkit.training.setting import NOTHING, described
 from hgrkit.video.video_encoder import VideoEncoder
@@ -78,7 +78,9 @@ def _module(name: str, cls: type, condition: str = "") -> str:
     meanings = _arguments(cls)
     lines = [f"[{name}]" + (f"  # {condition}" if condition else "")]
     for key, (hint, default) in module_settings(cls).items():
-        lines += _setting(key, default, f"{meanings[key]} ({described(hint)})", required=False)
+        within = module_range(key)
+        kind = f"{described(hint)}{f' in {within}' if within else ''}"
+        lines += _setting(key, default, f"{meanings[key]} ({kind})", required=False)
     return "\n".join(lines) + "\n"
 
 

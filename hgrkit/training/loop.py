@@ -25,12 +25,14 @@ from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.records import EpochRecord, TrainingProgress
 from hgrkit.training.run_folder import RunFolder
 from hgrkit.training.schedule import learning_rate
-from hgrkit.training.state import TrainingState, load_optimizer, optimizer_tensors
+from hgrkit.training.state import TrainingState, load_optimizer, misfit, optimizer_tensors, require_fit
 from hgrkit.training.text_feed import text_feed
 
 __all__ = ["TrainingLoop"]
 
 _PARTS = ("fused", "event", "action", "entity")
+_LOOKED_AT = 64
+"""Clips and captions whose scores are looked at when an epoch is over."""
 
 
 class TrainingLoop:
@@ -62,54 +64,54 @@ class TrainingLoop:
         paraphrases: Paraphrases | None,
         foils: CaptionFoils | None,
     ) -> None:
-        self.model, self.loss, self.config = model, loss, config
-        self.train, self.dev = train, dev
-        self.paraphrases = paraphrases if config.paraphrase_weight else None
-        self.foils = foils if config.foil_weight else None
-        self.feed = text_feed(model, train.graphs)
-        self.dev_feed = text_feed(model, dev.graphs) if dev is not None else None
-        self.other_feed = text_feed(model, self.paraphrases.graphs) if self.paraphrases is not None else None
-        self.foil_feed = text_feed(model, self.foils.graphs) if self.foils is not None else None
-        self.right = RightPairs(train)
-        self.lengths = train.lengths
-        self.optimizer = make_optimizer(model, loss, config)
-        self.average = WeightAverage(model, config.ema) if config.ema is not None else None
-        self.epoch_steps = steps_per_epoch(config, np.bincount(train.owners, minlength=len(train)).tolist())
+        self._model, self._loss, self._config = model, loss, config
+        self._train, self._dev = train, dev
+        self._paraphrases = paraphrases if config.paraphrase_weight else None
+        self._foils = foils if config.foil_weight else None
+        self._feed = text_feed(model, train.graphs)
+        self._dev_feed = text_feed(model, dev.graphs) if dev is not None else None
+        self._other_feed = text_feed(model, self._paraphrases.graphs) if self._paraphrases is not None else None
+        self._foil_feed = text_feed(model, self._foils.graphs) if self._foils is not None else None
+        self._right = RightPairs(train)
+        self._lengths = train.lengths
+        self._optimizer = make_optimizer(model, loss, config)
+        self._average = WeightAverage(model, config.ema) if config.ema is not None else None
+        self._epoch_steps = steps_per_epoch(config, np.bincount(train.owners, minlength=len(train)).tolist())
         self.best = _copied(model)
         self.best_epoch = 0
         self.log: list[EpochRecord] = []
-        self.done = 0  # steps of the epoch
-        self.sums: dict[str, float] = {}
-        self.seconds = 0.0
+        self._done = 0  # steps of the epoch
+        self._sums: dict[str, float] = {}
+        self._seconds = 0.0
 
     @property
     def total(self) -> int:
         """Steps of the whole run, were it not to stop early."""
-        return self.config.epochs * self.epoch_steps
+        return self._config.epochs * self._epoch_steps
 
     @property
     def finished(self) -> bool:
         """Whether all epochs are over, or patience is."""
-        patience = self.config.patience
+        patience = self._config.patience
         waited = len(self.log) - self.best_epoch
-        out_of_patience = patience is not None and self.dev is not None and waited >= patience
-        return len(self.log) >= self.config.epochs or (bool(self.log) and out_of_patience)
+        out_of_patience = patience is not None and self._dev is not None and waited >= patience
+        return len(self.log) >= self._config.epochs or (bool(self.log) and out_of_patience)
 
     def run(self, folder: RunFolder | None, on_progress: Callable[[TrainingProgress], None] | None) -> None:
         """Go on until it is finished."""
         if folder is not None:
             folder.write_log(self.log, finished=self.finished)
         while not self.finished:
-            started = time.perf_counter() - self.seconds
+            started = time.perf_counter() - self._seconds
             epoch = len(self.log)
-            batches = epoch_batches(self.config, epoch, self.train.owners, self.lengths)
-            self.model.train()
-            while self.done < len(batches):
-                value = self._step(epoch, batches[self.done])
-                self.done += 1
+            batches = epoch_batches(self._config, epoch, self._train.owners, self._lengths)
+            self._model.train()
+            while self._done < len(batches):
+                value = self._step(epoch, batches[self._done])
+                self._done += 1
                 if on_progress is not None:
                     on_progress(self._progress(value))
-                self.seconds = time.perf_counter() - started
+                self._seconds = time.perf_counter() - started
                 if folder is not None and self._is_due(len(batches)):
                     folder.write_state(self.state())
             self._end_epoch(started)
@@ -118,13 +120,13 @@ class TrainingLoop:
                 folder.write_log(self.log, finished=self.finished)
 
     def _is_due(self, batches: int) -> bool:
-        every = self.config.save_every
-        return every is not None and self.done < batches and self.done % every == 0
+        every = self._config.save_every
+        return every is not None and self._done < batches and self._done % every == 0
 
     def _progress(self, value: float) -> TrainingProgress:
         return TrainingProgress(
             epoch=len(self.log) + 1,
-            step=len(self.log) * self.epoch_steps + self.done,
+            step=len(self.log) * self._epoch_steps + self._done,
             total=self.total,
             loss=value,
             dev_rsum=self.log[-1].dev_rsum if self.log else None,
@@ -132,107 +134,121 @@ class TrainingLoop:
 
     def _step(self, epoch: int, captions: Indices) -> float:
         """One step down the gradient; returns the loss before it."""
-        number = epoch * self.epoch_steps + self.done
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, number, self.total)
-        parts = self._losses(captions, np.random.default_rng([self.config.seed, epoch, self.done]))
+        number = epoch * self._epoch_steps + self._done
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self._config, number, self.total)
+        parts = self._losses(captions, np.random.default_rng([self._config.seed, epoch, self._done]))
         value = parts["loss"]
         if not math.isfinite(float(value.detach())):
-            raise ConfigError(
-                f"the loss is {float(value.detach())} at step {number + 1}; lower learning_rate, or set clip_norm."
-            )
-        self.optimizer.zero_grad()
+            raise ConfigError(_not_a_number(float(value.detach()), number + 1))
+        self._optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
-        if self.config.clip_norm is not None:
-            weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
-            nn.utils.clip_grad_norm_(weights, self.config.clip_norm)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update(self.model, number + 1)
+        if self._config.clip_norm is not None:
+            weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
+            nn.utils.clip_grad_norm_(weights, self._config.clip_norm)
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update(self._model, number + 1)
         for name, part in parts.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(part.detach())
+            self._sums[name] = self._sums.get(name, 0.0) + float(part.detach())
         return float(value.detach())
 
     def _losses(self, captions: Indices, chance: np.random.Generator) -> dict[str, Tensor]:
         """The loss of a batch and its unweighted parts."""
-        clips = self.train.owners[captions]
-        features = self.train.features(clips, max_frames=self.model.video.max_frames, chance=chance)
-        features = features.to(self.model.device)
-        if self.config.feature_dropout:
-            frames = nn.functional.dropout(features.frames, self.config.feature_dropout)
+        clips = self._train.owners[captions]
+        features = self._train.features(clips, max_frames=self._model.video.max_frames, chance=chance)
+        features = features.to(self._model.device)
+        if self._config.feature_dropout:
+            frames = nn.functional.dropout(features.frames, self._config.feature_dropout)
             features = attrs.evolve(features, frames=frames)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.config.mixed_precision):
-            video, text = self.model.video(features), self.feed.embed(self.model, captions)
-        scores = self.model.matcher(video, text)
-        positives = torch.from_numpy(self.right.table(clips, captions)).to(self.model.device)
-        value: Tensor = self.loss(scores, positives)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self._config.mixed_precision):
+            video, text = self._model.video(features), self._feed.embed(self._model, captions)
+        scores = self._model.matcher(video, text)
+        positives = torch.from_numpy(self._right.table(clips, captions)).to(self._model.device)
+        value: Tensor = self._loss(scores, positives)
         parts = {}
-        if callable(terms := getattr(self.loss, "terms", None)):
+        if callable(terms := getattr(self._loss, "terms", None)):
             with torch.no_grad():
                 parts = dict(zip(_PARTS, terms(scores, positives), strict=True))
-        if self.paraphrases is not None and self.other_feed is not None:
-            other = self.paraphrases.loss(
-                self.model, self.other_feed, batch_size=self.config.batch_size, chance=chance
+        if self._paraphrases is not None and self._other_feed is not None:
+            other = self._paraphrases.loss(
+                self._model, self._other_feed, batch_size=self._config.batch_size, chance=chance
             )
-            value = value + self.config.paraphrase_weight * other
+            value = value + self._config.paraphrase_weight * other
             parts["paraphrase"] = other
-        if self.foils is not None and self.foil_feed is not None:
-            preferred = self.foils.loss(
-                self.model,
-                self.foil_feed,
+        if self._foils is not None and self._foil_feed is not None:
+            preferred = self._foils.loss(
+                self._model,
+                self._foil_feed,
                 captions=captions,
                 video=video,
                 levels=scores.levels,
-                config=self.config,
+                config=self._config,
                 chance=chance,
             )
-            value = value + self.config.foil_weight * preferred
+            value = value + self._config.foil_weight * preferred
             parts["foil"] = preferred
         return {"loss": value, **parts}
 
     def _end_epoch(self, started: float) -> None:
         """Measure, keep what is best, write the epoch down."""
-        with weights_in_place(self.model, self.average.weights if self.average is not None else None):
-            self.model.eval()
+        with weights_in_place(self._model, self._average.weights if self._average is not None else None):
+            self._model.eval()
+            self._require_numbers()
             dev = None
-            if self.dev is not None and self.dev_feed is not None:
-                dev = measure_clips(self.model, self.dev, self.dev_feed).to_dict()
+            if self._dev is not None and self._dev_feed is not None:
+                dev = measure_clips(self._model, self._dev, self._dev_feed).to_dict()
             earlier = max((record.dev_rsum or 0.0 for record in self.log), default=-1.0)
             best = dev is None or dev["Rsum"] > earlier
             if best:
-                self.best, self.best_epoch = _copied(self.model), len(self.log) + 1
-        means = {name: total / self.done for name, total in self.sums.items()}
+                self.best, self.best_epoch = _copied(self._model), len(self.log) + 1
+        means = {name: total / self._done for name, total in self._sums.items()}
         self.log.append(
             EpochRecord(
                 epoch=len(self.log) + 1,
-                steps=(len(self.log) + 1) * self.epoch_steps,
+                steps=(len(self.log) + 1) * self._epoch_steps,
                 loss=means.pop("loss"),
                 losses=means,
-                learning_rate=self.optimizer.param_groups[0]["lr"],
+                learning_rate=self._optimizer.param_groups[0]["lr"],
                 dev=dev,
                 best=best,
                 seconds=round(time.perf_counter() - started, 3),
             )
         )
-        self.done, self.sums, self.seconds = 0, {}, 0.0
+        self._done, self._sums, self._seconds = 0, {}, 0.0
+
+    @torch.no_grad()
+    def _require_numbers(self) -> None:
+        """Refuse a model that diverged in the epoch's last step: its weights, or what it says of some clips."""
+        epoch = f"after epoch {len(self.log) + 1}; lower learning_rate, or set clip_norm."
+        for name, tensor in self._model.state_dict().items():
+            if not bool(tensor.isfinite().all()):
+                raise ConfigError(f"the weights {name} are no longer numbers {epoch}")
+        for clips, feed in ((self._train, self._feed), (self._dev, self._dev_feed)):
+            if clips is not None and feed is not None:
+                some = np.arange(min(_LOOKED_AT, len(clips)))
+                features = clips.features(some, max_frames=self._model.video.max_frames).to(self._model.device)
+                text = feed.embed(self._model, np.arange(min(_LOOKED_AT, len(clips.graphs))))
+                if not bool(self._model.matcher(self._model.video(features), text).fused.isfinite().all()):
+                    raise ConfigError(f"the weights have grown so large that scores are not numbers {epoch}")
 
     def state(self) -> TrainingState:
         """Everything that changes."""
         generators, record = chance_state()
         return TrainingState(
             tensors={
-                "model": self.model.state_dict(),
-                "loss": self.loss.state_dict(),
-                "optimizer": optimizer_tensors(self.optimizer),
-                "average": self.average.weights if self.average is not None else {},
+                "model": self._model.state_dict(),
+                "loss": self._loss.state_dict(),
+                "optimizer": optimizer_tensors(self._optimizer),
+                "average": self._average.weights if self._average is not None else {},
                 "best": self.best,
                 "chance": generators,
             },
             record={
                 "epoch": len(self.log),
-                "done": self.done,
-                "sums": self.sums,
-                "seconds": self.seconds,
+                "done": self._done,
+                "sums": self._sums,
+                "seconds": self._seconds,
                 "best_epoch": self.best_epoch,
                 "log": [attrs.asdict(entry) for entry in self.log],
                 "chance": record,
@@ -240,17 +256,38 @@ class TrainingLoop:
         )
 
     def restore(self, state: TrainingState) -> None:
-        """Become what `state` was taken of."""
-        self.model.load_state_dict(state.part("model"))
-        self.loss.load_state_dict(state.part("loss"))
-        load_optimizer(self.optimizer, state.part("optimizer"))
-        if self.average is not None:
-            self.average.weights = {n: t.to(self.model.device) for n, t in state.part("average").items()}
-        self.best, self.best_epoch = state.part("best"), state.record["best_epoch"]
-        self.log = [EpochRecord(**entry) for entry in state.record["log"]]
-        self.done, self.sums = state.record["done"], dict(state.record["sums"])
-        self.seconds = state.record["seconds"]
-        restore_chance(state.part("chance"), state.record["chance"])
+        """Become what `state` was taken of.
+
+        Raises:
+            CheckpointError: if it is the state of another model, or lacks something.
+        """
+        weights = self._model.state_dict()
+        parts = {"model": weights, "best": weights, "loss": self._loss.state_dict()}
+        for part, expected in (parts | ({"average": weights} if self._average is not None else {})).items():
+            require_fit(state, part, expected)
+        self._model.load_state_dict(state.part("model"))
+        self._loss.load_state_dict(state.part("loss"))
+        load_optimizer(self._optimizer, state.part("optimizer"))
+        if self._average is not None:
+            self._average.weights = {n: t.to(self._model.device) for n, t in state.part("average").items()}
+        try:
+            self.best, self.best_epoch = state.part("best"), state.record["best_epoch"]
+            self.log = [EpochRecord(**entry) for entry in state.record["log"]]
+            self._done, self._sums = state.record["done"], dict(state.record["sums"])
+            self._seconds = state.record["seconds"]
+            restore_chance(state.part("chance"), state.record["chance"])
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise misfit(" ".join(str(error).split())) from error
+
+
+def _not_a_number(loss: float, step: int) -> str:
+    """What to do about a loss at a step, from 1: at the first no rate has mattered yet."""
+    if step > 1:
+        return f"the loss is {loss} at step {step}; lower learning_rate, or set clip_norm."
+    return (
+        f"the loss is {loss} at step 1, before a weight has changed; look at the loss's temperature, margin and "
+        "level_weights, the matcher's sharpness, foil_temperature, and the size of the features."
+    )
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

@@ -30,14 +30,14 @@ class LossConfig:
     kind: Literal["infonce", "hinge"] = setting("infonce", "which loss")
     direction: Literal["both", "text_to_video", "video_to_text"] = setting("both", "which side asks")
     level_weights: tuple[float, float, float, float] = setting(
-        (1.0, 0.0, 0.0, 0.0), "of the losses on the fused, event, action and entity score", within="[0, inf)"
+        (1.0, 0.0, 0.0, 0.0), "of the losses on the fused, event, action and entity score", within="[0, 1000000]"
     )
-    temperature: float = setting(0.05, "infonce: what scores are divided by", within="(0, inf)")
+    temperature: float = setting(0.05, "infonce: what scores are divided by", within="(0, 1000000]")
     learned_temperature: bool = setting(False, "infonce: whether training changes the temperature")
     soft_targets: float = setting(
         0.0, "infonce: share of the target that is the model's own prediction", within="[0, 1)"
     )
-    margin: float = setting(0.2, "hinge: by how much a pair must beat its negatives", within="[0, inf)")
+    margin: float = setting(0.2, "hinge: by how much a pair must beat its negatives", within="[0, 1000]")
     negatives: int | Literal["hardest", "all"] = setting(
         "hardest", "hinge: which negatives count; a number k takes the k hardest", within="[1, inf)"
     )

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hgrkit.checkpoint import load_model
-from hgrkit.errors import ConfigError
+from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel, ModelOrigin, TextModel
@@ -21,11 +21,28 @@ from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
 from hgrkit.training.setting import NOTHING, check_keys, check_value, setting
+from hgrkit.video.frame_encoder import FRAME_ENCODERS
+from hgrkit.video.sampling import parse_sampling
 from hgrkit.video.video_encoder import VideoEncoder
 
-__all__ = ["ModelConfig", "module_settings"]
+__all__ = ["ModelConfig", "module_range", "module_settings", "text_module"]
 
 _GIVEN = ("vocabulary", "reader", "embed_dim", "feature_dim", "chunk_elements")
+_BOUNDS = {
+    "word_dim": "[1, 16384]",
+    "num_layers": "[1, 16]",
+    "num_roles": "[0, 1000]",
+    "graph_layers": "[0, 32]",
+    "max_actions": "[0, inf)",
+    "max_entities": "[0, inf)",
+    "max_tokens": "[1, inf)",
+    "max_frames": "[1, inf)",
+    "sharpness": "[0, 1000000]",
+    "level_weights": "[0, 1000000]",
+    "dropout": "[0, 1)",
+    "graph_dropout": "[0, 1)",
+}
+"""Ranges of the modules' settings, which a config is held to before anything is built."""
 _TEXTS: dict[str, Any] = {TextEncoder.kind: TextEncoder, SentenceTextEncoder.kind: SentenceTextEncoder}
 
 
@@ -46,7 +63,7 @@ class ModelConfig:
     min_count: int = setting(
         1, "rnn: how often a word must stand in the training captions to be known", within="[1, inf)"
     )
-    embed_dim: int = setting(512, "numbers of every embedding", within="[1, inf)")
+    embed_dim: int = setting(512, "numbers of every embedding", within="[1, 16384]")
     even_pooling: bool = setting(False, "an event is the plain mean of its frames; its attention is not trained")
     frame_encoder: str | None = setting(None, "the frame encoder that made the features; kept with the model")
     sampling: str | None = setting(None, "how frames were picked, such as fps:2; kept with the model")
@@ -86,8 +103,32 @@ class ModelConfig:
 
         Raises:
             ModelNotFoundError: if there is no model of a name that is given.
-            ConfigError: if the model to take the transformer from has none.
+            ConfigError: if the model to take the transformer from has none, or the model does not fit into memory.
         """
+        try:
+            return self._made(graphs, feature_dim=feature_dim, seed=seed, base=base)
+        except HgrkitError:
+            raise
+        except (RuntimeError, MemoryError) as error:
+            reason = (str(error).splitlines() or ["out of memory"])[0]
+            raise ConfigError(
+                f"a model of these sizes cannot be built: {reason}; lower embed_dim ({self.embed_dim}) and what "
+                "[model.text] makes large."
+            ) from error
+
+    def check_origin(self) -> None:
+        """Look up what the model is to say of its frames, which `hgrkit index` will go by.
+
+        Raises:
+            FrameEncoderNotFoundError: if no such frame encoder is installed.
+            ConfigError: if there is no such sampling.
+        """
+        if self.frame_encoder is not None:
+            FRAME_ENCODERS.find(self.frame_encoder)
+        if self.sampling is not None:
+            parse_sampling(self.sampling)
+
+    def _made(self, graphs: Sequence[RoleGraph], *, feature_dim: int, seed: int, base: Path | None) -> HgrModel:
         if self.start is not None:
             model = load_model(_folder(self.start, base))
             model.origin = attrs.evolve(model.origin, name=self.name or model.origin.name)
@@ -133,13 +174,23 @@ def module_settings(cls: type) -> dict[str, tuple[Any, Any]]:
     return {name: (hints[name], item.default) for name, item in parameters.items() if name not in _GIVEN}
 
 
+def module_range(name: str) -> str | None:
+    """The range of a module's setting, such as `[1, 16]`; `None` if it has none."""
+    return _BOUNDS.get(name)
+
+
+def text_module(kind: object) -> type | None:
+    """The text encoder of a kind; `None` if there is no such kind."""
+    return _TEXTS.get(kind) if isinstance(kind, str) else None
+
+
 def _checked(where: str, cls: type, table: Mapping[str, Any]) -> dict[str, Any]:
     """A module's settings, keys and types checked."""
     known = module_settings(cls)
     check_keys(where, table, known=known, required=())
     values = {name: None if value == NOTHING else value for name, value in table.items()}
     for name, value in values.items():
-        check_value(f"{where} {name}", value, known[name][0])
+        check_value(f"{where} {name}", value, known[name][0], _BOUNDS.get(name))
     return values
 
 

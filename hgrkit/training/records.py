@@ -40,7 +40,8 @@ class EpochRecord:
         epoch: from 1.
         steps: steps done of the whole run.
         loss: mean over the epoch's steps of what was minimised.
-        losses: means of its parts, unweighted: fused, event, action, entity, paraphrase; those that there are.
+        losses: means of its parts, unweighted: fused, event, action, entity, paraphrase, foil; those that
+            there are.
         learning_rate: of the last step.
         dev: measures on the dev clips, as `hgrkit evaluate` gives them; `None` without dev clips.
         best: whether it is the best so far.
@@ -72,6 +73,7 @@ class TrainingRun:
         log: one record an epoch.
         stopped_early: whether patience ended it.
         folder: where its log, curve and state are; `None` if they were not written.
+        blank_captions: captions of the training and dev clips without words, which were left out.
     """
 
     best: HgrModel
@@ -79,6 +81,7 @@ class TrainingRun:
     log: tuple[EpochRecord, ...]
     stopped_early: bool
     folder: Path | None
+    blank_captions: int = 0
 
     def __repr__(self) -> str:
         return f"TrainingRun(epochs={len(self.log)}, best_epoch={self.best_epoch})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
@@ -17,7 +18,7 @@ from torch import nn
 
 from hgrkit.errors import ConfigError, LibraryLockedError
 from hgrkit.library.atomic_file import write_atomically
-from hgrkit.library.lock import WriterLock
+from hgrkit.library.lock import LOCK_FILE, WriterLock
 from hgrkit.model import HgrModel
 from hgrkit.training.clips import CaptionedClips
 from hgrkit.training.config import TrainConfig
@@ -25,18 +26,15 @@ from hgrkit.training.curve import draw_curve
 from hgrkit.training.foils import CaptionFoils
 from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.records import EpochRecord
+from hgrkit.training.settings_change import settings_changes
 from hgrkit.training.state import TrainingState, read_state, write_state
+from hgrkit.training.vacancy import CURVE_FILE, LOG_FILE, MODEL_SCRATCH, require_vacancy
+from hgrkit.training.writing import writing
 
 __all__ = ["CURVE_FILE", "LOG_FILE", "RunFolder", "run_settings"]
 
-LOG_FILE = "log.jsonl"
-CURVE_FILE = "curve.svg"
-
 _SHOWN_NUMBERS = 16
 """Weights of a loss that are written down have at most so many numbers."""
-
-_CHANGEABLE = frozenset({"device", "save_every"})
-"""Settings that may differ when a run goes on: they change no number on the same machine."""
 
 
 def run_settings(
@@ -85,25 +83,35 @@ class RunFolder:
     settings: Mapping[str, Any]
 
     @classmethod
-    def open(cls, path: str | Path, settings: Mapping[str, Any]) -> RunFolder:
-        """The folder, made if it is not there."""
+    def open(cls, path: str | Path, settings: Mapping[str, Any], *, resume: bool | None) -> RunFolder:
+        """The folder, made if it is not there.
+
+        Raises:
+            HgrkitError: if it cannot hold the run; `require_vacancy` says why.
+        """
+        require_vacancy(Path(path), resume=resume)
         Path(path).mkdir(parents=True, exist_ok=True)
         return cls(path=Path(path), settings=settings)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes out of the folder; the system lets go when this one dies.
+        """Keep other processes out of the folder, and clear up after one that died while it wrote a model.
+
+        The system lets go of the folder when this process dies.
 
         Raises:
             ConfigError: if another one trains there.
         """
         try:
-            lock = WriterLock(self.path)
+            with writing(self.path / LOCK_FILE):
+                lock = WriterLock(self.path)
         except LibraryLockedError:
             raise ConfigError(
                 f"another run is under way in {str(self.path)!r}; wait until it is done, or choose another folder."
             ) from None
         with lock:
+            for left in self.path.glob(f"{MODEL_SCRATCH}*"):
+                shutil.rmtree(left, ignore_errors=True)
             yield
 
     def read_state(self) -> TrainingState | None:
@@ -116,11 +124,11 @@ class RunFolder:
         state = read_state(self.path)
         if state is None:
             return None
-        differing = _differences(state.record["settings"], self.settings)
-        if differing:
+        changes = settings_changes(state.record["settings"], self.settings)
+        if changes:
             raise ConfigError(
-                f"the run in {str(self.path)!r} was begun with other settings: {'; '.join(differing[:5])}; "
-                "begin anew (--no-resume), or choose another folder."
+                f"the run in {str(self.path)!r} was begun with other settings or data: {'; '.join(changes[:5])}; "
+                "begin anew with --no-resume (resume=False), or choose another folder."
             )
         return state
 
@@ -137,9 +145,11 @@ class RunFolder:
             *([{"kind": "end", "epochs": len(log), "best_epoch": best}] if finished else []),
         ]
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        write_atomically(self.path / LOG_FILE, text.encode())
+        with writing(self.path / LOG_FILE):
+            write_atomically(self.path / LOG_FILE, text.encode())
         if log:
-            write_atomically(self.path / CURVE_FILE, draw_curve(log).encode())
+            with writing(self.path / CURVE_FILE):
+                write_atomically(self.path / CURVE_FILE, draw_curve(log).encode())
 
 
 def _weights(model: nn.Module) -> dict[str, Any]:
@@ -157,6 +167,7 @@ def _described(clips: CaptionedClips) -> dict[str, Any]:
         "clips": len(clips),
         "captions": len(clips.graphs),
         "views": len(clips.views),
+        "blank": clips.blank,
         "unparsed": clips.unparsed,
         "sha256": clips.digest,
     }
@@ -166,15 +177,3 @@ def _versions() -> dict[str, str]:
     return {"torch": torch.__version__, "numpy": np.__version__} | {
         name: metadata.version(name) for name in ("hgrkit", "safetensors", "onnxruntime")
     }
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], where: str = "") -> list[str]:
-    """What differs, as `name was this, is that`."""
-    found = []
-    for name in [*before, *(name for name in now if name not in before)]:
-        old, new = before.get(name), now.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += _differences(old, new, f"{where}{name}.")
-        elif old != new and name not in _CHANGEABLE:
-            found.append(f"{where}{name} was {old!r}, is {new!r}")
-    return found

@@ -19,7 +19,16 @@ from hgrkit.errors import CheckpointError
 from hgrkit.library.atomic_file import write_atomically
 from hgrkit.training.writing import writing
 
-__all__ = ["STATE_FILE", "TrainingState", "load_optimizer", "optimizer_tensors", "read_state", "write_state"]
+__all__ = [
+    "STATE_FILE",
+    "TrainingState",
+    "load_optimizer",
+    "misfit",
+    "optimizer_tensors",
+    "read_state",
+    "require_fit",
+    "write_state",
+]
 
 STATE_FILE = "state.safetensors"
 FORMAT = 2
@@ -35,6 +44,7 @@ _RECORD: dict[str, type | tuple[type, ...]] = {
     "log": list,
     "chance": dict,
 }
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 _TENSORS = ("model/", "best/", "chance/torch", "chance/numpy")
 
 
@@ -92,7 +102,7 @@ def read_state(folder: Path) -> TrainingState | None:
     if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
         raise CheckpointError(f"the state {path} is of another version of hgrkit; {_ANEW}.")
     if metadata.get("sha256") != _digest(text, flat):
-        raise CheckpointError(f"the state {path} is damaged: its SHA-256 is not that of what was written; {_ANEW}.")
+        raise CheckpointError(f"the state {path} is not what was written (its SHA-256 differs); {_ANEW}.")
     tensors: dict[str, dict[str, Tensor]] = {}
     for key, tensor in flat.items():
         part, _, name = key.partition("/")
@@ -110,13 +120,44 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took."""
-    whole = optimizer.state_dict()
+    """Put back what `optimizer_tensors` took.
+
+    Raises:
+        CheckpointError: if it is of an optimiser of other weights, or not whole.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
+        if not number.isdigit() or int(number) >= len(weights):
+            raise misfit(f"its optimizer/{key} belongs to no weight")
+        if name != "step" and tensor.shape != weights[int(number)].shape:
+            raise misfit(f"its optimizer/{key} has the shape of another weight")
         state.setdefault(int(number), {})[name] = tensor
-    optimizer.load_state_dict({**whole, "state": state})
+    for place, values in state.items():
+        lacking = [name for name in _MOMENTS if name not in values]
+        if lacking:
+            raise misfit(f"it has no optimizer/{place}.{lacking[0]}")
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def require_fit(state: TrainingState, part: str, expected: Mapping[str, Tensor]) -> None:
+    """Refuse a state whose tensors of a part are not those of what they are loaded into.
+
+    Raises:
+        CheckpointError: if one is missing, one too many, or of another shape.
+    """
+    found = state.part(part)
+    for name in [*expected, *found]:
+        if name not in found:
+            raise misfit(f"it has no {part}/{name}")
+        if name not in expected or found[name].shape != expected[name].shape:
+            raise misfit(f"its {part}/{name} belongs to another model")
+
+
+def misfit(reason: str) -> CheckpointError:
+    """The error of a state that is whole and yet not one of the run."""
+    return CheckpointError(f"the state does not fit the run: {reason}; {_ANEW}.")
 
 
 def _lacking(record: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> list[str]:

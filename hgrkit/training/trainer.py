@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,7 +23,6 @@ from hgrkit.training.loop import TrainingLoop
 from hgrkit.training.paraphrases import Paraphrases
 from hgrkit.training.records import TrainingProgress, TrainingRun
 from hgrkit.training.run_folder import RunFolder, run_settings
-from hgrkit.training.state import STATE_FILE
 from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["Trainer"]
@@ -72,6 +72,7 @@ class Trainer:
         resume: bool | None = None,
         about: Mapping[str, Any] | None = None,
         on_progress: Callable[[TrainingProgress], None] | None = None,
+        on_end: Callable[[TrainingRun], None] | None = None,
     ) -> TrainingRun:
         """Train to the end, or to where patience ends.
 
@@ -83,27 +84,28 @@ class Trainer:
             train: what is trained on. Captions of one clip, and captions in the same words, are never negatives.
             dev: what decides which epoch is best; without it the last one is.
             foils: foils of the captions of `train`; they count where `foil_weight` is not 0.
-            folder: where the run is kept; made if it is not there.
+            folder: where the run is kept; made if it is not there, and otherwise empty or a run's.
             resume: go on from the state in the folder: `None` if there is one, `True` there must be one, `False`
-                never.
+                never: a run that is there is replaced.
             about: what else the run is made of, as JSON; it goes into the log, and must be the same to go on.
             on_progress: called after every step.
+            on_end: called with the run when it is over, while the folder is still kept from other runs.
 
         Raises:
             ShapeError: if the clips' features do not fit the model.
-            BenchmarkError: if the foils are of other captions than those of `train`.
-            ConfigError: if a state was made with other settings or data, another run is under way in the folder,
-                `foil_weight` is not 0 and there are no foils, or the loss is no longer a number.
+            BenchmarkError: if the foils are of other captions than those of `train`, or no two clips of `train`
+                have different captions.
+            ConfigError: if a state was made with other settings or data, another run is under way in the folder or
+                it holds something else, `foil_weight` is not 0 and there are no foils, `patience` is set and there
+                are no dev clips, or the loss or the weights are no longer numbers.
             MissingPathError: if there is nothing to go on from and `resume` is true.
-            CheckpointError: if the state cannot be read.
+            CheckpointError: if the state cannot be read, or something that is no model folder is in its place.
+            OSError: if the disk is full or fails; what was kept before is there still.
         """
-        for clips in filter(None, (train, dev)):
-            if clips.feature_dim != self.model.feature_dim:
-                raise ShapeError(
-                    f"the clips have {clips.feature_dim} numbers a frame, but the model was built with "
-                    f"feature_dim={self.model.feature_dim}."
-                )
+        self._check_clips(train, dev)
         self._check_foils(train, foils)
+        if resume and folder is None:
+            raise MissingPathError("there is nothing to go on from without a folder; give the run's folder.")
         settings = run_settings(
             self.model,
             self.loss,
@@ -114,13 +116,9 @@ class Trainer:
             foils=foils,
             about=about or {},
         )
-        place = RunFolder.open(folder, settings) if folder is not None else None
+        place = RunFolder.open(folder, settings, resume=resume) if folder is not None else None
         with place.held() if place is not None else nullcontext():
             state = place.read_state() if place is not None and resume is not False else None
-            if resume and state is None:
-                raise MissingPathError(
-                    f"there is no {STATE_FILE} in {str(folder)!r} to go on from; begin without resume."
-                )
             self.model.to(self.device)
             self.loss.to(self.device)
             with seeded(self.config.seed):
@@ -136,6 +134,15 @@ class Trainer:
                 if state is not None:
                     loop.restore(state)
                 loop.run(place, on_progress)
+            run = self._finished(loop, train, dev, place)
+            if on_end is not None:
+                on_end(run)
+        return run
+
+    def _finished(
+        self, loop: TrainingLoop, train: CaptionedClips, dev: CaptionedClips | None, place: RunFolder | None
+    ) -> TrainingRun:
+        """The run, its model the best one."""
         self.model.load_state_dict(loop.best)
         self.model.eval()
         self.model.background = draw_background(
@@ -147,7 +154,26 @@ class Trainer:
             log=tuple(loop.log),
             stopped_early=len(loop.log) < self.config.epochs,
             folder=place.path if place is not None else None,
+            blank_captions=train.blank + (dev.blank if dev is not None else 0),
         )
+
+    def _check_clips(self, train: CaptionedClips, dev: CaptionedClips | None) -> None:
+        for name, clips in (("training", train), ("dev", dev)):
+            if clips is not None and clips.feature_dim != self.model.feature_dim:
+                raise ShapeError(
+                    f"the {name} clips have {clips.feature_dim} numbers a frame, but the model was built with "
+                    f"feature_dim={self.model.feature_dim}; make their features with the model's frame encoder."
+                )
+        told = np.unique(np.stack([train.owners, train.wordings]), axis=1).shape[1]
+        if told == len(train) * len(set(train.wordings.tolist())):
+            raise BenchmarkError(
+                f"training tells clips apart by their captions, but all captions fit all {len(train)} clips; "
+                "give at least two clips with different captions."
+            )
+        if self.config.patience is not None and dev is None:
+            raise ConfigError(
+                f"patience is {self.config.patience}, but there are no dev clips; give some, or leave it out."
+            )
 
     def _check_foils(self, train: CaptionedClips, foils: CaptionFoils | None) -> None:
         if self.config.foil_weight and foils is None:

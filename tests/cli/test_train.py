@@ -69,5 +69,5 @@ def test_a_run_goes_on_with_the_same_config_and_refuses_another(hgrkit, config, 
     assert hgrkit("train", config, "--out", tmp_path / "run", "--resume").status == 0
     config.write_text(CONFIG.replace("epochs = 2", "epochs = 3"))
     refused = hgrkit("train", config, "--out", tmp_path / "run").error
-    assert "training.epochs was 2, is 3" in refused
+    assert "[training] epochs was 2, is 3" in refused
     assert hgrkit("train", config, "--out", tmp_path / "run", "--no-resume", "--json").json["epochs"] == 3
