@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hgrkit.checkpoint import load_model
-from hgrkit.errors import BenchmarkError, FeatureFileError, MissingPathError
+from hgrkit.errors import BenchmarkError, ConfigError, FeatureFileError, MissingPathError
 from hgrkit.evaluation.measures import measure
 from hgrkit.parsing import LarkParser
 from hgrkit.training.clips import CaptionedClips, read_graphs
@@ -124,8 +124,8 @@ def test_what_is_missing_from_the_data_is_said(data_folder):
         ClipFiles(captions="captions.json", features=("few.npz",)).read(data_folder, parser)
     with pytest.raises(BenchmarkError, match="need captions"):
         CaptionedClips.of({"a": [" "]}, {"a": np.ones((1, 3))}, parser=parser)
-    with pytest.raises(BenchmarkError, match="views"):
-        ClipFiles(captions="captions.json", features=()).read(data_folder, parser)
+    with pytest.raises(ConfigError, match="features names no file"):
+        ClipFiles(captions="captions.json", features=())
     np.savez(data_folder / "odd.npz", **{f"clip{n}": np.ones(3) for n in range(24)})
     with pytest.raises(FeatureFileError):
         ClipFiles(captions="captions.json", features=("odd.npz",)).read(data_folder, parser)
