@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,8 +16,7 @@ from typing import Any
 
 import numpy as np
 from flickr8k import read_part
-
-import hgrkit
+from result_file import described, model_described, write_result
 
 FRAME_ENCODER = "efficientnet-lite2"
 
@@ -43,9 +41,7 @@ def measure(data: Path) -> dict[str, Any]:
             [*evaluate, "--baselines", "--baselines-train", *train, "--json"], check=True, capture_output=True
         )
     return {
-        "command": "python benchmarks/baselines.py",
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "hgrkit": hgrkit.__version__,
+        "model": model_described("default"),
         **json.loads(ran.stdout),
     }
 
@@ -55,8 +51,4 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    text = json.dumps(measure(options.data), indent=1)
-    print(text)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
+    write_result({**described(options), **measure(options.data)}, options.out)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -22,8 +21,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+from result_file import described, model_described, write_result
 
-import hgrkit
 from hgrkit.datasets.catalogue import benchmark
 from hgrkit.model_registry import model_folder
 
@@ -64,10 +63,8 @@ def measure(annotations: Path, name: str, model: str) -> dict[str, Any]:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     measured = json.loads(printed)
     return {
-        "command": f"hgrkit evaluate --benchmark {name} --annotations DIR --model {model} --features FILE --json",
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), "hgrkit": hgrkit.__version__, "numpy": np.__version__},
-        "seed": SEED,
+        "measured": f"hgrkit evaluate --benchmark {name} --annotations DIR --model {model} --features FILE --json",
+        "model": model_described(model),
         "queries": measured["text_to_video"]["queries"],
         "videos": measured["videos"]["found"],
         "frames": FRAMES,
@@ -88,8 +85,5 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="default")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    text = json.dumps(measure(arguments.annotations, arguments.benchmark, arguments.model), indent=1)
-    print(text)
-    if arguments.out is not None:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text + "\n")
+    measured = measure(arguments.annotations, arguments.benchmark, arguments.model)
+    write_result({**described(arguments, seed=SEED), **measured}, arguments.out)

@@ -9,8 +9,6 @@ process, checks that they are the same pictures, and reports CPU seconds and the
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from result_file import described, write_result
 
 from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.sampling import Sampling, parse_sampling
@@ -114,11 +113,8 @@ def main() -> None:
         reader = VideoReader(path)
         result = {
             "benchmark": "decode",
-            "machine": f"{platform.machine()}, {platform.system()}",
-            "python": platform.python_version(),
-            "av": av.__version__,
+            **described(arguments, seed=arguments.seed),
             "ffmpeg": av.ffmpeg_version_info,
-            "seed": arguments.seed,
             "video": {
                 "made": arguments.video is None,
                 "duration_s": reader.duration_s,
@@ -126,10 +122,7 @@ def main() -> None:
             },
             "results": [measure(path, sampling, arguments.rounds) for sampling in arguments.sampling],
         }
-    text = json.dumps(result, indent=2)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    write_result(result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ together. Each folder holds model/ and frames/; the linear map is on features of
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -26,16 +24,16 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 from flickr8k import Part, read_part
-from msvd import FOR_CHOOSING
+from msvd_98 import for_reporting
+from result_file import described, write_result
 
-import hgrkit
-from hgrkit.cli.baselines import kept_features
 from hgrkit.evaluation.baselines import FittedBaseline, TrainingPairs, fit_baselines, video_vectors
 from hgrkit.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
 from hgrkit.evaluation.comparison import compare_ranks
 from hgrkit.evaluation.query_rank import QueryRank
 from hgrkit.evaluation.rank_measure import RankMeasure
 from hgrkit.evaluation.sentence_vectors import sentence_vectors
+from hgrkit.indexing.kept_frames import kept_features
 from hgrkit.retriever import Retriever
 from hgrkit.scorer import embed_videos
 from hgrkit.video.efficientnet_lite import EfficientNetLite
@@ -127,7 +125,7 @@ def measure(data: Path, asked: Asked) -> tuple[dict[str, Any], RankedSets]:
                     baseline=baseline.scorer(vectors),
                 ),
             }
-    reporting = set(sorted(msvd)[FOR_CHOOSING:])
+    reporting = set(for_reporting(msvd))
     sets = {
         "flickr8k test, text to image": compared(answers["flickr8k"]),
         "msvd-98 second half, text to video": compared(answers["msvd"], reporting),
@@ -189,17 +187,8 @@ if __name__ == "__main__":
     which.add_argument("--trained", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    made = {
-        "command": "python benchmarks/default_model.py",
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "hgrkit": hgrkit.__version__,
-    }
     if options.trained is not None:
-        made |= measure_all(options.data, options.trained)
+        measured = measure_all(options.data, options.trained)
     else:
-        made |= measure(options.data, Asked(model=options.model))[0]
-    text = json.dumps(made, indent=1)
-    print(text)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
+        measured = measure(options.data, Asked(model=options.model))[0]
+    write_result({**described(options), **measured}, options.out)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from library_timing import described, run
+from library_timing import run
 
 from hgrkit import Retriever
 from hgrkit.clips import cut_hits
@@ -55,19 +55,19 @@ def measure(library: Path, runs: int) -> dict[str, object]:
     with Retriever.open(library) as retriever, tempfile.TemporaryDirectory() as scratch:
         rounds = [one_round(retriever, Path(scratch)) for _ in range(runs + 1)][1:]
         videos = len(retriever.library.indexed_paths())
+        made_with = retriever.library.manifest
     return {
         "benchmark": "explanation",
         "query": QUERY,
         "hits": HITS,
         "videos": videos,
+        "model": {"name": made_with.model, "fingerprint": made_with.model_fingerprint},
         "median_wall_seconds": {name: statistics.median(one[name][0] for one in rounds) for name in rounds[0]},
         "median_processor_seconds": {
             name: statistics.median(one[name][1] for one in rounds) for name in rounds[0]
         },
         "longest_wall_seconds": {name: max(one[name][0] for one in rounds) for name in rounds[0]},
         "runs": runs,
-        "seed": None,
-        **described(("hgrkit", "av", "numpy", "pillow")),
     }
 
 
@@ -78,4 +78,4 @@ def index(videos: Path, library: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", index, measure, runs=9)
+    run(__doc__ or "", index, measure, runs=9, also=("pillow",))

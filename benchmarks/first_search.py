@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from library_timing import described, run
+from library_timing import run
 
 QUERY = "a man is riding a horse"
 HGRKIT = (sys.executable, "-m", "hgrkit")
@@ -47,12 +47,8 @@ def measure(library: Path, runs: int) -> dict[str, object]:
     return {
         "benchmark": "first_search",
         "query": QUERY,
-        "library": {
-            "videos": held["indexed"],
-            "clips": held["clips"],
-            "model": held["manifest"]["model"],
-            "fingerprint": held["manifest"]["model_fingerprint"],
-        },
+        "library": {"videos": held["indexed"], "clips": held["clips"]},
+        "model": {"name": held["manifest"]["model"], "fingerprint": held["manifest"]["model_fingerprint"]},
         "median_wall_seconds": wall,
         "median_processor_seconds": processor,
         "share_of_torch": {
@@ -61,8 +57,6 @@ def measure(library: Path, runs: int) -> dict[str, object]:
         },
         "rounds_in_which_the_search_was_sooner": sum(one["search"][0] < one["import_torch"][0] for one in rounds),
         "runs": runs,
-        "seed": None,
-        **described(("hgrkit", "torch", "numpy", "onnxruntime", "typer")),
     }
 
 
@@ -72,4 +66,4 @@ def index(videos: Path, library: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", index, measure, runs=15)
+    run(__doc__ or "", index, measure, runs=15, also=("typer",))

@@ -8,8 +8,6 @@ The first 49 clips by name are for choosing, the rest for reporting.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from msvd import FOR_CHOOSING
+from msvd_98 import another_clip, for_choosing
+from result_file import described, write_result
 
-import hgrkit
 from hgrkit.evaluation.captions import read_captions
 from hgrkit.evaluation.foil_choice import evaluate_foils
 from hgrkit.evaluation.foil_file import FoilPair
@@ -42,16 +40,13 @@ def measure(data: Path, model: str, seed: int) -> dict[str, Any]:
         started = time.process_time()
         made = make_foils(captions, parser, seed=seed)
         seconds.append(time.process_time() - started)
-    choosing = set(sorted(captions)[:FOR_CHOOSING])
+    choosing = set(for_choosing(captions))
     with (
         tempfile.TemporaryDirectory() as folder,
         Retriever.create(Path(folder) / "library", model=model) as retriever,
     ):
         report = retriever.index(data / "videos")
         return {
-            "command": "python benchmarks/foils.py",
-            "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-            "hgrkit": hgrkit.__version__,
             "model": {"name": model, "fingerprint": retriever.library.manifest.model_fingerprint},
             "videos": report.indexed,
             "foils": {**made.to_dict(), "seed": seed, "captions_per_cpu_s": round(made.captions / min(seconds))},
@@ -64,8 +59,7 @@ def measure(data: Path, model: str, seed: int) -> dict[str, Any]:
 
 def beside_another_clip(foils: Sequence[Foil], videos: Sequence[str]) -> list[Foil]:
     """The same choices beside the clip half way down the list: what is told without seeing the right one."""
-    half = len(videos) // 2
-    other = dict(zip(videos, [*videos[half:], *videos[:half]], strict=True))
+    other = another_clip(videos)
     return [attrs.evolve(foil, video=other[foil.video]) for foil in foils]
 
 
@@ -86,8 +80,5 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    text = json.dumps(measure(options.data, options.model, options.seed), indent=1)
-    print(text)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
+    measured = measure(options.data, options.model, options.seed)
+    write_result({**described(options, seed=options.seed), **measured}, options.out)

@@ -8,14 +8,13 @@ Each figure is wall time less that of an interpreter that imports nothing. The f
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
+
+from result_file import described, write_result
 
 STATEMENTS = {"nothing": "pass", "hgrkit": "import hgrkit", "torch": "import torch"}
 
@@ -38,13 +37,6 @@ def measure(runs: int) -> dict[str, object]:
         "import_seconds": cost,
         "share_of_torch": cost["hgrkit"] / cost["torch"],
         "runs": runs,
-        "seed": None,
-        "machine": {"platform": platform.platform(), "processor": platform.machine()},
-        "versions": {
-            "python": platform.python_version(),
-            "hgrkit": metadata.version("hgrkit"),
-            "torch": metadata.version("torch"),
-        },
     }
 
 
@@ -54,10 +46,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    text = json.dumps(measure(arguments.runs), indent=2)
-    print(text)
-    if arguments.out is not None:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+    write_result({**described(arguments), **measure(arguments.runs)}, arguments.out)
 
 
 if __name__ == "__main__":

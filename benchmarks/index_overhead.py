@@ -10,9 +10,7 @@ other programs keep the machine busy these waver, and the share of a run that go
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -21,10 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+from result_file import described, model_described, write_result
 
-import hgrkit
 from hgrkit.indexing.walk import VideoFile, walk_videos
 from hgrkit.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
@@ -146,15 +143,11 @@ def main() -> None:
     arguments = parser.parse_args()
     result = {
         "benchmark": "index_overhead",
-        "command": "python benchmarks/index_overhead.py",
-        "machine": {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()},
-        "versions": {"python": platform.python_version(), "hgrkit": hgrkit.__version__, "av": av.__version__},
+        **described(arguments),
+        "model": model_described(arguments.model),
         **measure(arguments.videos, arguments.model, arguments.rounds),
     }
-    text = json.dumps(result, indent=2)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    write_result(result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,15 @@
-"""What benchmarks that search a library share: where it comes from, how the result is described and kept."""
+"""What benchmarks that search a library share: where it comes from, and that the result is kept."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 
-__all__ = ["described", "run"]
+from result_file import described, write_result
 
-
-def described(packages: Sequence[str]) -> dict[str, object]:
-    """The machine and the versions that figures belong to."""
-    return {
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
-    }
+__all__ = ["run"]
 
 
 def run(
@@ -28,6 +18,7 @@ def run(
     measure: Callable[[Path, int], dict[str, object]],
     *,
     runs: int,
+    also: Sequence[str] = (),
 ) -> None:
     """Index unless a library is named, measure, print, and write a file if one is named.
 
@@ -36,6 +27,7 @@ def run(
         index: makes a library, the second path, of a folder of videos.
         measure: takes the library and the number of rounds.
         runs: rounds unless told otherwise.
+        also: packages whose versions matter beside the usual ones.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     searched = parser.add_mutually_exclusive_group(required=True)
@@ -48,7 +40,5 @@ def run(
         library = arguments.library or Path(folder) / "library"
         if arguments.library is None:
             index(arguments.videos, library)
-        text = json.dumps(measure(library, arguments.runs), indent=2)
-    print(text)
-    if arguments.out is not None:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+        measured = measure(library, arguments.runs)
+    write_result({**described(arguments, also=also), **measured}, arguments.out)

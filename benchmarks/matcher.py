@@ -10,9 +10,6 @@ query.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from result_file import described, write_result
 from torch import Tensor
 
 from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
@@ -169,17 +167,12 @@ def main() -> None:
         result["ratio"] = result["direct_s"] / result["gram_s"]
     report = {
         "benchmark": "matcher",
-        "seed": SEED,
+        **described(options, seed=SEED),
         "embed_dim": options.dim,
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "threads": options.threads},
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "threads": options.threads,
         "results": results,
     }
-    text = json.dumps(report, indent=2)
-    print(text)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n", encoding="utf-8")
+    write_result(report, options.out)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ The first 49 clips by name are for choosing, the rest for reporting; all 98 are 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -18,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msvd_98 import for_choosing
+from result_file import described, write_result
 
 import hgrkit
 from hgrkit.embedders import embed_graphs
@@ -28,7 +28,6 @@ from hgrkit.library.records import Float32
 from hgrkit.model_registry import model_folder
 from hgrkit.parsing.lark_parser import LarkParser
 
-FOR_CHOOSING = 49
 LEVEL_WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 0.5, 2), (2, 0, 2))
 
 
@@ -48,9 +47,6 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         by_weights = evaluate_weights(retriever.library, model, captions)
         manifest = retriever.library.manifest
     return {
-        "command": "python benchmarks/msvd.py",
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "hgrkit": hgrkit.__version__,
         "model": {
             "name": manifest.model,
             "fingerprint": manifest.model_fingerprint,
@@ -85,7 +81,7 @@ def evaluate_weights(library: Library, model: str, captions: Captions) -> dict[s
 
 def halves(evaluation: CaptionEvaluation, captions: Mapping[str, object]) -> dict[str, Any]:
     """Text to video for the captions of each half."""
-    choosing = set(sorted(captions)[:FOR_CHOOSING])
+    choosing = set(for_choosing(captions))
     chosen = np.array([video in choosing for video in evaluation.videos])
     ranks = evaluation.measures.text_to_video.ranks
     return {
@@ -100,8 +96,4 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="default")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    text = json.dumps(measure(options.data, options.model), indent=1)
-    print(text)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
+    write_result({**described(options), **measure(options.data, options.model)}, options.out)

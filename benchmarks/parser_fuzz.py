@@ -9,11 +9,12 @@ one sentence of 1,250, 2,500, 5,000 and 10,000 words. With `--captions FILE...` 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import time
 from pathlib import Path
 from typing import Any
+
+from result_file import described, write_result
 
 from hgrkit.errors import GraphError
 from hgrkit.parsing.protocol import GraphParser
@@ -67,7 +68,11 @@ def main() -> None:
     arguments.add_argument("--out", type=Path)
     options = arguments.parse_args()
     parser, dice = load_parser(options.parser), random.Random(options.seed)
-    report: dict[str, Any] = {"parser": parser.name, "version": parser.version, "seed": options.seed}
+    report: dict[str, Any] = {
+        **described(options, seed=options.seed),
+        "parser": parser.name,
+        "version": parser.version,
+    }
     texts = {"fuzzed": [mixture(dice) for _ in range(options.inputs)]}
     texts |= {
         path.name: path.read_text(encoding="utf-8", errors="replace").splitlines() for path in options.captions
@@ -79,9 +84,7 @@ def main() -> None:
     sizes = {size: " ".join(dice.choices(WORDS, k=size)) for size in (1250, 2500, 5000, 10_000)}
     counts = {"graphs": 0, "graph_errors": 0, "breaches": 0}
     report["cpu_seconds_by_words"] = {size: parse(parser, text, counts) for size, text in sizes.items()}
-    print(json.dumps(report, indent=2))
-    if options.out:
-        options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_result(report, options.out)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from result_file import described, write_result
 
 from hgrkit.evaluation.parser_probes import probe_parser
 from hgrkit.evaluation.parser_quality import evaluate_parser
@@ -47,21 +48,14 @@ def main() -> None:
     arguments.add_argument("--out", type=Path)
     options = arguments.parse_args()
     parser = load_parser(options.parser)
-    report: dict[str, Any] = {"parser": parser.name, "version": parser.version}
+    report: dict[str, Any] = {**described(options), "parser": parser.name, "version": parser.version}
     report["load_cpu_seconds"] = load_seconds(options.parser)
     started = time.perf_counter()
     report |= evaluate_parser(parser, records(options.gold)).to_dict()
     if options.probes:
         report["probes"] = probe_parser(parser, records(options.probes)).to_dict()
     report["wall_seconds"] = time.perf_counter() - started
-    report["machine"] = {
-        "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
-    }
-    if options.out:
-        options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    report.pop("roles")
-    print(json.dumps(report, indent=2))
+    write_result(report, options.out)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ Ranks, all measures of both directions and 1,000 resamples for their intervals; 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import resource
 import tempfile
 import time
@@ -18,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from result_file import described, write_result
 
-import hgrkit
 from hgrkit.evaluation.bootstrap import report
 from hgrkit.evaluation.comparison import compare_ranks
 from hgrkit.evaluation.query_rank import retrieval_ranks
@@ -63,11 +61,6 @@ def measure(videos: int, resamples: int) -> dict[str, Any]:
     shuffled = random.permutation(len(rows))
     timed(lambda: compare_ranks(rows, [rows[n] for n in shuffled]), seconds, "compare, 10,000 resamples")
     return {
-        "command": "python benchmarks/ruler.py",
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "hgrkit": hgrkit.__version__,
-        "numpy": np.__version__,
-        "seed": SEED,
         "queries": len(rows),
         "resamples": resamples,
         "cpu_s": seconds,
@@ -82,8 +75,5 @@ if __name__ == "__main__":
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    text = json.dumps(measure(options.videos, options.resamples), indent=1)
-    print(text)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
+    measured = measure(options.videos, options.resamples)
+    write_result({**described(options, seed=SEED), **measured}, options.out)

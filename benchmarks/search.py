@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from result_file import described, write_result
 
 from hgrkit.library import ClipEmbeddings, Entry, Library, Manifest, QueryEmbeddings, SearchSettings, VideoRecord
 
@@ -38,12 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(Path(folder) / "lib", options)
-    text = json.dumps(result, indent=1)
-    if options.out is None:
-        print(text)
-    else:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
+    write_result(result, options.out)
 
 
 def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -64,9 +56,8 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
         graph = {count: search_all(library, queries, cascade(count)) for count in options.candidates}
     return {
         "benchmark": "search",
+        **described(options, seed=options.seed, also=("hnswlib",)),
         "settings": {name: value for name, value in vars(options).items() if name != "out"},
-        "machine": {"system": platform.platform(), "cpus": os.cpu_count(), "python": sys.version.split()[0]},
-        "versions": {name: metadata.version(name) for name in ("hgrkit", "numpy", "hnswlib", "safetensors")},
         "seconds": seconds,
         "exhaustive_ms": exact["ms"],
         "flat": {count: compare(found, exact) for count, found in flat.items()},
