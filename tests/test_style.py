@@ -13,22 +13,28 @@ PACKAGE = ROOT / "hgrkit"
 MODULES = sorted(
     path for folder in (PACKAGE, *sorted((ROOT / "plugins").glob("*/hgrkit_*"))) for path in folder.rglob("*.py")
 )
+SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "plugins").glob("*/scripts/*.py")])
+"""What stands beside the packages and is run by hand; it may print."""
+
 MAX_LINES = 400
 NAMELESS = {"utils", "helpers", "common", "misc"}
 
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+each_module_or_script = pytest.mark.parametrize(
+    "module", [*MODULES, *SCRIPTS], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 
 
 def tree_of(module: Path) -> ast.Module:
     return ast.parse(module.read_text(encoding="utf-8"))
 
 
-@each_module
+@each_module_or_script
 def test_a_module_has_at_most_400_lines(module):
     assert len(module.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
-@each_module
+@each_module_or_script
 def test_a_module_opens_with_one_sentence_about_its_place(module):
     docstring = ast.get_docstring(tree_of(module))
     assert docstring, "the module has no docstring"
@@ -36,7 +42,7 @@ def test_a_module_opens_with_one_sentence_about_its_place(module):
     assert re.search(r"[.:]$", first), f"the first paragraph should be a sentence: {first!r}"
 
 
-@each_module
+@each_module_or_script
 def test_a_module_is_named_after_what_is_in_it(module):
     assert module.stem not in NAMELESS
     assert re.fullmatch(r"[a-z][a-z0-9_]*|__init__|__main__", module.stem)
