@@ -1,0 +1,323 @@
+"""Every figure in a table of the documentation is that of the file that a benchmark wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from hgrkit.model_folder import model_fingerprint
+from hgrkit.model_registry import model_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+AGAINST = "against the linear map (a: linear map, b: model)"
+FOIL_TYPES = ("switch_roles", "replace_action", "replace_person", "replace_scene", "incomplete_event")
+
+Expected = dict[str, list[str]]
+"""By the name of a row: its cells as they should be shown."""
+
+
+# a page's tables -----------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Table:
+    """The names of its columns but the first, and its rows by their first cells."""
+
+    columns: list[str]
+    rows: dict[str, list[str]]
+
+
+def tables(page: str, heading: str) -> list[Table]:
+    """The tables under one heading, up to the next."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert match, f"{page} has no heading {heading!r}"
+    blocks = re.findall(r"(?:^\|.*\|\n)+", match[1], re.MULTILINE)
+    return [table_of(block) for block in blocks]
+
+
+def table_of(block: str) -> Table:
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
+    return Table(head[1:], {name.strip("`"): cells for name, *cells in rows})
+
+
+# how figures are shown -----------------------------------------------------------------------------------------
+
+
+@cache
+def result(name: str) -> Any:
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def shown(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def whole(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+
+
+def recalls(measures: Mapping[str, float], names: tuple[str, ...] = ("R@1", "R@5", "R@10")) -> str:
+    return " / ".join(shown(measures[name]) for name in names)
+
+
+def interval(ends: list[float]) -> str:
+    low, high = ends
+    return f"[{low:.1f}, {high:.1f}]"
+
+
+def lead(compared: Mapping[str, Any], key: str = "lead") -> str:
+    return f"{compared[key]:+.1f} {interval(compared['interval'])}"
+
+
+# what each table should say ------------------------------------------------------------------------------------
+
+
+def quality(files: Mapping[str, Any]) -> Expected:
+    msvd, flickr8k = files["msvd.json"], files["default_model.json"]["measures"]["flickr8k test"]
+
+    def cells(measures: Mapping[str, float]) -> list[str]:
+        return [*(shown(measures[name]) for name in ("R@1", "R@5", "R@10")), whole(measures["MedR"])]
+
+    reporting, choosing, every = msvd["for reporting"], msvd["for choosing"], msvd["all"]["text_to_video"]
+    to_image, to_text = flickr8k["text_to_video"], flickr8k["video_to_text"]
+    photographs, captions = f"{to_text['queries']:,} photographs", f"{to_image['queries']:,} captions"
+    return {
+        f"MSVD, {reporting['queries']:,} captions of the 49 clips for reporting": cells(reporting),
+        f"MSVD, {choosing['queries']:,} captions of the 49 clips for choosing": cells(choosing),
+        f"MSVD, all {every['queries']:,}": cells(every),
+        f"Flickr8k test, {captions} to {photographs}": cells(to_image),
+        f"Flickr8k test, {photographs} to {captions}": cells(to_text),
+    }
+
+
+def beside_the_linear_map(files: Mapping[str, Any]) -> Expected:
+    def cell(compared: Mapping[str, Any]) -> str:
+        return f"{shown(compared['a'])} / {shown(compared['b'])}, {lead(compared, 'difference')}"
+
+    sets = files["default_model.json"][AGAINST]
+    named = {
+        "Flickr8k test": "flickr8k test, text to image",
+        "MSVD, second half": "msvd-98 second half, text to video",
+        "both together": "pooled",
+    }
+    return {
+        row: [cell(sets[name]["text_to_video"][measure]) for measure in ("R@1", "mRR")]
+        for row, name in named.items()
+    }
+
+
+def three_seeds(files: Mapping[str, Any]) -> Expected:
+    def leads(sets: Mapping[str, Any]) -> list[str]:
+        return [lead(sets["pooled"]["text_to_video"][name], "difference") for name in ("R@1", "mRR")]
+
+    found = files["three_seeds.json"]
+    rows = {}
+    for seed, model in enumerate(found["models"], 1):
+        flickr8k, msvd = model["measures"]["flickr8k test"], model["measures"]["msvd-98, all"]
+        sides = (flickr8k["text_to_video"], flickr8k["video_to_text"], msvd["text_to_video"])
+        rows[str(seed)] = [*map(recalls, sides), *leads(model[AGAINST])]
+    return rows | {"together": ["", "", "", *leads(found[f"all of them {AGAINST}"])]}
+
+
+def background(files: Mapping[str, Any]) -> Expected:
+    found = files["default_model.json"]
+    without, with_it = found["measures"], found["with the background left in"]
+    rows = {"Flickr8k test, {:,} photographs to {:,} captions": "flickr8k test"}
+    rows["MSVD, {:,} clips to {:,} captions"] = "msvd-98, all"
+    return {
+        row.format(*(without[name][side]["queries"] for side in ("video_to_text", "text_to_video"))): [
+            recalls(with_it[name]["video_to_text"]),
+            recalls(without[name]["video_to_text"]),
+        ]
+        for row, name in rows.items()
+    }
+
+
+def foils(files: Mapping[str, Any]) -> Expected:
+    beside, elsewhere = files["foils.json"]["all"], files["foils.json"]["all, beside another clip"]
+
+    def cells(pick: Callable[[Mapping[str, Any]], tuple[float, list[float]]]) -> list[str]:
+        right = [f"{shown(value)} {interval(ends)}" for value, ends in map(pick, (beside, beside["event_only"]))]
+        return [*right, *(shown(pick(table)[0]) for table in (elsewhere, elsewhere["event_only"]))]
+
+    rows = {
+        kind: [
+            f"{beside['types'][kind]['n']:,}",
+            *cells(lambda table, kind=kind: (table["types"][kind]["accuracy"], table["types"][kind]["interval"])),
+        ]
+        for kind in FOIL_TYPES
+    }
+    return rows | {"mean": ["", *cells(lambda table: (table["mean"], table["mean_interval"]))]}
+
+
+def what_pays(files: Mapping[str, Any]) -> Expected:
+    def figures(of: Mapping[str, Any]) -> list[str]:
+        return [shown(of["pooled"][name]) for name in ("R@1", "mRR")]
+
+    def told_apart(name: str, of: Mapping[str, Any]) -> str:
+        every, event = shown(of["foils"]["mean"]), shown(of["foils"]["event_only"])
+        return every if name.startswith("linear map") else f"{every} / {event}"
+
+    found = files["what_pays.json"]
+    rows = {"the plain recipe": [*figures(found["recipe"]), "", "", told_apart("", found["recipe"])]}
+    for name, of in found["variations"].items():
+        leads = of["the recipe's lead"]["pooled"]
+        rows[name] = [*figures(of), lead(leads["R@1"]), lead(leads["mRR"]), told_apart(name, of)]
+    return rows
+
+
+def paper_levels(files: Mapping[str, Any]) -> Expected:
+    sets = ("flickr8k test", "flickr8k test, image to text")
+    systems = files["paper_claim.json"]["systems"]
+    return {name: [recalls(of[asked]) for asked in sets] for name, of in systems.items()}
+
+
+def paper_leads(files: Mapping[str, Any]) -> Expected:
+    sets = ("flickr8k test", "flickr8k test, image to text")
+    return {
+        name: [lead(of["HGR's lead"][asked][measure]) for asked in sets for measure in ("R@1", "mRR")]
+        for name, of in files["paper_claim.json"]["systems"].items()
+        if name != "HGR"
+    }
+
+
+def paper_carries_over(files: Mapping[str, Any]) -> Expected:
+    asked = "msvd-98 second half"
+    return {
+        name: [
+            recalls(of[asked]),
+            shown(of[asked]["mRR"]),
+            *(lead(of["HGR's lead"][asked][measure]) if name != "HGR" else "" for measure in ("R@1", "mRR")),
+        ]
+        for name, of in files["paper_claim.json"]["systems"].items()
+    }
+
+
+def paper_foils(files: Mapping[str, Any]) -> Expected:
+    return {
+        name: [
+            " / ".join(shown(of[f"{asked}, {kind}"]["R@1"]) for asked in ("foils", "foils beside another clip"))
+            for kind in (*FOIL_TYPES, "mean of the types")
+        ]
+        for name, of in files["paper_claim.json"]["systems"].items()
+    }
+
+
+def paper_foil_leads(files: Mapping[str, Any]) -> Expected:
+    return {
+        name: [lead(of["HGR's lead"][f"foils, {kind}"]["R@1"]) for kind in (*FOIL_TYPES, "all choices")]
+        for name, of in files["paper_claim.json"]["systems"].items()
+        if name != "HGR"
+    }
+
+
+PAGE = "docs/default-model.md"
+PAPER = "docs/paper-claim.md"
+SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
+    ("README.md", "Quality", 0): quality,
+    (PAGE, "How good it is", 0): quality,
+    (PAGE, "How good it is", 1): beside_the_linear_map,
+    (PAGE, "How good it is", 2): three_seeds,
+    (PAGE, "The background", 0): background,
+    (PAGE, "What the levels are for", 0): foils,
+    (PAGE, "What its parts are worth", 0): what_pays,
+    ("docs/foils.md", "What the default model makes of them", 0): foils,
+    (PAPER, "Levels, graph and attention", 0): paper_levels,
+    (PAPER, "Levels, graph and attention", 1): paper_leads,
+    (PAPER, "Another data set", 0): paper_carries_over,
+    (PAPER, "Binary selection", 0): paper_foils,
+    (PAPER, "Binary selection", 1): paper_foil_leads,
+}
+"""By page, heading and the table's number under it: what the files make of it."""
+
+OTHER_TABLES = {
+    (PAPER, "What was found"),  # words
+    (PAPER, "What is as in the paper, and what is not"),  # names
+    ("README.md", "On the command line"),  # commands
+    ("docs/foils.md", "The types"),  # examples
+    ("docs/foils.md", "Read by eye"),  # counted by people
+}
+"""Headings with tables that show no figures of a file."""
+
+
+class Files(dict[str, Any]):
+    """The results by name, read when they are asked for; remembers which were."""
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = result(name)
+        return self[name]
+
+
+def drifts(page: str, heading: str, number: int) -> list[str]:
+    """What a table shows otherwise than the files, cell by cell."""
+    table, files = tables(page, heading)[number], Files()
+    expected = SOURCES[page, heading, number](files)
+    sources = " or ".join(f"benchmarks/results/{name}" for name in files)
+    place = f"{page}, table under {heading!r}"
+    wrong = [f"{place}, row {row!r}: not in {sources}" for row in table.rows.keys() - expected.keys()]
+    wrong += [f"{place}: no row {row!r}, which is in {sources}" for row in expected.keys() - table.rows.keys()]
+    for row in table.rows.keys() & expected.keys():
+        cells = zip(table.columns, table.rows[row], expected[row], strict=True)
+        wrong += [
+            f"{place}, row {row!r}, column {column}: page says {on_page}, {sources} {in_file}"
+            for column, on_page, in_file in cells
+            if on_page != in_file
+        ]
+    return wrong
+
+
+@pytest.mark.parametrize(("page", "heading", "number"), SOURCES, ids=str)
+def test_a_table_says_what_its_file_says(page, heading, number):
+    wrong = drifts(page, heading, number)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", sorted({page for page, _, _ in SOURCES}))
+def test_every_table_of_figures_has_its_source(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    headings = [name for name in re.findall(r"^## (.*)$", text, re.MULTILINE) if (page, name) not in OTHER_TABLES]
+    found = {(page, heading, number) for heading in headings for number, _ in enumerate(tables(page, heading))}
+    assert found == {place for place in SOURCES if place[0] == page}
+
+
+def test_a_drift_is_told_by_page_row_and_column(monkeypatch, tmp_path):
+    (tmp_path / "page.md").write_text("## How\n\n| queries | R@1 |\n|---|---|\n| all | 60.7 |\n")
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    source = {("page.md", "How", 0): lambda files: {"all": [shown(files["msvd.json"])]}}
+    monkeypatch.setattr(f"{__name__}.SOURCES", source)
+    monkeypatch.setattr(f"{__name__}.result", {"msvd.json": 61.24}.get)
+    assert drifts("page.md", "How", 0) == [
+        "page.md, table under 'How', row 'all', column R@1: page says 60.7, benchmarks/results/msvd.json 61.2"
+    ]
+
+
+# the model that was measured -----------------------------------------------------------------------------------
+
+
+def fingerprints(value: Any) -> Iterator[str]:
+    """Fingerprints that a result gives for the model "default"."""
+    if isinstance(value, dict):
+        if "default" in (value.get("name"), value.get("model")) and "fingerprint" in value:
+            yield value["fingerprint"]
+        for part in value.values():
+            yield from fingerprints(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from fingerprints(part)
+
+
+def test_a_result_of_the_default_model_is_that_of_the_installed_one():
+    installed = model_fingerprint(model_folder("default"))
+    names = sorted(path.name for path in RESULTS.glob("*.json"))
+    stale = [name for name in names if set(fingerprints(result(name))) - {installed}]
+    assert not stale, f"measured with another model than the installed {installed}: {', '.join(stale)}"
