@@ -11,9 +11,9 @@ from hgrkit.graph import RoleGraph
 from hgrkit.matching.losses import HingeLoss
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model import HgrModel
+from hgrkit.release.step import training_step
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
-from hgrkit.training.step import training_step
 from hgrkit.video.features import VideoFeatures
 from hgrkit.video.video_encoder import VideoEncoder
 

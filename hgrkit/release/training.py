@@ -17,7 +17,7 @@ from hgrkit.release.config import ReleaseConfig, ReleaseModuleConfig, read_confi
 from hgrkit.release.dataset import ReleaseDataset, open_split, settings_path
 from hgrkit.release.importing import SETTINGS_FILE
 from hgrkit.release.layout import ReleaseFolder
-from hgrkit.training.step import TrainingStep, training_step
+from hgrkit.release.step import TrainingStep, training_step
 
 __all__ = ["released_loss", "released_optimizer", "train_release"]
 

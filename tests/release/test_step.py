@@ -4,10 +4,10 @@ import torch
 
 from hgrkit.matching.losses import HingeLoss, InfoNCE
 from hgrkit.model import HgrModel
+from hgrkit.release.step import training_step
 from hgrkit.testing.model_contract import example_graphs
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
-from hgrkit.training.step import training_step
 from hgrkit.video.features import VideoFeatures
 from hgrkit.video.video_encoder import VideoEncoder
 
