@@ -54,10 +54,10 @@ def _data(name: str, before: Any, now: Any) -> str | None:
     if before is None or now is None:
         return f"{table} was {_whether(before)}, is {_whether(now)}"
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        counts = [name for name in _COUNTS if before.get(name) != now.get(name)]
+        counts = [count for count in _COUNTS if before.get(count) != now.get(count)]
         if counts:
-            told = " and ".join(f"{before.get(name)} {name}" for name in counts)
-            return f"{table} had {told}, has {' and '.join(str(now.get(name)) for name in counts)}"
+            told = " and ".join(f"{before.get(count)} {count}" for count in counts)
+            return f"{table} had {told}, has {' and '.join(str(now.get(count)) for count in counts)}"
         return f"{table} has other {'sentences' if name == 'foils' else 'captions or features'} than it had"
     return f"{table} has other captions than it had"
 
