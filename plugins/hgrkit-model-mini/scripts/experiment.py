@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from indices import Indices
 from msvd_clips import Clips
 from photographs import Photographs
 
@@ -44,7 +45,7 @@ Ranks = dict[str, list[QueryRank]]
 
 def rank_texts(
     scores: np.ndarray,
-    owners: np.ndarray,
+    owners: Indices,
     videos: Sequence[str],
     captions: Sequence[str],
     seed: int,
@@ -68,7 +69,7 @@ def rank_photographs(
     """Ranks of one split's captions, or of its photographs, [V, C]."""
     rows, pairs = photographs.split[part], photographs.pairs(part)
     place = {photograph: row for row, photograph in enumerate(rows)}
-    texts = [caption for own in photographs.captions for caption in own]
+    texts = photographs.texts
     owners = np.array([place[photograph] for photograph in pairs[:, 0]])
     names = [photographs.names[row] for row in rows]
     return rank_texts(
@@ -92,9 +93,9 @@ def of_all_seeds(each: Sequence[Ranks]) -> Ranks:
     return {name: [row for ranks in each for row in ranks[name]] for name in each[0]}
 
 
-def leads(first: Ranks, second: Ranks) -> dict[str, Any]:
-    """How far the first is ahead, by question and measure: points, interval, chance."""
-    found = {name: compare_ranks(second[name], first[name], MEASURES).differences for name in first}
+def leads(first: Ranks, second: Ranks, measures: Sequence[RankMeasure] = MEASURES) -> dict[str, Any]:
+    """How far the first is ahead, by question and measure: points, interval, p-value."""
+    found = {name: compare_ranks(second[name], first[name], measures).differences for name in first}
     return {
         name: {str(figure.measure): _shown(difference) for figure, difference in differences.items()}
         for name, differences in found.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ class UpperHalf(nn.Module):
         self.head = network.head
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(".depthwise." not in name)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def tuned_weights(self) -> dict[str, Tensor]:
@@ -58,34 +59,36 @@ class UpperHalf(nn.Module):
             renamed[whole] = tensor.detach().contiguous()
         return renamed
 
-    def forward(self, middle: Tensor) -> Tensor:
+    def forward(self, block_input: Tensor) -> Tensor:
         """Encode what the lower half made of B pictures."""
-        features: Tensor = self.positions(middle).mean(dim=(1, 2))
+        features: Tensor = self.positions(block_input).mean(dim=(1, 2))
         return features
 
-    def positions(self, middle: Tensor) -> Tensor:
+    def positions(self, block_input: Tensor) -> Tensor:
         """What stands at each position of the last map, [B, H, W, 1280]; its mean is the features."""
-        hidden = middle.permute(0, 2, 3, 1)  # channels last, as matrices of positions
+        hidden = block_input.permute(0, 2, 3, 1)  # channels last, as matrices of positions
         for block in self.blocks:
-            wide = functional.relu6(self._pointwise(block.expand, hidden)).float()
-            spread = block.depthwise(wide.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-            output = self._pointwise(block.project, spread).float()
+            expand, depthwise, project = (
+                cast("nn.Conv2d", part) for part in (block.expand, block.depthwise, block.project)
+            )
+            wide = functional.relu6(self._pointwise(expand, hidden)).float()
+            spread = depthwise(wide.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            output = self._pointwise(project, spread).float()
             hidden = hidden + output if output.shape == hidden.shape else output
         return functional.relu6(self._pointwise(self.head, hidden)).float()
 
     @torch.inference_mode()
-    def encode(self, middle: npt.NDArray[np.float16]) -> Tensor:
+    def encode(self, block_input: npt.NDArray[np.float16]) -> Tensor:
         """Features of many pictures, [N, C, H, W] -> [N, 1280], in float32."""
         self.eval()
         parts = [
-            self(torch.from_numpy(middle[start : start + 64].astype(np.float32)))
-            for start in range(0, len(middle), 64)
+            self(torch.from_numpy(block_input[start : start + 64].astype(np.float32)))
+            for start in range(0, len(block_input), 64)
         ]
         return torch.cat(parts)
 
     def _pointwise(self, convolution: nn.Conv2d, hidden: Tensor) -> Tensor:
-        weight, bias = convolution.weight[:, :, 0, 0], convolution.bias
-        assert bias is not None
+        weight, bias = convolution.weight[:, :, 0, 0], cast("Tensor", convolution.bias)
         if self.training:
             hidden, weight, bias = hidden.bfloat16(), weight.bfloat16(), bias.bfloat16()
         return functional.linear(hidden, weight, bias)

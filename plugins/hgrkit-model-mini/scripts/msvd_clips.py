@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
+from cache_file import cache_file, file_digest, short_digest
+from indices import Indices
 from sentences import Sentences
 
 from hgrkit.evaluation.captions import read_captions
@@ -34,14 +37,16 @@ class Clips:
         captions: the captions' words.
         owners: position of each caption's clip.
         foils: the choices; their sentences follow the captions in `sentences`.
+        fingerprint: changes with the clips, how they are sampled and the encoder.
     """
 
     names: tuple[str, ...]
     features: VideoFeatures
     sentences: Sentences
     captions: tuple[str, ...]
-    owners: np.ndarray
+    owners: Indices
     foils: tuple[FoilPair, ...]
+    fingerprint: str
 
     @classmethod
     def read(
@@ -50,9 +55,14 @@ class Clips:
         """Decode, encode and parse."""
         captions = read_captions(folder / "captions.json")
         names = tuple(sorted(captions))
-        path = cache / f"msvd-{encoder.fingerprint.rsplit(':', 1)[-1]}.npz"
+        files = [[name, file_digest(folder / "videos" / name)] for name in names]
+        fingerprint = short_digest(encoder.fingerprint, sampling, files)
+        path = cache_file(cache, "msvd.npz", fingerprint)
         if not path.is_file():
-            np.savez(path, **{name: clip_features(folder / "videos" / name, encoder, sampling) for name in names})
+            found: dict[str, Any] = {
+                name: clip_features(folder / "videos" / name, encoder, sampling) for name in names
+            }
+            np.savez(path, **found)
         with np.load(path) as stored:
             features = VideoFeatures.from_arrays([stored[name] for name in names])
         texts = [caption for name in names for caption in captions[name]]
@@ -64,6 +74,7 @@ class Clips:
             captions=tuple(texts),
             owners=np.repeat(np.arange(len(names)), [len(captions[name]) for name in names]),
             foils=tuple(FoilPair(video=f.video, caption=f.caption, foil=f.foil, type=f.type) for f in made),
+            fingerprint=fingerprint,
         )
 
     def parsed_by(self, parser: GraphParser, text: SentenceTextEncoder, cache: Path) -> Clips:

@@ -3,23 +3,25 @@
 Every variant starts from the preset `paper` and is trained by `hgrkit.training` with several seeds on Flickr8k's
 photographs, clips of one frame, as the published frame encoder sees them. Asked are photographs of the test split
 in both directions, the second half of 98 MSVD clips by name, none of which was seen, and foils of the captions of
-all 98. A lead above zero says that HGR is better; it is paired and resampled by clip. Needs what `train_model.py`
-has cached; models that are trained are kept there too, and a training that was stopped goes on where it was.
+all 98. A lead above zero says that HGR is better; it is paired and resampled by clip. Needs the cache that
+`train_model.py` leaves, or fills with `--cache-only`; models that are trained are kept there too, and a training
+that was stopped goes on where it was.
 
     python scripts/paper_claim.py --data DATA --cache build/cache --out ../../benchmarks/results/paper_claim.json
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 import torch
+from cache_file import cache_file
+from encoders import Encoders
 from experiment import (
     SENTENCES_AT_ONCE,
     Ranks,
@@ -31,13 +33,15 @@ from experiment import (
     rank_texts,
     reported,
 )
+from foil_choices import ACCURACY, ALL, ELSEWHERE, FOILS, rank_choices
 from msvd_clips import Clips
+from one_frame_loss import one_frame_clips
+from paper_variants import HGR, TRAINED
 from photographs import Photographs
+from recipe import Recipe
 from rich.progress import Progress
-from train_model import Encoders, Recipe, one_frame_clips
 
 import hgrkit
-from hgrkit.evaluation.query_rank import QueryRank
 from hgrkit.evaluation.rank_measure import RankMeasure
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import LEVELS, PerLevel
@@ -48,7 +52,6 @@ from hgrkit.training.clips import CaptionedClips, read_graphs
 from hgrkit.training.config import TrainConfig
 from hgrkit.training.loss_config import LossConfig
 from hgrkit.training.model_config import ModelConfig
-from hgrkit.training.preset import with_preset
 from hgrkit.training.records import TrainingProgress
 from hgrkit.training.run_folder import LOG_FILE
 from hgrkit.training.setting import read_settings
@@ -56,62 +59,8 @@ from hgrkit.training.state import STATE_FILE
 from hgrkit.training.trainer import Trainer
 from hgrkit.video.features import VideoFeatures
 
-PRESET = "paper"
-SMALLER_MODEL = {"embed_dim": 256, "even_pooling": True}
-SHORTER_TRAINING = {
-    "epochs": 5,
-    "learning_rate": 1e-3,
-    "warm_up": 0.05,
-    "schedule": "cosine",
-    "bucket": 10,
-    "device": "cpu",
-}
-"""What is not as in the preset, to end on two cores. One frame teaches no attention over frames, so it is even."""
-
-FOILS, ELSEWHERE = "foils", "foils beside another clip"
-ALL, MEAN = "all choices", "mean of the types"
+MEAN = "mean of the types"
 CUTOFFS = tuple(RankMeasure(name) for name in ("R@1", "R@5", "R@10", "mRR"))
-ACCURACY = RankMeasure("R@1")
-
-
-@attrs.frozen(kw_only=True)
-class Variant:
-    """What is otherwise than in the preset.
-
-    Attributes:
-        text: settings of `[model.text]`.
-        matcher: settings of `[model.matcher]`.
-        loss: settings of `[loss]`.
-        nodes: whether actions and entities are read; without them the event is the same, in less time.
-    """
-
-    text: Mapping[str, Any] = attrs.field(factory=dict)
-    matcher: Mapping[str, Any] = attrs.field(factory=dict)
-    loss: Mapping[str, Any] = attrs.field(factory=dict)
-    nodes: bool = True
-
-    def tables(self, seed: int) -> dict[str, Any]:
-        """A run's tables as a config would have them, the preset's among them."""
-        changed = {
-            "model": {**SMALLER_MODEL, "text": self.text, "matcher": self.matcher},
-            "training": {**SHORTER_TRAINING, "seed": seed},
-            "loss": self.loss,
-        }
-        return with_preset(changed, PRESET)
-
-
-HGR = "HGR"
-TRAINED: Mapping[str, Variant] = {
-    HGR: Variant(),
-    "global baseline": Variant(
-        text={"graph_layers": 0},
-        matcher={"level_weights": [1.0, 0.0, 0.0]},
-        loss={"level_weights": [0.0, 1.0, 0.0, 0.0]},
-        nodes=False,
-    ),
-    "without the graph": Variant(text={"graph_layers": 0}),
-    "without attention": Variant(text={"graph_attention": False}),
-}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -145,7 +94,7 @@ class Questions:
     def captioned(self, part: str, *, nodes: bool) -> CaptionedClips:
         """The photographs of one part as clips of one frame."""
         rows, pairs = np.sort(self.photographs.split[part]), self.photographs.pairs(part)
-        texts = [caption for own in self.photographs.captions for caption in own]
+        texts = self.photographs.texts
         features = self.photographs.views[0].features[rows].numpy()
         graphs = [self.graphs[caption] for caption in pairs[:, 1]]
         return CaptionedClips(
@@ -166,8 +115,7 @@ def train_model(name: str, seed: int, questions: Questions, cache: Path) -> tupl
     """Train one variant, or take it from the cache; with it, how its training went."""
     tables = TRAINED[name].tables(seed)
     train, dev = (questions.captioned(part, nodes=TRAINED[name].nodes) for part in ("train", "dev"))
-    described = json.dumps([tables, train.digest, dev.digest], sort_keys=True)
-    folder = cache / f"paper-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    folder = cache_file(cache, "paper", tables, train.digest, dev.digest)
     if not (folder / "model").is_dir():
         model = read_settings(ModelConfig, tables["model"], "[model]").make(
             train.graphs, feature_dim=train.feature_dim, seed=seed
@@ -262,34 +210,6 @@ class Answers:
         }
 
 
-def rank_choices(scores: np.ndarray, clips: Clips, seed: int, *, elsewhere: bool = False) -> Ranks:
-    """Each caption's rank among two, itself and its foil: by type of foil, and all of them.
-
-    The R@1 is the accuracy of binary selection (HGR, section 4.4); where both score alike the foil stands first.
-    Beside another clip the choice should be a coin toss: what is above was told from the sentences alone.
-
-    Args:
-        scores: [V, C], the captions and then the foils.
-        clips: theirs.
-        seed: of the model; it goes into the names of the choices.
-        elsewhere: choose beside the clip that is half of all clips further on, not beside the caption's own.
-    """
-    prefix, shift = (ELSEWHERE, len(clips.names) // 2) if elsewhere else (FOILS, 0)
-    rows = {name: (row + shift) % len(clips.names) for row, name in enumerate(clips.names)}
-    columns = {
-        (clips.names[owner], text): column
-        for column, (owner, text) in enumerate(zip(clips.owners, clips.captions, strict=True))
-    }
-    ranks: Ranks = {}
-    for number, pair in enumerate(clips.foils):
-        row, column = rows[pair.video], columns[pair.video, pair.caption]
-        chosen = bool(scores[row, column] > scores[row, len(clips.captions) + number])
-        choice = QueryRank(query=f"foil {number} {seed}", video=pair.video, rank=1 if chosen else 2, candidates=2)
-        for kind in (f"{prefix}, {pair.type}", f"{prefix}, {ALL}"):
-            ranks.setdefault(kind, []).append(choice)
-    return ranks
-
-
 def figures(ranks: Ranks, seeds: int) -> dict[str, Any]:
     """Means over the seeds, and R@1 of each seed; of foils the accuracies and the mean of the types."""
     found: dict[str, Any] = {}
@@ -306,16 +226,18 @@ def figures(ranks: Ranks, seeds: int) -> dict[str, Any]:
 
 def hgr_leads(hgr: Ranks, other: Ranks) -> dict[str, Any]:
     """HGR's leads by question; of foils the accuracy's."""
-    found = leads(hgr, other)
-    return {name: {"R@1": lead["R@1"]} if name.startswith(FOILS) else lead for name, lead in found.items()}
+    on_foils = {name: ranks for name, ranks in hgr.items() if name.startswith(FOILS)}
+    elsewhere = {name: ranks for name, ranks in hgr.items() if name not in on_foils}
+    found = leads(elsewhere, other) | leads(on_foils, other, [ACCURACY])
+    return {name: found[name] for name in hgr}
 
 
 def read_questions(data: Path, cache: Path) -> tuple[Questions, str]:
     """Everything that is learned from and asked; with it the frame encoder's fingerprint."""
     encoders = Encoders.read(cache)
     text = encoders.text(Recipe())
-    photographs = Photographs.read(data / "flickr8k", encoders.network, cache, spoilt_views=0)
-    graphs, _ = read_graphs(LarkParser(), [caption for own in photographs.captions for caption in own])
+    photographs = Photographs.read(data / "flickr8k", encoders.network, cache, augmented_views=0)
+    graphs, _ = read_graphs(LarkParser(), photographs.texts)
     clips = Clips.read(data / "msvd", encoders.frames, text, cache, sampling=Recipe().sampling)
     return Questions.of(photographs, graphs, clips), encoders.frames.fingerprint
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import attrs
 import numpy as np
 import torch
+from cache_file import cache_file
 from frame_halves import UpperHalf
 from msvd_clips import Clips
+from one_frame_loss import NodeLevel, OneFrameLoss
 from photographs import FrameNetwork, Photographs
 from rich.progress import track
 from torch import Tensor
-from train_model import Lesson, NodeLevel
 
 from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.levels import LEVELS, PerLevel
@@ -27,7 +29,7 @@ from hgrkit.video.features import VideoFeatures
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import parse_sampling
 
-__all__ = ["RegionLesson", "clips_with_regions", "photographs_with_regions", "score_regions"]
+__all__ = ["RegionLoss", "clips_with_regions", "photographs_with_regions", "region_features", "score_regions"]
 
 GRID = 3
 LOOKS = 1 + GRID * GRID
@@ -37,15 +39,13 @@ _PICTURES_AT_ONCE = 64
 _CLIPS_AT_ONCE = 14
 
 
-def photographs_with_regions(
-    photographs: Photographs, upper: UpperHalf, network: FrameNetwork, cache: Path
-) -> Photographs:
+def photographs_with_regions(photographs: Photographs, upper: UpperHalf, cache: Path) -> Photographs:
     """The same photographs, features [N, 10 K]."""
     views = []
-    for number, view in enumerate(photographs.views):
-        path = cache / f"regions-{number}-{network.key}.npy"
+    for view in photographs.views:
+        path = cache_file(cache, "regions.npy", view.fingerprint)
         if not path.is_file():
-            np.save(path, region_features(upper, view.middle))
+            np.save(path, region_features(upper, view.block_input))
         regions = torch.from_numpy(np.load(path)).float()
         views.append(attrs.evolve(view, features=torch.cat([view.features, regions], dim=1)))
     return attrs.evolve(photographs, views=tuple(views))
@@ -55,13 +55,12 @@ def clips_with_regions(
     clips: Clips, folder: Path, upper: UpperHalf, network: FrameNetwork, cache: Path, *, sampling: str
 ) -> Clips:
     """The same clips, features of frames [V, F, 10 K]."""
-    path = cache / f"regions-msvd-{network.key}.npz"
+    path = cache_file(cache, "regions-msvd.npz", clips.fingerprint)
     if not path.is_file():
-        stored = {}
+        stored: dict[str, Any] = {}
         for name in track(clips.names, description="regions of clips"):
             video = VideoReader(folder / name, (network.frame_size, network.frame_size))
-            frames = video.sample(parse_sampling(sampling))
-            pictures = np.stack([frame.image for frame in frames])
+            pictures = np.stack([frame.image for frame in video.sample(parse_sampling(sampling))])
             parts = np.array_split(pictures, -(-len(pictures) // _PICTURES_AT_ONCE))
             stored[name] = region_features(upper, np.concatenate([network.read(part)[1] for part in parts]))
         np.savez(path, **stored)
@@ -75,24 +74,24 @@ def clips_with_regions(
 
 
 @torch.inference_mode()
-def region_features(upper: UpperHalf, middle: np.ndarray) -> np.ndarray:
+def region_features(upper: UpperHalf, block_input: np.ndarray) -> np.ndarray:
     """Features of the regions of N pictures, float16 [N, 9 K], from what enters the upper half."""
     upper.eval()
     parts = []
-    for start in track(range(0, len(middle), _PICTURES_AT_ONCE), description="regions"):
-        part = torch.from_numpy(middle[start : start + _PICTURES_AT_ONCE].astype(np.float32))
+    for start in track(range(0, len(block_input), _PICTURES_AT_ONCE), description="regions"):
+        part = torch.from_numpy(block_input[start : start + _PICTURES_AT_ONCE].astype(np.float32))
         positions = upper.positions(part).permute(0, 3, 1, 2)
         grid = torch.nn.functional.adaptive_avg_pool2d(positions, GRID)  # [B, K, 3, 3]
         parts.append(grid.flatten(2).transpose(1, 2).flatten(1).half().numpy())
     return np.concatenate(parts)
 
 
-class RegionLesson(Lesson):
-    """The lesson on photographs whose features are [B, 10 K]."""
+class RegionLoss(OneFrameLoss):
+    """The loss of photographs whose features are [B, 10 K]."""
 
     def look(self, features: Tensor) -> PerLevel[Tensor]:
         """Event and action of the whole, [B, D]; entity of the whole and its regions, [B, 10, D]."""
-        looks = features.unflatten(1, (LOOKS, -1))
+        looks = _looks(features)
         whole = super().look(looks[:, 0])
         every = VideoFeatures(frames=looks, frame_mask=torch.ones(looks.shape[:2], dtype=torch.bool))
         return attrs.evolve(whole, entity=self.model.video.frame_views(every).entity)
@@ -116,6 +115,11 @@ def entity_level(views: PerLevel[Tensor], text: TextEmbeddings) -> tuple[VideoEm
     return looks, without_actions(text)
 
 
+def _looks(features: Tensor) -> Tensor:
+    """The whole and its regions apart, [..., 10 K] -> [..., 10, K]."""
+    return cast("Tensor", features.unflatten(-1, (LOOKS, -1)))  # type: ignore[no-untyped-call]
+
+
 def without_actions(text: TextEmbeddings) -> TextEmbeddings:
     """The same sentences, their actions left out."""
     return attrs.evolve(text, action=text.action[:, :0], action_mask=text.action_mask[:, :0])
@@ -129,7 +133,7 @@ def score_regions(
     rows = []
     for start in range(0, len(features), _CLIPS_AT_ONCE):
         part = slice(start, start + _CLIPS_AT_ONCE)
-        frames, mask = features.frames[part].unflatten(2, (LOOKS, -1)), features.frame_mask[part]
+        frames, mask = _looks(features.frames[part]), features.frame_mask[part]
         wholes = model.video(VideoFeatures(frames=frames[:, :, 0], frame_mask=mask))
         looks = VideoFeatures(frames=frames.flatten(1, 2), frame_mask=mask.repeat_interleave(LOOKS, dim=1))
         entity = model.video.frame_views(looks).entity

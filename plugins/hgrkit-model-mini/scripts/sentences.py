@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
+from cache_file import cache_file, file_digest, short_digest
+from indices import Indices
 from rich.progress import track
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.text.graph_batch import GraphBatch
 from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.text.sentence_reader import SentenceReader
 from hgrkit.training.clips import read_graphs
 
 __all__ = ["Foils", "Paraphrases", "Sentences", "read_clip_captions"]
@@ -36,11 +38,13 @@ class Sentences:
         graphs: their role graphs.
         states: what the transformer says of their nodes; actions and entities end to end.
         starts: where each sentence's actions and entities begin, and where the last one's end.
+        fingerprint: changes with the graphs and with what reads them.
     """
 
     graphs: tuple[RoleGraph, ...]
     states: PerLevel[Tensor]
-    starts: PerLevel[np.ndarray]
+    starts: PerLevel[Indices]
+    fingerprint: str
 
     @classmethod
     def read(
@@ -48,9 +52,8 @@ class Sentences:
     ) -> Sentences:
         """Parse and read; sentences that cannot be parsed keep their words and have no nodes."""
         graphs, _ = read_graphs(parser or LarkParser(), texts)
-        read = [str(encoder.reader.hidden_size), *(graph.to_json() for graph in graphs)]
-        key = hashlib.sha256("\n".join(read).encode()).hexdigest()[:16]
-        path = cache / f"sentences-{key}.npz"
+        fingerprint = short_digest(_reader_fingerprint(encoder.reader), [graph.to_json() for graph in graphs])
+        path = cache_file(cache, "sentences.npz", fingerprint)
         if not path.is_file():
             np.savez(path, **_read_states(graphs, encoder))
         with np.load(path) as stored:
@@ -64,9 +67,10 @@ class Sentences:
                     action=stored["action_starts"],
                     entity=stored["entity_starts"],
                 ),
+                fingerprint=fingerprint,
             )
 
-    def batch(self, which: np.ndarray, encoder: SentenceTextEncoder) -> tuple[PerLevel[Tensor], GraphBatch]:
+    def batch(self, which: Indices, encoder: SentenceTextEncoder) -> tuple[PerLevel[Tensor], GraphBatch]:
         """Some sentences as `SentenceTextEncoder.encode` takes them."""
         batch = encoder.batch([self.graphs[number] for number in which])
         return (
@@ -81,13 +85,14 @@ class Sentences:
     def without_nodes(self) -> Sentences:
         """The same sentences, of which only the event level is used."""
         none = np.zeros(len(self.graphs) + 1, np.int64)
-        return Sentences(
+        return attrs.evolve(
+            self,
             graphs=tuple(RoleGraph(tokens=graph.tokens) for graph in self.graphs),
             states=PerLevel(event=self.states.event, action=self.states.action[:0], entity=self.states.entity[:0]),
             starts=PerLevel(event=self.starts.event, action=none, entity=none),
         )
 
-    def _padded(self, level: str, which: np.ndarray, mask: Tensor) -> Tensor:
+    def _padded(self, level: str, which: Indices, mask: Tensor) -> Tensor:
         states, starts = getattr(self.states, level), getattr(self.starts, level)
         padded = torch.zeros(*mask.shape, states.shape[1])
         padded[mask] = torch.cat([states[starts[number] : starts[number + 1]] for number in which])
@@ -104,7 +109,7 @@ class Paraphrases:
     """
 
     sentences: Sentences
-    clips: tuple[npt.NDArray[np.int64], ...]
+    clips: tuple[Indices, ...]
 
     @classmethod
     def of(cls, captions: Mapping[str, Sequence[str]], text: SentenceTextEncoder, cache: Path) -> Paraphrases:
@@ -116,10 +121,10 @@ class Paraphrases:
             clips=tuple(part for part in np.split(np.arange(ends[-1]), ends[:-1]) if len(part) > 1),
         )
 
-    def pairs(self, number: int, chance: np.random.Generator) -> npt.NDArray[np.int64]:
+    def pairs(self, number: int, rng: np.random.Generator) -> Indices:
         """Two captions of each of that many clips, [2, B]."""
-        clips = chance.permutation(len(self.clips))[:number]
-        return np.array([chance.choice(self.clips[clip], 2, replace=False) for clip in clips]).T
+        clips = rng.permutation(len(self.clips))[:number]
+        return np.array([rng.choice(self.clips[clip], 2, replace=False) for clip in clips]).T
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -132,7 +137,7 @@ class Foils:
     """
 
     sentences: Sentences
-    of: Mapping[int, npt.NDArray[np.int64]]
+    of: Mapping[int, Indices]
 
     @classmethod
     def make(
@@ -145,11 +150,11 @@ class Foils:
     ) -> Foils:
         """Make foils of the captions of each photograph, `(position, caption)`; at most so many of each type."""
         texts = {name: [caption for _, caption in own] for name, own in captions.items()}
-        chance, made = Random(0), make_foils(texts, LarkParser(), seed=0).foils
+        rng, made = Random(0), make_foils(texts, LarkParser(), seed=0).foils
         chosen = []
         for kind, number in most.items():
             own = [foil for foil in made if foil.type == kind]
-            chosen += chance.sample(own, min(number, len(own)))
+            chosen += rng.sample(own, min(number, len(own)))
         position = {(name, text): where for name, own in captions.items() for where, text in own}
         of: dict[int, list[int]] = {}
         for number, foil in enumerate(chosen):
@@ -159,12 +164,10 @@ class Foils:
             of={where: np.array(numbers) for where, numbers in of.items()},
         )
 
-    def draw(
-        self, captions: npt.NDArray[np.int64], chance: np.random.Generator
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def draw(self, captions: Indices, rng: np.random.Generator) -> tuple[Indices, Indices]:
         """Which of B captions have a foil, and one foil of each of those."""
         rows = np.array([row for row, caption in enumerate(captions) if caption in self.of], np.int64)
-        return rows, np.array([chance.choice(self.of[captions[row]]) for row in rows], np.int64)
+        return rows, np.array([rng.choice(self.of[captions[row]]) for row in rows], np.int64)
 
 
 def read_clip_captions(path: Path, left_out: Path) -> dict[str, list[str]]:
@@ -174,7 +177,12 @@ def read_clip_captions(path: Path, left_out: Path) -> dict[str, list[str]]:
     return {name: sorted(set(texts)) for name, texts in captions.items() if Path(name).stem not in excluded}
 
 
-def _read_states(graphs: Sequence[RoleGraph], encoder: SentenceTextEncoder) -> dict[str, np.ndarray]:
+def _reader_fingerprint(reader: SentenceReader) -> list[Any]:
+    """The files of a transformer, and how much of its states is heard."""
+    return [*map(file_digest, reader.files), reader.hidden_size]
+
+
+def _read_states(graphs: Sequence[RoleGraph], encoder: SentenceTextEncoder) -> dict[str, Any]:
     events = np.empty((len(graphs), encoder.reader.hidden_size), np.float32)
     nodes: dict[str, list[np.ndarray]] = {level: [np.empty(0)] * len(graphs) for level in ("action", "entity")}
     by_length = np.argsort([len(graph.tokens) for graph in graphs], kind="stable")
@@ -186,7 +194,7 @@ def _read_states(graphs: Sequence[RoleGraph], encoder: SentenceTextEncoder) -> d
         for row, number in enumerate(which):
             nodes["action"][number] = states.action[row][batch.action_mask[row]].numpy()
             nodes["entity"][number] = states.entity[row][batch.entity_mask[row]].numpy()
-    stored = {"event": events}
+    stored: dict[str, Any] = {"event": events}
     for level, arrays in nodes.items():
         stored[level] = np.concatenate(arrays)
         stored[f"{level}_starts"] = np.cumsum([0, *map(len, arrays)])

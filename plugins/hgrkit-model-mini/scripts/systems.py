@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol, cast
 
 import attrs
-import numpy as np
 import torch
 from experiment import SENTENCES_AT_ONCE
+from indices import Indices
 from regions import score_regions
 from sentences import Sentences
 from torch import Tensor
@@ -21,8 +21,6 @@ from hgrkit.video.features import VideoFeatures
 
 __all__ = ["OneModel", "RegionModel", "System", "TwoTowers"]
 
-Numbers = np.ndarray
-
 
 class System(Protocol):
     """Anything that scores sentences against clips."""
@@ -33,7 +31,7 @@ class System(Protocol):
         ...
 
     def levels(
-        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Numbers
+        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Indices
     ) -> PerLevel[Tensor]:
         """Each level's scores, [V, C], of some of the sentences."""
         ...
@@ -47,7 +45,7 @@ class OneModel:
 
     @torch.inference_mode()
     def levels(
-        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Numbers
+        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Indices
     ) -> PerLevel[Tensor]:
         """Scores, as `System` says."""
         video = self.model.video(features)
@@ -62,7 +60,7 @@ class RegionModel:
     model: HgrModel
 
     def levels(
-        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Numbers
+        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Indices
     ) -> PerLevel[Tensor]:
         """Scores, as `System` says."""
         return score_regions(self.model, matcher, features, texts(self.model, sentences, which))
@@ -77,7 +75,7 @@ class TwoTowers:
 
     @torch.inference_mode()
     def levels(
-        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Numbers
+        self, matcher: Matcher, features: VideoFeatures, sentences: Sentences, which: Indices
     ) -> PerLevel[Tensor]:
         """Scores, as `System` says."""
         own = OneModel(self.model).levels(matcher, features, sentences, which)
@@ -86,7 +84,7 @@ class TwoTowers:
 
 
 @torch.inference_mode()
-def texts(model: HgrModel, sentences: Sentences, which: Numbers) -> list[TextEmbeddings]:
+def texts(model: HgrModel, sentences: Sentences, which: Indices) -> list[TextEmbeddings]:
     """Some of the sentences, embedded some at a time."""
     text = cast("SentenceTextEncoder", model.text)
     return [

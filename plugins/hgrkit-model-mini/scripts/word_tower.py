@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 import attrs
 import torch
 from build_text_encoder import published_words
+from encoders import even_pooling
+from material import Material
+from recipe import FRAME_ENCODER, Recipe
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from train_model import FRAME_ENCODER, Material, Recipe, even_pooling
 
 from hgrkit.embeddings import TextEmbeddings
 from hgrkit.graph import RoleGraph
@@ -40,7 +42,8 @@ class WordTower(TextEncoder):
 
     def encode(self, _states: PerLevel[Tensor], batch: GraphBatch) -> TextEmbeddings:
         """Encode C sentences."""
-        return self(batch)
+        embeddings: TextEmbeddings = self(batch)
+        return embeddings
 
 
 def make_tower(vectors: Tensor, vocabulary: Vocabulary, feature_dim: int, recipe: Recipe) -> HgrModel:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,17 +12,10 @@ from safetensors.torch import load_file, save_file
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "build_frame_encoder.py"
 
-pytest.importorskip("onnx", reason="the script that builds the graph needs onnx")
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(scripts):
+    return scripts.build_frame_encoder
 
 
 def random_weights(variant):
@@ -57,7 +48,7 @@ def test_weights_of_our_own_become_an_encoder(script, tmp_path, monkeypatch, cap
     weights = random_weights(VARIANTS["efficientnet-lite1"])
     save_file(weights, tmp_path / "own.safetensors")
     arguments = ["--variant", "lite1", "--weights", str(tmp_path / "own.safetensors"), "--out", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", [SCRIPT.name, *arguments])
+    monkeypatch.setattr(sys, "argv", ["build_frame_encoder.py", *arguments])
     script.main()
     assert "onnxruntime: differs from torch by at most" in capsys.readouterr().out
     written = load_file(tmp_path / "efficientnet-lite1.safetensors")

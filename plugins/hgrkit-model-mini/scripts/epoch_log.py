@@ -12,24 +12,24 @@ import attrs
 from hgrkit.training.curve import draw_curve
 from hgrkit.training.records import EpochRecord
 
-__all__ = ["Diary", "diary_notes"]
+__all__ = ["EpochLog", "log_notes"]
 
 
-class Diary:
+class EpochLog:
     """Epochs of both stages, one after the other.
 
-    >>> diary = Diary(2, measure=lambda: {"Rsum": 100.0})
-    >>> diary.step(3.0, 0.1), diary.step(1.0, 0.1)
+    >>> log = EpochLog(2, measure=lambda: {"Rsum": 100.0})
+    >>> log.step(3.0, 0.1), log.step(1.0, 0.1)
     (None, None)
-    >>> [(record.epoch, record.loss, record.dev_rsum) for record in diary.log]
+    >>> [(record.epoch, record.loss, record.dev_rsum) for record in log.records]
     [(1, 2.0, 100.0)]
     """
 
     def __init__(
-        self, steps: int, *, measure: Callable[[], Mapping[str, Any]], log: list[EpochRecord] | None = None
+        self, steps: int, *, measure: Callable[[], Mapping[str, Any]], records: list[EpochRecord] | None = None
     ) -> None:
-        """Epochs of so many steps, each measured when it is over; `log` goes on from an earlier stage."""
-        self.log = log if log is not None else []
+        """Epochs of so many steps, each measured when it is over; `records` goes on from an earlier stage."""
+        self.records = records if records is not None else []
         self._steps, self._measure = steps, measure
         self._losses: list[float] = []
         self._started = time.perf_counter()
@@ -40,11 +40,12 @@ class Diary:
         if len(self._losses) < self._steps:
             return
         dev = self._measure()
-        highest = max((record.dev_rsum or 0.0 for record in self.log), default=0.0)
-        self.log.append(
+        highest = max((record.dev_rsum or 0.0 for record in self.records), default=0.0)
+        done = self.records[-1].steps if self.records else 0
+        self.records.append(
             EpochRecord(
-                epoch=len(self.log) + 1,
-                steps=sum(record.steps for record in self.log[-1:]) + self._steps,
+                epoch=len(self.records) + 1,
+                steps=done + self._steps,
                 loss=sum(self._losses) / self._steps,
                 losses={},
                 learning_rate=rate,
@@ -56,7 +57,7 @@ class Diary:
         self._losses, self._started = [], time.perf_counter()
 
 
-def diary_notes(log: Sequence[EpochRecord]) -> dict[str, str]:
+def log_notes(records: Sequence[EpochRecord]) -> dict[str, str]:
     """Files by name: a line an epoch, and the picture."""
-    lines = "".join(json.dumps(attrs.asdict(record)) + "\n" for record in log)
-    return {"log.jsonl": lines, "curve.svg": draw_curve(log)}
+    lines = "".join(json.dumps(attrs.asdict(record)) + "\n" for record in records)
+    return {"log.jsonl": lines, "curve.svg": draw_curve(records)}
