@@ -79,3 +79,10 @@ def test_what_is_no_foil_file_is_refused_by_place(tmp_path, text, message):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(MissingPathError, match="no file"):
         read_foils(tmp_path / "none.jsonl")
+
+
+def test_a_file_that_is_not_utf_8_is_refused_by_its_line(tmp_path):
+    line = json.dumps(LINE).encode()
+    (tmp_path / "f.jsonl").write_bytes(line + b"\n" + line.replace(b"cat", b"caf\xe9") + b"\n")
+    with pytest.raises(BenchmarkError, match=r"f\.jsonl, line 2 is not UTF-8; save the file as UTF-8"):
+        read_foils(tmp_path / "f.jsonl")

@@ -110,7 +110,10 @@ def test_the_example_config_names_every_setting():
         ("[model]\ntext_encoder = 'bert'\n", "text_encoder must be 'rnn' or 'sentence', got 'bert'."),
         ("[model.text]\nword_dims = 3\n", "[model.text] has no setting 'word_dims'; known: word_dim,"),
         ("[model.text]\nword_dim = 'x'\n", "[model.text] word_dim must be a whole number in [1, 16384], got 'x'."),
-        ("[model.matcher]\nlevel_weights = 1\n", "level_weights must be a list, each a number in [0, 1000000], got 1."),
+        (
+            "[model.matcher]\nlevel_weights = 1\n",
+            "level_weights must be a list, each a number in [0, 1000000], got 1.",
+        ),
         ("[model]\nstart = 'default'\nembed_dim = 3\n", "leave out embed_dim; or leave out start."),
         ("[data.dev]\ncaptions = 'd.json'\n", "[data.dev] lacks 'features'; known: captions, features."),
         ("[data.train\n", "is not TOML"),
