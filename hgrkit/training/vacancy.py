@@ -63,13 +63,10 @@ def require_vacancy(folder: Path, *, resume: bool | None) -> None:
             f"{str(folder)!r} is no run folder: {name!r} in it is of no run; choose a folder that is empty or new."
         )
     model = folder / MODEL_FOLDER
-    if (
-        model.exists()
-        and not (model / CONFIG_FILE).is_file()
-        and not (model.is_dir() and not any(model.iterdir()))
-    ):
+    is_model = (model / CONFIG_FILE).is_file()
+    if model.exists() and not is_model and not (model.is_dir() and not any(model.iterdir())):
         raise CheckpointError(f"{model} exists and is not a model folder; choose another folder for the run.")
-    if resume is not False and not has_state and (log is _Log.EPOCHS or model.exists()):
+    if resume is not False and not has_state and (log is _Log.EPOCHS or is_model):
         name = LOG_FILE if log is _Log.EPOCHS else MODEL_FOLDER
         raise ConfigError(
             f"{str(folder)!r} holds {name!r} of a run whose {STATE_FILE} is gone; choose another folder, or "
