@@ -193,6 +193,11 @@ def published_weights(variant: Variant) -> dict[str, torch.Tensor]:
     return folded(layout(variant), torch.load(published_file(variant), weights_only=True))
 
 
+def published_classifier(variant: Variant) -> torch.Tensor:
+    """The published weights of ImageNet's classes over the features, [1000, 1280]."""
+    return torch.load(published_file(variant), weights_only=True)["_fc.weight"].float()
+
+
 def build(variant: Variant, weights: dict[str, torch.Tensor], out: Path) -> None:
     """Write both files."""
     out.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,8 @@ def tune(
 
     Minimised is, of a batch of photographs with some captions each,
 
-        mean over the captions (captions' loss) + paraphrases' loss + anchor * mean(1 - cos(f - o, p - o))
+        mean over the captions (captions' loss) + paraphrases' loss + classes' loss
+            + anchor * mean(1 - cos(f - o, p - o))
 
     with `f` a photograph's features, `p` the published encoder's of the same view, and `o` the mean of the latter
     over all training photographs. What photographs of one small collection do not show, such as most animals,
@@ -84,6 +85,7 @@ def tune(
         losses = [loss.captions(seen, rows[chosen], captions, rng) for captions in drawn.T]
         kept = nn.functional.cosine_similarity(features - origin, published[views, chosen] - origin, dim=1)
         drift = recipe.tuning_anchor * (1 - kept).mean()
-        step(torch.stack(losses).mean() + loss.paraphrases(rng) + drift)
+        further = loss.paraphrases(rng) + loss.classes(recipe.tuning_feature_dropout, rng)
+        step(torch.stack(losses).mean() + further + drift)
     tuned.load_state_dict(average.weights)
     tuned.eval()

@@ -23,7 +23,7 @@ __all__ = ["train_maps"]
 def train_maps(
     loss: OneFrameLoss, material: Material, recipe: Recipe, *, records: list[EpochRecord] | None = None
 ) -> None:
-    """Train the maps of both sides, in place: minimise the captions' loss and the paraphrases'.
+    """Train the maps of both sides, in place: minimise the captions' loss, the paraphrases' and the classes'.
 
     Each photograph of a batch is seen in one of its views, drawn anew every time. With records, every epoch is
     measured on dev and written down.
@@ -48,5 +48,6 @@ def train_maps(
         photographs, captions = next(batches).T
         views = torch.from_numpy(rng.integers(0, len(features), len(photographs)))
         seen = nn.functional.dropout(features[views, torch.from_numpy(photographs)], recipe.feature_dropout)
-        step(loss.captions(seen, photographs, captions, rng) + loss.paraphrases(rng))
+        value = loss.captions(seen, photographs, captions, rng) + loss.paraphrases(rng)
+        step(value + loss.classes(recipe.feature_dropout, rng))
     loss.eval()

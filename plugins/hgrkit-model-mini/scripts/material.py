@@ -1,10 +1,11 @@
-"""What the default model learns from: photographs, their captions, foils of these, and captions of one clip."""
+"""What the default model learns from: photographs, captions, foils, names of classes, and captions of one clip."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import attrs
+from class_pictures import NamedPictures
 from photographs import FrameNetwork, Photographs
 from recipe import FOIL_CAPS, Recipe
 from sentences import Foils, Paraphrases, Sentences, read_clip_captions
@@ -16,12 +17,13 @@ __all__ = ["Material", "read_material"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Material:
-    """What the model learns from; paraphrases only where a recipe gives them weight."""
+    """What the model learns from; paraphrases and classes only where a recipe gives them weight."""
 
     photographs: Photographs
     captions: Sentences
     paraphrases: Paraphrases | None
     foils: Foils
+    classes: NamedPictures | None = None
 
     @property
     def fingerprint(self) -> list[str]:
@@ -29,6 +31,8 @@ class Material:
         read = [self.captions, self.foils.sentences]
         if self.paraphrases is not None:
             read.append(self.paraphrases.sentences)
+        if self.classes is not None:
+            read.append(self.classes.phrases)
         return [self.photographs.fingerprint, *(sentences.fingerprint for sentences in read)]
 
 
@@ -50,4 +54,5 @@ def read_material(
         captions=Sentences.read(captions, text, cache),
         paraphrases=paraphrases,
         foils=Foils.make(to_foil, text, cache, most=FOIL_CAPS),
+        classes=NamedPictures.read(photographs, text, cache) if recipe.class_weight else None,
     )

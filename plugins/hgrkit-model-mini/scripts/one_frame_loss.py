@@ -45,6 +45,7 @@ class OneFrameLoss(nn.Module):
         self._material, self._recipe = material, recipe
         self._loss = loss or InfoNCE(temperature=recipe.temperature, level_weights=(0.0, *recipe.level_losses))
         self._same_loss = InfoNCE(temperature=recipe.temperature)
+        self._name_loss = InfoNCE(temperature=recipe.temperature, level_weights=(0.0, 1.0, 0.0, 1.0))
 
     def captions(
         self, features: Tensor, photographs: Indices, captions: Indices, rng: np.random.Generator
@@ -81,6 +82,22 @@ class OneFrameLoss(nn.Module):
             Scores(fused=scores, levels=PerLevel(event=scores, action=scores, entity=scores))
         )
         return self._recipe.paraphrase_weight * value
+
+    def classes(self, hidden: float, rng: np.random.Generator) -> Tensor:
+        """InfoNCE between pictures of classes and their names, event and entity level; zero without classes.
+
+        Args:
+            hidden: share of the pictures' features that is not seen.
+            rng: draws the names and the pictures.
+        """
+        classes = self._material.classes
+        if classes is None or not self._recipe.class_weight:
+            return torch.zeros(())
+        features, names, right = classes.draw(self._recipe.class_batch_size, rng)
+        views = self.look(nn.functional.dropout(features, hidden))
+        levels = self.levels(views, self._text.encode(*classes.phrases.batch(names, self._text)))
+        value: Tensor = self._name_loss(Scores(fused=levels.event, levels=levels), right)
+        return self._recipe.class_weight * value
 
     def look(self, features: Tensor) -> PerLevel[Tensor]:
         """Photographs [B, K] at the three levels, [B, D] each."""

@@ -34,6 +34,9 @@ class Recipe:
         paraphrase_weight: weight of InfoNCE between two captions of a clip, from 0; at 0 no such caption is read.
         foil_weight: weight, at each of two levels, of the loss that asks a photograph to fit its caption better
             than a foil, from 0.
+        class_weight: weight of the loss that ImageNet's classes and their names find each other, from 0; at 0 no
+            name is read.
+        class_batch_size: names in a step of either stage, from 2.
         weight_decay: of AdamW, for the maps alone, from 0.
         warm_up: share of a stage's steps in which the rates rise, from 0 to 1.
         augmented_views: looks at each photograph that are cropped and altered at random, beside the one as it is
@@ -73,6 +76,8 @@ class Recipe:
     level_losses: tuple[float, float, float] = (1.0, 1.0, 1.0)
     paraphrase_weight: float = 0.0
     foil_weight: float = 0.5
+    class_weight: float = 0.3
+    class_batch_size: int = 256
     weight_decay: float = 1e-2
     warm_up: float = 0.1
     augmented_views: int = 1
@@ -82,7 +87,7 @@ class Recipe:
     learning_rate: float = 2e-3
     feature_dropout: float = 0.6
 
-    tuning_epochs: int = 8
+    tuning_epochs: int = 6
     tuning_batch_size: int = 256
     tuning_captions: int = 2
     tuning_rate: float = 3e-4

@@ -12,7 +12,7 @@ from hgrkit.matching.losses import HingeLoss
 
 __all__ = ["PLAIN", "VARIATIONS", "Variation", "described", "first_stage"]
 
-PLAIN = Recipe(graph_layers=0, paraphrase_weight=0.3)
+PLAIN = Recipe(graph_layers=0, paraphrase_weight=0.3, class_weight=0.0)
 """What every variation is compared with: the default model's first stage before the table changed it."""
 
 
@@ -83,6 +83,7 @@ VARIATIONS: Mapping[str, Variation] = {
     "entities look at nine regions too": Variation(regions=True),
     "a second tower of text, for the event": Variation(second_tower=True),
     "an early layer of the transformer too": Variation(early_layer=True),
+    "names of classes too": Variation(recipe={"class_weight": 0.3}),
 }
 
 

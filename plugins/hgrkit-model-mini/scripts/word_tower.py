@@ -31,6 +31,7 @@ TOWER = Recipe(
     epochs=6,
     foil_weight=0.0,
     paraphrase_weight=0.3,
+    class_weight=0.0,
     level_losses=(1.0, 0.0, 0.0),
     graph_layers=0,
 )

@@ -42,6 +42,7 @@ COLOURS = (
     "purple",
     "golden",
 )
+_LICENCE = "  1 a licence stands before the data  \n"
 SPLIT = {"train": range(8), "dev": range(8, 10), "test": range(10, 12)}
 
 
@@ -97,6 +98,36 @@ def random_network():
     for parameter in module.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) / max(1, parameter[0].numel()) ** 0.5
     return module.eval()
+
+
+@pytest.fixture
+def wordnet(tmp_path):
+    """Tabbies are cats, and cats and mice animals; `mouse` is a device before it is an animal."""
+    entries = {
+        "animal": (["animal", "beast"], []),
+        "cat": (["cat", "true_cat"], ["animal"]),
+        "tabby": (["tabby", "Felis_catus"], ["cat"]),
+        "mouse": (["mouse"], ["animal"]),
+        "device": (["mouse", "pointing_device"], []),
+    }
+    length = max(len(_synset(0, words, range(len(kinds)))) for words, kinds in entries.values())
+    at = {name: len(_LICENCE) + row * length for row, name in enumerate(entries)}
+    data = _LICENCE + "".join(
+        _synset(at[name], words, [at[kind] for kind in kinds]).rstrip("\n").ljust(length - 1) + "\n"
+        for name, (words, kinds) in entries.items()
+    )
+    (tmp_path / "data.noun").write_text(data)
+    first = {"animal": "animal", "beast": "animal", "cat": "cat", "true_cat": "cat", "tabby": "tabby"}
+    index = [f"{word} n 1 0 1 0 {at[name]:08d}" for word, name in first.items()]
+    index += [f"felis_catus n 1 0 1 0 {at['tabby']:08d}", f"mouse n 2 0 2 0 {at['device']:08d} {at['mouse']:08d}"]
+    (tmp_path / "index.noun").write_text(_LICENCE + "\n".join(index) + "\n")
+    return tmp_path, at
+
+
+def _synset(position, words, kinds):
+    counted = "".join(f" {word} 0" for word in words)
+    pointers = "".join(f" @ {kind:08d} n 0000" for kind in kinds)
+    return f"{position:08d} 05 n {len(words):02x}{counted} {len(kinds):03d}{pointers} | a gloss  \n"
 
 
 def _write_photographs(folder, *, shades):

@@ -9,6 +9,7 @@ import sys
 import attrs
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 import hgrkit
@@ -20,8 +21,8 @@ from hgrkit.video.efficientnet_lite import EfficientNetLite
 
 
 @pytest.fixture
-def train_model(scripts, monkeypatch):
-    """The script, with the installed encoders in the place of those that are fetched from the package index."""
+def train_model(scripts, monkeypatch, wordnet):
+    """The script, with the installed encoders and two classes in the place of what the package index has."""
     installed = model_folder("default")
 
     def build_text_encoder(out):
@@ -32,6 +33,13 @@ def train_model(scripts, monkeypatch):
     monkeypatch.setattr(scripts.train_model, "build_text_encoder", build_text_encoder)
     monkeypatch.setattr(scripts.train_model, "published_weights", lambda variant: weights)
     monkeypatch.setattr(scripts.build_frame_encoder, "PUBLISHED", ())
+    nouns, at = wordnet
+    classes = [scripts.class_names.ImageNetClass(name, at[name]) for name in ("tabby", "mouse")]
+    classifier = torch.randn(2, 1280, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(scripts.class_pictures, "WordNetNouns", lambda: scripts.class_names.WordNetNouns(nouns))
+    monkeypatch.setattr(scripts.class_pictures, "imagenet_classes", lambda: classes)
+    monkeypatch.setattr(scripts.class_pictures, "zipf_frequency", lambda name: 4.0)
+    monkeypatch.setattr(scripts.class_pictures, "published_classifier", lambda variant: classifier)
     return scripts.train_model
 
 
@@ -42,6 +50,8 @@ def short(scripts):
         embed_dim=32,
         text_dropout=0.0,
         paraphrase_weight=0.1,
+        class_weight=0.1,
+        class_batch_size=4,
         warm_up=0.3,
         epochs=2,
         batch_size=8,
