@@ -63,3 +63,39 @@ def test_a_foil_costs_more_the_better_the_photograph_fits_it(scripts, model, cap
             for own in (levels.action, levels.entity)
         )
         assert loss(weight=0.5, foil_of_first=foil) - plain == pytest.approx(0.5 * expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(("classes", "weight"), [(None, 1.0), (NeverAsked(), 0.0)], ids=["none", "no weight"])
+def test_classes_that_are_absent_or_have_no_weight_are_asked_nothing(scripts, model, classes, weight):
+    material = scripts.material.Material(
+        photographs=None, captions=None, paraphrases=None, foils=None, classes=classes
+    )
+    recipe = attrs.evolve(scripts.recipe.Recipe(), class_weight=weight)
+    loss = scripts.one_frame_loss.OneFrameLoss(model, material, recipe)
+    assert loss.classes(0.5, np.random.default_rng(0)) == 0
+
+
+@torch.inference_mode()
+def test_two_pictures_of_what_both_are_called_are_no_negatives(scripts, model, tmp_path):
+    phrases = scripts.sentences.Sentences.read(["a cat", "an animal", "a dog"], model.text, tmp_path)
+    features = torch.rand(3, model.video.feature_dim, generator=torch.Generator().manual_seed(0))
+
+    class Drawn:
+        """A cat called so, a dog called an animal, and a dog called so."""
+
+        def __init__(self, right):
+            self.phrases, self._right = phrases, torch.tensor(right)
+
+        def draw(self, _number, _rng):
+            return features, np.arange(3), self._right
+
+    def loss(right):
+        material = scripts.material.Material(
+            photographs=None, captions=None, paraphrases=None, foils=None, classes=Drawn(right)
+        )
+        module = scripts.one_frame_loss.OneFrameLoss(model, material, scripts.recipe.Recipe())
+        return float(module.classes(0.0, np.random.default_rng(0)))
+
+    alone = loss([[True, False, False], [False, True, False], [False, False, True]])
+    shared = loss([[True, True, False], [False, True, True], [False, True, True]])
+    assert shared < alone
