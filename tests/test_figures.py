@@ -241,6 +241,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
 """By page, heading and the table's number under it: what the files make of it."""
 
 OTHER_TABLES = {
+    (PAGE, "How it is trained"),  # data
     (PAPER, "What was found"),  # words
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands

