@@ -12,6 +12,7 @@ import torch
 from hgrkit.checkpoint import load_model, save_model
 from hgrkit.errors import ConfigError, HgrkitError, MissingPathError, ShapeError
 from hgrkit.model import HgrModel
+from hgrkit.model_folder import NOTES_FOLDER
 from hgrkit.training.clips import CaptionedClips
 from hgrkit.training.config import TrainConfig
 from hgrkit.training.data_config import DataConfig
@@ -172,6 +173,6 @@ def _card(run: TrainingRun) -> str:
     name = run.best.origin.name or "An hgrkit model"
     measured = f", Rsum {best.dev_rsum:.1f} on the dev clips" if best.dev_rsum is not None else ""
     return (
-        f"# {name}\n\nTrained with `hgrkit train`; the settings are in `{CONFIG_NOTE}`. "
+        f"# {name}\n\nTrained with `hgrkit train`; the settings are in `{NOTES_FOLDER}/{CONFIG_NOTE}`. "
         f"Epoch {run.best_epoch} of {len(run.log)}{measured}.\n"
     )
