@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,30 @@ def what_pays(files: Mapping[str, Any]) -> Expected:
     return rows
 
 
+WAYS_TO_SEARCH = {
+    "scenes and scales": "scenes and scales (hgrkit)",
+    **{f"fixed windows of {seconds} s": f"fixed {seconds} s windows" for seconds in (10, 5, 20)},
+    "the whole video, its best stretch": "whole video; stretch by contrast",
+    "the clips' boundaries known": "boundaries of the clips known",
+}
+
+
+def moments(files: Mapping[str, Any], part: str, left_out: str = "") -> Expected:
+    def cell(of: Mapping[str, Any]) -> str:
+        return f"{shown(of['value'])} {interval(of['interval'])}"
+
+    found = files["joined_clips.json"][part]
+    return {
+        row: [
+            cell(found[way]["text_to_video"]["R@1"]),
+            *(cell(found[way]["right_video_moments"][f"R@1 IoU={overlap}"]) for overlap in (0.5, 0.7)),
+            cell(found[way]["corpus_moments"]["R@1 IoU=0.5"]),
+        ]
+        for row, way in WAYS_TO_SEARCH.items()
+        if row != left_out
+    }
+
+
 def paper_levels(files: Mapping[str, Any]) -> Expected:
     sets = ("flickr8k test", "flickr8k test, image to text")
     systems = files["paper_claim.json"]["systems"]
@@ -223,6 +247,7 @@ def paper_foil_leads(files: Mapping[str, Any]) -> Expected:
 
 PAGE = "docs/default-model.md"
 PAPER = "docs/paper-claim.md"
+MOMENTS = "docs/partially-relevant.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
     (PAGE, "How good it is", 0): quality,
@@ -232,6 +257,10 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "What the levels are for", 0): foils,
     (PAGE, "What its parts are worth", 0): what_pays,
     ("docs/foils.md", "What the default model makes of them", 0): foils,
+    (MOMENTS, "On real footage", 0): partial(moments, part="for reporting"),
+    (MOMENTS, "On real footage", 1): partial(
+        moments, part="clips cut, for reporting", left_out="fixed windows of 20 s"
+    ),
     (PAPER, "Levels, graph and attention", 0): paper_levels,
     (PAPER, "Levels, graph and attention", 1): paper_leads,
     (PAPER, "Another data set", 0): paper_carries_over,
@@ -242,6 +271,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
 
 OTHER_TABLES = {
     (PAGE, "How it is trained"),  # data
+    (MOMENTS, "The score of a window"),  # equations
+    (MOMENTS, "What is reported"),  # names
     (PAPER, "What was found"),  # words
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands
