@@ -46,7 +46,7 @@ def options():
 
 
 @pytest.mark.parametrize(
-    "words", ["--data ../data x --model msr-vtt/full", "--trained 'one two' two --out out.json"]
+    "words", ["--data '../data x' --model msr-vtt/full", "--trained 'one two' two --out out.json"]
 )
 def test_a_command_is_told_as_it_is_typed_in_the_root(benchmark_module, options, monkeypatch, words):
     words = shlex.split(words)
