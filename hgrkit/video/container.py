@@ -31,6 +31,8 @@ _OPTIONS = {
     "threads": "1",
 }
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+# PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.
+_TEXT: dict[str, str] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _KINDS = "mp4/mov, mkv/webm, avi, mpeg, ts, flv, wmv, gif"
 
 
@@ -51,7 +53,7 @@ def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, 
     options = {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
-        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+        with av.open(f"file:{path}", options=options, **_TEXT) as container:
             yield container, _video_stream(container, guard)
     except DecodeError as error:
         error.add_note(f"video: {path}")
