@@ -32,7 +32,7 @@ _OPTIONS = {
 }
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 # PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.
-_TEXT: dict[str, str] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _KINDS = "mp4/mov, mkv/webm, avi, mpeg, ts, flv, wmv, gif"
 
 
