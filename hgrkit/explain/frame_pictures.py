@@ -43,7 +43,7 @@ def read_pictures(video: str, times_s: Sequence[float]) -> StripPictures:
 
     Args:
         video: path of the file.
-        times_s: ascending seconds from the video's first picture.
+        times_s: ascending seconds on the video's own time line.
     """
     if not times_s:
         return StripPictures(jpegs=())

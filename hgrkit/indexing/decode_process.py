@@ -104,7 +104,7 @@ class DecodeProcess:
 
         Args:
             path: the file.
-            start_s: seconds from the video's first picture.
+            start_s: seconds on the video's own time line.
             end_s: the same, after it.
             exact: encode the moment anew, to a frame.
             take: called with the position in the clip's file where bytes belong, and at most 1 MiB of them; with

@@ -17,7 +17,7 @@ def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, 
 
     Args:
         reader: of the video; its limits are kept.
-        start_s: seconds from the video's first picture.
+        start_s: seconds on the video's own time line.
         end_s: the same, after it.
         sink: where the clip goes.
         exact: encode the moment anew, to a frame; else copy from the last key frame before it on, if that works.

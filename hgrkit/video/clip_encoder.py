@@ -21,6 +21,7 @@ from hgrkit.video.clip_output import ByteSink, CutClip, open_output
 from hgrkit.video.clip_sound import ClipSound, sound_of
 from hgrkit.video.container import open_video
 from hgrkit.video.cut_plan import CutPlan, plan_pictures
+from hgrkit.video.picture import Orientation
 from hgrkit.video.reader import VideoReader
 
 __all__ = ["encode_clip"]
@@ -37,7 +38,7 @@ def encode_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSin
 
     Args:
         reader: of the video; its limits are kept.
-        start_s: seconds from the video's first picture.
+        start_s: seconds on the video's own time line.
         end_s: the same, after it.
         sink: where the clip goes.
 
@@ -51,7 +52,10 @@ def encode_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSin
     first = next(frames, None)
     if first is None:
         raise DecodeError("no picture of the moment can be decoded")
-    with open_video(reader.path, reader.guard) as (container, stream), open_output(sink, "mp4") as output:
+    with (
+        open_video(reader.path, reader.guard, reader.index.track) as (container, stream),
+        open_output(sink, "mp4") as output,
+    ):
         pictures = _Pictures(output, stream, first[1], base)
         sound = _sound(reader, plan, container, output)
         for at, frame, duration in _timed(chain([first], frames), plan):
@@ -101,8 +105,9 @@ class _Pictures:
     def __init__(self, output: OutputContainer, source: VideoStream, first: VideoFrame, base: Fraction) -> None:
         self._output, self._base = output, base
         self._tick = max(base, _FINEST_TICK)
-        self._turns = round(first.rotation / 90) % 4  # counterclockwise
-        width, height = (first.height, first.width) if self._turns % 2 else (first.width, first.height)
+        self._orientation = Orientation.of(first)
+        is_turned = self._orientation.transposed
+        width, height = (first.height, first.width) if is_turned else (first.width, first.height)
         self._width, self._height = max(2, width - width % 2), max(2, height - height % 2)
         self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
@@ -115,7 +120,7 @@ class _Pictures:
         context.thread_count = min(4, os.cpu_count() or 1)
         shape = source.codec_context.sample_aspect_ratio
         if shape:
-            context.sample_aspect_ratio = 1 / shape if self._turns % 2 else shape
+            context.sample_aspect_ratio = 1 / shape if is_turned else shape
         context.colorspace, context.color_range = first.colorspace, 1  # limited, as `_drawn` makes it
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
 
@@ -143,9 +148,9 @@ class _Pictures:
     def _drawn(self, frame: VideoFrame) -> VideoFrame:
         """The picture upright, of even size, in the encoder's format."""
         even = frame.width % 2 == frame.height % 2 == 0
-        if self._turns or not even:
-            colours = self._reformatter.reformat(frame, format="rgb24")
-            picture = np.rot90(colours.to_ndarray(), self._turns)[: self._height, : self._width]
+        if self._orientation or not even:
+            colours = self._reformatter.reformat(frame, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
+            picture = self._orientation.upright(colours)[: self._height, : self._width]
             turned = VideoFrame.from_ndarray(np.ascontiguousarray(picture, np.uint8), "rgb24")
             turned.colorspace = frame.colorspace
             frame = turned

@@ -33,7 +33,7 @@ class CutClip:
     """What a clip turned out to be.
 
     Attributes:
-        start_s: where it begins, in seconds from the video's first picture.
+        start_s: where it begins, in seconds on the video's own time line.
         end_s: where it ends.
         container: one of `SUFFIXES`.
         encoded: why it was encoded anew, as a clause; empty if its packets are the video's.

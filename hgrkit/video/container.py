@@ -6,22 +6,27 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import av.error
 from av.audio.stream import AudioStream
+from av.codec.codec import UnknownCodecError
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError, MissingPathError
 from hgrkit.video.limits import DecodeGuard
 
-__all__ = ["CONTAINERS", "demuxed", "open_video", "os_reason"]
+__all__ = ["CONTAINERS", "decoder_of", "demuxed", "film_tracks", "open_container", "open_video", "os_reason"]
 
-CONTAINERS = ("mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "flv", "asf", "gif")
+CONTAINERS = (
+    "mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "flv", "asf", "gif", "ogg", "mxf", "dv",
+)  # fmt: skip
 """The demuxers that may run: no playlists, concat scripts, subtitles or pictures, whatever a file is called."""
 
 _OPTIONS = {
@@ -30,15 +35,16 @@ _OPTIONS = {
     "enable_drefs": "0",  # of mov files that keep their pictures in other files
     "threads": "1",
 }
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 # PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.
 _TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-_KINDS = "mp4/mov, mkv/webm, avi, mpeg, ts, flv, wmv, gif"
+_KINDS = "mp4/mov/3gp, mkv/webm, avi, mpeg/vob, ts/mts, flv, wmv/asf, gif, ogv, mxf, dv"
 
 
 @contextmanager
-def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open container and its first stream of moving pictures.
+def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
+    """The open container of a video file.
 
     Only files are read, and of them only the one that is named. A `DecodeError` from the block carries the path
     as a note; FFmpeg's errors become `DecodeError`.
@@ -54,7 +60,7 @@ def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, 
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
         with av.open(f"file:{path}", options=options, **_TEXT) as container:
-            yield container, _video_stream(container, guard)
+            yield container
     except DecodeError as error:
         error.add_note(f"video: {path}")
         raise
@@ -71,6 +77,13 @@ def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, 
         raise DecodeError(
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
+
+
+@contextmanager
+def open_video(path: str, guard: DecodeGuard, track: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The open container and its stream of that number, ready to be decoded; else as `open_container`."""
+    with open_container(path, guard) as container:
+        yield container, _prepared(container, track, guard)
 
 
 def demuxed(
@@ -97,26 +110,54 @@ def os_reason(error: OSError) -> str:
     return f"the file cannot be read: {error.strerror or type(error).__name__}"
 
 
-def _video_stream(container: InputContainer, guard: DecodeGuard) -> VideoStream:
+def film_tracks(container: InputContainer) -> list[VideoStream]:
+    """The streams that may be the film: those of moving pictures that a decoder is known for.
+
+    Raises:
+        DecodeError: if there is none.
+    """
     if not container.streams:
         raise DecodeError("the file holds no streams")
-    for stream in container.streams.video:
-        if not stream.disposition & _NO_PICTURES:
-            _prepare(stream, guard)
-            return stream
+    moving = [stream for stream in container.streams.video if not stream.disposition & _NO_PICTURES]
+    # A stream of an unknown codec has no context that can decode.
+    known = [stream for stream in moving if stream.codec_context is not None]
+    if known:
+        return known
+    if moving:
+        raise DecodeError("the video's codec is unknown")
+    if container.streams.video and container.streams.audio:
+        raise DecodeError("the file holds sound with a cover picture, and no video")
     kinds = ", ".join(sorted({stream.type for stream in container.streams}))
     raise DecodeError(f"the file holds no video stream, only: {kinds}")
 
 
-def _prepare(stream: VideoStream, guard: DecodeGuard) -> None:
+def decoder_of(stream: VideoStream, guard: DecodeGuard) -> VideoCodecContext:
+    """The decoder for a prepared stream: FFmpeg's own, but for transparent WebM, whose alpha only libvpx reads."""
+    own: VideoCodecContext = stream.codec_context
+    if stream.metadata.get("alpha_mode") != "1" or own.name not in _ALPHA_DECODERS:
+        return own
+    try:
+        context = cast("VideoCodecContext", CodecContext.create(_ALPHA_DECODERS[own.name], "r"))
+    except UnknownCodecError:  # this build of FFmpeg has none
+        return own
+    _bound(context, guard)
+    return context
+
+
+def _prepared(container: InputContainer, track: int, guard: DecodeGuard) -> VideoStream:
     """Check the pictures' size, and have the decoder check it again where it changes later on."""
-    # A stream of an unknown codec has no context that can decode.
+    stream = container.streams[track]
+    if not isinstance(stream, VideoStream):
+        raise DecodeError(f"the file's stream {track} holds no pictures any more")
     context = stream.codec_context
-    if context is None:
-        raise DecodeError("the video's codec is unknown")
     guard.check_size(context.width, context.height)
     if context.width < 1 or context.height < 1:
         raise DecodeError("the video's picture size is unknown: the file holds no picture that can be decoded")
+    _bound(context, guard)
+    return stream
+
+
+def _bound(context: VideoCodecContext, guard: DecodeGuard) -> None:
     context.options = {"max_pixels": str(guard.limits.pixels)}
     context.thread_count = 1  # videos are decoded side by side
 

@@ -41,7 +41,7 @@ def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str
 
     Args:
         index: the video's table of packets.
-        start_s: seconds from the video's first picture.
+        start_s: seconds on the video's own time line.
         end_s: the same, after it.
 
     Returns:
@@ -49,6 +49,8 @@ def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str
     """
     if not index.exact:
         return "the file does not say when each picture is shown"
+    if index.parts:
+        return "the file holds several recordings whose time stamps begin anew"
     first, end = _bounds(index, start_s, end_s)
     keys = np.flatnonzero(index.key & (index.pts <= first))
     begin_at = int(keys[np.argmax(index.pts[keys])])
@@ -76,7 +78,7 @@ def plan_pictures(index: PacketIndex, start_s: float, end_s: float) -> CutPlan:
 
     Args:
         index: the video's table of packets.
-        start_s: seconds from the video's first picture.
+        start_s: seconds on the video's own time line.
         end_s: the same, after it.
     """
     first, end = _bounds(index, start_s, end_s)
@@ -90,7 +92,7 @@ def plan_pictures(index: PacketIndex, start_s: float, end_s: float) -> CutPlan:
 def _bounds(index: PacketIndex, start_s: float, end_s: float) -> tuple[int, int]:
     """The picture on the screen at the start, and the first tick behind the moment; at least one picture fits."""
     first = int(index.shown_at(np.array([start_s]))[0])
-    end = index.first + math.ceil(end_s / float(index.time_base) - _SAME_TICK)
+    end = index.zero + math.ceil(end_s / float(index.time_base) - _SAME_TICK)
     return first, max(first + 1, min(end, index.end))
 
 

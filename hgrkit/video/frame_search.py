@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
-from hgrkit.video.container import demuxed, open_video
+from hgrkit.video.container import decoder_of, demuxed, open_video
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.packet_index import PacketIndex, VideoPacket
 
@@ -62,7 +62,10 @@ class FrameSearch:
         self._wanted = [*targets.tolist(), *([last] if not len(targets) or targets[-1] < last else [])]
         self._held: Found | None = None
         self._newest = index.first - index.frame_ticks
-        self._shift: int | None = None
+        # Times of all pictures in the order in which they are shown, and how many of them the decoder has put out,
+        # for those whose own time is not stored.
+        self._in_order: list[int] = [] if index.exact else np.sort(index.pts).tolist()
+        self._place = -1
         self._errors_at_end = 0
 
     def run(self, *, sequential: bool) -> Iterator[Found]:
@@ -72,9 +75,12 @@ class FrameSearch:
             DecodeError: if the stream ends in a decoding error before its end.
             TargetLostError: if a target cannot be found by jumping; never when `sequential`.
         """
-        with open_video(self._path, self._guard) as (container, stream):
+        with open_video(self._path, self._guard, self._index.track) as (container, stream):
+            context = decoder_of(stream, self._guard)
             frames: Iterator[VideoFrame | None] = (
-                self._decode_all(container, stream) if sequential else self._decode(container, stream)
+                self._decode_all(container, stream, context)
+                if sequential
+                else self._decode(container, stream, context)
             )
             for frame in frames:
                 if frame is None:
@@ -84,13 +90,19 @@ class FrameSearch:
             yield from self._settle(len(self._wanted), sequential=sequential)
         self._check_end()
 
-    def _decode_all(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        for packet in demuxed(container, stream, guard=self._guard):
-            yield from self._decoded(stream.codec_context, packet if packet.size else None)
+    def _decode_all(
+        self, container: InputContainer, stream: VideoStream, context: VideoCodecContext
+    ) -> Iterator[VideoFrame]:
+        for number, packet in enumerate(self._nonempty(container, stream)):
+            self._restamp(packet, number)
+            yield from self._decoded(context, packet)
+        yield from self._decoded(context, None)
 
-    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
+    def _decode(
+        self, container: InputContainer, stream: VideoStream, context: VideoCodecContext
+    ) -> Iterator[VideoFrame | None]:
         """Pictures around the targets; `None` where all that matter to the next target have come."""
-        context, index, wanted = stream.codec_context, self._index, self._wanted
+        index, wanted = self._index, self._wanted
         stored, starts = _places(index, wanted)
         disposable = context.name in _DISPOSABLE_PICTURES
         packets: Iterator[tuple[int, VideoPacket]] = zip(count(), self._nonempty(container, stream), strict=False)
@@ -106,6 +118,7 @@ class FrameSearch:
                     sought = starts[target]
                     packets = self._seek(container, stream, sought)
                 continue
+            self._restamp(packet, number)
             context.skip_frame = "NONREF" if disposable and self._is_far(packet.pts) else "DEFAULT"
             yield from self._decoded(context, packet)
             fresh = False
@@ -161,15 +174,29 @@ class FrameSearch:
         if self._held is not None and self.found <= self._num_targets:
             yield self._held
 
+    def _restamp(self, packet: VideoPacket, number: int) -> None:
+        """Give a packet the time that the index has for it; or its number, where that time may be a guess.
+
+        A decoder hands on what a packet says with the picture that comes of it.
+        """
+        if not self._index.exact:
+            packet.pts = number
+        elif self._index.parts and number < len(self._index.pts):
+            packet.pts = int(self._index.pts[number])
+
     def _stamp(self, frame: VideoFrame) -> int:
-        """When a frame is shown; where stored stamps are guesses, the decoder's order and clock tell."""
-        if self._index.exact and frame.pts is not None:
-            return int(frame.pts)
-        if frame.dts is None:
+        """When a frame is shown; where that is not stored, the order of pictures tells."""
+        number = frame.pts
+        if self._index.exact and number is not None:
+            return number
+        self._place += 1
+        if number is None or not 0 <= number < len(self._in_order):
             return self._newest + self._index.frame_ticks
-        if self._shift is None:
-            self._shift = self._index.first - frame.dts
-        return frame.dts + self._shift
+        if self._index.stamped[number]:
+            return int(self._index.pts[number])
+        if self._index.key[number]:  # shown after all that are stored before it; some of those may be lost
+            self._place = max(self._place, number)
+        return self._in_order[min(self._place, len(self._in_order) - 1)]
 
     def _is_far(self, pts: int | None) -> bool:
         if pts is None:

@@ -26,7 +26,7 @@ class SampledFrame:
     """One picture of a video.
 
     Attributes:
-        time_s: when it is shown, in seconds from the video's first picture.
+        time_s: when it is shown, in seconds on the file's own time line.
         image: uint8 RGB `[H, W, 3]`.
     """
 
@@ -84,7 +84,7 @@ class VideoReader:
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds, from the first picture's beginning to the last one's end."""
+        """Length in seconds, from the file's second 0, as players show it, to the last picture's end."""
         return self._index.duration_s
 
     @property
@@ -104,7 +104,7 @@ class VideoReader:
         so that a stream that ends in damage is noticed.
 
         Args:
-            times_s: [F] seconds from the first picture, ascending.
+            times_s: [F] seconds on the file's own time line, ascending.
             sequential: decode every picture; slower, with the same result.
 
         Raises:
@@ -113,13 +113,11 @@ class VideoReader:
         """
         index = self._index
         targets = index.shown_at(times_s) if index.exact else index.ticks(times_s)
-        scale = PictureScaler(self._frame_size)
-        origin: int | None = index.first if index.exact else None
+        scale = PictureScaler(self._frame_size, transfer=index.transfer)
         shown = False
         for pts, frame in self.frames_at(targets, sequential=sequential):
-            origin = pts if origin is None else origin
             shown = True
-            yield SampledFrame(max(0.0, float((pts - origin) * index.time_base)), scale(frame))
+            yield SampledFrame(max(0.0, index.seconds(pts)), scale(frame))
         if not shown:
             raise DecodeError("no picture of the file can be decoded")
 

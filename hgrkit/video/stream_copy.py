@@ -37,7 +37,7 @@ def copy_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink)
 
     Args:
         reader: of the video; its limits are kept.
-        start_s: seconds from the video's first picture.
+        start_s: seconds on the video's own time line.
         end_s: the same, after it.
         sink: where the clip goes.
 
@@ -62,12 +62,12 @@ class _Copy:
 
     def write(self, sink: ByteSink) -> CutClip:
         """Write it into the first kind of container that takes it."""
-        with open_video(self._reader.path, self._reader.guard) as (container, stream):
+        with open_video(self._reader.path, self._reader.guard, self._index.track) as (container, stream):
             kinds = _container_kinds(self._reader.path, container, stream)
             self._check_beginning(container, stream)
         for kind in kinds:
             sink.restart()
-            with open_video(self._reader.path, self._reader.guard) as (container, stream):
+            with open_video(self._reader.path, self._reader.guard, self._index.track) as (container, stream):
                 if self._fits(container, stream, sink, kind):
                     start_s, end_s = (self._index.seconds(at) for at in (self._plan.begin, self._plan.end))
                     return CutClip(start_s=start_s, end_s=end_s, container=kind)

@@ -12,10 +12,13 @@ def index_of(stored, keys, *, ticks=10, exact=True, first=None):
     pts = np.array(stored, np.int64)
     shown = np.sort(pts[pts >= (first if first is not None else pts[0])])
     return PacketIndex(
+        track=0,
         time_base=Fraction(1, ticks),
         pts=pts,
+        stamped=np.full(len(pts), exact),
         key=np.isin(pts, keys),
         shown=shown,
+        zero=int(shown[0]),
         end=int(shown[-1]) + 1,
         frame_ticks=1,
         exact=exact,

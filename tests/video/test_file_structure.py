@@ -1,7 +1,7 @@
 import pytest
 
 from hgrkit.errors import DecodeError
-from hgrkit.video.cut_off import is_cut_off
+from hgrkit.video.file_structure import is_cut_off
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import UniformSampling
 

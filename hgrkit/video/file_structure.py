@@ -1,0 +1,294 @@
+"""What a file's structure tells where time stamps do not: whether it stops too soon or holds several films."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["count_avi_chunks", "holds_several", "is_cut_off"]
+
+_HEAD_BYTES = 1 << 14
+_TAIL_BYTES = 1 << 20
+_EBML_BYTES = 64
+_OGG_HEADER = 27
+_TS_BYTES, _TS_SYNC, _TS_CHAIN = 188, 0x47, 5
+_TS_SPACINGS = (188, 192, 204)  # plain, with a time stamp before each packet, with error correction behind it
+
+
+def is_cut_off(path: str, container: str) -> bool:
+    """Whether a file's own structure shows that bytes are missing at its end.
+
+    Args:
+        path: the file.
+        container: FFmpeg's name of its format. `False` is all that can be known of formats without such structure,
+            and of a file that was cut where one of its packets ends.
+    """
+    check = _CHECKS.get(container)
+    if check is None:
+        return False
+    with Path(path).open("rb") as file:
+        return check(file, os.fstat(file.fileno()).st_size)
+
+
+def holds_several(path: str, container: str) -> bool:
+    """Whether other recordings follow the one that FFmpeg reads, as `cat` and some recorders leave them.
+
+    Those of MPEG, TS, AVI, DV and GIF files are read one after the other and need no check.
+
+    Args:
+        path: the file.
+        container: FFmpeg's name of its format.
+    """
+    check = _SEVERAL.get(container)
+    if check is None:
+        return False
+    with Path(path).open("rb") as file:
+        return check(file, os.fstat(file.fileno()).st_size)
+
+
+def count_avi_chunks(path: str, stream: int) -> int:
+    """How many chunks of one stream lie in an AVI file from end to end, the empty ones included.
+
+    Args:
+        path: the file; other lists than `movi` and `rec` are passed over (AVI RIFF file reference).
+        stream: its number.
+    """
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        number = b"%02d" % stream
+        return sum(name[:2] == number and name[2:] in (b"dc", b"db") for name in _avi_chunks(file, 0, size))
+
+
+def _avi_chunks(file: BinaryIO, at: int, end: int) -> Iterator[bytes]:
+    """Names of the chunks that are there whole, of those in lists of pictures and sound one by one."""
+    while at + 8 <= end:
+        file.seek(at)
+        head = file.read(12)
+        length = int.from_bytes(head[4:8], "little")
+        if head[:4] == b"RIFF" or (head[:4] == b"LIST" and head[8:12] in (b"movi", b"rec ")):
+            yield from _avi_chunks(file, at + 12, min(end, at + 8 + length))
+        elif at + 8 + length <= end:
+            yield head[:4]
+        at += 8 + length + length % 2
+
+
+def _several_movies(file: BinaryIO, size: int) -> bool:
+    """Whether there is more than one `moov` box (ISO/IEC 14496-12, 8.2.1), of which FFmpeg plays the first."""
+    movies, at = 0, 0
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        movies += head[4:8] == b"moov"
+        if length < 8:  # 0: the last box
+            break
+        at += length
+    return movies > 1
+
+
+def _several_asf(file: BinaryIO, _: int) -> bool:
+    """Whether a second header follows (ASF specification, section 3.1); FFmpeg stops at the first one's end."""
+    return _repeats(file, bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"))
+
+
+def _several_flv(file: BinaryIO, _: int) -> bool:
+    """Whether a second header follows, with its 9 bytes and the empty tag behind it (FLV specification, E.2)."""
+    return any(_repeats(file, b"FLV\x01" + bytes([flags]) + b"\0\0\0\x09\0\0\0\0") for flags in (0, 1, 4, 5))
+
+
+def _several_matroska(file: BinaryIO, _: int) -> bool:
+    """Whether a second EBML header follows that announces Matroska or WebM (RFC 8794, section 11.2)."""
+    for at in _places(file, b"\x1a\x45\xdf\xa3"):
+        file.seek(at)
+        head = file.read(_EBML_BYTES)
+        if at and (b"matroska" in head or b"webm" in head):
+            return True
+    return False
+
+
+def _several_ogg(file: BinaryIO, _: int) -> bool:
+    """Whether a stream begins behind pages of data: a chained file (RFC 3533, section 4)."""
+    begun = 0
+    for at in _places(file, b"OggS\0\x02"):
+        if at > begun:
+            return True
+        file.seek(at)
+        begun = at + _ogg_page_bytes(file.read(_OGG_HEADER + 255))
+    return False
+
+
+def _ogg_page_bytes(head: bytes) -> int:
+    segments = head[_OGG_HEADER - 1] if len(head) >= _OGG_HEADER else 0
+    return _OGG_HEADER + segments + sum(head[_OGG_HEADER : _OGG_HEADER + segments])
+
+
+def _several_mxf(file: BinaryIO, _: int) -> bool:
+    """Whether a second header partition follows (SMPTE ST 377-1, section 7.2)."""
+    return _repeats(file, bytes.fromhex("060e2b34020501010d0102010102"))
+
+
+def _repeats(file: BinaryIO, mark: bytes) -> bool:
+    places = _places(file, mark)
+    return next(places, None) is not None and next(places, None) is not None
+
+
+def _places(file: BinaryIO, mark: bytes) -> Iterator[int]:
+    """Where some bytes stand in a file."""
+    begin, data = 0, b""
+    while True:
+        file.seek(begin + len(data))
+        more = file.read(_TAIL_BYTES)
+        data += more
+        at = data.find(mark)
+        while at >= 0:
+            yield begin + at
+            at = data.find(mark, at + 1)
+        if not more:
+            return
+        kept = data[1 - len(mark) :]
+        begin, data = begin + len(data) - len(kept), kept
+
+
+def _dv(file: BinaryIO, size: int) -> bool:
+    """Whether the last frame is not whole: they are all of one length (IEC 61834-2: 120,000 or 144,000 bytes)."""
+    is_625_50 = (file.read(4) + bytes(4))[3] & 0x80
+    return size % (144_000 if is_625_50 else 120_000) != 0
+
+
+def _ogg(file: BinaryIO, size: int) -> bool:
+    """Whether the last page is longer than what is there of it (RFC 3533, section 6)."""
+    tail = _tail(file, size)
+    at = tail.rfind(b"OggS")
+    return at >= 0 and at + _ogg_page_bytes(tail[at : at + _OGG_HEADER + 255]) > len(tail)
+
+
+def _matroska(file: BinaryIO, size: int) -> bool:
+    """Whether the segment is smaller than it says (RFC 8794, sections 4 to 6; RFC 9559, 5.1)."""
+    head = file.read(_HEAD_BYTES)
+    at = head.find(bytes.fromhex("18538067"))  # the segment's id, then its size
+    if at < 0 or len(head) < at + 12 or not head[at + 4]:
+        return False
+    num_bytes = 9 - head[at + 4].bit_length()
+    size_at = at + 4
+    stated_bytes = int.from_bytes(head[size_at : size_at + num_bytes], "big") & ((1 << 7 * num_bytes) - 1)
+    is_unknown = stated_bytes == (1 << 7 * num_bytes) - 1  # as live recordings have it
+    return not is_unknown and size < size_at + num_bytes + stated_bytes
+
+
+def _asf(file: BinaryIO, size: int) -> bool:
+    """Whether the file is smaller than its file properties object says (ASF specification, section 3.2)."""
+    head = file.read(_HEAD_BYTES)
+    at = head.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
+    if at < 0 or len(head) < at + 92:
+        return False
+    stated_bytes = int.from_bytes(head[at + 40 : at + 48], "little")
+    is_broadcast = head[at + 88] & 1
+    return not is_broadcast and size < stated_bytes
+
+
+def _gif(file: BinaryIO, _: int) -> bool:
+    """Whether the blocks end before the trailer (GIF89a specification, sections 17 to 27)."""
+    head = file.read(13)
+    if len(head) < 13:
+        return True
+    file.seek(_colour_table_bytes(head[10]), os.SEEK_CUR)
+    while kind := file.read(1):
+        if kind == b"\x3b":  # the trailer
+            return False
+        if kind == b"\x21":  # an extension: a label, then data
+            file.seek(1, os.SEEK_CUR)
+        elif kind == b"\x2c":  # a picture: its place, its colours, the width of its codes, then data
+            descriptor = file.read(9)
+            file.seek(1 + _colour_table_bytes(descriptor[-1] if len(descriptor) == 9 else 0), os.SEEK_CUR)
+        else:
+            return False
+        while length := file.read(1):
+            if length == b"\x00":
+                break
+            file.seek(length[0], os.SEEK_CUR)
+    return True
+
+
+def _colour_table_bytes(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _transport_stream(file: BinaryIO, size: int) -> bool:
+    """Whether the last packet is shorter than its 188 bytes (ISO/IEC 13818-1, section 2.4.3.2).
+
+    Packets are told by the bytes that begin them, counted from the end, so that bytes that were lost in the middle
+    do not matter.
+    """
+    tail = _tail(file, size)
+    for spacing in _TS_SPACINGS:
+        for begin in range(len(tail) - 1, len(tail) - 1 - 2 * spacing, -1):
+            chain = range(begin, begin - _TS_CHAIN * spacing, -spacing)
+            if chain[-1] >= 0 and all(tail[at] == _TS_SYNC for at in chain):
+                return begin + _TS_BYTES > len(tail)
+    return False
+
+
+def _program_stream(file: BinaryIO, size: int) -> bool:
+    """Whether the last pack holds a packet that states more bytes than there are (ISO/IEC 13818-1, 2.5)."""
+    tail = _tail(file, size)
+    begin = tail.find(b"\x00\x00\x01\xba")
+    while begin >= 0:
+        at = _end_of_packets(tail, begin)
+        if at is not None:
+            return at > len(tail)
+        begin = tail.find(b"\x00\x00\x01\xba", begin + 4)
+    return False
+
+
+def _end_of_packets(data: bytes, at: int) -> int | None:
+    """Where the packets from a pack header on end, beyond the data if they are cut; `None` if they break off."""
+    while at < len(data):
+        code = data[at : at + 4]
+        if not b"\x00\x00\x01".startswith(code[:3]):
+            return None
+        if len(code) < 4:
+            return len(data) + 1
+        if code[3] == 0xB9:  # the end
+            at += 4
+        elif code[3] == 0xBA:
+            at += _pack_header_bytes(data[at : at + 14])
+        elif code[3] > 0xBA:
+            at += 6 + int.from_bytes(data[at + 4 : at + 6], "big")
+        else:
+            return None
+    return at
+
+
+def _pack_header_bytes(header: bytes) -> int:
+    """14 bytes and stuffing in MPEG-2, 12 bytes in MPEG-1."""
+    if len(header) > 4 and header[4] & 0xC0 != 0x40:
+        return 12
+    return 14 + (header[13] & 7 if len(header) == 14 else 0)
+
+
+def _tail(file: BinaryIO, size: int) -> bytes:
+    file.seek(max(0, size - _TAIL_BYTES))
+    return file.read(_TAIL_BYTES)
+
+
+_CHECKS: Mapping[str, Callable[[BinaryIO, int], bool]] = {
+    "asf": _asf,
+    "dv": _dv,
+    "gif": _gif,
+    "matroska,webm": _matroska,
+    "mpeg": _program_stream,
+    "mpegts": _transport_stream,
+    "ogg": _ogg,
+}
+_SEVERAL: Mapping[str, Callable[[BinaryIO, int], bool]] = {
+    "asf": _several_asf,
+    "flv": _several_flv,
+    "matroska,webm": _several_matroska,
+    "mov,mp4,m4a,3gp,3g2,mj2": _several_movies,
+    "mxf": _several_mxf,
+    "ogg": _several_ogg,
+}
