@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +24,41 @@ def shared() -> Path:
             pytest.fail(f"the development data must be at {SHARED}, and HGRKIT_REQUIRE_SHARED is set")
         pytest.skip(f"needs the development data at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def ffmpeg_folder(tmp_path_factory) -> Path:
+    """A folder for PATH that holds `ffmpeg`: the one that a package of the extra `dev` carries."""
+    import imageio_ffmpeg
+
+    folder = tmp_path_factory.mktemp("ffmpeg")
+    (folder / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    return folder
+
+
+@pytest.fixture
+def ffmpeg(ffmpeg_folder):
+    """Runs FFmpeg with some arguments."""
+
+    def run(*arguments):
+        subprocess.run([ffmpeg_folder / "ffmpeg", "-v", "error", "-y", *map(str, arguments)], check=True)
+
+    return run
+
+
+@pytest.fixture
+def run_case(shared, ffmpeg_folder, monkeypatch):
+    """Runs a script of the shared cases with some arguments; returns what it printed."""
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([str(ffmpeg_folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+
+    def run(name, *arguments):
+        program = "bash" if name.endswith(".sh") else sys.executable
+        command = [program, shared / "cases" / name, *map(str, arguments)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    return run
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from hgrkit.video.decode_protocol import (
     write_message,
 )
 from hgrkit.video.limits import DecodeLimits
-from hgrkit.video.sampling import Sampling
+from hgrkit.video.sampling import Sampling, times_between
 
 __all__ = ["DecodeProcess", "Decoded", "watch"]
 
@@ -44,6 +44,7 @@ class Decoded:
     """How reading one video ended.
 
     Attributes:
+        begin_s: when its first picture is shown, on its own time line.
         duration_s: the video's length; `None` if the file could not be opened.
         decoded_frames: pictures that the decoder put out, as far as it could tell.
         reason: why it failed.
@@ -51,6 +52,7 @@ class Decoded:
             the limits are wider.
     """
 
+    begin_s: float = 0.0
     duration_s: float | None = None
     decoded_frames: int = 0
     reason: str | None = None
@@ -123,7 +125,7 @@ class DecodeProcess:
             write_message(worker.requests, {**request, "path": _joined(path)})
             header = self._hear_clip(worker, take)
             if header["kind"] == "failed":
-                return self._ended({**header, "decoded_frames": 0}, None)
+                return self._ended({**header, "decoded_frames": 0}, Decoded())
             clips.append(_read_clip(header))
             return Decoded()
 
@@ -227,7 +229,7 @@ class DecodeProcess:
         take: Callable[[Times, Pictures], None],
     ) -> Decoded:
         write_message(worker.requests, {"kind": "video", "path": _joined(path), "frame_size": frame_size})
-        duration_s: float | None = None
+        opened = Decoded()
         refused: DecodeLimitError | None = None
         while True:
             with self._waiting():
@@ -236,9 +238,10 @@ class DecodeProcess:
             if frames is not None:
                 take(*frames)
             elif header["kind"] == "opened":
-                duration_s = self._clock.duration_s = finite(header, "duration_s")
+                opened = Decoded(begin_s=finite(header, "begin_s"), duration_s=finite(header, "duration_s"))
+                self._clock.duration_s = opened.duration_s or 0.0
                 try:
-                    times_s = _times(sampling, duration_s, self._limits)
+                    times_s = _times(sampling, opened, self._limits)
                 except DecodeLimitError as error:
                     times_s, refused = np.empty(0), error
                 write_message(worker.requests, {"kind": "times", "count": len(times_s)}, times_s)
@@ -246,7 +249,7 @@ class DecodeProcess:
                 break
         if refused is not None:
             return Decoded(reason=str(refused), lasting=True)
-        return self._ended(header, duration_s)
+        return self._ended(header, opened)
 
     def _hear_clip(self, worker: WorkerProcess, take: Callable[[int, bytes | None], None]) -> Header:
         """Hand on the clip's bytes; returns the last message."""
@@ -263,10 +266,10 @@ class DecodeProcess:
             elif header["kind"] != "progress":
                 return header
 
-    def _ended(self, header: Header, duration_s: float | None) -> Decoded:
+    def _ended(self, header: Header, opened: Decoded) -> Decoded:
         decoded_frames = int(finite(header, "decoded_frames"))
-        if header["kind"] == "done" and duration_s is not None:
-            return Decoded(duration_s=duration_s, decoded_frames=decoded_frames)
+        if header["kind"] == "done" and opened.duration_s is not None:
+            return attrs.evolve(opened, decoded_frames=decoded_frames)
         if header["kind"] != "failed":
             raise ProtocolError(f"{header['kind']} is no end.")
         if not header.get("fit"):
@@ -324,14 +327,14 @@ def _read_frames(
     return times_s, read_array(worker.answers, np.uint8, (count, *frame_size, 3))
 
 
-def _times(sampling: Sampling | None, duration_s: float, limits: DecodeLimits) -> Times:
+def _times(sampling: Sampling | None, opened: Decoded, limits: DecodeLimits) -> Times:
     """The sampled times of a video, counted before they are made where the sampling can tell."""
-    if sampling is None:
+    if sampling is None or opened.duration_s is None:
         return np.empty(0)
     count = getattr(sampling, "num_times", None)
-    if count is not None and count(duration_s) > limits.frames:
-        raise limits.too_many_frames(count(duration_s))
-    times_s = np.asarray(sampling.times(duration_s), np.float64)
+    if count is not None and (num_frames := count(opened.duration_s - opened.begin_s)) > limits.frames:
+        raise limits.too_many_frames(num_frames)
+    times_s = times_between(sampling, opened.begin_s, opened.duration_s)
     if len(times_s) > limits.frames:
         raise limits.too_many_frames(len(times_s))
     return times_s

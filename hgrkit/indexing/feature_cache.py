@@ -20,17 +20,18 @@ from hgrkit.library.tensor_file import Data, TensorFile, read_file, tensor_heade
 __all__ = ["CachedFeatures", "FeatureCache", "damaged_features", "prune_features"]
 
 _SUFFIX = ".safetensors"
-_FORMAT = "hgrkit-features-1"
+_FORMAT = "hgrkit-features-2"  # 1 counted times from the first picture, and took some pictures otherwise
 _LONGEST_S = 1e8
 _HEADER_BYTES = 1 << 16
 
 
 @attrs.frozen(eq=False)
 class CachedFeatures:
-    """What is kept of one video: `times_s` [F], `features` float32 [F, K] and its length in seconds."""
+    """What is kept of one video: `times_s` [F], `features` float32 [F, K], when its pictures begin, its length."""
 
     times_s: npt.NDArray[np.float64] = attrs.field(repr=False)
     features: npt.NDArray[np.float32] = attrs.field(repr=False)
+    begin_s: float
     duration_s: float | None
 
 
@@ -56,12 +57,12 @@ class FeatureCache:
         path = self._path(content)
         try:
             file, described = _read(path)
-            if described != self._described(content, described["duration_s"]):
+            if described != self._described(content, described["begin_s"], described["duration_s"]):
                 return None
             frames, feature_dim = (int(size) for size in file.header["features"]["shape"])
             times_s = np.array(file.tensor("times_s", (frames,), "F64"))
             features = file.tensor("features", (frames, feature_dim), "F16").astype(np.float32)
-            found = CachedFeatures(times_s, features, described["duration_s"])
+            found = CachedFeatures(times_s, features, described["begin_s"], described["duration_s"])
             return found if _is_sound(found) else None
         except (DamagedLibraryError, ValueError, LookupError, TypeError):
             return None
@@ -72,6 +73,7 @@ class FeatureCache:
         *,
         times_s: npt.NDArray[np.float64],
         features: npt.NDArray[np.float32],
+        begin_s: float = 0.0,
         duration_s: float | None,
     ) -> None:
         """Keep a video's features; nothing happens if they cannot be kept, as on a full disk.
@@ -80,6 +82,7 @@ class FeatureCache:
             content: hash of the file's bytes.
             times_s: [F] the frames' times in seconds.
             features: [F, K].
+            begin_s: when its first picture is shown, in seconds.
             duration_s: the video's length in seconds.
         """
         with np.errstate(over="ignore"):
@@ -88,21 +91,22 @@ class FeatureCache:
             return
         tensors: dict[str, npt.NDArray[Any]] = {"times_s": times_s.astype(np.float64), "features": half}
         body = b"".join(tensor.tobytes() for tensor in tensors.values())
-        text = json.dumps(self._described(content, duration_s), sort_keys=True)
+        text = json.dumps(self._described(content, begin_s, duration_s), sort_keys=True)
         header = tensor_header(
             tensors, {"features": text, "sha256": _digest(text, tensors["features"].shape, body)}
         )
         _write(self._path(content), header + body)
 
     def _path(self, content: str) -> Path:
-        return _folder(self.library) / f"{_key(self._described(content, None))}{_SUFFIX}"
+        return _folder(self.library) / f"{_key(self._described(content, 0.0, None))}{_SUFFIX}"
 
-    def _described(self, content: str, duration_s: float | None) -> dict[str, Any]:
+    def _described(self, content: str, begin_s: float, duration_s: float | None) -> dict[str, Any]:
         return {
             "format": _FORMAT,
             "content": content,
             "frame_encoder": self.frame_encoder,
             "sampling": self.sampling,
+            "begin_s": begin_s,
             "duration_s": duration_s,
         }
 
@@ -168,11 +172,12 @@ def _is_whole(path: Path) -> bool:
 
 def _is_sound(found: CachedFeatures) -> bool:
     """Whether a file that is whole also makes sense: finite features at times in order, of a length in seconds."""
-    times_s, duration_s = found.times_s, found.duration_s
+    times_s, begin_s, duration_s = found.times_s, found.begin_s, found.duration_s
     return bool(
         len(times_s)
         and np.isfinite(found.features).all()
         and 0 <= times_s[0] <= times_s[-1] <= _LONGEST_S
+        and 0 <= begin_s <= _LONGEST_S
         and (np.diff(times_s) >= 0).all()
         and (duration_s is None or 0 <= duration_s <= _LONGEST_S)
     )

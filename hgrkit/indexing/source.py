@@ -18,7 +18,7 @@ from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.container import os_reason
-from hgrkit.video.sampling import Sampling, UniformSampling
+from hgrkit.video.sampling import Sampling, UniformSampling, times_between
 
 __all__ = ["FeatureChunk", "FrameChunk", "Part", "VideoEnd", "VideoSource"]
 
@@ -54,6 +54,7 @@ class VideoEnd:
         recognised: the bytes are known, or are being read under another path; what that makes of the file is found
             when its end is dealt with.
         cached: the features came from the library's cache.
+        begin_s: when its first picture is shown, on its own time line.
         duration_s: the video's length.
         decoded_frames: pictures that the decoder put out.
     """
@@ -65,6 +66,7 @@ class VideoEnd:
     remember: bool = False
     recognised: bool = False
     cached: bool = False
+    begin_s: float = 0.0
     duration_s: float | None = None
     decoded_frames: int = 0
 
@@ -127,7 +129,14 @@ class VideoSource:
         if cached is None:
             return None
         emit(FeatureChunk(file, cached.times_s, cached.features))
-        return VideoEnd(file=file, outcome="indexed", content=content, cached=True, duration_s=cached.duration_s)
+        return VideoEnd(
+            file=file,
+            outcome="indexed",
+            content=content,
+            cached=True,
+            begin_s=cached.begin_s,
+            duration_s=cached.duration_s,
+        )
 
     def _read_new(
         self, file: VideoFile, content: str, decoder: DecodeProcess, emit: Callable[[Part], None]
@@ -140,13 +149,15 @@ class VideoSource:
         sampling = self._sampling if features is None else None
         decoded = decoder.read(file.path, self._frame_size, sampling, emit_frames)
         if features is not None and decoded.duration_s is not None:
-            emit(FeatureChunk(file, UniformSampling(len(features)).times(decoded.duration_s), features))
+            times_s = times_between(UniformSampling(len(features)), decoded.begin_s, decoded.duration_s)
+            emit(FeatureChunk(file, times_s, features))
         return VideoEnd(
             file=file,
             outcome="indexed" if decoded.reason is None else "failed",
             reason=decoded.reason,
             content=content,
             remember=decoded.lasting,
+            begin_s=decoded.begin_s,
             duration_s=decoded.duration_s,
             decoded_frames=decoded.decoded_frames,
         )

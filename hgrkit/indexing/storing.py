@@ -136,10 +136,16 @@ class Storing:
         features = np.concatenate([part for _, part in parts])  # [F, feature_dim]
         clips = [
             self._clip(window.start_s, window.end_s, times_s[window.frames], features[window.frames])
-            for window in cut_clips(times_s, end.duration_s or 0.0, self.clip_seconds)
+            for window in cut_clips(times_s, end.duration_s or 0.0, self.clip_seconds, begin_s=end.begin_s)
         ]
         if self.cache is not None and end.content is not None and not end.cached:
-            self.cache.save(end.content, times_s=times_s, features=features, duration_s=end.duration_s)
+            self.cache.save(
+                end.content,
+                times_s=times_s,
+                features=features,
+                begin_s=end.begin_s,
+                duration_s=end.duration_s,
+            )
         return clips
 
     def _clip(self, start_s: float, end_s: float, times_s: Float64, features: Float32) -> ClipEmbeddings:

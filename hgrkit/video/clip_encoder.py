@@ -21,7 +21,7 @@ from hgrkit.video.clip_output import ByteSink, CutClip, open_output
 from hgrkit.video.clip_sound import ClipSound, sound_of
 from hgrkit.video.container import open_video
 from hgrkit.video.cut_plan import CutPlan, plan_pictures
-from hgrkit.video.picture import Orientation
+from hgrkit.video.picture import Orientation, on_ground
 from hgrkit.video.reader import VideoReader
 
 __all__ = ["encode_clip"]
@@ -81,6 +81,7 @@ def _sound(
         container,
         source,
         span=(plan.begin * base, plan.end * base),
+        shifts=[part.shift * base for part in reader.index.parts],
         seekable=reader.index.seekable,
         guard=reader.guard,
     )
@@ -147,6 +148,7 @@ class _Pictures:
 
     def _drawn(self, frame: VideoFrame) -> VideoFrame:
         """The picture upright, of even size, in the encoder's format."""
+        frame = on_ground(frame, self._reformatter)
         even = frame.width % 2 == frame.height % 2 == 0
         if self._orientation or not even:
             colours = self._reformatter.reformat(frame, format="rgb24").to_ndarray().astype(np.uint8, copy=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import final
 
@@ -13,9 +13,11 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 
 from hgrkit.video.container import demuxed
 from hgrkit.video.limits import DecodeGuard
+from hgrkit.video.packet_index import begins_anew
 
 __all__ = ["ClipSound", "sound_of"]
 
@@ -41,6 +43,7 @@ class ClipSound:
         container: the video, open for this object alone.
         source: its sound.
         span: where the clip begins and ends, in seconds on the video's own clock.
+        shifts: what brings the stored times of each part after the first onto that clock, where they begin anew.
         seekable: whether the video's index is good enough to jump by.
         guard: limits that are kept.
     """
@@ -52,11 +55,13 @@ class ClipSound:
         source: AudioStream,
         *,
         span: tuple[Fraction, Fraction],
+        shifts: Sequence[Fraction] = (),
         seekable: bool,
         guard: DecodeGuard,
     ) -> None:
         self._output, self._container, self._source = output, container, source
         self._begin, self._end = span
+        self._shifts = shifts
         self._seekable, self._guard = seekable, guard
         self._rate = next((rate for rate in _RATES if rate <= source.codec_context.sample_rate), _RATES[-1])
         self._layout = "mono" if source.codec_context.channels == 1 else "stereo"
@@ -109,12 +114,25 @@ class ClipSound:
                     yield at + hidden, samples[:, hidden:]
                 at += samples.shape[1]
 
+    def _packets(self) -> Iterator[Packet[AudioStream]]:
+        """The sound's packets, with times that go on where those of another part begin anew."""
+        part, before = 0, None
+        for packet in demuxed(self._container, self._source, guard=self._guard):
+            if self._shifts and packet.pts is not None:
+                at = packet.pts * packet.time_base
+                if before is not None and part < len(self._shifts) and begins_anew(at - before):
+                    part += 1
+                before = at
+                if part:
+                    packet.pts += round(self._shifts[part - 1] / packet.time_base)
+            yield packet
+
     def _frames(self) -> Iterator[AudioFrame]:
         """The sound's frames from a little before the clip to a little behind it."""
         base = self._source.time_base
         if self._seekable and base and self._begin > _LEAD_S:
             self._container.seek(round((self._begin - _LEAD_S) / base), stream=self._source)
-        for packet in demuxed(self._container, self._source, guard=self._guard):
+        for packet in self._packets():
             at = None if packet.pts is None else packet.pts * packet.time_base
             if at is not None and at < self._begin - _LEAD_S:
                 continue

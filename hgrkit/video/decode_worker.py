@@ -128,7 +128,7 @@ class _Video:
 
     def _send_pictures(self) -> Header:
         self._reader = VideoReader(self._path, self._frame_size, guard=self._guard)
-        self._answers.send({"kind": "opened", "duration_s": self._reader.duration_s})
+        self._answers.send(_opened(self._reader))
         _, times_s = self._messages.get()
         if len(times_s):
             for chunk in _chunks(self._reader.pictures_at(times_s)):
@@ -151,7 +151,7 @@ class _Cut:
 
     def _send_clip(self) -> Header:
         reader = VideoReader(self._request["path"], guard=self._guard)
-        self._answers.send({"kind": "opened", "duration_s": reader.duration_s})
+        self._answers.send(_opened(reader))
         sink = ByteSink(self._send_bytes, lambda: self._answers.send({"kind": "restart"}))
         start_s, end_s, exact = (self._request[key] for key in ("start_s", "end_s", "exact"))
         return attrs.asdict(cut_clip(reader, start_s, end_s, sink, exact=exact))
@@ -160,6 +160,10 @@ class _Cut:
         for begin in range(0, len(data), CHUNK_BYTES):
             piece = np.frombuffer(data, np.uint8)[begin : begin + CHUNK_BYTES]
             self._answers.send({"kind": "bytes", "at": at + begin, "count": len(piece)}, piece)
+
+
+def _opened(reader: VideoReader) -> Header:
+    return {"kind": "opened", "begin_s": reader.begin_s, "duration_s": reader.duration_s}
 
 
 def _end_of(task: Callable[[], Header], guard: DecodeGuard) -> Header:

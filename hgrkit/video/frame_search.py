@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
@@ -27,6 +27,7 @@ _DISPOSABLE_PICTURES = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 # From this many packets on, asking the container for a key frame beats reading on to it.
 _SEEK_PACKETS = 100
 _DAMAGED_FRAMES = 3
+_NEED_OTHERS = (PictureType.P, PictureType.B)
 
 Found = tuple[int, VideoFrame]
 
@@ -61,6 +62,7 @@ class FrameSearch:
         # The last picture is looked for too, but not yielded.
         self._wanted = [*targets.tolist(), *([last] if not len(targets) or targets[-1] < last else [])]
         self._held: Found | None = None
+        self._begun: int | None = None  # the key frame that decoding began at, until it comes
         self._newest = index.first - index.frame_ticks
         # Times of all pictures in the order in which they are shown, and how many of them the decoder has put out,
         # for those whose own time is not stored.
@@ -119,6 +121,8 @@ class FrameSearch:
                     packets = self._seek(container, stream, sought)
                 continue
             self._restamp(packet, number)
+            if fresh:
+                self._begun = packet.pts if number == starts[target] and not packet.is_discard else None
             context.skip_frame = "NONREF" if disposable and self._is_far(packet.pts) else "DEFAULT"
             yield from self._decoded(context, packet)
             fresh = False
@@ -148,6 +152,11 @@ class FrameSearch:
 
     def _take(self, frame: VideoFrame, *, sequential: bool) -> Iterator[Found]:
         pts = self._stamp(frame)
+        if self._begun is not None and pts >= self._begun:
+            # Some AVIs call packets key frames that are none, or hold no picture at all.
+            if pts > self._begun or (not frame.key_frame and frame.pict_type in _NEED_OTHERS):
+                raise TargetLostError
+            self._begun = None
         if pts > self._newest and not frame.is_corrupt:
             self._newest, self._errors_at_end = pts, 0
         while self.found < len(self._wanted) and pts > self._wanted[self.found]:

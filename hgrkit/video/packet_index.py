@@ -20,7 +20,7 @@ from hgrkit.video.container import demuxed, film_tracks, open_container
 from hgrkit.video.file_structure import count_avi_chunks, holds_several, is_cut_off
 from hgrkit.video.limits import DecodeGuard
 
-__all__ = ["PacketIndex", "Part", "read_packet_index"]
+__all__ = ["PacketIndex", "Part", "begins_anew", "read_packet_index"]
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -31,8 +31,9 @@ _SLACK_S, _SLACK_FRAMES = 0.5, 3
 _LONGEST_S = 100 * 3600.0
 # Recordings of broadcasts may begin and end anywhere; they state no duration of their own, nor do GIFs.
 _UNBOUNDED = ("mpeg", "mpegts")
-_CUT_WHEREVER_THEY_END = ("dv", "gif", "ogg", *_UNBOUNDED)
-_STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv", "asf")
+# ASF states a duration, which is off where sound begins first, as FFmpeg writes it; but also a size.
+_CUT_WHEREVER_THEY_END = ("asf", "dv", "gif", "ogg", *_UNBOUNDED)
+_STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv")
 # Decoding times that go back by more than this begin anew; those of encoders that err go back by less.
 _BACK_S, _BACK_FRAMES = 0.5, 8
 # A longer leap of a broadcast's clock is no pause: FFmpeg's own tools close the gap, too.
@@ -93,6 +94,11 @@ class PacketIndex:
     def first(self) -> int:
         """When the first picture is shown."""
         return int(self.shown[0])
+
+    @property
+    def begin_s(self) -> float:
+        """When the first picture is shown, in seconds on the file's own time line."""
+        return self.seconds(self.first)
 
     @property
     def duration_s(self) -> float:
@@ -159,6 +165,11 @@ def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
         if index.duration_s > _LONGEST_S:
             raise DecodeError(f"the pictures' time stamps span {index.duration_s / 3600:.0f} hours")
         return index
+
+
+def begins_anew(step_s: Fraction) -> bool:
+    """Whether a step from one packet of sound to the next is where another part of a file begins."""
+    return not -_BACK_S < step_s < _LEAP_S
 
 
 def _read(container: InputContainer, guard: DecodeGuard) -> list[_Packets]:
@@ -238,7 +249,7 @@ class _Packets:
         pts, key, stamped = np.array(self.pts, np.int64), np.array(self._key), np.array(self._stamped)
         hidden = np.array(self.hidden)
         _check_stamps(pts[stamped & ~hidden])
-        delay = self.pts[0] - self._dts[0] if name == "avi" else 0
+        delay = _avi_delay(pts, np.array(self._dts, np.int64)) if name == "avi" else 0
         parts = self._parts(broadcast=name in _UNBOUNDED)
         for part in parts:
             pts[part.number :] += part.shift - (pts[part.number] - self.pts[part.number])
@@ -316,6 +327,15 @@ def _order_unknown(stream: VideoStream, pts: Int64, container: str) -> bool:
     return container == "avi" and bool(stream.codec_context.has_b_frames) and bool((np.diff(pts) > 0).all())
 
 
+def _avi_delay(pts: Int64, dts: Int64) -> int:
+    """Ticks between a picture's place among the chunks of an AVI and its time stamp, which FFmpeg makes up.
+
+    Both number the pictures of the file, one in the order in which they are shown. The first may be off by the empty
+    chunks behind it.
+    """
+    return int(np.median(np.sort(pts) - np.sort(dts)))
+
+
 def _zero(container: InputContainer, time_base: Fraction, first: int, delay: int) -> int:
     """The tick at which the file begins: the earliest of its pictures and sounds, as FFmpeg and players have it.
 
@@ -331,7 +351,7 @@ def _zero(container: InputContainer, time_base: Fraction, first: int, delay: int
 def _with_repeats(path: str, packets: _Packets, index: PacketIndex) -> PacketIndex:
     """The same with the pictures at an AVI's end that repeat the one before: FFmpeg passes over empty chunks."""
     chunks = count_avi_chunks(path, index.track) if _stated_avi_pictures(packets) > len(packets.pts) else 0
-    return attrs.evolve(index, end=max(index.end, int(min(packets.pts)) + chunks))
+    return attrs.evolve(index, end=max(index.end, index.zero + chunks))
 
 
 def _stated_avi_pictures(packets: _Packets) -> int:
@@ -344,16 +364,14 @@ def _missing(path: str, container: InputContainer, packets: _Packets, index: Pac
     name, stream = container.format.name, packets.stream
     if name in _UNBOUNDED:
         return 0
-    begin = min(stamp for stamp, hidden in zip(packets.pts, packets.hidden, strict=True) if not hidden)
     if name == "avi":
-        return _stated_avi_pictures(packets) - (index.end - begin)
+        return _stated_avi_pictures(packets) - (index.end - index.zero)
+    begin = min(stamp for stamp, hidden in zip(packets.pts, packets.hidden, strict=True) if not hidden)
     if stream.duration is not None:
         return stream.duration - (index.end - begin)
-    if container.duration is not None:
+    if container.duration is not None and name != "asf":
         packets.cut |= name == "matroska,webm" and is_cut_off(path, name)
         return round(_stated_end(container) / index.time_base) - index.end
-    if name == "asf" and is_cut_off(path, name):
-        raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
     return index.frame_ticks if packets.cut else 0
 
 

@@ -14,7 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from hgrkit.errors import DecodeError
 from hgrkit.video.tone import HDR_TRANSFERS, tone_mapped
 
-__all__ = ["Orientation", "PictureScaler"]
+__all__ = ["Orientation", "PictureScaler", "on_ground"]
 
 Picture = npt.NDArray[np.uint8]
 
@@ -67,6 +67,16 @@ class Orientation:
         return picture[::-1] if self.upended else picture
 
 
+def on_ground(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
+    """A frame without transparency; to be taken before scaling, or hidden colours bleed into edges."""
+    if not any(component.is_alpha for component in frame.format.components):
+        return frame
+    picture = reformatter.reformat(frame, format="rgba").to_ndarray()
+    alpha = picture[..., 3:].astype(np.uint16)
+    colours = (picture[..., :3] * alpha + _GROUND * (255 - alpha) + 127) // 255
+    return VideoFrame.from_ndarray(colours.astype(np.uint8), "rgb24")
+
+
 @final
 class PictureScaler:
     """Scales whole frames to one size with swscale.
@@ -96,7 +106,7 @@ class PictureScaler:
         is_hdr = self._transfer in HDR_TRANSFERS
         try:
             scaled = self._reformatter.reformat(
-                self._on_ground(frame),
+                on_ground(frame, self._reformatter),
                 width=width,
                 height=height,
                 format="rgb48le" if is_hdr else "rgb24",
@@ -108,15 +118,6 @@ class PictureScaler:
         if is_hdr:
             picture = tone_mapped(picture.astype(np.float32) / np.float32(65535), self._transfer)
         return np.ascontiguousarray(orientation.upright(picture.astype(np.uint8, copy=False)))
-
-    def _on_ground(self, frame: VideoFrame) -> VideoFrame:
-        """The frame without transparency, which goes before scaling: hidden colours would bleed into edges."""
-        if not any(component.is_alpha for component in frame.format.components):
-            return frame
-        picture = self._reformatter.reformat(frame, format="rgba").to_ndarray()
-        alpha = picture[..., 3:].astype(np.uint16)
-        colours = (picture[..., :3] * alpha + _GROUND * (255 - alpha) + 127) // 255
-        return VideoFrame.from_ndarray(colours.astype(np.uint8), "rgb24")
 
     def _size(self, frame: VideoFrame, *, transposed: bool) -> tuple[int, int]:
         """Height and width to scale to, before the picture is turned."""

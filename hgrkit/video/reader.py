@@ -16,7 +16,7 @@ from hgrkit.video.frame_search import FrameSearch, TargetLostError
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.packet_index import PacketIndex, read_packet_index
 from hgrkit.video.picture import PictureScaler
-from hgrkit.video.sampling import Sampling
+from hgrkit.video.sampling import Sampling, times_between
 
 __all__ = ["SampledFrame", "VideoReader"]
 
@@ -83,6 +83,11 @@ class VideoReader:
         return self._index
 
     @property
+    def begin_s(self) -> float:
+        """When the first picture is shown on the file's own time line, in seconds: above 0 where sound comes first."""
+        return self._index.begin_s
+
+    @property
     def duration_s(self) -> float:
         """Length in seconds, from the file's second 0, as players show it, to the last picture's end."""
         return self._index.duration_s
@@ -94,7 +99,8 @@ class VideoReader:
 
     def sample(self, sampling: Sampling, *, sequential: bool = False) -> Iterator[SampledFrame]:
         """The pictures that are on the screen at the sampled times, as `pictures_at` gives them."""
-        return self.pictures_at(sampling.times(self.duration_s), sequential=sequential)
+        times_s = times_between(sampling, self.begin_s, self.duration_s)
+        return self.pictures_at(times_s, sequential=sequential)
 
     def pictures_at(self, times_s: npt.NDArray[np.float64], *, sequential: bool = False) -> Iterator[SampledFrame]:
         """The pictures that are on the screen at these times, ascending; one picture comes at most once.

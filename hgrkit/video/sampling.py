@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hgrkit.errors import ConfigError
 
-__all__ = ["FpsSampling", "Sampling", "UniformSampling", "parse_sampling"]
+__all__ = ["FpsSampling", "Sampling", "UniformSampling", "parse_sampling", "times_between"]
 
 
 @runtime_checkable
@@ -22,7 +22,7 @@ class Sampling(Protocol):
     """
 
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
-        """Times in seconds from the first frame, ascending, within `[0, duration_s)`, at least one."""
+        """Times in seconds from the first picture, ascending, within `[0, duration_s)`, at least one."""
 
 
 @final
@@ -83,6 +83,15 @@ class UniformSampling:
     def num_times(self, duration_s: float) -> int:  # noqa: ARG002 - the same for all
         """How many times those are."""
         return self.num_frames
+
+
+def times_between(sampling: Sampling, begin_s: float, end_s: float) -> npt.NDArray[np.float64]:
+    """The times that a rule picks of a video whose pictures begin and end there, in seconds on its time line.
+
+    >>> times_between(UniformSampling(2), 4.0, 10.0).tolist()
+    [5.5, 8.5]
+    """
+    return begin_s + np.asarray(sampling.times(end_s - begin_s), np.float64)
 
 
 def parse_sampling(text: str) -> Sampling:
