@@ -364,12 +364,14 @@ def _missing(path: str, container: InputContainer, packets: _Packets, index: Pac
     name, stream = container.format.name, packets.stream
     if name in _UNBOUNDED:
         return 0
+    if name == "asf":
+        return index.frame_ticks if packets.cut else 0
     if name == "avi":
         return _stated_avi_pictures(packets) - (index.end - index.zero)
     begin = min(stamp for stamp, hidden in zip(packets.pts, packets.hidden, strict=True) if not hidden)
     if stream.duration is not None:
         return stream.duration - (index.end - begin)
-    if container.duration is not None and name != "asf":
+    if container.duration is not None:
         packets.cut |= name == "matroska,webm" and is_cut_off(path, name)
         return round(_stated_end(container) / index.time_base) - index.end
     return index.frame_ticks if packets.cut else 0
