@@ -33,8 +33,8 @@ then that many float64, none to be spared the pictures); or, instead of the last
 
 Worker to owner: `ready` (once), `progress` (about once a second), `opened` (`begin_s`, `duration_s`), `frames`
 (`count`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or `failed` (`reason`,
-`lasting`, `fit`, `decoded_frames`). After `cut`, instead of `frames`: `bytes` (`at`, `count`; then that many bytes of the
-clip) and `restart`, where those so far are to be forgotten; `done` then has what `CutClip` has.
+`lasting`, `fit`, `decoded_frames`). After `cut`, instead of `frames`: `bytes` (`at`, `count`; then that many bytes
+of the clip) and `restart`, where those so far are to be forgotten; `done` then has what `CutClip` has.
 """
 
 CHUNK_FRAMES = 16

@@ -11,7 +11,10 @@ __all__ = ["count_avi_chunks", "holds_several", "is_cut_off"]
 
 _HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 20
-_EBML_BYTES = 64
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_EBML = b"\x1a\x45\xdf\xa3"
+_FLV_HEADER, _FLV_TAG, _FLV_BACK = 9, 11, 4
+_MXF_HEADER = bytes.fromhex("060e2b34020501010d0102010102")
 _OGG_HEADER = 27
 _TS_BYTES, _TS_SYNC, _TS_CHAIN = 188, 0x47, 5
 _TS_SPACINGS = (188, 192, 204)  # plain, with a time stamp before each packet, with error correction behind it
@@ -91,33 +94,45 @@ def _several_movies(file: BinaryIO, size: int) -> bool:
 
 
 def _several_asf(file: BinaryIO, _: int) -> bool:
-    """Whether a second header follows (ASF specification, section 3.1); FFmpeg stops at the first one's end."""
-    return _repeats(file, bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"))
+    """Whether a second header follows where the first one says that the file ends (ASF specification, 3.1)."""
+    stated_bytes = _asf_bytes(file)
+    return stated_bytes is not None and _stands_at(file, stated_bytes, _ASF_HEADER)
 
 
-def _several_flv(file: BinaryIO, _: int) -> bool:
-    """Whether a second header follows, with its 9 bytes and the empty tag behind it (FLV specification, E.2)."""
-    return any(_repeats(file, b"FLV\x01" + bytes([flags]) + b"\0\0\0\x09\0\0\0\0") for flags in (0, 1, 4, 5))
-
-
-def _several_matroska(file: BinaryIO, _: int) -> bool:
-    """Whether a second EBML header follows that announces Matroska or WebM (RFC 8794, section 11.2)."""
-    for at in _places(file, b"\x1a\x45\xdf\xa3"):
+def _several_flv(file: BinaryIO, size: int) -> bool:
+    """Whether a second header stands where a tag should (FLV specification, E.2 to E.4)."""
+    at = _FLV_HEADER + _FLV_BACK
+    while at + _FLV_TAG <= size:
         file.seek(at)
-        head = file.read(_EBML_BYTES)
-        if at and (b"matroska" in head or b"webm" in head):
-            return True
+        tag = file.read(_FLV_TAG)
+        if tag[0] & 0x1F not in (8, 9, 18):  # sound, pictures, data
+            return tag.startswith(b"FLV\x01")
+        at += _FLV_TAG + int.from_bytes(tag[1:4], "big") + _FLV_BACK
     return False
 
 
-def _several_ogg(file: BinaryIO, _: int) -> bool:
-    """Whether a stream begins behind pages of data: a chained file (RFC 3533, section 4)."""
-    begun = 0
-    for at in _places(file, b"OggS\0\x02"):
-        if at > begun:
-            return True
+def _several_matroska(file: BinaryIO, _: int) -> bool:
+    """Whether a second EBML header follows the segment (RFC 8794, section 11.2); FFmpeg mistakes its streams.
+
+    Where a live recording does not state its size, the time stamps have to tell.
+    """
+    end = _matroska_end(file)
+    return end is not None and _stands_at(file, end, _EBML)
+
+
+def _several_ogg(file: BinaryIO, size: int) -> bool:
+    """Whether a stream begins behind pages of data: a chained file (RFC 3533, sections 4 and 6)."""
+    at, begun = 0, False
+    while at + _OGG_HEADER <= size:
         file.seek(at)
-        begun = at + _ogg_page_bytes(file.read(_OGG_HEADER + 255))
+        head = file.read(_OGG_HEADER + 255)
+        if not head.startswith(b"OggS"):
+            break
+        begins = bool(head[5] & 2)
+        if begins and begun:
+            return True
+        begun |= not begins
+        at += _ogg_page_bytes(head)
     return False
 
 
@@ -126,31 +141,22 @@ def _ogg_page_bytes(head: bytes) -> int:
     return _OGG_HEADER + segments + sum(head[_OGG_HEADER : _OGG_HEADER + segments])
 
 
-def _several_mxf(file: BinaryIO, _: int) -> bool:
-    """Whether a second header partition follows (SMPTE ST 377-1, section 7.2)."""
-    return _repeats(file, bytes.fromhex("060e2b34020501010d0102010102"))
+def _several_mxf(file: BinaryIO, size: int) -> bool:
+    """Whether a second header partition follows (SMPTE ST 377-1, sections 6.3 and 7.2)."""
+    headers, at = 0, 0
+    while at + 17 <= size:
+        file.seek(at)
+        head = file.read(26)
+        headers += head.startswith(_MXF_HEADER)
+        size_bytes = head[16] & 0x7F if head[16] & 0x80 else 0
+        length = int.from_bytes(head[17 : 17 + size_bytes], "big") if size_bytes else head[16]
+        at += 17 + size_bytes + length
+    return headers > 1
 
 
-def _repeats(file: BinaryIO, mark: bytes) -> bool:
-    places = _places(file, mark)
-    return next(places, None) is not None and next(places, None) is not None
-
-
-def _places(file: BinaryIO, mark: bytes) -> Iterator[int]:
-    """Where some bytes stand in a file."""
-    begin, data = 0, b""
-    while True:
-        file.seek(begin + len(data))
-        more = file.read(_TAIL_BYTES)
-        data += more
-        at = data.find(mark)
-        while at >= 0:
-            yield begin + at
-            at = data.find(mark, at + 1)
-        if not more:
-            return
-        kept = data[1 - len(mark) :]
-        begin, data = begin + len(data) - len(kept), kept
+def _stands_at(file: BinaryIO, at: int, mark: bytes) -> bool:
+    file.seek(at)
+    return file.read(len(mark)) == mark
 
 
 def _dv(file: BinaryIO, size: int) -> bool:
@@ -167,27 +173,38 @@ def _ogg(file: BinaryIO, size: int) -> bool:
 
 
 def _matroska(file: BinaryIO, size: int) -> bool:
-    """Whether the segment is smaller than it says (RFC 8794, sections 4 to 6; RFC 9559, 5.1)."""
+    """Whether the segment is smaller than it says."""
+    end = _matroska_end(file)
+    return end is not None and size < end
+
+
+def _matroska_end(file: BinaryIO) -> int | None:
+    """Where the segment says that it ends (RFC 8794, sections 4 to 6; RFC 9559, 5.1); `None` if it does not say."""
     head = file.read(_HEAD_BYTES)
     at = head.find(bytes.fromhex("18538067"))  # the segment's id, then its size
     if at < 0 or len(head) < at + 12 or not head[at + 4]:
-        return False
+        return None
     num_bytes = 9 - head[at + 4].bit_length()
     size_at = at + 4
     stated_bytes = int.from_bytes(head[size_at : size_at + num_bytes], "big") & ((1 << 7 * num_bytes) - 1)
     is_unknown = stated_bytes == (1 << 7 * num_bytes) - 1  # as live recordings have it
-    return not is_unknown and size < size_at + num_bytes + stated_bytes
+    return None if is_unknown else size_at + num_bytes + stated_bytes
 
 
 def _asf(file: BinaryIO, size: int) -> bool:
-    """Whether the file is smaller than its file properties object says (ASF specification, section 3.2)."""
+    """Whether the file is smaller than it says."""
+    stated_bytes = _asf_bytes(file)
+    return stated_bytes is not None and size < stated_bytes
+
+
+def _asf_bytes(file: BinaryIO) -> int | None:
+    """The size in the file properties object (ASF specification, section 3.2); `None` if it is not known."""
     head = file.read(_HEAD_BYTES)
     at = head.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
     if at < 0 or len(head) < at + 92:
-        return False
-    stated_bytes = int.from_bytes(head[at + 40 : at + 48], "little")
+        return None
     is_broadcast = head[at + 88] & 1
-    return not is_broadcast and size < stated_bytes
+    return None if is_broadcast else int.from_bytes(head[at + 40 : at + 48], "little")
 
 
 def _gif(file: BinaryIO, _: int) -> bool:

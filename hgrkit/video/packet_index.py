@@ -330,8 +330,8 @@ def _order_unknown(stream: VideoStream, pts: Int64, container: str) -> bool:
 def _avi_delay(pts: Int64, dts: Int64) -> int:
     """Ticks between a picture's place among the chunks of an AVI and its time stamp, which FFmpeg makes up.
 
-    Both number the pictures of the file, one in the order in which they are shown. The first may be off by the empty
-    chunks behind it.
+    Both number the pictures of the file, one in the order in which they are shown. The first may be off by the
+    empty chunks behind it.
     """
     return int(np.median(np.sort(pts) - np.sort(dts)))
 

@@ -84,7 +84,7 @@ class VideoReader:
 
     @property
     def begin_s(self) -> float:
-        """When the first picture is shown on the file's own time line, in seconds: above 0 where sound comes first."""
+        """When the first picture is shown, in seconds on the file's time line: above 0 where sound comes first."""
         return self._index.begin_s
 
     @property
