@@ -179,7 +179,7 @@ def _matroska(file: BinaryIO, size: int) -> bool:
 
 
 def _matroska_end(file: BinaryIO) -> int | None:
-    """Where the segment says that it ends (RFC 8794, sections 4 to 6; RFC 9559, 5.1); `None` if it does not say."""
+    """Where the segment says that it ends (RFC 8794, sections 4 to 6; RFC 9559, 5.1); `None` if it does not."""
     head = file.read(_HEAD_BYTES)
     at = head.find(bytes.fromhex("18538067"))  # the segment's id, then its size
     if at < 0 or len(head) < at + 12 or not head[at + 4]:
