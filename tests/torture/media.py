@@ -27,7 +27,7 @@ _FOLDER_FILES = 100
 _LONGEST_RUN_S = 900
 _MARK = "HGRKIT_TORTURE_RUN"
 _MEMORY_BYTES = 512 << 20
-_SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".gif", ".mov", ".mpg", ".ts")
+_SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".gif", ".mov", ".mpg", ".ts", ".ogv", ".mxf", ".dv", ".3gp")
 _INFLATED = (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 0x00FFFFFF, 0x10000000, 0)
 _KINDS = {
     "crashed": r"decoder crashed|was killed",
@@ -85,18 +85,31 @@ def _seeds(folder: Path) -> dict[str, bytes]:
         "vp8.webm": _video(folder / "h.webm", "libvpx"),
         "vp9.webm": _video(folder / "i.webm", "libvpx-vp9"),
         "a.gif": _video(folder / "j.gif", "gif", pix_fmt="rgb8"),
+        "mpeg2.ts": _video(folder / "k.ts", "mpeg2video"),
+        "mpeg2.vob": _video(folder / "l.vob", "mpeg2video"),
+        "h264.flv": _video(folder / "m.flv", "libx264"),
+        "wmv2.wmv": _video(folder / "n.wmv", "wmv2"),
+        "mpeg2.mxf": _video(folder / "o.mxf", "mpeg2video", rate=25),
+        "a.dv": _video(folder / "p.dv", "dvvideo", rate=25, size=(720, 576), num_frames=5),
     }
 
 
 def _video(
-    path: Path, codec: str, *, pix_fmt: str = "yuv420p", container_options: dict[str, str] | None = None
+    path: Path,
+    codec: str,
+    *,
+    pix_fmt: str = "yuv420p",
+    container_options: dict[str, str] | None = None,
+    rate: int = 10,
+    size: tuple[int, int] = (96, 64),
+    num_frames: int = 30,
 ) -> bytes:
     options = {"fflags": "bitexact", **(container_options or {})}  # no random identifiers
     with av.open(str(path), "w", container_options=options) as container:
-        stream = container.add_stream(codec, rate=10)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, pix_fmt
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.gop_size = 8
-        for number in range(30):
+        for number in range(num_frames):
             picture = np.full((64, 96, 3), 60, np.uint8)
             picture[:, (3 * number) % 90 :: 12] = 200
             picture[number : number + 20, 20:60] = (number * 8, 255 - number * 8, 90)
