@@ -53,9 +53,10 @@ def videos(make_video, tmp_path):
 
 
 def run(library, *paths, **settings):
-    roots = [str(path) for path in paths]
-    settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, "roots": roots, **settings}
-    return index_videos(library, walk_videos(paths), sampling=FpsSampling(2), **settings)
+    walk = walk_videos(paths)
+    settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, **settings}
+    settings |= {"roots": walk.roots, "left_out": walk.left_out}
+    return index_videos(library, walk.files, sampling=FpsSampling(2), **settings)
 
 
 def clips_of(library, path):
@@ -73,6 +74,7 @@ def names(library):
 def counts(report):
     """All but the failures, where they are not 0."""
     values = attrs.asdict(report, recurse=False) | {"missing": len(report.missing), "failures": 0, "emptied": 0}
+    values |= {"skipped": 0}
     return {name: value for name, value in values.items() if value}
 
 
@@ -154,7 +156,7 @@ def test_a_drive_that_is_not_mounted_is_no_move(library, videos, tmp_path):
     shutil.copytree(tmp_path / "drive/v", tmp_path / "here")
     (tmp_path / "drive").rename(tmp_path / "unmounted")
     report = run(library, tmp_path / "here")
-    assert counts(report) == {"copied": 2}
+    assert counts(report) == {"duplicates": 2}
     assert len(library.videos()) == 6
 
 
@@ -162,7 +164,7 @@ def test_of_two_new_files_with_the_bytes_of_one_that_is_gone_one_was_moved(libra
     run(library, videos)
     shutil.copy(videos / "a.mp4", videos / "c.mp4")
     (videos / "a.mp4").rename(videos / "d.mp4")
-    assert counts(run(library, videos)) == {"moved": 1, "copied": 1, "unchanged": 1}
+    assert counts(run(library, videos)) == {"moved": 1, "duplicates": 1, "unchanged": 1}
     assert set(names(library)) == {"b.mp4", "broken.mp4", "c.mp4", "d.mp4"}
     assert clips_of(library, videos / "c.mp4") == clips_of(library, videos / "d.mp4")
 
@@ -191,7 +193,7 @@ def test_a_failed_file_is_moved_without_trying_it_again(library, videos):
 def test_a_copy_is_stored_without_decoding(library, videos):
     run(library, videos)
     shutil.copy(videos / "a.mp4", videos / "c.mp4")
-    assert counts(run(library, videos)) == {"copied": 1, "unchanged": 2}
+    assert counts(run(library, videos)) == {"duplicates": 1, "unchanged": 2}
     assert clips_of(library, videos / "c.mp4") == clips_of(library, videos / "a.mp4")
     assert counts(run(library, videos)) == {"unchanged": 3}
 
@@ -203,7 +205,7 @@ def test_copies_within_one_run_are_decoded_once(library, videos, tmp_path):
     report = run(library, videos)
     with Library.create(tmp_path / "other", MANIFEST) as other:
         alone = run(other, videos / "a.mp4", videos / "b.mp4")
-    assert counts(report) == {"indexed": 2, "copied": 5, "decoded_frames": alone.decoded_frames}
+    assert counts(report) == {"indexed": 2, "duplicates": 5, "decoded_frames": alone.decoded_frames}
     assert report.failed == 6
     assert len(library.videos()) == 13
 
@@ -224,7 +226,7 @@ def test_a_copy_waits_no_longer_for_a_file_that_could_not_be_read(library, video
     monkeypatch.setattr(source, "_changed", changed_once)
     report = run(library, videos)
     assert report.failed == 1
-    assert report.indexed + report.copied == 2
+    assert report.indexed + report.duplicates == 2
     assert counts(run(library, videos))["unchanged"] == 2
 
 
@@ -235,7 +237,7 @@ def test_files_that_were_swapped_get_each_others_clips(library, videos):
     (videos / "a.mp4").rename(videos / "x")
     (videos / "b.mp4").rename(videos / "a.mp4")
     (videos / "x").rename(videos / "b.mp4")
-    assert counts(run(library, videos)) == {"copied": 2}
+    assert counts(run(library, videos)) == {"duplicates": 2}
     assert (clips_of(library, videos / "a.mp4"), clips_of(library, videos / "b.mp4")) == (second, first)
     assert library.video(str(videos / "a.mp4")).metadata == {"id": 1}
 
@@ -246,7 +248,7 @@ def test_a_file_that_moved_on_while_another_took_its_name_is_not_decoded(library
     (videos / "a.mp4").rename(videos / "c.mp4")
     make_video("v/a.mp4", seconds=4, shade=200)
     report = run(library, videos)
-    assert (report.indexed, report.copied, report.unchanged) == (1, 1, 1)
+    assert (report.indexed, report.duplicates, report.unchanged) == (1, 1, 1)
     assert clips_of(library, videos / "c.mp4") == before
     assert library.video(str(videos / "a.mp4")).clips == 4
 
@@ -256,7 +258,7 @@ def test_equal_bytes_are_different_videos_where_features_come_by_name(library, v
     (videos / "broken.mp4").unlink()
     features = {name: np.full((4, 3), value, np.float32) for value, name in enumerate("abc")}
     report = run(library, videos, features=features)
-    assert (report.indexed, report.copied) == (3, 0)
+    assert (report.indexed, report.duplicates) == (3, 0)
     assert clips_of(library, videos / "a.mp4") != clips_of(library, videos / "c.mp4")
 
 

@@ -49,7 +49,7 @@ def library(tmp_path):
 
 def run(library, *paths, **settings):
     settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, **settings}
-    return index_videos(library, walk_videos(paths), sampling=FpsSampling(2), **settings)
+    return index_videos(library, walk_videos(paths).files, sampling=FpsSampling(2), **settings)
 
 
 def states(library):

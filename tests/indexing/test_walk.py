@@ -7,7 +7,7 @@ from hgrkit.indexing.walk import VIDEO_SUFFIXES, walk_videos
 
 
 def paths_of(*arguments):
-    return [file.path for file in walk_videos(arguments)]
+    return [file.path for file in walk_videos(arguments).files]
 
 
 def test_folders_give_their_videos_of_any_case_sorted(tmp_path):
@@ -45,7 +45,7 @@ def test_links_inside_folders_are_not_followed(tmp_path):
 
 def test_a_file_named_directly_is_taken_whatever_its_suffix(tmp_path):
     (tmp_path / "clip.bin").write_bytes(b"123")
-    (file,) = walk_videos([tmp_path / "clip.bin"])
+    (file,) = walk_videos([tmp_path / "clip.bin"]).files
     assert (file.path, file.size) == (str(tmp_path / "clip.bin"), 3)
     assert file.mtime_ns == (tmp_path / "clip.bin").stat().st_mtime_ns
 
