@@ -25,18 +25,7 @@ __all__ = ["VIDEO_SUFFIXES", "LeftOut", "VideoFile", "Walk", "found_file", "walk
 VIDEO_SUFFIXES = frozenset(
     (
         *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif"),
-        *(
-            ".mts",
-            ".m2ts",
-            ".m2t",
-            ".3gp",
-            ".3g2",
-            ".vob",
-            ".asf",
-            ".ogv",
-            ".mxf",
-            ".dv",
-        ),  # camcorders, phones, discs
+        *(".mts", ".m2ts", ".m2t", ".3gp", ".3g2", ".vob", ".asf", ".ogv", ".mxf", ".dv"),
     )
 )
 """Suffixes, in any case, of the files that are taken from a folder."""
@@ -140,14 +129,10 @@ class _Walker:
         """A path that the user gave, absolute, and what is there; nothing if it cannot be reached."""
         try:
             status = os.stat(path)
-            root = os.path.abspath(path)
-            # Behind a link, `..` may lead elsewhere than the letters say: `link/..` is its target's parent.
-            if not os.path.samestat(status, os.stat(root)):
-                root = os.path.realpath(path)
+            root = _absolute(path, status)
         except (OSError, ValueError) as error:
-            if isinstance(error, ValueError) or is_gone(path):
-                reason = getattr(error, "strerror", None) or error
-                raise MissingPathError(f"no file or folder {path!r} ({reason}).") from error
+            if isinstance(error, FileNotFoundError | ValueError) or is_gone(path):
+                raise MissingPathError(f"no file or folder {path!r} ({_reason(error)}).") from error
             self._unreadable[os.path.abspath(path)] = _reason(error)
             return
         if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
@@ -233,5 +218,18 @@ def _real(path: str) -> str:
     return os.path.join(os.path.realpath(folder), name)
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+def _absolute(path: str, status: os.stat_result) -> str:
+    """An absolute path that leads to what is there; links are resolved where the letters would lead elsewhere.
+
+    Behind a link `..` is the parent of its target: `link/../v` is not `v`.
+    """
+    plain = os.path.abspath(path)
+    try:
+        is_same = os.path.samestat(status, os.stat(plain))
+    except OSError:
+        is_same = False
+    return plain if is_same else os.path.realpath(path)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -263,6 +263,14 @@ def test_features_that_do_not_fit_the_model_fail_their_video_alone(library, make
     assert "must be [F, 3]" in report.failures[0].reason
 
 
+@pytest.mark.parametrize("key", ["v/a.mp4", "{folder}/v/a.mp4", "a.mp4", "a"])
+def test_features_are_found_by_the_path_as_it_is_typed(library, make_video, tmp_path, monkeypatch, key):
+    make_video("v/a.mp4")
+    monkeypatch.chdir(tmp_path)
+    features = {key.format(folder=tmp_path): np.ones((3, 3), np.float32)}
+    assert run(library, "v", features=features).indexed == 1
+
+
 def test_no_files_give_an_empty_report(library, tmp_path):
     (tmp_path / "v").mkdir()
     assert run(library, tmp_path / "v") == index_videos(
