@@ -258,8 +258,7 @@ class Retriever:
             on_progress: called after each video.
 
         Raises:
-            MissingPathError: if a path does not exist; nothing is indexed then. What exists and cannot be read is
-                named in the report's `unreadable`.
+            MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
             ConfigError: if the library was opened to read.
         """
         if self._parts is None:

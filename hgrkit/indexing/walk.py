@@ -19,6 +19,7 @@ import attrs
 from hgrkit.errors import MissingPathError
 from hgrkit.indexing.missing import is_gone
 from hgrkit.indexing.report import Failure, Skipped
+from hgrkit.library.database import DATABASE_FILE
 
 __all__ = ["VIDEO_SUFFIXES", "LeftOut", "VideoFile", "Walk", "found_file", "walk_videos"]
 
@@ -145,17 +146,19 @@ class _Walker:
 
     def walk(self, root: str) -> None:
         """Take what is below a folder, unless that was done."""
-        waiting = [(root, os.path.realpath(root))]
+        waiting = [(root, os.path.realpath(root), False)]
         while waiting:
-            folder, place = waiting.pop()
+            folder, place, in_library = waiting.pop()
             if place in self._walked:
                 continue
             self._walked.add(place)
-            for entry in self._listed(folder):
-                path = os.path.join(folder, entry.name)
+            entries = list(self._listed(folder))
+            in_library = in_library or any(entry.name == DATABASE_FILE for entry in entries)
+            for entry in entries:
+                path, entry_place = os.path.join(folder, entry.name), os.path.join(place, entry.name)
                 try:
-                    if self._is_folder(entry, path, os.path.join(place, entry.name)):
-                        waiting.append((path, os.path.join(place, entry.name)))
+                    if self._is_folder(entry, path, entry_place, in_library=in_library):
+                        waiting.append((path, entry_place, in_library))
                 except FileNotFoundError:  # gone since the folder was listed
                     continue
                 except OSError as error:
@@ -184,7 +187,7 @@ class _Walker:
         except OSError as error:
             self._unreadable[folder] = _reason(error)
 
-    def _is_folder(self, entry: os.DirEntry[str], path: str, place: str) -> bool:
+    def _is_folder(self, entry: os.DirEntry[str], path: str, place: str, *, in_library: bool) -> bool:
         """Take an entry if it is a video, count it if it is left out; whether it is a folder to be walked."""
         if place in self._files:
             return False
@@ -200,7 +203,7 @@ class _Walker:
         elif name.startswith("._"):  # what macOS keeps beside a file of that name on foreign drives
             self._skipped["apple_double"] += 1
         elif PurePath(name).suffix.lower() not in VIDEO_SUFFIXES:
-            self._skipped["other_suffixes"] += 1
+            self._skipped["other_suffixes"] += not in_library  # hgrkit's own files are no news to anybody
         else:
             self.take(path, place, os.lstat(path))
         return False

@@ -196,6 +196,15 @@ def test_what_is_left_out_is_counted_by_kind(tmp_path):
     assert [file.path for file in walk.files] == [str(tmp_path / "a.mp4")]
 
 
+def test_files_of_a_library_are_not_counted_and_videos_beside_them_are_taken(tmp_path):
+    for name in ("v/notes.txt", "v/lib/library.sqlite", "v/lib/segments/1.safetensors", "v/lib/a.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    walk = walk_videos([tmp_path])
+    assert walk.left_out.skipped["other_suffixes"] == 1
+    assert [file.path for file in walk.files] == [str(tmp_path / "v/lib/a.mp4")]
+
+
 def test_what_is_named_directly_is_not_counted_as_left_out(tmp_path):
     (tmp_path / "v").mkdir()
     for name in ("clip.bin", "._a.mp4"):
