@@ -172,6 +172,22 @@ def test_a_renamed_folder_moves_all_below_it_and_what_the_user_noted(library, vi
         assert counts(run(library, videos, prune=True)) == {"unchanged": 3}
 
 
+def test_of_duplicates_that_moved_each_goes_on_under_the_name_that_is_most_like_its_own(library, videos, tmp_path):
+    (videos / "1").mkdir()
+    (videos / "2").mkdir()
+    (videos / "b.mp4").unlink()
+    (videos / "a.mp4").rename(videos / "2/a.mp4")
+    shutil.copy(videos / "2/a.mp4", videos / "1/b.mp4")
+    run(library, videos)
+    for name in ("2/a.mp4", "1/b.mp4"):
+        note(library, videos / name, id=name)
+    (videos / "1/b.mp4").rename(videos / "2/b.mp4")
+    (videos / "2/a.mp4").rename(videos / "1/a.mp4")
+    assert counts(run(library, videos, num_workers=1)) == {"moved": 2}
+    assert library.video(str(videos / "1/a.mp4")).metadata == {"id": "2/a.mp4"}
+    assert library.video(str(videos / "2/b.mp4")).metadata == {"id": "1/b.mp4"}
+
+
 def test_a_folder_that_was_emptied_into_another_moves_its_videos(library, videos, tmp_path):
     run(library, videos)
     (tmp_path / "w").mkdir()
@@ -442,10 +458,10 @@ def test_a_folder_that_vanishes_during_the_run_prunes_nothing(library, videos, m
 
 
 def test_below_what_cannot_be_read_nothing_is_missing_or_moved(library, videos, monkeypatch):
-    (videos / "deep").mkdir()
-    (videos / "b.mp4").rename(videos / "deep/b.mp4")
+    (videos / "deep/er").mkdir(parents=True)
+    (videos / "b.mp4").rename(videos / "deep/er/b.mp4")
     run(library, videos)
-    (videos / "deep/b.mp4").rename(videos / "c.mp4")
+    (videos / "deep/er/b.mp4").rename(videos / "c.mp4")
     scandir = os.scandir
 
     def failing(path):
@@ -459,9 +475,9 @@ def test_below_what_cannot_be_read_nothing_is_missing_or_moved(library, videos, 
     assert [(failure.path, failure.reason) for failure in report.unreadable] == [
         (str(videos / "deep"), "Input/output error")
     ]
-    assert library.video(str(videos / "deep/b.mp4")) is not None
+    assert library.video(str(videos / "deep/er/b.mp4")) is not None
     monkeypatch.undo()
-    assert run(library, videos, prune=True).missing == (str(videos / "deep/b.mp4"),)
+    assert run(library, videos, prune=True).missing == (str(videos / "deep/er/b.mp4"),)
 
 
 def test_videos_of_the_library_in_folders_that_are_passed_over_are_named_and_stay(library, videos):
