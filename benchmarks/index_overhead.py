@@ -103,7 +103,7 @@ def measured(work: Callable[[], tuple[int, float]]) -> dict[str, float]:
 def measure(videos: Path, model: str, rounds: int) -> dict[str, Any]:
     """All rounds; the two ways take turns in which of them begins."""
     parts = Parts.choose(LoadedModel.load(model, device="cpu"), device="cpu")
-    files = walk_videos([videos])
+    files = walk_videos([videos]).files
     runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder:
         index_into_nothing(parts, files, Path(folder))  # the first run warms what all share

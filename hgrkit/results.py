@@ -63,7 +63,7 @@ class Hit:
 
     Attributes:
         rank: 1 for the best.
-        video: the path that the video was indexed under.
+        video: the video's path; absolute, so that it opens from anywhere.
         start_s: where the moment begins, in seconds from the video's beginning.
         end_s: where it ends.
         score: of the best clip, in [-1, 1].

@@ -245,7 +245,7 @@ class Retriever:
         num_workers: int | None = None,
         on_progress: Callable[[IndexProgress], object] | None = None,
     ) -> IndexReport:
-        """Index videos; what is unchanged since the last time, or only touched, moved or copied, is not decoded.
+        """Index videos; what is unchanged, or only touched, moved or a duplicate, is not decoded.
 
         Args:
             *paths: videos and folders of videos.
@@ -258,20 +258,21 @@ class Retriever:
             on_progress: called after each video.
 
         Raises:
-            MissingPathError: if a path does not exist; nothing is indexed then.
+            MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
             ConfigError: if the library was opened to read.
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
         from hgrkit.indexing.walk import walk_videos
 
-        roots = [fspath(path) for path in paths]
+        walk = walk_videos(paths)
         cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
         with _features(features) as feature_file:
             return self._parts.index(
                 self.library,
-                walk_videos(roots),
-                roots=roots,
+                walk.files,
+                roots=walk.roots,
+                left_out=walk.left_out,
                 prune=prune,
                 retry_failed=retry_failed,
                 features=feature_file,
@@ -291,7 +292,7 @@ class Retriever:
         Args:
             query: words, or a graph that was read or changed before.
             k: number of hits, at least 1.
-            videos: look at these only, by the paths that they were indexed under; at all unless given.
+            videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
 
         Raises:
             GraphError: if the query is neither text nor graph, or cannot be read.

@@ -586,6 +586,20 @@ def test_a_pair_with_an_unreadable_sentence_scores_lowest(retriever):
     assert scores[1] == pytest.approx(retriever.scores([QUERY])[0, 0], abs=2e-6)
 
 
+def test_videos_are_named_as_they_are_typed(retriever, videos, monkeypatch):
+    monkeypatch.chdir(videos.parent)
+    (path,) = (path for path in retriever.library.indexed_paths() if path.endswith("red.mp4"))
+    (expected,) = retriever.search(QUERY, videos=[path]).hits
+    for spelling in (f"{videos.name}/red.mp4", f"./{videos.name}//red.mp4", Path(videos.name, "red.mp4"), path):
+        (hit,) = retriever.search(QUERY, videos=[spelling]).hits
+        assert (hit.video, hit.score) == (path, pytest.approx(expected.score, abs=1e-6))
+        assert retriever.library.video(str(spelling)).path == path
+        score = retriever.pair_scores([str(spelling)], [QUERY])
+        np.testing.assert_allclose(score, retriever.pair_scores([path], [QUERY]), atol=1e-6)
+    with pytest.raises(LibraryError, match=r"no indexed video 'red\.mp4'"):
+        retriever.search(QUERY, videos=["red.mp4"])
+
+
 def test_a_pair_with_a_video_that_is_not_indexed_is_an_error(retriever):
     with pytest.raises(LibraryError, match=r"no indexed video 'lost\.mp4'"):
         retriever.pair_scores(["lost.mp4"], [QUERY])

@@ -44,10 +44,10 @@ def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tu
 
 
 def _elsewhere(video: str) -> str:
-    """What else may be the matter with a relative path at which there is nothing."""
+    """What may be the matter with a relative path, as earlier versions kept it, at which there is nothing."""
     if Path(video).is_absolute() or Path(video).exists():
         return ""
-    return " Its path is relative: run hgrkit where it was indexed."
+    return " Its path is relative: run `hgrkit index` again where it was indexed."
 
 
 def clips_text(clips: Sequence[MomentClip]) -> Text:

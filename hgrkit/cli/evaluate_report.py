@@ -167,8 +167,9 @@ def explain_by_library(retriever: Retriever) -> Explain:
 
         if row.positive is None or row.top is None:
             return Failure(row=row, graph=graph)
-        hits = {hit.video: hit for hit in retriever.search(graph, 2, videos=[row.positive, row.top]).hits}
-        right, preferred = hits[row.positive], hits[row.top]
+        ((right,), (preferred,)) = (
+            retriever.search(graph, 1, videos=[video]).hits for video in (row.positive, row.top)
+        )
         return Failure(
             row=row,
             graph=graph,

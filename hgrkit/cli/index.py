@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable, stderr
+from hgrkit.cli.output import echo_json, printable, shown_path, stderr
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
 
 if TYPE_CHECKING:
-    from hgrkit.indexing.report import IndexReport
+    from hgrkit.indexing.report import IndexReport, Skipped
     from hgrkit.retriever import Retriever
     from hgrkit.video.limits import DecodeLimits
 
 __all__ = ["register"]
+
+_KINDS: dict[Skipped, str] = {
+    "links": "links",
+    "other_suffixes": "with other suffixes",
+    "apple_double": "named ._*",
+    "special_files": "pipes or the like",
+    "trash": "folders of trash or thumbnails",
+}
+"""Kinds of what was left out, in words."""
 
 
 def register(app: typer.Typer) -> None:
@@ -94,6 +103,9 @@ def index(
         with _opened(library, parser, chosen) as retriever, IndexBar() as bar:
             reports["index"] = retriever.index(*paths, **options, retry_failed=retry_failed, on_progress=bar.show)
     _show(reports, json=json)
+    report = reports.get("index")
+    if report is not None and report.unreadable and not report.num_videos:
+        raise typer.Exit(2)  # each was said why
 
 
 def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
@@ -124,11 +136,13 @@ def _exists(library: Path) -> bool:
 
 
 def _require(paths: list[str], *, upgrade: bool) -> None:
-    """Refuse missing paths before a library is made for them."""
+    """Refuse missing paths before a library is made for them; what cannot be read is named after the run."""
+    from hgrkit.indexing.missing import is_gone
+
     if not paths and not upgrade:
         raise ConfigError("there is nothing to index; give videos or folders of videos, or --upgrade.")
     for path in paths:
-        if not Path(path).exists():
+        if is_gone(path):
             raise MissingPathError(f"there is no file or folder {path!r}; nothing was indexed.")
 
 
@@ -149,21 +163,30 @@ def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
 
 
 def _remarks(report: IndexReport) -> list[str]:
-    remarks = [f"failed {failure.path}: {failure.reason}" for failure in report.failures]
-    remarks += [f"{'pruned' if report.pruned else 'missing'} {path}" for path in report.missing]
+    remarks = [f"failed {shown_path(failure.path)}: {failure.reason}" for failure in report.failures]
+    remarks += [f"unreadable {shown_path(failure.path)}: {failure.reason}" for failure in report.unreadable]
+    remarks += [f"{'pruned' if report.pruned else 'missing'} {shown_path(path)}" for path in report.missing]
     for path in report.emptied:
         done = "they were removed" if report.pruned else "is a drive not mounted? --prune removes them"
-        remarks.append(f"{path} has no video any more, all that the library had there are missing: {done}")
-    return remarks
+        shown = shown_path(path)
+        remarks.append(f"{shown} has no video any more, all that the library had there are missing: {done}")
+    if report.in_trash:
+        remarks.append(
+            f"{len(report.in_trash)} videos of the library lie in folders of trash or thumbnails, first "
+            f"{shown_path(report.in_trash[0])}; they stay until `hgrkit remove` removes them"
+        )
+    left_out = [f"{count} {_KINDS[kind]}" for kind, count in report.skipped.items() if count]
+    return [*remarks, f"left out: {', '.join(left_out)}"] if left_out else remarks
 
 
 def _counts(report: IndexReport) -> str:
     counts = {"indexed": report.indexed, "unchanged": report.unchanged, "failed": report.failed}
     rare = {
         "moved": report.moved,
-        "copied": report.copied,
+        "duplicates": report.duplicates,
         "missing": len(report.missing) - report.pruned,
         "pruned": report.pruned,
+        "unreadable": len(report.unreadable),
     }
     counts |= {name: count for name, count in rare.items() if count}
     return ", ".join(f"{name} {count}" for name, count in counts.items())

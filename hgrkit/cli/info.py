@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hgrkit.cli.output import clock, echo_json, printable, stdout
+from hgrkit.cli.output import clock, echo_json, printable, shown_path, stdout
 
 __all__ = ["register"]
 
@@ -67,6 +67,6 @@ def _table(description: dict[str, Any]) -> Table:
         table.add_row(name.replace("_", " "), Text(str(value)))
     for video in description.get("videos", ()):
         length = clock(video["duration_s"]) if video["duration_s"] is not None else "-"
-        line = f"{printable(video['path'])}  {length}  {video['reason'] or ''}".rstrip()
+        line = f"{printable(shown_path(video['path']))}  {length}  {video['reason'] or ''}".rstrip()
         table.add_row(video["state"], Text(line))
     return table

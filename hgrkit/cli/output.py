@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from hgrkit.results import clock
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["clock", "echo_json", "printable", "stderr", "stdout"]
+__all__ = ["clock", "echo_json", "printable", "shown_path", "stderr", "stdout"]
 
 
 def stdout() -> Console:
@@ -40,3 +41,12 @@ def printable(text: str) -> str:
     """Text on one line that any terminal takes: no bytes that are not UTF-8, no control characters."""
     shown = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(" " if unicodedata.category(character) == "Cc" else character for character in shown)
+
+
+def shown_path(path: str) -> str:
+    """A path as a user would type it here: from the current folder if it lies below that, else as it is."""
+    try:
+        here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118
+    except OSError:  # the current folder was removed
+        return path
+    return path.removeprefix(here) if here != os.sep else path

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def remove(
     library: Annotated[Path, typer.Argument(help="The library.")],
-    paths: Annotated[list[str], typer.Argument(help="Videos as they are listed, or folders above them.")],
+    paths: Annotated[list[str], typer.Argument(help="Videos, or folders above them.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Remove videos from a library, all or none; the files themselves are not touched."""

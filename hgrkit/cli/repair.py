@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable
+from hgrkit.cli.output import echo_json, printable, shown_path
 from hgrkit.cli.progress import PortionBar
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _show(report: RepairReport) -> None:
         if videos:
             typer.echo(title)
             for video in videos:
-                typer.echo(f"  {printable(video)}")
+                typer.echo(f"  {printable(shown_path(video))}")
     if report.kept_in is not None:
         typer.echo(f"what was replaced is kept in {printable(report.kept_in)}; delete it when you have looked")
     state = "whole" if report.whole else "not whole"

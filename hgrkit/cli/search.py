@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import clock, echo_json, printable, stdout
+from hgrkit.cli.output import clock, echo_json, printable, shown_path, stdout
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -132,7 +132,9 @@ def result_text(result: SearchResult, *, names_only: bool = False) -> Text:
     """Hits as text: rank, score, video and moment, and below them what became of every phrase."""
     from rich.text import Text
 
-    return Text("\n").join(_hit(hit, PurePath(hit.video).name if names_only else hit.video) for hit in result.hits)
+    return Text("\n").join(
+        _hit(hit, PurePath(hit.video).name if names_only else shown_path(hit.video)) for hit in result.hits
+    )
 
 
 def _hit(hit: Hit, video: str) -> Text:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hgrkit.cli.output import clock, printable
+from hgrkit.cli.output import clock, printable, shown_path
 from hgrkit.cli.thumbnails import film_strip
 from hgrkit.explain.bar_scale import HeatScale, SimilarityScale
 from hgrkit.explain.explanation import Explanation
@@ -60,7 +60,7 @@ def _table(hits: Sequence[Hit], among: Sequence[Hit], width: int) -> Table:
 
 def _add_hit(table: Table, hit: Hit, scale: SimilarityScale, *, times: bool) -> None:
     name = PurePath(hit.video).name
-    folder = hit.video.removesuffix(name)
+    folder = shown_path(hit.video).removesuffix(name)
     title = Text.assemble(
         (printable(name), "bold"),
         f"  {clock(hit.start_s)}-{clock(hit.end_s)}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable
+from hgrkit.cli.output import echo_json, printable, shown_path
 from hgrkit.cli.progress import PortionBar
 
 if TYPE_CHECKING:
@@ -75,5 +75,5 @@ def _block(heading: str, *lines: str) -> None:
 
 def _some(videos: Sequence[str]) -> str:
     more = len(videos) - _VIDEOS_SHOWN
-    shown = ", ".join(videos[:_VIDEOS_SHOWN]) or "none"
+    shown = ", ".join(map(shown_path, videos[:_VIDEOS_SHOWN])) or "none"
     return f"{shown} and {more} more" if more > 0 else shown

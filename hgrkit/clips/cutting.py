@@ -28,7 +28,7 @@ class MomentClip:
 
     Attributes:
         rank: the hit's.
-        video: the path that the video was indexed under.
+        video: the video's path.
         path: the clip; `None` if the moment could not be cut.
         start_s: where the clip begins, in seconds from the video's beginning: at the moment or, copied, before it.
         end_s: where it ends.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -16,6 +15,7 @@ from hgrkit.evaluation.query_rank import QueryRank, caption_ids, query_ranks
 from hgrkit.evaluation.rank_file import write_rank_file
 from hgrkit.evaluation.rank_measure import Direction
 from hgrkit.evaluation.ranking import Relevance, rank
+from hgrkit.evaluation.video_names import ends_in
 from hgrkit.json_file import read_json
 
 __all__ = ["CaptionEvaluation", "Captions", "evaluate_captions", "read_captions", "write_ranks"]
@@ -65,7 +65,7 @@ def evaluate_captions(captions: Captions, library_paths: Sequence[str], score: S
     Every caption is a query, duplicates kept; every video annotated with that very caption is right.
 
     Args:
-        captions: `{base name of a video's file: captions}`.
+        captions: `{base name of a video's file, or more of its path: captions}`.
         library_paths: the library's V videos.
         score: C sentences to scores, float32 [V, C], videos in the order of `library_paths`.
 
@@ -107,10 +107,15 @@ def write_ranks(evaluation: CaptionEvaluation, path: Path, direction: Direction 
 
 def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:
     """Position of each annotated video among the library's."""
-    names = [PurePath(path).name for path in library_paths]
-    copies = Counter(names)
-    missing = [name for name in captions if copies[name] == 0]
-    ambiguous = [name for name in captions if copies[name] > 1]
+    rows_of: dict[str, list[int]] = {}
+    for row, path in enumerate(library_paths):
+        rows_of.setdefault(PurePath(path).name, []).append(row)
+    fitting = {
+        name: [row for row in rows_of.get(PurePath(name).name, ()) if ends_in(library_paths[row], name)]
+        for name in captions
+    }
+    missing = [name for name, rows in fitting.items() if not rows]
+    ambiguous = [name for name, rows in fitting.items() if len(rows) > 1]
     if missing:
         raise BenchmarkError(
             f"{len(missing)} of {len(captions)} videos are not in the library, first {missing[0]!r}."
@@ -118,7 +123,6 @@ def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:
     if ambiguous:
         raise BenchmarkError(
             f"{len(ambiguous)} names fit several videos of the library, first {ambiguous[0]!r}; "
-            "evaluate a library in which base names are unique."
+            "put folders before the names, or evaluate a library in which base names are unique."
         )
-    row_of = {name: row for row, name in enumerate(names)}
-    return {name: row_of[name] for name in captions}
+    return {name: row for name, (row,) in fitting.items()}

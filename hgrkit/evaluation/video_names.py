@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import PurePath
 
 from hgrkit.errors import BenchmarkError
 
-__all__ = ["match_names"]
+__all__ = ["ends_in", "match_names"]
 
 
 def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
-    """Which key stands for each name: the very name, else a path whose base name or stem it is.
+    """Which key stands for each name: the very name, else a path that ends in it or whose stem it is.
 
     >>> match_names(["video1", "2.jpg", "video3"], ["clips/video1.mp4", "2", "b.avi"])
     {'video1': 'clips/video1.mp4', '2.jpg': '2'}
+    >>> match_names(["clips/video1.mp4"], ["/home/me/clips/video1.mp4", "/home/me/old/video1.mp4"])
+    {'clips/video1.mp4': '/home/me/clips/video1.mp4'}
 
     Returns:
         Names that were found, in their order, and their keys.
@@ -36,7 +39,7 @@ def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
         places = (
             exact.get(name),
             exact.get(name.replace("/", "_")),
-            by_base.get(name),
+            [key for key in by_base.get(PurePath(name).name, ()) if ends_in(key, name)],
             by_stem.get(name),
             exact.get(stem),
         )
@@ -46,3 +49,13 @@ def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
         if fitting:
             found[name] = fitting[0]
     return found
+
+
+def ends_in(path: str, name: str) -> bool:
+    """Whether a path is a name, or that name in some folder.
+
+    >>> ends_in("/home/me/v/a.mp4", "v/a.mp4"), ends_in("a.mp4", "./a.mp4"), ends_in("/me/v2/a.mp4", "2/a.mp4")
+    (True, True, False)
+    """
+    parts, whole = (PurePath(os.path.normpath(text)).parts for text in (name, path))
+    return whole[-len(parts) :] == parts

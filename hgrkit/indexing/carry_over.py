@@ -1,17 +1,23 @@
-"""Files whose bytes the library knows: touched, moved and copied ones get their clips without decoding."""
+"""Files whose bytes the library knows: touched and moved ones and duplicates get their clips without decoding."""
+
+# Paths are compared without following links, as `os.path` does it.
+# ruff: noqa: PTH117
 
 from __future__ import annotations
 
+import os
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import PurePath
 from typing import final
 
 import attrs
 import numpy as np
 
 from hgrkit.indexing.known_videos import KnownVideos
-from hgrkit.indexing.missing import has_moved_away
+from hgrkit.indexing.missing import has_moved_away, is_below, is_gone
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.source import VideoEnd
 from hgrkit.indexing.video_store import VideoStore
@@ -36,8 +42,8 @@ class CarryOver:
     Args:
         library: where records and clips are.
         known: what it knew when the run began.
-        roots: the paths of the run.
-        moves: whether a video whose file is gone goes over to a new path; else it is copied.
+        unreadable: paths that the run could not look at: what is below them has not moved.
+        moves: whether a video whose file is gone goes over to a new path; else the new one is a duplicate.
     """
 
     def __init__(
@@ -46,13 +52,13 @@ class CarryOver:
         snapshot: Snapshot,
         known: KnownVideos,
         *,
-        roots: Sequence[str] = (),
+        unreadable: Sequence[str] = (),
         moves: bool = True,
     ) -> None:
         self._library = library
         self._snapshot = snapshot
         self._known = known
-        self._roots = roots
+        self._unreadable = unreadable
         self._moves = moves
         self._moved: set[str] = set()
         self._recognised: list[VideoEnd] = []
@@ -82,13 +88,13 @@ class CarryOver:
         for end in waiting:
             records = self._known.by_content(end.file.path, end.content or "")
             own = next((record for record in records if record.path == end.file.path), None)
-            source = own or next(filter(self._has_moved, records), None)
+            source = own or self._moved_to(end.file.path, records)
             if source is not None:
                 self._moved.add(source.path)
                 renames.append(Rename(source.path, _renamed(source, end)))
                 ended.append(_settled(end, "unchanged" if own else "moved", source))
             else:
-                ended.append(self._copied(end, records[0], self._snapshot))
+                ended.append(self._duplicate(end, records[0], self._snapshot))
         if renames:
             self._library.update(rename=renames)
         return ended
@@ -104,19 +110,35 @@ class CarryOver:
         ended, others = [], []
         for end in waiting:
             if (record := stored.get(end.content or "")) is not None:
-                ended.append(self._copied(end, record, snapshot))
+                ended.append(self._duplicate(end, record, snapshot))
             else:
                 others.append(end)
         return ended, others
 
-    def _has_moved(self, record: VideoRecord) -> bool:
-        return self._moves and record.path not in self._moved and has_moved_away(record.path, self._roots)
+    def _moved_to(self, path: str, records: Sequence[VideoRecord]) -> VideoRecord | None:
+        """Of the records of these bytes whose files are gone, the one that is called most like the new file."""
+        gone = [record for record in records if self._moves and self._has_moved(record, path)]
+        return max(gone, key=lambda record: _shared_parts(record.path, path), default=None)
 
-    def _copied(self, end: VideoEnd, record: VideoRecord, snapshot: Snapshot) -> VideoEnd:
+    def _has_moved(self, record: VideoRecord, path: str) -> bool:
+        if record.path in self._moved or is_below(record.path, self._unreadable):
+            return False
+        # Earlier versions kept relative paths as they were typed, in a folder that nobody knows any more.
+        typed = os.path.normpath(record.path)
+        is_same = not os.path.isabs(typed) and path.endswith(os.sep + typed) and is_gone(typed)
+        return is_same or has_moved_away(record.path, path)
+
+    def _duplicate(self, end: VideoEnd, record: VideoRecord, snapshot: Snapshot) -> VideoEnd:
         metadata = self._known.metadata(end.file.path) or record.metadata
         copy = attrs.evolve(_renamed(record, end), metadata=metadata)
         self._library.add(copy, _clips(snapshot, record))
-        return _settled(end, "copied", record)
+        return _settled(end, "duplicate", record)
+
+
+def _shared_parts(path: str, other: str) -> int:
+    """How many components two paths share at their ends."""
+    pairs = zip(reversed(PurePath(path).parts), reversed(PurePath(other).parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _renamed(record: VideoRecord, end: VideoEnd) -> VideoRecord:

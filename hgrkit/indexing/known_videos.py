@@ -1,10 +1,11 @@
 """What a library knows of the files of a run, by path, size and time or by their bytes: none of it is decoded."""
 
-# pathlib would rewrite paths ("./a" to "a") that have to stay as the user gave them.
-# ruff: noqa: PTH100
+# Paths are made absolute without following links, as `os.path` does it.
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from threading import Lock
@@ -14,6 +15,7 @@ import attrs
 
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.library.records import VideoRecord
+from hgrkit.library.store import Rename
 
 __all__ = ["KnownVideos"]
 
@@ -35,12 +37,14 @@ class KnownVideos:
     ) -> None:
         self._across_paths = across_paths
         self._metadata: dict[str, Mapping[str, Any]] = {}
+        self._real_folder = functools.cache(os.path.realpath)
+        self._records = tuple(records)
         self._places: dict[str, str] = {}
         self._by_path: dict[str, VideoRecord] = {}
         self._by_content: dict[str, list[VideoRecord]] = {}
-        for record in records:
+        for record in self._records:
             self._metadata[record.path] = record.metadata
-            self._places.setdefault(os.path.abspath(record.path), record.path)
+            self._places.setdefault(self._place(record.path), record.path)
             if record.state == "indexed" or not retry_failed:
                 self._by_path[record.path] = record
                 self._by_content.setdefault(record.content, []).append(record)
@@ -48,11 +52,34 @@ class KnownVideos:
         self._claims = Lock()
 
     def spelled(self, file: VideoFile) -> VideoFile:
-        """The file under the path that the library knows it by, if it knows it by another spelling."""
+        """The file under the path that the library knows it by, if that leads to the same file through a link."""
         if file.path in self._metadata:
             return file
-        path = self._places.get(os.path.abspath(file.path), file.path)
+        path = self._places.get(self._place(file.path), file.path)
         return file if path == file.path else attrs.evolve(file, path=path)
+
+    def made_absolute(self, files: Iterable[VideoFile]) -> tuple[list[Rename], list[str]]:
+        """What earlier versions kept of these files under paths as they were typed: to rename, and to remove.
+
+        A video that the library has under several spellings of one path goes on as one of them.
+        """
+        found = {self._place(file.path) for file in files}
+        renames: dict[str, Rename] = {}
+        surplus: list[str] = []
+        for record in sorted(self._records, key=lambda record: (record.state == "failed", not record.metadata)):
+            path = os.path.abspath(record.path)
+            if path == record.path or self._place(path) not in found:
+                continue
+            if path in self._metadata or path in renames:
+                surplus.append(record.path)
+            else:
+                renames[path] = Rename(record.path, attrs.evolve(record, path=path))
+        return list(renames.values()), surplus
+
+    def _place(self, path: str) -> str:
+        """A file's path with the links of its folder resolved: where it really is."""
+        folder, name = os.path.split(os.path.abspath(path))
+        return os.path.join(self._real_folder(folder), name)
 
     def by_status(self, file: VideoFile) -> VideoRecord | None:
         """The record of a file whose path, size and modification time are as they were."""

@@ -1,7 +1,11 @@
 """Indexing: files read ahead, frames encoded in batches across videos, clips stored as they are done."""
 
+# Paths are made absolute without following links, as `os.path` does it.
+# ruff: noqa: PTH100
+
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -12,13 +16,13 @@ from hgrkit.indexing.carry_over import CarryOver
 from hgrkit.indexing.decode_pool import DecodePool
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos
-from hgrkit.indexing.missing import emptied_roots, missing_videos
+from hgrkit.indexing.missing import emptied_roots, is_below, missing_videos
 from hgrkit.indexing.report import IndexProgress, IndexReport
 from hgrkit.indexing.source import FeatureChunk, FrameChunk, VideoEnd, VideoSource
 from hgrkit.indexing.storing import Embed, Storing
 from hgrkit.indexing.tally import Tally
 from hgrkit.indexing.video_store import VideoStore
-from hgrkit.indexing.walk import VideoFile
+from hgrkit.indexing.walk import LeftOut, VideoFile
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import Sampling
@@ -44,6 +48,7 @@ def index_videos(
     cache: FeatureCache | None = None,
     contents: Mapping[VideoFile, str] | None = None,
     roots: Sequence[str] = (),
+    left_out: LeftOut = LeftOut(),  # noqa: B008, it is frozen
     prune: bool = False,
     follow_moves: bool = True,
     limits: DecodeLimits | None = None,
@@ -59,7 +64,7 @@ def index_videos(
 
     Args:
         library: where clips go; only this thread uses it.
-        files: what `walk_videos` found.
+        files: those that `walk_videos` found.
         frame_encoder: turns pictures into features; `None` if `features` has them all.
         embed: turns one clip's features into embeddings.
         sampling: which frames are looked at.
@@ -70,9 +75,10 @@ def index_videos(
         cache: features by content, taken instead of decoding and kept after it.
         contents: content hashes of files that need not be read for them.
         roots: the paths that the run is about: videos below them whose files are gone are reported.
+        left_out: what the walk did not take.
         prune: remove those from the library.
-        follow_moves: a video whose file is gone goes over to a new file of its bytes, and one that is spelled
-            otherwise keeps its path; else every path is a video of its own.
+        follow_moves: a video whose file is gone goes over to a new file of its bytes, and two spellings of one
+            path are one video; else every path is a video of its own.
         limits: what decoding one video may take; `DecodeLimits()` unless given.
         num_workers: processes that decode; by default one for each core, at most four.
         on_progress: called after each video.
@@ -85,14 +91,21 @@ def index_videos(
         raise ConfigError(f"the number of workers must be at least 1, got {num_workers}.")
     if frame_encoder is None and features is None:
         raise ConfigError("there is no frame encoder; give the frames' features as a file, or a frame_encoder.")
+    unreadable = [failure.path for failure in left_out.unreadable]
     snapshot = library.snapshot()
     known = KnownVideos(snapshot.videos, retry_failed=retry_failed, across_paths=features is None)
-    files = list(dict.fromkeys(map(known.spelled, files) if follow_moves else files))
+    if follow_moves:
+        renames, surplus = known.made_absolute(files)
+        if renames or surplus:
+            library.update(rename=renames, remove=surplus)
+            snapshot = library.snapshot()
+            known = KnownVideos(snapshot.videos, retry_failed=retry_failed, across_paths=features is None)
+        files = list(dict.fromkeys(map(known.spelled, files)))
     tally = Tally(len(files), on_progress)
     storing = Storing(
         library=library,
         known=known,
-        carry_over=CarryOver(library, snapshot, known, roots=roots, moves=follow_moves),
+        carry_over=CarryOver(library, snapshot, known, unreadable=unreadable, moves=follow_moves),
         tally=tally,
         embed=embed,
         clip_seconds=clip_seconds,
@@ -113,11 +126,19 @@ def index_videos(
             _read(pool, storing, _EncodeBatch(frame_encoder, storing.add_features))
         unread = storing.finish()
         known.forget_claims()
-    missing = missing_videos(library.videos(), roots)
+    stored = library.videos()
+    missing = missing_videos(stored, roots, unreadable)
     if prune and missing:
         library.update(remove=missing)
-    emptied = emptied_roots(roots, [file.path for file in files], missing)
-    return tally.report(missing=missing, pruned=len(missing) if prune else 0, emptied=emptied)
+    accounted = {file.path for file in files}.union(missing)
+    in_trash = [record.path for record in stored if record.path not in accounted]
+    return tally.report(
+        left_out,
+        in_trash=[os.path.abspath(path) for path in in_trash if is_below(path, left_out.trash)],
+        missing=[os.path.abspath(path) for path in missing],
+        pruned=len(missing) if prune else 0,
+        emptied=emptied_roots(roots, [file.path for file in files], missing),
+    )
 
 
 def _unknown(files: Sequence[VideoFile], known: KnownVideos, tally: Tally) -> list[VideoFile]:

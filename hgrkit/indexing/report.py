@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import attrs
 
-__all__ = ["Failure", "IndexProgress", "IndexReport", "Outcome"]
+__all__ = ["Failure", "IndexProgress", "IndexReport", "Outcome", "Skipped"]
 
-Outcome = Literal["indexed", "unchanged", "moved", "copied", "failed"]
+Outcome = Literal["indexed", "unchanged", "moved", "duplicate", "failed"]
+Skipped = Literal["links", "other_suffixes", "apple_double", "special_files", "trash"]
+"""Why something in a folder was left out: a link, a suffix of no video, a `._*` file of macOS, a pipe or the like,
+a folder of trash or thumbnails."""
+
+
+def _all_kinds(counts: Mapping[Skipped, int]) -> Mapping[Skipped, int]:
+    return {kind: counts.get(kind, 0) for kind in get_args(Skipped)}
 
 
 @attrs.frozen
 class Failure:
-    """A video that could not be indexed, and why, in one line."""
+    """A video that could not be indexed, or a path that could not be read, and why, in one line."""
 
     path: str
     reason: str
@@ -24,7 +32,7 @@ class IndexProgress:
     """One more video is done.
 
     Attributes:
-        path: the video.
+        path: the video, absolute.
         outcome: what became of it.
         done: videos that are done so far, this one included.
         total: videos of the run.
@@ -38,14 +46,19 @@ class IndexProgress:
 
 @attrs.frozen(kw_only=True)
 class IndexReport:
-    """The outcome of a run.
+    """The outcome of a run. Paths are absolute.
 
     Attributes:
         indexed: videos that were read and stored.
         unchanged: videos that the library already had as they are.
         moved: videos that the library had under a path whose file is gone; they go on under the new one.
-        copied: videos whose bytes the library had under another path; stored again without decoding.
+        duplicates: videos whose bytes the library had, or got in this run, under another path that is still there;
+            stored again without decoding.
         failures: videos that failed, now or in an earlier run, by path.
+        unreadable: folders and files that could not be looked at, by path; nothing below them counts as missing.
+        skipped: how much was left out, by kind.
+        in_trash: videos of the library that lie in folders of trash or thumbnails, which the run passed over. They
+            stay as they are until they are removed.
         missing: videos of the library below the paths of the run whose files are gone, by path.
         pruned: how many of the missing ones were removed from the library.
         emptied: paths of the run below which no video was found and all that the library had are missing, as on a
@@ -56,8 +69,11 @@ class IndexReport:
     indexed: int = 0
     unchanged: int = 0
     moved: int = 0
-    copied: int = 0
+    duplicates: int = 0
     failures: tuple[Failure, ...] = ()
+    unreadable: tuple[Failure, ...] = ()
+    skipped: Mapping[Skipped, int] = attrs.field(factory=dict, converter=_all_kinds, hash=False)
+    in_trash: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     pruned: int = 0
     emptied: tuple[str, ...] = ()
@@ -68,15 +84,23 @@ class IndexReport:
         """How many videos failed."""
         return len(self.failures)
 
+    @property
+    def num_videos(self) -> int:
+        """How many videos the run was about, failed ones included."""
+        return self.indexed + self.unchanged + self.moved + self.duplicates + self.failed
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON types: what `hgrkit index --json` prints."""
         return {
             "indexed": self.indexed,
             "unchanged": self.unchanged,
             "moved": self.moved,
-            "copied": self.copied,
+            "duplicates": self.duplicates,
             "failed": self.failed,
-            "failures": [{"path": failure.path, "reason": failure.reason} for failure in self.failures],
+            "failures": [attrs.asdict(failure) for failure in self.failures],
+            "unreadable": [attrs.asdict(failure) for failure in self.unreadable],
+            "skipped": dict(self.skipped),
+            "in_trash": list(self.in_trash),
             "missing": list(self.missing),
             "pruned": self.pruned,
             "emptied": list(self.emptied),

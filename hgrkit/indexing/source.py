@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import final
@@ -163,11 +164,11 @@ class VideoSource:
         )
 
     def _features_of(self, file: VideoFile) -> npt.NDArray[np.float32] | None:
-        """Features under the path, the base name or its stem; `None` where frames are decoded."""
+        """Features under the path, absolute or from here, base name or stem; `None` where frames are decoded."""
         if self._features is None:
             return None
         name = PurePath(file.path)
-        for key in (file.path, name.name, name.stem):
+        for key in (file.path, os.path.relpath(file.path), name.name, name.stem):
             if key in self._features:
                 array = np.asarray(self._features[key], dtype=np.float32)
                 if array.ndim != 2 or not len(array):

@@ -7,6 +7,7 @@ from typing import final, get_args
 
 from hgrkit.indexing.report import Failure, IndexProgress, IndexReport, Outcome
 from hgrkit.indexing.source import VideoEnd
+from hgrkit.indexing.walk import LeftOut
 
 __all__ = ["Tally"]
 
@@ -37,14 +38,25 @@ class Tally:
             done = sum(self._outcomes.values())
             self._on_progress(IndexProgress(path=end.file.path, outcome=end.outcome, done=done, total=self._total))
 
-    def report(self, *, missing: Sequence[str] = (), pruned: int = 0, emptied: Sequence[str] = ()) -> IndexReport:
-        """The outcome of the run, with what was found to be missing after it."""
+    def report(
+        self,
+        left_out: LeftOut,
+        *,
+        in_trash: Sequence[str] = (),
+        missing: Sequence[str] = (),
+        pruned: int = 0,
+        emptied: Sequence[str] = (),
+    ) -> IndexReport:
+        """The outcome of the run, with what was left out of it and what was found to be missing after it."""
         return IndexReport(
             indexed=self._outcomes["indexed"],
             unchanged=self._outcomes["unchanged"],
             moved=self._outcomes["moved"],
-            copied=self._outcomes["copied"],
+            duplicates=self._outcomes["duplicate"],
             failures=tuple(sorted(self._failures, key=lambda failure: failure.path)),
+            unreadable=left_out.unreadable,
+            skipped=left_out.skipped,
+            in_trash=tuple(in_trash),
             missing=tuple(missing),
             pruned=pruned,
             emptied=tuple(emptied),

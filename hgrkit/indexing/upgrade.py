@@ -69,8 +69,8 @@ def upgrade_library(
         prune: drop videos that cannot be carried over because their files are gone.
 
     Returns:
-        What was encoded now (`indexed`, `copied`), had been before an interruption (`unchanged`), failed, or was
-        dropped (`missing`, `pruned`).
+        What was encoded now (`indexed`, `duplicates`), had been before an interruption (`unchanged`), failed, or
+        was dropped (`missing`, `pruned`).
 
     Raises:
         LibraryError: if videos cannot be carried over; what was encoded is kept for the next attempt.

@@ -1,25 +1,44 @@
-"""Finds the video files that a run is about: where indexing begins."""
+"""Finds the video files that a run is about, and says what it left out: where indexing begins."""
 
-# pathlib would rewrite paths ("./a" to "a") that have to stay as the user gave them.
+# Paths are made absolute without following links, as `os.path` does it.
 # ruff: noqa: PTH100, PTH116, PTH118
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
+from types import MappingProxyType
+from typing import final
 
 import attrs
 
 from hgrkit.errors import MissingPathError
+from hgrkit.indexing.missing import is_gone
+from hgrkit.indexing.report import Failure, Skipped
+from hgrkit.library.database import DATABASE_FILE
 
-__all__ = ["VIDEO_SUFFIXES", "VideoFile", "found_file", "walk_videos"]
+__all__ = ["VIDEO_SUFFIXES", "LeftOut", "VideoFile", "Walk", "found_file", "walk_videos"]
 
 VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
+    (
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif"),
+        *(".mts", ".m2ts", ".m2t", ".3gp", ".3g2", ".vob", ".asf", ".ogv", ".mxf", ".dv"),
+    )
 )
 """Suffixes, in any case, of the files that are taken from a folder."""
+
+_TRASH = frozenset(
+    (
+        *("$recycle.bin", "recycler", "system volume information"),  # Windows
+        *("#recycle", "@recycle", ".recycle", "@eadir", ".@__thumb"),  # network drives: Synology, QNAP, Samba
+        ".thumbnails",
+    )
+)
+"""Folders, in any case, of what was thrown away and of small copies; so is all that begins with `.Trash`."""
 
 
 @attrs.frozen
@@ -27,7 +46,7 @@ class VideoFile:
     """A file as it was found.
 
     Attributes:
-        path: as the user gave it, joined with what was found below it, not resolved.
+        path: absolute; links in it are not resolved.
         size: in bytes.
         mtime_ns: modification time in nanoseconds.
     """
@@ -35,6 +54,36 @@ class VideoFile:
     path: str
     size: int
     mtime_ns: int
+
+
+@attrs.frozen(kw_only=True)
+class LeftOut:
+    """What a walk did not take.
+
+    Attributes:
+        unreadable: folders and files that the system does not hand over, and why, by path.
+        skipped: how much else was left out, by kind.
+        trash: folders of trash and thumbnails that were passed over, sorted.
+    """
+
+    unreadable: tuple[Failure, ...] = ()
+    skipped: Mapping[Skipped, int] = MappingProxyType({})
+    trash: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Walk:
+    """What was found.
+
+    Attributes:
+        files: sorted by path, each once.
+        roots: the paths that were walked, absolute, each once.
+        left_out: what was not taken.
+    """
+
+    files: tuple[VideoFile, ...]
+    roots: tuple[str, ...]
+    left_out: LeftOut
 
 
 def found_file(path: str) -> VideoFile | None:
@@ -46,46 +95,144 @@ def found_file(path: str) -> VideoFile | None:
     return VideoFile(path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
-def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> list[VideoFile]:
-    """Video files below folders, and files named directly whatever their suffix; sorted by path, each once.
+def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:
+    """Video files below folders, and files named directly whatever their suffix.
 
-    Links inside folders are not followed. Of two spellings of one path the first counts.
+    Links inside folders are not followed; folders of trash and thumbnails are walked only if they are named. What
+    cannot be read is named in the result and ends nothing. Of two spellings of one folder the first counts.
 
     Raises:
-        MissingPathError: if a path does not exist, is neither file nor folder, or a folder cannot be listed.
+        MissingPathError: if a path does not exist, or is neither file nor folder.
     """
-    found: dict[str, VideoFile] = {}
-    for path in paths:
-        for file in _files(os.fspath(path)):
-            found.setdefault(os.path.abspath(file.path), file)
-    return sorted(found.values(), key=lambda file: file.path)
+    walker = _Walker()
+    roots = {root: status for path in paths for root, status in walker.root(os.fspath(path))}
+    for root, status in roots.items():
+        if stat.S_ISREG(status.st_mode):  # before the folders, which then do not count it as left out
+            walker.take(root, _real(root), status)
+    for root, status in roots.items():
+        if stat.S_ISDIR(status.st_mode):
+            walker.walk(root)
+    return walker.found(roots)
 
 
-def _files(path: str) -> Iterator[VideoFile]:
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise MissingPathError(f"no file or folder {path!r} ({error.strerror}).") from error
-    if stat.S_ISDIR(status.st_mode):
-        yield from _below(path)
-    elif stat.S_ISREG(status.st_mode):
-        yield VideoFile(path, status.st_size, status.st_mtime_ns)
-    else:
-        raise MissingPathError(f"{path!r} is neither a file nor a folder.")
+@final
+class _Walker:
+    """Collects what is found; files and folders are told apart by their real paths, links resolved."""
 
+    def __init__(self) -> None:
+        self._files: dict[str, VideoFile] = {}
+        self._walked: set[str] = set()
+        self._unreadable: dict[str, str] = {}
+        self._skipped: Counter[Skipped] = Counter()
+        self._trash: dict[str, str] = {}
 
-def _below(folder: str) -> Iterator[VideoFile]:
-    for directory, _, names in os.walk(folder, onerror=_unlistable, followlinks=False):
-        for name in names:
-            if PurePath(name).suffix.lower() in VIDEO_SUFFIXES:
-                path = os.path.join(directory, name)
+    def root(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
+        """A path that the user gave, absolute, and what is there; nothing if it cannot be reached."""
+        try:
+            status = os.stat(path)
+            root = _absolute(path, status)
+        except (OSError, ValueError) as error:
+            if isinstance(error, FileNotFoundError | ValueError) or is_gone(path):
+                raise MissingPathError(f"no file or folder {path!r} ({_reason(error)}).") from error
+            self._unreadable[os.path.abspath(path)] = _reason(error)
+            return
+        if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+            raise MissingPathError(f"{path!r} is neither a file nor a folder.")
+        yield root, status
+
+    def take(self, path: str, place: str, status: os.stat_result) -> None:
+        """A video file, and its real path."""
+        self._files.setdefault(place, VideoFile(path, status.st_size, status.st_mtime_ns))
+
+    def walk(self, root: str) -> None:
+        """Take what is below a folder, unless that was done."""
+        waiting = [(root, os.path.realpath(root), False)]
+        while waiting:
+            folder, place, in_library = waiting.pop()
+            if place in self._walked:
+                continue
+            self._walked.add(place)
+            entries = list(self._listed(folder))
+            in_library = in_library or any(entry.name == DATABASE_FILE for entry in entries)
+            for entry in entries:
+                path, entry_place = os.path.join(folder, entry.name), os.path.join(place, entry.name)
                 try:
-                    status = os.lstat(path)
+                    if self._is_folder(entry, path, entry_place, in_library=in_library):
+                        waiting.append((path, entry_place, in_library))
                 except FileNotFoundError:  # gone since the folder was listed
                     continue
-                if stat.S_ISREG(status.st_mode):
-                    yield VideoFile(path, status.st_size, status.st_mtime_ns)
+                except OSError as error:
+                    self._unreadable[path] = _reason(error)
+
+    def found(self, roots: Iterable[str]) -> Walk:
+        """All of it."""
+        trash = [path for path, place in self._trash.items() if place not in self._walked]
+        skipped: dict[Skipped, int] = {**self._skipped, "trash": len(trash)}
+        return Walk(
+            files=tuple(sorted(self._files.values(), key=lambda file: file.path)),
+            roots=tuple(roots),
+            left_out=LeftOut(
+                unreadable=tuple(Failure(path, reason) for path, reason in sorted(self._unreadable.items())),
+                skipped=skipped,
+                trash=tuple(sorted(trash)),
+            ),
+        )
+
+    def _listed(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        """The folder's entries, so far as they can be had."""
+        try:
+            os.stat(os.path.join(folder, os.curdir))  # one that may be listed and not entered says so here
+            with os.scandir(folder) as entries:
+                yield from entries
+        except OSError as error:
+            self._unreadable[folder] = _reason(error)
+
+    def _is_folder(self, entry: os.DirEntry[str], path: str, place: str, *, in_library: bool) -> bool:
+        """Take an entry if it is a video, count it if it is left out; whether it is a folder to be walked."""
+        if place in self._files:
+            return False
+        name = entry.name
+        if entry.is_symlink() or (sys.version_info >= (3, 12) and entry.is_junction()):
+            self._skipped["links"] += 1
+        elif entry.is_dir(follow_symlinks=False):
+            if not _is_trash(path, name):
+                return True
+            self._trash[path] = place
+        elif not entry.is_file(follow_symlinks=False):
+            self._skipped["special_files"] += 1
+        elif name.startswith("._"):  # what macOS keeps beside a file of that name on foreign drives
+            self._skipped["apple_double"] += 1
+        elif PurePath(name).suffix.lower() not in VIDEO_SUFFIXES:
+            self._skipped["other_suffixes"] += not in_library  # hgrkit's own files are no news to anybody
+        else:
+            self.take(path, place, os.lstat(path))
+        return False
 
 
-def _unlistable(error: OSError) -> None:
-    raise MissingPathError(f"the folder {error.filename!r} cannot be listed: {error.strerror}.") from error
+def _is_trash(path: str, name: str) -> bool:
+    lower = name.lower()
+    own = path.endswith(os.path.join(".local", "share", "Trash"))  # the desktop's, in a home folder
+    return own or lower in _TRASH or lower.startswith(".trash")
+
+
+def _real(path: str) -> str:
+    """A file's path with the links of its folder resolved."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def _absolute(path: str, status: os.stat_result) -> str:
+    """An absolute path that leads to what is there; links are resolved where the letters would lead elsewhere.
+
+    Behind a link `..` is the parent of its target: `link/../v` is not `v`.
+    """
+    plain = os.path.abspath(path)
+    try:
+        is_same = os.path.samestat(status, os.stat(plain))
+    except OSError:
+        is_same = False
+    return plain if is_same else os.path.realpath(path)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

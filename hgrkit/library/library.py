@@ -16,6 +16,7 @@ from hgrkit.library.graph_cache import GraphCache
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.reader import GRAPH_FROM, Reader
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
+from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import ClipMatch, ClipSearch
 from hgrkit.library.sqlite_store import Mode, SqliteStore
@@ -152,8 +153,8 @@ class Library:
         return tuple(video.path for video in self.videos() if video.state == "indexed")
 
     def video(self, path: str) -> VideoRecord | None:
-        """One video, or `None` if the library does not have it."""
-        return self._store.find(path)
+        """One video, by its path, absolute or from the current folder; `None` if the library does not have it."""
+        return self._store.find(self._listed(path))
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -206,7 +207,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             ConfigError: if there is no such video, or the record is of another state.
         """
-        self._store.commit(rename=[Rename(path, record)])
+        self._store.commit(rename=[Rename(self._listed(path), record)])
 
     def remove(self, path: str) -> bool:
         """Remove a video; whether there was one.
@@ -215,7 +216,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
         before = self._store.version()
-        return self._store.commit(remove=[path]) != before
+        return self._store.commit(remove=[self._listed(path)]) != before
 
     def search(
         self,
@@ -231,7 +232,8 @@ class Library:
             query: what is asked.
             k: videos, at least 1.
             settings: how clips are scored.
-            videos: paths of the only ones that are looked at; all of the library unless given.
+            videos: paths of the only ones that are looked at, absolute or from the current folder; all of the
+                library unless given.
 
         Raises:
             ConfigError: if k is less than 1.
@@ -344,6 +346,12 @@ class Library:
         finally:
             self._store.close()
 
+    def _listed(self, path: str) -> str:
+        """A video's path as the library has it; an unknown one as it is."""
+        if self._store.find(path) is not None:
+            return path
+        return listed_path(path, {video.path for video in self.videos()}) or path
+
     def __enter__(self) -> Library:
         return self
 
@@ -361,7 +369,10 @@ def _positions(snapshot: Snapshot, videos: Sequence[str]) -> npt.NDArray[np.int6
         LibraryError: if one is not indexed.
     """
     rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
-    unknown = next((path for path in videos if path not in rows), None)
-    if unknown is not None:
-        raise LibraryError(f"the library has no indexed video {unknown!r}; index it, or leave it out.")
-    return np.array([rows[path] for path in videos], np.int64)
+    positions = []
+    for path in videos:
+        listed = listed_path(path, rows)
+        if listed is None:
+            raise LibraryError(f"the library has no indexed video {path!r}; index it, or leave it out.")
+        positions.append(rows[listed])
+    return np.array(positions, np.int64)

@@ -31,7 +31,8 @@ class VideoRecord:
     """One video of the library: what file it was when it was read, and what came of it.
 
     Attributes:
-        path: as the user gave it, not resolved; bytes that are no UTF-8 are surrogate escapes.
+        path: where the file is, as indexing keeps it absolute, links not resolved; bytes that are no UTF-8 are
+            surrogate escapes.
         content: a hash of the file's bytes; a failed file is known again by it.
         size: the file's size in bytes.
         mtime_ns: the file's modification time in nanoseconds.

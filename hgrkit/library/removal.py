@@ -1,15 +1,33 @@
-"""Which videos a user means by a path: one video as it is listed, or everything below a folder."""
+"""Which videos a user means by a path: one video, however its path is spelled, or everything below a folder."""
+
+# Paths are compared as absolute ones without following links, as `os.path` does it.
+# ruff: noqa: PTH100, PTH117
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 
 from hgrkit.errors import MissingPathError
 
-__all__ = ["named_videos"]
+__all__ = ["listed_path", "named_videos"]
+
+
+def listed_path(path: str, listed: Collection[str]) -> str | None:
+    """The listed video that a path names: as it is listed, or under its absolute path.
+
+    >>> listed_path("./pets//cat.mp4", ["a.mp4", "pets/cat.mp4"]), listed_path("dog.mp4", ["a.mp4"])
+    ('pets/cat.mp4', None)
+    """
+    if path in listed:
+        return path
+    place = os.path.abspath(path)
+    if place in listed:
+        return place
+    # Earlier versions listed paths as they were typed.
+    return next((video for video in listed if not os.path.isabs(video) and os.path.abspath(video) == place), None)
 
 
 def named_videos(paths: Sequence[str], listed: Iterable[str]) -> tuple[str, ...]:
@@ -19,33 +37,36 @@ def named_videos(paths: Sequence[str], listed: Iterable[str]) -> tuple[str, ...]
     ('a.mp4', 'pets/cat.mp4')
 
     Args:
-        paths: videos exactly as they are listed, or folders above them.
+        paths: videos, or folders above them, absolute or from the current folder.
         listed: paths of all videos.
 
     Raises:
         MissingPathError: if a path names nothing; the message has those that look alike.
     """
-    videos = tuple(listed)
+    videos = dict.fromkeys(listed)
     named: set[str] = set()
-    for path in paths:
-        found = {path} & set(videos) or _below(path, videos)
+    for path in filter(None, paths):
+        video = listed_path(path, videos)
+        found = {video} if video is not None else _below(path, videos)
         if not found:
-            raise MissingPathError(_unknown(path, videos))
+            raise MissingPathError(_unknown(path, tuple(videos)))
         named |= found
+    if "" in paths:
+        raise MissingPathError(_unknown("", tuple(videos)))
     return tuple(video for video in videos if video in named)
 
 
 def _below(folder: str, videos: Iterable[str]) -> set[str]:
-    if not folder:
-        return set()
-    separators = tuple({"/", os.sep})
-    stem = folder.rstrip("".join(separators))
-    return {video for video in videos if video.startswith(tuple(stem + separator for separator in separators))}
+    stem = os.path.abspath(folder).rstrip(os.sep) + os.sep
+    return {video for video in videos if os.path.abspath(video).startswith(stem)}
 
 
 def _unknown(path: str, videos: Sequence[str]) -> str:
     folders = {video[: video.rindex("/")] for video in videos if "/" in video.strip("/")}
-    near = difflib.get_close_matches(path, [*videos, *sorted(folders)], n=3)
+    near = [
+        *difflib.get_close_matches(path, [*videos, *sorted(folders)], n=3),
+        *difflib.get_close_matches(os.path.abspath(path), [*videos, *sorted(folders)], n=3, cutoff=0.9),
+    ]
     same_name = [video for video in videos if path and PurePath(video).name == PurePath(path).name]
     alike = [*dict.fromkeys([*near, *same_name])][:3]
     hint = f" Did you mean {' or '.join(map(repr, alike))}?" if alike else ""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 
+import attrs
 import av
 import pytest
 
 from hgrkit.cli import opener
 from hgrkit.cli.opener import open_file
 from hgrkit.errors import MissingPackageError
+from hgrkit.library import Library
 
 QUESTION = "a woman is cutting an onion"
 SLEEP = shutil.which("sleep")
@@ -72,14 +75,21 @@ def test_videos_that_are_gone_are_a_line_each_and_the_others_are_cut(hgrkit, msv
     assert len(list((tmp_path / "clips").iterdir())) == 2
 
 
-def test_a_relative_path_that_leads_nowhere_from_here_says_where_to_run(hgrkit, msvd, tmp_path, monkeypatch):
+def test_moments_are_cut_from_any_folder_and_an_older_library_says_how_to_get_there(
+    hgrkit, msvd, tmp_path, monkeypatch
+):
     (tmp_path / "v").mkdir()
     shutil.copy(min((msvd / "videos").glob("*.mp4")), tmp_path / "v")
     monkeypatch.chdir(tmp_path)
     assert hgrkit("index", "v", "-l", tmp_path / "lib").status == 0
     monkeypatch.chdir("/")
-    ran = hgrkit("search", QUESTION, "-l", tmp_path / "lib", "--clips-out", tmp_path / "clips")
-    assert "Its path is relative: run hgrkit where it was indexed." in ran.err
+    cut = ("search", QUESTION, "-l", tmp_path / "lib", "--clips-out", tmp_path / "clips")
+    assert hgrkit(*cut).status == 0
+    with Library.open(tmp_path / "lib", "w") as library:
+        (video,) = library.videos()
+        library.rename(video.path, attrs.evolve(video, path=f"v/{Path(video.path).name}"))
+    ran = hgrkit(*cut)
+    assert "Its path is relative: run `hgrkit index` again where it was indexed." in ran.err
     assert ran.status == 2
 
 

@@ -30,7 +30,7 @@ def test_only_what_happened_is_counted(index, videos):
     shutil.copy(videos / "1.mp4", videos / "copied.mp4")
     (videos / "2.mp4").unlink()
     ran = index(videos)
-    assert ran.out == "indexed 0, unchanged 1, failed 0, moved 1, copied 1, missing 1\n"
+    assert ran.out == "indexed 0, unchanged 1, failed 0, moved 1, duplicates 1, missing 1\n"
     assert ran.err == f"missing {videos / '2.mp4'}\n"
     ran = index(videos, "--prune")
     assert ran.out == "indexed 0, unchanged 3, failed 0, pruned 1\n"
@@ -43,11 +43,13 @@ def test_json_tells_the_same(index, videos):
     (videos / "0.mp4").rename(videos / "moved.mp4")
     (videos / "2.mp4").unlink()
     report = index(videos, "--prune", "--json").json
-    assert {name: report[name] for name in ("indexed", "unchanged", "moved", "copied", "failed", "pruned")} == {
+    assert {
+        name: report[name] for name in ("indexed", "unchanged", "moved", "duplicates", "failed", "pruned")
+    } == {
         "indexed": 0,
         "unchanged": 1,
         "moved": 1,
-        "copied": 0,
+        "duplicates": 0,
         "failed": 0,
         "pruned": 1,
     }

@@ -110,9 +110,14 @@ def test_a_name_that_the_library_lacks_is_refused():
         ranks_of({"a.mp4": ["x"], "x.mp4": ["x"], "y.mp4": []}, {"x": [0, 0, 0]})
 
 
-def test_only_base_names_count():
-    with pytest.raises(BenchmarkError, match="not in the library"):
-        ranks_of({"v/a.mp4": ["x"]}, {"x": [0, 0, 0]})
+def test_a_name_with_folders_is_the_end_of_a_path():
+    paths = ("/me/v/a.mp4", "/me/w/a.mp4", "/me/b.mp4")
+    for name in ("w/a.mp4", "./w/a.mp4", "me/w//a.mp4", "/me/w/a.mp4"):
+        found = ranks_of({name: ["x"]}, {"x": [0, 1, 0]}, paths)
+        assert found.measures.text_to_video.ranks.tolist() == [1]
+    for name in ("x/a.mp4", "2/b.mp4", "b", ".mp4"):
+        with pytest.raises(BenchmarkError, match="not in the library"):
+            ranks_of({name: ["x"]}, {"x": [0, 0, 0]}, paths)
 
 
 def test_a_name_of_several_videos_is_refused_where_it_is_annotated():

@@ -40,7 +40,7 @@ def embed(features):
 def run(memory, *paths, **settings):
     return index_videos(
         memory,
-        walk_videos(paths),
+        walk_videos(paths).files,
         frame_encoder=MeanColour(),
         embed=embed,
         sampling=FpsSampling(2),
@@ -118,7 +118,7 @@ def test_leaving_the_pool_ends_its_processes_in_mid_video(mischief, make_video, 
         started.release()
         decoder.read(file.path, (8, 8), None, emit)
 
-    with DecodePool(walk_videos([tmp_path / "v"]), read, num_workers=3) as pool:
+    with DecodePool(walk_videos([tmp_path / "v"]).files, read, num_workers=3) as pool:
         for _ in range(3):
             started.acquire()
         processes = [decoder._worker._process for decoder in pool._decoders]

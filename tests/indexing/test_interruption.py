@@ -44,7 +44,7 @@ def index(manifest, library, files, **how):
 
 with Library.open(folder, "w") if folder.exists() else Library.create(folder, old) as library:
     if what == "index":
-        report = index(old, library, walk_videos([videos]))
+        report = index(old, library, walk_videos([videos]).files)
     else:
         report = upgrade_library(library, folder, new, partial(index, new))
     print("report", report.indexed, report.unchanged, report.failed, flush=True)

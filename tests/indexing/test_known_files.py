@@ -13,6 +13,7 @@ from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.library import Library, Manifest
+from hgrkit.library.store import Rename
 from hgrkit.video.sampling import FpsSampling
 
 MANIFEST = Manifest(
@@ -53,9 +54,10 @@ def videos(make_video, tmp_path):
 
 
 def run(library, *paths, **settings):
-    roots = [str(path) for path in paths]
-    settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, "roots": roots, **settings}
-    return index_videos(library, walk_videos(paths), sampling=FpsSampling(2), **settings)
+    walk = walk_videos(paths)
+    settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, **settings}
+    settings |= {"roots": walk.roots, "left_out": walk.left_out}
+    return index_videos(library, walk.files, sampling=FpsSampling(2), **settings)
 
 
 def clips_of(library, path):
@@ -73,6 +75,7 @@ def names(library):
 def counts(report):
     """All but the failures, where they are not 0."""
     values = attrs.asdict(report, recurse=False) | {"missing": len(report.missing), "failures": 0, "emptied": 0}
+    values |= {"skipped": 0, "unreadable": 0, "in_trash": 0}
     return {name: value for name, value in values.items() if value}
 
 
@@ -147,14 +150,63 @@ def test_a_moved_folder_moves_its_videos(library, videos, tmp_path):
     assert {Path(video.path).parent for video in library.videos()} == {tmp_path / "w/v"}
 
 
+def test_a_renamed_folder_moves_all_below_it_and_what_the_user_noted(library, videos, tmp_path):
+    (videos / "deep/er").mkdir(parents=True)
+    (videos / "b.mp4").rename(videos / "deep/er/b.mp4")
+    shutil.copy(videos / "a.mp4", videos / "0.mp4")
+    run(library, videos)
+    for name in ("0.mp4", "a.mp4", "deep/er/b.mp4"):
+        note(library, videos / name, id=name)
+    before = clips_of(library, videos / "a.mp4")
+    for place in (tmp_path / "w", tmp_path / "other/place/v"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        videos = videos.rename(place)
+        report = run(library, videos)
+        assert counts(report) == {"moved": 3}
+        assert report.failed == 1
+        assert {Path(video.path).relative_to(place).as_posix(): video.metadata for video in library.videos()} == {
+            **{name: {"id": name} for name in ("0.mp4", "a.mp4", "deep/er/b.mp4")},
+            "broken.mp4": {},
+        }
+        assert clips_of(library, videos / "a.mp4") == before
+        assert counts(run(library, videos, prune=True)) == {"unchanged": 3}
+
+
+def test_of_duplicates_that_moved_each_goes_on_under_the_name_that_is_most_like_its_own(library, videos, tmp_path):
+    (videos / "1").mkdir()
+    (videos / "2").mkdir()
+    (videos / "b.mp4").unlink()
+    (videos / "a.mp4").rename(videos / "2/a.mp4")
+    shutil.copy(videos / "2/a.mp4", videos / "1/b.mp4")
+    run(library, videos)
+    for name in ("2/a.mp4", "1/b.mp4"):
+        note(library, videos / name, id=name)
+    (videos / "1/b.mp4").rename(videos / "2/b.mp4")
+    (videos / "2/a.mp4").rename(videos / "1/a.mp4")
+    assert counts(run(library, videos, num_workers=1)) == {"moved": 2}
+    assert library.video(str(videos / "1/a.mp4")).metadata == {"id": "2/a.mp4"}
+    assert library.video(str(videos / "2/b.mp4")).metadata == {"id": "1/b.mp4"}
+
+
+def test_a_folder_that_was_emptied_into_another_moves_its_videos(library, videos, tmp_path):
+    run(library, videos)
+    (tmp_path / "w").mkdir()
+    for path in list(videos.iterdir()):
+        path.rename(tmp_path / "w" / path.name)
+    assert counts(run(library, tmp_path / "w")) == {"moved": 2}
+    assert len(library.videos()) == 3
+
+
 def test_a_drive_that_is_not_mounted_is_no_move(library, videos, tmp_path):
     (tmp_path / "drive").mkdir()
     videos.rename(tmp_path / "drive/v")
     run(library, tmp_path / "drive/v")
     shutil.copytree(tmp_path / "drive/v", tmp_path / "here")
     (tmp_path / "drive").rename(tmp_path / "unmounted")
-    report = run(library, tmp_path / "here")
-    assert counts(report) == {"copied": 2}
+    (tmp_path / "drive").mkdir()  # what it was mounted on
+    os.utime(tmp_path / "drive", (1, 1))
+    report = run(library, tmp_path / "here", tmp_path / "drive")
+    assert counts(report) == {"duplicates": 2, "missing": 3}
     assert len(library.videos()) == 6
 
 
@@ -162,7 +214,7 @@ def test_of_two_new_files_with_the_bytes_of_one_that_is_gone_one_was_moved(libra
     run(library, videos)
     shutil.copy(videos / "a.mp4", videos / "c.mp4")
     (videos / "a.mp4").rename(videos / "d.mp4")
-    assert counts(run(library, videos)) == {"moved": 1, "copied": 1, "unchanged": 1}
+    assert counts(run(library, videos)) == {"moved": 1, "duplicates": 1, "unchanged": 1}
     assert set(names(library)) == {"b.mp4", "broken.mp4", "c.mp4", "d.mp4"}
     assert clips_of(library, videos / "c.mp4") == clips_of(library, videos / "d.mp4")
 
@@ -191,7 +243,7 @@ def test_a_failed_file_is_moved_without_trying_it_again(library, videos):
 def test_a_copy_is_stored_without_decoding(library, videos):
     run(library, videos)
     shutil.copy(videos / "a.mp4", videos / "c.mp4")
-    assert counts(run(library, videos)) == {"copied": 1, "unchanged": 2}
+    assert counts(run(library, videos)) == {"duplicates": 1, "unchanged": 2}
     assert clips_of(library, videos / "c.mp4") == clips_of(library, videos / "a.mp4")
     assert counts(run(library, videos)) == {"unchanged": 3}
 
@@ -203,7 +255,7 @@ def test_copies_within_one_run_are_decoded_once(library, videos, tmp_path):
     report = run(library, videos)
     with Library.create(tmp_path / "other", MANIFEST) as other:
         alone = run(other, videos / "a.mp4", videos / "b.mp4")
-    assert counts(report) == {"indexed": 2, "copied": 5, "decoded_frames": alone.decoded_frames}
+    assert counts(report) == {"indexed": 2, "duplicates": 5, "decoded_frames": alone.decoded_frames}
     assert report.failed == 6
     assert len(library.videos()) == 13
 
@@ -224,7 +276,7 @@ def test_a_copy_waits_no_longer_for_a_file_that_could_not_be_read(library, video
     monkeypatch.setattr(source, "_changed", changed_once)
     report = run(library, videos)
     assert report.failed == 1
-    assert report.indexed + report.copied == 2
+    assert report.indexed + report.duplicates == 2
     assert counts(run(library, videos))["unchanged"] == 2
 
 
@@ -235,7 +287,7 @@ def test_files_that_were_swapped_get_each_others_clips(library, videos):
     (videos / "a.mp4").rename(videos / "x")
     (videos / "b.mp4").rename(videos / "a.mp4")
     (videos / "x").rename(videos / "b.mp4")
-    assert counts(run(library, videos)) == {"copied": 2}
+    assert counts(run(library, videos)) == {"duplicates": 2}
     assert (clips_of(library, videos / "a.mp4"), clips_of(library, videos / "b.mp4")) == (second, first)
     assert library.video(str(videos / "a.mp4")).metadata == {"id": 1}
 
@@ -246,7 +298,7 @@ def test_a_file_that_moved_on_while_another_took_its_name_is_not_decoded(library
     (videos / "a.mp4").rename(videos / "c.mp4")
     make_video("v/a.mp4", seconds=4, shade=200)
     report = run(library, videos)
-    assert (report.indexed, report.copied, report.unchanged) == (1, 1, 1)
+    assert (report.indexed, report.duplicates, report.unchanged) == (1, 1, 1)
     assert clips_of(library, videos / "c.mp4") == before
     assert library.video(str(videos / "a.mp4")).clips == 4
 
@@ -256,7 +308,7 @@ def test_equal_bytes_are_different_videos_where_features_come_by_name(library, v
     (videos / "broken.mp4").unlink()
     features = {name: np.full((4, 3), value, np.float32) for value, name in enumerate("abc")}
     report = run(library, videos, features=features)
-    assert (report.indexed, report.copied) == (3, 0)
+    assert (report.indexed, report.duplicates) == (3, 0)
     assert clips_of(library, videos / "a.mp4") != clips_of(library, videos / "c.mp4")
 
 
@@ -294,12 +346,60 @@ def test_a_changed_file_answers_as_before_until_it_is_stored(library, videos, ma
 
 
 def test_another_spelling_of_a_path_is_the_same_video(library, videos, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(videos)
+    (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path)
     run(library, "v")
-    for spelling in ("./v", videos, "v/../v/", "."):
+    for spelling in ("./v", videos, "v/../v/", ".", "link", "link/../v", "sub/../v"):
         report = run(library, spelling, prune=True)
         assert counts(report) == {"unchanged": 2}
-    assert [video.path for video in library.videos()] == ["v/a.mp4", "v/b.mp4", "v/broken.mp4"]
+    monkeypatch.chdir(videos)
+    for spelling in (".", "../v", "../link/"):
+        assert counts(run(library, spelling, prune=True)) == {"unchanged": 2}
+    monkeypatch.chdir("/")
+    assert counts(run(library, videos.relative_to("/"), prune=True)) == {"unchanged": 2}
+    assert [video.path for video in library.videos()] == [
+        str(videos / name) for name in ("a.mp4", "b.mp4", "broken.mp4")
+    ]
+
+
+def relative(library, folder):
+    """Make the library's paths relative to a folder, as earlier versions kept them."""
+    library.update(
+        rename=[
+            Rename(video.path, attrs.evolve(video, path=os.path.relpath(video.path, folder)))
+            for video in library.videos()
+        ]
+    )
+
+
+def test_relative_paths_of_an_older_library_become_absolute_without_decoding(
+    library, videos, tmp_path, monkeypatch
+):
+    run(library, videos)
+    note(library, videos / "a.mp4", id=1)
+    relative(library, tmp_path)
+    (videos / "b.mp4").unlink()
+    monkeypatch.chdir(tmp_path)
+    report = run(library, "v")
+    assert counts(report) == {"unchanged": 1, "missing": 1}
+    assert report.missing == (str(videos / "b.mp4"),)
+    assert {video.path for video in library.videos()} == {
+        *(str(videos / name) for name in ("a.mp4", "broken.mp4")),
+        "v/b.mp4",
+    }
+    assert library.video("v/a.mp4").metadata == {"id": 1}
+    assert run(library, "v", prune=True).pruned == 1
+    assert len(library.videos()) == 2
+
+
+def test_relative_paths_of_an_older_library_are_known_again_from_elsewhere(library, videos, tmp_path, monkeypatch):
+    run(library, videos)
+    relative(library, tmp_path)
+    monkeypatch.chdir("/")
+    report = run(library, videos)
+    assert (counts(report), report.failed) == ({"moved": 2}, 1)
+    assert {Path(video.path).parent for video in library.videos()} == {videos}
 
 
 # deleted -------------------------------------------------------------------------------------------------------
@@ -352,6 +452,48 @@ def test_a_folder_that_vanishes_during_the_run_prunes_nothing(library, videos, m
     report = run(library, videos, prune=True, frame_encoder=Vanishing())
     assert (report.missing, report.pruned) == ((), 0)
     assert {"a.mp4", "b.mp4"} <= names(library).keys()
+
+
+# left out ------------------------------------------------------------------------------------------------------
+
+
+def test_below_what_cannot_be_read_nothing_is_missing_or_moved(library, videos, monkeypatch):
+    (videos / "deep/er").mkdir(parents=True)
+    (videos / "b.mp4").rename(videos / "deep/er/b.mp4")
+    run(library, videos)
+    (videos / "deep/er/b.mp4").rename(videos / "c.mp4")
+    scandir = os.scandir
+
+    def failing(path):
+        if str(path).endswith("deep"):
+            raise OSError(5, "Input/output error", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    report = run(library, videos, prune=True)
+    assert counts(report) == {"unchanged": 1, "duplicates": 1}
+    assert [(failure.path, failure.reason) for failure in report.unreadable] == [
+        (str(videos / "deep"), "Input/output error")
+    ]
+    assert library.video(str(videos / "deep/er/b.mp4")) is not None
+    monkeypatch.undo()
+    assert run(library, videos, prune=True).missing == (str(videos / "deep/er/b.mp4"),)
+
+
+def test_videos_of_the_library_in_folders_that_are_passed_over_are_named_and_stay(library, videos):
+    (videos / "#recycle").mkdir()
+    (videos / "b.mp4").rename(videos / "#recycle/b.mp4")
+    run(library, videos, videos / "#recycle")
+    report = run(library, videos, prune=True)
+    assert counts(report) == {"unchanged": 1}
+    assert report.in_trash == (str(videos / "#recycle/b.mp4"),)
+    assert report.skipped["trash"] == 1
+    assert len(library.videos()) == 3
+    report = run(library, videos, videos / "#recycle")
+    assert (counts(report), report.in_trash, report.skipped["trash"]) == ({"unchanged": 2}, (), 0)
+    (videos / "#recycle/b.mp4").unlink()
+    report = run(library, videos, prune=True)
+    assert (report.in_trash, report.pruned) == ((), 1)
 
 
 # cached features -----------------------------------------------------------------------------------------------

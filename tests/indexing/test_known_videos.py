@@ -49,15 +49,29 @@ def test_bytes_are_claimed_once():
     assert [known.claim("sha256:0") for _ in range(2)] == [True, True]
 
 
-@pytest.mark.parametrize("spelling", ["v/a.mp4", "./v/a.mp4", "v/../v/a.mp4", "absolute"])
-def test_a_file_keeps_the_spelling_that_the_library_knows(tmp_path, monkeypatch, spelling):
+@pytest.mark.parametrize("old", ["v/a.mp4", "./v/a.mp4", "v/../v/a.mp4", "v//a.mp4"])
+def test_paths_that_were_kept_as_they_were_typed_become_absolute(tmp_path, monkeypatch, old):
     monkeypatch.chdir(tmp_path)
-    given = str(tmp_path / "v/a.mp4") if spelling == "absolute" else spelling
-    known = KnownVideos([record("./v/a.mp4")])
-    assert known.spelled(VideoFile(given, 1, 2)) == VideoFile("./v/a.mp4", 1, 2)
-    assert known.spelled(VideoFile("v/b.mp4", 1, 2)).path == "v/b.mp4"
+    path = str(tmp_path / "v/a.mp4")
+    known = KnownVideos([record(old, metadata={"id": 1}), record("v/b.mp4"), record("c.mp4")])
+    ((rename,), surplus) = known.made_absolute([VideoFile(path, 1, 2)])
+    assert (rename.path, rename.record, surplus) == (old, record(path, metadata={"id": 1}), [])
 
 
-def test_a_path_that_is_known_stays_although_another_spelling_is_known_too():
-    known = KnownVideos([record("./a.mp4"), record("a.mp4")])
-    assert known.spelled(VideoFile("a.mp4", 1, 2)).path == "a.mp4"
+def test_of_several_spellings_of_one_path_one_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = VideoFile(str(tmp_path / "a.mp4"), 1, 2)
+    known = KnownVideos([record("a.mp4", **FAILED), record("./a.mp4"), record(".//a.mp4", metadata={"id": 1})])
+    ((rename,), surplus) = known.made_absolute([file])
+    assert (rename.path, sorted(surplus)) == (".//a.mp4", ["./a.mp4", "a.mp4"])
+    assert KnownVideos([record("a.mp4"), record(file.path)]).made_absolute([file]) == ([], ["a.mp4"])
+
+
+def test_a_file_that_is_reached_through_a_link_is_the_one_that_is_known(tmp_path):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "v")
+    known = KnownVideos([record(str(tmp_path / "v/a.mp4"))])
+    assert known.spelled(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "v/a.mp4")
+    assert known.spelled(VideoFile(str(tmp_path / "link/b.mp4"), 1, 2)).path == str(tmp_path / "link/b.mp4")
+    both = KnownVideos([record(str(tmp_path / "v/a.mp4")), record(str(tmp_path / "link/a.mp4"))])
+    assert both.spelled(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "link/a.mp4")

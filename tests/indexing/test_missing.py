@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,10 @@ def test_a_file_is_gone_only_if_that_is_sure(tmp_path, monkeypatch):
     assert is_gone(str(tmp_path / "b.mp4"))
     assert is_gone(str(tmp_path / "a.mp4" / "b.mp4"))
     assert is_gone(str(tmp_path / "link.mp4"))
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    assert is_gone(str(tmp_path / "loop.mp4"))
     assert not is_gone("nul\0.mp4")
+    assert not is_gone(str(tmp_path / f"{'long' * 100}.mp4"))
 
     def failing(path):
         raise OSError(5, "Input/output error", path)
@@ -49,12 +53,55 @@ def test_a_file_is_gone_only_if_that_is_sure(tmp_path, monkeypatch):
     assert not is_gone(str(tmp_path / "b.mp4"))
 
 
-def test_a_file_of_a_folder_that_is_gone_too_has_not_moved_away_unless_the_run_was_there(tmp_path):
-    (tmp_path / "there").mkdir()
-    assert has_moved_away(str(tmp_path / "there/a.mp4"), [])
-    assert not has_moved_away(str(tmp_path / "drive/a.mp4"), [])
-    assert not has_moved_away(str(tmp_path / "drive/a.mp4"), [str(tmp_path / "there")])
-    assert has_moved_away(str(tmp_path / "drive/a.mp4"), [str(tmp_path)])
+@pytest.fixture
+def old_and_new(tmp_path):
+    """A path without a file, and a file elsewhere, in a folder that is there."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/a.mp4").touch()
+    return tmp_path / "v/deep/a.mp4", str(tmp_path / "here/a.mp4")
+
+
+def test_a_file_has_moved_if_the_nearest_folder_that_is_left_holds_anything(old_and_new):
+    old, new = old_and_new
+    assert has_moved_away(str(old), new)  # renamed with its folders
+    old.parent.mkdir(parents=True)
+    (old.parent / "b.mp4").touch()
+    assert has_moved_away(str(old), new)
+    old.touch()
+    assert not has_moved_away(str(old), new)
+
+
+def test_an_empty_folder_may_be_where_a_drive_was_mounted(old_and_new):
+    old, new = old_and_new
+    old.parents[1].mkdir()
+    os.utime(old.parents[1], (1, 1))  # older than the copy
+    assert not has_moved_away(str(old), new)
+    (old.parents[1] / "other").touch()
+    assert has_moved_away(str(old), new)
+
+
+def test_a_folder_that_was_emptied_by_moving_its_files_is_no_drive(tmp_path):
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/a.mp4").touch()
+    (tmp_path / "v/a.mp4").rename(tmp_path / "a.mp4")
+    assert has_moved_away(str(tmp_path / "v/a.mp4"), str(tmp_path / "a.mp4"))
+
+
+@pytest.mark.parametrize("holder", ["/", "/mnt", "/media", "/media/me", "/run/media/me", "/Volumes", "/home"])
+@pytest.mark.parametrize("below", ["drive/a.mp4", "drive/v/a.mp4"])
+def test_where_drives_come_and_go_nothing_moves_when_a_folder_is_gone(old_and_new, monkeypatch, holder, below):
+    monkeypatch.setattr(os.path, "isdir", lambda folder: is_below(holder, [folder]))
+    monkeypatch.setattr(os.path, "ismount", lambda folder: folder == "/")
+    assert not has_moved_away(f"{holder}/{below}", old_and_new[1])
+
+
+def test_a_folder_of_a_mounted_drive_moves_like_any_other(old_and_new, monkeypatch):
+    drive = "/media/drive"
+    monkeypatch.setattr(os.path, "isdir", lambda folder: is_below(drive, [folder]))
+    monkeypatch.setattr(os.path, "ismount", lambda folder: folder == drive)
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda _: scandir(Path(old_and_new[1]).parent))
+    assert has_moved_away(f"{drive}/v/a.mp4", old_and_new[1])
 
 
 def test_missing_are_those_below_the_paths_of_the_run_alone(tmp_path):
@@ -65,6 +112,12 @@ def test_missing_are_those_below_the_paths_of_the_run_alone(tmp_path):
     assert missing_videos(videos, [str(tmp_path / "v")]) == [str(tmp_path / "v/gone.mp4")]
     assert missing_videos(videos, [str(tmp_path / "v/here.mp4")]) == []
     assert missing_videos(videos, []) == []
+
+
+def test_below_what_could_not_be_read_nothing_is_missing(tmp_path):
+    (tmp_path / "v2").mkdir()
+    videos = records(tmp_path / "v/a.mp4", tmp_path / "v2/a.mp4")
+    assert missing_videos(videos, [str(tmp_path)], [str(tmp_path / "v")]) == [str(tmp_path / "v2/a.mp4")]
 
 
 def test_a_video_that_is_only_spelled_otherwise_is_not_missing(tmp_path, monkeypatch):

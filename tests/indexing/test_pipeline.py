@@ -49,7 +49,7 @@ def library(tmp_path):
 
 def run(library, *paths, **settings):
     settings = {"frame_encoder": MeanColour(), "embed": embed, "clip_seconds": 1.0, **settings}
-    return index_videos(library, walk_videos(paths), sampling=FpsSampling(2), **settings)
+    return index_videos(library, walk_videos(paths).files, sampling=FpsSampling(2), **settings)
 
 
 def states(library):
@@ -261,6 +261,14 @@ def test_features_that_do_not_fit_the_model_fail_their_video_alone(library, make
     report = run(library, tmp_path / "v", features=features, embed=strict)
     assert (report.indexed, report.failed) == (1, 1)
     assert "must be [F, 3]" in report.failures[0].reason
+
+
+@pytest.mark.parametrize("key", ["v/a.mp4", "{folder}/v/a.mp4", "a.mp4", "a"])
+def test_features_are_found_by_the_path_as_it_is_typed(library, make_video, tmp_path, monkeypatch, key):
+    make_video("v/a.mp4")
+    monkeypatch.chdir(tmp_path)
+    features = {key.format(folder=tmp_path): np.ones((3, 3), np.float32)}
+    assert run(library, "v", features=features).indexed == 1
 
 
 def test_no_files_give_an_empty_report(library, tmp_path):

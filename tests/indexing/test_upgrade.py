@@ -64,14 +64,14 @@ def library(folder, videos):
     with Library.create(folder, OLD) as library:
         report = index_videos(
             library,
-            walk_videos([videos]),
+            walk_videos([videos]).files,
             frame_encoder=MeanColour(),
             embed=embed_old,
             sampling=FpsSampling(2),
             clip_seconds=1.0,
             cache=cache,
         )
-        assert (report.indexed, report.copied, report.failed) == (4, 1, 1)
+        assert (report.indexed, report.duplicates, report.failed) == (4, 1, 1)
         yield library
 
 
@@ -122,7 +122,7 @@ def assert_as_made_anew(library, tmp_path, videos, wanted=NEW):
     """The same videos, records and vectors as a library that was made with the new parts from the beginning."""
     upgrade = Upgrade(tmp_path / "anew", wanted=wanted)
     with Library.create(tmp_path / "anew", wanted) as anew:
-        upgrade.index(anew, walk_videos([videos]))
+        upgrade.index(anew, walk_videos([videos]).files)
         expected, found = clips(anew), clips(library)
         assert [video.path for video in library.videos()] == [video.path for video in anew.videos()]
         assert [video.content for video in library.videos()] == [video.content for video in anew.videos()]
@@ -136,7 +136,7 @@ def assert_as_made_anew(library, tmp_path, videos, wanted=NEW):
 
 def test_another_model_needs_no_decoding_where_features_are_cached(library, folder, videos, tmp_path):
     report = Upgrade(folder).run(library)
-    assert (report.indexed + report.copied, report.decoded_frames, report.failures) == (5, 0, ())
+    assert (report.indexed + report.duplicates, report.decoded_frames, report.failures) == (5, 0, ())
     assert library.manifest == NEW
     assert_as_made_anew(library, tmp_path, videos)
     assert not (folder / "upgrade").exists()
@@ -146,7 +146,7 @@ def test_videos_are_not_even_needed_where_features_are_cached(library, folder, v
     before = [(video.path, video.content, video.size, video.mtime_ns) for video in library.videos()]
     videos.rename(tmp_path / "unmounted")
     report = Upgrade(folder).run(library)
-    assert (report.indexed + report.copied, report.missing) == (5, ())
+    assert (report.indexed + report.duplicates, report.missing) == (5, ())
     assert [(video.path, video.content, video.size, video.mtime_ns) for video in library.videos()] == before
 
 
@@ -289,7 +289,7 @@ def test_what_happened_to_the_library_since_an_interruption_is_carried_over(
     make_video("v/new.mp4", seconds=2, shade=111)
     index_videos(
         library,
-        walk_videos([videos]),
+        walk_videos([videos]).files,
         frame_encoder=MeanColour(),
         embed=embed_old,
         sampling=FpsSampling(2),

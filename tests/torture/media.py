@@ -315,7 +315,7 @@ def _index(media: str, library_path: str) -> dict[str, Any]:
     with Library.create(Path(library_path), manifest) as library, _Peak() as peak:
         report = index_videos(
             library,
-            walk_videos([media]),
+            walk_videos([media]).files,
             frame_encoder=_MeanColour(),
             embed=lambda features: PerLevel(event=features.mean(axis=0), action=features, entity=features),
             sampling=FpsSampling(2),
@@ -325,7 +325,7 @@ def _index(media: str, library_path: str) -> dict[str, Any]:
         stored = {Path(record.path).name for record in library.videos() if record.state == "indexed"}
     whole = {path.name for path in Path(media).iterdir() if "-whole-" in path.name}
     return {
-        "indexed": report.indexed + report.copied,
+        "indexed": report.indexed + report.duplicates,
         "failed": report.failed,
         "undisturbed_failures": len(whole - stored),
         "reasons": Counter(_kind(failure.reason) for failure in report.failures),
