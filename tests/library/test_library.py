@@ -327,7 +327,8 @@ def test_videos_are_renamed_put_and_removed_in_one_version(tmp_path, queries):
         scores = library.scores(queries)
         library.rename("a", record("x"))
         assert library.indexed_paths() == ("b", "c", "x")
-        np.testing.assert_array_equal(library.scores(queries), scores[[1, 2, 0]])
+        # A row's place in a matrix product decides its last bit on some processors.
+        np.testing.assert_allclose(library.scores(queries), scores[[1, 2, 0]], atol=1e-6)
         version = library.update(
             put=[Entry(record("d"), [random_clip(1, embed_dim=DIM)])],
             remove=["c"],
