@@ -21,7 +21,7 @@ from hgrkit.loaded_model import LoadedModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
 from hgrkit.query.captions import EmbeddedCaptions, read_captions
-from hgrkit.results import SearchResult, hit_of
+from hgrkit.results import SearchResult, hit_of, notes_on
 
 if TYPE_CHECKING:
     from hgrkit.explain.explanation import Explanation
@@ -305,7 +305,7 @@ class Retriever:
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         side = self._model.query_side
-        (embedded,), _ = side.encoder.embed([graph])
+        (embedded,), omitted = side.encoder.embed([graph])
         among = None if videos is None else [fspath(path) for path in videos]
         matches = self.library.search(embedded.embeddings, k, settings=side.settings, videos=among)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
@@ -314,6 +314,7 @@ class Retriever:
             graph=graph,
             hits=hits,
             elapsed_ms=(time.perf_counter() - started) * 1000,
+            notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens),
         )
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:

@@ -41,7 +41,7 @@ class ClipMatch:
         start_s: where the clip begins, in seconds.
         end_s: where the clip ends, in seconds.
         score: weighted mean of the levels.
-        levels: each level's score, in [-1, 1].
+        levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity.
         action_similarities: [A] of each action.
         entity_similarities: [E] of each entity.
         action_weights: [A, F] how much each frame bears on each action; rows sum to one.
@@ -54,7 +54,7 @@ class ClipMatch:
     start_s: float
     end_s: float
     score: float
-    levels: PerLevel[float]
+    levels: PerLevel[float | None]
     action_similarities: Float32
     entity_similarities: Float32
     action_weights: Float32
@@ -243,7 +243,11 @@ def _match(video: str, clip: ClipEmbeddings, query: QueryEmbeddings, settings: S
         start_s=clip.start_s,
         end_s=clip.end_s,
         score=float(settings.fuse(levels)),
-        levels=levels,
+        levels=PerLevel(
+            event=levels.event,
+            action=levels.action if len(query.action) else None,
+            entity=levels.entity if len(query.entity) else None,
+        ),
         action_similarities=action.similarities,
         entity_similarities=entity.similarities,
         action_weights=action.weights,
