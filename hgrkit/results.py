@@ -196,9 +196,14 @@ def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple
     """
     notes = []
     if num_words < len(graph.tokens):
-        late = [node for node in graph.nodes if node.span.start >= num_words]
+        late = [
+            ("... " if node.span.start < num_words else "")
+            + " ".join(graph.tokens[max(node.span.start, num_words) : node.span.stop])
+            for node in sorted(graph.nodes, key=lambda node: node.span)
+            if node.span.stop > num_words
+        ]
         words = f"The question has {len(graph.tokens)} words; the model compares the first {num_words}."
-        notes.append(words + _not_compared(graph, late))
+        notes.append(words + _not_compared(late))
     where = "These words have" if notes else "The question has"
     levels = (("actions", graph.actions, query.actions), ("entities", graph.entities, query.entities))
     for name, nodes, kept in levels:
@@ -207,14 +212,14 @@ def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple
         if left:
             taken = f"the first {len(kept)}" if kept else "none"
             count = f"{len(read)} {name}; the model compares {taken}."
-            notes.append(f"{where} {count}{_not_compared(graph, left)}")
+            notes.append(f"{where} {count}{_not_compared([graph.phrase(node) for node in left])}")
     return tuple(notes)
 
 
-def _not_compared(graph: RoleGraph, nodes: Sequence[Node]) -> str:
-    listed = ", ".join(repr(graph.phrase(node)) for node in nodes[:_LISTED])
-    more = f" and {len(nodes) - _LISTED} more" if len(nodes) > _LISTED else ""
-    return f" Not compared: {listed}{more}." if nodes else ""
+def _not_compared(phrases: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, phrases[:_LISTED]))
+    more = f" and {len(phrases) - _LISTED} more" if len(phrases) > _LISTED else ""
+    return f" Not compared: {listed}{more}." if phrases else ""
 
 
 def _table(hits: Sequence[Hit]) -> str:

@@ -533,7 +533,8 @@ def test_phrases_that_the_model_does_not_take_are_noted(retriever, nodes, note):
 def test_words_that_the_model_does_not_take_are_noted_with_their_phrases(retriever):
     result = retriever.search("a red ball and " * 10 + "a woman throws the ball")
     assert result.notes == (
-        "The question has 45 words; the model compares the first 30. Not compared: 'a woman', 'throws', 'the ball'.",
+        "The question has 45 words; the model compares the first 30. "
+        "Not compared: '... ball and a red ball and a red ball and a woman', 'throws', 'the ball'.",
     )
 
 
