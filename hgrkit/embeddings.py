@@ -6,6 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from hgrkit.arguments import shown
 from hgrkit.errors import ShapeError
 
 __all__ = ["TextEmbeddings", "VideoEmbeddings"]
@@ -13,6 +14,21 @@ __all__ = ["TextEmbeddings", "VideoEmbeddings"]
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape))
+
+
+def _check_tensors(embeddings: VideoEmbeddings | TextEmbeddings) -> None:
+    """Refuse what is no tensor of real numbers, or not as many-dimensional or on the device that it should be."""
+    for name, value in attrs.asdict(embeddings, recurse=False).items():
+        mask = name.endswith("_mask")
+        ndim = 2 if mask or name == "event" else 3
+        fits = isinstance(value, Tensor) and value.ndim == ndim and (mask or value.is_floating_point())
+        if not fits:
+            kind = "a bool tensor" if mask else "a floating-point tensor"
+            raise ShapeError(f"{name} must be {kind} of {ndim} dimensions, got {shown(value)}.")
+        if value.device != embeddings.event.device:
+            raise ShapeError(
+                f"{name} is on {value.device} and event on {embeddings.event.device}; move one of them."
+            )
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -35,6 +51,7 @@ class VideoEmbeddings:
     frame_mask: Tensor
 
     def __attrs_post_init__(self) -> None:
+        _check_tensors(self)
         clips, dim = self.event.shape
         expected = (clips, self.frame_mask.shape[1], dim)
         if tuple(self.action.shape) != expected or tuple(self.entity.shape) != expected:
@@ -77,6 +94,7 @@ class TextEmbeddings:
     entity_mask: Tensor
 
     def __attrs_post_init__(self) -> None:
+        _check_tensors(self)
         captions, dim = self.event.shape
         for level, nodes, mask in (
             ("action", self.action, self.action_mask),

@@ -509,7 +509,7 @@ def test_a_graph_without_any_phrase_is_answered_by_its_event_alone(retriever):
     for hit in retriever.search(RoleGraph(tokens=["red", "ball"])).hits:
         assert hit.phrases == ()
         assert (hit.levels.action, hit.levels.entity) == (None, None)
-        assert hit.score == pytest.approx(hit.levels.event / 6, abs=1e-6)  # the matcher's level weights are 1, 2, 3
+        assert hit.score == pytest.approx(hit.levels.event / 6, abs=1e-6)  # level weights are 1, 2, 3
 
 
 @pytest.mark.parametrize(
@@ -533,8 +533,10 @@ def test_phrases_that_the_model_does_not_take_are_noted(retriever, nodes, note):
 def test_words_that_the_model_does_not_take_are_noted_with_their_phrases(retriever):
     result = retriever.search("a red ball and " * 10 + "a woman throws the ball")
     assert result.notes == (
-        "The question has 45 words; the model compares the first 30. "
-        "Not compared: '... ball and a red ball and a red ball and a woman', 'throws', 'the ball'.",
+        (
+            "The question has 45 words; the model compares the first 30. "
+            "Not compared: '... ball and a red ball and a red ball and a woman', 'throws', 'the ball'."
+        ),
     )
 
 

@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.arguments import check_sequence, check_whole
+from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.library.candidates import CandidateIndex, unit_vectors
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
@@ -96,8 +97,7 @@ class ClipSearch:
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        if k < 1:
-            raise ConfigError(f"k must be at least 1, got {k}.")
+        k = check_whole("k", k)
         self._check([query])
         num_clips = len(self._snapshot.clip_keys)
         if not num_clips:
@@ -163,7 +163,8 @@ class ClipSearch:
         return scores
 
     def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
-        for query in queries:
+        of = "QueryEmbeddings; make them of words with Retriever.read"
+        for query in check_sequence("queries", queries, QueryEmbeddings, of=of, error=ShapeError):
             if query.event.size != self._embed_dim:
                 raise ShapeError(
                     f"a query must have embed_dim {self._embed_dim} as the library has, got {query.event.size}."

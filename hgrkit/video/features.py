@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.arguments import check_sequence, check_whole, shown
+from hgrkit.errors import ShapeError
 
-__all__ = ["VideoFeatures", "evenly_spaced"]
+__all__ = ["VideoFeatures", "evenly_spaced", "frame_features"]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -30,6 +31,20 @@ class VideoFeatures:
     frame_mask: Tensor
     omitted_frames: int = 0
 
+    def __attrs_post_init__(self) -> None:
+        frames, mask = self.frames, self.frame_mask
+        if not (isinstance(frames, Tensor) and frames.ndim == 3 and frames.is_floating_point()):
+            raise ShapeError(
+                f"frames must be a floating-point tensor [V, F, K], got {shown(frames)}; "
+                "make one: VideoFeatures.from_arrays(arrays)."
+            )
+        if not (isinstance(mask, Tensor) and mask.dtype == torch.bool and mask.shape == frames.shape[:2]):
+            raise ShapeError(f"frame_mask must be bool {list(frames.shape[:2])}, got {shown(mask)}.")
+        if mask.device != frames.device:
+            raise ShapeError(
+                f"frames are on {frames.device} and frame_mask on {mask.device}; move one: mask.to(...)."
+            )
+
     @classmethod
     def from_arrays(
         cls, arrays: Sequence[npt.NDArray[Any] | Tensor], *, max_frames: int | None = None
@@ -45,16 +60,20 @@ class VideoFeatures:
             max_frames: longer clips keep this many frames, evenly spaced; `None` keeps all.
 
         Raises:
-            ShapeError: if there is no clip, a clip has no frame, or K differs between clips.
+            ShapeError: if there is no clip, a clip is no finite numbers [F, K] of a frame or more, or K differs
+                between clips.
+            ConfigError: if `max_frames` is no whole number from 1 on.
         """
-        if not len(arrays):
+        what = "arrays [F, K], one for each clip"
+        given: list[Any] = check_sequence("features", arrays, None, of=what, error=ShapeError)
+        clips = [frame_features(f"clip {position}", array) for position, array in enumerate(given)]
+        if not clips:
             raise ShapeError("frame features need at least one clip, got none.")
-        clips = [torch.as_tensor(array, dtype=torch.float32) for array in arrays]
         for position, clip in enumerate(clips):
-            if clip.ndim != 2 or not clip.shape[0] or clip.shape[1] != clips[0].shape[-1]:
+            if clip.shape[1] != clips[0].shape[1]:
                 raise ShapeError(
-                    f"frame features of clip {position} must be [F, {clips[0].shape[-1]}] with at least one "
-                    f"frame, got {list(clip.shape)}."
+                    f"frame features of clip {position} must be [F, {clips[0].shape[1]}] as those of clip 0, "
+                    f"got {list(clip.shape)}."
                 )
         total = sum(len(clip) for clip in clips)
         if max_frames is not None:
@@ -78,6 +97,41 @@ class VideoFeatures:
         return f"VideoFeatures(clips={len(self)}, frames={self.frames.shape[1]}, dim={self.frames.shape[2]})"
 
 
+def frame_features(name: str, features: npt.ArrayLike | Tensor, dim: int | None = None) -> Tensor:
+    """One clip's features as a float32 tensor [F, K]; gradients stay.
+
+    Args:
+        name: what the clip is called in messages.
+        features: finite real numbers, [F, K], F and K at least 1.
+        dim: K, where it is known.
+
+    Raises:
+        ShapeError: if they are not that.
+    """
+    if isinstance(features, Tensor):
+        is_real = features.dtype != torch.bool and not features.is_complex()
+        clip = features.to(torch.float32) if is_real else features
+    else:
+        try:
+            array = np.asarray(features)
+        except ValueError:  # rows of unequal length
+            array = np.empty(0, object)
+        is_real = array.dtype.kind in "fiu"
+        with np.errstate(over="ignore"):
+            clip = torch.as_tensor(array.astype(np.float32, copy=False)) if is_real else torch.empty(0)
+    if not is_real or clip.ndim != 2 or 0 in clip.shape or (dim is not None and clip.shape[1] != dim):
+        size = "K" if dim is None else dim
+        raise ShapeError(
+            f"frame features of {name} must be numbers [F, {size}] with at least one frame, got {shown(features)}."
+        )
+    if not bool(clip.isfinite().all()):
+        raise ShapeError(
+            f"frame features of {name} must be finite, got {int((~clip.isfinite()).sum())} of {clip.numel()} "
+            "numbers that are NaN or infinite; look at what made them."
+        )
+    return clip
+
+
 def evenly_spaced(num_frames: int, max_frames: int) -> npt.NDArray[np.int64]:
     """Which frames are kept of a longer clip: `round(linspace(0, num_frames - 1, max_frames))`.
 
@@ -87,8 +141,7 @@ def evenly_spaced(num_frames: int, max_frames: int) -> npt.NDArray[np.int64]:
     Raises:
         ConfigError: if `max_frames` is not positive.
     """
-    if max_frames < 1:
-        raise ConfigError(f"max_frames must be at least 1, got {max_frames}.")
+    max_frames = check_whole("max_frames", max_frames)
     if num_frames <= max_frames:
         return np.arange(num_frames)
     return np.round(np.linspace(0, num_frames - 1, max_frames)).astype(np.int64)
