@@ -106,19 +106,19 @@ def check_whole(
     return number
 
 
-def check_number(name: str, value: object, within: str = "(-inf, inf)") -> float:
+def check_number(name: str, value: object, within: str = "(-inf, inf)", *, error: Error = ConfigError) -> float:
     """A finite number of an interval, also one of numpy's.
 
     >>> check_number("dropout", 0.5, "[0, 1)")
     0.5
 
     Raises:
-        ConfigError: if it is none.
+        HgrkitError: of the given type, if it is none.
     """
     if isinstance(value, Real) and not _is_flag(value) and math.isfinite(value) and float(value) in Range(within):
         return float(value)
-    bounds = {"(-inf, inf)": " and finite", "(0, inf)": " above 0", "[0, inf)": " from 0 on"}
-    raise ConfigError(f"{name} must be a number{bounds.get(within, f' in {within}')}, got {shown(value)}.")
+    bounds = {"(-inf, inf)": " that is finite", "(0, inf)": " above 0", "[0, inf)": " from 0 on"}
+    raise error(f"{name} must be a number{bounds.get(within, f' in {within}')}, got {shown(value)}.")
 
 
 def check_weights(name: str, values: object, of: tuple[str, ...]) -> tuple[float, ...]:

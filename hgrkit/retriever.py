@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
+from hgrkit.arguments import check_flag, check_path, check_sequence, check_whole, shown
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
@@ -67,8 +68,6 @@ class Retriever:
         self._parts = parts
         self._folder = folder
 
-    # making --------------------------------------------------------------------------------------------------
-
     @classmethod
     def create(
         cls,
@@ -104,7 +103,7 @@ class Retriever:
         parts = Parts.choose(
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
-        library = Library.create(Path(path), parts.manifest)
+        library = Library.create(path, parts.manifest)
         return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
 
     @classmethod
@@ -138,7 +137,7 @@ class Retriever:
             LibraryLockedError: if another process is writing, in mode `w`.
         """
         loaded = load_parser(parser)
-        library = Library.open(Path(path), mode=mode)
+        library = Library.open(path, mode=mode)
         try:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
@@ -152,8 +151,8 @@ class Retriever:
 
                 parts = Parts.choose(
                     model_,
-                    frame_encoder=frame_encoder or made_with.frame_encoder,
-                    sampling=sampling or made_with.sampling,
+                    frame_encoder=made_with.frame_encoder if frame_encoder is None else frame_encoder,
+                    sampling=made_with.sampling if sampling is None else sampling,
                     clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
                     device=device,
                 )
@@ -163,8 +162,6 @@ class Retriever:
             library.close()
             raise
         return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
-
-    # upgrading -----------------------------------------------------------------------------------------------
 
     @classmethod
     def upgrade(
@@ -211,7 +208,7 @@ class Retriever:
         from hgrkit.indexing.upgrade import upgrade_library
         from hgrkit.parts import Parts
 
-        with Library.open(Path(path), mode="w") as library:
+        with Library.open(path, mode="w") as library:
             parts = Parts.to_replace(
                 library.manifest,
                 LoadedModel.load(library.manifest.model if model is None else model, device=device),
@@ -220,7 +217,7 @@ class Retriever:
                 clip_seconds=clip_seconds,
                 device=device,
             )
-            cache = parts.feature_cache(Path(path)) if feature_cache else None
+            cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
             with _features(features) as feature_file:
                 index = partial(
                     parts.index,
@@ -231,8 +228,6 @@ class Retriever:
                     on_progress=on_progress,
                 )
                 return upgrade_library(library, Path(path), parts.manifest, index, cache=cache, prune=prune)
-
-    # indexing ------------------------------------------------------------------------------------------------
 
     def index(
         self,
@@ -265,7 +260,12 @@ class Retriever:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
         from hgrkit.indexing.walk import walk_videos
 
-        roots = [fspath(path) for path in paths]
+        if not paths:
+            raise ConfigError("index needs at least one video or folder, got none; name some: index('videos/').")
+        roots = [
+            check_path("each of paths", path, hint="; give them one by one: index('a', 'b')") for path in paths
+        ]
+        check_flag("feature_cache", feature_cache)
         cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
         with _features(features) as feature_file:
             return self._parts.index(
@@ -280,8 +280,6 @@ class Retriever:
                 num_workers=num_workers,
                 on_progress=on_progress,
             )
-
-    # searching -----------------------------------------------------------------------------------------------
 
     def search(
         self, query: str | RoleGraph, k: int = 10, *, videos: Sequence[StrPath] | None = None
@@ -299,14 +297,13 @@ class Retriever:
             ConfigError: if k is no number, or less than 1.
         """
         if not isinstance(query, str | RoleGraph):
-            raise GraphError(f"a query must be a sentence or a RoleGraph, got {type(query).__name__}.")
-        if not isinstance(k, int) or k < 1:
-            raise ConfigError(f"k must be at least 1, got {k!r}; it is a number of videos.")
+            raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
+        k = check_whole("k", k)
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         side = self._model.query_side
         (embedded,), omitted = side.encoder.embed([graph])
-        among = None if videos is None else [fspath(path) for path in videos]
+        among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         matches = self.library.search(embedded.embeddings, k, settings=side.settings, videos=among)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
@@ -373,13 +370,15 @@ class Retriever:
 
         The videos are C paths as `library.indexed_paths()` has them; all else is as in `scores`.
         """
+        videos = check_sequence("videos", videos, str, of="paths")
+        sentences = check_sequence("sentences", sentences, str, of="sentences")
+        if len(videos) != len(sentences):
+            raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(sentences)}.")
         captions = self.read(sentences)
         settings = [self._model.query_side.settings.reweighted(weights) for weights in level_weights]
         asked = [videos[position] for position in captions.positions]
         scores = self.library.pair_scores(asked, captions.queries, settings)
         return captions.spread(scores, less_background=less_background)
-
-    # closing -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""

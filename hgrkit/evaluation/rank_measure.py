@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_sequence, check_text
 from hgrkit.errors import ConfigError
 from hgrkit.evaluation.ranking import Ranks
 
@@ -48,7 +49,7 @@ class RankMeasure:
 
     @name.validator
     def _known(self, _: object, name: str) -> None:
-        if name in _NAMES or _RECALL.fullmatch(name):
+        if check_text("a measure", name, hint="such as 'R@5'") in _NAMES or _RECALL.fullmatch(name):
             return
         close = difflib.get_close_matches(name, [*_NAMES, *(f"R@{k}" for k in CUTOFFS)], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -57,7 +58,7 @@ class RankMeasure:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The measure of that name; spaces around it do not count."""
-        return cls(text.strip())
+        return cls(check_text("a measure", text, hint="such as 'R@5'").strip())
 
     @property
     def both_directions(self) -> bool:
@@ -117,7 +118,7 @@ def parse_measures(text: str | Iterable[str]) -> tuple[RankMeasure, ...]:
     Raises:
         ConfigError: if there is none, or no measure has that name.
     """
-    names = text.split(",") if isinstance(text, str) else text
+    names = text.split(",") if isinstance(text, str) else check_sequence("measures", text, str, of="names")
     measures = tuple(dict.fromkeys(RankMeasure.parse(name) for name in names))
     if not measures:
         raise ConfigError("name at least one measure, such as 'R@1,R@5'.")

@@ -39,7 +39,7 @@ def _real(values: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def _seconds(value: float) -> float:
-    return check_number("start_s and end_s of a clip", value)
+    return check_number("start_s and end_s of a clip", value, error=ShapeError)
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import attrs
 import numpy as np
 
+from hgrkit.arguments import check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.parsing.protocol import GraphParser
@@ -80,8 +81,10 @@ def read_captions(
         on_progress: called with the number of sentences that are done.
 
     Raises:
+        ConfigError: if they are no list of strings.
         PluginError: if the parser breaks its contract.
     """
+    captions = check_sequence("sentences", captions, str, of="sentences")
     queries: list[QueryEmbeddings] = []
     positions: list[int] = []
     failures: dict[int, str] = {}

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hgrkit.arguments import check_captions, check_sequence, shown
 from hgrkit.errors import BenchmarkError, GraphError, ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import parse_each
+from hgrkit.parsing.registry import load_parser, parse_each
 from hgrkit.training.view_check import check_views
 from hgrkit.video.features import VideoFeatures
 
@@ -52,6 +53,8 @@ class CaptionedClips:
     blank: int = 0
 
     def __attrs_post_init__(self) -> None:
+        for name, kind in (("names", str), ("graphs", RoleGraph), ("texts", str)):
+            check_sequence(name, getattr(self, name), kind, of=f"{kind.__name__} objects", error=BenchmarkError)
         if not self.graphs or not len(self.graphs) == len(self.texts) == len(self.owners):
             raise BenchmarkError(
                 "clips need captions with a text and an owner each, "
@@ -72,7 +75,7 @@ class CaptionedClips:
         cls,
         captions: Mapping[str, Sequence[str]],
         *views: Mapping[str, Float32],
-        parser: GraphParser,
+        parser: str | GraphParser,
     ) -> CaptionedClips:
         """Parse captions and look up the clips' features.
 
@@ -87,6 +90,10 @@ class CaptionedClips:
             ShapeError: if the features of a clip are not [F, K], or K differs.
             PluginError: if the parser breaks its contract.
         """
+        captions, parser = check_captions("captions", captions), load_parser(parser)
+        for view in views:
+            if not isinstance(view, Mapping):
+                raise ShapeError(f"features must be a mapping from names to arrays [F, K], got {shown(view)}.")
         told = {name: [text for text in own if text.split()] for name, own in captions.items()}
         names = tuple(name for name, own in told.items() if own)
         blank = sum(map(len, captions.values())) - sum(map(len, told.values()))

@@ -122,7 +122,7 @@ def frame_features(name: str, features: npt.ArrayLike | Tensor, dim: int | None 
     if not is_real or clip.ndim != 2 or 0 in clip.shape or (dim is not None and clip.shape[1] != dim):
         size = "K" if dim is None else dim
         raise ShapeError(
-            f"frame features of {name} must be numbers [F, {size}] with at least one frame, got {shown(features)}."
+            f"frame features of {name} must be [F, {size}], real numbers of at least one frame, got {shown(features)}."
         )
     if not bool(clip.isfinite().all()):
         raise ShapeError(

@@ -146,9 +146,7 @@ def resolve_device(device: str | torch.device) -> str:
 
 def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:
     if isinstance(encoder, type):
-        raise PluginError(
-            f"{owner} is {shown(encoder)}, which makes encoders; give {encoder.__name__}(...) itself."
-        )
+        raise PluginError(f"{owner} is {shown(encoder)}, which makes one; give {encoder.__name__}(...).")
     missing = [name for name in ("feature_dim", "fingerprint", "encode") if not hasattr(encoder, name)]
     if missing:
         raise PluginError(f"{owner} is a {type(encoder).__name__} without {', '.join(missing)}; see FrameEncoder.")
