@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import attrs
 import torch
 from torch import Tensor
 
 from hgrkit.arguments import shown
-from hgrkit.errors import ShapeError
+from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["TextEmbeddings", "VideoEmbeddings"]
+__all__ = ["TextEmbeddings", "VideoEmbeddings", "moved"]
+
+T = TypeVar("T")
 
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape))
+
+
+def moved(record: T, device: torch.device | str) -> T:
+    """The same record with its tensors on a device.
+
+    Raises:
+        ConfigError: if there is no such device.
+    """
+    fields = attrs.asdict(record, recurse=False)  # type: ignore[arg-type]
+    try:
+        tensors = {name: value.to(device) for name, value in fields.items() if isinstance(value, Tensor)}
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ConfigError(f"device {shown(device)} cannot be used here: {str(error).splitlines()[0]}") from error
+    return attrs.evolve(record, **tensors)  # type: ignore[misc]
 
 
 def _check_tensors(embeddings: VideoEmbeddings | TextEmbeddings) -> None:

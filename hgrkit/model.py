@@ -168,6 +168,10 @@ class HgrModel(nn.Module):
         Raises:
             CheckpointError: if something that is not a model folder is already there.
         """
+        if notes is not None and not (
+            isinstance(notes, Mapping) and all(isinstance(t, str) for t in notes.values())
+        ):
+            raise ConfigError(f"notes must be texts by the names of their files, got {shown(notes)}.")
         return write_model_folder(
             Path(check_path("folder", folder)),
             config=self.config,

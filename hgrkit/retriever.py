@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
-from hgrkit.arguments import check_flag, check_path, check_sequence, check_whole, shown
+from hgrkit.arguments import check_flag, check_instance, check_path, check_sequence, check_whole, shown
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
@@ -62,8 +62,8 @@ class Retriever:
         parts: Parts | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.library = library
-        self.parser = parser
+        self.library = check_instance("library", library, Library, hint="Retriever.open makes all of it")
+        self.parser = load_parser(parser)
         self._model = model
         self._parts = parts
         self._folder = folder
@@ -374,8 +374,10 @@ class Retriever:
         sentences = check_sequence("sentences", sentences, str, of="sentences")
         if len(videos) != len(sentences):
             raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(sentences)}.")
+        of = "level weights, three numbers or None each"
+        ways: list[Any] = check_sequence("level_weights", level_weights, None, of=of)
         captions = self.read(sentences)
-        settings = [self._model.query_side.settings.reweighted(weights) for weights in level_weights]
+        settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
         asked = [videos[position] for position in captions.positions]
         scores = self.library.pair_scores(asked, captions.queries, settings)
         return captions.spread(scores, less_background=less_background)

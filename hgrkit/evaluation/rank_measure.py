@@ -11,9 +11,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_sequence, check_text
-from hgrkit.errors import ConfigError
-from hgrkit.evaluation.ranking import Ranks
+from hgrkit.arguments import check_sequence, check_text, shown
+from hgrkit.errors import BenchmarkError, ConfigError
+from hgrkit.evaluation.ranking import Ranks, real_table
 
 __all__ = ["CUTOFFS", "DEFAULT_MEASURES", "Direction", "RankMeasure", "parse_measures"]
 
@@ -92,6 +92,9 @@ class RankMeasure:
 
         Not a number if there is no query.
         """
+        ranks = real_table(ranks, "iu", "ranks")
+        if ranks.ndim != 1:
+            raise BenchmarkError(f"ranks must be whole numbers [Q], got {shown(ranks)}.")
         if not len(ranks):
             return float("nan")
         return float(np.mean(self.gains(ranks)) if self.is_mean else np.median(ranks))

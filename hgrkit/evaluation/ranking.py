@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hgrkit.arguments import shown
 from hgrkit.errors import BenchmarkError
 
-__all__ = ["Ranking", "Ranks", "Relevance", "rank", "ranks"]
+__all__ = ["Ranking", "Ranks", "Relevance", "rank", "ranks", "real_table"]
 
 Ranks = npt.NDArray[np.int64]
 
@@ -41,11 +41,14 @@ class Relevance:
             BenchmarkError: if a number is not that of a query or candidate, or the lists differ in length.
         """
         rows, columns = (
-            _table(side, "iu", "numbers of queries and candidates").reshape(-1) for side in (queries, candidates)
+            real_table(side, "iu", "numbers of queries and candidates").reshape(-1)
+            for side in (queries, candidates)
         )
         rows, columns = rows.astype(np.int64), columns.astype(np.int64)
         if rows.shape != columns.shape:
             raise BenchmarkError(f"a pair is a query and a candidate, got {len(rows)} and {len(columns)} of them.")
+        if not isinstance(shape, tuple) or len(shape) != 2:
+            raise BenchmarkError(f"shape must be the numbers of queries and candidates, got {shown(shape)}.")
         for name, numbers, size in (("query", rows, shape[0]), ("candidate", columns, shape[1])):
             wrong = numbers[(numbers < 0) | (numbers >= size)]
             if wrong.size:
@@ -60,8 +63,8 @@ class Relevance:
         Raises:
             BenchmarkError: if it is not a table.
         """
-        table = _table(right, "biu", "positives, True or False,")
-        if not np.isin(table, (0, 1)).all():
+        table = real_table(right, "biu", "positives, True or False,")
+        if table.dtype != bool and not np.isin(table, (0, 1)).all():
             raise BenchmarkError("positives must be True or False, got other numbers; compare them with a limit.")
         if table.ndim != 2:
             raise BenchmarkError(f"positives must be [queries, candidates], got {list(table.shape)}.")
@@ -135,7 +138,7 @@ def rank(scores: npt.ArrayLike, relevance: Relevance, *, columns: npt.ArrayLike 
     Raises:
         BenchmarkError: if the shapes differ or a score is not a number.
     """
-    table = _table(scores, "fiub", "scores")
+    table = real_table(scores, "fiub", "scores")
     column_of = None if columns is None else np.asarray(columns, dtype=np.int64)
     _check(table, relevance, column_of)
     num_queries, num_candidates = relevance.shape
@@ -171,8 +174,12 @@ def ranks(scores: npt.ArrayLike, positives: npt.ArrayLike | Relevance) -> Ranks:
     return rank(scores, right).ranks
 
 
-def _table(values: npt.ArrayLike, kinds: str, name: str) -> npt.NDArray[Any]:
-    """An array of numbers of some of numpy's kinds; an empty one is of any."""
+def real_table(values: npt.ArrayLike, kinds: str, name: str) -> npt.NDArray[Any]:
+    """An array of numbers of some of numpy's kinds; an empty one is of any.
+
+    Raises:
+        BenchmarkError: if it is none.
+    """
     try:
         table = np.asarray(values)
     except ValueError:  # rows of unequal length

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_whole
+from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_text, check_whole
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.graph_cache import GraphCache
 from hgrkit.library.manifest import Manifest
@@ -160,7 +160,7 @@ class Library:
 
     def video(self, path: str) -> VideoRecord | None:
         """One video, or `None` if the library does not have it."""
-        return self._store.find(path)
+        return self._store.find(check_text("path", path))
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -291,6 +291,8 @@ class Library:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         ways = check_sequence("settings", settings, SearchSettings, of="SearchSettings")
+        queries = check_sequence("queries", queries, QueryEmbeddings, of="QueryEmbeddings", error=ShapeError)
+        videos = check_sequence("videos", videos, str, of="paths")
         if len(videos) != len(queries):
             raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
 
@@ -326,7 +328,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             DamagedLibraryError: if the other's embeddings are not what was written.
         """
-        self._store.rewrite(other.snapshot())
+        self._store.rewrite(check_instance("other", other, Library).snapshot())
         self._reader.follow()
 
     def relabel(self, manifest: Manifest) -> None:
@@ -336,6 +338,7 @@ class Library:
             LibraryMismatchError: if it names other parts.
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
         """
+        check_instance("manifest", manifest, Manifest)
         self.manifest.require(manifest, library="to relabel")
         self._store.rewrite(manifest=manifest)
         self._reader.follow()

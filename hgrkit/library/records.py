@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hgrkit.arguments import check_number, check_text, check_whole, shown
 from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState"]
+__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState", "float64_array"]
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -24,7 +24,12 @@ def _float32(values: npt.ArrayLike) -> Float32:
         return _real(values).astype(np.float32, copy=False)
 
 
-def _float64(values: npt.ArrayLike) -> Float64:
+def float64_array(values: npt.ArrayLike) -> Float64:
+    """Real numbers as an array.
+
+    Raises:
+        ShapeError: if they are none.
+    """
     return _real(values).astype(np.float64, copy=False)
 
 
@@ -109,7 +114,7 @@ class ClipEmbeddings:
 
     start_s: float = attrs.field(converter=_seconds)
     end_s: float = attrs.field(converter=_seconds)
-    times_s: Float64 = attrs.field(converter=_float64)
+    times_s: Float64 = attrs.field(converter=float64_array)
     event: Float32 = attrs.field(converter=_float32)
     action: Float32 = attrs.field(converter=_float32)
     entity: Float32 = attrs.field(converter=_float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hgrkit.arguments import check_instance, check_sequence
+from hgrkit.arguments import check_instance, check_sequence, check_text
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.conventions import Conventions, check_conventions
@@ -42,6 +42,7 @@ def label_tree(
     """
     check_conventions(conventions)
     tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
+    check_text("language", language, hint="such as 'en'")
     check_instance("tree", tree, DependencyTree, error=GraphError)
     if len(tokens) != len(tree):
         raise GraphError(f"a dependency tree of {len(tree)} tokens does not fit {len(tokens)} words.")

@@ -8,7 +8,7 @@ from typing import TypeVar
 import attrs
 import numpy as np
 
-from hgrkit.arguments import check_sequence
+from hgrkit.arguments import check_flag, check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.parsing.protocol import GraphParser
@@ -50,7 +50,7 @@ class EmbeddedCaptions:
         `less_background` takes off what each query scores with any clip: a video's queries compare then, and a
         query's videos keep their order.
         """
-        if less_background and self.background is not None and self.queries:
+        if check_flag("less_background", less_background) and self.background is not None and self.queries:
             parts = _some_at_a_time(self.queries)
             scores = scores - np.concatenate(
                 [self.background(np.stack([query.event for query in part])) for part in parts]

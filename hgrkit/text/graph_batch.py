@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import Any
 
 import attrs
 import torch
 from torch import Tensor
 
 from hgrkit.arguments import check_instance
+from hgrkit.embeddings import moved
 from hgrkit.errors import ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.text.edge_policy import edge_policy
@@ -131,12 +131,7 @@ class GraphBatch:
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """The same batch on a device."""
-        moved: dict[str, Any] = {
-            name: value.to(device)
-            for name, value in attrs.asdict(self, recurse=False).items()
-            if isinstance(value, Tensor)
-        }
-        return attrs.evolve(self, **moved)
+        return moved(self, device)
 
     def __len__(self) -> int:
         """Number of sentences."""

@@ -199,6 +199,8 @@ def check_words(graphs: Sequence[SelectedGraph]) -> None:
     Raises:
         ShapeError: if there is no graph, or a graph without tokens.
     """
+    of = "SelectedGraph objects; GraphBatch.from_graphs takes role graphs"
+    check_sequence("graphs", graphs, SelectedGraph, of=of, error=ShapeError)
     if not graphs or not all(graph.words for graph in graphs):
         raise ShapeError("a graph batch needs at least one sentence, and every sentence at least one token.")
 

@@ -53,8 +53,19 @@ class CaptionedClips:
     blank: int = 0
 
     def __attrs_post_init__(self) -> None:
-        for name, kind in (("names", str), ("graphs", RoleGraph), ("texts", str)):
-            check_sequence(name, getattr(self, name), kind, of=f"{kind.__name__} objects", error=BenchmarkError)
+        check_sequence("names", self.names, str, of="names of clips", error=BenchmarkError)
+        check_sequence("graphs", self.graphs, RoleGraph, of="RoleGraph objects", error=BenchmarkError)
+        check_sequence("texts", self.texts, str, of="captions", error=BenchmarkError)
+        views: list[object] = check_sequence("views", self.views, None, of="views", error=BenchmarkError)
+        for view in views:
+            check_sequence("a view", view, np.ndarray, of="arrays [F, K], one a clip", error=BenchmarkError)
+        owners = np.asarray(self.owners)
+        ordered = owners.dtype.kind in "iu" and owners.ndim == 1 and not (np.diff(owners) < 0).any()
+        if not ordered or not np.isin(owners, range(len(self.names))).all():
+            raise BenchmarkError(
+                f"owners must be the clip of each caption, ascending, from 0 to {len(self.names) - 1}, "
+                f"got {shown(self.owners)}."
+            )
         if not self.graphs or not len(self.graphs) == len(self.texts) == len(self.owners):
             raise BenchmarkError(
                 "clips need captions with a text and an owner each, "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hgrkit.arguments import check_callable, check_instance, check_path
+from hgrkit.arguments import check_callable, check_flag, check_instance, check_path, shown
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError, ShapeError
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.model import HgrModel
@@ -104,13 +104,14 @@ class Trainer:
             OSError: if the disk is full or fails; what was kept before is there still.
         """
         check_instance("train", train, CaptionedClips, hint="make them: CaptionedClips.of(...)")
-        for name, value, kind in (
-            ("dev", dev, CaptionedClips),
-            ("foils", foils, CaptionFoils),
-            ("resume", resume, bool),
-        ):
-            if value is not None:
-                check_instance(name, value, kind)
+        if dev is not None:
+            check_instance("dev", dev, CaptionedClips)
+        if foils is not None:
+            check_instance("foils", foils, CaptionFoils)
+        if resume is not None:
+            check_flag("resume", resume)
+        if about is not None and not isinstance(about, Mapping):
+            raise ConfigError(f"about must be a mapping of names to JSON values, got {shown(about)}.")
         check_callable("on_progress", on_progress, takes="a TrainingProgress")
         check_callable("on_end", on_end, takes="a TrainingRun")
         folder = None if folder is None else Path(check_path("folder", folder))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hgrkit.arguments import check_sequence, check_whole, shown
+from hgrkit.embeddings import moved
 from hgrkit.errors import ShapeError
 
 __all__ = ["VideoFeatures", "evenly_spaced", "frame_features"]
@@ -44,6 +45,9 @@ class VideoFeatures:
             raise ShapeError(
                 f"frames are on {frames.device} and frame_mask on {mask.device}; move one: mask.to(...)."
             )
+        # on other devices the check would wait for what is computed there
+        if frames.device.type == "cpu" and not bool(frames.isfinite().all()):
+            raise ShapeError("frames must be finite, got numbers that are NaN or infinite; padding is zero.")
 
     @classmethod
     def from_arrays(
@@ -87,7 +91,7 @@ class VideoFeatures:
 
     def to(self, device: torch.device | str) -> VideoFeatures:
         """The same features on a device."""
-        return attrs.evolve(self, frames=self.frames.to(device), frame_mask=self.frame_mask.to(device))
+        return moved(self, device)
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -122,7 +126,8 @@ def frame_features(name: str, features: npt.ArrayLike | Tensor, dim: int | None 
     if not is_real or clip.ndim != 2 or 0 in clip.shape or (dim is not None and clip.shape[1] != dim):
         size = "K" if dim is None else dim
         raise ShapeError(
-            f"frame features of {name} must be [F, {size}], real numbers of at least one frame, got {shown(features)}."
+            f"frame features of {name} must be [F, {size}], real numbers of at least one frame, "
+            f"got {shown(features)}."
         )
     if not bool(clip.isfinite().all()):
         raise ShapeError(

@@ -20,7 +20,11 @@ def _nothing() -> None:
 
 
 def _above_zero(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
-    check_number(f"DecodeLimits({attribute.name}=...)", value, "(0, inf)")
+    name = f"DecodeLimits({attribute.name}=...)"
+    if attribute.name == "seconds":
+        check_number(name, value, "(0, inf)")
+    else:
+        check_whole(name, value)
 
 
 @final
