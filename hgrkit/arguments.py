@@ -248,6 +248,7 @@ def check_sequence(
     of: str,
     error: Error = ConfigError,
     each: Callable[[str, Any], T] | None = None,
+    hint: str = "put it into a list",
 ) -> list[T]:
     """Several things in an order; anything that can be gone through, but no string, set or mapping.
 
@@ -261,6 +262,7 @@ def check_sequence(
         of: what they are, in words.
         error: what is raised.
         each: checks one of them by its name in a message, in place of `kind`.
+        hint: what to do where one of them stands alone.
 
     Raises:
         HgrkitError: of the given type, if they are not such things.
@@ -268,8 +270,8 @@ def check_sequence(
     one = kind is not None and isinstance(values, kind)
     alone = one or isinstance(values, str | bytes)
     if alone or isinstance(values, Mapping | Set) or not isinstance(values, Iterable) or isinstance(values, type):
-        hint = "; put it into a list" if one else ""
-        raise error(f"{name} must be a list of {of}, got {shown(values)}{hint}.")
+        todo = f"; {hint}" if one else ""
+        raise error(f"{name} must be a list of {of}, got {shown(values)}{todo}.")
     found = list(values)
     for place, value in enumerate(found):
         if each is not None:

@@ -262,9 +262,7 @@ class Retriever:
 
         if not paths:
             raise ConfigError("index needs at least one video or folder, got none; name some: index('videos/').")
-        roots = [
-            check_path("each of paths", path, hint="; give them one by one: index('a', 'b')") for path in paths
-        ]
+        roots = [check_path("each path", path, hint="; give them one by one: index('a', 'b')") for path in paths]
         check_flag("feature_cache", feature_cache)
         cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
         with _features(features) as feature_file:
@@ -371,12 +369,11 @@ class Retriever:
         The videos are C paths as `library.indexed_paths()` has them; all else is as in `scores`.
         """
         videos = check_sequence("videos", videos, str, of="paths")
-        sentences = check_sequence("sentences", sentences, str, of="sentences")
-        if len(videos) != len(sentences):
-            raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(sentences)}.")
         of = "level weights, three numbers or None each"
         ways: list[Any] = check_sequence("level_weights", level_weights, None, of=of)
         captions = self.read(sentences)
+        if len(videos) != len(captions):
+            raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
         settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
         asked = [videos[position] for position in captions.positions]
         scores = self.library.pair_scores(asked, captions.queries, settings)

@@ -26,7 +26,7 @@ def load_parser(parser: str | GraphParser) -> GraphParser:
         PluginError: if the plugin cannot be imported or is no parser, or an object that is no parser is given.
     """
     if not isinstance(parser, str):
-        return _checked(parser, repr(type(parser).__name__))
+        return _checked(parser, shown(parser))
     if "," in parser:
         from hgrkit.parsing.chain_parser import ChainParser
 

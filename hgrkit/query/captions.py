@@ -57,9 +57,13 @@ class EmbeddedCaptions:
             )
         if not self.failures:
             return scores
-        spread = np.full((len(scores), len(self.positions) + len(self.failures)), UNREADABLE_SCORE, np.float32)
+        spread = np.full((len(scores), len(self)), UNREADABLE_SCORE, np.float32)
         spread[:, self.positions] = scores
         return spread
+
+    def __len__(self) -> int:
+        """C."""
+        return len(self.positions) + len(self.failures)
 
     def __repr__(self) -> str:
         return f"EmbeddedCaptions(queries={len(self.queries)}, failures={len(self.failures)})"

@@ -70,7 +70,7 @@ class Vocabulary:
     def from_sentences(cls, sentences: Iterable[Sequence[str]], *, min_count: int = 1) -> Vocabulary:
         """The words that occur at least `min_count` times, the commonest first; id 0 is the unknown word."""
         min_count = check_whole("min_count", min_count)
-        split = partial(check_sequence, kind=str, of="words; split a sentence with .split()")
+        split = partial(check_sequence, kind=str, of="words", hint="split it: sentence.split()")
         told = check_sequence("sentences", sentences, None, of="sentences, each a list of words", each=split)
         counts = Counter(word for sentence in told for word in sentence)
         kept = sorted((word for word in counts if counts[word] >= min_count), key=lambda w: (-counts[w], w))

@@ -69,6 +69,8 @@ class VideoFeatures:
             ConfigError: if `max_frames` is no whole number from 1 on.
         """
         what = "arrays [F, K], one for each clip"
+        if getattr(arrays, "ndim", 3) == 2:
+            raise ShapeError(f"features must be a list of {what}, got {shown(arrays)}; put it into a list.")
         given: list[Any] = check_sequence("features", arrays, None, of=what, error=ShapeError)
         clips = [frame_features(f"clip {position}", array) for position, array in enumerate(given)]
         if not clips:

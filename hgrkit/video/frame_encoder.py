@@ -149,7 +149,7 @@ def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:
         raise PluginError(f"{owner} is {shown(encoder)}, which makes one; give {encoder.__name__}(...).")
     missing = [name for name in ("feature_dim", "fingerprint", "encode") if not hasattr(encoder, name)]
     if missing:
-        raise PluginError(f"{owner} is a {type(encoder).__name__} without {', '.join(missing)}; see FrameEncoder.")
+        raise PluginError(f"{owner} is {shown(encoder)}, without {', '.join(missing)}; see FrameEncoder.")
     check_whole(f"feature_dim of {owner}", encoder.feature_dim, error=PluginError)
     if not isinstance(encoder.fingerprint, str) or not callable(encoder.encode):
         raise PluginError(f"{owner} needs a string as its fingerprint and a method encode; see FrameEncoder.")
