@@ -176,7 +176,7 @@ WRONG = [
     (
         lambda _: Vocabulary.from_sentences(["a dog", "a cat"]),
         ConfigError,
-        ("sentences[0] must be a list of words; split a sentence with .split(), got 'a dog'; put it into a list."),
+        "sentences[0] must be a list of words, got 'a dog'; split it: sentence.split().",
     ),
     (
         lambda _: Vocabulary(ids=["a", "dog"]),

@@ -185,7 +185,7 @@ def real_table(values: npt.ArrayLike, kinds: str, name: str) -> npt.NDArray[Any]
     except ValueError:  # rows of unequal length
         table = np.empty(1, object)
     if table.size and table.dtype.kind not in kinds:
-        raise BenchmarkError(f"{name} must be arrays of real numbers, rows of equal length, got {shown(values)}.")
+        raise BenchmarkError(f"{name} must be real numbers, in rows of equal length, got {shown(values)}.")
     return table
 
 

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_flag, check_instance, check_number, check_whole, plain
+from hgrkit.arguments import check_flag, check_number, check_whole, plain, shown
 from hgrkit.embeddings import TextEmbeddings
+from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.text.edge_policy import edge_policy
@@ -74,7 +75,8 @@ class SentenceTextEncoder(nn.Module):
         edges: str = "released",
     ) -> None:
         super().__init__()
-        check_instance("reader", reader, SentenceReader, hint="read one: SentenceReader.from_folder(folder)")
+        if not hasattr(reader, "read") or not hasattr(reader, "hidden_size"):
+            raise ConfigError(f"reader must be a SentenceReader, got {shown(reader)}; read one from its folder.")
         embed_dim, dropout = check_whole("embed_dim", embed_dim), check_number("dropout", dropout, "[0, 1)")
         num_roles = check_num_roles(num_roles)
         graph_layers = check_whole("graph_layers", graph_layers, least=0)
