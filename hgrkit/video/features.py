@@ -125,12 +125,13 @@ def frame_features(name: str, features: npt.ArrayLike | Tensor, dim: int | None 
         is_real = array.dtype.kind in "fiu"
         with np.errstate(over="ignore"):
             clip = torch.as_tensor(array.astype(np.float32, copy=False)) if is_real else torch.empty(0)
-    if not is_real or clip.ndim != 2 or 0 in clip.shape or (dim is not None and clip.shape[1] != dim):
-        size = "K" if dim is None else dim
+    if not is_real or clip.ndim != 2 or 0 in clip.shape:
         raise ShapeError(
-            f"frame features of {name} must be [F, {size}], real numbers of at least one frame, "
+            f"frame features of {name} must be [F, {dim or 'K'}], real numbers of at least one frame, "
             f"got {shown(features)}."
         )
+    if dim is not None and clip.shape[1] != dim:
+        raise ShapeError(f"frame features of {name} must be [F, {dim}] for this model, got {list(clip.shape)}.")
     if not bool(clip.isfinite().all()):
         raise ShapeError(
             f"frame features of {name} must be finite, got {int((~clip.isfinite()).sum())} of {clip.numel()} "
