@@ -90,7 +90,7 @@ def check_whole(
     Raises:
         HgrkitError: of the given type, if it is none, or out of its range.
     """
-    if type(value) is int and least is not None and value >= least and most is None:  # as most are
+    if type(value) is int and most is None and (least is None or value >= least):  # as most are
         return value
     try:
         number = index(value)  # type: ignore[arg-type]

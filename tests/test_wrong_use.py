@@ -377,7 +377,7 @@ WRONG = [
     (
         lambda _: measure([[0.9, 0.1]], [[0.5, 0.5]]),
         BenchmarkError,
-        ("positives, True or False, must be arrays of real numbers, rows of equal length, got [[0.5, 0.5]]."),
+        "positives must be True or False, got [[0.5, 0.5]]; compare numbers with a limit.",
     ),
     (lambda _: load_model(5), ConfigError, "folder must be a path (a string or a pathlib.Path), got 5."),
     (lambda _: save_model("model/", "folder"), ConfigError, "model must be an HgrModel, got 'model/'."),

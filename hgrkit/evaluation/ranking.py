@@ -63,9 +63,11 @@ class Relevance:
         Raises:
             BenchmarkError: if it is not a table.
         """
-        table = real_table(right, "biu", "positives, True or False,")
+        table = real_table(right, "fiub", "positives")
         if table.dtype != bool and not np.isin(table, (0, 1)).all():
-            raise BenchmarkError("positives must be True or False, got other numbers; compare them with a limit.")
+            raise BenchmarkError(
+                f"positives must be True or False, got {shown(right)}; compare numbers with a limit."
+            )
         if table.ndim != 2:
             raise BenchmarkError(f"positives must be [queries, candidates], got {list(table.shape)}.")
         queries, candidates = np.nonzero(table)
