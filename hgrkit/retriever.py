@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
-from hgrkit.arguments import check_flag, check_instance, check_path, check_sequence, check_whole, shown
+from hgrkit.arguments import check_flag, check_instance, check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
@@ -296,7 +296,6 @@ class Retriever:
         """
         if not isinstance(query, str | RoleGraph):
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
-        k = check_whole("k", k)
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         side = self._model.query_side
