@@ -9,10 +9,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from hgrkit.arguments import check_instance, check_path
 from hgrkit.builder import build_model
 from hgrkit.errors import CheckpointError
 from hgrkit.model import HgrModel
 from hgrkit.model_folder import CARD_FILE, WEIGHTS_FILE, model_fingerprint, read_config
+from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["CARD_FILE", "load_model", "model_fingerprint", "save_model"]
 
@@ -21,7 +23,7 @@ def save_model(
     model: HgrModel, folder: str | Path, *, card: str = "", notes: dict[str, str] | None = None
 ) -> Path:
     """Write a model folder: `HgrModel.save`, as a function."""
-    return model.save(folder, card=card, notes=notes)
+    return check_instance("model", model, HgrModel).save(folder, card=card, notes=notes)
 
 
 def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> HgrModel:
@@ -29,9 +31,11 @@ def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> Hgr
 
     Raises:
         ModelNotFoundError: if there is no model folder at that path.
+        ConfigError: if the device cannot be used.
         CheckpointError: if it is incomplete or damaged, or its weights do not fit its config; they are listed.
     """
-    source = Path(folder)
+    source = Path(check_path("folder", folder))
+    device = resolve_device(device)
     config = read_config(source)
     model = build_model(config, source)
     weights = _read_weights(source / WEIGHTS_FILE)

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import attrs
 import torch
 from torch import Tensor
 
-from hgrkit.errors import ShapeError
+from hgrkit.arguments import shown
+from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["TextEmbeddings", "VideoEmbeddings"]
+__all__ = ["TextEmbeddings", "VideoEmbeddings", "moved"]
+
+T = TypeVar("T")
 
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape))
+
+
+def moved(record: T, device: torch.device | str) -> T:
+    """The same record with its tensors on a device.
+
+    Raises:
+        ConfigError: if there is no such device.
+    """
+    fields = attrs.asdict(record, recurse=False)  # type: ignore[arg-type]
+    try:
+        tensors = {name: value.to(device) for name, value in fields.items() if isinstance(value, Tensor)}
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ConfigError(f"device {shown(device)} cannot be used here: {str(error).splitlines()[0]}") from error
+    return attrs.evolve(record, **tensors)  # type: ignore[misc]
+
+
+def _check_tensors(embeddings: VideoEmbeddings | TextEmbeddings) -> None:
+    """Refuse what is no tensor of real numbers, or not as many-dimensional or on the device that it should be."""
+    for name, value in attrs.asdict(embeddings, recurse=False).items():
+        mask = name.endswith("_mask")
+        ndim = 2 if mask or name == "event" else 3
+        fits = isinstance(value, Tensor) and value.ndim == ndim and (mask or value.is_floating_point())
+        if not fits:
+            kind = "a bool tensor" if mask else "a floating-point tensor"
+            raise ShapeError(f"{name} must be {kind} of {ndim} dimensions, got {shown(value)}.")
+        if value.device != embeddings.event.device:
+            raise ShapeError(
+                f"{name} is on {value.device} and event on {embeddings.event.device}; move one of them."
+            )
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -35,6 +69,7 @@ class VideoEmbeddings:
     frame_mask: Tensor
 
     def __attrs_post_init__(self) -> None:
+        _check_tensors(self)
         clips, dim = self.event.shape
         expected = (clips, self.frame_mask.shape[1], dim)
         if tuple(self.action.shape) != expected or tuple(self.entity.shape) != expected:
@@ -77,6 +112,7 @@ class TextEmbeddings:
     entity_mask: Tensor
 
     def __attrs_post_init__(self) -> None:
+        _check_tensors(self)
         captions, dim = self.event.shape
         for level, nodes, mask in (
             ("action", self.action, self.action_mask),

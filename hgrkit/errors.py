@@ -47,7 +47,7 @@ class ShapeError(HgrkitError, ValueError):
 
 
 class ConfigError(HgrkitError, ValueError):
-    """A setting is unknown, missing or out of its range."""
+    """A setting or an argument is unknown, missing, of the wrong type or out of its range."""
 
 
 class CheckpointError(HgrkitError, ValueError):

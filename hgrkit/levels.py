@@ -7,6 +7,8 @@ from typing import Generic, Literal, TypeVar, get_args
 
 import attrs
 
+from hgrkit.arguments import check_choice
+
 __all__ = ["LEVELS", "Level", "PerLevel"]
 
 Level = Literal["event", "action", "entity"]
@@ -30,7 +32,12 @@ class PerLevel(Generic[T]):
     entity: T
 
     def __getitem__(self, level: Level) -> T:
-        """The value of one level, by its name."""
+        """The value of one level, by its name.
+
+        Raises:
+            ConfigError: if there is no such level.
+        """
+        check_choice("a level", level, LEVELS)
         value: T = getattr(self, level)
         return value
 

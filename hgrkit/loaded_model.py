@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
+from hgrkit.arguments import check_path, check_text
 from hgrkit.errors import CheckpointError
 from hgrkit.model_folder import model_fingerprint
 from hgrkit.model_registry import model_folder
@@ -46,10 +47,16 @@ class LoadedModel:
         Raises:
             ModelNotFoundError: if there is no such model.
             CheckpointError: if its config is not JSON.
+            ConfigError: if the device cannot be used.
         """
-        folder = model_folder(fspath(name))
+        name = check_path("model", name, hint="; or a model's name, such as 'default'")
+        folder = model_folder(name)
+        if check_text("device", device, hint="such as 'auto' or 'cpu'") not in _WITHOUT_TORCH:
+            from hgrkit.video.frame_encoder import resolve_device
+
+            device = resolve_device(device)
         return cls(
-            name=str(folder.absolute()) if folder == Path(name) else fspath(name),
+            name=str(folder.absolute()) if folder == Path(name) else name,
             folder=folder.absolute(),
             fingerprint=model_fingerprint(folder),
             device=device,

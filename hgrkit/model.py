@@ -10,6 +10,7 @@ import attrs
 import torch
 from torch import nn
 
+from hgrkit.arguments import check_instance, check_path, check_text, shown
 from hgrkit.embeddings import TextEmbeddings
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
@@ -101,8 +102,11 @@ class HgrModel(nn.Module):
         background: Background | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(text, nn.Module):
-            raise ConfigError(f"the text encoder must be a torch module, got {type(text).__name__}.")
+        if not isinstance(text, nn.Module) or not hasattr(text, "batch") or not hasattr(text, "embed_dim"):
+            raise ConfigError(
+                f"text must be a text encoder and a torch module, such as a TextEncoder, got {shown(text)}."
+            )
+        check_instance("video", video, VideoEncoder, hint="the text encoder is the other argument")
         if text.embed_dim != video.embed_dim:
             raise ConfigError(
                 f"the text encoder has embed_dim={text.embed_dim}, the video encoder embed_dim={video.embed_dim}; "
@@ -110,8 +114,10 @@ class HgrModel(nn.Module):
             )
         self.text = text
         self.video = video
-        self.matcher = matcher if matcher is not None else Matcher()
-        self.origin = origin if origin is not None else ModelOrigin()
+        self.matcher = Matcher() if matcher is None else check_instance("matcher", matcher, Matcher)
+        self.origin = ModelOrigin() if origin is None else check_instance("origin", origin, ModelOrigin)
+        if background is not None:
+            check_instance("background", background, Background)
         if background is not None and background.events.shape[1] != video.embed_dim:
             raise ConfigError(
                 f"the background has embed_dim={background.events.shape[1]}, the encoders have "
@@ -162,12 +168,16 @@ class HgrModel(nn.Module):
         Raises:
             CheckpointError: if something that is not a model folder is already there.
         """
+        if notes is not None and not (
+            isinstance(notes, Mapping) and all(isinstance(t, str) for t in notes.values())
+        ):
+            raise ConfigError(f"notes must be texts by the names of their files, got {shown(notes)}.")
         return write_model_folder(
-            Path(folder),
+            Path(check_path("folder", folder)),
             config=self.config,
             weights=self.state_dict(),
             write_files=self.text.write_files,
-            card=card or f"# {self.origin.name or 'An hgrkit model'}\n",
+            card=check_text("card", card) or f"# {self.origin.name or 'An hgrkit model'}\n",
             notes=notes or {},
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from hgrkit.arguments import check_number, shown
 from hgrkit.embedders import embed_features
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.indexing.feature_cache import FeatureCache
@@ -62,7 +63,7 @@ class Parts:
             ConfigError: if the sampling or the clip length cannot be used.
         """
         origin = model.model.origin
-        wanted = frame_encoder or origin.frame_encoder or FEATURES_ONLY
+        wanted = origin.frame_encoder or FEATURES_ONLY if frame_encoder is None else frame_encoder
         encoder = None if wanted == FEATURES_ONLY else load_frame_encoder(wanted, device=device)
         name = wanted if isinstance(wanted, str) else type(wanted).__name__
         if encoder is not None and encoder.feature_dim != model.model.feature_dim:
@@ -70,20 +71,18 @@ class Parts:
                 f"the frame encoder {name!r} makes {encoder.feature_dim} numbers a frame, but the model "
                 f"{model.name!r} was built with feature_dim={model.model.feature_dim}."
             )
-        picked = sampling or origin.sampling or DEFAULT_SAMPLING
+        picked = origin.sampling or DEFAULT_SAMPLING if sampling is None else sampling
         if isinstance(picked, str):
             picked = parse_sampling(picked)
-        if not isinstance(picked, Sampling):
-            raise ConfigError(f"sampling must be such as 'fps:2' or 'uniform:20', got {picked!r}.")
+        if not isinstance(picked, Sampling) or isinstance(picked, type):
+            raise ConfigError(f"sampling must be such as 'fps:2' or 'uniform:20', got {shown(picked)}.")
         length = clip_seconds if clip_seconds is not None else origin.clip_seconds or DEFAULT_CLIP_SECONDS
-        if not (isinstance(length, int | float) and length > 0):
-            raise ConfigError(f"clip_seconds must be positive, got {length!r}.")
         return cls(
             model=model,
             frame_encoder=encoder,
             frame_encoder_name=name,
             sampling=picked,
-            clip_seconds=float(length),
+            clip_seconds=check_number("clip_seconds", length, "(0, inf)"),
         )
 
     @classmethod
@@ -107,8 +106,8 @@ class Parts:
         made_for = None if made_with.frame_encoder == FEATURES_ONLY else model.model.origin.frame_encoder
         return cls.choose(
             model,
-            frame_encoder=frame_encoder or made_for or made_with.frame_encoder,
-            sampling=sampling or made_with.sampling,
+            frame_encoder=made_for or made_with.frame_encoder if frame_encoder is None else frame_encoder,
+            sampling=made_with.sampling if sampling is None else sampling,
             clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
             device=device,
         )

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from hgrkit.library.search import ClipMatch
     from hgrkit.query.encoder import EmbeddedQuery
 
-__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of"]
+__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
+
+_LISTED = 10
+"""Phrases that a note lists before it counts the rest."""
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +70,8 @@ class Hit:
         start_s: where the moment begins, in seconds from the video's beginning.
         end_s: where it ends.
         score: of the best clip, in [-1, 1].
-        levels: that clip's score at each level.
+        levels: that clip's score at each level; `None` where the question has no action or no entity, which
+            counts as 0 in the score.
         phrases: the query's actions and entities, in graph order.
     """
 
@@ -76,7 +80,7 @@ class Hit:
     start_s: float
     end_s: float
     score: float
-    levels: PerLevel[float]
+    levels: PerLevel[float | None]
     phrases: tuple[Phrase, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,12 +109,14 @@ class SearchResult:
         graph: how it was read.
         hits: best first, one a video.
         elapsed_ms: time from text to hits, in milliseconds.
+        notes: what of the question was not compared, and why, in sentences; empty if all of it was.
     """
 
     query: str
     graph: RoleGraph
     hits: tuple[Hit, ...]
     elapsed_ms: float
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON types: what `hgrkit search --json` prints."""
@@ -118,12 +124,14 @@ class SearchResult:
             "query": self.query,
             "graph": self.graph.to_dict(),
             "hits": [hit.to_dict() for hit in self.hits],
+            "notes": list(self.notes),
             "elapsed_ms": self.elapsed_ms,
         }
 
     def _repr_html_(self) -> str:
         """What a notebook shows; `Retriever.explain` shows more."""
-        return f"<p><b>{xml_text(self.query)}</b></p>{_table(self.hits)}"
+        notes = "".join(f"<p>{xml_text(note)}</p>" for note in self.notes)
+        return f"<p><b>{xml_text(self.query)}</b></p>{_table(self.hits)}{notes}"
 
 
 def clock(seconds: float) -> str:
@@ -137,6 +145,15 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{tenths // 10:02d}.{tenths % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def signed(similarity: float | None) -> str:
+    """A similarity as tables show it; `-` where there is nothing to compare.
+
+    >>> signed(0.254), signed(None)
+    ('+0.25', '-')
+    """
+    return "-" if similarity is None else f"{similarity:+.2f}"
 
 
 def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
@@ -167,6 +184,42 @@ def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) 
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
     )
+
+
+def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple[str, ...]:
+    """What the model's limits left out of a question, in sentences.
+
+    Args:
+        graph: how the question was read.
+        query: what the model made of it.
+        num_words: how many of the graph's tokens the model took, from the first on.
+    """
+    notes = []
+    if num_words < len(graph.tokens):
+        late = [
+            ("... " if node.span.start < num_words else "")
+            + " ".join(graph.tokens[max(node.span.start, num_words) : node.span.stop])
+            for node in sorted(graph.nodes, key=lambda node: node.span)
+            if node.span.stop > num_words
+        ]
+        words = f"The question has {len(graph.tokens)} words; the model compares the first {num_words}."
+        notes.append(words + _not_compared(late))
+    where = "These words have" if notes else "The question has"
+    levels = (("actions", graph.actions, query.actions), ("entities", graph.entities, query.entities))
+    for name, nodes, kept in levels:
+        read = [node for node in nodes if node.span.start < num_words]
+        left = [node for node in read if node not in kept]
+        if left:
+            taken = f"the first {len(kept)}" if kept else "none"
+            count = f"{len(read)} {name}; the model compares {taken}."
+            notes.append(f"{where} {count}{_not_compared([graph.phrase(node) for node in left])}")
+    return tuple(notes)
+
+
+def _not_compared(phrases: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, phrases[:_LISTED]))
+    more = f" and {len(phrases) - _LISTED} more" if len(phrases) > _LISTED else ""
+    return f" Not compared: {listed}{more}." if phrases else ""
 
 
 def _table(hits: Sequence[Hit]) -> str:

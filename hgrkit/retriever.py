@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
+from hgrkit.arguments import check_flag, check_instance, check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
@@ -21,7 +22,7 @@ from hgrkit.loaded_model import LoadedModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
 from hgrkit.query.captions import EmbeddedCaptions, read_captions
-from hgrkit.results import SearchResult, hit_of
+from hgrkit.results import SearchResult, hit_of, notes_on
 
 if TYPE_CHECKING:
     from hgrkit.explain.explanation import Explanation
@@ -61,13 +62,11 @@ class Retriever:
         parts: Parts | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.library = library
-        self.parser = parser
+        self.library = check_instance("library", library, Library, hint="Retriever.open makes all of it")
+        self.parser = load_parser(parser)
         self._model = model
         self._parts = parts
         self._folder = folder
-
-    # making --------------------------------------------------------------------------------------------------
 
     @classmethod
     def create(
@@ -104,7 +103,7 @@ class Retriever:
         parts = Parts.choose(
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
-        library = Library.create(Path(path), parts.manifest)
+        library = Library.create(path, parts.manifest)
         return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
 
     @classmethod
@@ -138,7 +137,7 @@ class Retriever:
             LibraryLockedError: if another process is writing, in mode `w`.
         """
         loaded = load_parser(parser)
-        library = Library.open(Path(path), mode=mode)
+        library = Library.open(path, mode=mode)
         try:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
@@ -152,8 +151,8 @@ class Retriever:
 
                 parts = Parts.choose(
                     model_,
-                    frame_encoder=frame_encoder or made_with.frame_encoder,
-                    sampling=sampling or made_with.sampling,
+                    frame_encoder=made_with.frame_encoder if frame_encoder is None else frame_encoder,
+                    sampling=made_with.sampling if sampling is None else sampling,
                     clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
                     device=device,
                 )
@@ -163,8 +162,6 @@ class Retriever:
             library.close()
             raise
         return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
-
-    # upgrading -----------------------------------------------------------------------------------------------
 
     @classmethod
     def upgrade(
@@ -211,7 +208,7 @@ class Retriever:
         from hgrkit.indexing.upgrade import upgrade_library
         from hgrkit.parts import Parts
 
-        with Library.open(Path(path), mode="w") as library:
+        with Library.open(path, mode="w") as library:
             parts = Parts.to_replace(
                 library.manifest,
                 LoadedModel.load(library.manifest.model if model is None else model, device=device),
@@ -220,7 +217,7 @@ class Retriever:
                 clip_seconds=clip_seconds,
                 device=device,
             )
-            cache = parts.feature_cache(Path(path)) if feature_cache else None
+            cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
             with _features(features) as feature_file:
                 index = partial(
                     parts.index,
@@ -231,8 +228,6 @@ class Retriever:
                     on_progress=on_progress,
                 )
                 return upgrade_library(library, Path(path), parts.manifest, index, cache=cache, prune=prune)
-
-    # indexing ------------------------------------------------------------------------------------------------
 
     def index(
         self,
@@ -265,7 +260,11 @@ class Retriever:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
         from hgrkit.indexing.walk import walk_videos
 
-        walk = walk_videos(paths)
+        if not paths:
+            raise ConfigError("index needs at least one video or folder, got none; name some: index('videos/').")
+        hint = "; give them one by one: index('a', 'b')"
+        walk = walk_videos([check_path("each path", path, hint=hint) for path in paths])
+        check_flag("feature_cache", feature_cache)
         cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
         with _features(features) as feature_file:
             return self._parts.index(
@@ -281,8 +280,6 @@ class Retriever:
                 num_workers=num_workers,
                 on_progress=on_progress,
             )
-
-    # searching -----------------------------------------------------------------------------------------------
 
     def search(
         self, query: str | RoleGraph, k: int = 10, *, videos: Sequence[StrPath] | None = None
@@ -300,14 +297,12 @@ class Retriever:
             ConfigError: if k is no number, or less than 1.
         """
         if not isinstance(query, str | RoleGraph):
-            raise GraphError(f"a query must be a sentence or a RoleGraph, got {type(query).__name__}.")
-        if not isinstance(k, int) or k < 1:
-            raise ConfigError(f"k must be at least 1, got {k!r}; it is a number of videos.")
+            raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         side = self._model.query_side
-        (embedded,), _ = side.encoder.embed([graph])
-        among = None if videos is None else [fspath(path) for path in videos]
+        (embedded,), omitted = side.encoder.embed([graph])
+        among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         matches = self.library.search(embedded.embeddings, k, settings=side.settings, videos=among)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
@@ -315,6 +310,7 @@ class Retriever:
             graph=graph,
             hits=hits,
             elapsed_ms=(time.perf_counter() - started) * 1000,
+            notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens),
         )
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
@@ -373,13 +369,16 @@ class Retriever:
 
         The videos are C paths as `library.indexed_paths()` has them; all else is as in `scores`.
         """
+        videos = check_sequence("videos", videos, str, of="paths")
+        of = "level weights, three numbers or None each"
+        ways: list[Any] = check_sequence("level_weights", level_weights, None, of=of)
         captions = self.read(sentences)
-        settings = [self._model.query_side.settings.reweighted(weights) for weights in level_weights]
+        if len(videos) != len(captions):
+            raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
+        settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
         asked = [videos[position] for position in captions.positions]
         scores = self.library.pair_scores(asked, captions.queries, settings)
         return captions.spread(scores, less_background=less_background)
-
-    # closing -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""

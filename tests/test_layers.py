@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit"
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
+    frozenset({"arguments"}),
     frozenset({"json_file"}),
     frozenset({"levels", "graph", "registry", "model_folder"}),
     frozenset({"embeddings"}),

@@ -9,7 +9,7 @@ import pytest
 
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
-from hgrkit.results import Hit, Phrase, SearchResult
+from hgrkit.results import Hit, Phrase, SearchResult, signed
 
 GRAPH = RoleGraph.from_dict(
     {
@@ -64,13 +64,14 @@ def test_a_result_has_exactly_the_documented_shape():
                 ],
             }
         ],
+        "notes": [],
         "elapsed_ms": 1.25,
     }
 
 
 def test_keys_come_in_the_documented_order():
     record = RESULT.to_dict()
-    assert list(record) == ["query", "graph", "hits", "elapsed_ms"]
+    assert list(record) == ["query", "graph", "hits", "notes", "elapsed_ms"]
     assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "levels", "phrases"]
     assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
 
@@ -81,6 +82,18 @@ def test_json_carries_a_result_unchanged():
 
 def test_a_result_without_hits_is_a_result():
     assert attrs.evolve(RESULT, hits=()).to_dict()["hits"] == []
+
+
+def test_a_level_that_was_not_asked_for_is_null_and_a_dash():
+    hit = attrs.evolve(HIT, levels=PerLevel(event=0.3, action=None, entity=None))
+    assert json.loads(json.dumps(hit.to_dict()))["levels"] == {"event": 0.3, "action": None, "entity": None}
+    assert signed(hit.levels.action) == "-"
+
+
+def test_notes_are_in_the_record_and_in_a_notebook():
+    result = attrs.evolve(RESULT, notes=("The question has 3 words; the model compares the first <2>.",))
+    assert result.to_dict()["notes"] == list(result.notes)
+    assert "compares the first &lt;2&gt;." in result._repr_html_()
 
 
 def test_the_best_time_is_that_of_the_heaviest_frame():

@@ -411,7 +411,7 @@ def test_hits_are_ranked_by_descending_scores_one_a_video(retriever, query):
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_score_is_the_weighted_mean_of_its_levels(retriever, query):
     for hit in retriever.search(query).hits:
-        levels = list(hit.levels)
+        levels = [value or 0.0 for value in hit.levels]  # a level that was not asked for counts as 0
         assert all(-1 - 1e-6 <= value <= 1 + 1e-6 for value in (hit.score, *levels))
         assert hit.score == pytest.approx(np.average(levels, weights=(1, 2, 3)), abs=1e-6)
 
@@ -468,7 +468,7 @@ def test_k_is_at_least_one(retriever, k):
 
 @pytest.mark.parametrize("k", [2.5, "3", None])
 def test_k_is_a_number(retriever, k):
-    with pytest.raises(ConfigError, match=r"k must be at least 1, got .*; it is a number of videos"):
+    with pytest.raises(ConfigError, match=r"k must be a whole number from 1 on, got "):
         retriever.search(QUERY, k=k)
 
 
@@ -508,7 +508,47 @@ def test_a_query_without_one_phrase_is_a_query(retriever):
 def test_a_graph_without_any_phrase_is_answered_by_its_event_alone(retriever):
     for hit in retriever.search(RoleGraph(tokens=["red", "ball"])).hits:
         assert hit.phrases == ()
-        assert (hit.levels.action, hit.levels.entity) == (0.0, 0.0)
+        assert (hit.levels.action, hit.levels.entity) == (None, None)
+        assert hit.score == pytest.approx(hit.levels.event / 6, abs=1e-6)  # level weights are 1, 2, 3
+
+
+@pytest.mark.parametrize(
+    ("nodes", "note"),
+    [
+        (
+            [Node(number, "NOUN", Span(number, number + 1)) for number in range(9)],
+            "The question has 9 entities; the model compares the first 6. Not compared: 'w6', 'w7', 'w8'.",
+        ),
+        (
+            [Node(number, "V", Span(number, number + 1)) for number in range(5)],
+            "The question has 5 actions; the model compares the first 4. Not compared: 'w4'.",
+        ),
+    ],
+)
+def test_phrases_that_the_model_does_not_take_are_noted(retriever, nodes, note):
+    graph = RoleGraph(tokens=[f"w{number}" for number in range(9)], nodes=nodes)
+    assert retriever.search(graph).notes == (note,)
+
+
+def test_words_that_the_model_does_not_take_are_noted_with_their_phrases(retriever):
+    result = retriever.search("a red ball and " * 10 + "a woman throws the ball")
+    assert result.notes == (
+        (
+            "The question has 45 words; the model compares the first 30. "
+            "Not compared: '... ball and a red ball and a red ball and a woman', 'throws', 'the ball'."
+        ),
+    )
+
+
+def test_a_long_list_of_what_was_left_out_is_cut_and_counted(retriever):
+    tokens = [f"w{number}" for number in range(90)]
+    nodes = [Node(number, "NOUN", Span(number, number + 1)) for number in range(30, 90)]
+    (note,) = retriever.search(RoleGraph(tokens=tokens, nodes=nodes)).notes
+    assert note.endswith("'w38', 'w39' and 50 more.")
+
+
+def test_a_question_that_is_compared_whole_has_no_notes(retriever):
+    assert retriever.search(QUERY).notes == ()
 
 
 def test_phrases_past_the_models_limits_are_left_out(retriever):

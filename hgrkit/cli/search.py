@@ -126,6 +126,8 @@ def _show(result: SearchResult, explanation: Explanation | None) -> None:
         console.print(search_table(result, console.width, explanation=pictures), soft_wrap=False)
     else:
         console.print(result_text(result))
+    for note in result.notes:
+        typer.echo(printable(note), err=True)
 
 
 def result_text(result: SearchResult, *, names_only: bool = False) -> Text:

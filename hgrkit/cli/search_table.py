@@ -14,7 +14,7 @@ from hgrkit.cli.output import clock, printable, shown_path
 from hgrkit.cli.thumbnails import film_strip
 from hgrkit.explain.bar_scale import HeatScale, SimilarityScale
 from hgrkit.explain.explanation import Explanation
-from hgrkit.results import Hit, Phrase, SearchResult
+from hgrkit.results import Hit, Phrase, SearchResult, signed
 
 __all__ = ["search_table"]
 
@@ -74,7 +74,7 @@ def _add_hit(table: Table, hit: Hit, scale: SimilarityScale, *, times: bool) -> 
         ("entity", hit.levels.entity),
     ):
         table.add_row(
-            "", Text(level, "bright_black"), f"{score:+.2f}", _bar(scale.part(score), _COLOURS[level]), *blank
+            "", Text(level, "bright_black"), signed(score), _bar(scale.part(score), _COLOURS[level]), *blank
         )
     heat = HeatScale.of(hit)
     for place, phrase in enumerate(hit.phrases):

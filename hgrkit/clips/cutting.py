@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from hgrkit.arguments import check_callable, check_flag, check_instance, check_path, check_sequence
 from hgrkit.clips.clip_file import ClipFile
 from hgrkit.clips.file_name import clip_name
 from hgrkit.errors import ConfigError
@@ -80,7 +81,12 @@ def cut_hits(
         DecodeWorkerError: if no process can be started.
         OSError: if the folder cannot be written to.
     """
-    target = Path(folder)
+    hits = check_sequence("hits", hits, Hit, of="Hit objects, such as result.hits")
+    check_flag("exact", exact)
+    if limits is not None:
+        check_instance("limits", limits, DecodeLimits)
+    check_callable("on_progress", on_progress, takes="how many hits are done and how many there are")
+    target = Path(check_path("folder", folder))
     if target.exists() and not target.is_dir():
         raise ConfigError(f"clips go into a folder, and {target.name!r} is a file; name another one.")
     target.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import re
 from os import PathLike
 from pathlib import Path
 
+from hgrkit.arguments import check_path, check_text
 from hgrkit.datasets import (
     activitynet_captions,
     charades_sta,
@@ -61,7 +62,9 @@ def benchmark(name: str, *, annotations: StrPath, features: StrPath | None = Non
         MissingPathError: if the folder or a file is not there; the message says what was looked for.
         BenchmarkError: if a file cannot be read as what it should be.
     """
-    return find_recipe(name).open(Path(annotations), features=None if features is None else Path(features))
+    recipe = find_recipe(name)
+    folder = Path(check_path("annotations", annotations))
+    return recipe.open(folder, features=None if features is None else Path(check_path("features", features)))
 
 
 def find_recipe(name: str) -> Recipe:
@@ -70,6 +73,7 @@ def find_recipe(name: str) -> Recipe:
     Raises:
         BenchmarkNotFoundError: if there is none; the message lists all.
     """
+    check_text("a benchmark's name", name, hint="such as 'msr-vtt/1k-a'")
     known = {_plain(alias): recipe for recipe in reversed(RECIPES) for alias in _spellings(recipe)}
     recipe = known.get(_plain(name))
     if recipe is None:

@@ -9,9 +9,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_callable, check_flag, check_instance, shown
 from hgrkit.datasets.benchmark import Benchmark
 from hgrkit.embedders import embed_captions
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.errors import ConfigError
 from hgrkit.evaluation.benchmark_evaluation import (
     BenchmarkEvaluation,
     BenchmarkProtocol,
@@ -24,6 +25,7 @@ from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.scorer import embed_videos
 from hgrkit.video.feature_file import FeatureFile
+from hgrkit.video.features import frame_features
 
 __all__ = ["evaluate"]
 
@@ -63,6 +65,12 @@ def evaluate(
         FeatureFileError: if the features cannot be read.
         ShapeError: if they do not fit the model.
     """
+    check_instance("model", model, HgrModel, hint="load one: load_model(folder)")
+    check_instance("benchmark", benchmark, Benchmark, hint="read one: benchmark(name, annotations=...)")
+    check_flag("allow_missing", allow_missing)
+    check_callable("on_progress", on_progress, takes="how many captions are read")
+    if features is not None and not isinstance(features, Mapping):
+        raise ConfigError(f"features must be a mapping from names to arrays [F, K], got {shown(features)}.")
     if features is None and benchmark.features is None:
         raise ConfigError(f"there are no frame features to evaluate on; give {benchmark.name} its features.")
     loaded = load_parser(parser)
@@ -84,8 +92,5 @@ def evaluate(
 
 def _checked(features: Float32, name: str, model: HgrModel) -> Float32:
     """A video's features, if they fit the model."""
-    if features.ndim != 2 or features.shape[1] != model.feature_dim:
-        raise ShapeError(
-            f"features of {name!r} must be [F, {model.feature_dim}] for this model, got {list(features.shape)}."
-        )
-    return features
+    checked: Float32 = frame_features(repr(name), features, model.feature_dim).numpy()
+    return checked

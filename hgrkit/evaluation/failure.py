@@ -25,12 +25,12 @@ class Answer:
     Attributes:
         video: its name.
         score: the fused score.
-        levels: each level's score.
+        levels: each level's score; `None` where the query has no action or no entity.
     """
 
     video: str
     score: float
-    levels: PerLevel[float]
+    levels: PerLevel[float | None]
 
 
 @attrs.frozen(kw_only=True)

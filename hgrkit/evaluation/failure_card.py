@@ -57,12 +57,14 @@ def _phrase(phrase: PhraseScores) -> str:
     return _row(phrase.text, phrase.role, phrase.right, phrase.preferred, kind="phrase")
 
 
-def _row(name: str, role: str, right: float, preferred: float, *, kind: str) -> str:
+def _row(name: str, role: str, right: float | None, preferred: float | None, *, kind: str) -> str:
     bars = "".join(
-        f'<i class="{side}" style="width:{100 * min(max(value, 0.0), 1.0):.1f}%"></i>'
+        f'<i class="{side}" style="width:{100 * min(max(value or 0.0, 0.0), 1.0):.1f}%"></i>'
         for side, value in (("right", right), ("preferred", preferred))
     )
-    better = ("", " lead") if preferred > right else (" lead", "")
+    better = ("", "")
+    if right is not None and preferred is not None:
+        better = ("", " lead") if preferred > right else (" lead", "")
     label = f'<span class="role">{text(role)}</span>' if role else ""
     return (
         f'<tr class="{kind}"><th>{text(name)}</th><td>{label}</td>'
@@ -72,6 +74,6 @@ def _row(name: str, role: str, right: float, preferred: float, *, kind: str) -> 
     )
 
 
-def _shown(value: float) -> str:
-    """Two digits, and no minus before a zero."""
-    return f"{round(value, 2) + 0.0:.2f}"
+def _shown(value: float | None) -> str:
+    """Two digits, and no minus before a zero; a dash where there is nothing to compare."""
+    return "-" if value is None else f"{round(value, 2) + 0.0:.2f}"

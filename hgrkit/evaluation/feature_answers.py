@@ -13,6 +13,7 @@ from hgrkit.evaluation.failure import Answer, Failure, PhraseScores
 from hgrkit.evaluation.query_rank import QueryRank
 from hgrkit.evaluation.video_names import match_names
 from hgrkit.graph import RoleGraph
+from hgrkit.levels import PerLevel
 from hgrkit.long_video import LongVideo, WindowSettings
 from hgrkit.matching.windows import Windows
 from hgrkit.model import HgrModel
@@ -69,4 +70,9 @@ class FeatureAnswers:
         whole = Windows([0], [video.num_frames])
         levels = video.levels([query.embeddings], whole).map(lambda level: float(level[0, 0]))
         similarities = video.node_similarities(query.embeddings, whole)[0].tolist()
-        return Answer(video=name, score=float(video.settings.fuse(levels)), levels=levels), similarities
+        shown: PerLevel[float | None] = PerLevel(
+            event=levels.event,
+            action=levels.action if query.actions else None,
+            entity=levels.entity if query.entities else None,
+        )
+        return Answer(video=name, score=float(video.settings.fuse(levels)), levels=shown), similarities

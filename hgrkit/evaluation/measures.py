@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.evaluation.rank_measure import CUTOFFS, RankMeasure
-from hgrkit.evaluation.ranking import Ranks, Relevance, ranks
+from hgrkit.evaluation.ranking import Ranks, Relevance, ranks, real_table
 
 __all__ = ["CUTOFFS", "DirectionMeasures", "RetrievalMeasures", "measure", "ranks", "recall_at"]
 
@@ -99,7 +98,7 @@ def measure(scores: npt.ArrayLike, positives: npt.ArrayLike | Relevance) -> Retr
     Raises:
         BenchmarkError: if there is no clip or no caption, the shapes differ, or a score is not a number.
     """
-    table = np.asarray(scores)
+    table = real_table(scores, "fiub", "scores")
     if not table.size:
         raise BenchmarkError(f"there is nothing to measure: scores are {list(table.shape)}.")
     right = positives if isinstance(positives, Relevance) else Relevance.from_table(positives)

@@ -11,8 +11,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError
-from hgrkit.evaluation.ranking import Ranks
+from hgrkit.arguments import check_sequence, check_text, shown
+from hgrkit.errors import BenchmarkError, ConfigError
+from hgrkit.evaluation.ranking import Ranks, real_table
 
 __all__ = ["CUTOFFS", "DEFAULT_MEASURES", "Direction", "RankMeasure", "parse_measures"]
 
@@ -48,7 +49,7 @@ class RankMeasure:
 
     @name.validator
     def _known(self, _: object, name: str) -> None:
-        if name in _NAMES or _RECALL.fullmatch(name):
+        if check_text("a measure", name, hint="such as 'R@5'") in _NAMES or _RECALL.fullmatch(name):
             return
         close = difflib.get_close_matches(name, [*_NAMES, *(f"R@{k}" for k in CUTOFFS)], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -57,7 +58,7 @@ class RankMeasure:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The measure of that name; spaces around it do not count."""
-        return cls(text.strip())
+        return cls(check_text("a measure", text, hint="such as 'R@5'").strip())
 
     @property
     def both_directions(self) -> bool:
@@ -91,6 +92,9 @@ class RankMeasure:
 
         Not a number if there is no query.
         """
+        ranks = real_table(ranks, "iu", "ranks")
+        if ranks.ndim != 1:
+            raise BenchmarkError(f"ranks must be whole numbers [Q], got {shown(ranks)}.")
         if not len(ranks):
             return float("nan")
         return float(np.mean(self.gains(ranks)) if self.is_mean else np.median(ranks))
@@ -117,7 +121,7 @@ def parse_measures(text: str | Iterable[str]) -> tuple[RankMeasure, ...]:
     Raises:
         ConfigError: if there is none, or no measure has that name.
     """
-    names = text.split(",") if isinstance(text, str) else text
+    names = text.split(",") if isinstance(text, str) else check_sequence("measures", text, str, of="names")
     measures = tuple(dict.fromkeys(RankMeasure.parse(name) for name in names))
     if not measures:
         raise ConfigError("name at least one measure, such as 'R@1,R@5'.")

@@ -8,9 +8,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import shown
 from hgrkit.errors import BenchmarkError
 
-__all__ = ["Ranking", "Ranks", "Relevance", "rank", "ranks"]
+__all__ = ["Ranking", "Ranks", "Relevance", "rank", "ranks", "real_table"]
 
 Ranks = npt.NDArray[np.int64]
 
@@ -39,9 +40,15 @@ class Relevance:
         Raises:
             BenchmarkError: if a number is not that of a query or candidate, or the lists differ in length.
         """
-        rows, columns = (np.asarray(side, dtype=np.int64).reshape(-1) for side in (queries, candidates))
+        rows, columns = (
+            real_table(side, "iu", "numbers of queries and candidates").reshape(-1)
+            for side in (queries, candidates)
+        )
+        rows, columns = rows.astype(np.int64), columns.astype(np.int64)
         if rows.shape != columns.shape:
             raise BenchmarkError(f"a pair is a query and a candidate, got {len(rows)} and {len(columns)} of them.")
+        if not isinstance(shape, tuple) or len(shape) != 2:
+            raise BenchmarkError(f"shape must be the numbers of queries and candidates, got {shown(shape)}.")
         for name, numbers, size in (("query", rows, shape[0]), ("candidate", columns, shape[1])):
             wrong = numbers[(numbers < 0) | (numbers >= size)]
             if wrong.size:
@@ -56,7 +63,11 @@ class Relevance:
         Raises:
             BenchmarkError: if it is not a table.
         """
-        table = np.asarray(right, dtype=bool)
+        table = real_table(right, "fiub", "positives")
+        if table.dtype != bool and not np.isin(table, (0, 1)).all():
+            raise BenchmarkError(
+                f"positives must be True or False, got {shown(right)}; compare numbers with a limit."
+            )
         if table.ndim != 2:
             raise BenchmarkError(f"positives must be [queries, candidates], got {list(table.shape)}.")
         queries, candidates = np.nonzero(table)
@@ -129,7 +140,7 @@ def rank(scores: npt.ArrayLike, relevance: Relevance, *, columns: npt.ArrayLike 
     Raises:
         BenchmarkError: if the shapes differ or a score is not a number.
     """
-    table = np.asarray(scores)
+    table = real_table(scores, "fiub", "scores")
     column_of = None if columns is None else np.asarray(columns, dtype=np.int64)
     _check(table, relevance, column_of)
     num_queries, num_candidates = relevance.shape
@@ -165,12 +176,25 @@ def ranks(scores: npt.ArrayLike, positives: npt.ArrayLike | Relevance) -> Ranks:
     return rank(scores, right).ranks
 
 
+def real_table(values: npt.ArrayLike, kinds: str, name: str) -> npt.NDArray[Any]:
+    """An array of numbers of some of numpy's kinds; an empty one is of any.
+
+    Raises:
+        BenchmarkError: if it is none.
+    """
+    try:
+        table = np.asarray(values)
+    except ValueError:  # rows of unequal length
+        table = np.empty(1, object)
+    if table.size and table.dtype.kind not in kinds:
+        raise BenchmarkError(f"{name} must be real numbers, in rows of equal length, got {shown(values)}.")
+    return table
+
+
 def _check(table: npt.NDArray[Any], relevance: Relevance, columns: Ranks | None) -> None:
     width = table.shape[1] if columns is None and table.ndim == 2 else relevance.shape[1]
     if table.ndim != 2 or (table.shape[0], width) != relevance.shape:
         raise _shapes(table.shape, relevance.shape)
-    if table.dtype.kind not in "fiub":
-        raise BenchmarkError(f"scores must be real numbers, got {table.dtype}.")
     if columns is not None and columns.shape != (relevance.shape[1],):
         raise BenchmarkError(
             f"columns must name one column for each of {relevance.shape[1]} candidates, got {list(columns.shape)}."

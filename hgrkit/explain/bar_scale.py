@@ -27,13 +27,13 @@ class SimilarityScale:
     @classmethod
     def of(cls, hits: Sequence[Hit]) -> SimilarityScale:
         """The scale on which every level and phrase of these hits has room; it ends at 0.5 or above."""
-        levels = [level for hit in hits for level in (hit.levels.event, hit.levels.action, hit.levels.entity)]
+        levels = [level for hit in hits for level in hit.levels if level is not None]
         phrases = [phrase.similarity for hit in hits for phrase in hit.phrases]
         return cls(max([_LEAST_TOP, *levels, *phrases]))
 
-    def part(self, similarity: float) -> float:
-        """How much of a bar is filled, in [0, 1]; none of it for what is dissimilar."""
-        return min(1.0, max(0.0, similarity / self.top))
+    def part(self, similarity: float | None) -> float:
+        """How much of a bar is filled, in [0, 1]; none of it for what is dissimilar, or was not asked for."""
+        return 0.0 if similarity is None else min(1.0, max(0.0, similarity / self.top))
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from hgrkit.arguments import check_flag, check_instance, check_path, check_whole
 from hgrkit.errors import ConfigError
 from hgrkit.explain.hit_explanation import HitExplanation, explain_hit
 from hgrkit.graph import RoleGraph
@@ -61,7 +62,8 @@ class Explanation:
             ConfigError: if the name ends in something else.
             MissingPackageError: if a picture is asked for and Pillow is not installed.
         """
-        target = Path(path)
+        target = Path(check_path("path", path))
+        check_flag("dark", dark)
         if target.suffix.lower() in (".html", ".htm"):
             target.write_text(self.to_html(), encoding="utf-8")
         elif target.suffix.lower() == ".png":
@@ -90,7 +92,7 @@ def explain_result(result: SearchResult, *, num_frames: int = NUM_FRAMES) -> Exp
     Raises:
         ConfigError: if `num_frames` is less than 1.
     """
-    if num_frames < 1:
-        raise ConfigError(f"num_frames must be at least 1, got {num_frames}.")
+    check_instance("result", result, SearchResult, hint="give what Retriever.search returned")
+    num_frames = check_whole("num_frames", num_frames)
     hits = tuple(explain_hit(hit, result.graph, num_frames=num_frames) for hit in result.hits)
     return Explanation(result=result, hits=hits)

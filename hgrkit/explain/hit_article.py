@@ -47,14 +47,14 @@ def role_words(role: str) -> str:
     return f'<span class="role">{short}{f" · {meaning}" if meaning else ""}</span>'
 
 
-def number(value: float, shown: str = "{:+.2f}") -> str:
-    """A number as it is read, with all its digits for programs."""
-    return f'<data value="{value!r}">{shown.format(value)}</data>'
+def number(value: float | None, shown: str = "{:+.2f}") -> str:
+    """A number as it is read, with all its digits for programs; a dash where there is none."""
+    return "<span>-</span>" if value is None else f'<data value="{value!r}">{shown.format(value)}</data>'
 
 
 def _film_row(explained: HitExplanation, scale: SimilarityScale) -> str:
     levels = explained.hit.levels
-    named: tuple[tuple[Level, float], ...] = (
+    named: tuple[tuple[Level, float | None], ...] = (
         ("event", levels.event),
         ("action", levels.action),
         ("entity", levels.entity),
@@ -132,7 +132,7 @@ def _columns(explained: HitExplanation) -> str:
     )
 
 
-def _bar(level: Level, similarity: float, scale: SimilarityScale) -> str:
+def _bar(level: Level, similarity: float | None, scale: SimilarityScale) -> str:
     filled = f"--to:{100 * scale.part(similarity):.1f}%"
     return f'<div class="bar {level}" aria-hidden="true"><i style="{filled}"></i></div>'
 

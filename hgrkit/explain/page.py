@@ -42,6 +42,7 @@ def explanation_page(explanation: Explanation) -> str:
             f'<header><p class="eyebrow">Why these clips</p><h1>{xml_text(result.query)}</h1>',
             f'<p class="about">{_about(explanation)}</p></header>',
             _question(result.graph),
+            *(f'<p class="note">{xml_text(note)}</p>' for note in result.notes),
             f'<section aria-label="Hits">{articles}</section>',
             f"<footer>{_foot(scale)}</footer></main><script>{SCRIPT}</script></body></html>\n",
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hgrkit.explain.bar_scale import HeatScale, SimilarityScale
 from hgrkit.explain.canvas import Canvas, one_line, shortened
 from hgrkit.explain.hit_explanation import HitExplanation
-from hgrkit.results import Phrase, clock
+from hgrkit.results import Phrase, clock, signed
 
 __all__ = ["draw_hit", "hit_height"]
 
@@ -72,7 +72,7 @@ def _draw_levels(
     for row, (level, score) in enumerate(rows):
         y = top + 18 + 22 * row
         canvas.words(left, y + 5, level, size=13.5)
-        canvas.words(left + 98, y + 5, f"{score:+.2f}", size=13.5, anchor="rs")
+        canvas.words(left + 98, y + 5, signed(score), size=13.5, anchor="rs")
         canvas.box(left + 108, y - 3, _FACTS - 108, 6, canvas.palette.line)
         canvas.box(left + 108, y - 3, (_FACTS - 108) * scale.part(score), 6, canvas.palette.lines[level])
 

@@ -9,6 +9,7 @@ from random import Random
 
 import attrs
 
+from hgrkit.arguments import check_captions, check_sequence, check_whole
 from hgrkit.errors import ConfigError
 from hgrkit.foils.admission import is_plain
 from hgrkit.foils.evidence import Evidence, gather_evidence, word_forms
@@ -21,7 +22,7 @@ from hgrkit.foils.sentence import Sentence, read_sentence
 from hgrkit.foils.switch_roles import switch_roles
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import parse_each
+from hgrkit.parsing.registry import load_parser, parse_each
 
 __all__ = ["FoilSet", "make_foils"]
 
@@ -66,7 +67,7 @@ _MAKERS: Mapping[FoilType, Make] = {
 
 def make_foils(
     captions: Mapping[str, Sequence[str]],
-    parser: GraphParser,
+    parser: str | GraphParser,
     *,
     seed: int = 0,
     types: Sequence[str] = FOIL_TYPES,
@@ -84,7 +85,9 @@ def make_foils(
     Raises:
         ConfigError: if a type is unknown or given twice, none is given, or `per_caption` is less than 1.
     """
-    kinds = _checked(types, per_caption)
+    kinds = _checked(types)
+    per_caption, seed = check_whole("per_caption", per_caption), check_whole("seed", seed, least=None)
+    captions, parser = check_captions("captions", captions), load_parser(parser)
     read = _read(captions, parser)
     frequency = _frequency(graph for sentences in read.values() for graph in _graphs(sentences))
     foils: list[Foil] = []
@@ -104,14 +107,13 @@ def make_foils(
     return FoilSet(foils=tuple(foils), captions=sum(map(len, read.values())), refused=refused, without=without)
 
 
-def _checked(types: Sequence[str], per_caption: int) -> list[FoilType]:
+def _checked(types: Sequence[str]) -> list[FoilType]:
+    types = check_sequence("types", types, str, of=f"types, some of {', '.join(FOIL_TYPES)}")
     kinds = [kind for name in types for kind in FOIL_TYPES if kind == name]
     if not kinds or len(set(kinds)) < len(types):
         raise ConfigError(
             f"types must be some of {', '.join(FOIL_TYPES)}, each once; got {', '.join(types) or 'none'}."
         )
-    if per_caption < 1:
-        raise ConfigError(f"per_caption must be at least 1, got {per_caption}.")
     return kinds
 
 

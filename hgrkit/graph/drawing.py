@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hgrkit.arguments import check_instance
+from hgrkit.errors import GraphError
 from hgrkit.graph.layout import LINE_HEIGHT, PADDING, ROLE_MEANINGS, PlacedBox, PlacedLine, lay_out
 from hgrkit.graph.role_graph import RoleGraph
 from hgrkit.graph.xml_text import xml_text
@@ -42,6 +44,7 @@ def draw_graph(graph: RoleGraph) -> str:
     Returns:
         one `<svg>` element with a title and a description in words.
     """
+    check_instance("graph", graph, RoleGraph, error=GraphError)
     layout = lay_out(graph)
     width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'

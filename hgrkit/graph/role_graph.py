@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from hgrkit.arguments import check_instance, check_sequence, check_text, check_whole
 from hgrkit.errors import GraphError
 
 __all__ = ["ACTION_ROLE", "NOUN_ROLE", "Edge", "Node", "Role", "RoleGraph", "Span"]
@@ -20,12 +21,16 @@ ACTION_ROLE: Role = "V"
 NOUN_ROLE: Role = "NOUN"
 
 
+def _token(value: Any) -> int:
+    return check_whole("an end of a span", value, least=None, error=GraphError)
+
+
 @attrs.frozen(order=True)
 class Span:
     """A half-open range of tokens, `start` included and `stop` not."""
 
-    start: int
-    stop: int
+    start: int = attrs.field(converter=_token)
+    stop: int = attrs.field(converter=_token)
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
@@ -39,7 +44,7 @@ class Span:
 
     def __contains__(self, token: int) -> bool:
         """Whether the token at this index lies inside."""
-        return self.start <= token < self.stop
+        return self.start <= check_whole("a token", token, least=None, error=GraphError) < self.stop
 
 
 @attrs.frozen
@@ -59,7 +64,9 @@ class Node:
     head: int | None = None
 
     def __attrs_post_init__(self) -> None:
-        if not self.role:
+        check_whole("a node's id", self.id, least=None, error=GraphError)
+        check_instance(f"the span of node {self.id}", self.span, Span, error=GraphError)
+        if not check_text(f"the role of node {self.id}", self.role, error=GraphError):
             raise GraphError(f"node {self.id} has an empty role; an action's is 'V', a bare phrase's 'NOUN'.")
         if self.head is not None and self.head not in self.span:
             raise GraphError(
@@ -81,17 +88,22 @@ class Edge:
     entity: int
     role: Role
 
+    def __attrs_post_init__(self) -> None:
+        for end in (self.action, self.entity):
+            check_whole("an edge's end, a node's id,", end, least=None, error=GraphError)
+        check_text("an edge's role", self.role, error=GraphError)
+
 
 def _token_tuple(tokens: Iterable[str]) -> tuple[str, ...]:
-    return tuple(tokens)
+    return tuple(check_sequence("tokens", tokens, None, of="words", error=GraphError))  # each is looked at later
 
 
 def _node_tuple(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    return tuple(nodes)
+    return tuple(check_sequence("nodes", nodes, Node, of="Node objects", error=GraphError))
 
 
 def _edge_tuple(edges: Iterable[Edge]) -> tuple[Edge, ...]:
-    return tuple(edges)
+    return tuple(check_sequence("edges", edges, Edge, of="Edge objects", error=GraphError))
 
 
 @attrs.frozen
@@ -192,10 +204,12 @@ class RoleGraph:
 
     def phrase(self, node: Node) -> str:
         """A node's tokens joined by single spaces."""
-        return " ".join(self.tokens[node.span.start : node.span.stop])
+        span = check_instance("node", node, Node, error=GraphError, hint="take one of graph.nodes").span
+        return " ".join(self.tokens[span.start : span.stop])
 
     def role(self, node: Node) -> Role:
         """What the graph says of a node: an entity's role on its first edge, else the node's own role."""
+        check_instance("node", node, Node, error=GraphError, hint="take one of graph.nodes")
         return next((edge.role for edge in self.edges if edge.entity == node.id), node.role)
 
     # changing ----------------------------------------------------------------------------------------------
@@ -228,7 +242,7 @@ class RoleGraph:
         )
 
     def _find(self, phrase: str) -> Node:
-        wanted = phrase.casefold().split()
+        wanted = check_text("the phrase to leave out", phrase, error=GraphError).casefold().split()
         if not wanted:
             raise GraphError("name the words to leave out; got an empty phrase.")
         words = {node.id: self.phrase(node).casefold().split() for node in self.nodes}
@@ -293,7 +307,7 @@ class RoleGraph:
         """
         try:
             record = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise GraphError(f"not a role graph: the text is not JSON ({error}).") from error
         if not isinstance(record, dict):
             raise GraphError(f"not a role graph: expected a JSON object, got {type(record).__name__}.")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_callable, check_flag, check_instance, check_whole
 from hgrkit.errors import ConfigError
 from hgrkit.indexing.carry_over import CarryOver
 from hgrkit.indexing.decode_pool import DecodePool
@@ -87,8 +88,13 @@ def index_videos(
         ConfigError: if there is neither a frame encoder nor features, or no worker.
         DecodeWorkerError: if the processes that decode cannot be started.
     """
-    if num_workers is not None and num_workers < 1:
-        raise ConfigError(f"the number of workers must be at least 1, got {num_workers}.")
+    if num_workers is not None:
+        num_workers = check_whole("num_workers", num_workers)
+    if limits is not None:
+        check_instance("limits", limits, DecodeLimits)
+    check_flag("retry_failed", retry_failed)
+    check_flag("prune", prune)
+    check_callable("on_progress", on_progress, takes="an IndexProgress")
     if frame_encoder is None and features is None:
         raise ConfigError("there is no frame encoder; give the frames' features as a file, or a frame_encoder.")
     unreadable = [failure.path for failure in left_out.unreadable]

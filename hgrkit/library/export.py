@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 import attrs
 
+from hgrkit.arguments import check_callable, check_flag, check_instance, check_path
 from hgrkit.errors import ConfigError, DamagedLibraryError, LibraryExistsError, MissingPathError
 from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
 from hgrkit.library.library import Library
@@ -70,7 +71,10 @@ def export_library(
         DamagedLibraryError: if stored embeddings are not what was written.
         OSError: if the disk is full or fails; nothing is left then.
     """
-    target = Path(path)
+    check_instance("library", library, Library, hint="open one: Library.open(path)")
+    check_flag("overwrite", overwrite)
+    check_callable("on_progress", on_progress, takes="how many portions are done and how many there are")
+    target = Path(check_path("path", path))
     _require_target(target, to, overwrite=overwrite)
     report = on_progress or _unheard
     snapshot = library.snapshot()

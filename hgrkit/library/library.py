@@ -6,12 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import get_args
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError, LibraryError
+from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_text, check_whole
+from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.graph_cache import GraphCache
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.reader import GRAPH_FROM, Reader
@@ -93,7 +95,10 @@ class Library:
             LibraryLockedError: if another process is making it.
             LibraryError: if it cannot be written.
         """
-        store = SqliteStore.create(Path(path), manifest)
+        path = Path(check_path("the library", path))
+        check_instance("manifest", manifest, Manifest)
+        graph_from = check_whole("graph_from", graph_from, least=0)
+        store = SqliteStore.create(path, manifest)
         return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=True)
 
     @classmethod
@@ -119,11 +124,13 @@ class Library:
             LibraryLockedError: in mode `w`, if another process writes to it.
             DamagedLibraryError: if its database is not what was written.
         """
-        if mode not in ("r", "w"):
-            raise ConfigError(f"mode must be 'r' or 'w', got {mode!r}.")
-        store = SqliteStore(Path(path), mode=mode)
+        check_choice("mode", mode, get_args(Mode))
+        graph_from = check_whole("graph_from", graph_from, least=0)
+        path = Path(check_path("the library", path))
+        store = SqliteStore(path, mode=mode)
         try:
             if manifest is not None:
+                check_instance("manifest", manifest, Manifest)
                 store.manifest.require(manifest, library=str(path))
         except BaseException:
             store.close()
@@ -154,7 +161,7 @@ class Library:
 
     def video(self, path: str) -> VideoRecord | None:
         """One video, by its path, absolute or from the current folder; `None` if the library does not have it."""
-        return self._store.find(self._listed(path))
+        return self._store.find(self._listed(check_text("path", path)))
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -183,7 +190,7 @@ class Library:
         Raises:
             LibraryError, ShapeError, ConfigError: as `add` does.
         """
-        self._store.commit(put=entries)
+        self._store.commit(put=check_sequence("entries", entries, Entry, of="Entry objects"))
 
     def update(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
@@ -196,7 +203,11 @@ class Library:
             LibraryError, ShapeError: as `add` does.
             ConfigError: as `add` does, or if what is to be renamed is not there or of another state.
         """
-        return self._store.commit(put=put, remove=remove, rename=rename)
+        return self._store.commit(
+            put=check_sequence("put", put, Entry, of="Entry objects"),
+            remove=check_sequence("remove", remove, str, of="paths"),
+            rename=check_sequence("rename", rename, Rename, of="Rename objects"),
+        )
 
     def rename(self, path: str, record: VideoRecord) -> None:
         """Let a video go on as another record with the same clips: its file was moved, or only touched.
@@ -207,7 +218,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             ConfigError: if there is no such video, or the record is of another state.
         """
-        self._store.commit(rename=[Rename(self._listed(path), record)])
+        self.update(rename=[Rename(self._listed(check_text("path", path)), record)])
 
     def remove(self, path: str) -> bool:
         """Remove a video; whether there was one.
@@ -216,7 +227,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
         before = self._store.version()
-        return self._store.commit(remove=[self._listed(path)]) != before
+        return self.update(remove=[self._listed(check_text("path", path))]) != before
 
     def search(
         self,
@@ -241,10 +252,12 @@ class Library:
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
+        check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
+        settings = _settings(settings)
 
         def ask(snapshot: Snapshot, search: ClipSearch) -> list[ClipMatch]:
             rows = None if videos is None else _positions(snapshot, videos)
-            return search.search(query, k, settings or SearchSettings(), rows)
+            return search.search(query, k, settings, rows)
 
         return self._reader.ask(ask)
 
@@ -258,7 +271,8 @@ class Library:
             ShapeError: if a query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        return self._reader.ask(lambda _, search: search.scores(queries, settings or SearchSettings()))
+        settings = _settings(settings)
+        return self._reader.ask(lambda _, search: search.scores(queries, settings))
 
     def pair_scores(
         self, videos: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
@@ -278,9 +292,14 @@ class Library:
             ShapeError: if a query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
+        ways = check_sequence("settings", settings, SearchSettings, of="SearchSettings")
+        queries = check_sequence("queries", queries, QueryEmbeddings, of="QueryEmbeddings", error=ShapeError)
+        videos = check_sequence("videos", videos, str, of="paths")
+        if len(videos) != len(queries):
+            raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
 
         def ask(snapshot: Snapshot, search: ClipSearch) -> Float32:
-            return search.pair_scores(_positions(snapshot, videos), queries, settings)
+            return search.pair_scores(_positions(snapshot, videos), queries, ways)
 
         return self._reader.ask(ask)
 
@@ -311,7 +330,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             DamagedLibraryError: if the other's embeddings are not what was written.
         """
-        self._store.rewrite(other.snapshot())
+        self._store.rewrite(check_instance("other", other, Library).snapshot())
         self._reader.follow()
 
     def relabel(self, manifest: Manifest) -> None:
@@ -321,6 +340,7 @@ class Library:
             LibraryMismatchError: if it names other parts.
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
         """
+        check_instance("manifest", manifest, Manifest)
         self.manifest.require(manifest, library="to relabel")
         self._store.rewrite(manifest=manifest)
         self._reader.follow()
@@ -362,12 +382,17 @@ class Library:
         self.close()
 
 
+def _settings(settings: SearchSettings | None) -> SearchSettings:
+    return SearchSettings() if settings is None else check_instance("settings", settings, SearchSettings)
+
+
 def _positions(snapshot: Snapshot, videos: Sequence[str]) -> npt.NDArray[np.int64]:
     """Where videos stand in a snapshot, by their paths.
 
     Raises:
         LibraryError: if one is not indexed.
     """
+    videos = check_sequence("videos", videos, str, of="paths")
     rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
     positions = []
     for path in videos:

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from hgrkit.errors import LibraryMismatchError
+from hgrkit.arguments import check_number, check_whole, shown
+from hgrkit.errors import ConfigError, LibraryMismatchError
 
 __all__ = ["FORMAT_VERSION", "Manifest"]
 
@@ -26,6 +27,14 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "embed_dim": (int,),
     "format_version": (int,),
 }
+
+
+def _clip_seconds(value: float | None) -> float | None:
+    return None if value is None else check_number("a manifest's clip_seconds", value)
+
+
+def _embed_dim(value: int) -> int:
+    return check_whole("a manifest's embed_dim", value)
 
 
 @attrs.frozen(kw_only=True)
@@ -50,9 +59,16 @@ class Manifest:
     frame_encoder: str
     frame_encoder_fingerprint: str
     sampling: str
-    clip_seconds: float | None = attrs.field(converter=attrs.converters.optional(float))
-    embed_dim: int
+    clip_seconds: float | None = attrs.field(converter=_clip_seconds)
+    embed_dim: int = attrs.field(converter=_embed_dim)
     format_version: int = FORMAT_VERSION
+
+    def __attrs_post_init__(self) -> None:
+        for name, types in _TYPES.items():
+            value = getattr(self, name)
+            if type(value) not in types:
+                expected = " or ".join(kind.__name__ for kind in types)
+                raise ConfigError(f"a manifest's {name} must be {expected}, got {shown(value)}.")
 
     def fits(self, expected: Manifest) -> bool:
         """Whether what these parts made and what those make may be mixed."""
@@ -87,11 +103,6 @@ class Manifest:
         names = {field.name for field in attrs.fields(cls)}
         if not isinstance(values, dict) or values.keys() != names:
             raise ValueError(f"a manifest has the keys {', '.join(sorted(names))}")
-        for name, types in _TYPES.items():
-            if type(values[name]) not in types:
-                raise ValueError(f"a manifest's {name} is no {type(values[name]).__name__}")
-        if values["embed_dim"] < 1:
-            raise ValueError(f"a manifest's embed_dim is at least 1, got {values['embed_dim']}")
         return cls(**values)
 
     def _describe(self, name: str) -> str:

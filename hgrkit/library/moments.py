@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
+from hgrkit.arguments import check_number
 from hgrkit.errors import ShapeError
-from hgrkit.library.records import Float32, Float64
+from hgrkit.library.records import Float32, Float64, float64_array
 
 __all__ = ["Moment", "cut_moment", "moment_of_frames"]
 
@@ -41,14 +42,18 @@ def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float
         end_s: where it ends.
 
     Raises:
-        ShapeError: if times and relevance differ in length, or are empty.
+        ShapeError: if times and relevance differ in length, are empty, or are no finite numbers.
     """
+    times_s, relevance = float64_array(times_s), float64_array(relevance)
+    start_s, end_s = check_number("start_s", start_s), check_number("end_s", end_s)
     if times_s.ndim != 1 or times_s.shape != relevance.shape or not times_s.size:
         raise ShapeError(
             f"times_s and relevance must both be [F] with F >= 1, got {list(times_s.shape)} "
             f"and {list(relevance.shape)}."
         )
-    first, last = _best_run(np.asarray(relevance, np.float64))
+    if not (np.isfinite(times_s).all() and np.isfinite(relevance).all()):
+        raise ShapeError("times_s and relevance must be finite, got numbers that are NaN or infinite.")
+    first, last = _best_run(relevance)
     return moment_of_frames(times_s, first, last + 1, start_s=start_s, end_s=end_s)
 
 

@@ -9,9 +9,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_number, check_text, check_whole, shown
 from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState"]
+__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState", "float64_array"]
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -19,11 +20,31 @@ VideoState = Literal["indexed", "failed"]
 
 
 def _float32(values: npt.ArrayLike) -> Float32:
-    return np.asarray(values, np.float32)
+    with np.errstate(over="ignore"):
+        return _real(values).astype(np.float32, copy=False)
 
 
-def _float64(values: npt.ArrayLike) -> Float64:
-    return np.asarray(values, np.float64)
+def float64_array(values: npt.ArrayLike) -> Float64:
+    """Real numbers as an array.
+
+    Raises:
+        ShapeError: if they are none.
+    """
+    return _real(values).astype(np.float64, copy=False)
+
+
+def _real(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of unequal length
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiu":
+        raise ShapeError(f"times and embeddings must be arrays of real numbers, got {shown(values)}.")
+    return array
+
+
+def _seconds(value: float) -> float:
+    return check_number("start_s and end_s of a clip", value, error=ShapeError)
 
 
 @attrs.frozen(kw_only=True)
@@ -57,12 +78,18 @@ class VideoRecord:
     metadata: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
     def __attrs_post_init__(self) -> None:
+        check_text("a video's path", self.path)
+        check_text(f"the content hash of {self.path!r}", self.content)
+        for name in ("size", "mtime_ns", "clips"):
+            check_whole(f"{name} of {self.path!r}", getattr(self, name), least=None)
+        if not isinstance(self.metadata, Mapping):
+            raise ConfigError(f"metadata of {self.path!r} must be a mapping, got {shown(self.metadata)}.")
         if self.state not in get_args(VideoState):
             raise ConfigError(
                 f"a video's state must be 'indexed' or 'failed', got {self.state!r} for {self.path!r}."
             )
-        if self.duration_s is not None and not 0 <= self.duration_s < float("inf"):
-            raise ConfigError(f"the duration of {self.path!r} must be seconds or None, got {self.duration_s}.")
+        if self.duration_s is not None:
+            check_number(f"the duration of {self.path!r}, in seconds,", self.duration_s, "[0, inf)")
         if (self.state == "failed") != (self.reason is not None):
             raise ConfigError(
                 f"a failed video needs a reason and an indexed one has none; {self.path!r} is {self.state} "
@@ -86,9 +113,9 @@ class ClipEmbeddings:
         ShapeError: if the arrays do not fit together, or hold what is no finite number.
     """
 
-    start_s: float = attrs.field(converter=float)
-    end_s: float = attrs.field(converter=float)
-    times_s: Float64 = attrs.field(converter=_float64)
+    start_s: float = attrs.field(converter=_seconds)
+    end_s: float = attrs.field(converter=_seconds)
+    times_s: Float64 = attrs.field(converter=float64_array)
     event: Float32 = attrs.field(converter=_float32)
     action: Float32 = attrs.field(converter=_float32)
     entity: Float32 = attrs.field(converter=_float32)

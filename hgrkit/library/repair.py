@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from hgrkit.arguments import check_callable, check_flag, check_path
 from hgrkit.library.atomic_file import TEMPORARY_SUFFIX
 from hgrkit.library.change import apply_commit
 from hgrkit.library.commit_log import SEGMENT_FOLDER, CommitLog
@@ -56,7 +57,9 @@ def repair_library(
         LibraryMismatchError: if it is of a later format.
         LibraryError: if it cannot be read or written; repairing it again goes on from there.
     """
-    path = Path(folder)
+    path = Path(check_path("folder", folder))
+    check_callable("on_progress", on_progress, takes="how many segments were read and how many there are")
+    check_flag("dry_run", dry_run)
     with translated_errors(path):
         if dry_run:
             examination = examine_library(path, on_progress)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError
-from hgrkit.levels import PerLevel
+from hgrkit.arguments import check_choice, check_flag, check_number, check_weights, check_whole
+from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.packed import Fusion, PackedLevel, mean_over_nodes, packed_similarities
@@ -24,8 +24,16 @@ _CHUNK_SIMILARITIES = 1 << 24
 """Clip-node similarities held at once: 64 MiB a level."""
 
 
-def _floats(values: Iterable[float]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+def _weights(values: Iterable[float]) -> tuple[float, ...]:
+    return check_weights("level_weights", values, of=LEVELS)
+
+
+def _sharpness(value: float) -> float:
+    return check_number("sharpness", value, "(0, inf)")
+
+
+def _candidates(value: int) -> int:
+    return check_whole("candidates", value)
 
 
 @attrs.frozen(kw_only=True)
@@ -43,24 +51,16 @@ class SearchSettings:
         ConfigError: if a setting is out of its range.
     """
 
-    sharpness: float = 4.0
+    sharpness: float = attrs.field(default=4.0, converter=_sharpness)
     fusion: Fusion = "embed"
-    level_weights: LevelWeights = attrs.field(default=(1.0, 1.0, 1.0), converter=_floats)
-    candidates: int = 500
+    level_weights: LevelWeights = attrs.field(default=(1.0, 1.0, 1.0), converter=_weights)
+    candidates: int = attrs.field(default=500, converter=_candidates)
     exhaustive: bool | None = None
 
     def __attrs_post_init__(self) -> None:
-        if not self.sharpness > 0:
-            raise ConfigError(f"sharpness must be positive, got {self.sharpness}.")
-        if self.fusion not in ("embed", "sim"):
-            raise ConfigError(f"fusion must be 'embed' or 'sim', got {self.fusion!r}.")
-        if len(self.level_weights) != 3 or min(self.level_weights) < 0 or not sum(self.level_weights) > 0:
-            raise ConfigError(
-                "level_weights must be three numbers, none negative, for event, action and entity; "
-                f"got {self.level_weights}."
-            )
-        if self.candidates < 1:
-            raise ConfigError(f"candidates must be at least 1, got {self.candidates}.")
+        check_choice("fusion", self.fusion, get_args(Fusion))
+        if self.exhaustive is not None:
+            check_flag("exhaustive", self.exhaustive)
 
     def reweighted(self, level_weights: LevelWeights | None) -> SearchSettings:
         """The settings with other weights of event, action and entity; `None` leaves them as they are."""

@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.arguments import check_sequence, check_whole
+from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.library.candidates import CandidateIndex, unit_vectors
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
@@ -41,7 +42,7 @@ class ClipMatch:
         start_s: where the clip begins, in seconds.
         end_s: where the clip ends, in seconds.
         score: weighted mean of the levels.
-        levels: each level's score, in [-1, 1].
+        levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity.
         action_similarities: [A] of each action.
         entity_similarities: [E] of each entity.
         action_weights: [A, F] how much each frame bears on each action; rows sum to one.
@@ -54,7 +55,7 @@ class ClipMatch:
     start_s: float
     end_s: float
     score: float
-    levels: PerLevel[float]
+    levels: PerLevel[float | None]
     action_similarities: Float32
     entity_similarities: Float32
     action_weights: Float32
@@ -96,8 +97,7 @@ class ClipSearch:
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        if k < 1:
-            raise ConfigError(f"k must be at least 1, got {k}.")
+        k = check_whole("k", k)
         self._check([query])
         num_clips = len(self._snapshot.clip_keys)
         if not num_clips:
@@ -163,7 +163,8 @@ class ClipSearch:
         return scores
 
     def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
-        for query in queries:
+        of = "QueryEmbeddings; make them of words with Retriever.read"
+        for query in check_sequence("queries", queries, QueryEmbeddings, of=of, error=ShapeError):
             if query.event.size != self._embed_dim:
                 raise ShapeError(
                     f"a query must have embed_dim {self._embed_dim} as the library has, got {query.event.size}."
@@ -243,7 +244,11 @@ def _match(video: str, clip: ClipEmbeddings, query: QueryEmbeddings, settings: S
         start_s=clip.start_s,
         end_s=clip.end_s,
         score=float(settings.fuse(levels)),
-        levels=levels,
+        levels=PerLevel(
+            event=levels.event,
+            action=levels.action if len(query.action) else None,
+            entity=levels.entity if len(query.entity) else None,
+        ),
         action_similarities=action.similarities,
         entity_similarities=entity.similarities,
         action_weights=action.weights,

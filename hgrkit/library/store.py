@@ -9,6 +9,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_instance, check_sequence, check_text
+from hgrkit.errors import ShapeError
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord
 
@@ -37,6 +39,10 @@ class Entry:
     record: VideoRecord
     clips: Sequence[ClipEmbeddings] = ()
 
+    def __attrs_post_init__(self) -> None:
+        check_instance("record", self.record, VideoRecord)
+        check_sequence("clips", self.clips, ClipEmbeddings, of="ClipEmbeddings", error=ShapeError)
+
 
 @attrs.frozen
 class Rename:
@@ -49,6 +55,10 @@ class Rename:
 
     path: str
     record: VideoRecord
+
+    def __attrs_post_init__(self) -> None:
+        check_text("path", self.path)
+        check_instance("record", self.record, VideoRecord)
 
 
 @attrs.frozen(kw_only=True)

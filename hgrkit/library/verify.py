@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from hgrkit.arguments import check_callable, check_path
 from hgrkit.errors import LibraryError
 from hgrkit.library.database import DATABASE_FILE, read_database, translated_errors
 from hgrkit.library.examination import Examination, examine_library
@@ -35,7 +36,8 @@ def verify_library(
         LibraryMismatchError: if it is of a later format.
         LibraryError: if it cannot be read.
     """
-    path = Path(folder)
+    path = Path(check_path("folder", folder))
+    check_callable("on_progress", on_progress, takes="how many segments were read and how many there are")
     with translated_errors(path):
         for _ in range(_ATTEMPTS):
             examination = examine_library(path, on_progress)

@@ -9,7 +9,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.arguments import (
+    check_choice,
+    check_flag,
+    check_instance,
+    check_number,
+    check_weights,
+    check_whole,
+    shown,
+)
+from hgrkit.errors import ShapeError
+from hgrkit.levels import LEVELS
 from hgrkit.matching.matcher import Scores
 
 __all__ = ["Direction", "HingeLoss", "InfoNCE"]
@@ -19,6 +29,9 @@ Direction = Literal["both", "text_to_video", "video_to_text"]
 
 _ROWS, _COLUMNS = 1, 0
 """Where the negatives of a pair lie in [V, C]: wrong captions along a row, wrong clips along a column."""
+
+
+_NEGATIVES = "negatives, if not 'hardest' or 'all',"
 
 
 class HingeLoss(nn.Module):
@@ -49,13 +62,12 @@ class HingeLoss(nn.Module):
         level_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        hardest = 1 if negatives == "hardest" else None if negatives == "all" else negatives
-        if hardest is not None and (not isinstance(hardest, int) or hardest < 1):
-            raise ConfigError(f"negatives must be 'hardest', 'all' or a number from 1, got {negatives!r}.")
-        if not 0 <= margin < math.inf:
-            raise ConfigError(f"margin must be a number from 0, got {margin}.")
-        self.margin = margin
-        self.num_hardest = hardest
+        named = {"hardest": 1, "all": None}
+        hardest = named.get(negatives, negatives) if isinstance(negatives, str) else negatives
+        self.margin = check_number("margin", margin, "[0, inf)")
+        self.num_hardest = (
+            None if hardest is None else check_whole("negatives, if not 'hardest' or 'all',", hardest)
+        )
         self.axes = _axes(direction)
         self.level_weights = _level_weights(level_weights)
 
@@ -70,7 +82,7 @@ class HingeLoss(nn.Module):
         Raises:
             ShapeError: if the scores are not square, or the mask does not fit.
         """
-        fits = _positives(scores.fused, positives)
+        fits = _positives(scores, positives)
         return _weighted(scores, self.level_weights, lambda matrix: self._loss(matrix, fits))
 
     def terms(self, scores: Scores, positives: Tensor | None = None) -> Tensor:
@@ -79,7 +91,7 @@ class HingeLoss(nn.Module):
         Raises:
             ShapeError: as `forward` does.
         """
-        fits = _positives(scores.fused, positives)
+        fits = _positives(scores, positives)
         return torch.stack([self._loss(matrix, fits) for matrix in (scores.fused, *scores.levels)])
 
     def _loss(self, scores: Tensor, fits: Tensor) -> Tensor:
@@ -122,11 +134,8 @@ class InfoNCE(nn.Module):
         level_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < temperature < math.inf:
-            raise ConfigError(f"temperature must be positive and finite, got {temperature}.")
-        if not 0 <= soft_targets < 1:
-            raise ConfigError(f"soft_targets must be in [0, 1), got {soft_targets}.")
-        self.soft_targets = soft_targets
+        temperature, learned = check_number("temperature", temperature, "(0, inf)"), check_flag("learned", learned)
+        self.soft_targets = check_number("soft_targets", soft_targets, "[0, 1)")
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learned)
         self.axes = _axes(direction)
         self.level_weights = _level_weights(level_weights)
@@ -150,8 +159,8 @@ class InfoNCE(nn.Module):
         return torch.stack([self._loss(matrix, others) for matrix in (scores.fused, *scores.levels)])
 
     def _others(self, scores: Scores, positives: Tensor | None) -> Tensor:
-        diagonal = torch.eye(len(scores.fused), dtype=torch.bool, device=scores.fused.device)
-        return _positives(scores.fused, positives) & ~diagonal
+        fits = _positives(scores, positives)
+        return fits & ~torch.eye(len(fits), dtype=torch.bool, device=fits.device)
 
     def _loss(self, scores: Tensor, others: Tensor) -> Tensor:
         """Mean over the directions of one matrix, [B, B] -> scalar; other positives leave the denominator."""
@@ -171,34 +180,26 @@ class InfoNCE(nn.Module):
 
 def _axes(direction: str) -> tuple[int, ...]:
     axes = {"both": (_ROWS, _COLUMNS), "video_to_text": (_ROWS,), "text_to_video": (_COLUMNS,)}
-    if direction not in axes:
-        raise ConfigError(f"direction must be one of {', '.join(map(repr, axes))}, got {direction!r}.")
+    check_choice("direction", direction, axes)
     return axes[direction]
 
 
 def _level_weights(weights: Sequence[float] | None) -> tuple[float, ...]:
     if weights is None:
         return (1.0,)
-    if len(weights) != 4:
-        raise ConfigError(
-            f"level_weights must be four numbers (fused, event, action, entity), got {list(weights)}."
-        )
-    if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
-        raise ConfigError(f"level_weights must be finite, none negative and not all 0, got {list(weights)}.")
-    return tuple(float(weight) for weight in weights)
+    return check_weights("level_weights", weights, of=("fused", *LEVELS))
 
 
-def _positives(scores: Tensor, positives: Tensor | None) -> Tensor:
+def _positives(of: Scores, positives: Tensor | None) -> Tensor:
     """Which pairs fit: the diagonal and what the caller adds, bool [B, B]."""
-    if scores.ndim != 2 or scores.shape[0] != scores.shape[1]:
+    scores = check_instance("scores", of, Scores, error=ShapeError, hint="make them with a Matcher").fused
+    if scores.shape[0] != scores.shape[1] or not len(scores):
         raise ShapeError(f"a loss needs scores [B, B] with the pairs on the diagonal, got {list(scores.shape)}.")
     diagonal = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
     if positives is None:
         return diagonal
-    if positives.dtype != torch.bool or positives.shape != scores.shape:
-        raise ShapeError(
-            f"positives must be bool {list(scores.shape)}, got {positives.dtype} {list(positives.shape)}."
-        )
+    if not isinstance(positives, Tensor) or positives.dtype != torch.bool or positives.shape != scores.shape:
+        raise ShapeError(f"positives must be a bool tensor {list(scores.shape)}, got {shown(positives)}.")
     return positives | diagonal
 
 

@@ -7,19 +7,22 @@ The attended vector is never formed: with unit frames `u_t`, lengths `n_t` and `
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from functools import reduce
+from typing import Any, Literal, TypeVar, get_args
 
 import attrs
 import torch
 from torch import Tensor, nn
 
+from hgrkit.arguments import check_choice, check_instance, check_number, check_weights, check_whole, shown
 from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
-from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.levels import PerLevel
+from hgrkit.errors import ShapeError
+from hgrkit.levels import LEVELS, PerLevel
 
 __all__ = ["Fusion", "Matcher", "Scores"]
 
 Fusion = Literal["embed", "sim"]
+Embeddings = TypeVar("Embeddings", VideoEmbeddings, TextEmbeddings)
 
 EPSILON = 1e-10
 """The smallest length that a vector is divided by."""
@@ -36,6 +39,12 @@ class Scores:
 
     fused: Tensor
     levels: PerLevel[Tensor]
+
+    def __attrs_post_init__(self) -> None:
+        check_instance("levels", self.levels, PerLevel, error=ShapeError)
+        for scores in (self.fused, *self.levels):
+            if not isinstance(scores, Tensor) or scores.ndim != 2 or scores.shape != self.fused.shape:
+                raise ShapeError(f"scores must be tensors [V, C] of one shape, got {shown(scores)}.")
 
     def __repr__(self) -> str:
         clips, captions = self.fused.shape
@@ -70,21 +79,11 @@ class Matcher(nn.Module):
         chunk_elements: int = 1 << 23,
     ) -> None:
         super().__init__()
-        if not sharpness >= 0:
-            raise ConfigError(f"sharpness must be 0 or more, got {sharpness}.")
-        if fusion not in ("embed", "sim"):
-            raise ConfigError(f"fusion must be 'embed' or 'sim', got {fusion!r}.")
-        weights = tuple(float(weight) for weight in level_weights)
-        if len(weights) != 3 or min(weights) < 0 or not sum(weights) > 0:
-            raise ConfigError(
-                f"level_weights must be three numbers, none negative, for event, action and entity; got {weights}."
-            )
-        if chunk_elements < 1:
-            raise ConfigError(f"chunk_elements must be at least 1, got {chunk_elements}.")
-        self.sharpness = float(sharpness)
+        check_choice("fusion", fusion, get_args(Fusion))
+        self.sharpness = check_number("sharpness", sharpness, "[0, inf)")
         self.fusion: Fusion = fusion
-        self.level_weights = weights
-        self.chunk_elements = chunk_elements
+        self.level_weights = check_weights("level_weights", level_weights, of=LEVELS)
+        self.chunk_elements = check_whole("chunk_elements", chunk_elements)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -130,6 +129,7 @@ class Matcher(nn.Module):
 
     def fuse(self, levels: PerLevel[Tensor]) -> Tensor:
         """The levels' weighted mean."""
+        check_instance("levels", levels, PerLevel, error=ShapeError, hint="take scores.levels")
         total = sum(self.level_weights)
         event, action, entity = (weight / total for weight in self.level_weights)
         return event * levels.event + action * levels.action + entity * levels.entity
@@ -229,6 +229,15 @@ def _slices(size: int, step: int) -> Iterator[slice]:
 
 def _checked(video: VideoEmbeddings, text: TextEmbeddings) -> tuple[VideoEmbeddings, TextEmbeddings]:
     """Embeddings that fit each other, in at least float32: half precision is too coarse for the softmax."""
+    if isinstance(video, TextEmbeddings) and isinstance(text, VideoEmbeddings):
+        raise ShapeError("a matcher takes clips first and sentences second, got the reverse; swap them.")
+    check_instance("video", video, VideoEmbeddings, error=ShapeError, hint="make them with a video encoder")
+    check_instance("text", text, TextEmbeddings, error=ShapeError, hint="make them with a text encoder")
+    if video.event.device != text.event.device:
+        raise ShapeError(
+            f"the clips are on {video.event.device}, the sentences on {text.event.device}; "
+            "both encoders must be on the same device: model.to(...)."
+        )
     if video.event.shape[1] != text.event.shape[1]:
         raise ShapeError(
             f"clips have {video.event.shape[1]} numbers at the event level, sentences {text.event.shape[1]}; "
@@ -236,9 +245,12 @@ def _checked(video: VideoEmbeddings, text: TextEmbeddings) -> tuple[VideoEmbeddi
         )
     if not bool(video.frame_mask.any(dim=1).all()):
         raise ShapeError("a clip has no real frame; every row of frame_mask needs at least one True.")
-    video = attrs.evolve(video, event=_full(video.event), action=_full(video.action), entity=_full(video.entity))
-    return video, attrs.evolve(text, event=_full(text.event), action=_full(text.action), entity=_full(text.entity))
+    vectors = (video.event, video.action, video.entity, text.event, text.action, text.entity)
+    wide = reduce(torch.promote_types, (vector.dtype for vector in vectors), torch.float32)
+    return _in(video, wide), _in(text, wide)
 
 
-def _full(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+def _in(embeddings: Embeddings, dtype: torch.dtype) -> Embeddings:
+    """The same embeddings in another precision."""
+    event, action, entity = embeddings.event, embeddings.action, embeddings.entity
+    return attrs.evolve(embeddings, event=event.to(dtype), action=action.to(dtype), entity=entity.to(dtype))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from threading import Lock
 
+from hgrkit.arguments import check_sequence
 from hgrkit.errors import ConfigError, GraphError, HgrkitError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
@@ -36,11 +37,14 @@ class ChainParser:
     """
 
     def __init__(self, parsers: Sequence[str | GraphParser]) -> None:
+        parsers = check_sequence("parsers", parsers, None, of="parsers and their names")
         if not parsers:
             raise ConfigError("a chain needs at least one parser, such as 'stanza,lark'.")
         for parser in parsers:
             if isinstance(parser, str):
                 PARSERS.find(parser.partition(":")[0])
+            else:
+                load_parser(parser)
         self._links = [_Link(parser) for parser in parsers]
 
     @property
@@ -59,6 +63,7 @@ class ChainParser:
         Raises:
             GraphError: if a text holds nothing to parse.
         """
+        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
         words = [tokenize(text) for text in texts]
         graphs: dict[int, RoleGraph] = {}
         for link in self._links:

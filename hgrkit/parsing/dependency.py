@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hgrkit.arguments import check_instance, check_sequence, check_text
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.conventions import Conventions, check_conventions
@@ -40,6 +41,9 @@ def label_tree(
         ConfigError: if the conventions are unknown.
     """
     check_conventions(conventions)
+    tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
+    check_text("language", language, hint="such as 'en'")
+    check_instance("tree", tree, DependencyTree, error=GraphError)
     if len(tokens) != len(tree):
         raise GraphError(f"a dependency tree of {len(tree)} tokens does not fit {len(tokens)} words.")
     words = [token.lower() for token in tokens]

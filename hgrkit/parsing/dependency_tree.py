@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from hgrkit.arguments import check_sequence, check_whole, shown
 from hgrkit.errors import GraphError
 
 __all__ = ["DependencyTree"]
@@ -16,8 +17,13 @@ _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _COLUMNS = ("upos", "xpos", "lemma", "feats", "head", "deprel")
 
 
-def _tuple(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(values)
+def _words(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(check_sequence("a column of a dependency tree", values, str, of="strings", error=GraphError))
+
+
+def _numbers(values: Sequence[int]) -> tuple[int, ...]:
+    whole = functools.partial(check_whole, least=None, error=GraphError)
+    return tuple(check_sequence("head", values, int, of="token numbers", error=GraphError, each=whole))
 
 
 @attrs.frozen(kw_only=True)
@@ -36,12 +42,12 @@ class DependencyTree:
         GraphError: if the columns differ in length, a governor does not exist, or the arcs form a circle.
     """
 
-    upos: tuple[str, ...] = attrs.field(converter=_tuple)
-    xpos: tuple[str, ...] = attrs.field(converter=_tuple)
-    lemma: tuple[str, ...] = attrs.field(converter=_tuple)
-    feats: tuple[str, ...] = attrs.field(converter=_tuple)
-    head: tuple[int, ...] = attrs.field(converter=_tuple)
-    deprel: tuple[str, ...] = attrs.field(converter=_tuple)
+    upos: tuple[str, ...] = attrs.field(converter=_words)
+    xpos: tuple[str, ...] = attrs.field(converter=_words)
+    lemma: tuple[str, ...] = attrs.field(converter=_words)
+    feats: tuple[str, ...] = attrs.field(converter=_words)
+    head: tuple[int, ...] = attrs.field(converter=_numbers)
+    deprel: tuple[str, ...] = attrs.field(converter=_words)
 
     def __attrs_post_init__(self) -> None:
         sizes = {len(getattr(self, name)) for name in _COLUMNS}
@@ -61,6 +67,8 @@ class DependencyTree:
         Raises:
             GraphError: if a column is missing, beside the rules of the class.
         """
+        if not isinstance(record, Mapping):
+            raise GraphError(f"a dependency tree needs the columns {', '.join(_COLUMNS)}; got {shown(record)}.")
         missing = [name for name in _COLUMNS if name not in record]
         if missing:
             raise GraphError(f"a dependency tree needs the columns {', '.join(_COLUMNS)}; it lacks {missing}.")

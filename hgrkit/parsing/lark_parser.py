@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hgrkit.arguments import check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import RoleGraph, Span
 from hgrkit.parsing.chunker import Chunker
@@ -43,6 +44,7 @@ class LarkParser:
         Raises:
             GraphError: if a text holds nothing to parse.
         """
+        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
         return [self.parse(text) for text in texts]
 
     def parse(self, text: str) -> RoleGraph:
@@ -59,6 +61,7 @@ class LarkParser:
         Raises:
             GraphError: if there is no token, or one is empty.
         """
+        tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
         if not tokens:
             raise GraphError("nothing to parse: expected at least one token, got none.")
         words = [token.lower() for token in tokens]
@@ -75,6 +78,7 @@ class LarkParser:
         Raises:
             GraphError: as `parse_tokens` does.
         """
+        tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
         words = [token.lower() for token in tokens]
         tags = refine(words, self._tagger.tag(words))
         nouns = noun_graph(tokens, self._chunker.chunks(tags))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from hgrkit.arguments import check_path, check_sequence
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.graph_file import read_graph_file, read_header
@@ -35,7 +36,7 @@ class PrecomputedParser:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         if path is None:
             raise ConfigError("the parser 'precomputed' needs a file of graphs: precomputed:graphs.jsonl.")
-        self._path = Path(path)
+        self._path = Path(check_path("path", path))
         header = read_header(self._path)
         self._made_by = f"{header.parser} {header.version}" if header is not None else "unknown"
         self._digest = hashlib.sha256(self._path.read_bytes()).hexdigest()[:12]
@@ -54,6 +55,7 @@ class PrecomputedParser:
         Raises:
             GraphError: if the file has no graph of a text, or says why there is none.
         """
+        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
         return [self._graph(text) for text in texts]
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hgrkit.arguments import shown
 from hgrkit.errors import GraphError, HgrkitError, ParserNotFoundError, PluginError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
@@ -25,7 +26,7 @@ def load_parser(parser: str | GraphParser) -> GraphParser:
         PluginError: if the plugin cannot be imported or is no parser, or an object that is no parser is given.
     """
     if not isinstance(parser, str):
-        return _checked(parser, repr(type(parser).__name__))
+        return _checked(parser, shown(parser))
     if "," in parser:
         from hgrkit.parsing.chain_parser import ChainParser
 
@@ -78,9 +79,12 @@ def parse_each(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph | Gr
 
 
 def _checked(parser: object, described: str) -> GraphParser:
-    if isinstance(parser, GraphParser):
-        return parser
     missing = [name for name in ("name", "version", "parse_batch") if not hasattr(parser, name)]
+    if isinstance(parser, type) and not missing:
+        raise PluginError(f"{shown(parser)} is no graph parser but makes one; give {parser.__name__}(...) itself.")
+    if isinstance(parser, GraphParser) and callable(parser.parse_batch):
+        return parser
     raise PluginError(
-        f"{described} is no graph parser: it lacks {', '.join(missing)}; see hgrkit.parsing.protocol."
+        f"{described} is no graph parser: it lacks {', '.join(missing) or 'a method parse_batch'}; give a name "
+        "such as 'lark', or see hgrkit.parsing.protocol."
     )

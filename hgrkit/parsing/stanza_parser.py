@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hgrkit.arguments import check_path, check_sequence, check_text
 from hgrkit.errors import GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.conventions import Conventions
@@ -50,8 +51,8 @@ class StanzaParser:
         language: str = "en",
         device: str = "auto",
     ) -> None:
-        folder = models_folder() if dir is None else Path(dir)
-        self._language = language
+        folder = models_folder() if dir is None else Path(check_path("dir", dir))
+        self._language = check_text("language", language, hint="such as 'en'")
         self._pipeline = StanzaPipeline(folder=folder, language=language, device=device)
 
     @property
@@ -67,6 +68,7 @@ class StanzaParser:
             MissingPackageError: if stanza is not installed.
             ParserModelsNotFoundError: if its models are not there and cannot be downloaded.
         """
+        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
         words = [tokenize(text) for text in texts]
         if self._language == "en":
             return self.parse_token_batch(words)
@@ -89,6 +91,8 @@ class StanzaParser:
         Raises:
             GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
         """
+        words = partial(check_sequence, kind=str, of="words", error=GraphError)
+        sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
         for tokens in sentences:
             _check_size(tokens)
         graphs: list[RoleGraph] = []

@@ -8,6 +8,7 @@ from typing import TypeVar
 import attrs
 import numpy as np
 
+from hgrkit.arguments import check_flag, check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.parsing.protocol import GraphParser
@@ -49,16 +50,20 @@ class EmbeddedCaptions:
         `less_background` takes off what each query scores with any clip: a video's queries compare then, and a
         query's videos keep their order.
         """
-        if less_background and self.background is not None and self.queries:
+        if check_flag("less_background", less_background) and self.background is not None and self.queries:
             parts = _some_at_a_time(self.queries)
             scores = scores - np.concatenate(
                 [self.background(np.stack([query.event for query in part])) for part in parts]
             )
         if not self.failures:
             return scores
-        spread = np.full((len(scores), len(self.positions) + len(self.failures)), UNREADABLE_SCORE, np.float32)
+        spread = np.full((len(scores), len(self)), UNREADABLE_SCORE, np.float32)
         spread[:, self.positions] = scores
         return spread
+
+    def __len__(self) -> int:
+        """C."""
+        return len(self.positions) + len(self.failures)
 
     def __repr__(self) -> str:
         return f"EmbeddedCaptions(queries={len(self.queries)}, failures={len(self.failures)})"
@@ -80,8 +85,10 @@ def read_captions(
         on_progress: called with the number of sentences that are done.
 
     Raises:
+        ConfigError: if they are no list of strings.
         PluginError: if the parser breaks its contract.
     """
+    captions = check_sequence("sentences", captions, str, of="sentences")
     queries: list[QueryEmbeddings] = []
     positions: list[int] = []
     failures: dict[int, str] = {}

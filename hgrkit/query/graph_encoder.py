@@ -16,7 +16,7 @@ from hgrkit.query.graph_attention import GraphAttention
 from hgrkit.query.node_reader import NodeReader
 from hgrkit.query.weights import Float32
 from hgrkit.text.edge_policy import edge_policy
-from hgrkit.text.graph_selection import GraphLimits, Omitted, SelectedGraph, check_words, select
+from hgrkit.text.graph_selection import GraphLimits, Omitted, SelectedGraph, check_words, select_all
 
 __all__ = ["GraphEncoder"]
 
@@ -47,7 +47,7 @@ class GraphEncoder:
 
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences, as `QueryEncoder` says."""
-        selected = [select(graph, self.limits) for graph in graphs]
+        selected = select_all(graphs, self.limits)
         check_words(selected)
         queries = [
             self._query(graph, kept, self.graph(nodes, self._adjacency(kept)))

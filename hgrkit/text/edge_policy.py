@@ -46,7 +46,7 @@ def edge_policy(name: str) -> Callable[[SelectedGraph], Iterator[Link]]:
     """
     try:
         return EDGE_POLICIES[name]
-    except KeyError:
+    except (KeyError, TypeError):
         raise ConfigError(
             f"no edge policy named {name!r}; there are: {', '.join(map(repr, EDGE_POLICIES))}."
         ) from None

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from hgrkit.arguments import check_number, check_whole
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.text.graph_start import DEFAULT_GRAPH_START, GraphStart, starts_as_identity
 
@@ -79,10 +80,8 @@ class GraphAttention(nn.Module):
         start: GraphStart = DEFAULT_GRAPH_START,
     ) -> None:
         super().__init__()
-        if num_layers < 0 or not 0 <= dropout < 1:
-            raise ConfigError(
-                f"num_layers must be 0 or more and dropout in [0, 1), got {num_layers} and {dropout}."
-            )
+        embed_dim, num_layers = check_whole("embed_dim", embed_dim), check_whole("num_layers", num_layers, least=0)
+        dropout = check_number("dropout", dropout, "[0, 1)")
         if attention and embed_dim < 2:
             raise ConfigError(f"graph attention needs an embed_dim of at least 2, got {embed_dim}.")
         identity = starts_as_identity(start)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import Any
 
 import attrs
 import torch
 from torch import Tensor
 
+from hgrkit.arguments import check_instance
+from hgrkit.embeddings import moved
+from hgrkit.errors import ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_selection import (
@@ -20,11 +22,11 @@ from hgrkit.text.graph_selection import (
     SelectedNode,
     check_words,
     released_role_id,
-    select,
+    select_all,
 )
 from hgrkit.text.vocabulary import Vocabulary
 
-__all__ = ["GraphBatch"]
+__all__ = ["GraphBatch", "check_batch"]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -87,7 +89,7 @@ class GraphBatch:
             ConfigError: if a limit is negative or the edge policy is unknown.
         """
         limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
-        return cls.from_selected([select(graph, limits) for graph in graphs], vocabulary=vocabulary, edges=edges)
+        return cls.from_selected(select_all(graphs, limits), vocabulary=vocabulary, edges=edges)
 
     @classmethod
     def from_selected(
@@ -100,6 +102,8 @@ class GraphBatch:
             ConfigError: if the edge policy is unknown.
         """
         check_words(graphs)
+        if vocabulary is not None:
+            check_instance("vocabulary", vocabulary, Vocabulary, hint="make one: Vocabulary.from_sentences(...)")
         num_tokens = max(len(graph.words) for graph in graphs)
         token_mask = _prefix_mask([len(graph.words) for graph in graphs])
         token_ids = torch.zeros(token_mask.shape, dtype=torch.int64)
@@ -127,12 +131,7 @@ class GraphBatch:
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """The same batch on a device."""
-        moved: dict[str, Any] = {
-            name: value.to(device)
-            for name, value in attrs.asdict(self, recurse=False).items()
-            if isinstance(value, Tensor)
-        }
-        return attrs.evolve(self, **moved)
+        return moved(self, device)
 
     def __len__(self) -> int:
         """Number of sentences."""
@@ -142,6 +141,20 @@ class GraphBatch:
         return (
             f"GraphBatch(sentences={len(self)}, tokens={self.token_mask.shape[1]}, "
             f"actions={self.action_mask.shape[1]}, entities={self.entity_mask.shape[1]})"
+        )
+
+
+def check_batch(batch: GraphBatch, device: torch.device) -> None:
+    """Refuse what a text encoder on this device cannot read.
+
+    Raises:
+        ShapeError: if it is no graph batch, or on another device.
+    """
+    check_instance("batch", batch, GraphBatch, error=ShapeError, hint="text encoders take encoder.batch(graphs)")
+    if batch.token_mask.device != device:
+        raise ShapeError(
+            f"the batch is on {batch.token_mask.device} and the text encoder on {device}; "
+            f"move it: batch.to('{device}')."
         )
 
 

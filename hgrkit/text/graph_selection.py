@@ -7,6 +7,7 @@ from itertools import islice
 
 import attrs
 
+from hgrkit.arguments import check_sequence, check_whole, plain, shown
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Node, Role, RoleGraph
 
@@ -20,6 +21,7 @@ __all__ = [
     "check_words",
     "released_role_id",
     "select",
+    "select_all",
 ]
 
 RELEASED_ROLES: tuple[Role, ...] = (
@@ -34,14 +36,15 @@ RELEASED_ROLES: tuple[Role, ...] = (
 _ROLE_IDS = {prefix + role: number for number, role in enumerate(RELEASED_ROLES) for prefix in ("", "C-", "R-")}
 
 
-def check_num_roles(num_roles: int) -> None:
+def check_num_roles(num_roles: int) -> int:
     """Refuse a table of role vectors that lacks some of the released roles; 0 is no table.
 
     Raises:
         ConfigError: if it is too small.
     """
-    if num_roles and num_roles < len(RELEASED_ROLES):
+    if check_whole("num_roles", num_roles, least=0) and num_roles < len(RELEASED_ROLES):
         raise ConfigError(f"num_roles must be 0 or at least {len(RELEASED_ROLES)}, got {num_roles}.")
+    return int(num_roles)
 
 
 def released_role_id(role: Role) -> int:
@@ -53,6 +56,11 @@ def released_role_id(role: Role) -> int:
     return _ROLE_IDS.get(role, _ROLE_IDS[NOUN_ROLE])
 
 
+def _limit(value: int | None) -> int | None:
+    number: int | None = plain(value)
+    return number
+
+
 @attrs.frozen(kw_only=True)
 class GraphLimits:
     """How much of a sentence enters an encoder; `None` is no limit. The defaults are the released models'.
@@ -61,14 +69,16 @@ class GraphLimits:
         ConfigError: if a limit is no whole number from 0 on.
     """
 
-    max_actions: int | None = 4
-    max_entities: int | None = 6
-    max_tokens: int | None = 30
+    max_actions: int | None = attrs.field(default=4, converter=_limit)
+    max_entities: int | None = attrs.field(default=6, converter=_limit)
+    max_tokens: int | None = attrs.field(default=30, converter=_limit)
 
     def __attrs_post_init__(self) -> None:
         for name, limit in attrs.asdict(self).items():
-            if limit is not None and not (isinstance(limit, int) and limit >= 0):
-                raise ConfigError(f"{name} must be a whole number from 0 on, or None for no limit, got {limit!r}.")
+            if limit is not None and not (type(limit) is int and limit >= 0):
+                raise ConfigError(
+                    f"{name} must be a whole number from 0 on, or None for no limit, got {shown(limit)}."
+                )
 
 
 @attrs.frozen(kw_only=True)
@@ -171,12 +181,26 @@ def select(graph: RoleGraph, limits: GraphLimits) -> SelectedGraph:
     )
 
 
+def select_all(graphs: Sequence[RoleGraph], limits: GraphLimits) -> list[SelectedGraph]:
+    """What of each role graph enters an encoder.
+
+    Raises:
+        ShapeError: if they are no role graphs.
+    """
+    return [
+        select(graph, limits)
+        for graph in check_sequence("graphs", graphs, RoleGraph, of="RoleGraph objects", error=ShapeError)
+    ]
+
+
 def check_words(graphs: Sequence[SelectedGraph]) -> None:
     """Refuse to encode nothing.
 
     Raises:
         ShapeError: if there is no graph, or a graph without tokens.
     """
+    of = "SelectedGraph objects; GraphBatch.from_graphs takes role graphs"
+    check_sequence("graphs", graphs, SelectedGraph, of=of, error=ShapeError)
     if not graphs or not all(graph.words for graph in graphs):
         raise ShapeError("a graph batch needs at least one sentence, and every sentence at least one token.")
 

@@ -13,14 +13,15 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from hgrkit.arguments import check_flag, check_number, check_whole, plain, shown
 from hgrkit.embeddings import TextEmbeddings
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_attention import GraphAttention
-from hgrkit.text.graph_batch import GraphBatch
-from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select
+from hgrkit.text.graph_batch import GraphBatch, check_batch
+from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select_all
 from hgrkit.text.graph_start import DEFAULT_GRAPH_START, GraphStart, without_default_start
 from hgrkit.text.sentence_reader import MODEL_FILE, STATE_SCALE, TOKENIZER_FILE, SentenceReader
 
@@ -74,16 +75,19 @@ class SentenceTextEncoder(nn.Module):
         edges: str = "released",
     ) -> None:
         super().__init__()
+        if not hasattr(reader, "read") or not hasattr(reader, "hidden_size"):
+            raise ConfigError(f"reader must be a SentenceReader, got {shown(reader)}; read one from its folder.")
+        embed_dim, dropout = check_whole("embed_dim", embed_dim), check_number("dropout", dropout, "[0, 1)")
+        num_roles = check_num_roles(num_roles)
+        graph_layers = check_whole("graph_layers", graph_layers, least=0)
+        graph_dropout = check_number("graph_dropout", graph_dropout, "[0, 1)")
+        graph_attention = check_flag("graph_attention", graph_attention)
+        max_actions, max_entities, max_tokens = plain(max_actions), plain(max_entities), plain(max_tokens)
         self._settings: dict[str, Any] = {
             name: value
             for name, value in locals().items()
             if name not in ("self", "reader") and not name.startswith("_")
         }
-        if embed_dim < 1 or not 0 <= dropout < 1:
-            raise ConfigError(
-                f"embed_dim must be at least 1 and dropout in [0, 1), got {embed_dim} and {dropout}."
-            )
-        check_num_roles(num_roles)
         edge_policy(edges)
         self.reader = reader
         self.embed_dim = embed_dim
@@ -120,11 +124,15 @@ class SentenceTextEncoder(nn.Module):
 
     def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
         """Batch role graphs under the encoder's own limits and edge policy."""
-        selected = [select(graph, self.limits) for graph in graphs]
-        return GraphBatch.from_selected(selected, edges=self.edges)
+        return GraphBatch.from_selected(select_all(graphs, self.limits), edges=self.edges)
 
     def forward(self, batch: GraphBatch) -> TextEmbeddings:
-        """Encode C sentences."""
+        """Encode C sentences.
+
+        Raises:
+            ShapeError: if they are no `GraphBatch`, or on another device.
+        """
+        check_batch(batch, self.event.weight.device)
         return self.encode(self.read(batch), batch)
 
     def read(self, batch: GraphBatch) -> PerLevel[Tensor]:

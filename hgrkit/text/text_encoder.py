@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
+import attrs
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from hgrkit.arguments import check_choice, check_flag, check_instance, check_number, check_whole
 from hgrkit.embeddings import TextEmbeddings
-from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.text.edge_policy import edge_policy
 from hgrkit.text.graph_attention import GraphAttention
-from hgrkit.text.graph_batch import GraphBatch
-from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select
+from hgrkit.text.graph_batch import GraphBatch, check_batch
+from hgrkit.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select_all
 from hgrkit.text.graph_start import DEFAULT_GRAPH_START, GraphStart, without_default_start
 from hgrkit.text.vocabulary import VOCABULARY_FILE, Vocabulary
 
@@ -85,7 +86,19 @@ class TextEncoder(nn.Module):
         edges: str = "released",
     ) -> None:
         super().__init__()
-        _check(recurrence, dropout, num_roles, min(embed_dim, word_dim, num_layers))
+        check_instance("vocabulary", vocabulary, Vocabulary, hint="make one: Vocabulary.from_sentences(...)")
+        embed_dim, word_dim = check_whole("embed_dim", embed_dim), check_whole("word_dim", word_dim)
+        check_choice("recurrence", recurrence, get_args(Recurrence))
+        bidirectional, train_words = (
+            check_flag("bidirectional", bidirectional),
+            check_flag("train_words", train_words),
+        )
+        num_layers, dropout = check_whole("num_layers", num_layers), check_number("dropout", dropout, "[0, 1)")
+        num_roles = check_num_roles(num_roles)
+        graph_layers = check_whole("graph_layers", graph_layers, least=0)
+        graph_dropout = check_number("graph_dropout", graph_dropout, "[0, 1)")
+        graph_attention = check_flag("graph_attention", graph_attention)
+        limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
         edge_policy(edges)
         self._settings: dict[str, Any] = {
             "embed_dim": embed_dim,
@@ -100,14 +113,12 @@ class TextEncoder(nn.Module):
             "graph_dropout": graph_dropout,
             "graph_start": graph_start,
             "train_words": train_words,
-            "max_actions": max_actions,
-            "max_entities": max_entities,
-            "max_tokens": max_tokens,
+            **attrs.asdict(limits),
             "edges": edges,
         }
         self.vocabulary = vocabulary
         self.embed_dim = embed_dim
-        self.limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
+        self.limits = limits
         self.edges = edges
         self.words = nn.Embedding(vocabulary.size, word_dim)
         self.words.weight.requires_grad_(train_words)
@@ -147,11 +158,17 @@ class TextEncoder(nn.Module):
 
     def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
         """Batch role graphs under the encoder's own vocabulary, limits and edge policy."""
-        selected = [select(graph, self.limits) for graph in graphs]
-        return GraphBatch.from_selected(selected, vocabulary=self.vocabulary, edges=self.edges)
+        return GraphBatch.from_selected(
+            select_all(graphs, self.limits), vocabulary=self.vocabulary, edges=self.edges
+        )
 
     def forward(self, batch: GraphBatch) -> TextEmbeddings:
-        """Encode C sentences."""
+        """Encode C sentences.
+
+        Raises:
+            ShapeError: if they are no `GraphBatch`, or on another device.
+        """
+        check_batch(batch, self.pooling.weight.device)
         words = self._read(batch.token_ids, batch.token_mask)  # [C, T, D]
         nodes = torch.cat(
             [
@@ -188,13 +205,3 @@ class TextEncoder(nn.Module):
         spread = words[:, None].masked_fill(~spans[:, :, :, None], smallest)  # [C, P, T, D]
         pooled = spread.max(dim=2).values.masked_fill(~spans.any(dim=2, keepdim=True), 0)
         return pooled if self.roles is None else pooled * self.roles(roles)
-
-
-def _check(recurrence: str, dropout: float, num_roles: int, smallest_size: int) -> None:
-    if recurrence not in ("gru", "lstm"):
-        raise ConfigError(f"recurrence must be 'gru' or 'lstm', got {recurrence!r}.")
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
-    check_num_roles(num_roles)
-    if smallest_size < 1:
-        raise ConfigError(f"embed_dim, word_dim and num_layers must be at least 1, got {smallest_size}.")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from os import PathLike
 from pathlib import Path
 
 import attrs
 
+from hgrkit.arguments import check_path, check_sequence, check_text, check_whole, shown
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.json_file import read_json
 
@@ -21,7 +24,15 @@ UNKNOWN_WORD = "<UNK>"
 
 
 def _copied(ids: Mapping[str, int]) -> Mapping[str, int]:
-    return dict(ids)
+    if not isinstance(ids, Mapping):
+        raise ConfigError(f"ids must be a mapping from words to numbers, such as {{'a': 1}}, got {shown(ids)}.")
+    return {
+        check_text("a word", word): check_whole(f"the id of {word!r}", n, least=None) for word, n in ids.items()
+    }
+
+
+def _whole(number: int) -> int:
+    return check_whole("size and unknown_id of a vocabulary", number, least=0)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -42,8 +53,8 @@ class Vocabulary:
     """
 
     ids: Mapping[str, int] = attrs.field(converter=_copied)
-    unknown_id: int = 0
-    size: int = attrs.field()
+    unknown_id: int = attrs.field(default=0, converter=_whole)
+    size: int = attrs.field(converter=_whole)
 
     @size.default
     def _largest_id(self) -> int:
@@ -58,26 +69,30 @@ class Vocabulary:
     @classmethod
     def from_sentences(cls, sentences: Iterable[Sequence[str]], *, min_count: int = 1) -> Vocabulary:
         """The words that occur at least `min_count` times, the commonest first; id 0 is the unknown word."""
-        counts = Counter(word for sentence in sentences for word in sentence)
+        min_count = check_whole("min_count", min_count)
+        split = partial(check_sequence, kind=str, of="words", hint="split it: sentence.split()")
+        told = check_sequence("sentences", sentences, None, of="sentences, each a list of words", each=split)
+        counts = Counter(word for sentence in told for word in sentence)
         kept = sorted((word for word in counts if counts[word] >= min_count), key=lambda w: (-counts[w], w))
         return cls(ids={word: number for number, word in enumerate([UNKNOWN_WORD, *kept])}, unknown_id=0)
 
     def encode(self, words: Iterable[str]) -> list[int]:
         """The words' ids, case kept."""
-        return [self.ids.get(word, self.unknown_id) for word in words]
+        return [self.ids.get(word, self.unknown_id) for word in check_sequence("words", words, str, of="words")]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write a JSON file."""
         record = {"size": self.size, "unknown_id": self.unknown_id, "ids": dict(self.ids)}
-        path.write_text(json.dumps(record, indent=0) + "\n", encoding="utf-8")
+        Path(check_path("path", path)).write_text(json.dumps(record, indent=0) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> Vocabulary:
+    def load(cls, path: str | PathLike[str]) -> Vocabulary:
         """Read a file that `save` wrote.
 
         Raises:
             CheckpointError: if it is missing or is not one.
         """
+        path = Path(check_path("path", path))
         record = read_json(path, dict, error=CheckpointError, expected="a vocabulary")
         try:
             ids = {str(word): int(number) for word, number in record["ids"].items()}

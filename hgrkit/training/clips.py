@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hgrkit.arguments import check_captions, check_sequence, shown
 from hgrkit.errors import BenchmarkError, GraphError, ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import parse_each
+from hgrkit.parsing.registry import load_parser, parse_each
 from hgrkit.training.view_check import check_views
 from hgrkit.video.features import VideoFeatures
 
@@ -52,6 +53,19 @@ class CaptionedClips:
     blank: int = 0
 
     def __attrs_post_init__(self) -> None:
+        check_sequence("names", self.names, str, of="names of clips", error=BenchmarkError)
+        check_sequence("graphs", self.graphs, RoleGraph, of="RoleGraph objects", error=BenchmarkError)
+        check_sequence("texts", self.texts, str, of="captions", error=BenchmarkError)
+        views: list[object] = check_sequence("views", self.views, None, of="views", error=BenchmarkError)
+        for view in views:
+            check_sequence("a view", view, np.ndarray, of="arrays [F, K], one a clip", error=BenchmarkError)
+        owners = np.asarray(self.owners)
+        ordered = owners.dtype.kind in "iu" and owners.ndim == 1 and not (np.diff(owners) < 0).any()
+        if not ordered or not np.isin(owners, range(len(self.names))).all():
+            raise BenchmarkError(
+                f"owners must be the clip of each caption, ascending, from 0 to {len(self.names) - 1}, "
+                f"got {shown(self.owners)}."
+            )
         if not self.graphs or not len(self.graphs) == len(self.texts) == len(self.owners):
             raise BenchmarkError(
                 "clips need captions with a text and an owner each, "
@@ -72,7 +86,7 @@ class CaptionedClips:
         cls,
         captions: Mapping[str, Sequence[str]],
         *views: Mapping[str, Float32],
-        parser: GraphParser,
+        parser: str | GraphParser,
     ) -> CaptionedClips:
         """Parse captions and look up the clips' features.
 
@@ -87,6 +101,10 @@ class CaptionedClips:
             ShapeError: if the features of a clip are not [F, K], or K differs.
             PluginError: if the parser breaks its contract.
         """
+        captions, parser = check_captions("captions", captions), load_parser(parser)
+        for view in views:
+            if not isinstance(view, Mapping):
+                raise ShapeError(f"features must be a mapping from names to arrays [F, K], got {shown(view)}.")
         told = {name: [text for text in own if text.split()] for name, own in captions.items()}
         names = tuple(name for name, own in told.items() if own)
         blank = sum(map(len, captions.values())) - sum(map(len, told.values()))

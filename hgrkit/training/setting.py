@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import attrs
 
+from hgrkit.arguments import Range, plain, shown
 from hgrkit.errors import ConfigError
 
-__all__ = ["NOTHING", "Range", "check_keys", "check_value", "described", "read_settings", "setting"]
+__all__ = ["NOTHING", "check_keys", "check_value", "described", "read_settings", "setting"]
 
 NOTHING = "none"
 """How a TOML file, which has no null, says that a setting is absent."""
@@ -27,25 +28,6 @@ _SIMPLE: dict[Any, tuple[type | tuple[type, ...], str]] = {
 T = TypeVar("T")
 
 
-@attrs.frozen
-class Range:
-    """An interval, read from the words that describe it.
-
-    >>> 1 in Range("[0, 1)"), 0.5 in Range("[0, 1)")
-    (False, True)
-
-    Attributes:
-        text: such as `[0, 1)` or `(0, inf)`.
-    """
-
-    text: str
-
-    def __contains__(self, value: float) -> bool:
-        low, high = (float(end) for end in self.text[1:-1].split(","))
-        above = value >= low if self.text[0] == "[" else value > low
-        return above and (value <= high if self.text[-1] == "]" else value < high)
-
-
 def setting(default: Any = attrs.NOTHING, meaning: str = "", *, within: str | None = None) -> Any:
     """A field of a config class.
 
@@ -56,7 +38,7 @@ def setting(default: Any = attrs.NOTHING, meaning: str = "", *, within: str | No
     """
     return attrs.field(
         default=default,
-        converter=lambda value: tuple(value) if isinstance(value, list) else value,
+        converter=lambda value: tuple(map(plain, value)) if isinstance(value, list | tuple) else plain(value),
         validator=_check_field,
         metadata={"meaning": meaning, "within": within},
     )
@@ -114,7 +96,7 @@ def check_value(name: str, value: object, hint: Any, within: str | None = None) 
     inside = within is None or all(number in Range(within) for number in numbers if _is_number(number))
     if not (_fits(value, hint) and inside):
         bounds = f" in {within}" if within else ""
-        raise ConfigError(f"{name} must be {described(hint)}{bounds}, got {value!r}.")
+        raise ConfigError(f"{name} must be {described(hint)}{bounds}, got {shown(value)}.")
 
 
 def described(hint: Any) -> str:

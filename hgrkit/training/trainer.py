@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from hgrkit.arguments import check_callable, check_flag, check_instance, check_path, shown
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError, ShapeError
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.model import HgrModel
@@ -50,10 +51,10 @@ class Trainer:
         config: TrainConfig | None = None,
         paraphrases: Paraphrases | None = None,
     ) -> None:
-        self.model = model
-        self.loss = loss if loss is not None else InfoNCE()
-        self.config = config if config is not None else TrainConfig()
-        self.paraphrases = paraphrases
+        self.model = check_instance("model", model, HgrModel)
+        self.loss: nn.Module = InfoNCE() if loss is None else check_instance("loss", loss, nn.Module)
+        self.config = TrainConfig() if config is None else check_instance("config", config, TrainConfig)
+        self.paraphrases = None if paraphrases is None else check_instance("paraphrases", paraphrases, Paraphrases)
         self.device = torch.device(resolve_device(self.config.device))
         if self.config.mixed_precision and self.device.type != "cuda":
             raise ConfigError("mixed_precision needs a GPU, and there is none here; leave it out.")
@@ -102,6 +103,18 @@ class Trainer:
             CheckpointError: if the state cannot be read, or something that is no model folder is in its place.
             OSError: if the disk is full or fails; what was kept before is there still.
         """
+        check_instance("train", train, CaptionedClips, hint="make them: CaptionedClips.of(...)")
+        if dev is not None:
+            check_instance("dev", dev, CaptionedClips)
+        if foils is not None:
+            check_instance("foils", foils, CaptionFoils)
+        if resume is not None:
+            check_flag("resume", resume)
+        if about is not None and not isinstance(about, Mapping):
+            raise ConfigError(f"about must be a mapping of names to JSON values, got {shown(about)}.")
+        check_callable("on_progress", on_progress, takes="a TrainingProgress")
+        check_callable("on_end", on_end, takes="a TrainingRun")
+        folder = None if folder is None else Path(check_path("folder", folder))
         self._check_clips(train, dev)
         self._check_foils(train, foils)
         if resume and folder is None:

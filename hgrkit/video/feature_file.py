@@ -13,6 +13,7 @@ from typing import Any, Self, final
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_path
 from hgrkit.errors import FeatureFileError, MissingPathError
 
 __all__ = ["FeatureFile"]
@@ -46,7 +47,7 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
+        self._path = check_path("features", path)
         if not Path(self._path).is_file():
             raise MissingPathError(f"no feature file {self._path!r}.")
         self._file: Any = self._open()

@@ -11,9 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.arguments import check_sequence, check_whole, shown
+from hgrkit.embeddings import moved
+from hgrkit.errors import ShapeError
 
-__all__ = ["VideoFeatures", "evenly_spaced"]
+__all__ = ["VideoFeatures", "evenly_spaced", "frame_features"]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -30,6 +32,23 @@ class VideoFeatures:
     frame_mask: Tensor
     omitted_frames: int = 0
 
+    def __attrs_post_init__(self) -> None:
+        frames, mask = self.frames, self.frame_mask
+        if not (isinstance(frames, Tensor) and frames.ndim == 3 and frames.is_floating_point()):
+            raise ShapeError(
+                f"frames must be a floating-point tensor [V, F, K], got {shown(frames)}; "
+                "make one: VideoFeatures.from_arrays(arrays)."
+            )
+        if not (isinstance(mask, Tensor) and mask.dtype == torch.bool and mask.shape == frames.shape[:2]):
+            raise ShapeError(f"frame_mask must be bool {list(frames.shape[:2])}, got {shown(mask)}.")
+        if mask.device != frames.device:
+            raise ShapeError(
+                f"frames are on {frames.device} and frame_mask on {mask.device}; move one: mask.to(...)."
+            )
+        # on other devices the check would wait for what is computed there
+        if frames.device.type == "cpu" and not bool(frames.isfinite().all()):
+            raise ShapeError("frames must be finite, got numbers that are NaN or infinite; padding is zero.")
+
     @classmethod
     def from_arrays(
         cls, arrays: Sequence[npt.NDArray[Any] | Tensor], *, max_frames: int | None = None
@@ -45,16 +64,22 @@ class VideoFeatures:
             max_frames: longer clips keep this many frames, evenly spaced; `None` keeps all.
 
         Raises:
-            ShapeError: if there is no clip, a clip has no frame, or K differs between clips.
+            ShapeError: if there is no clip, a clip is no finite numbers [F, K] of a frame or more, or K differs
+                between clips.
+            ConfigError: if `max_frames` is no whole number from 1 on.
         """
-        if not len(arrays):
+        what = "arrays [F, K], one for each clip"
+        if getattr(arrays, "ndim", 3) == 2:
+            raise ShapeError(f"features must be a list of {what}, got {shown(arrays)}; put it into a list.")
+        given: list[Any] = check_sequence("features", arrays, None, of=what, error=ShapeError)
+        clips = [frame_features(f"clip {position}", array) for position, array in enumerate(given)]
+        if not clips:
             raise ShapeError("frame features need at least one clip, got none.")
-        clips = [torch.as_tensor(array, dtype=torch.float32) for array in arrays]
         for position, clip in enumerate(clips):
-            if clip.ndim != 2 or not clip.shape[0] or clip.shape[1] != clips[0].shape[-1]:
+            if clip.shape[1] != clips[0].shape[1]:
                 raise ShapeError(
-                    f"frame features of clip {position} must be [F, {clips[0].shape[-1]}] with at least one "
-                    f"frame, got {list(clip.shape)}."
+                    f"frame features of clip {position} must be [F, {clips[0].shape[1]}] as those of clip 0, "
+                    f"got {list(clip.shape)}."
                 )
         total = sum(len(clip) for clip in clips)
         if max_frames is not None:
@@ -68,7 +93,7 @@ class VideoFeatures:
 
     def to(self, device: torch.device | str) -> VideoFeatures:
         """The same features on a device."""
-        return attrs.evolve(self, frames=self.frames.to(device), frame_mask=self.frame_mask.to(device))
+        return moved(self, device)
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -76,6 +101,43 @@ class VideoFeatures:
 
     def __repr__(self) -> str:
         return f"VideoFeatures(clips={len(self)}, frames={self.frames.shape[1]}, dim={self.frames.shape[2]})"
+
+
+def frame_features(name: str, features: npt.ArrayLike | Tensor, dim: int | None = None) -> Tensor:
+    """One clip's features as a float32 tensor [F, K]; gradients stay.
+
+    Args:
+        name: what the clip is called in messages.
+        features: finite real numbers, [F, K], F and K at least 1.
+        dim: K, where it is known.
+
+    Raises:
+        ShapeError: if they are not that.
+    """
+    if isinstance(features, Tensor):
+        is_real = features.dtype != torch.bool and not features.is_complex()
+        clip = features.to(torch.float32) if is_real else features
+    else:
+        try:
+            array = np.asarray(features)
+        except ValueError:  # rows of unequal length
+            array = np.empty(0, object)
+        is_real = array.dtype.kind in "fiu"
+        with np.errstate(over="ignore"):
+            clip = torch.as_tensor(array.astype(np.float32, copy=False)) if is_real else torch.empty(0)
+    if not is_real or clip.ndim != 2 or 0 in clip.shape:
+        raise ShapeError(
+            f"frame features of {name} must be [F, {dim or 'K'}], real numbers of at least one frame, "
+            f"got {shown(features)}."
+        )
+    if dim is not None and clip.shape[1] != dim:
+        raise ShapeError(f"frame features of {name} must be [F, {dim}] for this model, got {list(clip.shape)}.")
+    if not bool(clip.isfinite().all()):
+        raise ShapeError(
+            f"frame features of {name} must be finite, got {int((~clip.isfinite()).sum())} of {clip.numel()} "
+            "numbers that are NaN or infinite; look at what made them."
+        )
+    return clip
 
 
 def evenly_spaced(num_frames: int, max_frames: int) -> npt.NDArray[np.int64]:
@@ -87,8 +149,7 @@ def evenly_spaced(num_frames: int, max_frames: int) -> npt.NDArray[np.int64]:
     Raises:
         ConfigError: if `max_frames` is not positive.
     """
-    if max_frames < 1:
-        raise ConfigError(f"max_frames must be at least 1, got {max_frames}.")
+    max_frames = check_whole("max_frames", max_frames)
     if num_frames <= max_frames:
         return np.arange(num_frames)
     return np.round(np.linspace(0, num_frames - 1, max_frames)).astype(np.int64)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_instance, check_whole, shown
 from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, HgrkitError, PluginError
 from hgrkit.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "DEFAULT_FRAME_SIZE",
@@ -92,7 +96,7 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
     """Features `[B, feature_dim]` of pictures, from an encoder that is not trusted to keep its contract.
 
     Raises:
-        PluginError: if the encoder fails, or does not return that many real numbers.
+        PluginError: if the encoder fails, or does not return that many finite real numbers.
     """
     try:
         features = np.asarray(encoder.encode(frames))
@@ -107,19 +111,29 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
             f"the frame encoder {encoder.fingerprint} must return numbers [{len(frames)}, {encoder.feature_dim}] "
             f"for {len(frames)} frames, got {features.dtype} {list(features.shape)}."
         )
-    return features.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        single = features.astype(np.float32, copy=False)
+    if not np.isfinite(single).all():
+        raise PluginError(
+            f"the frame encoder {encoder.fingerprint} returns numbers that are NaN or infinite; mend it or take "
+            "another one."
+        )
+    return single
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: str | torch.device) -> str:
     """A device that is there: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
 
     Raises:
         ConfigError: if torch does not know the name, or the machine has no such device.
     """
-    if device == "cpu":
+    if isinstance(device, str) and device == "cpu":
         return device
     import torch
 
+    if not isinstance(device, str):
+        hint = "give 'auto', 'cpu', 'cuda' or 'mps'"
+        device = str(check_instance("device", device, torch.device, hint=hint))
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -131,7 +145,12 @@ def resolve_device(device: str) -> str:
 
 
 def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:
+    if isinstance(encoder, type):
+        raise PluginError(f"{owner} is {shown(encoder)}, which makes one; give {encoder.__name__}(...).")
     missing = [name for name in ("feature_dim", "fingerprint", "encode") if not hasattr(encoder, name)]
     if missing:
-        raise PluginError(f"{owner} is a {type(encoder).__name__} without {', '.join(missing)}; see FrameEncoder.")
+        raise PluginError(f"{owner} is {shown(encoder)}, without {', '.join(missing)}; see FrameEncoder.")
+    check_whole(f"feature_dim of {owner}", encoder.feature_dim, error=PluginError)
+    if not isinstance(encoder.fingerprint, str) or not callable(encoder.encode):
+        raise PluginError(f"{owner} needs a string as its fingerprint and a method encode; see FrameEncoder.")
     return encoder

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import attrs
 
+from hgrkit.arguments import check_number, check_whole
 from hgrkit.errors import ConfigError, DecodeLimitError
 
 __all__ = ["DecodeGuard", "DecodeLimits"]
@@ -19,8 +20,11 @@ def _nothing() -> None:
 
 
 def _above_zero(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value > 0:
-        raise ConfigError(f"DecodeLimits({attribute.name}=...) must be above 0, got {value!r}.")
+    name = f"DecodeLimits({attribute.name}=...)"
+    if attribute.name == "seconds":
+        check_number(name, value, "(0, inf)")
+    else:
+        check_whole(name, value)
 
 
 @final
@@ -46,7 +50,7 @@ class DecodeLimits:
 
     @memory_bytes.validator
     def _enough_to_start(self, _: object, value: int) -> None:
-        if value < _LEAST_MEMORY_BYTES:
+        if check_whole("DecodeLimits(memory_bytes=...)", value) < _LEAST_MEMORY_BYTES:
             raise ConfigError(
                 f"a decoder's memory must be at least {_gigabytes(_LEAST_MEMORY_BYTES)} GB, "
                 f"got {_gigabytes(value)} GB."

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.arguments import check_number, check_whole, shown
 from hgrkit.errors import ConfigError
 
 __all__ = ["FpsSampling", "Sampling", "UniformSampling", "parse_sampling", "times_between"]
@@ -25,6 +26,14 @@ class Sampling(Protocol):
         """Times in seconds from the first picture, ascending, within `[0, duration_s)`, at least one."""
 
 
+def _rate(value: float) -> float:
+    return check_number("frames_per_second", value, "(0, 1000]")
+
+
+def _count(value: int) -> int:
+    return check_whole("num_frames", value)
+
+
 @final
 @attrs.frozen
 class FpsSampling:
@@ -34,12 +43,7 @@ class FpsSampling:
     ('fps:0.5', [0.25, 0.75, 1.25])
     """
 
-    frames_per_second: float = attrs.field(default=2.0, converter=float)
-
-    @frames_per_second.validator
-    def _positive(self, _: object, value: float) -> None:
-        if not 0 < value <= 1000:
-            raise ConfigError(f"frames_per_second must be above 0 and at most 1000, got {value:g}.")
+    frames_per_second: float = attrs.field(default=2.0, converter=_rate)
 
     def __str__(self) -> str:
         return f"fps:{self.frames_per_second:g}"
@@ -66,12 +70,7 @@ class UniformSampling:
     ('uniform:20', [0.25, 0.75, 1.25, 1.75])
     """
 
-    num_frames: int = attrs.field(default=20)
-
-    @num_frames.validator
-    def _positive(self, _: object, value: int) -> None:
-        if value < 1:
-            raise ConfigError(f"num_frames must be at least 1, got {value}.")
+    num_frames: int = attrs.field(default=20, converter=_count)
 
     def __str__(self) -> str:
         return f"uniform:{self.num_frames}"
@@ -103,7 +102,7 @@ def parse_sampling(text: str) -> Sampling:
     Raises:
         ConfigError: if it is neither `fps:NUMBER` nor `uniform:COUNT`.
     """
-    kind, _, number = text.partition(":")
+    kind, _, number = text.partition(":") if isinstance(text, str) else ("", "", "")
     try:
         if kind == "fps":
             return FpsSampling(float(number))
@@ -113,4 +112,4 @@ def parse_sampling(text: str) -> Sampling:
         raise
     except ValueError:
         pass
-    raise ConfigError(f"sampling must be 'fps:NUMBER' or 'uniform:COUNT', such as 'fps:2', got {text!r}.")
+    raise ConfigError(f"sampling must be 'fps:NUMBER' or 'uniform:COUNT', such as 'fps:2', got {shown(text)}.")

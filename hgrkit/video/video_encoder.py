@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hgrkit.arguments import check_flag, check_instance, check_number, check_whole
 from hgrkit.embeddings import VideoEmbeddings
-from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.video.features import VideoFeatures
 
@@ -44,12 +45,10 @@ class VideoEncoder(nn.Module):
         max_frames: int | None = None,
     ) -> None:
         super().__init__()
-        if feature_dim < 1 or embed_dim < 1:
-            raise ConfigError(f"feature_dim and embed_dim must be at least 1, got {feature_dim} and {embed_dim}.")
-        if not 0 <= dropout < 1:
-            raise ConfigError(f"dropout must be in [0, 1), got {dropout}.")
-        if max_frames is not None and not (isinstance(max_frames, int) and max_frames >= 1):
-            raise ConfigError(f"max_frames must be a whole number from 1 on, or None, got {max_frames!r}.")
+        feature_dim, embed_dim = check_whole("feature_dim", feature_dim), check_whole("embed_dim", embed_dim)
+        dropout = check_number("dropout", dropout, "[0, 1)")
+        shared_projection = check_flag("shared_projection", shared_projection)
+        max_frames = None if max_frames is None else check_whole("max_frames", max_frames)
         self.feature_dim = feature_dim
         self.embed_dim = embed_dim
         self.shared_projection = shared_projection
@@ -75,7 +74,8 @@ class VideoEncoder(nn.Module):
         """Encode V clips of up to F frames.
 
         Raises:
-            ShapeError: if a frame does not have `feature_dim` numbers.
+            ShapeError: if they are no `VideoFeatures`, on another device, or a frame does not have `feature_dim`
+                numbers.
         """
         views = self.frame_views(features)
         logits = self.attention_logits(views.event).masked_fill(~features.frame_mask, -torch.inf)
@@ -90,9 +90,22 @@ class VideoEncoder(nn.Module):
         """Every frame at the three levels, `e_t`, `a_t` and `n_t`, each [V, F, D]; padding means nothing.
 
         Raises:
-            ShapeError: if a frame does not have `feature_dim` numbers.
+            ShapeError: if they are no `VideoFeatures`, on another device, or a frame does not have `feature_dim`
+                numbers.
         """
-        frames = features.frames
+        check_instance(
+            "features",
+            features,
+            VideoFeatures,
+            error=ShapeError,
+            hint="make them: VideoFeatures.from_arrays(arrays)",
+        )
+        frames, device = features.frames, self.pooling.weight.device
+        if frames.device != device:
+            raise ShapeError(
+                f"the features are on {frames.device} and the video encoder on {device}; "
+                f"move them: features.to('{device}')."
+            )
         if frames.ndim != 3 or frames.shape[2] != self.feature_dim:
             raise ShapeError(
                 f"frame features must be [V, F, {self.feature_dim}], got {list(frames.shape)}; "

@@ -6,6 +6,7 @@ import tomllib
 import attrs
 import pytest
 
+from hgrkit.arguments import Range
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
 from hgrkit.training.config import TrainConfig
@@ -16,7 +17,7 @@ from hgrkit.training.model_config import ModelConfig
 from hgrkit.training.preset import preset_names, with_preset
 from hgrkit.training.run_config import RunConfig
 from hgrkit.training.schedule import learning_rate
-from hgrkit.training.setting import Range, read_settings
+from hgrkit.training.setting import read_settings
 
 NEEDED = '[data.train]\ncaptions = "c.json"\nfeatures = ["f.npz"]\n'
 
