@@ -161,7 +161,7 @@ class Library:
 
     def video(self, path: str) -> VideoRecord | None:
         """One video, by its path, absolute or from the current folder; `None` if the library does not have it."""
-        return self._store.find(self._listed(check_text("path", path)))
+        return self._store.find(self._listed(path))
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -218,7 +218,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             ConfigError: if there is no such video, or the record is of another state.
         """
-        self.update(rename=[Rename(self._listed(check_text("path", path)), record)])
+        self.update(rename=[Rename(self._listed(path), record)])
 
     def remove(self, path: str) -> bool:
         """Remove a video; whether there was one.
@@ -227,7 +227,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
         before = self._store.version()
-        return self.update(remove=[self._listed(check_text("path", path))]) != before
+        return self.update(remove=[self._listed(path)]) != before
 
     def search(
         self,
@@ -352,9 +352,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
         if not self._writable:
-            raise LibraryError(
-                "a library that is open for reading only does not write its graph; open it with mode='w'."
-            )
+            raise LibraryError("a library that is open for reading does not write its graph; open it with 'w'.")
         return self._reader.refresh_graph()
 
     def close(self) -> None:
@@ -368,7 +366,7 @@ class Library:
 
     def _listed(self, path: str) -> str:
         """A video's path as the library has it; an unknown one as it is."""
-        if self._store.find(path) is not None:
+        if self._store.find(check_text("path", path)) is not None:
             return path
         return listed_path(path, {video.path for video in self.videos()}) or path
 
@@ -394,10 +392,8 @@ def _positions(snapshot: Snapshot, videos: Sequence[str]) -> npt.NDArray[np.int6
     """
     videos = check_sequence("videos", videos, str, of="paths")
     rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
-    positions = []
-    for path in videos:
-        listed = listed_path(path, rows)
-        if listed is None:
-            raise LibraryError(f"the library has no indexed video {path!r}; index it, or leave it out.")
-        positions.append(rows[listed])
-    return np.array(positions, np.int64)
+    listed = {path: listed_path(path, rows) for path in videos}
+    unknown = next((path for path in videos if listed[path] is None), None)
+    if unknown is not None:
+        raise LibraryError(f"the library has no indexed video {unknown!r}; index it, or leave it out.")
+    return np.array([rows[listed[path] or path] for path in videos], np.int64)
