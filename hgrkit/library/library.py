@@ -352,7 +352,7 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
         if not self._writable:
-            raise LibraryError("a library that is open for reading does not write its graph; open it with 'w'.")
+            raise LibraryError("a library that is open for reading only does not write a graph; open it with 'w'.")
         return self._reader.refresh_graph()
 
     def close(self) -> None:
