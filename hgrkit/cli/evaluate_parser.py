@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hgrkit.cli.output import echo_json, stderr, stdout
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError
+from hgrkit.writing import writing
 
 if TYPE_CHECKING:
     from hgrkit.evaluation.parser_quality import ParserQuality
@@ -61,7 +62,9 @@ def evaluate_parser(
         if probes is not None:
             report["probes"] = probe_parser(loaded, _records(probes)).to_dict()
     if errors is not None and gold is not None and quality is not None:
-        errors.write_text(errors_page(quality, parser=loaded.name, source=gold.name), encoding="utf-8")
+        page = errors_page(quality, parser=loaded.name, source=gold.name)
+        with writing(errors):
+            errors.write_text(page, encoding="utf-8")
     if json:
         echo_json(report)
     else:

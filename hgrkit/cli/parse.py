@@ -13,6 +13,7 @@ from hgrkit.cli.output import echo_json, printable, stderr
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
+from hgrkit.writing import writing
 
 __all__ = ["register"]
 
@@ -62,7 +63,8 @@ def parse(
     elif text is not None:
         graph = parse_texts(load_parser(parser), [text])[0]
         if svg is not None:
-            svg.write_text(draw_graph(graph), encoding="utf-8")
+            with writing(svg):
+                svg.write_text(draw_graph(graph), encoding="utf-8")
         _show(text, graph, json=json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, Librar
 from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
 from hgrkit.library.manifest import FORMAT_VERSION
 from hgrkit.library.schema import APPLICATION_ID, SCHEMAS
+from hgrkit.writing import full_disk
 
 __all__ = [
     "DATABASE_FILE",
@@ -144,13 +146,15 @@ def translated_errors(path: Path) -> Iterator[None]:
     except HgrkitError:  # some are OSErrors too
         raise
     except sqlite3.OperationalError as error:
-        raise LibraryError(f"{path}: {error}.") from error
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise LibraryError(f"{path}: {full_disk(errno.ENOSPC) if full else error}.") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read
         raise DamagedLibraryError(
             f"{path} is damaged: {error}; run `hgrkit repair`, or restore a backup."
         ) from error
     except OSError as error:
-        raise LibraryError(f"{error.filename or path}: {error.strerror}.") from error
+        reason = full_disk(error.errno) or error.strerror
+        raise LibraryError(f"{error.filename or path}: {reason}.") from error
 
 
 @attrs.frozen
