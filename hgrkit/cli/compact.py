@@ -8,7 +8,7 @@ from typing import Annotated
 import attrs
 import typer
 
-from hgrkit.cli.output import echo_json, stderr
+from hgrkit.cli.output import echo, echo_json, stderr
 
 __all__ = ["register"]
 
@@ -33,7 +33,7 @@ def compact(
     if json:
         echo_json({**attrs.asdict(report), "cache_bytes_freed": freed})
     else:
-        typer.echo(
+        echo(
             f"{report.bytes_before} bytes in {report.segments_before} segments are now {report.bytes_after} bytes "
             f"in {report.segments_after}; {freed} bytes of cached features deleted"
         )

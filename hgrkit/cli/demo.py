@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from hgrkit.cli.output import stdout
+from hgrkit.cli.output import echo, stdout
 from hgrkit.cli.progress import IndexBar
 from hgrkit.cli.search import result_text
 
@@ -37,7 +37,7 @@ def demo(
         demonstration = demonstrate(folder or Path(scratch), k=k, on_progress=bar.show)
     _show(demonstration)
     if folder is not None:
-        typer.echo(f'\nask on: hgrkit search "a cat" --library {folder / "library"}')
+        echo(f'\nask on: hgrkit search "a cat" --library {folder / "library"}')
 
 
 def _show(demonstration: Demonstration) -> None:
@@ -48,7 +48,7 @@ def _show(demonstration: Demonstration) -> None:
         if not answer.right:
             console.print(Text(f"(wrong: {answer.right_video} shows it)", style="yellow"))
     asked = len(demonstration.answers)
-    typer.echo(
+    echo(
         f"\nindexed {demonstration.report.indexed} videos, asked {asked} questions, "
         f"{demonstration.num_right} answered right by the first hit"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from hgrkit.cli.output import echo_json, stderr, stdout
+from hgrkit.cli.output import echo, echo_json, stderr, stdout
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError
 from hgrkit.writing import writing
 
@@ -115,11 +115,11 @@ def _print(report: dict[str, Any], quality: ParserQuality | None) -> None:
             table.add_row(name, f"{counts.precision:.1f}", f"{counts.recall:.1f}", f"{counts.f1:.1f}")
         stdout().print(table)
         if quality.conventions == "propbank":
-            typer.echo("gold trees of plain PropBank: copulas are no actions, in the answer neither")
-        typer.echo(
+            echo("gold trees of plain PropBank: copulas are no actions, in the answer neither")
+        echo(
             f"{quality.captions} captions, {quality.failures} refused, "
             f"{quality.captions_per_cpu_second:,.0f} captions per CPU second"
         )
     for name, value in report.get("probes", {}).items():
         shown = f"{value}" if name == "probes" else f"{value:.1f} %"
-        typer.echo(f"{name.replace('_', ' ')}: {shown}")
+        echo(f"{name.replace('_', ' ')}: {shown}")

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import attrs
 import typer
 
-from hgrkit.cli.output import echo_json, printable
+from hgrkit.cli.output import echo, echo_json, printable
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError
 
@@ -38,7 +38,7 @@ def export(
     if json:
         echo_json(attrs.asdict(report))
     else:
-        typer.echo(
+        echo(
             f"exported {report.clips} clips of {report.videos} videos to {printable(report.file)}, "
             f"{report.num_bytes} bytes"
         )

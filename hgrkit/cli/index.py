@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable, stderr
+from hgrkit.cli.output import echo, echo_json, printable, stderr
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
 
@@ -143,9 +143,9 @@ def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
         for line in _remarks(report):
             stderr().print(printable(line), markup=False, soft_wrap=True)
     if upgraded is not None:
-        typer.echo(f"upgraded: {_counts(upgraded)}")
+        echo(f"upgraded: {_counts(upgraded)}")
     if indexed is not None:
-        typer.echo(_counts(indexed))
+        echo(_counts(indexed))
 
 
 def _remarks(report: IndexReport) -> list[str]:

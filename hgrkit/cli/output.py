@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from hgrkit.results import clock
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["clock", "echo_json", "printable", "stderr", "stdout"]
+__all__ = ["clock", "echo", "echo_json", "printable", "stderr", "stdout"]
 
 
 def stdout() -> Console:
@@ -31,9 +32,14 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a line in the encoding of the output; typer would take UTF-8 where that is ASCII."""
+    typer.echo(text, file=sys.stderr if err else sys.stdout, nl=nl)
+
+
 def echo_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line; bytes of a path that are no UTF-8 stay as escapes."""
-    typer.echo(json.dumps(value, ensure_ascii=True))
+    echo(json.dumps(value, ensure_ascii=True))
 
 
 def printable(text: str) -> str:

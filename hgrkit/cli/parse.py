@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable, stderr
+from hgrkit.cli.output import echo, echo_json, printable, stderr
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
@@ -88,7 +88,7 @@ def _write_file(
     if json:
         echo_json(report.to_dict())
     else:
-        typer.echo(
+        echo(
             f"{report.file}: {report.sentences} sentences by {report.parser}; "
             f"{report.kept} were there, {report.refused} have no graph"
         )
@@ -124,4 +124,4 @@ def _show(sentence: str, graph: RoleGraph | GraphError, *, json: bool) -> None:
     if json:
         echo_json(graph_record(sentence, graph))
     else:
-        typer.echo("" if isinstance(graph, GraphError) else str(graph))
+        echo("" if isinstance(graph, GraphError) else str(graph))

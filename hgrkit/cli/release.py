@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json
+from hgrkit.cli.output import echo, echo_json
 
 __all__ = ["register"]
 
@@ -32,4 +32,4 @@ def import_release(
     if json:
         echo_json(report.to_dict())
     else:
-        typer.echo(f"{report.checkpoint} is now the model folder {out}")
+        echo(f"{report.checkpoint} is now the model folder {out}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import clock, echo_json, printable, stdout
+from hgrkit.cli.output import clock, echo, echo_json, printable, stdout
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _save(explanation: Explanation, *paths: Path | None) -> None:
 def _show(result: SearchResult, explanation: Explanation | None) -> None:
     """A table where a person looks on, lines of text where a program reads."""
     if not result.hits:
-        typer.echo("the library holds no video yet")
+        echo("the library holds no video yet")
         return
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):

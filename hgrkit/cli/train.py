@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json, stderr
+from hgrkit.cli.output import echo, echo_json, stderr
 from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
@@ -45,7 +45,7 @@ def train(
     if show_defaults:
         from hgrkit.training.example_config import example_config
 
-        typer.echo(example_config(), nl=False)
+        echo(example_config(), nl=False)
     elif config is not None:
         if release is not None or model is not None or epochs is not None or not shuffle:
             raise ConfigError(
@@ -87,7 +87,7 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
     measured = "" if best.dev_rsum is None else f", dev Rsum {best.dev_rsum:.1f}"
     early = ", stopped early" if run.stopped_early else ""
     blank = f", {run.blank_captions} captions without words left out" if run.blank_captions else ""
-    typer.echo(
+    echo(
         f"{len(run.log)} epochs{early}; best is {run.best_epoch}, loss {best.loss:.4f}{measured}, "
         f"model in {out / MODEL_FOLDER}{blank}"
     )
@@ -112,6 +112,4 @@ def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: P
         echo_json(report)
         return
     losses = report["losses"]
-    typer.echo(
-        f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else "")
-    )
+    echo(f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else ""))
