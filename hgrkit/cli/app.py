@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -153,32 +153,15 @@ def _said_by_the_system(error: OSError) -> str:
     """What is wrong with a file that cannot be read or written, or with the output."""
     if isinstance(error, BrokenPipeError):
         _end_quietly()
-    name = error.filename
-    if name is None and not _can_be_written(sys.stdout):
-        _abandon(sys.stdout)
-        name = "standard output"
-    reason = full_disk(error.errno) or error.strerror or str(error) or type(error).__name__
+    full = full_disk(error.errno)
+    reason = full or error.strerror or str(error) or type(error).__name__
+    name = "standard output" if error.filename is None and full else error.filename  # every file has its name
     return f"{'' if name is None or str(name) in reason else f'{name}: '}{reason.rstrip('.')}."
 
 
 def _end_quietly() -> NoReturn:
-    """End as any program does whose reader has left, such as `head`, without another word."""
-    _abandon(sys.stdout)
-    _abandon(sys.stderr)
-    sys.exit(_NO_READER)
-
-
-def _can_be_written(stream: TextIO | None) -> bool:
-    try:
-        if stream is not None:
-            stream.flush()
-    except OSError:
-        return False
-    return True
-
-
-def _abandon(stream: TextIO | None) -> None:
-    """Send what is left of an output nowhere, so that Python does not complain of it at its end."""
-    if stream is not None and not _can_be_written(stream):
-        with suppress(OSError, ValueError):
+    """End as any program does whose reader has left, such as `head`: without a word, now and as Python ends."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # there may be no such stream
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(_NO_READER)
