@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from hgrkit.errors import ConfigError, GraphError
+from hgrkit.errors import ConfigError, GraphError, LibraryExistsError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
+from hgrkit.library.sqlite_store import library_around
 from hgrkit.loaded_model import LoadedModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
@@ -93,12 +94,17 @@ class Retriever:
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
-            LibraryExistsError: if something is at that path already.
+            LibraryExistsError: if something is at that path already, or it lies inside another library.
             ModelNotFoundError, ParserNotFoundError, FrameEncoderNotFoundError: if a name is not installed.
             ShapeError: if the frame encoder does not fit the model.
         """
         from hgrkit.parts import Parts
 
+        outer = library_around(Path(path).absolute().parent)
+        if outer is not None:
+            raise LibraryExistsError(
+                f"{fspath(path)} lies inside the library {outer}; choose a folder outside of it."
+            )
         loaded = load_parser(parser)
         model_ = LoadedModel.load(model, device=device)
         parts = Parts.choose(
@@ -259,13 +265,14 @@ class Retriever:
 
         Raises:
             MissingPathError: if a path does not exist; nothing is indexed then.
-            ConfigError: if the library was opened to read.
+            ConfigError: if the library was opened to read, or a path lies inside a library.
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
-        from hgrkit.indexing.walk import walk_videos
+        from hgrkit.indexing.walk import require_videos, walk_videos
 
         roots = [fspath(path) for path in paths]
+        require_videos(roots)
         cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
         with _features(features) as feature_file:
             return self._parts.index(

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit"
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"json_file", "writing"}),
+    frozenset({"json_file", "url", "writing"}),
     frozenset({"levels", "graph", "registry", "model_folder"}),
     frozenset({"embeddings"}),
     frozenset({"parsing", "text", "video", "matching"}),

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compact(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Rewrite a library without what was removed or replaced; searches go on meanwhile."""

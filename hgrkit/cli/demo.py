@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from hgrkit.cli.output import echo, stdout
+from hgrkit.cli.output import echo, legend, stdout
 from hgrkit.cli.progress import IndexBar
 from hgrkit.cli.search import result_text
 
@@ -44,9 +44,12 @@ def _show(demonstration: Demonstration) -> None:
     console = stdout()
     for answer in demonstration.answers:
         console.print(Text(f"\n{answer.result.query}", style="bold cyan"))
-        console.print(result_text(answer.result, names_only=True))
+        width = console.width if console.is_terminal else None
+        console.print(result_text(answer.result, names_only=True, width=width))
         if not answer.right:
             console.print(Text(f"(wrong: {answer.right_video} shows it)", style="yellow"))
+    hits = (hit for answer in demonstration.answers for hit in answer.result.hits)
+    echo(f"\n{legend(phrase.role for hit in hits for phrase in hit.phrases)}")
     asked = len(demonstration.answers)
     echo(
         f"\nindexed {demonstration.report.indexed} videos, asked {asked} questions, "

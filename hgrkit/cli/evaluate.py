@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    library: Annotated[Path | None, typer.Option("--library", "-l", help="The library to evaluate.")] = None,
+    library: Annotated[
+        Path | None, typer.Option("--library", "-l", metavar="LIB", help="The library to evaluate.")
+    ] = None,
     captions: Annotated[
         Path | None, typer.Option(help="JSON: {video's file name: [captions]}, for a library.")
     ] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from hgrkit.cli.output import echo, printable, stderr
+from hgrkit.cli.output import echo, printable, shortened, stderr
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
 
@@ -167,8 +167,9 @@ class BenchmarkRun:
             made = Retriever.create(library, model=self.model or "default", parser=self.parser, device=self.device)
         with made as retriever, IndexBar() as bar:
             report = retriever.index(*keys.values(), feature_cache=feature_cache, on_progress=bar.show)
-        for failure in report.failures:
-            echo(f"{printable(failure.path)}: {failure.reason}", err=True)
+        failed = [printable(f"failed {failure.path}: {failure.reason}") for failure in report.failures]
+        for line in shortened(failed, "failed"):
+            echo(line, err=True)
 
 
 def _files(folder: Path | None) -> list[str]:

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     to: Annotated[str, typer.Option(help="parquet or npz.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,

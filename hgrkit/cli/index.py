@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hgrkit.cli.output import echo, echo_json, printable, stderr
+from hgrkit.cli.output import echo, echo_json, printable, quoted, shortened, stderr
 from hgrkit.cli.progress import IndexBar
-from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
+from hgrkit.errors import ConfigError, LibraryNotFoundError
 
 if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexReport
@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    library: Annotated[Path, typer.Option("--library", "-l", help="The library; made if it does not exist.")],
+    library: Annotated[
+        Path, typer.Option("--library", "-l", metavar="LIB", help="The library; made if it does not exist.")
+    ],
     paths: Annotated[
         list[str] | None, typer.Argument(help="Videos and folders of videos; may be left out with --upgrade.")
     ] = None,
@@ -93,7 +95,11 @@ def index(
     if paths:
         with _opened(library, parser, chosen) as retriever, IndexBar() as bar:
             reports["index"] = retriever.index(*paths, **options, retry_failed=retry_failed, on_progress=bar.show)
-    _show(reports, json=json)
+    _show(reports, library, json=json)
+    if _all_failed(reports):
+        if json:
+            echo("hgrkit: not one video could be indexed; `failures` says why.", err=True)
+        raise typer.Exit(2)
 
 
 def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
@@ -124,15 +130,21 @@ def _exists(library: Path) -> bool:
 
 
 def _require(paths: list[str], *, upgrade: bool) -> None:
-    """Refuse missing paths before a library is made for them."""
+    """Refuse paths that cannot be indexed before a library is made for them."""
     if not paths and not upgrade:
         raise ConfigError("there is nothing to index; give videos or folders of videos, or --upgrade.")
-    for path in paths:
-        if not Path(path).exists():
-            raise MissingPathError(f"there is no file or folder {path!r}; nothing was indexed.")
+    from hgrkit.indexing.walk import require_videos
+
+    require_videos(paths)
 
 
-def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
+def _all_failed(reports: dict[str, IndexReport]) -> bool:
+    """Whether there were videos and not one of them is in the library now; each was said why."""
+    last = list(reports.values())[-1]
+    return bool(last.failed) and not (last.indexed or last.unchanged or last.moved or last.copied)
+
+
+def _show(reports: dict[str, IndexReport], library: Path, *, json: bool) -> None:
     """Print what was done: what went wrong on stderr, the counts, or one JSON object, on stdout."""
     upgraded, indexed = reports.get("upgrade"), reports.get("index")
     if json:
@@ -140,7 +152,7 @@ def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
         echo_json(values if upgraded is None else {**values, "upgrade": upgraded.to_dict()})
         return
     for report in reports.values():
-        for line in _remarks(report):
+        for line in _remarks(report, library):
             stderr().print(printable(line), markup=False, soft_wrap=True)
     if upgraded is not None:
         echo(f"upgraded: {_counts(upgraded)}")
@@ -148,9 +160,12 @@ def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
         echo(_counts(indexed))
 
 
-def _remarks(report: IndexReport) -> list[str]:
-    remarks = [f"failed {failure.path}: {failure.reason}" for failure in report.failures]
-    remarks += [f"{'pruned' if report.pruned else 'missing'} {path}" for path in report.missing]
+def _remarks(report: IndexReport, library: Path) -> list[str]:
+    gone = "pruned" if report.pruned else "missing"
+    failed = [f"failed {failure.path}: {failure.reason}" for failure in report.failures]
+    missing = [f"{gone} {path}" for path in report.missing]
+    remarks = shortened(failed, f"failed: hgrkit info {quoted(str(library))} --failed")
+    remarks += shortened(missing, f"{gone}: --json names them all")
     for path in report.emptied:
         done = "they were removed" if report.pruned else "is a drive not mounted? --prune removes them"
         remarks.append(f"{path} has no video any more, all that the library had there are missing: {done}")

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def remove(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     paths: Annotated[list[str], typer.Argument(help="Videos as they are listed, or folders above them.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

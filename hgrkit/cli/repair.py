@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def repair(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import clock, echo, echo_json, printable, stdout
+from hgrkit.cli.output import clock, echo, echo_json, filled, legend, printable, stdout
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "result_text"]
 
+_BETWEEN = "  |  "
+_INDENT = " " * 12
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -28,8 +32,11 @@ def register(app: typer.Typer) -> None:
 
 def search(
     text: Annotated[str, typer.Argument(help="What to look for, in words.")],
-    library: Annotated[Path, typer.Option("--library", "-l", help="The library to search.")],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of hits.")] = 10,
+    library: Annotated[Path, typer.Option("--library", "-l", metavar="LIB", help="The library to search.")],
+    k: Annotated[
+        int | None,
+        typer.Option("--k", "-k", min=1, help="Number of hits; 5 in a terminal, else 10, unless given."),
+    ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the text.")] = "lark",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     html: Annotated[Path | None, typer.Option(help="Also write a page here that shows why.")] = None,
@@ -54,7 +61,7 @@ def search(
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
-        result = retriever.search(text, k=k)
+        result = retriever.search(text, k=k or _default_k(json=json))
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
@@ -72,6 +79,11 @@ def search(
         play_first(clips)
     if clips_out is not None and clips and not any(clip.path for clip in clips):
         raise typer.Exit(2)  # each was said why
+
+
+def _default_k(*, json: bool) -> int:
+    """As many hits as fit on a screen, where somebody looks at one."""
+    return 5 if not json and stdout().is_terminal else 10
 
 
 def _check_names(html: Path | None, png: Path | None) -> None:
@@ -120,36 +132,44 @@ def _show(result: SearchResult, explanation: Explanation | None) -> None:
         return
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):
-        from hgrkit.cli.search_table import search_table
+        from hgrkit.cli.search_table import fitting_table, search_table
 
         pictures = explanation if console.color_system == "truecolor" else None
-        console.print(search_table(result, console.width, explanation=pictures), soft_wrap=False)
+        table = fitting_table(result, console) if pictures is None else None
+        console.print(table or search_table(result, console.width, explanation=pictures), soft_wrap=False)
     else:
-        console.print(result_text(result))
+        console.print(result_text(result, width=console.width if console.is_terminal else None))
+        words = legend(phrase.role for hit in result.hits for phrase in hit.phrases)
+        if words:
+            echo(words)
 
 
-def result_text(result: SearchResult, *, names_only: bool = False) -> Text:
-    """Hits as text: rank, score, video and moment, and below them what became of every phrase."""
+def result_text(result: SearchResult, *, names_only: bool = False, width: int | None = None) -> Text:
+    """Hits as text: rank, score, video and moment, and below them what became of every phrase.
+
+    Args:
+        result: what was found.
+        names_only: show the videos' names without their folders.
+        width: of the terminal; phrases are then on as many lines as they need, and else on one.
+    """
     from rich.text import Text
 
-    return Text("\n").join(_hit(hit, PurePath(hit.video).name if names_only else hit.video) for hit in result.hits)
+    videos = (PurePath(hit.video).name if names_only else hit.video for hit in result.hits)
+    return Text("\n").join(_hit(hit, video, width) for hit, video in zip(result.hits, videos, strict=True))
 
 
-def _hit(hit: Hit, video: str) -> Text:
+def _hit(hit: Hit, video: str, width: int | None) -> Text:
     from rich.text import Text
 
     phrases = [
-        Text.assemble(
-            (printable(phrase.text), "italic"),
-            f" {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}",
-        )
+        f"{printable(phrase.text)} {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
         for phrase in hit.phrases
     ]
+    lines = filled(phrases, _BETWEEN, sys.maxsize if width is None else width - len(_INDENT))
     return Text.assemble(
         (f"{hit.rank:>3}", "bold"),
         f"  {hit.score:.3f}  ",
         (printable(video), "bold"),
         f"  {clock(hit.start_s)}-{clock(hit.end_s)}",
-        ("\n            " if phrases else ""),
-        Text("  |  ").join(phrases),
+        *(f"\n{_INDENT}{line}" for line in lines),
     )

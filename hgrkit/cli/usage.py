@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
@@ -13,6 +11,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import attrs
 import typer
+
+from hgrkit.cli.output import quoted
 
 __all__ = ["USAGE_ERROR", "usage_line"]
 
@@ -24,7 +24,6 @@ _TEXTS = {"search": "the text to search for", "parse": "the sentence"}
 
 _KINDS = {int: "a whole number", float: "a number"}
 _DASHES = "-\u2013\u2014"
-_PLAIN = re.compile(r"[\w@%+=:,./~-]+")
 
 
 def usage_line(error: Any, arguments: Sequence[str], commands: Mapping[str, Any]) -> str:
@@ -115,7 +114,7 @@ class _Typed:
 
     def line(self, words: Sequence[str] | None = None) -> str:
         """The command with what was typed, and placeholders for what it lacks."""
-        told = [_quoted(word) for word in (self.words if words is None else words)]
+        told = [quoted(word) for word in (self.words if words is None else words)]
         places = [self.shown(place) for place in self.places if place.required]
         given = {self.options[name].name for name in self.values if name in self.options}
         lacking = [
@@ -123,7 +122,7 @@ class _Typed:
             for option in dict.fromkeys(self.options.values())
             if option.required and option.name not in given
         ]
-        rest = [_quoted(word) for word in self.rest]
+        rest = [quoted(word) for word in self.rest]
         return " ".join(["hgrkit", self.name, *told, *places[len(told) :], *rest, *lacking])
 
 
@@ -150,9 +149,9 @@ def _before_a_command(error: Any, arguments: Sequence[str], commands: Sequence[s
     if near:
         return f"there is no command {typed!r}{near}"
     if " " in typed:
-        return f"there is no command {typed!r}; to search, type: hgrkit search {_quoted(typed)} --library LIB"
+        return f"there is no command {typed!r}; to search, type: hgrkit search {quoted(typed)} --library LIB"
     if Path(typed).exists():
-        return f"there is no command {typed!r}; to index it, type: hgrkit index {_quoted(typed)} --library LIB"
+        return f"there is no command {typed!r}; to index it, type: hgrkit index {quoted(typed)} --library LIB"
     return f"there is no command {typed!r}; `hgrkit --help` lists them."
 
 
@@ -173,7 +172,7 @@ def _unknown_option(error: Any, typed: _Typed) -> str:
     if text is not None:
         return (
             f"{typed.name} takes {text!r} for an option; put -- before a text that begins with a dash: "
-            f"hgrkit {typed.name} --library LIB -- {_quoted(text)}"
+            f"hgrkit {typed.name} --library LIB -- {quoted(text)}"
         )
     near = _near(option, (*typed.options, "--help"))
     return f"{typed.name} has no option {option!r}{near or f'; `hgrkit {typed.name} --help` lists its options.'}"
@@ -243,10 +242,3 @@ def _near(typed: str, known: Iterable[str]) -> str:
         name for name in names if len(typed) > 3 and name.startswith(typed)
     ]
     return f". Did you mean {near[0]!r}?" if near else ""
-
-
-def _quoted(word: str) -> str:
-    """A word as a shell takes it."""
-    if _PLAIN.fullmatch(word):
-        return word
-    return shlex.quote(word) if re.search(r'["$`!\\]', word) else f'"{word}"'

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check every byte of a library and change none. Exit status 0: it is whole; 1: it is not."""

@@ -27,7 +27,8 @@ class SimilarityScale:
     @classmethod
     def of(cls, hits: Sequence[Hit]) -> SimilarityScale:
         """The scale on which every level and phrase of these hits has room; it ends at 0.5 or above."""
-        levels = [level for hit in hits for level in (hit.levels.event, hit.levels.action, hit.levels.entity)]
+        scores = [level for hit in hits for level in (hit.levels.event, hit.levels.action, hit.levels.entity)]
+        levels = [score for score in scores if score is not None]  # a question without actions has no such score
         phrases = [phrase.similarity for hit in hits for phrase in hit.phrases]
         return cls(max([_LEAST_TOP, *levels, *phrases]))
 

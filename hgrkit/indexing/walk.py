@@ -1,7 +1,7 @@
 """Finds the video files that a run is about: where indexing begins."""
 
 # pathlib would rewrite paths ("./a" to "a") that have to stay as the user gave them.
-# ruff: noqa: PTH100, PTH116, PTH118
+# ruff: noqa: PTH100, PTH110, PTH116, PTH118, PTH121
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pathlib import PurePath
 
 import attrs
 
-from hgrkit.errors import MissingPathError
+from hgrkit.errors import ConfigError, MissingPathError
+from hgrkit.library.sqlite_store import library_around
+from hgrkit.url import url_remark
 
-__all__ = ["VIDEO_SUFFIXES", "VideoFile", "found_file", "walk_videos"]
+__all__ = ["VIDEO_SUFFIXES", "VideoFile", "found_file", "require_videos", "walk_videos"]
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
@@ -59,6 +61,24 @@ def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> list[VideoFile]:
         for file in _files(os.fspath(path)):
             found.setdefault(os.path.abspath(file.path), file)
     return sorted(found.values(), key=lambda file: file.path)
+
+
+def require_videos(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse what cannot be videos: paths at which there is nothing, and what a library keeps for itself.
+
+    Raises:
+        MissingPathError: if a path does not exist.
+        ConfigError: if one is a library, or lies inside one.
+    """
+    for given in paths:
+        path = os.fspath(given)
+        if not os.path.exists(path):
+            remark = url_remark(path) or f"there is no file or folder {path!r}; nothing was indexed."
+            raise MissingPathError(remark)
+        library = library_around(path)
+        if library is not None:
+            inside = "is" if os.path.samefile(library, path) else f"lies inside {str(library)!r},"
+            raise ConfigError(f"{path!r} {inside} a library; name the videos, or the folder that they are in.")
 
 
 def _files(path: str) -> Iterator[VideoFile]:

@@ -21,6 +21,7 @@ __all__ = [
     "DATABASE_FILE",
     "checkpoint",
     "create_database",
+    "is_database",
     "open_for_writing",
     "read_database",
     "transaction",
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 DATABASE_FILE = "library.sqlite"
 
+_APPLICATION_AT = 68
 _BUSY_S = 30.0
 _CHECKPOINT_S = 2.0
 _ATTEMPTS = 20
@@ -61,6 +63,16 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> N
         sync_file(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file is a library's database, by the number that SQLite keeps for its programs in the header."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_APPLICATION_AT + 4)
+    except (OSError, ValueError):  # ValueError: a path that no file system takes
+        return False
+    return header.startswith(b"SQLite") and header[_APPLICATION_AT:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
