@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from hgrkit.errors import ConfigError, GraphError, LibraryExistsError
+from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
-from hgrkit.library.sqlite_store import library_around
+from hgrkit.library.sqlite_store import require_outside_libraries
 from hgrkit.loaded_model import LoadedModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
@@ -100,11 +100,7 @@ class Retriever:
         """
         from hgrkit.parts import Parts
 
-        outer = library_around(Path(path).absolute().parent)
-        if outer is not None:
-            raise LibraryExistsError(
-                f"{fspath(path)} lies inside the library {outer}; choose a folder outside of it."
-            )
+        require_outside_libraries(path)
         loaded = load_parser(parser)
         model_ = LoadedModel.load(model, device=device)
         parts = Parts.choose(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hgrkit.cli.output import echo, echo_json, legend, printable, stderr
+from hgrkit.cli.output import echo, echo_json, legend, printable, stderr, stdout
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
@@ -66,7 +66,7 @@ def parse(
             with writing(svg):
                 svg.write_text(draw_graph(graph), encoding="utf-8")
         _show(text, graph, json=json)
-        if not json:
+        if not json and stdout().is_terminal:  # what is piped is the graph and nothing else
             echo(f"\n{legend({node.role for node in graph.nodes} | {edge.role for edge in graph.edges})}")
 
 

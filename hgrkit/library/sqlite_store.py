@@ -33,7 +33,7 @@ from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version
 from hgrkit.library.writer import Writer
 from hgrkit.url import url_remark
 
-__all__ = ["Mode", "SqliteStore", "library_around"]
+__all__ = ["Mode", "SqliteStore", "library_around", "require_outside_libraries"]
 
 Mode = Literal["r", "w"]
 T = TypeVar("T")
@@ -154,6 +154,17 @@ def library_around(path: str | os.PathLike[str]) -> Path | None:
     """The innermost library that is at a path or has it inside; links are followed."""
     real = Path(os.path.realpath(path))
     return next((folder for folder in (real, *real.parents) if is_database(folder / DATABASE_FILE)), None)
+
+
+def require_outside_libraries(path: str | os.PathLike[str]) -> None:
+    """Refuse a place for a new library that lies inside one; what is there belongs to that one alone.
+
+    Raises:
+        LibraryExistsError: if it does, however deep.
+    """
+    outer = library_around(Path(path).absolute().parent)
+    if outer is not None:
+        raise LibraryExistsError(f"{path} lies inside the library {outer}; choose a folder outside of it.")
 
 
 def _require_vacant(folder: Path) -> None:
