@@ -17,7 +17,6 @@ from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
-from hgrkit.library.sqlite_store import require_outside_libraries
 from hgrkit.loaded_model import LoadedModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
@@ -100,7 +99,6 @@ class Retriever:
         """
         from hgrkit.parts import Parts
 
-        require_outside_libraries(path)
         loaded = load_parser(parser)
         model_ = LoadedModel.load(model, device=device)
         parts = Parts.choose(
@@ -265,10 +263,9 @@ class Retriever:
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
-        from hgrkit.indexing.walk import require_videos, walk_videos
+        from hgrkit.indexing.walk import walk_videos
 
         roots = [fspath(path) for path in paths]
-        require_videos(roots)
         cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
         with _features(features) as feature_file:
             return self._parts.index(

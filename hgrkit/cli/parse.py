@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hgrkit.cli.output import echo, echo_json, legend, printable, stderr, stdout
+from hgrkit.cli.output import echo, echo_json, filled, legend, printable, stderr, stdout
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
@@ -66,8 +66,16 @@ def parse(
             with writing(svg):
                 svg.write_text(draw_graph(graph), encoding="utf-8")
         _show(text, graph, json=json)
-        if not json and stdout().is_terminal:  # what is piped is the graph and nothing else
-            echo(f"\n{legend({node.role for node in graph.nodes} | {edge.role for edge in graph.edges})}")
+        if not json:
+            _show_legend(graph)
+
+
+def _show_legend(graph: RoleGraph) -> None:
+    """What the roles ask, where somebody looks on; what is piped is the graph and nothing else."""
+    console = stdout()
+    if console.is_terminal:
+        words = legend({node.role for node in graph.nodes} | {edge.role for edge in graph.edges})
+        echo("\n" + "\n".join(filled(words.split("; "), "; ", console.width)))
 
 
 def _write_file(

@@ -55,9 +55,12 @@ def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> list[VideoFile]:
 
     Raises:
         MissingPathError: if a path does not exist, is neither file nor folder, or a folder cannot be listed.
+        ConfigError: if a path is a library, or lies inside one.
     """
+    roots = list(paths)
+    require_videos(roots)
     found: dict[str, VideoFile] = {}
-    for path in paths:
+    for path in roots:
         for file in _files(os.fspath(path)):
             found.setdefault(os.path.abspath(file.path), file)
     return sorted(found.values(), key=lambda file: file.path)

@@ -18,7 +18,7 @@ from hgrkit.library.reader import GRAPH_FROM, Reader
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import ClipMatch, ClipSearch
-from hgrkit.library.sqlite_store import Mode, SqliteStore
+from hgrkit.library.sqlite_store import Mode, SqliteStore, require_outside_libraries
 from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version
 
 __all__ = ["CompactReport", "Counts", "Library"]
@@ -84,14 +84,29 @@ class Library:
         self._writable = writable
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], manifest: Manifest, *, graph_from: int = GRAPH_FROM) -> Library:
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        manifest: Manifest,
+        *,
+        graph_from: int = GRAPH_FROM,
+        inside: bool = False,
+    ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
 
+        Args:
+            path: the folder.
+            manifest: what it is made with.
+            graph_from: clips from which candidates come from an HNSW graph.
+            inside: allow a folder inside another library, as an upgrade needs it for itself.
+
         Raises:
-            LibraryExistsError: if the folder holds a library or anything else.
+            LibraryExistsError: if the folder holds a library or anything else, or lies inside a library.
             LibraryLockedError: if another process is making it.
             LibraryError: if it cannot be written.
         """
+        if not inside:
+            require_outside_libraries(path)
         store = SqliteStore.create(Path(path), manifest)
         return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=True)
 
