@@ -104,7 +104,7 @@ class Retriever:
         parts = Parts.choose(
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
-        library = Library.create(Path(path), parts.manifest)
+        library = Library.create(Path(path), parts.manifest, outside=True)
         return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
 
     @classmethod

@@ -34,7 +34,7 @@ def benchmarks(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """List the benchmarks, describe one, or check its files: exit status 1 if something is missing or surplus."""
+    """List the benchmarks, describe one, or check its files. Exit status 1 if they are not complete."""
     from hgrkit.datasets.catalogue import RECIPES, find_recipe
     from hgrkit.errors import ConfigError
 

@@ -22,7 +22,7 @@ def compact(
     library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Rewrite a library without what was removed or replaced; searches go on meanwhile."""
+    """Free the space of removed and replaced videos. Searches go on meanwhile."""
     from hgrkit.indexing.feature_cache import prune_features
     from hgrkit.library.library import Library
 

@@ -25,12 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    folder: Annotated[
-        Path | None, typer.Option(help="Keep the footage and the library here; a scratch folder unless given.")
-    ] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Hits a question.")] = 3,
+    folder: Annotated[Path | None, typer.Option(help="Keep the footage and the library in this folder.")] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of hits a question.")] = 3,
 ) -> None:
-    """Index real footage and photographs that PyPI packages carry, ask about them and show the hits."""
+    """Index footage that installed packages carry, ask about it and show the hits."""
     from hgrkit.demo.run import demonstrate
 
     with tempfile.TemporaryDirectory(prefix="hgrkit-demo-") as scratch, IndexBar() as bar:

@@ -29,7 +29,7 @@ def evaluate_parser(
     gold: Annotated[
         Path | None, typer.Argument(help="Gold graphs, one JSON object a line; .jsonl or .jsonl.gz.")
     ] = None,
-    parser: Annotated[str, typer.Option(help="Name of the parser.")] = "lark",
+    parser: Annotated[str, typer.Option(help="Parser to measure.")] = "lark",
     gold_trees: Annotated[
         bool, typer.Option("--gold-trees", help="Give the parser the gold dependency trees instead of tokens.")
     ] = False,

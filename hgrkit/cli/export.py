@@ -22,12 +22,12 @@ def register(app: typer.Typer) -> None:
 
 def export(
     library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
-    to: Annotated[str, typer.Option(help="parquet or npz.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet or npz.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Export every clip: its video, its times, its vectors at all levels. Nothing is left of a run that fails."""
+    """Export every clip with its video, its times and its vectors."""
     from hgrkit.library.export import ExportFormat, export_library
     from hgrkit.library.library import Library
 

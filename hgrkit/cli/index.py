@@ -26,51 +26,53 @@ def register(app: typer.Typer) -> None:
 
 def index(
     library: Annotated[
-        Path, typer.Option("--library", "-l", metavar="LIB", help="The library; made if it does not exist.")
+        Path, typer.Option("--library", "-l", metavar="LIB", help="The library; created if it does not exist.")
     ],
     paths: Annotated[
-        list[str] | None, typer.Argument(help="Videos and folders of videos; may be left out with --upgrade.")
+        list[str] | None, typer.Argument(help="Videos and folders of videos. Optional with --upgrade.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Installed model or model folder; `default` for a new library.")
+        str | None, typer.Option(help="Installed model or model folder. A new library takes `default`.")
     ] = None,
-    parser: Annotated[str, typer.Option(help="Parser that must be able to read queries.")] = "lark",
+    parser: Annotated[str, typer.Option(help="Parser that will read the searches.")] = "lark",
     frame_encoder: Annotated[
-        str | None, typer.Option(help="Installed frame encoder; the model's own unless given.")
+        str | None, typer.Option(help="Installed frame encoder; by default the model's own.")
     ] = None,
     sampling: Annotated[
-        str | None, typer.Option(help="fps:RATE or uniform:FRAMES; the model's own unless given.")
+        str | None,
+        typer.Option(help="How frames are picked: fps:RATE or uniform:FRAMES; by default as the model was made."),
     ] = None,
     clip_seconds: Annotated[
-        float | None, typer.Option(help="Longest clip that a video is cut into; the model's own unless given.")
+        float | None, typer.Option(help="Length of the longest clip; by default as the model was made.")
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Frame features {name: [F, dim]} (.npz, .hdf5) instead of decoding the videos."),
+        typer.Option(help="Take frame features from this file (.npz, .hdf5) and decode nothing."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed before and has not changed.")
-    ] = False,
+    device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "auto",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry videos that failed before.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove videos below the paths whose files are gone.")
+        bool, typer.Option("--prune", help="Remove videos whose files are gone from the library.")
     ] = False,
     upgrade: Annotated[
-        bool, typer.Option("--upgrade", help="Bring the library to other parts: model, encoder, sampling, clips.")
+        bool,
+        typer.Option(
+            "--upgrade", help="Switch the library to another model, frame encoder, sampling or clip length."
+        ),
     ] = False,
     no_feature_cache: Annotated[
-        bool, typer.Option("--no-feature-cache", help="Neither keep frame features nor use those that were kept.")
+        bool, typer.Option("--no-feature-cache", help="Do not keep frame features, and do not use kept ones.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that decode; one for each core, at most 4, unless given.")
+        int | None, typer.Option(min=1, help="Decoding processes; by default one a core, at most 4.")
     ] = None,
     decode_seconds: Annotated[
-        float, typer.Option(help="How long a video's decoder may go without getting on.")
+        float, typer.Option(help="Give up on a video whose decoder makes no progress for so long.")
     ] = 60.0,
-    decode_memory_gb: Annotated[float, typer.Option(help="Memory that decoding one video may take.")] = 2.0,
+    decode_memory_gb: Annotated[float, typer.Option(help="Memory limit for decoding one video.")] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Index videos: decode, encode and store them. What is unchanged is not decoded again."""
+    """Index videos into a library. Unchanged videos are not decoded again."""
     from hgrkit.retriever import Retriever
 
     chosen: dict[str, Any] = {

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def info(
     library: Annotated[Path | None, typer.Argument(metavar="LIB", help="The library.", show_default=False)] = None,
     named: Annotated[
-        Path | None, typer.Option("--library", "-l", metavar="LIB", help="The library, as other commands take it.")
+        Path | None, typer.Option("--library", "-l", metavar="LIB", help="The library, instead of LIB.")
     ] = None,
     videos: Annotated[bool, typer.Option("--videos", help="List every video.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="List the videos that failed, and why.")] = False,

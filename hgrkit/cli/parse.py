@@ -28,22 +28,23 @@ def register(app: typer.Typer) -> None:
 
 
 def parse(
-    text: Annotated[str | None, typer.Argument(help="A sentence.")] = None,
+    text: Annotated[str | None, typer.Argument(help="A sentence; quote it.")] = None,
     input: Annotated[  # noqa: A002
-        Path | None, typer.Option("--input", "-i", help="A file with one sentence a line.")
+        Path | None, typer.Option("--input", "-i", help="Read a file with one sentence a line.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the graphs of --input to this file, resumably.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the graphs of --input to this file; an interrupted run goes on."
+        ),
     ] = None,
     source: Annotated[
         Literal["allennlp", "released"] | None,
-        typer.Option("--from", help="--input is a role labeller's output or the released code's graphs."),
+        typer.Option("--from", help="Read --input as a role labeller's output or the released code's graphs."),
     ] = None,
-    parser: Annotated[str, typer.Option(help="Name of the parser; 'stanza,lark' is a chain.")] = "lark",
-    workers: Annotated[int, typer.Option(help="Processes that parse, with --output.")] = 1,
-    svg: Annotated[
-        Path | None, typer.Option(help="Draw the sentence's graph into this file, for light and dark pages.")
-    ] = None,
+    parser: Annotated[str, typer.Option(help="Parser to use; 'stanza,lark' is a chain.")] = "lark",
+    workers: Annotated[int, typer.Option(help="Parsing processes, with --output.")] = 1,
+    svg: Annotated[Path | None, typer.Option(help="Draw the sentence's graph into this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Show how sentences are read: actions, entities and the roles between them."""

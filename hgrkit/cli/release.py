@@ -21,11 +21,11 @@ def import_release(
     directory: Annotated[Path, typer.Argument(help="Folder in the layout of the released code, or a flat one.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="epoch.N.th to read; the highest N in the folder unless given.")
+        Path | None, typer.Option(help="The epoch.N.th file to read; by default the highest N in the folder.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Import a model that the released HGR code trained: same weights, same scores, no pickle."""
+    """Import a model of the released HGR code: same weights, same scores, no pickle."""
     from hgrkit.release.importing import import_release as run
 
     report = run(directory, out, checkpoint=checkpoint)

@@ -19,10 +19,12 @@ def register(app: typer.Typer) -> None:
 
 def remove(
     library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
-    paths: Annotated[list[str], typer.Argument(help="Videos as they are listed, or folders above them.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Videos as `hgrkit info --videos` lists them, or folders of them.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Remove videos from a library, all or none; the files themselves are not touched."""
+    """Remove videos from a library. The video files themselves are not touched."""
     from hgrkit.library.library import Library
     from hgrkit.library.removal import named_videos
 

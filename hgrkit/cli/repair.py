@@ -25,10 +25,12 @@ def register(app: typer.Typer) -> None:
 
 def repair(
     library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make a damaged library whole, and keep what is replaced. Exit status 0: it is whole; 1: it is not."""
+    """Repair a damaged library, and keep what is replaced. Exit status 1 if it stays damaged."""
     import attrs
 
     from hgrkit.indexing.feature_cache import damaged_features

@@ -31,30 +31,28 @@ def register(app: typer.Typer) -> None:
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    text: Annotated[str, typer.Argument(help="What to look for, in words; quote it.")],
     library: Annotated[Path, typer.Option("--library", "-l", metavar="LIB", help="The library to search.")],
     k: Annotated[
         int | None,
-        typer.Option("--k", "-k", min=1, help="Number of hits; 5 in a terminal, else 10, unless given."),
+        typer.Option("--k", "-k", min=1, help="Number of hits; by default 5 in a terminal, else 10."),
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the text.")] = "lark",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
-    html: Annotated[Path | None, typer.Option(help="Also write a page here that shows why.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Also draw why as a picture into this file.")] = None,
-    thumbnails: Annotated[
-        bool, typer.Option("--thumbnails", help="Show film strips, in a terminal of many colours.")
-    ] = False,
+    device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
+    html: Annotated[Path | None, typer.Option(help="Write a page that explains the hits.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw the explanation as a picture.")] = None,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Show film strips in the terminal.")] = False,
     clips_out: Annotated[
-        Path | None, typer.Option(help="Also cut the moment of every hit into a file in this folder.")
+        Path | None, typer.Option(help="Cut the moment of each hit into a file in this folder.")
     ] = None,
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="Cut clips to a frame, by encoding them anew; else copy from a key frame."),
+        typer.Option("--exact", help="Cut clips to the exact frame (slower: they are encoded again)."),
     ] = False,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Search a library: the best videos, the moment in each, and when each phrase was seen."""
+    """Search a library: find the best videos, the moment in each, and when each phrase was seen."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one question are too small to share
     from hgrkit.retriever import Retriever
 

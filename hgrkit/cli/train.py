@@ -20,8 +20,10 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[Path | None, typer.Argument(help="TOML file: model, data, training, loss.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder, or model folder, to write.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="TOML file of settings; see --show-defaults.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run; with --release, of the model.")
+    ] = None,
     resume: Annotated[
         bool | None,
         typer.Option("--resume/--no-resume", help="Go on from the state in --out; by default if there is one."),
@@ -30,18 +32,18 @@ def train(
         bool, typer.Option("--show-defaults", help="Print a config with every setting and its default.")
     ] = False,
     release: Annotated[
-        Path | None, typer.Option(help="Instead: folder in the layout of the released code, data and settings.")
+        Path | None, typer.Option(help="Train on a folder in the layout of the released code instead.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="With --release: model folder to start from.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="With --release: times that every pair is seen, 1 unless given.")
+        int | None, typer.Option(min=1, help="With --release: number of epochs, 1 by default.")
     ] = None,
     shuffle: Annotated[
         bool, typer.Option("--shuffle/--no-shuffle", help="With --release: shuffle the pairs.")
     ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train a model: from a config, or on a release with its loss, its optimiser and its order of pairs."""
+    """Train a model from a config, or as the released code does."""
     if show_defaults:
         from hgrkit.training.example_config import example_config
 

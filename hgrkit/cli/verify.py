@@ -29,7 +29,7 @@ def verify(
     library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check every byte of a library and change none. Exit status 0: it is whole; 1: it is not."""
+    """Check every byte of a library, and change nothing. Exit status 1 if it is damaged."""
     import attrs
 
     from hgrkit.indexing.feature_cache import damaged_features

@@ -179,7 +179,7 @@ def _begun(folder: Path, wanted: Manifest) -> Library:
 
 def _made_anew(folder: Path, wanted: Manifest) -> Library:
     _delete(folder)
-    return Library.create(folder, wanted, graph_from=sys.maxsize, inside=True)
+    return Library.create(folder, wanted, graph_from=sys.maxsize)
 
 
 def _delete(folder: Path) -> None:

@@ -90,7 +90,7 @@ class Library:
         manifest: Manifest,
         *,
         graph_from: int = GRAPH_FROM,
-        inside: bool = False,
+        outside: bool = False,
     ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
 
@@ -98,14 +98,14 @@ class Library:
             path: the folder.
             manifest: what it is made with.
             graph_from: clips from which candidates come from an HNSW graph.
-            inside: allow a folder inside another library, as an upgrade needs it for itself.
+            outside: refuse a folder inside another library; only an upgrade makes one there, for itself.
 
         Raises:
-            LibraryExistsError: if the folder holds a library or anything else, or lies inside a library.
+            LibraryExistsError: if the folder holds a library or anything else, or lies where it must not.
             LibraryLockedError: if another process is making it.
             LibraryError: if it cannot be written.
         """
-        if not inside:
+        if outside:
             require_outside_libraries(path)
         store = SqliteStore.create(Path(path), manifest)
         return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=True)
