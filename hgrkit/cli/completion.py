@@ -74,8 +74,6 @@ def _known(shell: str | None, context: typer.Context, parameter: typer.CallbackP
         return False
     if shell not in _SHELLS:
         option = parameter.opts[0]
-        found = (
-            f"{shell!r} is no shell that can be completed in" if shell else "it cannot be told which shell this is"
-        )
+        found = f"there is no completion for {shell!r}" if shell else "it cannot be told which shell this is"
         raise ConfigError(f"{found}; type: hgrkit {option} bash (or {', '.join(_SHELLS[1:])})")
     return True

@@ -145,13 +145,13 @@ def _before_a_command(error: Any, arguments: Sequence[str], commands: Sequence[s
     typed = next((argument for argument in arguments if not argument.startswith("-")), None)
     if typed is None or typed in commands:  # an option of `hgrkit` itself
         return " ".join(error.format_message().split())
+    if Path(typed).exists():
+        return f"there is no command {typed!r}; to index it, type: hgrkit index {quoted(typed)} --library LIB"
     near = _near(typed, commands)
     if near:
         return f"there is no command {typed!r}{near}"
     if " " in typed:
         return f"there is no command {typed!r}; to search, type: hgrkit search {quoted(typed)} --library LIB"
-    if Path(typed).exists():
-        return f"there is no command {typed!r}; to index it, type: hgrkit index {quoted(typed)} --library LIB"
     return f"there is no command {typed!r}; `hgrkit --help` lists them."
 
 
