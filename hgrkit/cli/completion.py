@@ -37,6 +37,9 @@ def completed(commands: Iterable[str]) -> list[str]:
     names = list(commands)
     if "_HGRKIT_COMPLETE" not in os.environ:
         return names
+    from typer.completion import get_completion_inspect_parameters
+
+    get_completion_inspect_parameters()  # makes typer's shells known, as its own two options would
     typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
     words = typed.split()
     after_name = len(words) > 2 or (len(words) == 2 and typed[-1].isspace())

@@ -97,7 +97,7 @@ def shortened_name(name: str, width: int) -> str:
     """
     if cell_len(name) <= width:
         return name
-    room = max(2, width) - 1
+    room = max(4, width) - 1
     tail = max(room // 2, min(room - 1, cell_len(PurePath(name).suffix) + 1))
     head, end = chop_cells(name, room - tail)[0], chop_cells(name[::-1], tail)[0][::-1]
     return f"{head}…{end}"

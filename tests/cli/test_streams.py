@@ -32,7 +32,9 @@ def library(tmp_path_factory) -> Path:
     (folder / "videos").mkdir()
     write_video(folder / "videos" / "日本の犬.mp4", 1, (200, 30, 30))
     (folder / "videos" / "壊れた.mp4").write_text("broken")
-    ran = subprocess.run(command("index", "videos", "--library", "lib"), cwd=folder, capture_output=True, check=True)
+    ran = subprocess.run(
+        command("index", "videos", "--library", "lib"), cwd=folder, capture_output=True, check=True
+    )
     assert ran.stdout == b"indexed 1, unchanged 0, failed 1\n"
     return folder / "lib"
 
@@ -169,7 +171,14 @@ def test_long_lists_show_twenty_lines_and_where_the_rest_is():
 
 @pytest.mark.parametrize(
     ("word", "shown"),
-    [("lib", "lib"), ("my lib", '"my lib"'), ("it's", '"it\'s"'), ('a "b"', "'a \"b\"'"), ("$x", "'$x'"), ("", '""')],
+    [
+        ("lib", "lib"),
+        ("my lib", '"my lib"'),
+        ("it's", '"it\'s"'),
+        ('a "b"', "'a \"b\"'"),
+        ("$x", "'$x'"),
+        ("", '""'),
+    ],
 )
 def test_a_word_is_quoted_where_a_shell_needs_it(word, shown):
     assert quoted(word) == shown
