@@ -138,9 +138,8 @@ def test_a_shortened_name_fits_and_keeps_its_suffix_where_there_is_room(width, n
 
 
 def test_videos_of_several_folders_are_shown_with_their_folders():
-    hits = [
-        attrs.evolve(RESULT.hits[0], rank=place, video=video) for place, video in ((1, "a/x.mp4"), (2, "b/x.mp4"))
-    ]
+    videos = ("a/x.mp4", "b/x.mp4")
+    hits = [attrs.evolve(RESULT.hits[0], rank=place, video=video) for place, video in enumerate(videos, 1)]
     lines = screen(attrs.evolve(RESULT, hits=tuple(hits)), 80, 24)
     assert any("a/x.mp4" in line for line in lines)
     assert any("b/x.mp4" in line for line in lines)

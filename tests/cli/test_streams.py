@@ -95,7 +95,7 @@ def test_an_error_in_a_narrow_encoding_is_one_line(library):
         ["--version"],
         ["nonsense"],
     ],
-    ids=lambda arguments: " ".join(arguments),
+    ids=" ".join,
 )
 def test_a_closed_pipe_ends_a_command_without_a_word(library, arguments):
     read, write = os.pipe()

