@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from hgrkit.cli.output import clock, echo, echo_json, printable, stdout
+from hgrkit.cli.output import clock, echo, echo_json, printable
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +55,8 @@ def info(
         shown = {"videos": [_record(record) for record in listed]} if videos or failed else {}
         echo_json({**description, **shown})
         return
-    stdout().print(_table(description))
+    for name, value in _facts(description).items():
+        echo(f"{name:<25}  {printable(str(value))}")
     for record in listed:
         echo(_line(record))
 
@@ -72,16 +71,11 @@ def _record(record: VideoRecord) -> dict[str, Any]:
     }
 
 
-def _table(description: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name in ("library", "indexed", "failed", "clips"):
-        table.add_row(name, Text(printable(str(description[name]))))
-    table.add_row("duration", clock(description["duration_s"]))
-    for name, value in description["manifest"].items():
-        table.add_row(name.replace("_", " "), Text(str(value)))
-    return table
+def _facts(description: dict[str, Any]) -> dict[str, Any]:
+    """What is said of the library, a fact on a line, however long it is."""
+    facts = {name: description[name] for name in ("library", "indexed", "failed", "clips")}
+    made_with = {name.replace("_", " "): value for name, value in description["manifest"].items()}
+    return {**facts, "duration": clock(description["duration_s"]), **made_with}
 
 
 def _line(record: VideoRecord) -> str:
