@@ -7,10 +7,11 @@ from pathlib import Path
 
 from hgrkit.errors import ModelNotFoundError, PluginError
 from hgrkit.registry import Registry
+from hgrkit.url import url_remark
 
 __all__ = ["DEFAULT_MODEL", "MODELS", "model_folder"]
 
-MODELS = Registry("hgrkit.models", "model", ModelNotFoundError)
+MODELS = Registry("hgrkit.models", "model", ModelNotFoundError, {"mini": "hgrkit-model-mini"})
 """Installed models. An entry point names a callable without arguments that returns the model's folder."""
 
 DEFAULT_MODEL = "mini"
@@ -42,7 +43,10 @@ def model_folder(model: str | Path) -> Path:
     try:
         plugin = MODELS.find(name)
     except ModelNotFoundError as error:
-        raise ModelNotFoundError(f"{error} Nor is there a model folder {str(model)!r}.") from None
+        if name in MODELS.packages:
+            raise
+        remark = url_remark(str(model)) or f"Nor is there a model folder {str(model)!r}."
+        raise ModelNotFoundError(f"{error} {remark}") from None
     made = plugin.make()
     if not isinstance(made, str | PathLike):
         raise PluginError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -68,11 +68,13 @@ class Registry:
         group: the entry-point group, such as `hgrkit.parsers`.
         noun: what one member is called in messages.
         not_found: the error for an unknown name.
+        packages: the packages in hgrkit's own repository that bring some of the names.
     """
 
     group: str
     noun: str
     not_found: type[HgrkitError]
+    packages: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     def plugins(self) -> tuple[Plugin, ...]:
         """Everything installed, by name; nothing is imported."""
@@ -92,6 +94,12 @@ class Registry:
         """
         plugins = self.plugins()
         matching = [plugin for plugin in plugins if plugin.name == name]
+        if not matching and name in self.packages:
+            package = self.packages[name]
+            raise self.not_found(
+                f"the {self.noun} {name!r} is not installed; it comes with the package {package}: "
+                f"from a clone of hgrkit, pip install ./plugins/{package}"
+            )
         if not matching:
             raise self.not_found(name_not_found(self.noun, name, (plugin.name for plugin in plugins)))
         if len(matching) > 1:

@@ -92,7 +92,7 @@ class Retriever:
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
-            LibraryExistsError: if something is at that path already.
+            LibraryExistsError: if something is at that path already, or it lies inside another library.
             ModelNotFoundError, ParserNotFoundError, FrameEncoderNotFoundError: if a name is not installed.
             ShapeError: if the frame encoder does not fit the model.
         """
@@ -103,7 +103,7 @@ class Retriever:
         parts = Parts.choose(
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
-        library = Library.create(path, parts.manifest)
+        library = Library.create(path, parts.manifest, outside=True)
         return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
 
     @classmethod
@@ -254,7 +254,7 @@ class Retriever:
 
         Raises:
             MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
-            ConfigError: if the library was opened to read.
+            ConfigError: if the library was opened to read, or a path lies inside a library.
         """
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")

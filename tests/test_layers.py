@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"arguments"}),
-    frozenset({"json_file"}),
+    frozenset({"json_file", "url", "writing"}),
     frozenset({"levels", "graph", "registry", "model_folder"}),
     frozenset({"embeddings"}),
     frozenset({"parsing", "text", "video", "matching"}),

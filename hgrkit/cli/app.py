@@ -5,19 +5,28 @@ A command's module is imported when the command is asked for, so that a quick on
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import import_module
-from typing import Annotated
+from io import TextIOWrapper
+from typing import Annotated, NoReturn
 
 import typer
 
 import hgrkit
+from hgrkit.cli.completion import completed, install_completion, show_completion, with_shell
+from hgrkit.cli.output import echo
+from hgrkit.cli.usage import USAGE_ERROR, usage_line
 from hgrkit.errors import HgrkitError
+from hgrkit.writing import full_disk
 
 __all__ = ["COMMANDS", "command_line", "main"]
 
 _INTERRUPTED = 130
+_NO_READER = 141
+"""What a shell reports of a program that a closed pipe ended."""
 
 COMMANDS = {
     "index": "index",
@@ -44,7 +53,7 @@ COMMANDS = {
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"hgrkit {hgrkit.__version__}")
+        echo(f"hgrkit {hgrkit.__version__}")
         raise typer.Exit
 
 
@@ -53,9 +62,30 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
+    install_shell: Annotated[
+        str | None,
+        typer.Option(
+            "--install-completion",
+            metavar="[SHELL]",
+            help="Complete commands and options in the shell: bash, zsh, fish or powershell.",
+            callback=install_completion,
+            is_eager=True,
+        ),
+    ] = None,
+    show_shell: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="[SHELL]",
+            help="Show the script that does so.",
+            callback=show_completion,
+            is_eager=True,
+        ),
+    ] = None,
 ) -> None:
     """Search video with sentences: fine-grained retrieval with hierarchical graph reasoning."""
-    del debug, version  # `main` looks for --debug itself, so that it holds wherever it stands
+    del version, install_shell, show_shell
+    del debug  # `main` looks for --debug itself, so that it holds wherever it stands
 
 
 def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
@@ -76,24 +106,62 @@ def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
 
 def main() -> None:
     """Run the command line; the entry point of the `hgrkit` script."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
+    _replace_what_cannot_be_shown()
+    debug = "--debug" in sys.argv[1:]
+    arguments = with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
-    app = command_line([asked]) if asked in COMMANDS else command_line()
+    app = command_line([asked]) if asked in COMMANDS else command_line(completed(COMMANDS))
     try:
-        app(args=[argument for argument in arguments if argument != "--debug"])
+        status = app(args=arguments, prog_name="hgrkit", standalone_mode=False)
+    except USAGE_ERROR as error:
+        _fail(usage_line(error, arguments, {**dict.fromkeys(COMMANDS), **typer.main.get_group(app).commands}))
     except HgrkitError as error:
         if debug:
             raise
-        typer.echo(f"hgrkit: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
-    except OSError as error:  # a file that the user named and that cannot be read or written
+        _fail(" ".join(str(error).split()))
+    except OSError as error:
         if debug:
             raise
-        reason = error.strerror or str(error) or type(error).__name__
-        typer.echo(f"hgrkit: {f'{error.filename}: ' if error.filename else ''}{reason}.", err=True)
-        sys.exit(2)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:  # typer's status for ctrl-c
-            typer.echo("hgrkit: interrupted; what was finished is kept.", err=True)
+        _fail(_said_by_the_system(error))
+    except SystemExit as end:  # click's and rich's, after a pipe was closed; completion's own
+        if isinstance(end.__context__, BrokenPipeError):
+            _end_quietly()
         raise
+    if status == _INTERRUPTED:  # typer's status for ctrl-c
+        echo("hgrkit: interrupted; what was finished is kept.", err=True)
+    if status:
+        sys.exit(status)
+
+
+def _replace_what_cannot_be_shown() -> None:
+    """Characters that the output's encoding lacks become question marks; a name of a file must not end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _fail(line: str) -> NoReturn:
+    """One line on stderr and exit status 2."""
+    try:
+        echo(f"hgrkit: {line}", err=True)
+    except BrokenPipeError:
+        _end_quietly()
+    sys.exit(2)
+
+
+def _said_by_the_system(error: OSError) -> str:
+    """What is wrong with a file that cannot be read or written, or with the output."""
+    if isinstance(error, BrokenPipeError):
+        _end_quietly()
+    full = full_disk(error.errno)
+    reason = full or error.strerror or str(error) or type(error).__name__
+    name = "standard output" if error.filename is None and full else error.filename  # every file has its name
+    return f"{'' if name is None or str(name) in reason else f'{name}: '}{reason.rstrip('.')}."
+
+
+def _end_quietly() -> NoReturn:
+    """End as any program does whose reader has left, such as `head`: without a word, now and as Python ends."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # there may be no such stream
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(_NO_READER)

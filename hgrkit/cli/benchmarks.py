@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hgrkit.cli.output import echo_json, printable, stdout
+from hgrkit.cli.output import echo, echo_json, printable, stdout
 
 if TYPE_CHECKING:
     from hgrkit.datasets.recipe import Recipe
@@ -34,7 +34,7 @@ def benchmarks(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """List the benchmarks, describe one, or check its files: exit status 1 if something is missing or surplus."""
+    """List the benchmarks, describe one, or check its files. Exit status 1 if they are not complete."""
     from hgrkit.datasets.catalogue import RECIPES, find_recipe
     from hgrkit.errors import ConfigError
 
@@ -53,13 +53,13 @@ def benchmarks(
 def _check(recipe: Recipe, annotations: Path, *, json: bool) -> None:
     benchmark = recipe.open(annotations)
     for problem in benchmark.problems:
-        typer.echo(printable(problem), err=True)
+        echo(printable(problem), err=True)
     if json:
         echo_json(benchmark.to_dict())
     else:
         counts = f"{len(benchmark.captions):,} queries, {len(benchmark.videos):,} videos"
         state = "complete" if benchmark.complete else "not complete"
-        typer.echo(f"{benchmark.name} ({benchmark.split}): {counts}; {state}")
+        echo(f"{benchmark.name} ({benchmark.split}): {counts}; {state}")
     if not benchmark.complete:
         raise typer.Exit(_INCOMPLETE)
 

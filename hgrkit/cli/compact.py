@@ -8,7 +8,7 @@ from typing import Annotated
 import attrs
 import typer
 
-from hgrkit.cli.output import echo_json, stderr
+from hgrkit.cli.output import echo, echo_json, stderr
 
 __all__ = ["register"]
 
@@ -19,10 +19,10 @@ def register(app: typer.Typer) -> None:
 
 
 def compact(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Rewrite a library without what was removed or replaced; searches go on meanwhile."""
+    """Free the space of removed and replaced videos. Searches go on meanwhile."""
     from hgrkit.indexing.feature_cache import prune_features
     from hgrkit.library.library import Library
 
@@ -33,7 +33,7 @@ def compact(
     if json:
         echo_json({**attrs.asdict(report), "cache_bytes_freed": freed})
     else:
-        typer.echo(
+        echo(
             f"{report.bytes_before} bytes in {report.segments_before} segments are now {report.bytes_after} bytes "
             f"in {report.segments_after}; {freed} bytes of cached features deleted"
         )

@@ -25,13 +25,13 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="Ranks file of the first run.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Ranks file of the second run, of the same queries.")],
     measures: Annotated[
-        str, typer.Option(help="What to compare, between commas: R@k, MedR, MeanR, mRR, SumR, Rsum.")
+        str, typer.Option(help="Measures, separated by commas: R@k, MedR, MeanR, mRR, SumR, Rsum.")
     ] = "R@1,R@5,R@10,MedR,MeanR,Rsum",
     resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap, and of the test.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of both.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compare two runs, query by query; the queries of a video stay together."""
+    """Compare two runs over the same queries."""
     from hgrkit.evaluation.comparison import compare_ranks
     from hgrkit.evaluation.rank_file import read_ranks
     from hgrkit.evaluation.rank_measure import parse_measures

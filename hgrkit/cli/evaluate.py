@@ -26,18 +26,20 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    library: Annotated[Path | None, typer.Option("--library", "-l", help="The library to evaluate.")] = None,
+    library: Annotated[
+        Path | None, typer.Option("--library", "-l", metavar="LIB", help="The library to evaluate.")
+    ] = None,
     captions: Annotated[
-        Path | None, typer.Option(help="JSON: {video's file name: [captions]}, for a library.")
+        Path | None, typer.Option(help="JSON file: the list of captions of each video's file name, for a library.")
     ] = None,
     foils: Annotated[
-        Path | None, typer.Option(help="JSON lines of captions and foils, to choose between, for a library.")
+        Path | None, typer.Option(help="JSON lines of captions and foils to choose between, for a library.")
     ] = None,
     ranks: Annotated[
-        Path | None, typer.Option(help="Write every caption's rank here, .jsonl or .parquet.")
+        Path | None, typer.Option(help="Write each caption's rank to this file, .jsonl or .parquet.")
     ] = None,
     video_ranks: Annotated[
-        Path | None, typer.Option(help="Write every video's rank, the other way round.")
+        Path | None, typer.Option(help="Write each video's rank to this file: the other direction.")
     ] = None,
     resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
@@ -49,13 +51,14 @@ def evaluate(
     benchmark: Annotated[str | None, typer.Option(help="A benchmark, such as msr-vtt/1k-a.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Folder of the benchmark's annotation files.")] = None,
     features: Annotated[Path | None, typer.Option(help="Frame features of its videos, .npz or .hdf5.")] = None,
-    videos: Annotated[Path | None, typer.Option(help="Folder of its videos, to be decoded.")] = None,
+    videos: Annotated[Path | None, typer.Option(help="Folder of its videos, which are then decoded.")] = None,
     protocol: Annotated[str, typer.Option(help="How a benchmark is counted: standard or released.")] = "standard",
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Measure a benchmark of which something is missing.")
+        bool, typer.Option("--allow-missing", help="Measure a benchmark although parts of it are missing.")
     ] = False,
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Show chance, the event level and trained baselines beside.")
+        bool,
+        typer.Option("--baselines", help="Show chance, the event level and trained baselines beside the model."),
     ] = False,
     baselines_train: Annotated[
         tuple[Path, Path] | None,
@@ -65,10 +68,10 @@ def evaluate(
         Path | None, typer.Option(help="Write a page of charts, breakdowns and the worst queries, .html.")
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure retrieval in both directions, exhaustively and exactly; values are percentages and ranks."""
+    """Measure retrieval in both directions. Values are percentages and ranks."""
     if foils is not None:
         FoilRun(
             library=library,

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import attrs
-import typer
 
-from hgrkit.cli.output import printable, stderr
+from hgrkit.cli.output import echo, printable, shortened, stderr
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
 
@@ -168,8 +167,9 @@ class BenchmarkRun:
             made = Retriever.create(library, model=self.model or "default", parser=self.parser, device=self.device)
         with made as retriever, IndexBar() as bar:
             report = retriever.index(*keys.values(), feature_cache=feature_cache, on_progress=bar.show)
-        for failure in report.failures:
-            typer.echo(f"{printable(failure.path)}: {failure.reason}", err=True)
+        failed = [printable(f"failed {failure.path}: {failure.reason}") for failure in report.failures]
+        for line in shortened(failed, "failed"):
+            echo(line, err=True)
 
 
 def _files(folder: Path | None) -> list[str]:
@@ -192,9 +192,9 @@ def _files(folder: Path | None) -> list[str]:
 def tell_problems(benchmark: Benchmark, missing: Sequence[str], parser_failures: int) -> None:
     """Say on standard error what was not there."""
     for problem in benchmark.problems:
-        typer.echo(printable(problem), err=True)
+        echo(printable(problem), err=True)
     if missing:
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-        typer.echo(f"{len(missing):,} videos are not there: {', '.join(missing[:_SHOWN])}{more}", err=True)
+        echo(f"{len(missing):,} videos are not there: {', '.join(missing[:_SHOWN])}{more}", err=True)
     if parser_failures:
-        typer.echo(f"{parser_failures:,} captions cannot be read; they rank last", err=True)
+        echo(f"{parser_failures:,} captions cannot be read; they rank last", err=True)

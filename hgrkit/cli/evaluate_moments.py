@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import typer
 
 from hgrkit.cli.evaluate_benchmark import BenchmarkRun, tell_problems
 from hgrkit.cli.evaluate_report import ReportRun
-from hgrkit.cli.output import stderr
+from hgrkit.cli.output import echo, stderr
 from hgrkit.cli.ruler import Ruler
 from hgrkit.errors import ConfigError
 
@@ -69,7 +68,7 @@ class MomentRun:
             )
         tell_problems(asked, found.missing, found.parser_failures)
         if found.figures.right_video is None:
-            typer.echo(
+            echo(
                 "not all videos' lengths are known, so that moments and fixed windows were not measured; "
                 "--videos DIR gives them.",
                 err=True,

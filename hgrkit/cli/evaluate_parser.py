@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from hgrkit.cli.output import echo_json, stderr, stdout
+from hgrkit.cli.output import echo, echo_json, stderr, stdout
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError
+from hgrkit.writing import writing
 
 if TYPE_CHECKING:
     from hgrkit.evaluation.parser_quality import ParserQuality
@@ -28,7 +29,7 @@ def evaluate_parser(
     gold: Annotated[
         Path | None, typer.Argument(help="Gold graphs, one JSON object a line; .jsonl or .jsonl.gz.")
     ] = None,
-    parser: Annotated[str, typer.Option(help="Name of the parser.")] = "lark",
+    parser: Annotated[str, typer.Option(help="Parser to measure.")] = "lark",
     gold_trees: Annotated[
         bool, typer.Option("--gold-trees", help="Give the parser the gold dependency trees instead of tokens.")
     ] = False,
@@ -61,7 +62,9 @@ def evaluate_parser(
         if probes is not None:
             report["probes"] = probe_parser(loaded, _records(probes)).to_dict()
     if errors is not None and gold is not None and quality is not None:
-        errors.write_text(errors_page(quality, parser=loaded.name, source=gold.name), encoding="utf-8")
+        page = errors_page(quality, parser=loaded.name, source=gold.name)
+        with writing(errors):
+            errors.write_text(page, encoding="utf-8")
     if json:
         echo_json(report)
     else:
@@ -112,11 +115,11 @@ def _print(report: dict[str, Any], quality: ParserQuality | None) -> None:
             table.add_row(name, f"{counts.precision:.1f}", f"{counts.recall:.1f}", f"{counts.f1:.1f}")
         stdout().print(table)
         if quality.conventions == "propbank":
-            typer.echo("gold trees of plain PropBank: copulas are no actions, in the answer neither")
-        typer.echo(
+            echo("gold trees of plain PropBank: copulas are no actions, in the answer neither")
+        echo(
             f"{quality.captions} captions, {quality.failures} refused, "
             f"{quality.captions_per_cpu_second:,.0f} captions per CPU second"
         )
     for name, value in report.get("probes", {}).items():
         shown = f"{value}" if name == "probes" else f"{value:.1f} %"
-        typer.echo(f"{name.replace('_', ' ')}: {shown}")
+        echo(f"{name.replace('_', ' ')}: {shown}")

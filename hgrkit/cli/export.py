@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import attrs
 import typer
 
-from hgrkit.cli.output import echo_json, printable
+from hgrkit.cli.output import echo, echo_json, printable
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError
 
@@ -21,13 +21,13 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    library: Annotated[Path, typer.Argument(help="The library.")],
-    to: Annotated[str, typer.Option(help="parquet or npz.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet or npz.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Export every clip: its video, its times, its vectors at all levels. Nothing is left of a run that fails."""
+    """Export every clip with its video, its times and its vectors."""
     from hgrkit.library.export import ExportFormat, export_library
     from hgrkit.library.library import Library
 
@@ -38,7 +38,7 @@ def export(
     if json:
         echo_json(attrs.asdict(report))
     else:
-        typer.echo(
+        echo(
             f"exported {report.clips} clips of {report.videos} videos to {printable(report.file)}, "
             f"{report.num_bytes} bytes"
         )

@@ -19,11 +19,11 @@ def register(app: typer.Typer) -> None:
 
 
 def foils(
-    captions: Annotated[Path, typer.Argument(help="JSON: {video's file name: [captions]}.")],
+    captions: Annotated[Path, typer.Argument(help="JSON file: the list of captions of each video's file name.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The JSON lines file to write.")],
-    seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
-    types: Annotated[str | None, typer.Option(help="Types to make, joined by commas; all unless given.")] = None,
-    per_caption: Annotated[int, typer.Option(help="The most foils of one type for a caption.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    types: Annotated[str | None, typer.Option(help="Types to make, separated by commas; all by default.")] = None,
+    per_caption: Annotated[int, typer.Option(help="Most foils of one type a caption.")] = 1,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable, shown_path, stderr
+from hgrkit.cli.output import echo, echo_json, printable, quoted, shortened, shown_path, stderr
 from hgrkit.cli.progress import IndexBar
-from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
+from hgrkit.errors import ConfigError, LibraryNotFoundError
 
 if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexReport, Skipped
@@ -34,50 +34,54 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    library: Annotated[Path, typer.Option("--library", "-l", help="The library; made if it does not exist.")],
+    library: Annotated[
+        Path, typer.Option("--library", "-l", metavar="LIB", help="The library; created if it does not exist.")
+    ],
     paths: Annotated[
-        list[str] | None, typer.Argument(help="Videos and folders of videos; may be left out with --upgrade.")
+        list[str] | None, typer.Argument(help="Videos and folders of videos. Optional with --upgrade.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Installed model or model folder; `default` for a new library.")
+        str | None, typer.Option(help="Installed model or model folder. A new library takes `default`.")
     ] = None,
-    parser: Annotated[str, typer.Option(help="Parser that must be able to read queries.")] = "lark",
+    parser: Annotated[str, typer.Option(help="Parser that will read the searches.")] = "lark",
     frame_encoder: Annotated[
-        str | None, typer.Option(help="Installed frame encoder; the model's own unless given.")
+        str | None, typer.Option(help="Installed frame encoder; by default the model's own.")
     ] = None,
     sampling: Annotated[
-        str | None, typer.Option(help="fps:RATE or uniform:FRAMES; the model's own unless given.")
+        str | None,
+        typer.Option(help="How frames are picked: fps:RATE or uniform:FRAMES; by default as the model was made."),
     ] = None,
     clip_seconds: Annotated[
-        float | None, typer.Option(help="Longest clip that a video is cut into; the model's own unless given.")
+        float | None, typer.Option(help="Length of the longest clip; by default as the model was made.")
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Frame features {name: [F, dim]} (.npz, .hdf5) instead of decoding the videos."),
+        typer.Option(help="Take frame features from this file (.npz, .hdf5) and decode nothing."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed before and has not changed.")
-    ] = False,
+    device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "auto",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry videos that failed before.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove videos below the paths whose files are gone.")
+        bool, typer.Option("--prune", help="Remove videos whose files are gone from the library.")
     ] = False,
     upgrade: Annotated[
-        bool, typer.Option("--upgrade", help="Bring the library to other parts: model, encoder, sampling, clips.")
+        bool,
+        typer.Option(
+            "--upgrade", help="Switch the library to another model, frame encoder, sampling or clip length."
+        ),
     ] = False,
     no_feature_cache: Annotated[
-        bool, typer.Option("--no-feature-cache", help="Neither keep frame features nor use those that were kept.")
+        bool, typer.Option("--no-feature-cache", help="Do not keep frame features, and do not use kept ones.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that decode; one for each core, at most 4, unless given.")
+        int | None, typer.Option(min=1, help="Decoding processes; by default one a core, at most 4.")
     ] = None,
     decode_seconds: Annotated[
-        float, typer.Option(help="How long a video's decoder may go without getting on.")
+        float, typer.Option(help="Give up on a video whose decoder makes no progress for so long.")
     ] = 60.0,
-    decode_memory_gb: Annotated[float, typer.Option(help="Memory that decoding one video may take.")] = 2.0,
+    decode_memory_gb: Annotated[float, typer.Option(help="Memory limit for decoding one video.")] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Index videos: decode, encode and store them. What is unchanged is not decoded again."""
+    """Index videos into a library. Unchanged videos are not decoded again."""
     from hgrkit.retriever import Retriever
 
     chosen: dict[str, Any] = {
@@ -102,10 +106,11 @@ def index(
     if paths:
         with _opened(library, parser, chosen) as retriever, IndexBar() as bar:
             reports["index"] = retriever.index(*paths, **options, retry_failed=retry_failed, on_progress=bar.show)
-    _show(reports, json=json)
-    report = reports.get("index")
-    if report is not None and report.unreadable and not report.num_videos:
-        raise typer.Exit(2)  # each was said why
+    _show(reports, library, json=json)
+    if _all_failed(reports):
+        if json:
+            echo("hgrkit: not one video could be indexed; the JSON object says why.", err=True)
+        raise typer.Exit(2)
 
 
 def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
@@ -136,17 +141,21 @@ def _exists(library: Path) -> bool:
 
 
 def _require(paths: list[str], *, upgrade: bool) -> None:
-    """Refuse missing paths before a library is made for them; what cannot be read is named after the run."""
-    from hgrkit.indexing.missing import is_gone
-
+    """Refuse paths that cannot be indexed before a library is made for them."""
     if not paths and not upgrade:
         raise ConfigError("there is nothing to index; give videos or folders of videos, or --upgrade.")
-    for path in paths:
-        if is_gone(path):
-            raise MissingPathError(f"there is no file or folder {path!r}; nothing was indexed.")
+    from hgrkit.indexing.walk import require_videos
+
+    require_videos(paths)
 
 
-def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
+def _all_failed(reports: dict[str, IndexReport]) -> bool:
+    """Whether there were videos and not one of them is in the library now; each was said why."""
+    last = list(reports.values())[-1]
+    return bool(last.failed or last.unreadable) and last.failed == last.num_videos
+
+
+def _show(reports: dict[str, IndexReport], library: Path, *, json: bool) -> None:
     """Print what was done: what went wrong on stderr, the counts, or one JSON object, on stdout."""
     upgraded, indexed = reports.get("upgrade"), reports.get("index")
     if json:
@@ -154,18 +163,22 @@ def _show(reports: dict[str, IndexReport], *, json: bool) -> None:
         echo_json(values if upgraded is None else {**values, "upgrade": upgraded.to_dict()})
         return
     for report in reports.values():
-        for line in _remarks(report):
+        for line in _remarks(report, library):
             stderr().print(printable(line), markup=False, soft_wrap=True)
     if upgraded is not None:
-        typer.echo(f"upgraded: {_counts(upgraded)}")
+        echo(f"upgraded: {_counts(upgraded)}")
     if indexed is not None:
-        typer.echo(_counts(indexed))
+        echo(_counts(indexed))
 
 
-def _remarks(report: IndexReport) -> list[str]:
-    remarks = [f"failed {shown_path(failure.path)}: {failure.reason}" for failure in report.failures]
-    remarks += [f"unreadable {shown_path(failure.path)}: {failure.reason}" for failure in report.unreadable]
-    remarks += [f"{'pruned' if report.pruned else 'missing'} {shown_path(path)}" for path in report.missing]
+def _remarks(report: IndexReport, library: Path) -> list[str]:
+    gone = "pruned" if report.pruned else "missing"
+    failed = [f"failed {shown_path(failure.path)}: {failure.reason}" for failure in report.failures]
+    unreadable = [f"unreadable {shown_path(failure.path)}: {failure.reason}" for failure in report.unreadable]
+    missing = [f"{gone} {shown_path(path)}" for path in report.missing]
+    remarks = shortened(failed, f"failed: hgrkit info {quoted(str(library))} --failed")
+    remarks += shortened(unreadable, "unreadable: --json names them all")
+    remarks += shortened(missing, f"{gone}: --json names them all")
     for path in report.emptied:
         done = "they were removed" if report.pruned else "is a drive not mounted? --prune removes them"
         shown = shown_path(path)

@@ -4,18 +4,50 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from hgrkit.graph import ACTION_ROLE, NOUN_ROLE
+from hgrkit.graph.layout import ROLE_MEANINGS
 from hgrkit.results import clock
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["clock", "echo_json", "printable", "shown_path", "stderr", "stdout"]
+__all__ = [
+    "clock",
+    "echo",
+    "echo_json",
+    "filled",
+    "legend",
+    "printable",
+    "quoted",
+    "shortened",
+    "shown_path",
+    "stderr",
+    "stdout",
+]
+
+_LINES_SHOWN = 20
+_ROLES = {
+    ACTION_ROLE: "what happens",
+    "ARG0": "who does it",
+    "ARG1": "whom or what",
+    "ARG2": "to, for or with what",
+    "ARG3": "from what",
+    "ARG4": "where to",
+    **{role: words for role, words in ROLE_MEANINGS.items() if role.startswith("ARGM")},
+    "ARGM-CAU": "why",
+    "ARGM-EXT": "how much",
+    NOUN_ROLE: "part of no action",
+}
+_PLAIN = re.compile(r"[\w@%+=:,./~-]+")
 
 
 def stdout() -> Console:
@@ -32,9 +64,46 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a line in the encoding of the output; typer would take UTF-8 where that is ASCII."""
+    typer.echo(text, file=sys.stderr if err else sys.stdout, nl=nl)
+
+
 def echo_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line; bytes of a path that are no UTF-8 stay as escapes."""
-    typer.echo(json.dumps(value, ensure_ascii=True))
+    echo(json.dumps(value, ensure_ascii=True))
+
+
+def shortened(lines: Sequence[str], rest: str) -> list[str]:
+    """The first twenty lines, then how many more there are and where they can be seen."""
+    more = len(lines) - _LINES_SHOWN
+    return [*lines[:_LINES_SHOWN], *([f"... and {more:,} more {rest}"] if more > 0 else [])]
+
+
+def quoted(word: str) -> str:
+    """A word as a shell takes it."""
+    if _PLAIN.fullmatch(word):
+        return word
+    return shlex.quote(word) if re.search(r'["$`!\\]', word) else f'"{word}"'
+
+
+def filled(items: Iterable[str], between: str, width: int) -> list[str]:
+    """Items on as few lines as they need; only one that is longer than a line is broken, by the terminal."""
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    for item in items:
+        if lines and cell_len(lines[-1] + between + item) < width:
+            lines[-1] += between + item
+        else:
+            lines += [item]
+    return [line + (between.rstrip() if place < len(lines) - 1 else "") for place, line in enumerate(lines)]
+
+
+def legend(roles: Iterable[str]) -> str:
+    """What roles ask, in words: those that are among `roles`, in an order of their own."""
+    there = set(roles)
+    return "; ".join(f"{role} {words}" for role, words in _ROLES.items() if role in there)
 
 
 def printable(text: str) -> str:

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable, stderr
+from hgrkit.cli.output import echo, echo_json, filled, legend, printable, stderr, stdout
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
+from hgrkit.writing import writing
 
 __all__ = ["register"]
 
@@ -27,22 +28,23 @@ def register(app: typer.Typer) -> None:
 
 
 def parse(
-    text: Annotated[str | None, typer.Argument(help="A sentence.")] = None,
+    text: Annotated[str | None, typer.Argument(help="A sentence; quote it.")] = None,
     input: Annotated[  # noqa: A002
-        Path | None, typer.Option("--input", "-i", help="A file with one sentence a line.")
+        Path | None, typer.Option("--input", "-i", help="Read a file with one sentence a line.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the graphs of --input to this file, resumably.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the graphs of --input to this file; an interrupted run goes on."
+        ),
     ] = None,
     source: Annotated[
         Literal["allennlp", "released"] | None,
-        typer.Option("--from", help="--input is a role labeller's output or the released code's graphs."),
+        typer.Option("--from", help="Read --input as a role labeller's output or the released code's graphs."),
     ] = None,
-    parser: Annotated[str, typer.Option(help="Name of the parser; 'stanza,lark' is a chain.")] = "lark",
-    workers: Annotated[int, typer.Option(help="Processes that parse, with --output.")] = 1,
-    svg: Annotated[
-        Path | None, typer.Option(help="Draw the sentence's graph into this file, for light and dark pages.")
-    ] = None,
+    parser: Annotated[str, typer.Option(help="Parser to use; 'stanza,lark' is a chain.")] = "lark",
+    workers: Annotated[int, typer.Option(help="Parsing processes, with --output.")] = 1,
+    svg: Annotated[Path | None, typer.Option(help="Draw the sentence's graph into this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Show how sentences are read: actions, entities and the roles between them."""
@@ -62,8 +64,19 @@ def parse(
     elif text is not None:
         graph = parse_texts(load_parser(parser), [text])[0]
         if svg is not None:
-            svg.write_text(draw_graph(graph), encoding="utf-8")
+            with writing(svg):
+                svg.write_text(draw_graph(graph), encoding="utf-8")
         _show(text, graph, json=json)
+        if not json:
+            _show_legend(graph)
+
+
+def _show_legend(graph: RoleGraph) -> None:
+    """What the roles ask, where somebody looks on; what is piped is the graph and nothing else."""
+    console = stdout()
+    if console.is_terminal:
+        words = legend({node.role for node in graph.nodes} | {edge.role for edge in graph.edges})
+        echo("\n" + "\n".join(filled(words.split("; "), "; ", console.width)))
 
 
 def _write_file(
@@ -86,7 +99,7 @@ def _write_file(
     if json:
         echo_json(report.to_dict())
     else:
-        typer.echo(
+        echo(
             f"{report.file}: {report.sentences} sentences by {report.parser}; "
             f"{report.kept} were there, {report.refused} have no graph"
         )
@@ -122,4 +135,4 @@ def _show(sentence: str, graph: RoleGraph | GraphError, *, json: bool) -> None:
     if json:
         echo_json(graph_record(sentence, graph))
     else:
-        typer.echo("" if isinstance(graph, GraphError) else str(graph))
+        echo("" if isinstance(graph, GraphError) else str(graph))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json
+from hgrkit.cli.output import echo, echo_json
 
 __all__ = ["register"]
 
@@ -18,11 +18,11 @@ def register(app: typer.Typer) -> None:
 
 
 def remove(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     paths: Annotated[list[str], typer.Argument(help="Videos, or folders above them.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Remove videos from a library, all or none; the files themselves are not touched."""
+    """Remove videos from a library. The video files themselves are not touched."""
     from hgrkit.library.library import Library
     from hgrkit.library.removal import named_videos
 
@@ -33,4 +33,4 @@ def remove(
     if json:
         echo_json({"removed": list(named), "left": left})
     else:
-        typer.echo(f"removed {len(named)} videos, {left} are left; `hgrkit compact` gives their space back")
+        echo(f"removed {len(named)} videos, {left} are left; `hgrkit compact` gives their space back")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable, shown_path
+from hgrkit.cli.output import echo, echo_json, printable, shown_path
 from hgrkit.cli.progress import PortionBar
 
 if TYPE_CHECKING:
@@ -24,11 +24,13 @@ def register(app: typer.Typer) -> None:
 
 
 def repair(
-    library: Annotated[Path, typer.Argument(help="The library.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make a damaged library whole, and keep what is replaced. Exit status 0: it is whole; 1: it is not."""
+    """Repair a damaged library, and keep what is replaced. Exit status 1 if it stays damaged."""
     import attrs
 
     from hgrkit.indexing.feature_cache import damaged_features
@@ -51,20 +53,20 @@ def repair(
 
 def _show(report: RepairReport) -> None:
     for step in report.steps:
-        typer.echo(printable(f"{'would' if report.dry_run else 'done:'} {step}"))
+        echo(printable(f"{'would' if report.dry_run else 'done:'} {step}"))
     for first, last in report.lost_versions:
-        typer.echo(f"of the versions {first} to {last} not everything is known any more")
+        echo(f"of the versions {first} to {last} not everything is known any more")
     for file in report.unread:
-        typer.echo(printable(f"nobody can tell what was in {file}"))
+        echo(printable(f"nobody can tell what was in {file}"))
     for title, videos in (
         ("to be indexed again, they are no longer in the library:", report.dropped),
         ("to be indexed again, an older version of them may be back:", report.doubtful),
     ):
         if videos:
-            typer.echo(title)
+            echo(title)
             for video in videos:
-                typer.echo(f"  {printable(shown_path(video))}")
+                echo(f"  {printable(shown_path(video))}")
     if report.kept_in is not None:
-        typer.echo(f"what was replaced is kept in {printable(report.kept_in)}; delete it when you have looked")
+        echo(f"what was replaced is kept in {printable(report.kept_in)}; delete it when you have looked")
     state = "whole" if report.whole else "not whole"
-    typer.echo(f"{printable(report.library)} {'would be' if report.dry_run else 'is'} {state}")
+    echo(f"{printable(report.library)} {'would be' if report.dry_run else 'is'} {state}")

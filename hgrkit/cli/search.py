@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import clock, echo_json, printable, shown_path, stdout
+from hgrkit.cli.output import clock, echo, echo_json, filled, legend, printable, shown_path, stdout
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "result_text"]
 
+_BETWEEN = "  |  "
+_INDENT = " " * 12
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -27,34 +31,35 @@ def register(app: typer.Typer) -> None:
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for, in words.")],
-    library: Annotated[Path, typer.Option("--library", "-l", help="The library to search.")],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of hits.")] = 10,
+    text: Annotated[str, typer.Argument(help="What to look for, in words; quote it.")],
+    library: Annotated[Path, typer.Option("--library", "-l", metavar="LIB", help="The library to search.")],
+    k: Annotated[
+        int | None,
+        typer.Option("--k", "-k", min=1, help="Number of hits; by default 5 in a terminal, else 10."),
+    ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the text.")] = "lark",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
-    html: Annotated[Path | None, typer.Option(help="Also write a page here that shows why.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Also draw why as a picture into this file.")] = None,
-    thumbnails: Annotated[
-        bool, typer.Option("--thumbnails", help="Show film strips, in a terminal of many colours.")
-    ] = False,
+    device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
+    html: Annotated[Path | None, typer.Option(help="Write a page that explains the hits.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw the explanation as a picture.")] = None,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Show film strips in the terminal.")] = False,
     clips_out: Annotated[
-        Path | None, typer.Option(help="Also cut the moment of every hit into a file in this folder.")
+        Path | None, typer.Option(help="Cut the moment of each hit into a file in this folder.")
     ] = None,
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="Cut clips to a frame, by encoding them anew; else copy from a key frame."),
+        typer.Option("--exact", help="Cut clips to the exact frame (slower: they are encoded again)."),
     ] = False,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Search a library: the best videos, the moment in each, and when each phrase was seen."""
+    """Search a library: find the best videos, the moment in each, and when each phrase was seen."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one question are too small to share
     from hgrkit.retriever import Retriever
 
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
-        result = retriever.search(text, k=k)
+        result = retriever.search(text, k=k or _default_k(json=json))
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
@@ -72,6 +77,11 @@ def search(
         play_first(clips)
     if clips_out is not None and clips and not any(clip.path for clip in clips):
         raise typer.Exit(2)  # each was said why
+
+
+def _default_k(*, json: bool) -> int:
+    """As many hits as fit on a screen, where somebody looks at one."""
+    return 5 if not json and stdout().is_terminal else 10
 
 
 def _check_names(html: Path | None, png: Path | None) -> None:
@@ -116,44 +126,50 @@ def _save(explanation: Explanation, *paths: Path | None) -> None:
 def _show(result: SearchResult, explanation: Explanation | None) -> None:
     """A table where a person looks on, lines of text where a program reads."""
     if not result.hits:
-        typer.echo("the library holds no video yet")
+        echo("the library holds no video yet")
         return
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):
-        from hgrkit.cli.search_table import search_table
+        from hgrkit.cli.search_table import fitting_table, search_table
 
         pictures = explanation if console.color_system == "truecolor" else None
-        console.print(search_table(result, console.width, explanation=pictures), soft_wrap=False)
+        table = fitting_table(result, console) if pictures is None else None
+        console.print(table or search_table(result, console.width, explanation=pictures), soft_wrap=False)
     else:
-        console.print(result_text(result))
+        console.print(result_text(result, width=console.width if console.is_terminal else None))
+        words = legend(phrase.role for hit in result.hits for phrase in hit.phrases)
+        if words:
+            echo(words)
     for note in result.notes:
-        typer.echo(printable(note), err=True)
+        echo(printable(note), err=True)
 
 
-def result_text(result: SearchResult, *, names_only: bool = False) -> Text:
-    """Hits as text: rank, score, video and moment, and below them what became of every phrase."""
+def result_text(result: SearchResult, *, names_only: bool = False, width: int | None = None) -> Text:
+    """Hits as text: rank, score, video and moment, and below them what became of every phrase.
+
+    Args:
+        result: what was found.
+        names_only: show the videos' names without their folders.
+        width: of the terminal; phrases are then on as many lines as they need, and else on one.
+    """
     from rich.text import Text
 
-    return Text("\n").join(
-        _hit(hit, PurePath(hit.video).name if names_only else shown_path(hit.video)) for hit in result.hits
-    )
+    videos = (PurePath(hit.video).name if names_only else shown_path(hit.video) for hit in result.hits)
+    return Text("\n").join(_hit(hit, video, width) for hit, video in zip(result.hits, videos, strict=True))
 
 
-def _hit(hit: Hit, video: str) -> Text:
+def _hit(hit: Hit, video: str, width: int | None) -> Text:
     from rich.text import Text
 
     phrases = [
-        Text.assemble(
-            (printable(phrase.text), "italic"),
-            f" {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}",
-        )
+        f"{printable(phrase.text)} {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
         for phrase in hit.phrases
     ]
+    lines = filled(phrases, _BETWEEN, sys.maxsize if width is None else width - len(_INDENT))
     return Text.assemble(
         (f"{hit.rank:>3}", "bold"),
         f"  {hit.score:.3f}  ",
         (printable(video), "bold"),
         f"  {clock(hit.start_s)}-{clock(hit.end_s)}",
-        ("\n            " if phrases else ""),
-        Text("  |  ").join(phrases),
+        *(f"\n{_INDENT}{line}" for line in lines),
     )

@@ -1,92 +1,169 @@
-"""What `hgrkit search` shows in a terminal: a table of hits with a bar for every level and phrase."""
+"""What `hgrkit search` shows in a terminal: a line a hit, and bars for levels and phrases where they fit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from rich import box
-from rich.console import Group, RenderableType
+from rich.cells import cell_len, chop_cells
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hgrkit.cli.output import clock, printable, shown_path
-from hgrkit.cli.thumbnails import film_strip
+from hgrkit.cli.output import clock, filled, legend, printable, shown_path
 from hgrkit.explain.bar_scale import HeatScale, SimilarityScale
 from hgrkit.explain.explanation import Explanation
 from hgrkit.results import Hit, Phrase, SearchResult, signed
 
-__all__ = ["search_table"]
+__all__ = ["fitting_table", "search_table", "shortened_name"]
 
 _BAR = 12
 _MOST_COLUMNS = 24
 _NARROW = 76
 """Columns of a terminal below which the weights over time are left out."""
 
+_INDENT = "            "
+"""As wide as rank and score."""
+
+_PROMPT = 2
+"""Lines of a screen that the command itself and the next prompt take."""
+
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _PARTS = " ▏▎▍▌▋▊▉█"
 _COLOURS = {"event": "bright_black", "action": "yellow", "entity": "bright_blue"}
 
 
-def search_table(result: SearchResult, width: int, *, explanation: Explanation | None = None) -> RenderableType:
-    """Hits as a table: the video and its moment, then a line for each level and each phrase.
+def fitting_table(result: SearchResult, console: Console) -> RenderableType:
+    """As much as fits on the screen, so that the best hit is still to be seen when the prompt is back.
+
+    Bars for all hits, else for the best one, else phrases without bars, else those of the best one alone. What no
+    screen would hold has bars for the best one.
+    """
+    many = len(result.hits)
+    choices = [
+        search_table(result, console.width, bars=bars, phrases=phrases)
+        for bars, phrases in ((many, many), (1, many), (0, many), (1, 1), (0, 1))
+    ]
+    room = console.height - _PROMPT
+    return next((table for table in choices if len(console.render_lines(table, pad=False)) <= room), choices[1])
+
+
+def search_table(
+    result: SearchResult,
+    width: int,
+    *,
+    bars: int | None = None,
+    phrases: int | None = None,
+    explanation: Explanation | None = None,
+) -> RenderableType:
+    """Hits, best first: rank, score, video and moment on a line; then what became of levels and phrases.
 
     Args:
         result: what was found.
         width: of the terminal, in columns.
+        bars: so many of the first hits have a line with a bar for each level and phrase; all unless given.
+        phrases: so many of the first of the others have their phrases side by side; all unless given.
         explanation: of that result, to show each hit's film strip below it.
     """
-    if explanation is None:
-        return _table(result.hits, result.hits, width)
+    hits = result.hits
+    scale = SimilarityScale.of(hits)
+    paths = [printable(shown_path(hit.video)) for hit in hits]
+    folder = _common_folder(paths)
     parts: list[RenderableType] = []
-    for hit, explained in zip(result.hits, explanation.hits, strict=True):
-        parts += [_table([hit], result.hits, width), film_strip(explained, width)]
+    for place, hit in enumerate(hits):
+        parts += _headline(hit, paths[place].removeprefix(folder), width)
+        if bars is None or place < bars:
+            parts.append(_bars(hit, scale, width))
+        elif phrases is None or place < phrases:
+            parts.append(_phrases(hit, width))
+        if explanation is not None:
+            from hgrkit.cli.thumbnails import film_strip  # loads av
+
+            parts.append(film_strip(explanation.hits[place], width))
+    if folder:
+        parts.append(Text(f"in {folder}", "bright_black", overflow="fold"))
+    words = legend(phrase.role for hit in hits for phrase in hit.phrases)
+    if words:
+        parts.append(Text("\n".join(filled(words.split("; "), "; ", width)), "bright_black"))
     return Group(*parts)
 
 
-def _table(hits: Sequence[Hit], among: Sequence[Hit], width: int) -> Table:
-    scale = SimilarityScale.of(among)
-    table = Table(box=box.SIMPLE_HEAD, show_header=False, pad_edge=False, expand=False)
-    table.add_column(justify="right", no_wrap=True)
+def shortened_name(name: str, width: int) -> str:
+    """A name in so many columns: what does not fit is taken out of its middle, so that its suffix stays.
+
+    >>> shortened_name("holiday in the mountains, second day.mp4", 24)
+    'holiday in t…ond day.mp4'
+    """
+    if cell_len(name) <= width:
+        return name
+    room = max(4, width) - 1
+    tail = max(room // 2, min(room - 1, cell_len(PurePath(name).suffix) + 1))
+    head, end = chop_cells(name, room - tail)[0], chop_cells(name[::-1], tail)[0][::-1]
+    return f"{head}…{end}"
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """The folder that all videos are in, with its last slash; empty if there is none."""
+    folders = {path.removesuffix(PurePath(path).name) for path in paths}
+    return folders.pop() if len(folders) == 1 else ""
+
+
+def _headline(hit: Hit, path: str, width: int) -> list[RenderableType]:
+    """Rank, score, video and moment; what has no room beside the name stands below it, and the name is whole.
+
+    A name that is longer than the terminal is wide loses its middle.
+    """
+    moment = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
+    room = width - len(_INDENT)
+    beside = room - len(moment) - 2
+    name = path if cell_len(path) <= beside else PurePath(path).name
+    fits = cell_len(name) <= beside
+    line = Text.assemble(
+        (f"{hit.rank:>3}", "bold"),
+        f" {hit.score:>6.3f}  ",
+        (shortened_name(name, room), "bold"),
+        f"  {moment}" if fits else "",
+    )
+    line.no_wrap = True
+    below = [] if fits else [Text(_INDENT + moment, overflow="fold")]
+    if path != name:
+        below.append(Text(_INDENT + path.removesuffix(name), "bright_black", overflow="fold"))
+    return [line, *below]
+
+
+def _phrases(hit: Hit, width: int) -> Text:
+    """Phrases side by side, each with its similarity and the time at which it is seen best."""
+    shown = [f"{printable(one.text)} {one.similarity:+.2f} at {clock(one.best_time_s)}" for one in hit.phrases]
+    lines = filled(shown, ", ", width - len(_INDENT))
+    return Text("\n".join(_INDENT + line for line in lines), "bright_black")
+
+
+def _bars(hit: Hit, scale: SimilarityScale, width: int) -> RenderableType:
+    """A line for each level and phrase."""
+    times = width >= _NARROW
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=False)
     table.add_column(overflow="fold", ratio=1, min_width=12)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    if width >= _NARROW:
+    if times:
         table.add_column(no_wrap=True)
-    for hit in hits:
-        _add_hit(table, hit, scale, times=width >= _NARROW)
-    return table
-
-
-def _add_hit(table: Table, hit: Hit, scale: SimilarityScale, *, times: bool) -> None:
-    name = PurePath(hit.video).name
-    folder = shown_path(hit.video).removesuffix(name)
-    title = Text.assemble(
-        (printable(name), "bold"),
-        f"  {clock(hit.start_s)}-{clock(hit.end_s)}",
-        (f"\n{printable(folder)}" if folder else "", "bright_black"),
-    )
-    blank = [Text()] if times else []
-    table.add_row(Text(str(hit.rank), "bold"), title, Text(f"{hit.score:.3f}", "bold"), Text(), *blank)
     for level, score in (
         ("event", hit.levels.event),
         ("action", hit.levels.action),
         ("entity", hit.levels.entity),
     ):
-        table.add_row(
-            "", Text(level, "bright_black"), signed(score), _bar(scale.part(score), _COLOURS[level]), *blank
-        )
+        cells = (signed(score), "" if score is None else _bar(scale.part(score), _COLOURS[level]))
+        table.add_row(Text(level, "bright_black"), *cells, *([""] if times else []))
     heat = HeatScale.of(hit)
-    for place, phrase in enumerate(hit.phrases):
-        last = [_columns(phrase, heat)] if times else []
+    for phrase in hit.phrases:
         table.add_row(
-            "",
-            Text.assemble("  ", (printable(phrase.text), "italic"), (f" {phrase.role}", "bright_black")),
+            Text.assemble((printable(phrase.text), "italic"), (f" {phrase.role}", "bright_black")),
             f"{phrase.similarity:+.2f}",
             _bar(scale.part(phrase.similarity), _COLOURS[phrase.level]),
-            *last,
-            end_section=place == len(hit.phrases) - 1,
+            *([_columns(phrase, heat)] if times else []),
         )
+    return Padding(table, (0, 0, 0, 5))
 
 
 def _bar(part: float, colour: str) -> Text:

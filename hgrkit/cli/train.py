@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json, stderr
+from hgrkit.cli.output import echo, echo_json, stderr
 from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
@@ -20,8 +20,10 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[Path | None, typer.Argument(help="TOML file: model, data, training, loss.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder, or model folder, to write.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="TOML file of settings; see --show-defaults.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run; with --release, of the model.")
+    ] = None,
     resume: Annotated[
         bool | None,
         typer.Option("--resume/--no-resume", help="Go on from the state in --out; by default if there is one."),
@@ -30,22 +32,22 @@ def train(
         bool, typer.Option("--show-defaults", help="Print a config with every setting and its default.")
     ] = False,
     release: Annotated[
-        Path | None, typer.Option(help="Instead: folder in the layout of the released code, data and settings.")
+        Path | None, typer.Option(help="Train on a folder in the layout of the released code instead.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="With --release: model folder to start from.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="With --release: times that every pair is seen, 1 unless given.")
+        int | None, typer.Option(min=1, help="With --release: number of epochs, 1 by default.")
     ] = None,
     shuffle: Annotated[
         bool, typer.Option("--shuffle/--no-shuffle", help="With --release: shuffle the pairs.")
     ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train a model: from a config, or on a release with its loss, its optimiser and its order of pairs."""
+    """Train a model from a config, or as the released code does."""
     if show_defaults:
         from hgrkit.training.example_config import example_config
 
-        typer.echo(example_config(), nl=False)
+        echo(example_config(), nl=False)
     elif config is not None:
         if release is not None or model is not None or epochs is not None or not shuffle:
             raise ConfigError(
@@ -87,7 +89,7 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
     measured = "" if best.dev_rsum is None else f", dev Rsum {best.dev_rsum:.1f}"
     early = ", stopped early" if run.stopped_early else ""
     blank = f", {run.blank_captions} captions without words left out" if run.blank_captions else ""
-    typer.echo(
+    echo(
         f"{len(run.log)} epochs{early}; best is {run.best_epoch}, loss {best.loss:.4f}{measured}, "
         f"model in {out / MODEL_FOLDER}{blank}"
     )
@@ -112,6 +114,4 @@ def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: P
         echo_json(report)
         return
     losses = report["losses"]
-    typer.echo(
-        f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else "")
-    )
+    echo(f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else ""))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import echo_json, printable, shown_path
+from hgrkit.cli.output import echo, echo_json, printable, shown_path
 from hgrkit.cli.progress import PortionBar
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    library: Annotated[Path, typer.Argument(help="The library.")],
+    library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check every byte of a library and change none. Exit status 0: it is whole; 1: it is not."""
+    """Check every byte of a library, and change nothing. Exit status 1 if it is damaged."""
     import attrs
 
     from hgrkit.indexing.feature_cache import damaged_features
@@ -60,17 +60,17 @@ def _show(report: VerifyReport) -> None:
     for note in report.notes:
         _block(f"no damage: {note.file}", note.remark)
     state = "whole" if report.whole else f"not whole (damages: {len(report.damages)}); run `hgrkit repair`"
-    typer.echo(f"{printable(report.library)} is {state}")
-    typer.echo(
+    echo(f"{printable(report.library)} is {state}")
+    echo(
         f"videos {report.videos}, clips {report.clips}, segments {report.segments}, bytes {report.num_bytes}, "
         f"version {report.version}, format {report.format_version}"
     )
 
 
 def _block(heading: str, *lines: str) -> None:
-    typer.echo(printable(heading))
+    echo(printable(heading))
     for line in lines:
-        typer.echo(f"  {printable(line)}")
+        echo(f"  {printable(line)}")
 
 
 def _some(videos: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from hgrkit.indexing.decode_process import DecodeProcess, watch
 from hgrkit.results import Hit
 from hgrkit.video.clip_output import SUFFIXES, CutClip
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.writing import writing
 
 __all__ = ["MomentClip", "cut_hits"]
 
@@ -101,7 +102,7 @@ def cut_hits(
 
 
 def _cut(hit: Hit, folder: Path, process: DecodeProcess, *, exact: bool) -> MomentClip:
-    with ClipFile(folder) as file:
+    with writing(folder), ClipFile(folder) as file:
         cut = process.cut(hit.video, hit.start_s, hit.end_s, exact=exact, take=file.take)
         if isinstance(cut, CutClip):
             path = file.place(clip_name(hit), SUFFIXES[cut.container])

@@ -9,7 +9,9 @@ import attrs
 
 from hgrkit.demo.footage import make_footage
 from hgrkit.demo.questions import QUESTIONS
+from hgrkit.errors import DecodeError
 from hgrkit.indexing.report import IndexProgress, IndexReport
+from hgrkit.model_registry import model_folder
 from hgrkit.results import SearchResult
 from hgrkit.retriever import Retriever
 
@@ -65,10 +67,19 @@ def demonstrate(
     Raises:
         MissingPackageError: if a package of the extra `demo` is not installed.
         LibraryExistsError: if the folder holds a demonstration already.
+        ModelNotFoundError: if the default model is not installed.
+        DecodeError: if a video of it cannot be indexed.
     """
+    model_folder("default")  # before anything is made: without a model nothing can be indexed
     videos = make_footage(folder / "videos")
     with Retriever.create(folder / "library") as retriever:
         report = retriever.index(*videos, on_progress=on_progress)
+        if report.failures:
+            first = report.failures[0]
+            raise DecodeError(
+                f"{report.failed} of the demo's {len(videos)} videos cannot be indexed; look at the installation "
+                f"with `pip check`. The first is {PurePath(first.path).name}: {first.reason}"
+            )
         answers = tuple(
             Answer(result=retriever.search(question.text, k=k), right_video=question.video)
             for question in QUESTIONS

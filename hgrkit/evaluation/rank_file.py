@@ -11,6 +11,7 @@ import attrs
 
 from hgrkit.errors import BenchmarkError, MissingPackageError, MissingPathError
 from hgrkit.evaluation.query_rank import QueryRank
+from hgrkit.writing import writing
 
 __all__ = ["read_ranks", "write_rank_file"]
 
@@ -29,9 +30,10 @@ def write_rank_file(rows: Iterable[QueryRank], path: Path) -> None:
     """
     lines = ({name: getattr(row, name) for name in _FIELDS} for row in rows)
     if path.suffix.lower() == _PARQUET:
-        _write_parquet(list(lines), path)
+        with writing(path):
+            _write_parquet(list(lines), path)
         return
-    with path.open("w", encoding="utf-8") as file:
+    with writing(path), path.open("w", encoding="utf-8") as file:
         for line in lines:
             file.write(json.dumps(line) + "\n")
 

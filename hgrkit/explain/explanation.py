@@ -13,6 +13,7 @@ from hgrkit.errors import ConfigError
 from hgrkit.explain.hit_explanation import HitExplanation, explain_hit
 from hgrkit.graph import RoleGraph
 from hgrkit.results import SearchResult
+from hgrkit.writing import writing
 
 __all__ = ["Explanation", "explain_result"]
 
@@ -61,15 +62,20 @@ class Explanation:
         Raises:
             ConfigError: if the name ends in something else.
             MissingPackageError: if a picture is asked for and Pillow is not installed.
+            OSError: if the file cannot be written.
         """
         target = Path(check_path("path", path))
         check_flag("dark", dark)
         if target.suffix.lower() in (".html", ".htm"):
-            target.write_text(self.to_html(), encoding="utf-8")
+            page = self.to_html()
+            with writing(target):
+                target.write_text(page, encoding="utf-8")
         elif target.suffix.lower() == ".png":
             from hgrkit.explain.poster import draw_poster
 
-            target.write_bytes(draw_poster(self, dark=dark))
+            picture = draw_poster(self, dark=dark)
+            with writing(target):
+                target.write_bytes(picture)
         else:
             raise ConfigError(f"an explanation is saved as .html or .png, got {target.name!r}.")
 

@@ -9,6 +9,8 @@ from typing import Literal, get_args
 
 import attrs
 
+from hgrkit.writing import writing
+
 __all__ = ["FOIL_TYPES", "Draft", "Foil", "FoilType", "write_foils"]
 
 FoilType = Literal["switch_roles", "replace_action", "replace_person", "replace_scene", "incomplete_event"]
@@ -57,6 +59,6 @@ class Foil:
 
 def write_foils(foils: Iterable[Foil], path: Path) -> None:
     """Write one JSON line a foil."""
-    with path.open("w", encoding="utf-8") as file:
+    with writing(path), path.open("w", encoding="utf-8") as file:
         for foil in foils:
             file.write(foil.to_json() + "\n")

@@ -1,7 +1,7 @@
 """Finds the video files that a run is about, and says what it left out: where indexing begins."""
 
 # Paths are made absolute without following links, as `os.path` does it.
-# ruff: noqa: PTH100, PTH116, PTH118
+# ruff: noqa: PTH100, PTH116, PTH118, PTH121
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from typing import final
 
 import attrs
 
-from hgrkit.errors import MissingPathError
+from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.indexing.missing import is_gone
 from hgrkit.indexing.report import Failure, Skipped
 from hgrkit.library.database import DATABASE_FILE
+from hgrkit.library.sqlite_store import library_around
+from hgrkit.url import url_remark
 
-__all__ = ["VIDEO_SUFFIXES", "LeftOut", "VideoFile", "Walk", "found_file", "walk_videos"]
+__all__ = ["VIDEO_SUFFIXES", "LeftOut", "VideoFile", "Walk", "found_file", "require_videos", "walk_videos"]
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -103,9 +105,12 @@ def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:
 
     Raises:
         MissingPathError: if a path does not exist, or is neither file nor folder.
+        ConfigError: if a path is a library, or lies inside one.
     """
+    given = [os.fspath(path) for path in paths]
+    require_videos(given)
     walker = _Walker()
-    roots = {root: status for path in paths for root, status in walker.root(os.fspath(path))}
+    roots = {root: status for path in given for root, status in walker.root(path)}
     for root, status in roots.items():
         if stat.S_ISREG(status.st_mode):  # before the folders, which then do not count it as left out
             walker.take(root, _real(root), status)
@@ -113,6 +118,26 @@ def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:
         if stat.S_ISDIR(status.st_mode):
             walker.walk(root)
     return walker.found(roots)
+
+
+def require_videos(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse what cannot be videos: paths at which there is nothing, and what a library keeps for itself.
+
+    What may be there and cannot be reached is left to the walk, which names it.
+
+    Raises:
+        MissingPathError: if a path does not exist.
+        ConfigError: if one is a library, or lies inside one.
+    """
+    for given in paths:
+        path = os.fspath(given)
+        if is_gone(path):
+            remark = url_remark(path) or f"there is no file or folder {path!r}; nothing was indexed."
+            raise MissingPathError(remark)
+        library = library_around(path)
+        if library is not None:
+            inside = "is" if os.path.samefile(library, path) else f"lies inside {str(library)!r},"
+            raise ConfigError(f"{path!r} {inside} a library; name the videos, or the folder that they are in.")
 
 
 @final
@@ -132,7 +157,7 @@ class _Walker:
             status = os.stat(path)
             root = _absolute(path, status)
         except (OSError, ValueError) as error:
-            if isinstance(error, FileNotFoundError | ValueError) or is_gone(path):
+            if isinstance(error, ValueError):  # a path that no file system takes
                 raise MissingPathError(f"no file or folder {path!r} ({_reason(error)}).") from error
             self._unreadable[os.path.abspath(path)] = _reason(error)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,13 @@ from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, Librar
 from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
 from hgrkit.library.manifest import FORMAT_VERSION
 from hgrkit.library.schema import APPLICATION_ID, SCHEMAS
+from hgrkit.writing import full_disk
 
 __all__ = [
     "DATABASE_FILE",
     "checkpoint",
     "create_database",
+    "is_database",
     "open_for_writing",
     "read_database",
     "transaction",
@@ -29,6 +32,7 @@ T = TypeVar("T")
 
 DATABASE_FILE = "library.sqlite"
 
+_APPLICATION_AT = 68
 _BUSY_S = 30.0
 _CHECKPOINT_S = 2.0
 _ATTEMPTS = 20
@@ -59,6 +63,16 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> N
         sync_file(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file is a library's database, by the number that SQLite keeps for its programs in the header."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_APPLICATION_AT + 4)
+    except (OSError, ValueError):  # ValueError: a path that no file system takes
+        return False
+    return header.startswith(b"SQLite") and header[_APPLICATION_AT:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -144,13 +158,15 @@ def translated_errors(path: Path) -> Iterator[None]:
     except HgrkitError:  # some are OSErrors too
         raise
     except sqlite3.OperationalError as error:
-        raise LibraryError(f"{path}: {error}.") from error
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise LibraryError(f"{path}: {full_disk(errno.ENOSPC) if full else error}.") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read
         raise DamagedLibraryError(
             f"{path} is damaged: {error}; run `hgrkit repair`, or restore a backup."
         ) from error
     except OSError as error:
-        raise LibraryError(f"{error.filename or path}: {error.strerror}.") from error
+        reason = full_disk(error.errno) or error.strerror
+        raise LibraryError(f"{error.filename or path}: {reason}.") from error
 
 
 @attrs.frozen

@@ -18,6 +18,7 @@ from hgrkit.library.intact_snapshot import IntactSnapshot
 from hgrkit.library.leftovers import leftover_notes
 from hgrkit.library.rebuild import replay_history
 from hgrkit.library.segment_check import problem_of, segment_problem
+from hgrkit.url import url_remark
 
 __all__ = ["Examination", "examine_library", "require_library"]
 
@@ -75,7 +76,8 @@ def require_library(folder: Path) -> None:
     """
     if not (folder / DATABASE_FILE).is_file() and not segment_names(folder):
         raise LibraryNotFoundError(
-            f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
+            url_remark(folder)
+            or f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
         )
 
 

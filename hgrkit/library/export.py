@@ -18,6 +18,7 @@ from hgrkit.library.library import Library
 from hgrkit.library.npz_file import write_npz
 from hgrkit.library.parquet_file import require_pyarrow, write_parquet
 from hgrkit.library.store import Snapshot
+from hgrkit.writing import writing
 
 __all__ = ["ExportFormat", "ExportReport", "export_library"]
 
@@ -80,7 +81,7 @@ def export_library(
     snapshot = library.snapshot()
     while True:
         try:
-            with _whole_file(target, overwrite=overwrite) as temporary:
+            with writing(target), _whole_file(target, overwrite=overwrite) as temporary:
                 _write(to, temporary, snapshot, report)
                 num_bytes = temporary.stat().st_size
         except DamagedLibraryError:

@@ -9,8 +9,6 @@ from types import TracebackType
 from typing import get_args
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 
 from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_text, check_whole
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
@@ -18,10 +16,10 @@ from hgrkit.library.graph_cache import GraphCache
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.reader import GRAPH_FROM, Reader
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
-from hgrkit.library.removal import listed_path
+from hgrkit.library.removal import listed_path, positions_of
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import ClipMatch, ClipSearch
-from hgrkit.library.sqlite_store import Mode, SqliteStore
+from hgrkit.library.sqlite_store import Mode, SqliteStore, require_outside_libraries
 from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version
 
 __all__ = ["CompactReport", "Counts", "Library"]
@@ -87,17 +85,32 @@ class Library:
         self._writable = writable
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], manifest: Manifest, *, graph_from: int = GRAPH_FROM) -> Library:
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        manifest: Manifest,
+        *,
+        graph_from: int = GRAPH_FROM,
+        outside: bool = False,
+    ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
 
+        Args:
+            path: the folder.
+            manifest: what it is made with.
+            graph_from: clips from which candidates come from an HNSW graph.
+            outside: refuse a folder inside another library; only an upgrade makes one there, for itself.
+
         Raises:
-            LibraryExistsError: if the folder holds a library or anything else.
+            LibraryExistsError: if the folder holds a library or anything else, or lies where it must not.
             LibraryLockedError: if another process is making it.
             LibraryError: if it cannot be written.
         """
         path = Path(check_path("the library", path))
         check_instance("manifest", manifest, Manifest)
         graph_from = check_whole("graph_from", graph_from, least=0)
+        if outside:
+            require_outside_libraries(path)
         store = SqliteStore.create(path, manifest)
         return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=True)
 
@@ -256,7 +269,7 @@ class Library:
         settings = _settings(settings)
 
         def ask(snapshot: Snapshot, search: ClipSearch) -> list[ClipMatch]:
-            rows = None if videos is None else _positions(snapshot, videos)
+            rows = None if videos is None else positions_of(snapshot, videos)
             return search.search(query, k, settings, rows)
 
         return self._reader.ask(ask)
@@ -299,7 +312,7 @@ class Library:
             raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
 
         def ask(snapshot: Snapshot, search: ClipSearch) -> Float32:
-            return search.pair_scores(_positions(snapshot, videos), queries, ways)
+            return search.pair_scores(positions_of(snapshot, videos), queries, ways)
 
         return self._reader.ask(ask)
 
@@ -382,18 +395,3 @@ class Library:
 
 def _settings(settings: SearchSettings | None) -> SearchSettings:
     return SearchSettings() if settings is None else check_instance("settings", settings, SearchSettings)
-
-
-def _positions(snapshot: Snapshot, videos: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Where videos stand in a snapshot, by their paths.
-
-    Raises:
-        LibraryError: if one is not indexed.
-    """
-    videos = check_sequence("videos", videos, str, of="paths")
-    rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
-    listed = {path: listed_path(path, rows) for path in videos}
-    unknown = next((path for path in videos if listed[path] is None), None)
-    if unknown is not None:
-        raise LibraryError(f"the library has no indexed video {unknown!r}; index it, or leave it out.")
-    return np.array([rows[listed[path] or path] for path in videos], np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,7 +15,13 @@ from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryExistsError,
 from hgrkit.library.atomic_file import TEMPORARY_SUFFIX
 from hgrkit.library.change import make_tables
 from hgrkit.library.commit_log import CommitLog
-from hgrkit.library.database import DATABASE_FILE, create_database, read_database, translated_errors
+from hgrkit.library.database import (
+    DATABASE_FILE,
+    create_database,
+    is_database,
+    read_database,
+    translated_errors,
+)
 from hgrkit.library.draft import find_video
 from hgrkit.library.head import Head, read_head, read_manifest
 from hgrkit.library.lock import LOCK_FILE, WriterLock
@@ -24,8 +31,9 @@ from hgrkit.library.rules import check_entries
 from hgrkit.library.snapshot import SegmentCache, SqliteSnapshot, read_snapshot
 from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version
 from hgrkit.library.writer import Writer
+from hgrkit.url import url_remark
 
-__all__ = ["Mode", "SqliteStore"]
+__all__ = ["Mode", "SqliteStore", "library_around", "require_outside_libraries"]
 
 Mode = Literal["r", "w"]
 T = TypeVar("T")
@@ -49,7 +57,8 @@ class SqliteStore:
             raise DamagedLibraryError(f"{self._database} is damaged: it is missing; run `hgrkit repair {folder}`.")
         if not self._database.is_file():
             raise LibraryNotFoundError(
-                f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
+                url_remark(folder)
+                or f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
             )
         self._folder = folder
         self._closed = False
@@ -71,6 +80,8 @@ class SqliteStore:
         """
         body = attrs.evolve(manifest, format_version=FORMAT_VERSION).to_json()
         head = Head(version=Version(0, uuid.uuid4().hex))
+        if remark := url_remark(folder):
+            raise LibraryError(remark)
         with translated_errors(folder):
             _require_vacant(folder)
             folder.mkdir(parents=True, exist_ok=True)
@@ -137,6 +148,23 @@ class SqliteStore:
         if self._writer is None:
             raise LibraryError(f"the library {self._folder} is open for reading only; open it with mode='w'.")
         return self._writer
+
+
+def library_around(path: str | os.PathLike[str]) -> Path | None:
+    """The innermost library that is at a path or has it inside; links are followed."""
+    real = Path(os.path.realpath(path))
+    return next((folder for folder in (real, *real.parents) if is_database(folder / DATABASE_FILE)), None)
+
+
+def require_outside_libraries(path: str | os.PathLike[str]) -> None:
+    """Refuse a place for a new library that lies inside one; what is there belongs to that one alone.
+
+    Raises:
+        LibraryExistsError: if it does, however deep.
+    """
+    outer = library_around(Path(path).absolute().parent)
+    if outer is not None:
+        raise LibraryExistsError(f"{path} lies inside the library {outer}; choose a folder outside of it.")
 
 
 def _require_vacant(folder: Path) -> None:

@@ -18,6 +18,7 @@ from hgrkit.parsing.graph_file import GraphFileHeader, graph_record, read_header
 from hgrkit.parsing.parse_pool import parse_batches
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
+from hgrkit.writing import writing
 
 __all__ = ["ParseReport", "parse_file", "read_sentences", "write_graphs"]
 
@@ -91,7 +92,7 @@ def parse_file(
     refused, done = 0, kept
     sentences = islice(read_sentences(source), kept, None)
     batches = iter(lambda: list(islice(sentences, _LINES_AT_ONCE)), [])
-    with partial.open("a", encoding="utf-8") as file:
+    with writing(partial), partial.open("a", encoding="utf-8") as file:
         for batch, graphs in parse_batches(loaded if num_workers == 1 else str(parser), batches, num_workers):
             _write(file.write, zip(batch, graphs, strict=True))
             file.flush()
@@ -116,7 +117,7 @@ def write_graphs(
         raise ConfigError(f"there is a file {str(target)!r} already; delete it, or name another one.")
     partial = target.with_name(target.name + ".partial")
     counts = {True: 0, False: 0}
-    with partial.open("w", encoding="utf-8") as file:
+    with writing(partial), partial.open("w", encoding="utf-8") as file:
         file.write(header.to_json() + "\n")
         for caption, graph in graphs:
             _write(file.write, [(caption, graph)])
@@ -156,7 +157,8 @@ def _begin(partial: Path, header: GraphFileHeader) -> int:
     content = partial.read_bytes() if partial.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]  # a line that was torn when the run was killed is parsed again
     if not whole:
-        partial.write_text(header.to_json() + "\n", encoding="utf-8")
+        with writing(partial):
+            partial.write_text(header.to_json() + "\n", encoding="utf-8")
         return 0
     _require(header, partial, "finish it with that parser and these sentences, or delete it")
     if len(whole) < len(content):

@@ -12,7 +12,7 @@ from hgrkit.registry import Registry
 
 __all__ = ["PARSERS", "load_parser", "parse_each", "parse_texts"]
 
-PARSERS = Registry(group="hgrkit.parsers", noun="parser", not_found=ParserNotFoundError)
+PARSERS = Registry("hgrkit.parsers", "parser", ParserNotFoundError, {"spacy": "hgrkit-spacy"})
 
 
 def load_parser(parser: str | GraphParser) -> GraphParser:

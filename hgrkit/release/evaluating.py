@@ -22,6 +22,7 @@ from hgrkit.evaluation.query_rank import QueryRank, retrieval_ranks
 from hgrkit.model import HgrModel
 from hgrkit.release.dataset import ReleaseDataset, open_split
 from hgrkit.release.layout import ReleaseFolder
+from hgrkit.writing import writing
 
 __all__ = ["ReleaseScores", "evaluate_release", "score_release"]
 
@@ -62,7 +63,7 @@ class ReleaseScores:
 
     def save(self, path: str | Path) -> None:
         """Write `level_scores`, `video_names` and `captions` to an npz file, readable without pickle."""
-        with Path(path).open("wb") as stream:
+        with writing(Path(path)), Path(path).open("wb") as stream:
             np.savez(
                 stream,
                 level_scores=self.level_scores,

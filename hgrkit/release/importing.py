@@ -18,6 +18,7 @@ from hgrkit.release.weights import load_weights, read_checkpoint
 from hgrkit.text.text_encoder import TextEncoder
 from hgrkit.text.vocabulary import Vocabulary
 from hgrkit.video.video_encoder import VideoEncoder
+from hgrkit.writing import writing
 
 __all__ = ["SETTINGS_FILE", "ImportReport", "build_released_model", "import_release"]
 
@@ -82,12 +83,9 @@ def import_release(
         config, _read_vocabulary(folder, config.text.num_words), name=folder.root.resolve().name
     )
     load_weights(model, read_checkpoint(weights_path), weights_path)
-    save_model(
-        model,
-        out,
-        card=_card(model, folder, weights_path),
-        notes={SETTINGS_FILE: config_path.read_text(encoding="utf-8")},
-    )
+    notes = {SETTINGS_FILE: config_path.read_text(encoding="utf-8")}
+    with writing(Path(out)):
+        save_model(model, out, card=_card(model, folder, weights_path), notes=notes)
     weights = model.state_dict()
     return ImportReport(
         model=Path(out),

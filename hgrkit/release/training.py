@@ -18,6 +18,7 @@ from hgrkit.release.dataset import ReleaseDataset, open_split, settings_path
 from hgrkit.release.importing import SETTINGS_FILE
 from hgrkit.release.layout import ReleaseFolder
 from hgrkit.release.step import TrainingStep, training_step
+from hgrkit.writing import writing
 
 __all__ = ["released_loss", "released_optimizer", "train_release"]
 
@@ -80,7 +81,8 @@ def train_release(
     if out is not None:
         card = (source / CARD_FILE).read_text(encoding="utf-8") if (source / CARD_FILE).is_file() else ""
         card = f"{card}\nTrained for {epochs} more epochs.\n"
-        save_model(model, out, card=card, notes={SETTINGS_FILE: settings.read_text(encoding="utf-8")})
+        with writing(Path(out)):
+            save_model(model, out, card=card, notes={SETTINGS_FILE: settings.read_text(encoding="utf-8")})
     return {"losses": losses}
 
 

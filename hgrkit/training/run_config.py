@@ -23,7 +23,7 @@ from hgrkit.training.records import TrainingProgress, TrainingRun
 from hgrkit.training.setting import NOTHING, check_keys, read_settings
 from hgrkit.training.trainer import Trainer
 from hgrkit.training.vacancy import MODEL_FOLDER, require_vacancy
-from hgrkit.training.writing import writing
+from hgrkit.writing import writing
 
 __all__ = ["MODEL_FOLDER", "RunConfig"]
 

@@ -29,7 +29,7 @@ from hgrkit.training.records import EpochRecord
 from hgrkit.training.settings_change import settings_changes
 from hgrkit.training.state import TrainingState, read_state, write_state
 from hgrkit.training.vacancy import CURVE_FILE, LOG_FILE, MODEL_SCRATCH, require_vacancy
-from hgrkit.training.writing import writing
+from hgrkit.writing import writing
 
 __all__ = ["CURVE_FILE", "LOG_FILE", "RunFolder", "run_settings"]
 

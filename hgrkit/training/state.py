@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from hgrkit.errors import CheckpointError
 from hgrkit.library.atomic_file import write_atomically
-from hgrkit.training.writing import writing
+from hgrkit.writing import writing
 
 __all__ = [
     "STATE_FILE",

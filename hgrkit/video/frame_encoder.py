@@ -29,7 +29,12 @@ __all__ = [
 DEFAULT_FRAME_SIZE = (224, 224)
 """Height and width of the pictures that an encoder without a `frame_size` of its own is given."""
 
-FRAME_ENCODERS = Registry("hgrkit.frame_encoders", "frame encoder", FrameEncoderNotFoundError)
+FRAME_ENCODERS = Registry(
+    "hgrkit.frame_encoders",
+    "frame encoder",
+    FrameEncoderNotFoundError,
+    {"efficientnet-lite2": "hgrkit-model-mini"},
+)
 """Installed frame encoders; an entry point names a callable `(device) -> FrameEncoder`."""
 
 
@@ -125,7 +130,7 @@ def resolve_device(device: str | torch.device) -> str:
     """A device that is there: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
 
     Raises:
-        ConfigError: if torch does not know the name, or the machine has no such device.
+        ConfigError: if torch does not know the name, or the machine has no such device; it lists what is there.
     """
     if isinstance(device, str) and device == "cpu":
         return device
@@ -134,13 +139,19 @@ def resolve_device(device: str | torch.device) -> str:
     if not isinstance(device, str):
         hint = "give 'auto', 'cpu', 'cuda' or 'mps'"
         device = str(check_instance("device", device, torch.device, hint=hint))
+    cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return "cuda" if cuda else "mps" if mps else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {device!r} cannot be used: {reason} Use 'auto' or 'cpu'.") from error
+        kind = torch.empty(0, device=device).device.type
+    except (RuntimeError, AssertionError, ImportError, TypeError, ValueError):
+        kind = ""
+    if kind in ("", "meta"):  # torch's meta device computes nothing
+        there = ", ".join(map(repr, ["cpu", *mps, *(["cuda"] if cuda else []), *cuda]))
+        without = device.startswith("cuda") and torch.version.cuda is None
+        built = " (this torch is built without CUDA)" if without else ""
+        raise ConfigError(f"there is no device {device!r} here{built}; use 'auto', or one of: {there}.")
     return device
 
 

@@ -132,3 +132,15 @@ def test_a_library_lists_files_of_any_name_one_a_line(hgrkit, tmp_path):
     ran = hgrkit("info", "--library", library, "--videos")
     assert ran.status == 0
     assert "\x1b" not in ran.out
+
+
+def test_a_demo_that_cannot_index_ends_with_status_2_and_one_line(hgrkit, monkeypatch):
+    def footage(folder):
+        folder.mkdir()
+        (folder / "broken.mp4").write_text("no video")
+        return [folder / "broken.mp4"]
+
+    monkeypatch.setattr("hgrkit.demo.run.make_footage", footage)
+    ran = hgrkit("demo")
+    assert ran.error.startswith("hgrkit: 1 of the demo's 1 videos cannot be indexed; ")
+    assert ran.out == ""

@@ -96,3 +96,57 @@ def test_there_has_to_be_something_to_index_or_to_upgrade(index, tmp_path):
     assert "there is nothing to index" in index().error
     assert "there is no library" in index("--upgrade").error
     assert not (tmp_path / "library").exists()
+
+
+@pytest.fixture
+def broken(tmp_path):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for number in range(25):
+        (folder / f"{number:02}.mp4").write_text("no video")
+    return folder
+
+
+def test_the_status_is_2_when_every_file_failed_and_0_when_one_did_not(index, videos, broken):
+    for _ in range(2):  # the second time they are remembered
+        ran = index(broken)
+        assert (ran.status, ran.out) == (2, "indexed 0, unchanged 0, failed 25\n")
+    ran = index(broken, "--json")
+    assert (ran.status, ran.json["failed"]) == (2, 25)
+    assert ran.err == "hgrkit: not one video could be indexed; the JSON object says why.\n"
+    assert index(broken, videos).status == 0
+    ran = index(broken, videos, "--json")
+    assert (ran.status, ran.json["unchanged"], ran.err) == (0, 3, "")
+    assert index(videos).status == 0
+
+
+def test_nothing_to_index_is_no_failure(index, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert index(tmp_path / "empty").status == 0
+
+
+def test_of_many_failures_twenty_are_named_and_it_is_said_where_the_rest_is(index, broken, hgrkit, tmp_path):
+    lines = index(broken).err.splitlines()
+    assert len(lines) == 21
+    assert lines[0].startswith(f"failed {broken / '00.mp4'}: ")
+    library = tmp_path / "library"
+    assert lines[-1] == f"... and 5 more failed: hgrkit info {library} --failed"
+    listed = hgrkit("info", library, "--failed").out.splitlines()
+    assert sum(line.startswith("failed   ") and ".mp4" in line for line in listed) == 25
+    assert len(hgrkit("info", library, "--failed", "--json").json["videos"]) == 25
+    for path in broken.iterdir():
+        path.unlink()
+    for option, word in (((), "missing"), (("--prune",), "pruned")):
+        lines = index(broken, *option).err.splitlines()
+        assert [line.split()[0] for line in lines[:20]] == [word] * 20
+        assert lines[20] == f"... and 5 more {word}: --json names them all"
+
+
+def test_info_lists_what_was_asked_for_a_video_a_line(index, videos, broken, hgrkit, tmp_path):
+    index(videos, broken)
+    library = tmp_path / "library"
+    everything = hgrkit("info", library, "--videos").out
+    assert everything == hgrkit("info", "--library", library, "--videos").out
+    lines = [line for line in everything.splitlines() if ".mp4" in line]
+    assert [line.split()[0] for line in lines] == ["failed"] * 25 + ["indexed"] * 3
+    assert hgrkit("info", library, "--json").json.keys().isdisjoint({"videos"})
