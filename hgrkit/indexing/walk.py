@@ -134,7 +134,10 @@ def require_videos(paths: Iterable[str | os.PathLike[str]]) -> None:
         if is_gone(path):
             remark = url_remark(path) or f"there is no file or folder {path!r}; nothing was indexed."
             raise MissingPathError(remark)
-        library = library_around(path)
+        try:
+            library = library_around(path)
+        except ValueError:  # a path that no file system takes
+            continue
         if library is not None:
             inside = "is" if os.path.samefile(library, path) else f"lies inside {str(library)!r},"
             raise ConfigError(f"{path!r} {inside} a library; name the videos, or the folder that they are in.")
