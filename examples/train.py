@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from hgrkit import (
     CaptionedClips,
@@ -57,6 +58,7 @@ def build(vocabulary: Vocabulary) -> HgrModel:
 
 def train(folder: Path, *, epochs: int = 20) -> float:
     """Train, keep the best epoch in `folder`, and return its Rsum on other captions of the same scenes."""
+    torch.manual_seed(0)  # the weights that a new model begins with
     parser = LarkParser()
     words = [graph.tokens for texts in SCENES.values() for graph in parser.parse_batch(texts)]
     first = clips({scene: texts[:1] for scene, texts in SCENES.items()}, seed=0)
