@@ -16,10 +16,10 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.errors import DecodeError, DecoderFaultError, MissingPathError
 from hgrkit.video.limits import DecodeGuard
 
-__all__ = ["CONTAINERS", "demuxed", "open_video", "os_reason"]
+__all__ = ["CONTAINERS", "demuxed", "fault", "open_video", "os_reason"]
 
 CONTAINERS = ("mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "flv", "asf", "gif")
 """The demuxers that may run: no playlists, concat scripts, subtitles or pictures, whatever a file is called."""
@@ -30,9 +30,20 @@ _OPTIONS = {
     "enable_drefs": "0",  # of mov files that keep their pictures in other files
     "threads": "1",
 }
+# What the operating system says of a file that it does not hand over; EIO and EPERM may be FFmpeg's word for damage.
+_NOT_HANDED_OVER = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
+_LONGEST_LINE = 200
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 # PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.
 _TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+# What FFmpeg says of itself, not of the file.
+_LACKS = (
+    av.error.BugError,
+    av.error.DecoderNotFoundError,
+    av.error.NotImplementedError,
+    av.error.OptionNotFoundError,
+    av.error.PatchWelcomeError,
+)
 _KINDS = "mp4/mov, mkv/webm, avi, mpeg, ts, flv, wmv, gif"
 
 
@@ -46,6 +57,7 @@ def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, 
     Raises:
         MissingPathError: if there is no such file.
         DecodeError: if it is no video that can be read; the message is a reason in one line, without the path.
+        DecoderFaultError: if hgrkit, PyAV or FFmpeg is at fault and not the file.
         DecodeLimitError: if it asks for more than the guard allows.
         OSError: if the operating system does not hand it over to the end.
     """
@@ -62,15 +74,21 @@ def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, 
         raise MissingPathError(f"no file {path!r}.") from error
     except MemoryError as error:  # FFmpeg's is one too
         raise guard.limits.out_of_memory() from error
+    except _LACKS as error:
+        raise fault(f"{type(error).__name__}: {error.strerror}") from error
     except av.error.FFmpegError as error:
+        if isinstance(error, OSError) and error.errno in _NOT_HANDED_OVER:
+            raise OSError(error.errno, error.strerror) from error
         decode_error = DecodeError(_reason(path, error))
         decode_error.add_note(f"video: {path}")
         raise decode_error from error
-    except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:
-        # What PyAV's own code raises on values that no sound file holds.
+    except (ArithmeticError, UnicodeError) as error:
+        # What our code and PyAV's raise on numbers and names that no sound file holds.
         raise DecodeError(
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
+    except (AttributeError, ImportError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
+        raise fault(error) from error
 
 
 def demuxed(
@@ -90,6 +108,20 @@ def demuxed(
             guard.on_progress()
             continue
         return
+
+
+def fault(error: BaseException | str) -> DecoderFaultError:
+    """The error of a video on which hgrkit or a library failed.
+
+    Args:
+        error: what was raised, or its kind and message.
+    """
+    what = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    shown = "".join(character if character.isprintable() else " " for character in what)[:_LONGEST_LINE]
+    return DecoderFaultError(
+        f"hgrkit failed on this file ({shown}); this is a fault of hgrkit or of a library "
+        f"(PyAV {av.__version__}), not of the file; please report it"
+    )
 
 
 def os_reason(error: OSError) -> str:
@@ -113,7 +145,7 @@ def _prepare(stream: VideoStream, guard: DecodeGuard) -> None:
     # A stream of an unknown codec has no context that can decode.
     context = stream.codec_context
     if context is None:
-        raise DecodeError("the video's codec is unknown")
+        raise DecoderFaultError(f"the video's codec is unknown to PyAV {av.__version__}; a newer one may know it")
     guard.check_size(context.width, context.height)
     if context.width < 1 or context.height < 1:
         raise DecodeError("the video's picture size is unknown: the file holds no picture that can be decoded")
@@ -122,8 +154,6 @@ def _prepare(stream: VideoStream, guard: DecodeGuard) -> None:
 
 
 def _reason(path: str, error: av.error.FFmpegError) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EISDIR):
-        return os_reason(error)
     with Path(path).open("rb") as file:
         head = file.read(16)
         while error.errno == errno.EIO and file.read(1 << 20):
