@@ -93,6 +93,16 @@ def main() -> None:
         reason = error.strerror or str(error) or type(error).__name__
         typer.echo(f"hgrkit: {f'{error.filename}: ' if error.filename else ''}{reason}.", err=True)
         sys.exit(2)
+    except ImportError as error:  # a library that is not installed whole, or does not fit another
+        if debug:
+            raise
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        typer.echo(
+            f"hgrkit: a library cannot be loaded ({what}) in {sys.prefix}; install hgrkit in a fresh virtual "
+            "environment.",
+            err=True,
+        )
+        sys.exit(2)
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer's status for ctrl-c
             typer.echo("hgrkit: interrupted; what was finished is kept.", err=True)

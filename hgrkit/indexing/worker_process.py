@@ -10,11 +10,11 @@ import sys
 import threading
 from collections import deque
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO, cast, final
 
 import attrs
+import av
 
 from hgrkit.errors import DecodeWorkerError
 from hgrkit.video.container import fault
@@ -123,8 +123,8 @@ class WorkerProcess:
         self._listener.join(_END_S)
         return DecodeWorkerError(
             f"the process that decodes videos does not start (exit status {status}): "
-            f"{self._last_line() or 'it said nothing'}. No video can be read with PyAV {metadata.version('av')} "
-            f"and hgrkit {metadata.version('hgrkit')} in {sys.prefix}; install hgrkit in a fresh virtual environment."
+            f"{self._last_line() or 'it said nothing'}. No video can be read with PyAV {av.__version__} in "
+            f"{sys.prefix}; install hgrkit in a fresh virtual environment."
         )
 
     def _greet(self, limits: DecodeLimits) -> None:

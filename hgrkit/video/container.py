@@ -30,7 +30,7 @@ _OPTIONS = {
     "enable_drefs": "0",  # of mov files that keep their pictures in other files
     "threads": "1",
 }
-# What the operating system says of a file that it does not hand over; EIO and EPERM may be FFmpeg's word for damage.
+# The operating system does not hand the file over; not EIO and EPERM, which FFmpeg says of damage too.
 _NOT_HANDED_OVER = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
 _LONGEST_LINE = 200
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
