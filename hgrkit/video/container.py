@@ -34,8 +34,12 @@ _OPTIONS = {
 _NOT_HANDED_OVER = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
 _LONGEST_LINE = 200
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_PYAV = int(av.__version__.split(".")[0])
 # PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.
-_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV < 19 else {}
+# Before 18, PyAV crashes on options for streams where streams come after the header, as in MPEG files. Options for
+# the container alone leave a picture's size unchecked until the header is read.
+_OPTIONS_ARE = "options" if _PYAV >= 18 else "container_options"
 # What FFmpeg says of itself, not of the file.
 _LACKS = (
     av.error.BugError,
@@ -62,10 +66,10 @@ def open_video(path: str, guard: DecodeGuard) -> Iterator[tuple[InputContainer, 
         OSError: if the operating system does not hand it over to the end.
     """
     # A header may be looked at whose pictures are then refused by their size, with a reason that tells it.
-    options = {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}
+    options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
-        with av.open(f"file:{path}", options=options, **_TEXT) as container:
+        with av.open(f"file:{path}", **options, **_TEXT) as container:
             yield container, _video_stream(container, guard)
     except DecodeError as error:
         error.add_note(f"video: {path}")

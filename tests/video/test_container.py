@@ -241,16 +241,27 @@ def test_a_file_that_is_not_handed_over_is_an_error_of_the_operating_system(make
     assert not isinstance(caught.value, av.error.FFmpegError)
 
 
-@pytest.mark.parametrize(("version", "takes_errors"), [("14.1.0", True), ("18.1.0", True), ("19.0.2", False)])
-def test_a_file_is_opened_with_the_arguments_that_each_pyav_has(make_video, monkeypatch, version, takes_errors):
+@pytest.mark.parametrize(
+    ("version", "options_are", "text"),
+    [
+        ("14.1.0", "container_options", {"metadata_errors": "replace"}),
+        ("17.1.0", "container_options", {"metadata_errors": "replace"}),
+        ("18.1.0", "options", {"metadata_errors": "replace"}),
+        ("19.0.2", "options", {}),
+    ],
+)
+def test_a_file_is_opened_with_the_arguments_that_each_pyav_takes(
+    make_video, monkeypatch, version, options_are, text
+):
     path, opened = make_video("a.mp4"), []
 
-    def open_(file, *, options, **settings):
-        """As PyAV opens: from 19 on there is no `metadata_errors`, and before it must not be strict."""
-        if settings != ({"metadata_errors": "replace"} if takes_errors else {}):
+    def open_(file, **settings):
+        """Takes what PyAV of that version takes: 19 has no `metadata_errors`, before 18 `options` may crash it."""
+        options = settings.pop(options_are)
+        if settings != text:
             raise TypeError(f"open() got an unexpected keyword argument in {settings}")
         opened.append(file)
-        return real_open(file, options=options)
+        return real_open(file, container_options=options)
 
     real_open = av.open
     monkeypatch.setattr(av, "__version__", version)
@@ -258,7 +269,8 @@ def test_a_file_is_opened_with_the_arguments_that_each_pyav_has(make_video, monk
     spec = importlib.util.spec_from_file_location("container_of_another_pyav", container.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(container, "_TEXT", module._TEXT)
+    for name in ("_TEXT", "_OPTIONS_ARE"):
+        monkeypatch.setattr(container, name, getattr(module, name))
     frames = list(VideoReader(path).sample(UniformSampling(4)))
     assert len(frames) == 4
     assert opened
