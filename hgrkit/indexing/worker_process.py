@@ -115,7 +115,9 @@ class WorkerProcess:
         if status == _TRACEBACK and last_line:
             return Ending(str(fault(last_line)), lasting=False)
         said = f": {last_line}" if last_line else ""
-        return Ending(f"the decoder crashed on this file (exit status {status}{said})", lasting=True)
+        return Ending(
+            f"the decoder crashed on this file (exit status {status}{said})", lasting=status != _TRACEBACK
+        )
 
     def start_error(self) -> DecodeWorkerError:
         """The error of a worker that ended before it was ready."""
