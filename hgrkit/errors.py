@@ -11,6 +11,7 @@ __all__ = [
     "DecodeError",
     "DecodeLimitError",
     "DecodeWorkerError",
+    "DecoderFaultError",
     "FeatureFileError",
     "FrameEncoderNotFoundError",
     "GraphError",
@@ -72,6 +73,10 @@ class DecodeError(HgrkitError, ValueError):
 
 class DecodeLimitError(DecodeError):
     """A video asks for more than `hgrkit.video.limits.DecodeLimits` allow."""
+
+
+class DecoderFaultError(DecodeError):
+    """hgrkit or a library below it fails on a video file, or lacks what it takes; the file is not at fault."""
 
 
 class DecodeWorkerError(HgrkitError, RuntimeError):

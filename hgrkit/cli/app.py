@@ -115,14 +115,10 @@ def main() -> None:
         status = app(args=arguments, prog_name="hgrkit", standalone_mode=False)
     except USAGE_ERROR as error:
         _fail(usage_line(error, arguments, {**dict.fromkeys(COMMANDS), **typer.main.get_group(app).commands}))
-    except HgrkitError as error:
+    except (HgrkitError, OSError, ImportError) as error:
         if debug:
             raise
-        _fail(" ".join(str(error).split()))
-    except OSError as error:
-        if debug:
-            raise
-        _fail(_said_by_the_system(error))
+        _fail(_line(error))
     except SystemExit as end:  # click's and rich's, after a pipe was closed; completion's own
         if isinstance(end.__context__, BrokenPipeError):
             _end_quietly()
@@ -147,6 +143,18 @@ def _fail(line: str) -> NoReturn:
     except BrokenPipeError:
         _end_quietly()
     sys.exit(2)
+
+
+def _line(error: HgrkitError | OSError | ImportError) -> str:
+    """What is wrong, in one line."""
+    said = " ".join(str(error).split())
+    if isinstance(error, HgrkitError):
+        return said
+    if isinstance(error, OSError):
+        return _said_by_the_system(error)
+    # A library is not installed whole, or does not fit another.
+    what = f"{type(error).__name__}: {said}"
+    return f"a library cannot be loaded ({what}) in {sys.prefix}; install hgrkit in a fresh virtual environment."
 
 
 def _said_by_the_system(error: OSError) -> str:

@@ -37,7 +37,8 @@ class _Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if not self._progress.disable:  # Rich before 15 ends a bar that never was with an empty line
+            self._progress.stop()
 
 
 def _counted() -> tuple[ProgressColumn, ...]:

@@ -88,10 +88,11 @@ def write_zoom(picture: npt.NDArray[np.uint8], path: Path, *, seconds: float = 3
     num_frames = max(1, round(seconds * FRAMES_PER_SECOND))
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         # FFmpeg's own encoder on one thread: every build has it, and its output does not depend on the machine
-        stream = container.add_stream("mpeg4", rate=FRAMES_PER_SECOND, options={"flags": "+bitexact+qscale"})
+        # qscale 3, in FFmpeg's lambda units; PyAV before 18 has no attribute for it
+        options = {"flags": "+bitexact+qscale", "global_quality": str(3 * 118)}
+        stream = container.add_stream("mpeg4", rate=FRAMES_PER_SECOND, options=options)
         stream.width, stream.height, stream.pix_fmt = shown_width, HEIGHT, "yuv420p"
         stream.thread_count = 1
-        stream.codec_context.global_quality = 3 * 118  # qscale 3, in FFmpeg's lambda units
         for number in range(num_frames):
             scale = ZOOM ** (number / max(1, num_frames - 1))
             frame = av.VideoFrame.from_ndarray(_middle(picture, scale), format="rgb24")

@@ -67,9 +67,9 @@ def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
     codec = av.VideoCodecContext.create("mjpeg", "w")
     codec.height, codec.width = picture.shape[:2]
     codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
-    codec.options = {"flags": "+qscale+bitexact"}
+    # PyAV before 18 has no attribute for the quality.
+    codec.options = {"flags": "+qscale+bitexact", "global_quality": str(_JPEG_QUALITY)}
     codec.thread_count = 1
-    codec.global_quality = _JPEG_QUALITY
     frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
     packets = [*codec.encode(frame), *codec.encode(None)]
     if not packets:

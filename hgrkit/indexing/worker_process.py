@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast, final
 
 import attrs
+import av
 
 from hgrkit.errors import DecodeWorkerError
+from hgrkit.video.container import fault
 from hgrkit.video.limits import DecodeLimits
 
 __all__ = ["Ending", "WorkerProcess"]
@@ -30,6 +32,7 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 _PIPE_BYTES = 1 << 20
 _END_S = 5.0
 _LONGEST_LINE = 200
+_TRACEBACK = 1  # Python's exit status after an error that nobody caught; a crash in FFmpeg is a signal or another
 _FROM_OUTSIDE = ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
 
 
@@ -109,8 +112,12 @@ class WorkerProcess:
             is_file_at_fault = _signal_name(-status) not in _FROM_OUTSIDE
             what = "crashed" if is_file_at_fault else "was killed"
             return Ending(f"the decoder {what} on this file (signal {-status})", lasting=is_file_at_fault)
+        if status == _TRACEBACK and last_line:
+            return Ending(str(fault(last_line)), lasting=False)
         said = f": {last_line}" if last_line else ""
-        return Ending(f"the decoder crashed on this file (exit status {status}{said})", lasting=True)
+        return Ending(
+            f"the decoder crashed on this file (exit status {status}{said})", lasting=status != _TRACEBACK
+        )
 
     def start_error(self) -> DecodeWorkerError:
         """The error of a worker that ended before it was ready."""
@@ -118,7 +125,8 @@ class WorkerProcess:
         self._listener.join(_END_S)
         return DecodeWorkerError(
             f"the process that decodes videos does not start (exit status {status}): "
-            f"{self._last_line() or 'it said nothing'}."
+            f"{self._last_line() or 'it said nothing'}. No video can be read with PyAV {av.__version__} in "
+            f"{sys.prefix}; install hgrkit in a fresh virtual environment."
         )
 
     def _greet(self, limits: DecodeLimits) -> None:

@@ -123,7 +123,9 @@ class _Pictures:
         if shape:
             context.sample_aspect_ratio = 1 / shape if is_turned else shape
         context.colorspace, context.color_range = first.colorspace, 1  # limited, as `_drawn` makes it
-        context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
+        # Frames tell these since PyAV 17; before, the decoder says what the stream declares.
+        colours = first if hasattr(first, "color_trc") else source.codec_context
+        context.color_primaries, context.color_trc = colours.color_primaries, colours.color_trc
 
     def add(self, frame: VideoFrame, at: int, duration: int) -> None:
         """Encode a picture that is shown at a tick of the video's, counted from the clip's beginning."""

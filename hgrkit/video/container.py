@@ -19,10 +19,19 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.errors import DecodeError, DecoderFaultError, MissingPathError
 from hgrkit.video.limits import DecodeGuard
 
-__all__ = ["CONTAINERS", "decoder_of", "demuxed", "film_tracks", "open_container", "open_video", "os_reason"]
+__all__ = [
+    "CONTAINERS",
+    "decoder_of",
+    "demuxed",
+    "fault",
+    "film_tracks",
+    "open_container",
+    "open_video",
+    "os_reason",
+]
 
 CONTAINERS = (
     "mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "flv", "asf", "gif", "ogg", "mxf", "dv",
@@ -36,9 +45,24 @@ _OPTIONS = {
     "threads": "1",
 }
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# The operating system does not hand the file over; not EIO and EPERM, which FFmpeg says of damage too.
+_NOT_HANDED_OVER = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
+_LONGEST_LINE = 200
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_PYAV = int(av.__version__.split(".")[0])
 # PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.
-_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV < 19 else {}
+# Before 18, PyAV crashes on options for streams where streams come after the header, as in MPEG files. Options for
+# the container alone leave a picture's size unchecked until the header is read.
+_OPTIONS_ARE = "options" if _PYAV >= 18 else "container_options"
+# What FFmpeg says of itself, not of the file.
+_LACKS = (
+    av.error.BugError,
+    av.error.DecoderNotFoundError,
+    av.error.NotImplementedError,
+    av.error.OptionNotFoundError,
+    av.error.PatchWelcomeError,
+)
 _KINDS = "mp4/mov/3gp, mkv/webm, avi, mpeg/vob, ts/mts, flv, wmv/asf, gif, ogv, mxf, dv"
 
 
@@ -52,14 +76,15 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
     Raises:
         MissingPathError: if there is no such file.
         DecodeError: if it is no video that can be read; the message is a reason in one line, without the path.
+        DecoderFaultError: if hgrkit, PyAV or FFmpeg is at fault and not the file.
         DecodeLimitError: if it asks for more than the guard allows.
         OSError: if the operating system does not hand it over to the end.
     """
     # A header may be looked at whose pictures are then refused by their size, with a reason that tells it.
-    options = {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}
+    options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
-        with av.open(f"file:{path}", options=options, **_TEXT) as container:
+        with av.open(f"file:{path}", **options, **_TEXT) as container:
             yield container
     except DecodeError as error:
         error.add_note(f"video: {path}")
@@ -68,15 +93,21 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
         raise MissingPathError(f"no file {path!r}.") from error
     except MemoryError as error:  # FFmpeg's is one too
         raise guard.limits.out_of_memory() from error
+    except _LACKS as error:
+        raise fault(f"{type(error).__name__}: {error.strerror}") from error
     except av.error.FFmpegError as error:
+        if isinstance(error, OSError) and error.errno in _NOT_HANDED_OVER:
+            raise OSError(error.errno, error.strerror) from error
         decode_error = DecodeError(_reason(path, error))
         decode_error.add_note(f"video: {path}")
         raise decode_error from error
-    except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:
-        # What PyAV's own code raises on values that no sound file holds.
+    except (ArithmeticError, UnicodeError) as error:
+        # What our code and PyAV's raise on numbers and names that no sound file holds.
         raise DecodeError(
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
+    except (AttributeError, ImportError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
+        raise fault(error) from error
 
 
 @contextmanager
@@ -105,6 +136,20 @@ def demuxed(
         return
 
 
+def fault(error: BaseException | str) -> DecoderFaultError:
+    """The error of a video on which hgrkit or a library failed.
+
+    Args:
+        error: what was raised, or its kind and message.
+    """
+    what = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    shown = "".join(character if character.isprintable() else " " for character in what)[:_LONGEST_LINE]
+    return DecoderFaultError(
+        f"hgrkit failed on this file ({shown}); this is a fault of hgrkit or of a library "
+        f"(PyAV {av.__version__}), not of the file; please report it"
+    )
+
+
 def os_reason(error: OSError) -> str:
     """One line for a file that the operating system does not hand over."""
     return f"the file cannot be read: {error.strerror or type(error).__name__}"
@@ -124,7 +169,7 @@ def film_tracks(container: InputContainer) -> list[VideoStream]:
     if known:
         return known
     if moving:
-        raise DecodeError("the video's codec is unknown")
+        raise DecoderFaultError(f"the video's codec is unknown to PyAV {av.__version__}; a newer one may know it")
     if container.streams.video and container.streams.audio:
         raise DecodeError("the file holds sound with a cover picture, and no video")
     kinds = ", ".join(sorted({stream.type for stream in container.streams}))
@@ -163,8 +208,6 @@ def _bound(context: VideoCodecContext, guard: DecodeGuard) -> None:
 
 
 def _reason(path: str, error: av.error.FFmpegError) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EISDIR):
-        return os_reason(error)
     with Path(path).open("rb") as file:
         head = file.read(16)
         while error.errno == errno.EIO and file.read(1 << 20):

@@ -9,17 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, final
 
 import attrs
+import av
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import DecodeError, DecodeLimitError, MissingPathError
+from hgrkit.errors import DecodeError, DecodeLimitError, DecoderFaultError, MissingPathError
 from hgrkit.video.clip_cut import cut_clip
 from hgrkit.video.clip_output import ByteSink
 from hgrkit.video.confinement import confine, die_with_parent
-from hgrkit.video.container import os_reason
+from hgrkit.video.container import fault, os_reason
 from hgrkit.video.decode_protocol import (
     CHUNK_BYTES,
     CHUNK_FRAMES,
@@ -31,9 +33,11 @@ from hgrkit.video.decode_protocol import (
 )
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.reader import SampledFrame, VideoReader
+from hgrkit.video.sampling import UniformSampling
 
 __all__ = ["work"]
 
+_CHECK = str(Path(__file__).with_name("check.gif"))  # two pictures of 2 x 2, read in a millisecond
 _PROGRESS_S = 1.0
 _Message = tuple[Header, npt.NDArray[np.float64]]
 
@@ -52,8 +56,9 @@ def work(hello: Header, requests: BinaryIO) -> NoReturn:
     messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, messages), daemon=True).start()
     guard = DecodeGuard(limits, answers.progress)
-    answers.send({"kind": "ready"})
     try:
+        _check_decoder()
+        answers.send({"kind": "ready"})
         while True:
             request, _ = messages.get()
             if request["kind"] == "cut":
@@ -64,6 +69,16 @@ def work(hello: Header, requests: BinaryIO) -> NoReturn:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
         os._exit(1)  # an orderly end would wait for the thread that reads
+
+
+def _check_decoder() -> None:
+    """Read a video that is sound: where hgrkit and the PyAV at hand do not go together, no file is at fault."""
+    if "gif" not in av.codecs_available:  # FFmpeg may be built without
+        return
+    try:
+        list(VideoReader(_CHECK, (2, 2)).sample(UniformSampling(2)))
+    except DecoderFaultError as error:
+        raise error.__cause__ or error from None  # what goes wrong, not on what
 
 
 def _taken_output() -> BinaryIO:
@@ -176,6 +191,8 @@ def _end_of(task: Callable[[], Header], guard: DecodeGuard) -> Header:
         return _failed(error)
     except OSError as error:
         return {"kind": "failed", "reason": os_reason(error), "lasting": False, "fit": True}
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next video may be read
+        return _failed(fault(error))
 
 
 def _failed(error: DecodeError | MissingPathError) -> Header:
@@ -183,8 +200,8 @@ def _failed(error: DecodeError | MissingPathError) -> Header:
     return {
         "kind": "failed",
         "reason": str(error),
-        "lasting": isinstance(error, DecodeError),
-        "fit": not isinstance(error, DecodeLimitError),
+        "lasting": isinstance(error, DecodeError) and not isinstance(error, DecoderFaultError),
+        "fit": not isinstance(error, DecodeLimitError | DecoderFaultError),
     }
 
 

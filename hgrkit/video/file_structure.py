@@ -12,6 +12,7 @@ __all__ = ["count_avi_chunks", "holds_several", "is_cut_off"]
 _HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 20
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_AVI_DEPTH = 3  # file, list of the movie, list of a record
 _EBML = b"\x1a\x45\xdf\xa3"
 _FLV_HEADER, _FLV_TAG, _FLV_BACK = 9, 11, 4
 _MXF_HEADER = bytes.fromhex("060e2b34020501010d0102010102")
@@ -64,14 +65,14 @@ def count_avi_chunks(path: str, stream: int) -> int:
         return sum(name[:2] == number and name[2:] in (b"dc", b"db") for name in _avi_chunks(file, 0, size))
 
 
-def _avi_chunks(file: BinaryIO, at: int, end: int) -> Iterator[bytes]:
+def _avi_chunks(file: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[bytes]:
     """Names of the chunks that are there whole, of those in lists of pictures and sound one by one."""
-    while at + 8 <= end:
+    while at + 8 <= end and depth <= _AVI_DEPTH:
         file.seek(at)
         head = file.read(12)
         length = int.from_bytes(head[4:8], "little")
         if head[:4] == b"RIFF" or (head[:4] == b"LIST" and head[8:12] in (b"movi", b"rec ")):
-            yield from _avi_chunks(file, at + 12, min(end, at + 8 + length))
+            yield from _avi_chunks(file, at + 12, min(end, at + 8 + length), depth + 1)
         elif at + 8 + length <= end:
             yield head[:4]
         at += 8 + length + length % 2

@@ -97,6 +97,8 @@ class _Copy:
                 copies = {
                     source.index: output.add_stream_from_template(source) for source in (stream, sound) if source
                 }
+                # Before 15, PyAV lets a video's encoder write a header of its own over the one that is copied.
+                copies[stream.index].codec_context.flags = stream.codec_context.flags
                 while (packet := _next_packet(packets)) is not None:
                     _move(packet, self._begin)
                     packet.stream = copies[packet.stream_index]

@@ -144,3 +144,15 @@ def test_a_demo_that_cannot_index_ends_with_status_2_and_one_line(hgrkit, monkey
     ran = hgrkit("demo")
     assert ran.error.startswith("hgrkit: 1 of the demo's 1 videos cannot be indexed; ")
     assert ran.out == ""
+
+
+@pytest.mark.parametrize("command", [["demo"], ["index", "{tmp}", "--library", "{tmp}/lib"]])
+def test_a_library_that_cannot_be_loaded_is_named_in_one_line(tmp_path, command):
+    (tmp_path / "av.py").write_text("raise ImportError('libavcodec.so.99: no such file')")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from hgrkit.cli import main; main()"
+    arguments = [part.format(tmp=tmp_path) for part in command]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "libavcodec.so.99" in line
+    assert "install hgrkit" in line

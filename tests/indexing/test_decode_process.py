@@ -36,6 +36,8 @@ def reader(path, *arguments, **settings):
         os._exit(3)
     if name.startswith("raise"):
         raise RuntimeError("no such thing\\x1b[31m")
+    if name.startswith("quit"):
+        raise SystemExit("no such thing\\x1b[31m")
     if name.startswith("sleep"):
         time.sleep(1000)
     if name.startswith("busy"):
@@ -197,9 +199,21 @@ def test_a_worker_that_died_between_videos_is_replaced(decoder, make_video):
 
 def test_what_a_crashed_worker_said_last_is_in_the_reason_and_nowhere_else(mischief, decoder, make_video, capfd):
     assert read(decoder, make_video("exit.mp4"))[0].reason == "the decoder crashed on this file (exit status 3)"
-    decoded, _ = read(decoder, make_video("raise.mp4"))
-    assert decoded.reason == "the decoder crashed on this file (exit status 1: RuntimeError: no such thing [31m)"
+    assert "(SystemExit: no such thing [31m)" in read(decoder, make_video("quit.mp4"))[0].reason
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("raise.mp4", "RuntimeError"), ("quit.mp4", "SystemExit")])
+def test_a_failure_of_the_worker_itself_is_called_that_and_says_nothing_about_the_file(
+    mischief, decoder, make_video, name, kind
+):
+    decoded, _ = read(decoder, make_video(name))
+    assert decoded.reason == (
+        f"hgrkit failed on this file ({kind}: no such thing [31m); this is a fault of hgrkit or of a library "
+        f"(PyAV {av.__version__}), not of the file; please report it"
+    )
+    assert not decoded.lasting
+    assert read(decoder, make_video("a.mp4"))[0].reason is None
 
 
 def test_what_libraries_print_disturbs_nothing(mischief, decoder, make_video, capfd):
@@ -253,6 +267,22 @@ def test_a_worker_that_talks_nonsense_makes_no_clip(mischief, decoder, tmp_path,
 def test_a_worker_that_cannot_start_is_an_error_that_says_why(monkeypatch, decoder, make_video):
     monkeypatch.setattr(worker_process, "_PROGRAM", "raise SystemExit('no room')")
     with pytest.raises(DecodeWorkerError, match="no room"):
+        read(decoder, make_video("a.mp4"))
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        "sys.modules['av'] = None",
+        "import av; av.open = lambda file: None",
+        "import hgrkit.video.reader as reader; del reader.VideoReader.sample",
+    ],
+    ids=["import", "argument", "attribute"],
+)
+def test_where_no_video_can_be_read_at_all_the_worker_does_not_start(monkeypatch, decoder, make_video, misfit):
+    program = worker_process._PROGRAM.replace("from hgrkit", f"{misfit}; from hgrkit", 1)
+    monkeypatch.setattr(worker_process, "_PROGRAM", program)
+    with pytest.raises(DecodeWorkerError, match=rf"Error: .* No video can be read with PyAV {av.__version__}"):
         read(decoder, make_video("a.mp4"))
 
 

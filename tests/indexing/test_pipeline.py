@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hgrkit.errors import ShapeError
+from hgrkit.errors import DecodeWorkerError, ShapeError
+from hgrkit.indexing import worker_process
 from hgrkit.indexing.content import content_hash
 from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.report import IndexProgress
@@ -298,3 +299,38 @@ def test_videos_that_end_faster_than_they_can_be_stored_share_a_commit(
     report = run(memory, tmp_path / "v", on_progress=lambda progress: told.append(progress.path))
     assert report.indexed == len(told) == len(memory.videos()) == 12
     assert 1 < len(memory.commits) < 12
+
+
+def test_a_video_on_which_hgrkit_itself_failed_is_named_and_tried_again(
+    library, make_video, tmp_path, monkeypatch
+):
+    make_video("v/a.mp4")
+    make_video("v/b.mp4", shade=50)
+    program = worker_process._PROGRAM
+    before, call = program.rsplit("; ", 1)
+    breaks = """
+import hgrkit.video.decode_worker as worker
+sound = worker.VideoReader
+def reader(path, *arguments, **settings):
+    return sound(path, *arguments, **settings, **({"size": 1} if "a.mp4" in path else {}))
+worker.VideoReader = reader
+"""
+    monkeypatch.setattr(worker_process, "_PROGRAM", f"{before}\n{breaks}\n{call}")
+    report = run(library, tmp_path / "v")
+    assert report.indexed == 1
+    (failure,) = report.failures
+    assert "hgrkit failed on this file (TypeError: " in failure.reason
+    assert states(library) == {"b.mp4": "indexed"}
+    monkeypatch.setattr(worker_process, "_PROGRAM", program)
+    assert run(library, tmp_path / "v").indexed == 1
+    assert states(library) == {"a.mp4": "indexed", "b.mp4": "indexed"}
+
+
+def test_where_no_video_can_be_read_at_all_the_run_fails(library, make_video, tmp_path, monkeypatch):
+    make_video("v/a.mp4")
+    make_video("v/b.mp4", shade=50)
+    program = worker_process._PROGRAM.replace("from hgrkit", "sys.modules['av'] = None; from hgrkit", 1)
+    monkeypatch.setattr(worker_process, "_PROGRAM", program)
+    with pytest.raises(DecodeWorkerError, match="import of av"):
+        run(library, tmp_path / "v")
+    assert library.videos() == ()

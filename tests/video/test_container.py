@@ -1,10 +1,16 @@
+import errno
+import importlib.util
 import os
 import threading
 from fractions import Fraction
+from unittest.mock import Mock
 
+import av
+import av.error
 import pytest
 
-from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.errors import DecodeError, DecoderFaultError, MissingPathError
+from hgrkit.video import container
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import UniformSampling
 
@@ -187,3 +193,84 @@ def test_a_stream_that_begins_in_the_middle_of_a_file_is_passed_over(make_video)
     reader = VideoReader(path)
     assert len(list(reader.sample(UniformSampling(4)))) == 4
     assert reader.duration_s == pytest.approx(10.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AttributeError("'Frame' has no attribute 'shape'"),
+        ImportError("libdav1d.so.7: cannot open shared object file"),
+        KeyError("pix_fmt"),
+        NotImplementedError("later"),
+        RuntimeError("no hardware"),
+        TypeError("open() got an unexpected keyword argument"),
+        ValueError("unknown option"),
+        av.error.PatchWelcomeError(1, "Not yet implemented in FFmpeg, patches welcome"),
+        av.error.DecoderNotFoundError(1, "Decoder not found"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_the_libraries_lack_or_do_wrong_is_no_fault_of_the_file(make_video, monkeypatch, error):
+    path = make_video("a.mp4")
+    monkeypatch.setattr(av, "open", Mock(side_effect=error))
+    with pytest.raises(DecoderFaultError) as caught:
+        VideoReader(path)
+    assert f"({type(error).__name__}: " in str(caught.value)
+    assert "not of the file; please report it" in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("Fraction(1, 0)"), OverflowError("too large")])
+def test_numbers_that_no_sound_file_holds_are_the_files_fault(make_video, monkeypatch, error):
+    path = make_video("a.mp4")
+    monkeypatch.setattr(av, "open", Mock(side_effect=error))
+    with pytest.raises(DecodeError, match="the file cannot be decoded") as caught:
+        VideoReader(path)
+    assert not isinstance(caught.value, DecoderFaultError)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.ESTALE])
+def test_a_file_that_is_not_handed_over_is_an_error_of_the_operating_system(make_video, monkeypatch, number):
+    path = make_video("a.mp4")
+
+    def refuse(*arguments, **settings):
+        av.error.err_check(-number)
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        VideoReader(path)
+    assert not isinstance(caught.value, av.error.FFmpegError)
+
+
+@pytest.mark.parametrize(
+    ("version", "options_are", "text"),
+    [
+        ("14.1.0", "container_options", {"metadata_errors": "replace"}),
+        ("17.1.0", "container_options", {"metadata_errors": "replace"}),
+        ("18.1.0", "options", {"metadata_errors": "replace"}),
+        ("19.0.2", "options", {}),
+    ],
+)
+def test_a_file_is_opened_with_the_arguments_that_each_pyav_takes(
+    make_video, monkeypatch, version, options_are, text
+):
+    path, opened = make_video("a.mp4"), []
+
+    def open_(file, **settings):
+        """Takes what PyAV of that version takes: 19 has no `metadata_errors`, before 18 `options` may crash it."""
+        options = settings.pop(options_are)
+        if settings != text:
+            raise TypeError(f"open() got an unexpected keyword argument in {settings}")
+        opened.append(file)
+        return real_open(file, container_options=options)
+
+    real_open = av.open
+    monkeypatch.setattr(av, "__version__", version)
+    monkeypatch.setattr(av, "open", open_)
+    spec = importlib.util.spec_from_file_location("container_of_another_pyav", container.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ("_TEXT", "_OPTIONS_ARE"):
+        monkeypatch.setattr(container, name, getattr(module, name))
+    frames = list(VideoReader(path).sample(UniformSampling(4)))
+    assert len(frames) == 4
+    assert opened
