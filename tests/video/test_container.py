@@ -109,7 +109,7 @@ def test_other_containers_that_are_cut_off_are_failed(make_video, name, settings
 def test_sound_that_goes_on_after_the_last_picture_is_no_truncation(make_video):
     path = make_video("a.mkv", num_frames=50, audio_s=9.0)
     reader = VideoReader(path)
-    assert reader.duration_s == pytest.approx(2.0, abs=0.05)
+    assert reader.duration_s == pytest.approx(2.0, abs=0.1)  # some muxers put sound first
     assert len(list(reader.sample(UniformSampling(4)))) == 4
 
 
