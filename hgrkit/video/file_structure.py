@@ -9,6 +9,9 @@ from typing import BinaryIO
 
 __all__ = ["count_avi_chunks", "holds_several", "is_cut_off"]
 
+Check = Callable[[BinaryIO, int], bool]
+"""Whether something is so of a file of some size."""
+
 _HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 20
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -29,11 +32,7 @@ def is_cut_off(path: str, container: str) -> bool:
         container: FFmpeg's name of its format. `False` is all that can be known of formats without such structure,
             and of a file that was cut where one of its packets ends.
     """
-    check = _CHECKS.get(container)
-    if check is None:
-        return False
-    with Path(path).open("rb") as file:
-        return check(file, os.fstat(file.fileno()).st_size)
+    return _holds(_CHECKS, path, container)
 
 
 def holds_several(path: str, container: str) -> bool:
@@ -45,7 +44,11 @@ def holds_several(path: str, container: str) -> bool:
         path: the file.
         container: FFmpeg's name of its format.
     """
-    check = _SEVERAL.get(container)
+    return _holds(_SEVERAL, path, container)
+
+
+def _holds(checks: Mapping[str, Check], path: str, container: str) -> bool:
+    check = checks.get(container)
     if check is None:
         return False
     with Path(path).open("rb") as file:
@@ -293,7 +296,7 @@ def _tail(file: BinaryIO, size: int) -> bytes:
     return file.read(_TAIL_BYTES)
 
 
-_CHECKS: Mapping[str, Callable[[BinaryIO, int], bool]] = {
+_CHECKS: Mapping[str, Check] = {
     "asf": _asf,
     "dv": _dv,
     "gif": _gif,
@@ -302,7 +305,7 @@ _CHECKS: Mapping[str, Callable[[BinaryIO, int], bool]] = {
     "mpegts": _transport_stream,
     "ogg": _ogg,
 }
-_SEVERAL: Mapping[str, Callable[[BinaryIO, int], bool]] = {
+_SEVERAL: Mapping[str, Check] = {
     "asf": _several_asf,
     "flv": _several_flv,
     "matroska,webm": _several_matroska,
