@@ -57,7 +57,7 @@ def run_case(shared, ffmpeg_folder, monkeypatch):
     def run(name, *arguments):
         program = "bash" if name.endswith(".sh") else sys.executable
         command = [program, shared / "cases" / name, *map(str, arguments)]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", errors="replace").stdout
 
     return run
 
