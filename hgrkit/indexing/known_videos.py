@@ -45,7 +45,7 @@ class KnownVideos:
         for record in self._records:
             self._metadata[record.path] = record.metadata
             self._places.setdefault(self._place(record.path), record.path)
-            if record.state == "indexed" or not retry_failed:
+            if record.state == "indexed" or not (retry_failed or _is_old_fault(record.reason or "")):
                 self._by_path[record.path] = record
                 self._by_content.setdefault(record.content, []).append(record)
         self._claimed: set[str] = set()
@@ -114,3 +114,8 @@ class KnownVideos:
         with self._claims:
             self._claimed.clear()
             self._across_paths = False
+
+
+def _is_old_fault(reason: str) -> bool:
+    """Whether an earlier hgrkit blamed a file for a failure of its own, as with a newer PyAV than it knew."""
+    return reason.startswith("the decoder crashed on this file (exit status 1")

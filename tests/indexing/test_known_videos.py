@@ -33,6 +33,15 @@ def test_failed_videos_are_unknown_when_they_are_to_be_tried_again():
     assert known.metadata("a.mp4") == {"id": 1}
 
 
+def test_a_file_that_an_earlier_hgrkit_wrongly_held_to_blame_is_tried_again():
+    reason = "the decoder crashed on this file (exit status 1: TypeError: unexpected keyword argument)"
+    ours, theirs = (
+        record("a.mp4", **{**FAILED, "reason": said}) for said in (reason, "the decoder crashed (signal 11)")
+    )
+    assert KnownVideos([ours]).by_status(VideoFile("a.mp4", 5, 7)) is None
+    assert KnownVideos([theirs]).by_status(VideoFile("a.mp4", 5, 7)) == theirs
+
+
 def test_where_features_come_by_name_equal_bytes_are_not_the_same_video():
     known = KnownVideos([record("a.mp4"), record("b.mp4", "sha256:1", **FAILED)], across_paths=False)
     assert known.by_content("x.mp4", "sha256:0") == ()
