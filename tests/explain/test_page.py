@@ -97,6 +97,25 @@ def test_every_weight_has_its_column(page, explanation):
     assert weights == [weight for phrase in phrases for weight in phrase.weights]
 
 
+def test_every_bar_and_column_is_as_long_as_its_number(page, explanation):
+    """Of the highest similarity, and of the highest weight: both are 0.5."""
+
+    def parts(elements):
+        return [float(element["style"].removeprefix("--to:").removesuffix("%")) / 100 for element in elements]
+
+    inside = [
+        page.elements[number + 1][1]
+        for number, (tag, attributes) in enumerate(page.elements)
+        if tag == "div" and "bar" in (attributes.get("class") or "").split()
+    ]
+    hits = explanation.result.hits
+    similarities = [value for hit in hits for value in (*hit.levels, *(one.similarity for one in hit.phrases))]
+    weights = [weight for hit in hits for one in hit.phrases for weight in one.weights]
+    assert parts(inside) == pytest.approx([max(0, value) / 0.5 for value in similarities], abs=1e-3)
+    columns = [cell for cell in page.all("i") if "data-weight" in cell]
+    assert parts(columns) == pytest.approx([weight / 0.5 for weight in weights], abs=1e-3)
+
+
 def test_words_and_file_names_are_text_whatever_they_hold(page):
     assert page.words.count(NAME) == 1
     assert "</script><b>" in page.words

@@ -195,6 +195,18 @@ def test_every_line_bar_and_column_stands_out_from_its_ground(open_page, scheme)
     assert min((contrast(graphic), graphic["name"]) for graphic in graphics) >= (3, "")
 
 
+def test_bars_and_columns_are_drawn_as_long_as_the_numbers_beside_them(page):
+    parts = """(elements, side) => elements.map((element) =>
+        element.getBoundingClientRect()[side] / element.parentElement.getBoundingClientRect()[side])"""
+    levels = page.locator(f"{FIRST} .level .bar i").evaluate_all(parts, "width")
+    assert levels == pytest.approx([0.6, 2 * 0.35617283, 0.375], abs=0.01)
+    phrases = page.locator(f"{FIRST} .of-phrase .bar i").evaluate_all(parts, "width")
+    assert phrases == pytest.approx([2 * 0.41234567, 1, 0, 0.6], abs=0.01)
+    columns = page.locator(f"{FIRST} [data-row='5'] .heat i").evaluate_all(parts, "height")
+    assert columns[3] > 0.9  # its parent has a border
+    assert columns == pytest.approx([columns[3] / (1 if place == 3 else 7) for place in range(8)], abs=0.02)
+
+
 def test_levels_are_told_by_shape_and_word_as_well_as_by_colour(page):
     radius = "elements => elements.map((element) => parseFloat(getComputedStyle(element).borderTopLeftRadius))"
     actions = page.locator(f"{FIRST} .phrase.action").evaluate_all(radius)

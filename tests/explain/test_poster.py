@@ -40,6 +40,70 @@ def test_a_picture_shows_the_frames_of_the_video(video):
     assert all(any(abs(grey - wanted) <= 4 for grey in greys) for wanted in (20, 60, 100, 140))
 
 
+def with_first_hit(explanation, **changes):
+    """The first hit alone, with these changes."""
+    first = explanation.hits[0]
+    return attrs.evolve(explanation, hits=(attrs.evolve(first, hit=attrs.evolve(first.hit, **changes)),))
+
+
+def changed(explanation, **changes):
+    """Where the picture of the first hit becomes another by these changes, [height, width]."""
+    one, other = (drawn(draw_poster(with_first_hit(explanation, **each), density=1)) for each in ({}, changes))
+    return (one != other).any(axis=2)
+
+
+def longest_run(pixels):
+    """From left to right; a bar's, since no letter is as wide as a bar."""
+    return max(len(run) for row in pixels for run in row.tobytes().split(b"\0"))
+
+
+@pytest.mark.parametrize("level", ["event", "action", "entity"])
+def test_a_levels_bar_in_the_picture_is_as_long_as_its_score(explanation, level):
+    levels = attrs.evolve(explanation.hits[0].hit.levels, **{level: 0.0})
+    empty = with_first_hit(explanation, levels=levels)
+    quarter, half = (
+        longest_run(changed(empty, levels=attrs.evolve(levels, **{level: score}))) for score in (0.25, 0.5)
+    )
+    assert quarter > 50
+    assert half == pytest.approx(2 * quarter, abs=2)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_phrases_bar_in_the_picture_is_as_long_as_its_similarity(explanation, place):
+    def phrases(similarity):
+        found = list(explanation.hits[0].hit.phrases)
+        found[place] = attrs.evolve(found[place], similarity=similarity)
+        return tuple(found)
+
+    empty = with_first_hit(explanation, phrases=phrases(0.0))
+    quarter, half = (longest_run(changed(empty, phrases=phrases(score))) for score in (0.25, 0.5))
+    assert quarter > 50
+    assert half == pytest.approx(2 * quarter, abs=2)
+
+
+@pytest.mark.parametrize("row", range(4))
+def test_a_column_in_the_picture_stands_under_its_frame_and_is_as_high_as_its_weight(explanation, row):
+    def phrases(place, weight):
+        """The phrase's weights are all at the first frame, but for this one."""
+        found = list(explanation.hits[0].hit.phrases)
+        weights = [0.5, *[0.0] * 7]
+        weights[place] = weight
+        found[row] = attrs.evolve(found[row], weights=tuple(weights))
+        return tuple(found)
+
+    empty = with_first_hit(explanation, phrases=phrases(0, 0.5))
+    ends = []
+    for place in (2, 5, 7):
+        low, high = (np.argwhere(changed(empty, phrases=phrases(place, weight))) for weight in (0.2, 0.4))
+        (low_height, low_width), (height, width) = (np.ptp(pixels, axis=0) + 1 for pixels in (low, high))
+        assert low_height > 5
+        assert height == pytest.approx(2 * low_height, abs=2)
+        assert len(high) > 0.9 * height * width  # filled
+        assert width == low_width
+        ends += [high[:, 1].min(), high[:, 1].max()]
+    assert ends == sorted(set(ends))
+
+
 def test_a_picture_grows_with_its_hits_and_its_density(explanation):
     both, one = (drawn(draw_poster(explanation, hits=hits, density=1)) for hits in (2, 1))
     assert both.shape[0] > one.shape[0]

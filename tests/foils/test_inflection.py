@@ -21,6 +21,8 @@ FORMS = ("VBZ", "VBG", "VBD", "VBN")
         ("open", ["opens", "opening", "opened", "opened"]),
         ("play", ["plays", "playing", "played", "played"]),
         ("have", ["has", "having", "had", "had"]),
+        ("quit", ["quits", "quitting", "quit", "quit"]),
+        ("squat", ["squats", "squatting", "squatted", "squatted"]),
         ("panic", ["panics", "panicking", "panicked", "panicked"]),
         ("free", ["frees", "freeing", "freed", "freed"]),
     ],

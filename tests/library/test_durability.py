@@ -19,6 +19,7 @@ import pytest
 from hgrkit.errors import DamagedLibraryError, LibraryLockedError
 from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, VideoRecord
 from hgrkit.library.change import apply_commit
+from hgrkit.library.verify import verify_library
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 MANIFEST = StoreContract.manifest
@@ -133,6 +134,17 @@ def test_a_second_writer_is_told_who_holds_the_library(folder):
         assert f"process {os.getpid()} on" in done.stderr
         assert len(Library.open(folder).videos()) == 3
     Library.open(folder, "w").close()
+
+
+def test_a_lock_names_its_holder_whoever_held_it_before_and_nobody_once_it_is_let_go(folder):
+    lock = folder / "writer.lock"
+    lock.write_text(json.dumps({"pid": 1, "host": "a-killed-writer-on-a-host-of-a-long-name" * 5}))
+    with Library.open(folder, "w"):
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
+        with pytest.raises(LibraryLockedError, match=rf"process {os.getpid()} on"):
+            Library.open(folder, "w")
+    assert lock.read_text() == ""
+    assert verify_library(folder).notes == ()
 
 
 def test_the_lock_of_a_dead_process_never_blocks_even_if_its_child_lives(folder):

@@ -236,6 +236,22 @@ def test_equal_videos_are_listed_in_the_order_of_their_paths(tmp_path):
         assert len({match.score for match in matches}) == 1
 
 
+def test_how_a_matrix_product_rounds_never_decides_between_equal_videos(tmp_path):
+    """It rounds by where a row lies: among some of these numbers of videos equal ones get unequal scores."""
+    names = [f"{number:02}" for number in range(40)]
+    random = np.random.default_rng(1)
+    with Library.create(tmp_path / "lib", attrs.evolve(MANIFEST, embed_dim=64)) as library:
+        same = [random_clip(0, embed_dim=64)]
+        library.add_all([Entry(record(name), same) for name in names])
+        event, action, entity = random.normal(size=(3, 1, 64))
+        query = QueryEmbeddings(event=event[0], action=action, entity=entity)
+        for count in range(2, 41):
+            for k in (2, count):
+                matches = library.search(query, k, videos=names[:count])
+                assert [match.video for match in matches] == names[:k]
+                assert len({match.score for match in matches}) == 1
+
+
 def test_a_reader_sees_new_videos_at_its_next_call(tmp_path):
     with Library.create(tmp_path / "lib", MANIFEST) as writer, Library.open(tmp_path / "lib") as reader:
         query = about(np.random.default_rng(1), np.ones(DIM), 1, 1)

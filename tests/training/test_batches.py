@@ -48,6 +48,14 @@ def test_buckets_bring_captions_of_a_length_together():
     assert spread(6) < spread(0) / 2
 
 
+def test_a_batch_of_short_captions_comes_at_any_step_of_an_epoch():
+    config, seen = TrainConfig(batch_size=5, bucket=6), set()
+    for epoch in range(60):
+        lengths = [LENGTHS[batch].mean() for batch in epoch_batches(config, epoch, OWNERS, LENGTHS)]
+        seen.add(int(np.argmin(lengths)))
+    assert seen == set(range(6))
+
+
 def test_captions_of_one_clip_and_captions_in_the_same_words_are_never_negatives():
     told = {"a": ["a dog runs", "the dog is fast"], "b": ["a cat sleeps"], "c": ["a dog runs", "a big dog"]}
     features = {name: np.ones((1, 4), np.float32) for name in told}

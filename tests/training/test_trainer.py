@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from hgrkit.checkpoint import load_model, save_model
 from hgrkit.errors import BenchmarkError, CheckpointError, ConfigError, MissingPathError, ShapeError
@@ -196,6 +197,58 @@ def test_averaged_weights_are_what_is_measured_and_kept(clips):
     name = "video.projections.0.weight"
     moved = (weights(plain.best)[name] - start[name]).norm()
     assert 0 < (weights(averaged.best)[name] - start[name]).norm() < moved
+
+
+def test_the_average_of_weights_follows_them_closely_at_first(clips):
+    config, decay = attrs.evolve(SMALL, epochs=2), 0.4
+    model, steps = fresh(clips), []
+    average = weights(model)
+    Trainer(model, config=config).fit(clips, on_progress=lambda progress: steps.append(weights(model)))
+    for number, after in enumerate(steps, 1):
+        share = min(decay, (1 + number) / (10 + number))  # below 0.4 in four of the eight steps
+        average = {name: share * average[name] + (1 - share) * tensor for name, tensor in after.items()}
+    kept = weights(Trainer(fresh(clips), config=attrs.evolve(config, ema=decay)).fit(clips).best)
+    for name, tensor in average.items():
+        torch.testing.assert_close(kept[name], tensor, rtol=0, atol=1e-6)
+
+
+def test_a_gradient_longer_than_clip_norm_is_scaled_to_it(clips):
+    def gradient(clip_norm):
+        """What the optimiser is given at the only step, end to end."""
+        found = []
+
+        def look(optimizer, *_):
+            rows = [weight.grad for group in optimizer.param_groups for weight in group["params"]]
+            found.append(torch.cat([row.flatten() for row in rows]).clone())
+
+        config = attrs.evolve(SMALL, epochs=1, batch_size=48, clip_norm=clip_norm)
+        hook = register_optimizer_step_pre_hook(look)
+        try:
+            fit(clips, config=config, loss=InfoNCE(learned=True))
+        finally:
+            hook.remove()
+        (only,) = found
+        return only
+
+    whole = gradient(None)
+    length = whole.norm().item()
+    torch.testing.assert_close(gradient(length / 8), whole / 8)
+    assert torch.equal(gradient(2 * length), whole)
+
+
+def test_feature_dropout_zeroes_its_share_of_what_is_trained_on_and_nothing_of_what_is_measured(clips):
+    model, trained, measured = fresh(clips), [], []
+
+    def look(video, arguments):
+        (trained if video.training else measured).append(arguments[0].frames[arguments[0].frame_mask])
+
+    hook = model.video.register_forward_pre_hook(look)
+    Trainer(model, config=attrs.evolve(SMALL, feature_dropout=0.75)).fit(clips, clips)
+    hook.remove()
+    dropped, whole = torch.cat(trained), torch.cat(measured)
+    assert whole.all()
+    assert (dropped == 0).double().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert dropped.mean().item() == pytest.approx(whole.mean().item(), rel=0.1)  # the others are larger instead
 
 
 def test_training_leaves_the_generators_of_its_caller_alone(clips):
