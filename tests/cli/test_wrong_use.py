@@ -165,7 +165,7 @@ def test_a_library_inside_a_library_is_refused_however_deep(hgrkit, library):
 
 
 def test_a_library_is_no_video_folder(hgrkit, library):
-    advice = "name the videos, or the folder that they are in."
+    advice = "name the videos or their folder."
     assert hgrkit("index", "lib", "--library", "new").error == f"hgrkit: 'lib' is a library; {advice}"
     (library / "films").mkdir()
     inside = f"hgrkit: 'lib/films' lies inside {str(library)!r}, a library; {advice}"
