@@ -97,7 +97,7 @@ def check_whole(
     except (TypeError, ValueError):
         number = None
     if number is None or _is_flag(value):
-        above = "" if least is None else f" from {least} on" if most is None else f" from {least} to {most}"
+        above = "" if least is None else f" of at least {least}" if most is None else f" from {least} to {most}"
         raise error(f"{name} must be a whole number{above}, got {shown(value)}.")
     if least is not None and number < least:
         raise error(f"{name} must be at least {least}, got {number}.")
@@ -117,7 +117,7 @@ def check_number(name: str, value: object, within: str = "(-inf, inf)", *, error
     """
     if isinstance(value, Real) and not _is_flag(value) and math.isfinite(value) and float(value) in Range(within):
         return float(value)
-    bounds = {"(-inf, inf)": " that is finite", "(0, inf)": " above 0", "[0, inf)": " from 0 on"}
+    bounds = {"(-inf, inf)": " that is finite", "(0, inf)": " above 0", "[0, inf)": " of at least 0"}
     raise error(f"{name} must be a number{bounds.get(within, f' in {within}')}, got {shown(value)}.")
 
 

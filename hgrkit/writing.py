@@ -51,6 +51,6 @@ def full_disk(number: int | None) -> str:
 
 
 def _named(path: Path, reason: str, number: int) -> OSError:
-    what = "free space" if number in (errno.ENOSPC, errno.EDQUOT) else "see to it"
+    what = "free some space" if number in (errno.ENOSPC, errno.EDQUOT) else "fix that"
     text = f"cannot write {path}: {reason}; {what} and run the same command again"
     return OSError(number, text, os.fspath(path))

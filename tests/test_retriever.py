@@ -468,7 +468,7 @@ def test_k_is_at_least_one(retriever, k):
 
 @pytest.mark.parametrize("k", [2.5, "3", None])
 def test_k_is_a_number(retriever, k):
-    with pytest.raises(ConfigError, match=r"k must be a whole number from 1 on, got "):
+    with pytest.raises(ConfigError, match=r"k must be a whole number of at least 1, got "):
         retriever.search(QUERY, k=k)
 
 

@@ -156,7 +156,7 @@ WRONG = [
     (
         lambda it: GraphBatch.from_graphs([it.graph], max_tokens=True),
         ConfigError,
-        "max_tokens must be a whole number from 0 on, or None for no limit, got True.",
+        "max_tokens must be a whole number of at least 0, or None for no limit, got True.",
     ),
     (
         lambda _: TextEncoder(vocabulary="words", embed_dim=8),
@@ -166,7 +166,7 @@ WRONG = [
     (
         lambda it: TextEncoder(vocabulary=it.vocabulary, embed_dim="8"),
         ConfigError,
-        "embed_dim must be a whole number from 1 on, got '8'.",
+        "embed_dim must be a whole number of at least 1, got '8'.",
     ),
     (
         lambda it: TextEncoder(vocabulary=it.vocabulary, embed_dim=8, dropout=1),
@@ -191,7 +191,7 @@ WRONG = [
     (
         lambda _: VideoEncoder(feature_dim=6, embed_dim=8, max_frames=0.5),
         ConfigError,
-        "max_frames must be a whole number from 1 on, got 0.5.",
+        "max_frames must be a whole number of at least 1, got 0.5.",
     ),
     (
         lambda _: VideoFeatures.from_arrays(np.ones((3, 6))),
@@ -284,8 +284,8 @@ WRONG = [
         ShapeError,
         "text must be a TextEmbeddings, got 'a dog'; make them with a text encoder.",
     ),
-    (lambda _: Matcher(sharpness="4"), ConfigError, "sharpness must be a number from 0 on, got '4'."),
-    (lambda _: Matcher(sharpness=float("nan")), ConfigError, "sharpness must be a number from 0 on, got nan."),
+    (lambda _: Matcher(sharpness="4"), ConfigError, "sharpness must be a number of at least 0, got '4'."),
+    (lambda _: Matcher(sharpness=float("nan")), ConfigError, "sharpness must be a number of at least 0, got nan."),
     (lambda _: Matcher(fusion="mean"), ConfigError, "fusion must be 'embed' or 'sim', got 'mean'."),
     (
         lambda _: Matcher(level_weights="111"),
@@ -322,7 +322,7 @@ WRONG = [
     (
         lambda _: HingeLoss(negatives="some"),
         ConfigError,
-        "negatives, if not 'hardest' or 'all', must be a whole number from 1 on, got 'some'.",
+        "negatives, if not 'hardest' or 'all', must be a whole number of at least 1, got 'some'.",
     ),
     (
         lambda _: HingeLoss(level_weights=(1, 1, 1)),
@@ -396,11 +396,15 @@ WRONG = [
         GraphError,
         "a query must be a sentence or a RoleGraph, got b'a dog'; give one at a time.",
     ),
-    (lambda it: it.retriever.search("a dog", k="5"), ConfigError, "k must be a whole number from 1 on, got '5'."),
+    (
+        lambda it: it.retriever.search("a dog", k="5"),
+        ConfigError,
+        "k must be a whole number of at least 1, got '5'.",
+    ),
     (
         lambda it: it.retriever.search("a dog", k=True),
         ConfigError,
-        "k must be a whole number from 1 on, got True.",
+        "k must be a whole number of at least 1, got True.",
     ),
     (lambda it: it.retriever.search("a dog", k=0), ConfigError, "k must be at least 1, got 0."),
     (
@@ -444,7 +448,7 @@ WRONG = [
     (
         lambda it: it.retriever.explain(it.result, num_frames="12"),
         ConfigError,
-        "num_frames must be a whole number from 1 on, got '12'.",
+        "num_frames must be a whole number of at least 1, got '12'.",
     ),
     (
         lambda it: it.retriever.explain(it.result).save("why.bmp"),
@@ -472,7 +476,7 @@ WRONG = [
     (
         lambda it: it.retriever.index("videos", num_workers="2"),
         ConfigError,
-        "num_workers must be a whole number from 1 on, got '2'.",
+        "num_workers must be a whole number of at least 1, got '2'.",
     ),
     (
         lambda it: it.retriever.index("videos", limits={"seconds": 3}),
@@ -571,7 +575,7 @@ WRONG = [
         ConfigError,
         "DecodeLimits(seconds=...) must be a number above 0, got '60'.",
     ),
-    (lambda _: UniformSampling(2.5), ConfigError, "num_frames must be a whole number from 1 on, got 2.5."),
+    (lambda _: UniformSampling(2.5), ConfigError, "num_frames must be a whole number of at least 1, got 2.5."),
     (
         lambda it: it.retriever.library.add("dog.mp4", []),
         ConfigError,

@@ -118,7 +118,9 @@ def main() -> None:
     except (HgrkitError, OSError, ImportError) as error:
         if debug:
             raise
-        _fail(_line(error))
+        if not isinstance(error.__cause__, KeyboardInterrupt):  # else a library was being loaded when ctrl-c came
+            _fail(_line(error))
+        status = _INTERRUPTED
     except SystemExit as end:  # click's and rich's, after a pipe was closed; completion's own
         if isinstance(end.__context__, BrokenPipeError):
             _end_quietly()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -52,7 +52,9 @@ def evaluate(
     annotations: Annotated[Path | None, typer.Option(help="Folder of the benchmark's annotation files.")] = None,
     features: Annotated[Path | None, typer.Option(help="Frame features of its videos, .npz or .hdf5.")] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder of its videos, which are then decoded.")] = None,
-    protocol: Annotated[str, typer.Option(help="How a benchmark is counted: standard or released.")] = "standard",
+    protocol: Annotated[
+        Literal["standard", "released"], typer.Option(help="How a benchmark is counted: standard or released.")
+    ] = "standard",
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Measure a benchmark although parts of it are missing.")
     ] = False,

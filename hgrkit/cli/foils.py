@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from hgrkit.cli.output import echo_json, stderr, stdout
+from hgrkit.errors import ConfigError
 
 __all__ = ["register"]
 
@@ -33,6 +34,8 @@ def foils(
     from hgrkit.foils.generate import make_foils
     from hgrkit.parsing.registry import load_parser
 
+    if out.exists() and out.samefile(captions):
+        raise ConfigError(f"--out {out} is the file of captions itself; name another file.")
     wanted = FOIL_TYPES if types is None else tuple(name.strip() for name in types.split(","))
     loaded, annotations = load_parser(parser), read_captions(captions)
     with stderr().status("making foils"):

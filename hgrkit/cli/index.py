@@ -20,10 +20,10 @@ __all__ = ["register"]
 
 _KINDS: dict[Skipped, str] = {
     "links": "links",
-    "other_suffixes": "with other suffixes",
-    "apple_double": "named ._*",
-    "special_files": "pipes or the like",
-    "trash": "folders of trash or thumbnails",
+    "other_suffixes": "files with other suffixes",
+    "apple_double": "._* files",
+    "special_files": "pipes, sockets and devices",
+    "trash": "trash and thumbnail folders",
 }
 """Kinds of what was left out, in words."""
 
@@ -125,8 +125,12 @@ def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
 def _limits(seconds: float, memory_gb: float) -> DecodeLimits:
     from hgrkit.video.limits import DecodeLimits
 
-    if not abs(memory_gb) <= 1 << 20:
-        raise ConfigError(f"--decode-memory-gb must be a number of gigabytes, such as 2, got {memory_gb}.")
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"--decode-seconds must be a number of seconds above 0, such as 60, got {seconds:g}.")
+    if not 0 < memory_gb <= 1 << 20:
+        raise ConfigError(
+            f"--decode-memory-gb must be a number of gigabytes above 0, such as 2, got {memory_gb:g}."
+        )
     return DecodeLimits(seconds=seconds, memory_bytes=round(memory_gb * (1 << 30)))
 
 
@@ -180,15 +184,20 @@ def _remarks(report: IndexReport, library: Path) -> list[str]:
     remarks += shortened(unreadable, "unreadable: --json names them all")
     remarks += shortened(missing, f"{gone}: --json names them all")
     for path in report.emptied:
-        done = "they were removed" if report.pruned else "is a drive not mounted? --prune removes them"
-        shown = shown_path(path)
-        remarks.append(f"{shown} has no video any more, all that the library had there are missing: {done}")
+        done = (
+            "they were removed from the library"
+            if report.pruned
+            else "is a drive not mounted? --prune removes them"
+        )
+        remarks.append(
+            f"{shown_path(path)} holds no videos any more; all that the library had there are gone: {done}"
+        )
     if report.in_trash:
         remarks.append(
             f"{len(report.in_trash)} videos of the library lie in folders of trash or thumbnails, first "
             f"{shown_path(report.in_trash[0])}; they stay until `hgrkit remove` removes them"
         )
-    left_out = [f"{count} {_KINDS[kind]}" for kind, count in report.skipped.items() if count]
+    left_out = [f"{_KINDS[kind]}: {count}" for kind, count in report.skipped.items() if count]
     return [*remarks, f"left out: {', '.join(left_out)}"] if left_out else remarks
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "shown_path",
     "stderr",
     "stdout",
+    "typed_text",
 ]
 
 _LINES_SHOWN = 20
@@ -78,6 +79,11 @@ def shortened(lines: Sequence[str], rest: str) -> list[str]:
     """The first twenty lines, then how many more there are and where they can be seen."""
     more = len(lines) - _LINES_SHOWN
     return [*lines[:_LINES_SHOWN], *([f"... and {more:,} more {rest}"] if more > 0 else [])]
+
+
+def typed_text(argument: str) -> str:
+    """An argument as it was typed, in UTF-8, also where Python was told that file names are ASCII."""
+    return os.fsencode(argument).decode("utf-8", "replace")
 
 
 def quoted(word: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hgrkit.cli.output import echo, echo_json, filled, legend, printable, stderr, stdout
+from hgrkit.cli.output import echo, echo_json, filled, legend, printable, stderr, stdout, typed_text
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
@@ -62,6 +62,7 @@ def parse(
         answers = _parsed(input, parser) if source is None else _converted(input, source)
         _show_all(answers, json=json)
     elif text is not None:
+        text = typed_text(text)
         graph = parse_texts(load_parser(parser), [text])[0]
         if svg is not None:
             with writing(svg):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hgrkit.cli.output import echo, echo_json
+from hgrkit.cli.output import echo, echo_json, quoted
 
 __all__ = ["register"]
 
@@ -33,4 +33,6 @@ def remove(
     if json:
         echo_json({"removed": list(named), "left": left})
     else:
-        echo(f"removed {len(named)} videos, {left} are left; `hgrkit compact` gives their space back")
+        echo(
+            f"videos removed {len(named)}, left {left}; `hgrkit compact {quoted(str(library))}` frees their space"
+        )

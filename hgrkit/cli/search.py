@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import clock, echo, echo_json, filled, legend, printable, shown_path, stdout
+from hgrkit.cli.output import clock, echo, echo_json, filled, legend, printable, shown_path, stdout, typed_text
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def search(
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
-        result = retriever.search(text, k=k or _default_k(json=json))
+        result = retriever.search(typed_text(text), k=k or _default_k(json=json))
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
@@ -100,6 +100,13 @@ def _check_cutting(folder: Path | None, *, exact: bool, play: bool) -> None:
     """The same for clips."""
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
+    if folder is not None:
+        from hgrkit.library.sqlite_store import library_around
+
+        if (library := library_around(folder)) is not None:
+            raise ConfigError(
+                f"--clips-out {folder} lies inside the library {library}; choose a folder outside of it."
+            )
     if exact and folder is None and not play:
         raise ConfigError("--exact says how clips are cut; ask for them with --clips-out DIR or --open.")
 

@@ -37,7 +37,7 @@ def usage_line(error: Any, arguments: Sequence[str], commands: Mapping[str, Any]
     if not arguments or arguments[0] not in commands:
         return _before_a_command(error, arguments, tuple(commands))
     typed = _Typed.of(commands[arguments[0]], arguments[1:])
-    answers = (_wrong_dash, _unknown_option, _no_value, _unquoted, _missing, _bad_value)
+    answers = (_late_option, _wrong_dash, _unknown_option, _no_value, _unquoted, _missing, _bad_value)
     return next(line for answer in answers if (line := answer(error, typed)))
 
 
@@ -50,12 +50,14 @@ class _Typed:
         words: what is neither an option nor an option's value.
         rest: options and their values, in order.
         values: the value that each option was given.
+        after: what follows `--`, where nothing is an option.
     """
 
     command: Any
     words: list[str]
     rest: list[str]
     values: dict[str, str]
+    after: list[str]
 
     @classmethod
     def of(cls, command: Any, arguments: Sequence[str]) -> _Typed:
@@ -63,10 +65,12 @@ class _Typed:
         words: list[str] = []
         rest: list[str] = []
         values: dict[str, str] = {}
+        after: list[str] = []
         left: Iterator[str] = iter(arguments)
         for argument in left:
             if argument == "--":
-                words += left
+                after = list(left)
+                words += after
             elif not argument.startswith("-") or argument == "-":
                 words.append(argument)
             else:
@@ -76,7 +80,7 @@ class _Typed:
                 taken = [value] if equals else list(islice(left, takes.get(argument, 0)))
                 rest += [argument] if equals else [argument, *taken]
                 values |= {name: taken[-1]} if taken else {}
-        return cls(command=command, words=words, rest=rest, values=values)
+        return cls(command=command, words=words, rest=rest, values=values, after=after)
 
     @property
     def name(self) -> str:
@@ -115,7 +119,7 @@ class _Typed:
     def line(self, words: Sequence[str] | None = None) -> str:
         """The command with what was typed, and placeholders for what it lacks."""
         told = [quoted(word) for word in (self.words if words is None else words)]
-        places = [self.shown(place) for place in self.places if place.required]
+        places = [self.shown(place) for place in self.places if place.required or place.nargs < 0]
         given = {self.options[name].name for name in self.values if name in self.options}
         lacking = [
             self.shown(option)
@@ -139,7 +143,11 @@ def _before_a_command(error: Any, arguments: Sequence[str], commands: Sequence[s
     """What stands where a command should."""
     option = getattr(error, "option_name", None)
     if option is not None:
-        near = _near(option, ("--version", "--help", "--debug", "--install-completion", "--show-completion"))
+        near = (
+            ""
+            if option == "--json"
+            else _near(option, ("--version", "--help", "--debug", "--install-completion", "--show-completion"))
+        )
         after = "; options stand after the command: hgrkit search TEXT --library LIB"
         return f"there is no option {option!r} before the command{near or after}"
     typed = next((argument for argument in arguments if not argument.startswith("-")), None)
@@ -153,6 +161,16 @@ def _before_a_command(error: Any, arguments: Sequence[str], commands: Sequence[s
     if " " in typed:
         return f"there is no command {typed!r}; to search, type: hgrkit search {quoted(typed)} --library LIB"
     return f"there is no command {typed!r}; `hgrkit --help` lists them."
+
+
+def _late_option(error: Any, typed: _Typed) -> str:  # noqa: ARG001
+    """An option behind `--`."""
+    options = [number for number, word in enumerate(typed.after) if word.partition("=")[0] in typed.options]
+    if not options:
+        return ""
+    words, late = typed.after[: options[0]], typed.after[options[0] :]
+    line = " ".join(["hgrkit", typed.name, *map(quoted, (*typed.rest, *late)), "--", *map(quoted, words)])
+    return f"{late[0]!r} stands after --, where nothing is an option; type: {line}"
 
 
 def _wrong_dash(error: Any, typed: _Typed) -> str:  # noqa: ARG001
@@ -238,7 +256,7 @@ def _expected(command: Any, name: str) -> str:
 
 def _near(typed: str, known: Iterable[str]) -> str:
     names = list(known)
-    near = get_close_matches(typed, names, n=1) or [
+    near = get_close_matches(typed.lower(), names, n=1) or [
         name for name in names if len(typed) > 3 and name.startswith(typed)
     ]
     return f". Did you mean {near[0]!r}?" if near else ""

@@ -73,7 +73,7 @@ class AnnotationFolder:
         path = self.find(*names)
         if path is None:
             folders = ", ".join(map(str, self.folders))
-            raise MissingPathError(f"{self.benchmark} needs {' or '.join(names)}; looked in {folders}.")
+            raise MissingPathError(f"{self.benchmark} needs {' or '.join(names)}; looked in {folders}")
         return path
 
 

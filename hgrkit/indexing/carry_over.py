@@ -1,7 +1,7 @@
 """Files whose bytes the library knows: touched and moved ones and duplicates get their clips without decoding."""
 
 # Paths are compared without following links, as `os.path` does it.
-# ruff: noqa: PTH117
+# ruff: noqa: PTH100, PTH117
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from typing import final
 import attrs
 import numpy as np
 
+from hgrkit.indexing.content import content_hash
 from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.missing import has_moved_away, is_below, is_gone
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.source import VideoEnd
 from hgrkit.indexing.video_store import VideoStore
+from hgrkit.indexing.walk import found_file
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.library.store import Rename, Snapshot
 from hgrkit.library.video_row import path_bytes
@@ -37,7 +39,8 @@ class CarryOver:
 
     Their records are brought up to date many in one commit, so that a folder that was only touched or renamed is
     done at once. Clips are taken from the library as it was when the run began: two files that were swapped get
-    each other's. Files that have the bytes of one that is read in this run wait until it is stored.
+    each other's, and what the user noted of them. Files that have the bytes of one that is read in this run wait
+    until it is stored.
 
     Args:
         library: where records and clips are.
@@ -93,6 +96,10 @@ class CarryOver:
                 self._moved.add(source.path)
                 renames.append(Rename(source.path, _renamed(source, end)))
                 ended.append(_settled(end, "unchanged" if own else "moved", source))
+            elif (replaced := next(filter(self._is_replaced, records), None)) is not None:
+                self._moved.add(replaced.path)
+                self._library.add(_renamed(replaced, end), _clips(self._snapshot, replaced))
+                ended.append(_settled(end, "moved", replaced))
             else:
                 ended.append(self._duplicate(end, records[0], self._snapshot))
         if renames:
@@ -125,8 +132,21 @@ class CarryOver:
             return False
         # Earlier versions kept relative paths as they were typed, in a folder that nobody knows any more.
         typed = os.path.normpath(record.path)
-        is_same = not os.path.isabs(typed) and path.endswith(os.sep + typed) and is_gone(typed)
+        is_same = not os.path.isabs(typed) and path.endswith(os.sep + typed)
+        is_same = is_same and (is_gone(typed) or os.path.abspath(typed) == path)
         return is_same or has_moved_away(record.path, path)
+
+    def _is_replaced(self, record: VideoRecord) -> bool:
+        """Whether another file has taken the name of a record's: its own has then moved on."""
+        if not self._moves or record.path in self._moved:
+            return False
+        file = found_file(record.path)
+        if file is None or (file.size, file.mtime_ns) == (record.size, record.mtime_ns):
+            return False
+        try:
+            return file.size != record.size or content_hash(record.path) != record.content
+        except OSError:
+            return False
 
     def _duplicate(self, end: VideoEnd, record: VideoRecord, snapshot: Snapshot) -> VideoEnd:
         metadata = self._known.metadata(end.file.path) or record.metadata

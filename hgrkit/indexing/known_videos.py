@@ -1,7 +1,7 @@
 """What a library knows of the files of a run, by path, size and time or by their bytes: none of it is decoded."""
 
 # Paths are made absolute without following links, as `os.path` does it.
-# ruff: noqa: PTH100, PTH118
+# ruff: noqa: PTH100, PTH117, PTH118
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, final
 
 import attrs
 
+from hgrkit.indexing.missing import is_below
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.library.records import VideoRecord
 from hgrkit.library.store import Rename
@@ -44,7 +45,8 @@ class KnownVideos:
         self._by_content: dict[str, list[VideoRecord]] = {}
         for record in self._records:
             self._metadata[record.path] = record.metadata
-            self._places.setdefault(self._place(record.path), record.path)
+            if os.path.isabs(record.path):
+                self._places.setdefault(self._place(record.path), record.path)
             if record.state == "indexed" or not (retry_failed or _is_old_fault(record.reason or "")):
                 self._by_path[record.path] = record
                 self._by_content.setdefault(record.content, []).append(record)
@@ -58,17 +60,30 @@ class KnownVideos:
         path = self._places.get(self._place(file.path), file.path)
         return file if path == file.path else attrs.evolve(file, path=path)
 
-    def made_absolute(self, files: Iterable[VideoFile]) -> tuple[list[Rename], list[str]]:
-        """What earlier versions kept of these files under paths as they were typed: to rename, and to remove.
+    def made_absolute(
+        self, files: Iterable[VideoFile], roots: Iterable[str] = ()
+    ) -> tuple[list[Rename], list[str]]:
+        """What earlier versions kept under paths as they were typed: to rename, and to remove.
 
+        A relative path says where its video is only in the folder in which it was typed. This is the one if a file
+        is there as the library knows it; then all relative paths below `roots` become absolute.
         A video that the library has under several spellings of one path goes on as one of them.
         """
-        found = {self._place(file.path) for file in files}
+        found = {self._place(file.path): (file.size, file.mtime_ns) for file in files}
+        roots = list(roots)
+        typed_here = any(
+            found.get(self._place(record.path)) == (record.size, record.mtime_ns)
+            for record in self._records
+            if not os.path.isabs(record.path)
+        )
         renames: dict[str, Rename] = {}
         surplus: list[str] = []
         for record in sorted(self._records, key=lambda record: (record.state == "failed", not record.metadata)):
             path = os.path.abspath(record.path)
-            if path == record.path or self._place(path) not in found:
+            is_meant = self._place(path) in found
+            if not os.path.isabs(record.path):
+                is_meant = typed_here and (is_meant or is_below(path, roots))
+            if path == record.path or not is_meant:
                 continue
             if path in self._metadata or path in renames:
                 surplus.append(record.path)

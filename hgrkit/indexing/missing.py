@@ -1,7 +1,7 @@
 """Which videos of a library have lost their files: told from what is merely elsewhere or cannot be reached."""
 
 # Paths are compared as absolute ones without following links, as `os.path` does it.
-# ruff: noqa: PTH100, PTH116, PTH120, PTH112
+# ruff: noqa: PTH100, PTH116, PTH117, PTH120, PTH112
 
 from __future__ import annotations
 
@@ -74,13 +74,16 @@ def missing_videos(
     """Paths of videos below `roots` whose files are gone, sorted.
 
     A root that is no longer there, or cannot be listed, says nothing of what was in it, nor does what was
-    `unreadable` when the roots were walked.
+    `unreadable` when the roots were walked. Nor is a relative path missing: nobody knows where it was typed.
     """
     living = [root for root in roots if _can_be_listed(root)]
     return sorted(
         record.path
         for record in records
-        if is_below(record.path, living) and is_gone(record.path) and not is_below(record.path, unreadable)
+        if os.path.isabs(record.path)
+        and is_below(record.path, living)
+        and is_gone(record.path)
+        and not is_below(record.path, unreadable)
     )
 
 

@@ -101,7 +101,7 @@ def index_videos(
     snapshot = library.snapshot()
     known = KnownVideos(snapshot.videos, retry_failed=retry_failed, across_paths=features is None)
     if follow_moves:
-        renames, surplus = known.made_absolute(files)
+        renames, surplus = known.made_absolute(files, roots)
         if renames or surplus:
             library.update(rename=renames, remove=surplus)
             snapshot = library.snapshot()

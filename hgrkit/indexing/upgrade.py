@@ -1,7 +1,11 @@
 """Brings a library to other parts: encoded anew beside the old one, which answers until one commit switches."""
 
+# Paths are compared without following links, as `os.path` does it.
+# ruff: noqa: PTH117
+
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -84,12 +88,22 @@ def upgrade_library(
     with _begun(beside, wanted) as target:
         report, left = _encode(library.videos(), target, index, cache)
         dropped = [record.path for record in left if prune and is_gone(record.path)]
+        if not _are_typed_here(library.videos()):  # relative paths then say nothing of where the videos are
+            dropped = [path for path in dropped if os.path.isabs(path)]
         if len(left) > len(dropped):
             raise _not_carried(folder, [record for record in left if record.path not in dropped], report)
         _match_records(library.videos(), target)
         library.replace_with(target)
     _let_go_of(beside)
     return attrs.evolve(report, missing=tuple(dropped), pruned=len(dropped))
+
+
+def _are_typed_here(videos: Sequence[VideoRecord]) -> bool:
+    """Whether relative paths, as earlier versions kept them, lead to their videos from the current folder."""
+    relative = [record for record in videos if not os.path.isabs(record.path)]
+    return any(
+        found_file(record.path) == VideoFile(record.path, record.size, record.mtime_ns) for record in relative
+    )
 
 
 def drop_finished_upgrade(library: Library, folder: Path) -> None:

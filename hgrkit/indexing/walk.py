@@ -140,7 +140,7 @@ def require_videos(paths: Iterable[str | os.PathLike[str]]) -> None:
             continue
         if library is not None:
             inside = "is" if os.path.samefile(library, path) else f"lies inside {str(library)!r},"
-            raise ConfigError(f"{path!r} {inside} a library; name the videos, or the folder that they are in.")
+            raise ConfigError(f"{path!r} {inside} a library; name the videos or their folder.")
 
 
 @final

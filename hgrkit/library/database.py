@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -158,7 +159,8 @@ def translated_errors(path: Path) -> Iterator[None]:
     except HgrkitError:  # some are OSErrors too
         raise
     except sqlite3.OperationalError as error:
-        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _has_no_room(path))
         raise LibraryError(f"{path}: {full_disk(errno.ENOSPC) if full else error}.") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read
         raise DamagedLibraryError(
@@ -167,6 +169,14 @@ def translated_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = full_disk(error.errno) or error.strerror
         raise LibraryError(f"{error.filename or path}: {reason}.") from error
+
+
+def _has_no_room(path: Path) -> bool:
+    """Whether the disk is full: SQLite calls it an I/O error if its log's index finds no room."""
+    try:
+        return shutil.disk_usage(path.parent).free < 1 << 20
+    except OSError:
+        return False
 
 
 @attrs.frozen

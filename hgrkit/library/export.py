@@ -65,7 +65,7 @@ def export_library(
         on_progress: is told the portions that are done, and how many there are.
 
     Raises:
-        ConfigError: if the format is unknown, or the path is a folder.
+        ConfigError: if the format is unknown, or the path is a folder or a device.
         LibraryExistsError: if the file exists and is not to be overwritten.
         MissingPathError: if its folder does not exist.
         MissingPackageError: if pyarrow is not installed.
@@ -112,6 +112,8 @@ def _require_target(path: Path, to: str, *, overwrite: bool) -> None:
         raise ConfigError(f"the format must be 'parquet' or 'npz', got {to!r}.")
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name the file to write.")
+    if path.exists() and not path.is_file():  # renaming would put a file in its place
+        raise ConfigError(f"{path} is a device or a pipe; name a file to write.")
     if not path.parent.is_dir():
         raise MissingPathError(f"there is no folder {str(path.parent)!r} for {path.name!r}; make it first.")
     _require_vacant(path, overwrite=overwrite)

@@ -66,7 +66,7 @@ class GraphLimits:
     """How much of a sentence enters an encoder; `None` is no limit. The defaults are the released models'.
 
     Raises:
-        ConfigError: if a limit is no whole number from 0 on.
+        ConfigError: if a limit is no whole number of at least 0.
     """
 
     max_actions: int | None = attrs.field(default=4, converter=_limit)
@@ -77,7 +77,7 @@ class GraphLimits:
         for name, limit in attrs.asdict(self).items():
             if limit is not None and not (type(limit) is int and limit >= 0):
                 raise ConfigError(
-                    f"{name} must be a whole number from 0 on, or None for no limit, got {shown(limit)}."
+                    f"{name} must be a whole number of at least 0, or None for no limit, got {shown(limit)}."
                 )
 
 

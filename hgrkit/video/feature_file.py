@@ -124,4 +124,7 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
 
 
 def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return (
+        "it holds no plain arrays, such as np.savez writes" if "pickle" in line else line
+    )  # numpy advises to unpickle

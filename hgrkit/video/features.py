@@ -66,7 +66,7 @@ class VideoFeatures:
         Raises:
             ShapeError: if there is no clip, a clip is no finite numbers [F, K] of a frame or more, or K differs
                 between clips.
-            ConfigError: if `max_frames` is no whole number from 1 on.
+            ConfigError: if `max_frames` is no whole number of at least 1.
         """
         what = "arrays [F, K], one for each clip"
         if getattr(arrays, "ndim", 3) == 2:

@@ -137,7 +137,7 @@ def test_removing_something_unknown_removes_nothing_and_names_what_is_alike(hgrk
 
 
 def test_removing_says_how_many_are_left(hgrkit, library):
-    assert hgrkit("remove", library, "boat.mp4").out.startswith("removed 1 videos, 3 are left")
+    assert hgrkit("remove", library, "boat.mp4").out.startswith("videos removed 1, left 3;")
 
 
 # export --------------------------------------------------------------------------------------------------------

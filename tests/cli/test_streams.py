@@ -77,6 +77,13 @@ def test_what_an_encoding_lacks_is_replaced(library, encoding, arguments):
         assert json.loads(ran.stdout)["hits"][0]["video"].endswith("日本の犬.mp4")
 
 
+def test_words_are_read_in_utf8_also_where_file_names_are_ascii():
+    environment = os.environ | NARROW["C"]
+    for words in ("日本", "a café"):
+        ran = subprocess.run(command("parse", words, "--json"), capture_output=True, check=True, env=environment)
+        assert " ".join(json.loads(ran.stdout)["tokens"]) == words
+
+
 def test_an_error_in_a_narrow_encoding_is_one_line(library):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ran = subprocess.run(command("info", "日本"), env=environment, capture_output=True, check=False)

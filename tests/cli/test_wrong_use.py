@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+from hgrkit.cli import app
 from tests.test_retriever import write_video
 
 CPU_ONLY = pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA")
@@ -35,6 +38,7 @@ WRONG = {
     "remove lib": "remove needs PATHS...; type: hgrkit remove lib PATHS...",
     "export lib": "export needs --to FORMAT; type: hgrkit export lib --to FORMAT --out OUT",
     "foils captions.json": "foils needs --out OUT; type: hgrkit foils captions.json --out OUT",
+    "index": "index needs --library LIB; type: hgrkit index PATHS... --library LIB",
     "info": "info needs the library; type: hgrkit info LIB",
     "info one --library other": "info takes one library, got 'one' and 'other'; leave one of them out.",
     "search x --library": "--library needs a value; type: --library LIB",
@@ -54,16 +58,32 @@ WRONG = {
         "search takes '-a dog' for an option; put -- before a text that begins with a dash: "
         'hgrkit search --library LIB -- "-a dog"'
     ),
+    "search -- 'a dog' --library lib": (
+        "'--library' stands after --, where nothing is an option; type: hgrkit search --library lib -- \"a dog\""
+    ),
+    "index --library lib -- videos -l2": "there is no file or folder '-l2'; nothing was indexed.",
     "--library lib search x": (
         "there is no option '--library' before the command; options stand after the command: "
         "hgrkit search TEXT --library LIB"
     ),
+    "--json search x": (
+        "there is no option '--json' before the command; options stand after the command: "
+        "hgrkit search TEXT --library LIB"
+    ),
+    "SEARCH x": "there is no command 'SEARCH'. Did you mean 'search'?",
     "--versoin": "there is no option '--versoin' before the command. Did you mean '--version'?",
     # values
     "search x --library lib --k many": "--k must be a whole number of at least 1, got 'many'.",
     "search x --library lib -k 0": "-k must be a whole number of at least 1, got '0'.",
     "search x --library lib -k0": "-k must be a whole number of at least 1, got '0'.",
     "index videos --library lib --decode-seconds=long": "--decode-seconds must be a number, got 'long'.",
+    "index videos --library lib --decode-seconds nan": (
+        "--decode-seconds must be a number of seconds above 0, such as 60, got nan."
+    ),
+    "index videos --library lib --decode-memory-gb 0": (
+        "--decode-memory-gb must be a number of gigabytes above 0, such as 2, got 0."
+    ),
+    "evaluate --library lib --captions c --protocol x": "--protocol must be 'standard' or 'released', got 'x'.",
     "parse x --from elsewhere": "--from must be 'allennlp' or 'released', got 'elsewhere'.",
     "search x --library lib --json=1": "--json takes no value; leave it out.",
     # places
@@ -145,7 +165,7 @@ def test_a_library_inside_a_library_is_refused_however_deep(hgrkit, library):
 
 
 def test_a_library_is_no_video_folder(hgrkit, library):
-    advice = "name the videos, or the folder that they are in."
+    advice = "name the videos or their folder."
     assert hgrkit("index", "lib", "--library", "new").error == f"hgrkit: 'lib' is a library; {advice}"
     (library / "films").mkdir()
     inside = f"hgrkit: 'lib/films' lies inside {str(library)!r}, a library; {advice}"
@@ -156,6 +176,44 @@ def test_a_library_is_no_video_folder(hgrkit, library):
 def test_a_library_below_the_videos_is_no_mistake(hgrkit, folder):
     assert hgrkit("index", "videos", "--library", "videos/lib").status == 0
     assert hgrkit("index", "videos", "--library", "videos/lib").out == "indexed 0, unchanged 1, failed 0\n"
+
+
+def test_clips_do_not_go_into_a_library(hgrkit, library):
+    for place in ("lib", "lib/clips"):
+        assert hgrkit("search", "x", "--library", "lib", "--clips-out", place).error == (
+            f"hgrkit: --clips-out {place} lies inside the library {library}; choose a folder outside of it."
+        )
+
+
+def test_foils_never_replace_the_captions_that_they_are_made_from(hgrkit, folder):
+    captions = folder / "c.json"
+    captions.write_text('{"a.mp4": ["a dog runs"]}')
+    error = hgrkit("foils", "c.json", "--out", "videos/../c.json").error
+    assert error == "hgrkit: --out videos/../c.json is the file of captions itself; name another file."
+    assert captions.read_text() == '{"a.mp4": ["a dog runs"]}'
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_an_export_takes_the_place_of_no_device(hgrkit, library):
+    os.mkfifo("pipe")
+    error = hgrkit("export", "lib", "--to", "npz", "--out", "pipe", "--force").error
+    assert error == "hgrkit: pipe is a device or a pipe; name a file to write."
+    assert Path("pipe").is_fifo()
+
+
+def test_bytes_that_are_no_archive_are_said_to_be_that_without_advice_to_trust_them(hgrkit, folder):
+    (folder / "f.npz").write_bytes(b"no archive")
+    error = hgrkit("index", "videos", "--library", "lib", "--features", "f.npz").error
+    assert error == "hgrkit: 'f.npz' cannot be read as .npz: it holds no plain arrays, such as np.savez writes"
+
+
+def test_an_interruption_while_a_library_is_loaded_is_no_broken_installation(hgrkit, monkeypatch):
+    def interrupted(**_):
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr(app, "command_line", lambda *_: interrupted)
+    ran = hgrkit("parsers")
+    assert (ran.status, ran.err) == (130, "hgrkit: interrupted; what was finished is kept.\n")
 
 
 def test_without_a_model_the_package_to_install_is_named(hgrkit, library, monkeypatch):

@@ -287,9 +287,36 @@ def test_files_that_were_swapped_get_each_others_clips(library, videos):
     (videos / "a.mp4").rename(videos / "x")
     (videos / "b.mp4").rename(videos / "a.mp4")
     (videos / "x").rename(videos / "b.mp4")
-    assert counts(run(library, videos)) == {"duplicates": 2}
+    assert counts(run(library, videos)) == {"moved": 2}
     assert (clips_of(library, videos / "a.mp4"), clips_of(library, videos / "b.mp4")) == (second, first)
-    assert library.video(str(videos / "a.mp4")).metadata == {"id": 1}
+    assert [library.video(str(videos / name)).metadata for name in ("a.mp4", "b.mp4")] == [{}, {"id": 1}]
+
+
+def test_folders_of_equal_names_that_were_swapped_take_along_what_the_user_noted(library, videos, tmp_path):
+    (videos / "one").mkdir()
+    (videos / "two").mkdir()
+    (videos / "a.mp4").rename(videos / "one/clip.mp4")
+    (videos / "b.mp4").rename(videos / "two/clip.mp4")
+    run(library, videos)
+    before = clips_of(library, videos / "one/clip.mp4")
+    note(library, videos / "one/clip.mp4", id=1)
+    note(library, videos / "two/clip.mp4", id=2)
+    (videos / "one").rename(videos / "x")
+    (videos / "two").rename(videos / "one")
+    (videos / "x").rename(videos / "two")
+    assert counts(run(library, videos, prune=True)) == {"moved": 2}
+    assert clips_of(library, videos / "two/clip.mp4") == before
+    assert [library.video(str(videos / name / "clip.mp4")).metadata for name in ("one", "two")] == [
+        {"id": 2},
+        {"id": 1},
+    ]
+
+
+def test_a_duplicate_of_a_file_that_was_only_touched_is_no_move(library, videos):
+    run(library, videos)
+    shutil.copy(videos / "a.mp4", videos / "0.mp4")
+    os.utime(videos / "a.mp4", (1, 1))
+    assert counts(run(library, videos)) == {"duplicates": 1, "unchanged": 2}
 
 
 def test_a_file_that_moved_on_while_another_took_its_name_is_not_decoded(library, videos, make_video):
@@ -298,7 +325,7 @@ def test_a_file_that_moved_on_while_another_took_its_name_is_not_decoded(library
     (videos / "a.mp4").rename(videos / "c.mp4")
     make_video("v/a.mp4", seconds=4, shade=200)
     report = run(library, videos)
-    assert (report.indexed, report.duplicates, report.unchanged) == (1, 1, 1)
+    assert (report.indexed, report.moved, report.unchanged) == (1, 1, 1)
     assert clips_of(library, videos / "c.mp4") == before
     assert library.video(str(videos / "a.mp4")).clips == 4
 
@@ -385,8 +412,7 @@ def test_relative_paths_of_an_older_library_become_absolute_without_decoding(
     assert counts(report) == {"unchanged": 1, "missing": 1}
     assert report.missing == (str(videos / "b.mp4"),)
     assert {video.path for video in library.videos()} == {
-        *(str(videos / name) for name in ("a.mp4", "broken.mp4")),
-        "v/b.mp4",
+        str(videos / name) for name in ("a.mp4", "b.mp4", "broken.mp4")
     }
     assert library.video("v/a.mp4").metadata == {"id": 1}
     assert run(library, "v", prune=True).pruned == 1
@@ -400,6 +426,34 @@ def test_relative_paths_of_an_older_library_are_known_again_from_elsewhere(libra
     report = run(library, videos)
     assert (counts(report), report.failed) == ({"moved": 2}, 1)
     assert {Path(video.path).parent for video in library.videos()} == {videos}
+
+
+def test_relative_paths_of_an_older_library_lose_nothing_to_another_folder_of_that_name(
+    library, videos, make_video, tmp_path, monkeypatch
+):
+    run(library, videos)
+    relative(library, tmp_path)
+    make_video("other/v/a.mp4", seconds=1, shade=200)
+    monkeypatch.chdir(tmp_path / "other")
+    report = run(library, "v", prune=True)
+    assert (report.indexed, report.missing) == (1, ())
+    assert {video.path for video in library.videos()} == {
+        *("v/a.mp4", "v/b.mp4", "v/broken.mp4"),
+        str(tmp_path / "other/v/a.mp4"),
+    }
+    monkeypatch.chdir(tmp_path)
+    (videos / "b.mp4").unlink()
+    assert counts(run(library, "v", prune=True)) == {"unchanged": 1, "missing": 1, "pruned": 1}
+
+
+def test_files_of_an_older_library_that_were_all_touched_are_no_duplicates(library, videos, tmp_path, monkeypatch):
+    run(library, videos)
+    relative(library, tmp_path)
+    for path in videos.iterdir():
+        os.utime(path, (1, 1))
+    monkeypatch.chdir(tmp_path)
+    report = run(library, "v")
+    assert (report.duplicates, report.indexed, len(library.videos())) == (0, 0, 3)
 
 
 # deleted -------------------------------------------------------------------------------------------------------

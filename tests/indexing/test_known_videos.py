@@ -63,13 +63,13 @@ def test_paths_that_were_kept_as_they_were_typed_become_absolute(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     path = str(tmp_path / "v/a.mp4")
     known = KnownVideos([record(old, metadata={"id": 1}), record("v/b.mp4"), record("c.mp4")])
-    ((rename,), surplus) = known.made_absolute([VideoFile(path, 1, 2)])
+    ((rename,), surplus) = known.made_absolute([VideoFile(path, 5, 7)])
     assert (rename.path, rename.record, surplus) == (old, record(path, metadata={"id": 1}), [])
 
 
 def test_of_several_spellings_of_one_path_one_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    file = VideoFile(str(tmp_path / "a.mp4"), 1, 2)
+    file = VideoFile(str(tmp_path / "a.mp4"), 5, 7)
     known = KnownVideos([record("a.mp4", **FAILED), record("./a.mp4"), record(".//a.mp4", metadata={"id": 1})])
     ((rename,), surplus) = known.made_absolute([file])
     assert (rename.path, sorted(surplus)) == (".//a.mp4", ["./a.mp4", "a.mp4"])

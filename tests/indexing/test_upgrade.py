@@ -348,6 +348,18 @@ def test_pruning_drops_the_videos_that_are_gone_and_keeps_what_was_encoded(libra
     assert library.manifest == NEW
 
 
+def test_pruning_never_drops_relative_paths_that_were_typed_elsewhere(library, folder, videos, monkeypatch):
+    drop_cache(folder)
+    for video in library.videos():
+        library.rename(video.path, attrs.evolve(video, path=os.path.relpath(video.path, videos.parent)))
+    monkeypatch.chdir("/")
+    with pytest.raises(LibraryError, match="5 of its videos"):
+        Upgrade(folder).run(library, prune=True)
+    monkeypatch.chdir(videos.parent)
+    (videos / "2.mp4").unlink()
+    assert Upgrade(folder).run(library, prune=True).pruned == 1
+
+
 def test_a_video_that_is_gone_is_carried_by_a_copy_of_its_bytes(library, folder, videos):
     drop_cache(folder)
     (videos / "3.mp4").unlink()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from hgrkit.errors import (
     LibraryNotFoundError,
 )
 from hgrkit.library import Entry, Manifest, SqliteStore, VideoRecord
+from hgrkit.library.database import translated_errors
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 
@@ -198,3 +200,12 @@ def test_a_folder_that_may_only_be_read_can_be_read(folder):
         for path in [copy, *copy.rglob("*")]:
             path.chmod(0o755)
     assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+def test_an_io_error_on_a_full_disk_is_said_to_be_a_full_disk(tmp_path, monkeypatch):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    for free, words in ((0, "No space left on device; free some space"), (1 << 30, "disk I/O error")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        with pytest.raises(LibraryError, match=words), translated_errors(tmp_path / "library.sqlite"):
+            raise error

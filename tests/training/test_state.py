@@ -124,7 +124,7 @@ def full(*_):
 def test_a_full_disk_leaves_what_a_run_has_kept_and_says_what_to_do(clips, run, monkeypatch, kept):
     before = (run / kept).read_bytes()
     monkeypatch.setattr("hgrkit.library.atomic_file.os.fsync", full)
-    message = r"cannot write .*: the disk is full; free space and run the same command again"
+    message = r"cannot write .*: the disk is full; free some space and run the same command again"
     with pytest.raises(OSError, match=message):
         fit(clips, run, epochs=2)
     assert (run / kept).read_bytes() == before
