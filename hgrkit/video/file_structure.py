@@ -106,10 +106,13 @@ def _several_movies(file: BinaryIO, size: int) -> bool:
     return max(begun, movies) > 1
 
 
-def _several_asf(file: BinaryIO, _: int) -> bool:
+def _several_asf(file: BinaryIO, size: int) -> bool:
     """Whether a second header follows where the first one says that the file ends (ASF specification, 3.1)."""
     stated_bytes = _asf_bytes(file)
-    return stated_bytes is not None and _stands_at(file, stated_bytes, _ASF_HEADER)
+    if stated_bytes is None or stated_bytes >= size:
+        return False
+    file.seek(stated_bytes)
+    return file.read(len(_ASF_HEADER)) == _ASF_HEADER
 
 
 def _several_flv(file: BinaryIO, size: int) -> bool:
@@ -203,11 +206,6 @@ def _programs(data: bytes) -> list[set[bytes]]:
         entries = data[match.end() + _TS_TABLE_HEAD : end]
         tables.append({entries[at : at + 4] for at in range(0, len(entries) - 3, 4) if any(entries[at : at + 2])})
     return [table for table in tables if table]
-
-
-def _stands_at(file: BinaryIO, at: int, mark: bytes) -> bool:
-    file.seek(at)
-    return file.read(len(mark)) == mark
 
 
 def _dv(file: BinaryIO, size: int) -> bool:
