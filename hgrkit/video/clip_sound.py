@@ -17,7 +17,7 @@ from av.packet import Packet
 
 from hgrkit.video.container import demuxed
 from hgrkit.video.limits import DecodeGuard
-from hgrkit.video.packet_index import begins_anew
+from hgrkit.video.recording import begins_anew
 
 __all__ = ["ClipSound", "sound_of"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError, DecoderFaultError, MissingPathError
+from hgrkit.video.file_structure import SEVERAL, holds_several
 from hgrkit.video.limits import DecodeGuard
 
 __all__ = [
@@ -118,12 +119,21 @@ def open_video(path: str, guard: DecodeGuard, track: int) -> Iterator[tuple[Inpu
 
 
 def demuxed(
-    container: InputContainer, *streams: VideoStream | AudioStream, guard: DecodeGuard
+    container: InputContainer,
+    *streams: VideoStream | AudioStream,
+    guard: DecodeGuard,
+    on_late: Callable[[], None] | None = None,
 ) -> Iterator[Packet[Any]]:
     """The packets of some streams, whatever other streams begin later in the file.
 
     FLV, MPEG and TS files may announce a stream anywhere; PyAV knows only those that it found when it opened the
     file and raises an IndexError at each packet of a later one, after which reading goes on behind it.
+
+    Args:
+        container: the open file.
+        streams: of these.
+        guard: told of each packet.
+        on_late: called at each packet of a later stream.
     """
     while True:
         try:
@@ -132,6 +142,8 @@ def demuxed(
                 yield packet
         except IndexError:
             guard.on_progress()
+            if on_late is not None:
+                on_late()
             continue
         return
 
@@ -216,6 +228,8 @@ def _reason(path: str, error: av.error.FFmpegError) -> str:
         return "the file is empty"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"skip"):
         return "the index of the mp4/mov file is missing or damaged: it was cut off or never finished"
-    if head[:4] in (b"RIFF", b"\x1a\x45\xdf\xa3", b"FLV\x01", b"GIF8"):
+    if holds_several(path, "mxf"):  # FFmpeg does not even open them
+        return SEVERAL
+    if head[:4] in (b"RIFF", b"\x1a\x45\xdf\xa3", b"FLV\x01", b"GIF8", b"\x06\x0e\x2b\x34"):
         return "the file is cut off or damaged: its header cannot be read"
     return f"not a video file of a known kind ({_KINDS})"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["count_avi_chunks", "holds_several", "is_cut_off"]
+__all__ = ["SEVERAL", "count_avi_chunks", "holds_several", "is_cut_off"]
+
+SEVERAL = (
+    "the file holds several recordings end to end that cannot be read as one; put each into a file of its own"
+)
+"""Why files of which `holds_several` is true are refused."""
 
 Check = Callable[[BinaryIO, int], bool]
 """Whether something is so of a file of some size."""
@@ -16,11 +22,13 @@ _HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 20
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _AVI_DEPTH = 3  # file, list of the movie, list of a record
-_EBML = b"\x1a\x45\xdf\xa3"
+_EBML, _EBML_ID = b"\x1a\x45\xdf\xa3", 4  # the mark of a header; the most bytes of a mark
 _FLV_HEADER, _FLV_TAG, _FLV_BACK = 9, 11, 4
 _MXF_HEADER = bytes.fromhex("060e2b34020501010d0102010102")
 _OGG_HEADER = 27
 _TS_BYTES, _TS_SYNC, _TS_CHAIN = 188, 0x47, 5
+_TS_PROGRAMS = re.compile(rb"\x47[\x40\x60]\x00[\x10-\x1f]\x00\x00([\xb0-\xbf].)", re.DOTALL)  # to its length
+_TS_TABLE_HEAD, _TS_CHECKSUM = 5, 4
 _TS_SPACINGS = (188, 192, 204)  # plain, with a time stamp before each packet, with error correction behind it
 
 
@@ -38,7 +46,7 @@ def is_cut_off(path: str, container: str) -> bool:
 def holds_several(path: str, container: str) -> bool:
     """Whether other recordings follow the one that FFmpeg reads, as `cat` and some recorders leave them.
 
-    Those of MPEG, TS, AVI, DV and GIF files are read one after the other and need no check.
+    Those of MPEG, AVI, DV and GIF files, and of TS files by the same numbers, are read one after the other.
 
     Args:
         path: the file.
@@ -82,25 +90,32 @@ def _avi_chunks(file: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[b
 
 
 def _several_movies(file: BinaryIO, size: int) -> bool:
-    """Whether there is more than one `moov` box (ISO/IEC 14496-12, 8.2.1), of which FFmpeg plays the first."""
-    movies, at = 0, 0
+    """Whether more than one file begins (`ftyp`) or is described (`moov`), of which FFmpeg plays the first.
+
+    ISO/IEC 14496-12, sections 4.3 and 8.2.1. What exceeds the file is other data that stands behind it.
+    """
+    begun, movies, at = 0, 0, 0
     while at + 8 <= size:
         file.seek(at)
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        movies += head[4:8] == b"moov"
-        if length < 8:  # 0: the last box
+        if length < 8 or at + length > size:  # 0: the last box
             break
+        begun += head[4:8] == b"ftyp"
+        movies += head[4:8] == b"moov"
         at += length
-    return movies > 1
+    return max(begun, movies) > 1
 
 
-def _several_asf(file: BinaryIO, _: int) -> bool:
+def _several_asf(file: BinaryIO, size: int) -> bool:
     """Whether a second header follows where the first one says that the file ends (ASF specification, 3.1)."""
     stated_bytes = _asf_bytes(file)
-    return stated_bytes is not None and _stands_at(file, stated_bytes, _ASF_HEADER)
+    if stated_bytes is None or stated_bytes >= size:
+        return False
+    file.seek(stated_bytes)
+    return file.read(len(_ASF_HEADER)) == _ASF_HEADER
 
 
 def _several_flv(file: BinaryIO, size: int) -> bool:
@@ -115,13 +130,32 @@ def _several_flv(file: BinaryIO, size: int) -> bool:
     return False
 
 
-def _several_matroska(file: BinaryIO, _: int) -> bool:
-    """Whether a second EBML header follows the segment (RFC 8794, section 11.2); FFmpeg mistakes its streams.
+def _several_matroska(file: BinaryIO, size: int) -> bool:
+    """Whether a second EBML header follows (RFC 8794, section 11.2); FFmpeg mistakes its streams.
 
-    Where a live recording does not state its size, the time stamps have to tell.
+    What a live recording does not state the size of, its segment and clusters, is gone through piece by piece.
     """
-    end = _matroska_end(file)
-    return end is not None and _stands_at(file, end, _EBML)
+    at, begun = 0, False
+    while at < size:
+        file.seek(at)
+        head = file.read(12)
+        if head.startswith(_EBML) and begun:
+            return True
+        begun = True
+        id_bytes = 9 - head[0].bit_length()
+        length_bytes = 9 - head[id_bytes].bit_length() if id_bytes <= _EBML_ID and len(head) > id_bytes else 9
+        if length_bytes > 8:  # junk
+            break
+        length = _ebml_length(head[id_bytes : id_bytes + length_bytes])
+        at += id_bytes + length_bytes + (length or 0)
+    return False
+
+
+def _ebml_length(data: bytes) -> int | None:
+    """The size of an element (RFC 8794, section 6); `None` if it is not known, as live recordings have it."""
+    bits = 7 * len(data)
+    length = int.from_bytes(data, "big") & ((1 << bits) - 1)
+    return None if length == (1 << bits) - 1 else length
 
 
 def _several_ogg(file: BinaryIO, size: int) -> bool:
@@ -158,9 +192,23 @@ def _several_mxf(file: BinaryIO, size: int) -> bool:
     return headers > 1
 
 
-def _stands_at(file: BinaryIO, at: int, mark: bytes) -> bool:
-    file.seek(at)
-    return file.read(len(mark)) == mark
+def _several_programs(file: BinaryIO, size: int) -> bool:
+    """Whether a transport stream ends with other programs than it begins with (ISO/IEC 13818-1, 2.4.4.3).
+
+    Pictures of the same program under another number are told by the order of packets.
+    """
+    first, last = _programs(file.read(_TAIL_BYTES)), _programs(_tail(file, size))
+    return bool(first and last) and not first[0] & last[-1]
+
+
+def _programs(data: bytes) -> list[set[bytes]]:
+    """Numbers of the programs and of the packets that describe them, of each association table."""
+    tables = []
+    for match in _TS_PROGRAMS.finditer(data):
+        end = match.end() + int.from_bytes(match[1], "big") % (1 << 12) - _TS_CHECKSUM
+        entries = data[match.end() + _TS_TABLE_HEAD : end]
+        tables.append({entries[at : at + 4] for at in range(0, len(entries) - 3, 4) if any(entries[at : at + 2])})
+    return [table for table in tables if table]
 
 
 def _dv(file: BinaryIO, size: int) -> bool:
@@ -190,9 +238,8 @@ def _matroska_end(file: BinaryIO) -> int | None:
         return None
     num_bytes = 9 - head[at + 4].bit_length()
     size_at = at + 4
-    stated_bytes = int.from_bytes(head[size_at : size_at + num_bytes], "big") & ((1 << 7 * num_bytes) - 1)
-    is_unknown = stated_bytes == (1 << 7 * num_bytes) - 1  # as live recordings have it
-    return None if is_unknown else size_at + num_bytes + stated_bytes
+    stated_bytes = _ebml_length(head[size_at : size_at + num_bytes])
+    return None if stated_bytes is None else size_at + num_bytes + stated_bytes
 
 
 def _asf(file: BinaryIO, size: int) -> bool:
@@ -310,6 +357,7 @@ _SEVERAL: Mapping[str, Check] = {
     "flv": _several_flv,
     "matroska,webm": _several_matroska,
     "mov,mp4,m4a,3gp,3g2,mj2": _several_movies,
+    "mpegts": _several_programs,
     "mxf": _several_mxf,
     "ogg": _several_ogg,
 }

@@ -190,7 +190,7 @@ class FrameSearch:
         """
         if not self._index.exact:
             packet.pts = number
-        elif self._index.parts and number < len(self._index.pts):
+        elif number < len(self._index.pts) and (self._index.parts or self._index.stamped[number]):
             packet.pts = int(self._index.pts[number])
 
     def _stamp(self, frame: VideoFrame) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
 from typing import TypeAlias, final
 
 import attrs
@@ -17,10 +16,11 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import demuxed, film_tracks, open_container
-from hgrkit.video.file_structure import count_avi_chunks, holds_several, is_cut_off
+from hgrkit.video.file_structure import SEVERAL, count_avi_chunks, holds_several, is_cut_off
 from hgrkit.video.limits import DecodeGuard
+from hgrkit.video.recording import UNBOUNDED, Part, parts_of, usual_step
 
-__all__ = ["PacketIndex", "Part", "begins_anew", "read_packet_index"]
+__all__ = ["PacketIndex", "read_packet_index"]
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -29,31 +29,17 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 # How much of what a container states may be absent before a file counts as cut off: some writers round up.
 _SLACK_S, _SLACK_FRAMES = 0.5, 3
 _LONGEST_S = 100 * 3600.0
-# Recordings of broadcasts may begin and end anywhere; they state no duration of their own, nor do GIFs.
-_UNBOUNDED = ("mpeg", "mpegts")
 # ASF states a duration, which is off where sound begins first, as FFmpeg writes it; but also a size.
-_CUT_WHEREVER_THEY_END = ("asf", "dv", "gif", "ogg", *_UNBOUNDED)
+_CUT_WHEREVER_THEY_END = ("asf", "dv", "gif", "ogg", *UNBOUNDED)
 _STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv")
-# Decoding times that go back by more than this begin anew; those of encoders that err go back by less.
-_BACK_S, _BACK_FRAMES = 0.5, 8
-# A longer leap of a broadcast's clock is no pause: FFmpeg's own tools close the gap, too.
-_LEAP_S, _LEAP_FRAMES = 10.0, 20
 _SAME_STAMPS = 50  # in a row: a picture that is stored in fields or slices takes a few packets, never so many
 _SAME_TIME_S = 0.002  # container times are rounded to their own ticks
+# In MPEG files small pictures of H.264 share a packet, and the first alone is stamped; a few without are damage.
+_MOSTLY = 0.9
+_HELD_BACK = 3  # pictures: one by the demuxer, one by the parser, and one
+_LATE_PACKETS = 50  # of streams that FFmpeg learns of later: a second of sound, which may outlast the pictures
+_AVI_UNKNOWN = 1 << 30  # FFmpeg's stand-in for a number that cannot be written afterwards
 _COVER_CODECS = ("bmp", "mjpeg", "png", "tiff", "webp")
-
-
-@attrs.frozen
-class Part:
-    """One of several recordings that were put end to end in a file, so that its time stamps begin anew.
-
-    Attributes:
-        number: of its first packet.
-        shift: ticks that bring its stored time stamps to where they are shown: behind the part before.
-    """
-
-    number: int
-    shift: int
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -142,15 +128,14 @@ def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
     """
     with open_container(path, guard) as container:
         name = container.format.name
-        packets = _film(_read(container, guard))
+        tables, late = _read(container, guard)
+        packets = _film(tables)
         if packets.is_cover and container.streams.audio:
             raise DecodeError("the file holds sound with a cover picture, and no video")
         index = packets.index(container)
-        if holds_several(path, name):
-            raise DecodeError(
-                "the file holds several recordings end to end that cannot be read as one; put each into a file of "
-                "its own"
-            )
+        relayed = name in UNBOUNDED and (late > _LATE_PACKETS or any(packets.precedes(table) for table in tables))
+        if relayed or holds_several(path, name):
+            raise DecodeError(SEVERAL)
         if name in _CUT_WHEREVER_THEY_END and is_cut_off(path, name):
             raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
         if name == "avi":
@@ -167,23 +152,29 @@ def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
         return index
 
 
-def begins_anew(step_s: Fraction) -> bool:
-    """Whether a step from one packet of sound to the next is where another part of a file begins."""
-    return not -_BACK_S < step_s < _LEAP_S
+def _read(container: InputContainer, guard: DecodeGuard) -> tuple[list[_Packets], int]:
+    """The tables of all streams that may be the film; and how many packets of later streams follow theirs.
 
-
-def _read(container: InputContainer, guard: DecodeGuard) -> list[_Packets]:
-    """The tables of all streams that may be the film."""
+    FFmpeg holds back the last pictures of an MPEG stream, whatever follows, until the end of the file.
+    """
     tables = {stream.index: _Packets(stream, guard) for stream in film_tracks(container)}
+    late = [0] * (_HELD_BACK + 1)  # before each of the newest packets, and since
+
+    def on_late() -> None:
+        late[-1] += 1
+
+    streams = (table.stream for table in tables.values())
     try:
-        for packet in demuxed(container, *(table.stream for table in tables.values()), guard=guard):
-            tables[packet.stream.index].add(packet)
+        for number, packet in enumerate(demuxed(container, *streams, guard=guard, on_late=on_late)):
+            tables[packet.stream.index].add(packet, number)
+            if packet.size:
+                late[:] = [*late[1:], 0]
     except MemoryError:
         raise
     except av.error.FFmpegError:
         for table in tables.values():
             table.cut = True
-    return list(tables.values())
+    return list(tables.values()), max(late)
 
 
 def _film(tables: list[_Packets]) -> _Packets:
@@ -202,7 +193,9 @@ class _Packets:
         self.cut = False
         self.pts: list[int] = []
         self.hidden: list[bool] = []
+        self.numbers: list[int] = []  # of the first packet and the newest among those of all tables
         self._guard = guard
+        self._broadcast = stream.container.format.name in UNBOUNDED
         self._dts: list[int] = []
         self._stamped: list[bool] = []
         self._key: list[bool] = []
@@ -218,13 +211,19 @@ class _Packets:
         """Whether this is a picture that nobody marked as a cover."""
         return self.num_pictures == 1 and self.stream.codec_context.name in _COVER_CODECS
 
-    def add(self, packet: VideoPacket) -> None:
+    def precedes(self, other: _Packets) -> bool:
+        """Whether the pictures of one of the two begin where those of the other have ended."""
+        last = min(table.numbers[-_HELD_BACK:][0] for table in (self, other))
+        return min(self.num_pictures, other.num_pictures) > 1 and max(self.numbers[0], other.numbers[0]) > last
+
+    def add(self, packet: VideoPacket, number: int) -> None:
         """Append a packet; whether the last one is whole is kept in `cut`."""
         stamp = packet.pts if packet.pts is not None else packet.dts
         if packet.size == 0:  # the end of the stream, or a picture that repeats the one before
             if stamp is not None and self.pts:
                 self._repeats_until = stamp + (packet.duration or 0)
             return
+        self.numbers[1:] = [*self.numbers[1:][1 - _HELD_BACK :], number]
         self._repeats_until = None
         # The first packet is shown as far as it goes.
         self.cut = packet.is_corrupt
@@ -234,7 +233,9 @@ class _Packets:
         # A damaged packet's time stamps may be anything.
         known = stamp if not corrupt or not self.pts else None
         decoded = packet.dts if known is not None else None
-        self._dts.append(decoded if decoded is not None else self._dts[-1] if self._dts else known or 0)
+        pause = self._last_duration if stamp is None and self._broadcast else 0
+        going_on = self._dts[-1] + pause if self._dts else known or 0
+        self._dts.append(decoded if decoded is not None else going_on)
         self.pts.append(known if known is not None else self.pts[-1] + 1 if self.pts else 0)
         self._stamped.append(packet.pts is not None and not corrupt)
         self._key.append(packet.is_keyframe and not corrupt)
@@ -247,12 +248,20 @@ class _Packets:
         if not self.pts or stream.time_base is None:
             raise DecodeError("the file holds no pictures")
         pts, key, stamped = np.array(self.pts, np.int64), np.array(self._key), np.array(self._stamped)
-        hidden = np.array(self.hidden)
+        dts, hidden = np.array(self._dts, np.int64), np.array(self.hidden)
         _check_stamps(pts[stamped & ~hidden])
-        delay = _avi_delay(pts, np.array(self._dts, np.int64)) if name == "avi" else 0
-        parts = self._parts(broadcast=name in _UNBOUNDED)
+        delay = 0
+        if name == "avi":
+            delay = _avi_delay(pts, dts)
+            # FFmpeg takes a time from the next chunk that is not empty, and so is late where some are.
+            pts = np.sort(dts)[np.argsort(np.argsort(pts, kind="stable"))] + delay
+        if self._broadcast and stamped.any() and stamped[~hidden].mean() < _MOSTLY:
+            first = int(np.argmax(stamped & key)) if (stamped & key).any() else int(np.argmax(stamped))
+            pts, stamped = dts + (pts[first] - dts[first]), np.zeros_like(stamped)
+        parts = parts_of(pts, dts, time_base=stream.time_base, duration=self._last_duration, container=name)
+        stored = pts.copy()
         for part in parts:
-            pts[part.number :] += part.shift - (pts[part.number] - self.pts[part.number])
+            pts[part.number :] = stored[part.number :] + part.shift
         # What comes before the first key frame, in storage or on the screen, cannot be decoded.
         start = int(np.argmax(key)) if key.any() else 0
         visible = ~hidden
@@ -262,7 +271,7 @@ class _Packets:
         if not visible.any():
             raise DecodeError("the file holds no pictures that are shown")
         shown = np.unique(pts[visible])
-        usual = _usual_step(shown)
+        usual = usual_step(shown)
         rate = stream.average_rate
         frame_ticks = usual or self._last_duration or (round(1 / (rate * stream.time_base)) if rate else 1)
         end = int(shown[-1]) + (self._last_duration or frame_ticks)
@@ -286,30 +295,6 @@ class _Packets:
             transfer=int(stream.codec_context.color_trc),
         )
 
-    def _parts(self, *, broadcast: bool) -> tuple[Part, ...]:
-        """Where decoding times begin anew, or leap as no recording does, and what mends that."""
-        base = float(self.stream.time_base or 1)
-        dts = np.array(self._dts, np.int64)
-        steps = np.diff(dts)
-        usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-        breaks = steps < -max(_BACK_S / base, _BACK_FRAMES * usual)
-        if broadcast:
-            breaks |= steps > max(_LEAP_S / base, _LEAP_FRAMES * usual)
-        numbers = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(dts)]
-        parts: list[Part] = []
-        end = 0
-        for begin, stop in pairwise(numbers):
-            stamps = np.unique(np.array(self.pts[begin:stop], np.int64))
-            shift = end - int(stamps[0]) if begin else 0
-            end = int(stamps[-1]) + shift + (_usual_step(stamps) or round(usual) or self._last_duration)
-            if begin:
-                parts.append(Part(begin, shift))
-        return tuple(parts)
-
-
-def _usual_step(stamps: Int64) -> int:
-    return int(np.median(np.diff(stamps))) if stamps.size > 1 else 0
-
 
 def _check_stamps(pts: Int64) -> None:
     """Refuse a file in which many pictures in a row are said to be shown at once."""
@@ -330,8 +315,7 @@ def _order_unknown(stream: VideoStream, pts: Int64, container: str) -> bool:
 def _avi_delay(pts: Int64, dts: Int64) -> int:
     """Ticks between a picture's place among the chunks of an AVI and its time stamp, which FFmpeg makes up.
 
-    Both number the pictures of the file, one in the order in which they are shown. The first may be off by the
-    empty chunks behind it.
+    Both number the pictures of the file, one in the order in which they are shown.
     """
     return int(np.median(np.sort(pts) - np.sort(dts)))
 
@@ -355,14 +339,15 @@ def _with_repeats(path: str, packets: _Packets, index: PacketIndex) -> PacketInd
 
 
 def _stated_avi_pictures(packets: _Packets) -> int:
-    """What an AVI's header says: it counts pictures, and a tick is a picture."""
-    return max(packets.stream.frames, packets.stream.duration or 0)
+    """What an AVI's header says: it counts pictures, and a tick is a picture; 0 if it was written into a pipe."""
+    stated = max(packets.stream.frames, packets.stream.duration or 0)
+    return 0 if stated == _AVI_UNKNOWN else stated
 
 
 def _missing(path: str, container: InputContainer, packets: _Packets, index: PacketIndex) -> int:
     """Ticks between the end of the packets and the end that the container states."""
     name, stream = container.format.name, packets.stream
-    if name in _UNBOUNDED:
+    if name in UNBOUNDED:
         return 0
     if name == "asf":
         return index.frame_ticks if packets.cut else 0

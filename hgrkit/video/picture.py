@@ -73,6 +73,8 @@ def on_ground(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
         return frame
     picture = reformatter.reformat(frame, format="rgba").to_ndarray()
     alpha = picture[..., 3:].astype(np.uint16)
+    if (alpha == 255).all():  # scaled from what is stored, it is exactly what it would be without alpha
+        return frame
     colours = (picture[..., :3] * alpha + _GROUND * (255 - alpha) + 127) // 255
     return VideoFrame.from_ndarray(colours.astype(np.uint8), "rgb24")
 

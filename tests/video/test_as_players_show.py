@@ -300,3 +300,141 @@ def test_transparent_drawings_lie_on_a_light_ground(run_case, tmp_path):
         image = next(VideoReader(path, (192, 192)).sample(UniformSampling(1))).image
         assert (image[:4] > 240).all(), path.name
         assert 0.05 < (image < 60).mean() < 0.3, path.name
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.mkv", "-c:v ffv1 -pix_fmt {}420p"), ("a.mov", "-c:v prores_ks -profile:v 4444 -pix_fmt {}444p10le")],
+)
+def test_an_opaque_picture_looks_as_without_transparency(ffmpeg, tmp_path, name, options):
+    images = []
+    for kind in ("yuv", "yuva"):
+        path = tmp_path / f"{kind}.{name}"
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=1,format=rgba", *options.format(kind).split(), path)
+        images.append(next(VideoReader(path, (64, 64)).sample(UniformSampling(1))).image.astype(int))
+    assert np.abs(images[0] - images[1]).mean() < 2
+
+
+def coloured(ffmpeg, path, colour, seconds, options, *, source="color=c={}:s=64x64:r=25"):
+    """The bytes of a recording of one colour."""
+    ffmpeg("-f", "lavfi", "-i", f"{source.format(colour)}:d={seconds}", *options.split(), path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options", ["-c:v mpeg1video -f mpeg", "-c:v mpeg2video -bf 2 -f svcd", "-c:v libx264 -f vob"]
+)
+@pytest.mark.parametrize("offsets", [(0, 0, 0), (0, 1000, 2000), (2000, 1000, 0)])
+def test_parts_of_a_program_stream_have_their_whole_lengths(ffmpeg, tmp_path, options, offsets):
+    path = tmp_path / "a.mpg"
+    data = b"".join(
+        coloured(ffmpeg, path, colour, 2, f"{options} -output_ts_offset {offset}")
+        for colour, offset in zip(("red", "red", "blue"), offsets, strict=True)
+    )
+    path.write_bytes(data)
+    check_change(path, 4, length_s=6)
+
+
+@pytest.mark.parametrize("name", ["a.mpg", "a.ts"])
+def test_a_loss_in_the_middle_of_a_broadcast_shortens_nothing(ffmpeg, tmp_path, name):
+    path = tmp_path / name
+    data = coloured(ffmpeg, path, "", 10, "-c:v mpeg2video -bf 2 -g 12", source="testsrc2=s=320x240:r=25")
+    path.write_bytes(data[: len(data) // 3] + data[len(data) // 3 + len(data) // 10 // 188 * 188 :])
+    assert VideoReader(path).duration_s == pytest.approx(10, abs=0.15)
+
+
+def test_pictures_that_share_a_packet_of_a_program_stream_have_their_own_times(ffmpeg, tmp_path):
+    ffmpeg(*RED_THEN_BLUE, "-c:v", "libx264", "-g", "12", "-f", "vob", tmp_path / "a.mpg")
+    check_change(tmp_path / "a.mpg", 4, length_s=10)
+
+
+@pytest.mark.parametrize(
+    "second",
+    ["-mpegts_start_pid 0x200", "-mpegts_start_pid 0x200 -mpegts_pmt_start_pid 0x300 -mpegts_service_id 7"],
+)
+@pytest.mark.parametrize(
+    "source", ["color=c={}:s=64x64:r=25", "testsrc2=s=640x360:r=25"]
+)  # found at once, or late
+def test_a_part_of_another_channel_is_not_left_out(ffmpeg, tmp_path, source, second):
+    path = tmp_path / "a.ts"
+    data = coloured(ffmpeg, path, "red", 14, "-c:v libx264 -qp 1", source=source)
+    VideoReader(path)
+    path.write_bytes(data + coloured(ffmpeg, path, "blue", 3, f"-c:v libx264 {second}"))
+    with pytest.raises(DecodeError, match="several recordings end to end"):
+        VideoReader(path)
+
+
+def test_two_angles_side_by_side_are_one_recording(ffmpeg, tmp_path):
+    angles = itertools.chain(*(["-f", "lavfi", "-i", f"color=c={c}:s=64x64:r=25:d=5"] for c in ("red", "blue")))
+    ffmpeg(*angles, "-map", "0", "-map", "1", "-c:v", "libx264", tmp_path / "a.ts")
+    assert VideoReader(tmp_path / "a.ts").duration_s == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_a_live_recording_that_others_follow_is_not_taken_for_the_whole(ffmpeg, tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    data = coloured(ffmpeg, path, "red", 4, "-live 1")
+    assert VideoReader(path).duration_s == pytest.approx(4, abs=0.1)
+    path.write_bytes(data + coloured(ffmpeg, path, "blue", 3, "-live 1 -s 128x96"))
+    with pytest.raises(DecodeError, match="several recordings end to end"):
+        VideoReader(path)
+
+
+def test_joined_mxf_files_are_said_to_be_that(ffmpeg, tmp_path):
+    sound = " -f lavfi -i sine=300:d=3 -ar 48000"
+    path = tmp_path / "a.mxf"
+    data = b"".join(
+        coloured(ffmpeg, path, colour, 3, f"{sound} -c:v mpeg2video -s 720x576") for colour in ("red", "blue")
+    )
+    path.write_bytes(data)
+    with pytest.raises(DecodeError, match="recordings end to end"):
+        VideoReader(path)
+
+
+def test_a_second_mp4_that_is_cut_off_is_not_passed_over(ffmpeg, tmp_path):
+    data = coloured(ffmpeg, tmp_path / "a.mp4", "red", 3, "-c:v libx264")
+    (tmp_path / "a.mp4").write_bytes(data + data[: len(data) // 2])
+    with pytest.raises(DecodeError, match="several recordings end to end"):
+        VideoReader(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("junk", [b"moov" * 40, bytes(5000), struct.pack(">I4s", 108, b"free") + bytes(100)])
+def test_what_stands_behind_an_mp4_is_no_second_recording(ffmpeg, tmp_path, junk):
+    data = coloured(ffmpeg, tmp_path / "a.mp4", "red", 3, "-c:v libx264")
+    (tmp_path / "a.mp4").write_bytes(data + junk)
+    assert VideoReader(tmp_path / "a.mp4").duration_s == pytest.approx(3, abs=0.1)
+
+
+def test_an_avi_that_was_written_into_a_pipe_is_read(ffmpeg, tmp_path):
+    coloured(ffmpeg, tmp_path / "a.avi", "red", 3, "-c:v mpeg4")
+    data = bytearray((tmp_path / "a.avi").read_bytes())
+    for mark, at in ((b"avih", 24), (b"strh", 40)):  # the numbers of pictures, as FFmpeg leaves them
+        struct.pack_into("<I", data, data.index(mark) + at, 1 << 30)
+    (tmp_path / "a.avi").write_bytes(data)
+    assert VideoReader(tmp_path / "a.avi").duration_s == pytest.approx(3, abs=0.1)
+
+
+def with_empty_chunks(data, counts):
+    """An AVI with so many empty chunks before pictures of these numbers."""
+    begin = data.index(b"movi") + 4
+    end = begin - 4 + int.from_bytes(data[begin - 8 : begin - 4], "little")
+    movie, at, number = b"", begin, 0
+    while at < end:
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        movie += b"00dc\0\0\0\0" * counts.get(number, 0) + data[at : at + 8 + length + length % 2]
+        number, at = number + 1, at + 8 + length + length % 2
+    head = bytearray(data[: begin - 12])
+    for mark, place in ((b"avih", 24), (b"strh", 40)):
+        struct.pack_into("<I", head, head.index(mark) + place, number + sum(counts.values()))
+    struct.pack_into("<I", head, 4, len(head) + 4 + len(movie))
+    return bytes(head) + b"LIST" + struct.pack("<I", 4 + len(movie)) + b"movi" + movie
+
+
+@pytest.mark.parametrize("codec", ["libx264 -bf 0", "mpeg4", "mjpeg"])
+@pytest.mark.parametrize("counts", [{1: 5, 120: 5}, {10: 5}, {50: 3, 60: 4, 110: 9}, {100: 25}])
+def test_empty_chunks_anywhere_in_an_avi_keep_pictures_at_their_places(ffmpeg, tmp_path, codec, counts):
+    path = tmp_path / "a.avi"
+    ffmpeg(*RED_THEN_BLUE, "-c:v", *codec.split(), path)
+    path.write_bytes(with_empty_chunks(path.read_bytes(), counts))
+    before = sum(count for number, count in counts.items() if number <= 100)
+    check_change(path, 4 + before / 25, length_s=10 + sum(counts.values()) / 25)

@@ -1,7 +1,7 @@
 import pytest
 
 from hgrkit.errors import DecodeError
-from hgrkit.video.file_structure import is_cut_off
+from hgrkit.video.file_structure import holds_several, is_cut_off
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import UniformSampling
 
@@ -109,3 +109,13 @@ def test_program_streams_of_the_first_mpeg_are_understood(make_video):
 
 def test_other_containers_are_judged_by_their_time_stamps(make_video):
     assert not is_cut_off(str(cut(make_video("a.mp4"), -10)), "mov,mp4,m4a,3gp,3g2,mj2")
+
+
+def test_an_asf_that_states_an_impossible_size_is_only_cut_off(make_video):
+    path = make_video("a.wmv", codec="wmv2", b_frames=0)
+    data = bytearray(path.read_bytes())
+    at = data.index(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")) + 40
+    data[at : at + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    assert not holds_several(str(path), "asf")
+    assert "cut off" in reason_of(path)
