@@ -23,8 +23,8 @@ import h5py
 import numpy as np
 from result_file import described, model_described, write_result
 
-from hgrkit.datasets.catalogue import benchmark
-from hgrkit.model_registry import model_folder
+from hgrkit.model.registry import model_folder
+from hgrkit.research.datasets.catalogue import benchmark
 
 FRAMES = 20
 SEED = 0

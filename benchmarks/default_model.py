@@ -27,15 +27,15 @@ from flickr8k import Part, read_part
 from msvd_98 import for_reporting
 from result_file import described, write_result
 
-from hgrkit.evaluation.baselines import FittedBaseline, TrainingPairs, fit_baselines, video_vectors
-from hgrkit.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
-from hgrkit.evaluation.comparison import compare_ranks
-from hgrkit.evaluation.query_rank import QueryRank
-from hgrkit.evaluation.rank_measure import RankMeasure
-from hgrkit.evaluation.sentence_vectors import sentence_vectors
-from hgrkit.indexing.kept_frames import kept_features
+from hgrkit.indexing.feature_cache import kept_features
+from hgrkit.model.scorer import embed_videos
+from hgrkit.research.evaluation.baselines import FittedBaseline, TrainingPairs, fit_baselines, video_vectors
+from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
+from hgrkit.research.evaluation.comparison import compare_ranks
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.evaluation.sentence_vectors import sentence_vectors
 from hgrkit.retriever import Retriever
-from hgrkit.scorer import embed_videos
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.frame_encoder import FrameEncoder
 

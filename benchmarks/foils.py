@@ -18,13 +18,13 @@ import attrs
 from msvd_98 import another_clip, for_choosing
 from result_file import described, write_result
 
-from hgrkit.evaluation.captions import read_captions
-from hgrkit.evaluation.foil_choice import evaluate_foils
-from hgrkit.evaluation.foil_file import FoilPair
-from hgrkit.foils.foil import Foil
-from hgrkit.foils.generate import make_foils
 from hgrkit.library.records import Float32
 from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.research.evaluation.captions import read_captions
+from hgrkit.research.evaluation.foil_choice import evaluate_foils
+from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.foils.foil import Foil
+from hgrkit.research.foils.generate import make_foils
 from hgrkit.retriever import Retriever
 
 EVENT_ONLY = (1.0, 0.0, 0.0)

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 from result_file import described, model_described, write_result
 
+from hgrkit.indexing.parts import Parts
 from hgrkit.indexing.walk import VideoFile, walk_videos
 from hgrkit.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.library.store import Entry, Rename
-from hgrkit.loaded_model import LoadedModel
-from hgrkit.parts import Parts
+from hgrkit.model.loaded import LoadedModel
 
 
 class NoSnapshot:

@@ -27,20 +27,19 @@ from msvd_98 import for_choosing, for_reporting
 from result_file import described, write_result
 from ways_to_search import CHOICES, REPORTED, USUAL, KnownBounds
 
-from hgrkit.evaluation.bootstrap import report
-from hgrkit.evaluation.captions import Captions, read_captions
-from hgrkit.evaluation.long_video_search import WayToSearch, find_moments, score_videos
-from hgrkit.evaluation.moment_recall import moment_recall, overlaps
-from hgrkit.evaluation.query_rank import QueryRank, query_ranks
-from hgrkit.evaluation.rank_measure import RankMeasure
-from hgrkit.evaluation.ranking import Relevance, rank
-from hgrkit.indexing.feature_cache import CachedFeatures
-from hgrkit.indexing.kept_frames import kept_frames
-from hgrkit.long_video import LongVideo
-from hgrkit.model import HgrModel
-from hgrkit.query.captions import EmbeddedCaptions
+from hgrkit.indexing.feature_cache import CachedFeatures, kept_frames
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.long_video import LongVideo
+from hgrkit.model.query.captions import EmbeddedCaptions
+from hgrkit.model.scorer import settings_of
+from hgrkit.research.evaluation.bootstrap import report
+from hgrkit.research.evaluation.captions import Captions, read_captions
+from hgrkit.research.evaluation.long_video_search import WayToSearch, find_moments, score_videos
+from hgrkit.research.evaluation.moment_recall import moment_recall, overlaps
+from hgrkit.research.evaluation.rank_file import QueryRank, query_ranks
+from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.evaluation.ranking import Relevance, rank
 from hgrkit.retriever import Retriever
-from hgrkit.scorer import settings_of
 
 Float64 = npt.NDArray[np.float64]
 

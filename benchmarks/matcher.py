@@ -20,7 +20,7 @@ import torch
 from result_file import described, write_result
 from torch import Tensor
 
-from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
+from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.packed import PackedLevel, packed_similarities
 

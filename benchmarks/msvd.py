@@ -20,13 +20,13 @@ from msvd_98 import for_choosing
 from result_file import described, write_result
 
 import hgrkit
-from hgrkit.embedders import embed_graphs
-from hgrkit.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
-from hgrkit.evaluation.measures import DirectionMeasures
 from hgrkit.library import Library, SearchSettings
 from hgrkit.library.records import Float32
-from hgrkit.model_registry import model_folder
+from hgrkit.model.registry import model_folder
+from hgrkit.model.scorer import embed_graphs
 from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
+from hgrkit.research.evaluation.measures import DirectionMeasures
 
 LEVEL_WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 0.5, 2), (2, 0, 2))
 

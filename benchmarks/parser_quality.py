@@ -18,9 +18,9 @@ from typing import Any
 
 from result_file import described, write_result
 
-from hgrkit.evaluation.parser_probes import probe_parser
-from hgrkit.evaluation.parser_quality import evaluate_parser
 from hgrkit.parsing.registry import load_parser
+from hgrkit.research.evaluation.parser_mistakes import probe_parser
+from hgrkit.research.evaluation.parser_quality import evaluate_parser
 
 LOADS = 5
 

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hgrkit.model_folder import model_fingerprint
-from hgrkit.model_registry import model_folder
+from hgrkit.model.folder import model_fingerprint
+from hgrkit.model.registry import model_folder
 
 __all__ = ["command", "described", "model_described", "write_result"]
 

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from result_file import described, write_result
 
-from hgrkit.evaluation.bootstrap import report
-from hgrkit.evaluation.comparison import compare_ranks
-from hgrkit.evaluation.query_rank import retrieval_ranks
-from hgrkit.evaluation.rank_file import read_ranks, write_rank_file
-from hgrkit.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.bootstrap import report
+from hgrkit.research.evaluation.comparison import compare_ranks
+from hgrkit.research.evaluation.rank_file import read_ranks, retrieval_ranks, write_rank_file
+from hgrkit.research.evaluation.ranking import Relevance
 
 VIDEOS, CAPTIONS_EACH, SEED = 2990, 20, 0
 

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from joined_videos import Joined
 
-from hgrkit.evaluation.long_video_search import BestWindow, FixedWindows, WayToSearch
-from hgrkit.indexing.clips import cut_clips
+from hgrkit.indexing.storing import cut_clips
 from hgrkit.library.moments import cut_moment
-from hgrkit.long_video import LongVideo, WindowSettings
 from hgrkit.matching.packed import alignment
 from hgrkit.matching.scenes import cut_scenes
 from hgrkit.matching.windows import Windows
-from hgrkit.query.captions import EmbeddedCaptions
+from hgrkit.model.long_video import LongVideo, WindowSettings
+from hgrkit.model.query.captions import EmbeddedCaptions
+from hgrkit.research.evaluation.long_video_search import BestWindow, FixedWindows, WayToSearch
 
 __all__ = ["CHOICES", "REPORTED", "USUAL", "KnownBounds"]
 

@@ -9,27 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hgrkit.checkpoint import load_model, save_model
-    from hgrkit.datasets.catalogue import benchmark
     from hgrkit.errors import HgrkitError
-    from hgrkit.evaluation.evaluate import evaluate
     from hgrkit.graph import Edge, Node, RoleGraph, Span
     from hgrkit.indexing.report import IndexReport
     from hgrkit.levels import Level, PerLevel
     from hgrkit.matching.losses import HingeLoss, InfoNCE
     from hgrkit.matching.matcher import Matcher
-    from hgrkit.model import HgrModel
+    from hgrkit.model.checkpoint import load_model, save_model
+    from hgrkit.model.hgr_model import HgrModel
+    from hgrkit.model.text.graph_batch import GraphBatch
+    from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+    from hgrkit.model.text.text_encoder import TextEncoder
+    from hgrkit.model.text.vocabulary import Vocabulary
+    from hgrkit.model.video.features import VideoFeatures
+    from hgrkit.model.video.video_encoder import VideoEncoder
+    from hgrkit.research.datasets.catalogue import benchmark
+    from hgrkit.research.evaluation.evaluate import evaluate
+    from hgrkit.research.training.clips import CaptionedClips
+    from hgrkit.research.training.config import TrainConfig
+    from hgrkit.research.training.trainer import Trainer
     from hgrkit.results import Hit, Phrase, SearchResult
     from hgrkit.retriever import Retriever
-    from hgrkit.text.graph_batch import GraphBatch
-    from hgrkit.text.sentence_encoder import SentenceTextEncoder
-    from hgrkit.text.text_encoder import TextEncoder
-    from hgrkit.text.vocabulary import Vocabulary
-    from hgrkit.training.clips import CaptionedClips
-    from hgrkit.training.config import TrainConfig
-    from hgrkit.training.trainer import Trainer
-    from hgrkit.video.features import VideoFeatures
-    from hgrkit.video.video_encoder import VideoEncoder
 
 __version__ = "0.1.0"
 
@@ -67,10 +67,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CaptionedClips": "hgrkit.training.clips",
+    "CaptionedClips": "hgrkit.research.training.clips",
     "Edge": "hgrkit.graph",
-    "GraphBatch": "hgrkit.text.graph_batch",
-    "HgrModel": "hgrkit.model",
+    "GraphBatch": "hgrkit.model.text.graph_batch",
+    "HgrModel": "hgrkit.model.hgr_model",
     "HgrkitError": "hgrkit.errors",
     "HingeLoss": "hgrkit.matching.losses",
     "Hit": "hgrkit.results",
@@ -84,18 +84,18 @@ _HOMES = {
     "Retriever": "hgrkit.retriever",
     "RoleGraph": "hgrkit.graph",
     "SearchResult": "hgrkit.results",
-    "SentenceTextEncoder": "hgrkit.text.sentence_encoder",
+    "SentenceTextEncoder": "hgrkit.model.text.sentence_encoder",
     "Span": "hgrkit.graph",
-    "TextEncoder": "hgrkit.text.text_encoder",
-    "TrainConfig": "hgrkit.training.config",
-    "Trainer": "hgrkit.training.trainer",
-    "VideoEncoder": "hgrkit.video.video_encoder",
-    "VideoFeatures": "hgrkit.video.features",
-    "Vocabulary": "hgrkit.text.vocabulary",
-    "benchmark": "hgrkit.datasets.catalogue",
-    "evaluate": "hgrkit.evaluation.evaluate",
-    "load_model": "hgrkit.checkpoint",
-    "save_model": "hgrkit.checkpoint",
+    "TextEncoder": "hgrkit.model.text.text_encoder",
+    "TrainConfig": "hgrkit.research.training.config",
+    "Trainer": "hgrkit.research.training.trainer",
+    "VideoEncoder": "hgrkit.model.video.video_encoder",
+    "VideoFeatures": "hgrkit.model.video.features",
+    "Vocabulary": "hgrkit.model.text.vocabulary",
+    "benchmark": "hgrkit.research.datasets.catalogue",
+    "evaluate": "hgrkit.research.evaluation.evaluate",
+    "load_model": "hgrkit.model.checkpoint",
+    "save_model": "hgrkit.model.checkpoint",
 }
 
 

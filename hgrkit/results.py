@@ -14,7 +14,7 @@ from hgrkit.levels import Level, PerLevel
 if TYPE_CHECKING:
     from hgrkit.library.records import Float32
     from hgrkit.library.search import ClipMatch
-    from hgrkit.query.encoder import EmbeddedQuery
+    from hgrkit.model.query.encoder import EmbeddedQuery
 
 __all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
 

@@ -18,17 +18,17 @@ from hgrkit.graph import RoleGraph
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
-from hgrkit.loaded_model import LoadedModel
+from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
-from hgrkit.query.captions import EmbeddedCaptions, read_captions
 from hgrkit.results import SearchResult, hit_of, notes_on
 
 if TYPE_CHECKING:
-    from hgrkit.explain.explanation import Explanation
+    from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
-    from hgrkit.model import HgrModel
-    from hgrkit.parts import Parts
+    from hgrkit.model.hgr_model import HgrModel
+    from hgrkit.pages.explanation import Explanation
     from hgrkit.video.feature_file import FeatureFile
     from hgrkit.video.frame_encoder import FrameEncoder
     from hgrkit.video.limits import DecodeLimits
@@ -96,7 +96,7 @@ class Retriever:
             ModelNotFoundError, ParserNotFoundError, FrameEncoderNotFoundError: if a name is not installed.
             ShapeError: if the frame encoder does not fit the model.
         """
-        from hgrkit.parts import Parts
+        from hgrkit.indexing.parts import Parts
 
         loaded = load_parser(parser)
         model_ = LoadedModel.load(model, device=device)
@@ -146,8 +146,8 @@ class Retriever:
             made_with.require(used, library=fspath(path))
             parts = None
             if mode == "w":
+                from hgrkit.indexing.parts import Parts
                 from hgrkit.indexing.upgrade import drop_finished_upgrade
-                from hgrkit.parts import Parts
 
                 parts = Parts.choose(
                     model_,
@@ -205,8 +205,8 @@ class Retriever:
             LibraryLockedError: if another process is writing.
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
+        from hgrkit.indexing.parts import Parts
         from hgrkit.indexing.upgrade import upgrade_library
-        from hgrkit.parts import Parts
 
         with Library.open(path, mode="w") as library:
             parts = Parts.to_replace(
@@ -323,7 +323,7 @@ class Retriever:
         Raises:
             ConfigError: if `num_frames` is less than 1.
         """
-        from hgrkit.explain.explanation import explain_result
+        from hgrkit.pages.explanation import explain_result
 
         return explain_result(result, num_frames=num_frames)
 

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from hgrkit.demo.footage import make_footage
-from hgrkit.explain.explanation import explain_result
-from hgrkit.explain.poster import draw_poster
+from hgrkit.pages.explanation import explain_result
+from hgrkit.pages.poster import draw_poster
 from hgrkit.results import SearchResult
 from hgrkit.retriever import Retriever
 

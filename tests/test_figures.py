@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 import pytest
 
-from hgrkit.model_folder import model_fingerprint
-from hgrkit.model_registry import model_folder
+from hgrkit.model.folder import model_fingerprint
+from hgrkit.model.registry import model_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

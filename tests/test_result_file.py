@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hgrkit.checkpoint import model_fingerprint
-from hgrkit.model_registry import model_folder
+from hgrkit.model.checkpoint import model_fingerprint
+from hgrkit.model.registry import model_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-from hgrkit.checkpoint import save_model
 from hgrkit.errors import (
     ConfigError,
     FrameEncoderNotFoundError,
@@ -31,14 +30,15 @@ from hgrkit.errors import (
 from hgrkit.graph import Node, RoleGraph, Span
 from hgrkit.matching.background import Background
 from hgrkit.matching.matcher import Matcher
-from hgrkit.model import HgrModel
+from hgrkit.model.checkpoint import save_model
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.scorer import settings_of
+from hgrkit.model.text.text_encoder import TextEncoder
+from hgrkit.model.text.vocabulary import Vocabulary
+from hgrkit.model.video.video_encoder import VideoEncoder
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever
-from hgrkit.scorer import settings_of
-from hgrkit.text.text_encoder import TextEncoder
-from hgrkit.text.vocabulary import Vocabulary
-from hgrkit.video.video_encoder import VideoEncoder
 
 WORDS = ["a", "woman", "throws", "the", "red", "ball", "to", "dog", "runs", "in", "park", "and", "sleeps"]
 QUERY = "a woman throws the red ball to a dog"
@@ -647,7 +647,7 @@ def test_a_pair_with_a_video_that_is_not_indexed_is_an_error(retriever):
 
 def test_scores_of_many_queries_are_those_of_each(retriever, monkeypatch):
     expected = retriever.scores(QUERIES)
-    monkeypatch.setattr("hgrkit.query.captions._CAPTIONS_AT_ONCE", 2)
+    monkeypatch.setattr("hgrkit.model.query.captions._CAPTIONS_AT_ONCE", 2)
     np.testing.assert_allclose(retriever.scores(QUERIES), expected, atol=2e-6, rtol=0)
     assert retriever.scores([]).shape == (len(SECONDS), 0)
 

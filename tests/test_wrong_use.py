@@ -33,11 +33,11 @@ from hgrkit import (
 )
 from hgrkit.clips import cut_hits
 from hgrkit.errors import BenchmarkError, ConfigError, GraphError, PluginError, ShapeError
-from hgrkit.evaluation.measures import measure
-from hgrkit.evaluation.rank_measure import RankMeasure
-from hgrkit.foils.generate import make_foils
 from hgrkit.library import ClipEmbeddings, SearchSettings, VideoRecord
 from hgrkit.parsing import ChainParser, LarkParser, label_tree, load_parser
+from hgrkit.research.evaluation.measures import measure
+from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.foils.generate import make_foils
 from hgrkit.video.frame_encoder import encode_frames
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import UniformSampling

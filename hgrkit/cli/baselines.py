@@ -16,9 +16,9 @@ from hgrkit.cli.ruler import Ruler
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hgrkit.evaluation.measures import RetrievalMeasures
-    from hgrkit.evaluation.query_rank import QueryRank
-    from hgrkit.model import HgrModel
+    from hgrkit.model.hgr_model import HgrModel
+    from hgrkit.research.evaluation.measures import RetrievalMeasures
+    from hgrkit.research.evaluation.rank_file import QueryRank
 
 __all__ = ["BaselineRun", "Evaluated", "Features", "Subject"]
 
@@ -108,9 +108,9 @@ class BaselineRun:
         return self.ruler.with_intervals(evaluated.measures.to_dict(), evaluated.query_ranks)
 
     def _trained(self, subject: Subject) -> Iterator[tuple[str, ScoreTexts]]:
-        from hgrkit.evaluation.baselines import TrainingPairs, fit_baselines, video_vectors
-        from hgrkit.evaluation.captions import read_captions
-        from hgrkit.evaluation.sentence_vectors import sentence_vectors
+        from hgrkit.research.evaluation.baselines import TrainingPairs, fit_baselines, video_vectors
+        from hgrkit.research.evaluation.captions import read_captions
+        from hgrkit.research.evaluation.sentence_vectors import sentence_vectors
         from hgrkit.video.feature_file import FeatureFile
 
         if self.train is None:
@@ -137,8 +137,8 @@ class BaselineRun:
 
 def chance_measures(rows: Sequence[QueryRank]) -> dict[str, Any]:
     """What is expected of random order, in the shape of what `hgrkit evaluate` reports."""
-    from hgrkit.evaluation.chance import chance
-    from hgrkit.evaluation.rank_measure import CUTOFFS
+    from hgrkit.research.evaluation.chance import chance
+    from hgrkit.research.evaluation.rank_measure import CUTOFFS
 
     intervals = chance(rows)
     found: dict[str, Any] = {}

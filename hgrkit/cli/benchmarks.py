@@ -12,7 +12,7 @@ from rich.text import Text
 from hgrkit.cli.output import echo, echo_json, printable, stdout
 
 if TYPE_CHECKING:
-    from hgrkit.datasets.recipe import Recipe
+    from hgrkit.research.datasets.recipe import Recipe
 
 __all__ = ["register"]
 
@@ -35,8 +35,8 @@ def benchmarks(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the benchmarks, describe one, or check its files. Exit status 1 if they are not complete."""
-    from hgrkit.datasets.catalogue import RECIPES, find_recipe
     from hgrkit.errors import ConfigError
+    from hgrkit.research.datasets.catalogue import RECIPES, find_recipe
 
     if name is None:
         if annotations is not None:

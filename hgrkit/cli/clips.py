@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from hgrkit.cli.opener import open_file
 from hgrkit.cli.output import clock, printable, stderr
-from hgrkit.errors import DecodeError
+from hgrkit.errors import DecodeError, MissingPackageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,7 +20,46 @@ if TYPE_CHECKING:
     from hgrkit.clips import MomentClip
     from hgrkit.results import SearchResult
 
-__all__ = ["clips_text", "cut_moments", "play_first"]
+__all__ = ["clips_text", "cut_moments", "open_file", "play_first"]
+
+_LOOK_S = 2.0
+"""How long an opener is given to say that it cannot; one that still runs then is taken to play the file."""
+
+
+def open_file(path: Path) -> None:
+    """Hand a file to the platform's opener, and do not wait for the player.
+
+    Raises:
+        MissingPackageError: if there is no opener, or it says that it cannot.
+    """
+    target = path.resolve()
+    if sys.platform == "win32":
+        try:
+            os.startfile(target)  # noqa: S606
+        except OSError as error:
+            raise MissingPackageError(
+                f"nothing opens {target.name!r} ({error.strerror}); open it yourself: {target}"
+            ) from error
+        return
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the platform's, with an absolute path
+            [opener, os.fspath(target)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise MissingPackageError(
+            f"--open needs {opener}, which is not installed; the clip is there to be opened by hand: {target}"
+        ) from error
+    with suppress(subprocess.TimeoutExpired):
+        if process.wait(_LOOK_S):
+            raise MissingPackageError(
+                f"{opener} found nothing that plays {target.suffix} files here; open the clip by hand: {target}"
+            )
+    process.returncode = process.returncode or 0  # it plays on after this program has ended
 
 
 def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tuple[MomentClip, ...]:

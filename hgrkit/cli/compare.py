@@ -11,7 +11,7 @@ from rich.table import Table
 from hgrkit.cli.output import echo_json, printable, stderr, stdout
 
 if TYPE_CHECKING:
-    from hgrkit.evaluation.comparison import Comparison
+    from hgrkit.research.evaluation.comparison import Comparison
 
 __all__ = ["register"]
 
@@ -32,9 +32,9 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare two runs over the same queries."""
-    from hgrkit.evaluation.comparison import compare_ranks
-    from hgrkit.evaluation.rank_file import read_ranks
-    from hgrkit.evaluation.rank_measure import parse_measures
+    from hgrkit.research.evaluation.comparison import compare_ranks
+    from hgrkit.research.evaluation.rank_file import read_ranks
+    from hgrkit.research.evaluation.rank_measure import parse_measures
 
     wanted = parse_measures(measures)
     with stderr().status("comparing"):

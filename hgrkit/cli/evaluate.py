@@ -2,22 +2,152 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
+import attrs
+import numpy as np
+import numpy.typing as npt
 import typer
 
-from hgrkit.cli.baselines import BaselineRun
-from hgrkit.cli.evaluate_benchmark import BenchmarkRun
+from hgrkit.cli.baselines import BaselineRun, Features
+from hgrkit.cli.evaluate_benchmark import EVENT_ONLY, BenchmarkRun
 from hgrkit.cli.evaluate_foils import FoilRun
 from hgrkit.cli.evaluate_moments import MomentRun
 from hgrkit.cli.evaluate_report import ReportRun
 from hgrkit.cli.output import echo_json, stderr, stdout
 from hgrkit.cli.ruler import WIDTH, Ruler, measures_table
-from hgrkit.cli.subjects import BenchmarkSubject, LibrarySubject
 from hgrkit.errors import ConfigError
 
+if TYPE_CHECKING:
+    from hgrkit.model.hgr_model import HgrModel
+    from hgrkit.model.query.captions import EmbeddedCaptions
+    from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation, BenchmarkProtocol
+    from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions
+    from hgrkit.retriever import Retriever
+
 __all__ = ["register"]
+
+ScoreTexts = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+
+
+@attrs.frozen(kw_only=True, eq=False, slots=False)
+class LibrarySubject:
+    """Captions and the library that they are evaluated against; sentences are read once.
+
+    Attributes:
+        retriever: the open library.
+        folder: where it is.
+        captions: what is asked.
+    """
+
+    retriever: Retriever
+    folder: Path
+    captions: Captions
+    _read: dict[tuple[str, ...], EmbeddedCaptions] = attrs.field(factory=dict, init=False, repr=False)
+
+    def evaluated(self) -> CaptionEvaluation:
+        """By the model's own score."""
+        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), less_background=True))
+
+    def event_only(self) -> CaptionEvaluation:
+        """By the event level alone."""
+        return self.scored(
+            lambda texts: self.retriever.scores(
+                self._reading(texts), level_weights=EVENT_ONLY, less_background=True
+            )
+        )
+
+    def model(self) -> HgrModel:
+        """The library's model."""
+        return self.retriever.model
+
+    def videos(self) -> tuple[str, ...]:
+        """The library's videos."""
+        return self.retriever.library.indexed_paths()
+
+    def features(self) -> Features:
+        """What the library kept."""
+        from hgrkit.indexing.feature_cache import kept_features
+
+        return kept_features(self.retriever.library, self.folder)
+
+    def scored(self, score: ScoreTexts) -> CaptionEvaluation:
+        """By other scores."""
+        from hgrkit.research.evaluation.captions import evaluate_captions
+
+        return evaluate_captions(self.captions, self.videos(), score)
+
+    def _reading(self, texts: Sequence[str]) -> EmbeddedCaptions:
+        key = tuple(texts)
+        if key not in self._read:
+            self._read[key] = self.retriever.read(texts)
+        return self._read[key]
+
+
+@attrs.frozen(kw_only=True, eq=False, slots=False)
+class BenchmarkSubject:
+    """A benchmark as it was measured.
+
+    Attributes:
+        run: what was asked.
+        measured: what came of it.
+    """
+
+    run: BenchmarkRun
+    measured: BenchmarkEvaluation
+
+    def event_only(self) -> BenchmarkEvaluation:
+        """By the event level alone.
+
+        Raises:
+            ConfigError: if the videos were decoded for this run only.
+        """
+        if self.run.features is None and self.run.library is None:
+            raise ConfigError("--baselines look at the videos again; add --library LIB, where they are indexed.")
+        return attrs.evolve(self.run, videos=None, event_only=True).run()
+
+    def model(self) -> HgrModel:
+        """The model that was measured."""
+        from hgrkit.model.loaded import LoadedModel
+
+        if self.run.library is None:
+            return LoadedModel.load(self.run.model or "default", device=self.run.device).model
+        with self.run.open(self.run.library) as retriever:
+            return retriever.model
+
+    def videos(self) -> tuple[str, ...]:
+        """The benchmark's videos that were there and have captions."""
+        return tuple(row.query for row in self.measured.query_ranks if row.direction == "video_to_text")
+
+    def features(self) -> Features:
+        """What the library kept, by the benchmark's names."""
+        return self._kept
+
+    @cached_property
+    def _kept(self) -> Features:
+        from hgrkit.indexing.feature_cache import kept_features
+        from hgrkit.research.evaluation.video_names import match_names
+
+        if self.run.library is None:
+            raise ConfigError("there are no frame features of the evaluated videos; give --features FILE.")
+        with self.run.open(self.run.library) as retriever:
+            kept = kept_features(retriever.library, self.run.library)
+        return {name: kept[path] for name, path in match_names(self.videos(), kept).items()}
+
+    def scored(self, score: ScoreTexts) -> BenchmarkEvaluation:
+        """By other scores."""
+        from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, evaluate_scores
+
+        return evaluate_scores(
+            self.measured.benchmark,
+            self.videos(),
+            lambda texts: CaptionScores(scores=score(texts)),
+            protocol=cast("BenchmarkProtocol", self.run.protocol),
+            allow_missing=True,
+        )
 
 
 def register(app: typer.Typer) -> None:
@@ -133,8 +263,8 @@ def evaluate(
         with stderr().status("scoring every caption against every video"):
             measured = _library(library, captions, ruler, beside, page, parser=parser, device=device)
     elif release is not None and model is not None and library is None:
-        from hgrkit.model_registry import model_folder
-        from hgrkit.release.evaluating import evaluate_release
+        from hgrkit.model.registry import model_folder
+        from hgrkit.research.release.evaluating import evaluate_release
 
         with stderr().status("scoring every caption against every video"):
             measured = evaluate_release(
@@ -186,7 +316,7 @@ def _library(
     parser: str,
     device: str,
 ) -> dict[str, Any]:
-    from hgrkit.evaluation.captions import read_captions
+    from hgrkit.research.evaluation.captions import read_captions
     from hgrkit.retriever import Retriever
 
     annotations = read_captions(captions)

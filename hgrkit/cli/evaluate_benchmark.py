@@ -15,8 +15,8 @@ from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
 
 if TYPE_CHECKING:
-    from hgrkit.datasets.benchmark import Benchmark
-    from hgrkit.evaluation.benchmark_evaluation import BenchmarkEvaluation, BenchmarkProtocol
+    from hgrkit.research.datasets.benchmark import Benchmark
+    from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation, BenchmarkProtocol
     from hgrkit.retriever import Retriever
 
 __all__ = ["EVENT_ONLY", "BenchmarkRun", "tell_problems"]
@@ -80,7 +80,7 @@ class BenchmarkRun:
         Raises:
             BenchmarkNotFoundError: if there is no such benchmark.
         """
-        from hgrkit.datasets.catalogue import find_recipe
+        from hgrkit.research.datasets.catalogue import find_recipe
 
         return find_recipe(self.name).task == "partially relevant retrieval"
 
@@ -90,16 +90,16 @@ class BenchmarkRun:
         Raises:
             ConfigError: if it was not said where the videos' features come from, or said twice.
         """
-        from hgrkit.datasets.catalogue import benchmark
+        from hgrkit.research.datasets.catalogue import benchmark
 
         if (self.features is None) == (self.videos is None and self.library is None):
             raise ConfigError("with --benchmark, give --features FILE, --videos DIR or --library LIB.")
         return benchmark(self.name, annotations=self.annotations, features=self.features)
 
     def _on_features(self, benchmark: Benchmark) -> BenchmarkEvaluation:
-        from hgrkit.evaluation.evaluate import evaluate
-        from hgrkit.loaded_model import LoadedModel
         from hgrkit.matching.matcher import Matcher
+        from hgrkit.model.loaded import LoadedModel
+        from hgrkit.research.evaluation.evaluate import evaluate
 
         model = LoadedModel.load(self.model or "default", device=self.device).model
         if self.event_only:
@@ -115,8 +115,8 @@ class BenchmarkRun:
         )
 
     def _on_library(self, benchmark: Benchmark) -> BenchmarkEvaluation:
-        from hgrkit.evaluation.benchmark_evaluation import CaptionScores, evaluate_scores
-        from hgrkit.evaluation.video_names import match_names
+        from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, evaluate_scores
+        from hgrkit.research.evaluation.video_names import match_names
 
         names = [video.name for video in benchmark.videos]
         scratch = nullcontext() if self.library is not None else tempfile.TemporaryDirectory()
@@ -155,8 +155,8 @@ class BenchmarkRun:
 
     def index(self, benchmark: Benchmark, library: Path, *, feature_cache: bool) -> None:
         """Decode the benchmark's videos, and no others, into the library; `feature_cache` keeps their features."""
-        from hgrkit.evaluation.benchmark_evaluation import require_complete
-        from hgrkit.evaluation.video_names import match_names
+        from hgrkit.research.evaluation.benchmark_evaluation import require_complete
+        from hgrkit.research.evaluation.video_names import match_names
         from hgrkit.retriever import Retriever
 
         keys = match_names((video.name for video in benchmark.videos), _files(self.videos))

@@ -45,8 +45,8 @@ class FoilRun:
         Raises:
             ConfigError: if there is no library.
         """
-        from hgrkit.evaluation.foil_choice import evaluate_foils
-        from hgrkit.evaluation.foil_file import read_foils
+        from hgrkit.research.evaluation.foil_choice import evaluate_foils
+        from hgrkit.research.evaluation.foil_file import read_foils
         from hgrkit.retriever import Retriever
 
         if self.library is None:

@@ -17,9 +17,9 @@ from hgrkit.cli.ruler import Ruler
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hgrkit.datasets.benchmark import Benchmark
-    from hgrkit.evaluation.long_video_search import TimedFeatures
-    from hgrkit.model import HgrModel
+    from hgrkit.model.hgr_model import HgrModel
+    from hgrkit.research.datasets.benchmark import Benchmark
+    from hgrkit.research.evaluation.long_video_search import TimedFeatures
 
 __all__ = ["MomentRun"]
 
@@ -46,7 +46,7 @@ class MomentRun:
                 videos' features come from.
             BenchmarkError: if something is missing and that is not allowed.
         """
-        from hgrkit.evaluation.partially_relevant import evaluate_moments
+        from hgrkit.research.evaluation.partially_relevant import evaluate_moments
 
         run = self.run
         if baselines or run.protocol != "standard":
@@ -81,8 +81,8 @@ class MomentRun:
     @contextmanager
     def _model_and_frames(self, benchmark: Benchmark) -> Iterator[tuple[HgrModel, Mapping[str, TimedFeatures]]]:
         """The model, and frame features from a file, a library, or the videos themselves."""
-        from hgrkit.evaluation.long_video_search import FeatureFrames
-        from hgrkit.loaded_model import LoadedModel
+        from hgrkit.model.loaded import LoadedModel
+        from hgrkit.research.evaluation.long_video_search import FeatureFrames
         from hgrkit.video.feature_file import FeatureFile
 
         run = self.run
@@ -101,8 +101,8 @@ class MomentRun:
 
 def _kept(folder: Path, library: Any) -> Mapping[str, TimedFeatures]:
     """Frame features that the library kept, with the frames' times and the videos' lengths."""
-    from hgrkit.evaluation.long_video_search import TimedFeatures
-    from hgrkit.indexing.kept_frames import kept_frames
+    from hgrkit.indexing.feature_cache import kept_frames
+    from hgrkit.research.evaluation.long_video_search import TimedFeatures
 
     return {
         path: TimedFeatures(cached.features, times_s=cached.times_s, duration_s=cached.duration_s)

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from hgrkit.cli.output import echo, echo_json, stderr, stdout
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError
-from hgrkit.writing import writing
+from hgrkit.storage.writing import writing
 
 if TYPE_CHECKING:
-    from hgrkit.evaluation.parser_quality import ParserQuality
+    from hgrkit.research.evaluation.parser_quality import ParserQuality
 
 __all__ = ["register"]
 
@@ -42,11 +42,9 @@ def evaluate_parser(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a graph parser: predicates, role spans and heads, probes, speed; values are percentages."""
-    from hgrkit.evaluation.parser_errors import errors_page
-    from hgrkit.evaluation.parser_mistakes import count_mistakes
-    from hgrkit.evaluation.parser_probes import probe_parser
-    from hgrkit.evaluation.parser_quality import evaluate_parser as measure
     from hgrkit.parsing.registry import load_parser
+    from hgrkit.research.evaluation.parser_mistakes import count_mistakes, errors_page, probe_parser
+    from hgrkit.research.evaluation.parser_quality import evaluate_parser as measure
 
     if gold is None and probes is None:
         raise ConfigError("give a file of gold graphs, or --probes FILE, or both.")

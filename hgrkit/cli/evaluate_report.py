@@ -14,10 +14,10 @@ from hgrkit.cli.output import stderr
 from hgrkit.errors import ConfigError, GraphError
 
 if TYPE_CHECKING:
-    from hgrkit.evaluation.failure import Failure
-    from hgrkit.evaluation.query_rank import QueryRank
     from hgrkit.graph import RoleGraph
     from hgrkit.parsing.protocol import GraphParser
+    from hgrkit.research.evaluation.failure import Failure
+    from hgrkit.research.evaluation.rank_file import QueryRank
     from hgrkit.retriever import Retriever
 
 __all__ = ["Explain", "ReportRun", "explain_by_library"]
@@ -71,9 +71,9 @@ class ReportRun:
         Raises:
             ConfigError: if the page cannot be written.
         """
-        from hgrkit.evaluation.breakdown import by_actions, by_length, by_role
-        from hgrkit.evaluation.failure import Failure, worst_queries
-        from hgrkit.evaluation.report_page import Report, report_page
+        from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
+        from hgrkit.research.evaluation.failure import Failure, worst_queries
+        from hgrkit.research.evaluation.report_page import Report, report_page
 
         captions = [row for row in rows if row.direction == "text_to_video"]
         with stderr().status("writing the report"):
@@ -137,9 +137,9 @@ class ReportRun:
         Raises:
             ConfigError: if the page cannot be written.
         """
-        from hgrkit.evaluation.feature_answers import FeatureAnswers
-        from hgrkit.loaded_model import LoadedModel
+        from hgrkit.model.loaded import LoadedModel
         from hgrkit.parsing.registry import load_parser
+        from hgrkit.research.evaluation.feature_answers import FeatureAnswers
         from hgrkit.video.feature_file import FeatureFile
 
         about = [f"model {run.model or 'default'}", *_counts(rows), f"parser {run.parser}"]
@@ -163,7 +163,7 @@ def explain_by_library(retriever: Retriever) -> Explain:
     """Scores of captions by a library's clips: what a search among the two videos says."""
 
     def explain(row: QueryRank, graph: RoleGraph) -> Failure:
-        from hgrkit.evaluation.failure import Answer, Failure, PhraseScores
+        from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores
 
         if row.positive is None or row.top is None:
             return Failure(row=row, graph=graph)

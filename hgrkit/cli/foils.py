@@ -29,10 +29,10 @@ def foils(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make sentences that differ from a caption in one respect and are wrong for its video."""
-    from hgrkit.evaluation.captions import read_captions
-    from hgrkit.foils.foil import FOIL_TYPES, write_foils
-    from hgrkit.foils.generate import make_foils
     from hgrkit.parsing.registry import load_parser
+    from hgrkit.research.evaluation.captions import read_captions
+    from hgrkit.research.foils.foil import FOIL_TYPES, write_foils
+    from hgrkit.research.foils.generate import make_foils
 
     if out.exists() and out.samefile(captions):
         raise ConfigError(f"--out {out} is the file of captions itself; name another file.")

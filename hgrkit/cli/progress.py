@@ -19,7 +19,7 @@ from hgrkit.cli.output import printable, stderr
 
 if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexProgress
-    from hgrkit.training.records import TrainingProgress
+    from hgrkit.research.training.records import TrainingProgress
 
 __all__ = ["IndexBar", "PortionBar", "TrainBar"]
 

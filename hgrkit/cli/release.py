@@ -26,7 +26,7 @@ def import_release(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Import a model of the released HGR code: same weights, same scores, no pickle."""
-    from hgrkit.release.importing import import_release as run
+    from hgrkit.research.release.importing import import_release as run
 
     report = run(directory, out, checkpoint=checkpoint)
     if json:

@@ -10,7 +10,7 @@ import attrs
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from hgrkit.evaluation.query_rank import QueryRank
+    from hgrkit.research.evaluation.rank_file import QueryRank
 
 __all__ = ["WIDTH", "Ruler", "measures_table"]
 
@@ -39,7 +39,7 @@ class Ruler:
 
     def report(self, measured: Mapping[str, Any], rows: Sequence[QueryRank]) -> dict[str, Any]:
         """Write the files, and add `intervals` to what was measured."""
-        from hgrkit.evaluation.rank_file import write_rank_file
+        from hgrkit.research.evaluation.rank_file import write_rank_file
 
         for path, direction in zip((self.ranks, self.video_ranks), _DIRECTIONS, strict=True):
             if path is not None:
@@ -48,7 +48,7 @@ class Ruler:
 
     def with_intervals(self, measured: Mapping[str, Any], rows: Sequence[QueryRank]) -> dict[str, Any]:
         """What was measured, and `intervals` beside it."""
-        from hgrkit.evaluation.bootstrap import report
+        from hgrkit.research.evaluation.bootstrap import report
 
         found = report(rows, resamples=self.resamples, seed=self.seed)
         return {**measured, "intervals": {**measured.get("intervals", {}), **found}}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from hgrkit.clips import MomentClip
-    from hgrkit.explain.explanation import Explanation
+    from hgrkit.pages.explanation import Explanation
     from hgrkit.results import Hit, SearchResult
 
 __all__ = ["register", "result_text"]
@@ -89,7 +89,7 @@ def _check_names(html: Path | None, png: Path | None) -> None:
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--html writes a file that ends in .html, got {html.name!r}.")
     if png is not None:
-        from hgrkit.explain.canvas import require_pillow
+        from hgrkit.pages.canvas import require_pillow
 
         if png.suffix.lower() != ".png":
             raise ConfigError(f"--png writes a file that ends in .png, got {png.name!r}.")

@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from hgrkit.cli.output import clock, printable
-from hgrkit.explain.hit_explanation import HitExplanation, StripFrame
+from hgrkit.pages.hit_explanation import HitExplanation, StripFrame
 
 __all__ = ["film_strip"]
 

@@ -45,7 +45,7 @@ def train(
 ) -> None:
     """Train a model from a config, or as the released code does."""
     if show_defaults:
-        from hgrkit.training.example_config import example_config
+        from hgrkit.research.training.example_config import example_config
 
         echo(example_config(), nl=False)
     elif config is not None:
@@ -65,7 +65,7 @@ def train(
 
 
 def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> None:
-    from hgrkit.training.run_config import MODEL_FOLDER, RunConfig
+    from hgrkit.research.training.run_config import MODEL_FOLDER, RunConfig
 
     settings = RunConfig.read(config)
     with TrainBar() as bar:
@@ -97,8 +97,8 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
 
 def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: Path | None, json: bool) -> None:
     """The released behaviour."""
-    from hgrkit.model_registry import model_folder
-    from hgrkit.release.training import train_release
+    from hgrkit.model.registry import model_folder
+    from hgrkit.research.release.training import train_release
 
     console = stderr()
     with console.status("training") as status:

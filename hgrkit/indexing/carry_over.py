@@ -16,11 +16,10 @@ from typing import final
 import attrs
 import numpy as np
 
-from hgrkit.indexing.content import content_hash
 from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.missing import has_moved_away, is_below, is_gone
 from hgrkit.indexing.report import Outcome
-from hgrkit.indexing.source import VideoEnd
+from hgrkit.indexing.source import VideoEnd, content_hash
 from hgrkit.indexing.video_store import VideoStore
 from hgrkit.indexing.walk import found_file
 from hgrkit.library.records import ClipEmbeddings, VideoRecord

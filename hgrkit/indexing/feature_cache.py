@@ -1,4 +1,4 @@
-"""Frame features kept beside the library, so that another model or clip length needs no decoding: a cache."""
+"""Frame features kept beside the library, so that another model, clip length or measurement needs no decoding."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.atomic_file import TEMPORARY_SUFFIX
-from hgrkit.library.tensor_file import Data, TensorFile, read_file, tensor_header
+from hgrkit.errors import BenchmarkError, DamagedLibraryError
+from hgrkit.library.library import Library
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
+from hgrkit.storage.tensor_file import Data, TensorFile, read_file, tensor_header
 
-__all__ = ["CachedFeatures", "FeatureCache", "damaged_features", "prune_features"]
+__all__ = ["CachedFeatures", "FeatureCache", "damaged_features", "kept_features", "kept_frames", "prune_features"]
 
 _SUFFIX = ".safetensors"
 _FORMAT = "hgrkit-features-2"  # 1 counted times from the first picture, and took some pictures otherwise
@@ -206,3 +207,36 @@ def _write(path: Path, content: bytes) -> None:
     except OSError:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def kept_features(library: Library, folder: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """Frame features [F, K] of a library's indexed videos, by their paths.
+
+    Args:
+        library: the library.
+        folder: the folder that the features were kept in, usually the library's own.
+
+    Raises:
+        BenchmarkError: if there are none.
+    """
+    return {path: cached.features for path, cached in kept_frames(library, folder).items()}
+
+
+def kept_frames(library: Library, folder: Path) -> dict[str, CachedFeatures]:
+    """The same with the frames' times and the videos' lengths.
+
+    Raises:
+        BenchmarkError: if there are none.
+    """
+    made_with = library.manifest
+    cache = FeatureCache(
+        folder, frame_encoder=made_with.frame_encoder_fingerprint, sampling=str(made_with.sampling)
+    )
+    kept = {video.path: cache.load(video.content) for video in library.videos() if video.state == "indexed"}
+    found = {path: cached for path, cached in kept.items() if cached is not None}
+    if len(found) < len(kept):
+        raise BenchmarkError(
+            f"the library kept frame features of {len(found)} of its {len(kept)} videos; "
+            "give their features with --features FILE."
+        )
+    return found

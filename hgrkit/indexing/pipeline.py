@@ -20,8 +20,7 @@ from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.missing import emptied_roots, is_below, missing_videos
 from hgrkit.indexing.report import IndexProgress, IndexReport
 from hgrkit.indexing.source import FeatureChunk, FrameChunk, VideoEnd, VideoSource
-from hgrkit.indexing.storing import Embed, Storing
-from hgrkit.indexing.tally import Tally
+from hgrkit.indexing.storing import Embed, Storing, Tally
 from hgrkit.indexing.video_store import VideoStore
 from hgrkit.indexing.walk import LeftOut, VideoFile
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of

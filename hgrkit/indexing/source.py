@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
@@ -12,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import FeatureFileError, MissingPathError
-from hgrkit.indexing.content import content_hash
 from hgrkit.indexing.decode_process import DecodeProcess
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos
@@ -21,7 +21,17 @@ from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.container import os_reason
 from hgrkit.video.sampling import Sampling, UniformSampling, times_between
 
-__all__ = ["FeatureChunk", "FrameChunk", "Part", "VideoEnd", "VideoSource"]
+__all__ = ["FeatureChunk", "FrameChunk", "Part", "VideoEnd", "VideoSource", "content_hash"]
+
+
+def content_hash(path: str) -> str:
+    """SHA-256 over the whole file, read in pieces, as `sha256:<64 hex digits>`.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 @attrs.frozen(eq=False)

@@ -1,29 +1,137 @@
-"""The end of indexing: features of a video until it has ended, then its clips, then the library."""
+"""The end of indexing: features of a video until it has ended, cut into clips, then the library."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from typing import final, get_args
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import HgrkitError
+from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.indexing.carry_over import CarryOver
-from hgrkit.indexing.clips import cut_clips
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos
+from hgrkit.indexing.report import Failure, IndexProgress, IndexReport, Outcome
 from hgrkit.indexing.source import VideoEnd
-from hgrkit.indexing.tally import Tally
 from hgrkit.indexing.video_store import VideoStore
-from hgrkit.indexing.walk import VideoFile
+from hgrkit.indexing.walk import LeftOut, VideoFile
 from hgrkit.levels import PerLevel
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, VideoRecord
 from hgrkit.library.store import Entry
-from hgrkit.video.features import evenly_spaced
+from hgrkit.model.video.features import evenly_spaced
 
-__all__ = ["Embed", "Storing"]
+__all__ = ["Embed", "Storing", "Tally", "cut_clips"]
+
+
+@attrs.frozen(kw_only=True)
+class ClipWindow:
+    """A stretch of a video and the sampled frames in it.
+
+    Attributes:
+        start_s: where it begins, in seconds.
+        end_s: where it ends.
+        frames: the half-open range of its frames among the video's.
+    """
+
+    start_s: float
+    end_s: float
+    frames: slice
+
+
+def cut_clips(
+    times_s: npt.NDArray[np.float64], duration_s: float, clip_seconds: float | None, *, begin_s: float = 0.0
+) -> list[ClipWindow]:
+    """Equal windows of at most `clip_seconds` that cover the pictures; one over all of them if it is `None`.
+
+    The windows share them evenly, so that the last is never a sliver. A window without a frame belongs to the
+    clip before it (at the beginning, to the one after it).
+
+    >>> [(clip.start_s, clip.end_s) for clip in cut_clips(np.arange(0, 64, 0.5), 64.0, 30.0)]
+    [(0.0, 21.333333333333332), (21.333333333333332, 42.666666666666664), (42.666666666666664, 64.0)]
+
+    Args:
+        times_s: [F] when the sampled frames are shown, ascending, F >= 1.
+        duration_s: the video's length.
+        clip_seconds: the longest clip.
+        begin_s: when the first picture is shown.
+
+    Raises:
+        ConfigError: if `clip_seconds` is not above 0.
+    """
+    if clip_seconds is not None and not clip_seconds > 0:
+        raise ConfigError(f"clip_seconds must be above 0, or None for whole videos, got {clip_seconds!r}.")
+    duration_s = max(duration_s, float(times_s[-1]))
+    begin_s = min(begin_s, float(times_s[0]))
+    windows = 1 if clip_seconds is None else max(1, math.ceil((duration_s - begin_s) / clip_seconds - 1e-6))
+    width_s = (duration_s - begin_s) / windows
+    starts_s = begin_s + np.arange(windows) * width_s
+    stops = np.append(np.searchsorted(times_s, starts_s[1:] - 1e-9), len(times_s))
+    counts = np.diff(stops, prepend=0)
+    kept = np.flatnonzero(counts)
+    edges_s = [begin_s, *(starts_s[kept[1:]].tolist()), duration_s]
+    return [
+        ClipWindow(
+            start_s=edges_s[i], end_s=edges_s[i + 1], frames=slice(int(stops[at] - counts[at]), int(stops[at]))
+        )
+        for i, at in enumerate(kept)
+    ]
+
+
+@final
+class Tally:
+    """Takes the files one by one, once they are dealt with.
+
+    Args:
+        total: files of the run.
+        on_progress: called after each.
+    """
+
+    def __init__(self, total: int, on_progress: Callable[[IndexProgress], object] | None = None) -> None:
+        self._total = total
+        self._on_progress = on_progress
+        self._outcomes: dict[Outcome, int] = dict.fromkeys(get_args(Outcome), 0)
+        self._failures: list[Failure] = []
+        self._decoded_frames = 0
+
+    def count(self, end: VideoEnd) -> None:
+        """One more file is done."""
+        self._outcomes[end.outcome] += 1
+        self._decoded_frames += end.decoded_frames
+        if end.outcome == "failed":
+            self._failures.append(Failure(end.file.path, end.reason or "unknown"))
+        if self._on_progress is not None:
+            done = sum(self._outcomes.values())
+            self._on_progress(IndexProgress(path=end.file.path, outcome=end.outcome, done=done, total=self._total))
+
+    def report(
+        self,
+        left_out: LeftOut,
+        *,
+        in_trash: Sequence[str] = (),
+        missing: Sequence[str] = (),
+        pruned: int = 0,
+        emptied: Sequence[str] = (),
+    ) -> IndexReport:
+        """The outcome of the run, with what was left out of it and what was found to be missing after it."""
+        return IndexReport(
+            indexed=self._outcomes["indexed"],
+            unchanged=self._outcomes["unchanged"],
+            moved=self._outcomes["moved"],
+            duplicates=self._outcomes["duplicate"],
+            failures=tuple(sorted(self._failures, key=lambda failure: failure.path)),
+            unreadable=left_out.unreadable,
+            skipped=left_out.skipped,
+            in_trash=tuple(in_trash),
+            missing=tuple(missing),
+            pruned=pruned,
+            emptied=tuple(emptied),
+            decoded_frames=self._decoded_frames,
+        )
+
 
 _ENOUGH = 64
 _PATIENCE_S = 1.0

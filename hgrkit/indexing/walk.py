@@ -21,7 +21,7 @@ from hgrkit.indexing.missing import is_gone
 from hgrkit.indexing.report import Failure, Skipped
 from hgrkit.library.database import DATABASE_FILE
 from hgrkit.library.sqlite_store import library_around
-from hgrkit.url import url_remark
+from hgrkit.storage.url import url_remark
 
 __all__ = ["VIDEO_SUFFIXES", "LeftOut", "VideoFile", "Walk", "found_file", "require_videos", "walk_videos"]
 

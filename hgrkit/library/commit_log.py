@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_folder
 from hgrkit.library.commit_record import CommitRecord, LoggedSegment, read_logged_segment
 from hgrkit.library.records import ClipEmbeddings
 from hgrkit.library.segment import write_segment
 from hgrkit.library.store import Version
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_folder
 
 __all__ = ["SEGMENT_FOLDER", "SEGMENT_NAME", "CommitLog"]
 

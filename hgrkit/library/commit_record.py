@@ -14,8 +14,8 @@ from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import VideoRecord
 from hgrkit.library.segment import SegmentRecord, describe_segment, segment_metadata, segment_tensors
 from hgrkit.library.store import Rename
-from hgrkit.library.tensor_file import TensorFile, damaged, read_file, tensor_header
 from hgrkit.library.video_row import path_bytes, row_from_record
+from hgrkit.storage.tensor_file import TensorFile, damaged, read_file, tensor_header
 
 __all__ = ["ClipSpan", "CommitRecord", "LoggedSegment", "PutRecord", "read_commit_record", "read_logged_segment"]
 

@@ -18,7 +18,7 @@ from hgrkit.library.intact_snapshot import IntactSnapshot
 from hgrkit.library.leftovers import leftover_notes
 from hgrkit.library.rebuild import replay_history
 from hgrkit.library.segment_check import problem_of, segment_problem
-from hgrkit.url import url_remark
+from hgrkit.storage.url import url_remark
 
 __all__ = ["Examination", "examine_library", "require_library"]
 

@@ -1,26 +1,240 @@
-"""Ways out of a library: all of its clips in one file of a common format, written whole or not at all."""
+"""Ways out of a library: all of its clips in one `.npz` or Parquet file, written whole or not at all."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import uuid
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 
 from hgrkit.arguments import check_callable, check_flag, check_instance, check_path
-from hgrkit.errors import ConfigError, DamagedLibraryError, LibraryExistsError, MissingPathError
-from hgrkit.library.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
+from hgrkit.errors import (
+    ConfigError,
+    DamagedLibraryError,
+    LibraryExistsError,
+    MissingPackageError,
+    MissingPathError,
+)
 from hgrkit.library.library import Library
-from hgrkit.library.npz_file import write_npz
-from hgrkit.library.parquet_file import require_pyarrow, write_parquet
-from hgrkit.library.store import Snapshot
-from hgrkit.writing import writing
+from hgrkit.library.manifest import Manifest
+from hgrkit.library.records import ClipEmbeddings, VideoRecord
+from hgrkit.library.store import Frames, Snapshot
+from hgrkit.library.video_row import path_bytes
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
+from hgrkit.storage.writing import writing
 
 __all__ = ["ExportFormat", "ExportReport", "export_library"]
+
+Array = npt.NDArray[Any]
+
+_CLIPS_AT_ONCE = 64
+
+
+def write_npz(path: Path, snapshot: Snapshot, on_progress: Callable[[int, int], None]) -> None:
+    """Write every clip, V of N videos, T frames in all.
+
+    `manifest` (JSON text); `path_bytes` uint8 and `path_offsets` [N+1]: the videos' paths as the file system's
+    bytes; `clip_video` [V]: each clip's video; `start_s`, `end_s` [V]; `event` float16 [V, D]; `frame_offsets`
+    [V+1]: clip v has the frames from `frame_offsets[v]` to `frame_offsets[v+1]` of `times_s` [T], `action` and
+    `entity` float16 [T, D].
+
+    Raises:
+        DamagedLibraryError: if stored embeddings are not what was written.
+        OSError: if the disk is full or fails.
+    """
+    source = _Clips(snapshot, on_progress)
+    bounds = np.array([(clip.start_s, clip.end_s) for clip in source.clips()], np.float64).reshape(-1, 2)
+    kept, clip_video = np.unique(snapshot.clip_videos, return_inverse=True)
+    paths = [path_bytes(snapshot.videos[place].path) for place in kept.tolist()]
+    offsets = _offsets(snapshot.clip_frames)
+    frames = int(offsets[-1])
+    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+        for name, value in (
+            ("manifest", np.array(snapshot.manifest.to_json())),
+            ("path_bytes", np.frombuffer(b"".join(paths), np.uint8)),
+            ("path_offsets", _offsets([len(path) for path in paths])),
+            ("clip_video", clip_video.astype(np.int64)),
+            ("start_s", bounds[:, 0]),
+            ("end_s", bounds[:, 1]),
+            ("frame_offsets", offsets),
+        ):
+            _write_array(archive, name, value.shape, value.dtype, [value])
+        half, size = np.dtype(np.float16), snapshot.manifest.embed_dim
+        _write_array(archive, "event", (len(bounds), size), half, (clip.event[None] for clip in source.clips()))
+        _write_array(
+            archive, "times_s", (frames,), np.dtype(np.float64), (clip.times_s for clip in source.clips())
+        )
+        _write_array(archive, "action", (frames, size), half, source.frames(0))
+        _write_array(archive, "entity", (frames, size), half, source.frames(1))
+
+
+_PASSES = 5
+"""Times first, and then one for each long array."""
+
+
+@attrs.define
+class _Clips:
+    """A snapshot's clips, again and again, a portion at a time."""
+
+    _snapshot: Snapshot
+    _on_progress: Callable[[int, int], None]
+    _done: int = 0
+
+    def clips(self) -> Iterator[ClipEmbeddings]:
+        """Every clip."""
+        for rows in self._portions():
+            yield from self._snapshot.clips(rows)
+
+    def frames(self, level: int) -> Iterator[Frames]:
+        """Every clip's action (0) or entity (1) frames."""
+        for rows in self._portions():
+            yield from self._snapshot.frames(rows)[level]
+
+    def _portions(self) -> Iterator[Sequence[int]]:
+        clips = len(self._snapshot.clip_keys)
+        starts = range(0, clips, _CLIPS_AT_ONCE)
+        for start in starts:
+            yield range(start, min(start + _CLIPS_AT_ONCE, clips))
+            self._done += 1
+            self._on_progress(self._done, _PASSES * len(starts))
+
+
+def _write_array(
+    archive: zipfile.ZipFile,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    parts: Sequence[Array] | Iterator[Array],
+) -> None:
+    """One member, as `numpy.save` would write the parts put end to end."""
+    dtype = dtype.newbyteorder("<")
+    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_2_0(member, header)
+        for part in parts:
+            member.write(np.ascontiguousarray(part, dtype).tobytes())
+
+
+def _offsets(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(np.asarray(lengths, np.int64))]).astype(np.int64)
+
+
+MANIFEST_KEY = b"hgrkit_manifest"
+
+_GROUP_BYTES = 32 << 20
+
+_Row = tuple[VideoRecord, ClipEmbeddings]
+
+
+def require_pyarrow() -> None:
+    """Raise unless pyarrow is installed; it is not imported.
+
+    Raises:
+        MissingPackageError: saying how to install it.
+    """
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingPackageError(
+            "the package 'pyarrow', which writes Parquet files, is not installed: pip install 'hgrkit[parquet]'"
+        )
+
+
+def write_parquet(path: Path, snapshot: Snapshot, on_progress: Callable[[int, int], None]) -> None:
+    """Write every clip as a row.
+
+    `path` (binary): the video's path as the file system's bytes; `video` (text): the same, what is no UTF-8 shown
+    as U+FFFD; `start_s`, `end_s`; `event` float32 [D]; `times_s` [F]; `action`, `entity` float32 [F][D]. The
+    manifest is JSON in the schema's metadata, under `hgrkit_manifest`.
+
+    Raises:
+        MissingPackageError: if pyarrow is not installed.
+        DamagedLibraryError: if stored embeddings are not what was written.
+        OSError: if the disk is full or fails.
+    """
+    require_pyarrow()
+    from pyarrow import parquet
+
+    schema = _schema(snapshot.manifest)
+    with parquet.ParquetWriter(path, schema) as writer:
+        for group in _groups(snapshot, on_progress):
+            writer.write_table(_table(group, schema), row_group_size=len(group))
+
+
+def _groups(snapshot: Snapshot, on_progress: Callable[[int, int], None]) -> Iterator[list[_Row]]:
+    """Clips with their videos, about `_GROUP_BYTES` of vectors at a time."""
+    group: list[_Row] = []
+    num_bytes = 0
+    starts = range(0, len(snapshot.clip_keys), _CLIPS_AT_ONCE)
+    for done, start in enumerate(starts, 1):
+        places = snapshot.clip_videos[start : start + _CLIPS_AT_ONCE].tolist()
+        clips = snapshot.clips(range(start, start + len(places)))
+        for place, clip in zip(places, clips, strict=True):
+            group.append((snapshot.videos[place], clip))
+            num_bytes += clip.event.nbytes + clip.action.nbytes + clip.entity.nbytes
+            if num_bytes >= _GROUP_BYTES:
+                yield group
+                group, num_bytes = [], 0
+        on_progress(done, len(starts))
+    if group:
+        yield group
+
+
+def _schema(manifest: Manifest) -> Any:
+    import pyarrow as pa
+
+    vector = pa.list_(pa.field("item", pa.float32(), nullable=False), manifest.embed_dim)
+    vectors = pa.list_(pa.field("item", vector, nullable=False))
+    types = {
+        "path": pa.binary(),
+        "video": pa.string(),
+        "start_s": pa.float64(),
+        "end_s": pa.float64(),
+        "event": vector,
+        "times_s": pa.list_(pa.field("item", pa.float64(), nullable=False)),
+        "action": vectors,
+        "entity": vectors,
+    }
+    fields = [pa.field(name, kind, nullable=False) for name, kind in types.items()]
+    return pa.schema(fields, metadata={MANIFEST_KEY: manifest.to_json().encode()})
+
+
+def _table(group: list[_Row], schema: Any) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    paths = [path_bytes(video.path) for video, _ in group]
+    clips = [clip for _, clip in group]
+    offsets = pa.array(np.cumsum([0, *(clip.num_frames for clip in clips)]), pa.int32())
+
+    def vectors(parts: list[Any], kind: Any) -> Any:
+        flat = pa.array(np.concatenate(parts).ravel())
+        return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+
+    def frames(name: str) -> Any:
+        kind = schema.field(name).type
+        values = vectors([getattr(clip, name) for clip in clips], kind.value_type)
+        return pa.ListArray.from_arrays(offsets, values, type=kind)
+
+    times = pa.array(np.concatenate([clip.times_s for clip in clips]))
+    columns = [
+        pa.array(paths, pa.binary()),
+        pa.array([path.decode("utf-8", "replace") for path in paths], pa.string()),
+        pa.array([clip.start_s for clip in clips], pa.float64()),
+        pa.array([clip.end_s for clip in clips], pa.float64()),
+        vectors([clip.event for clip in clips], schema.field("event").type),
+        pa.ListArray.from_arrays(offsets, times, type=schema.field("times_s").type),
+        frames("action"),
+        frames("entity"),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
 
 ExportFormat = Literal["parquet", "npz"]
 

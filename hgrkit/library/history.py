@@ -11,7 +11,7 @@ from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.commit_log import SEGMENT_FOLDER, SEGMENT_NAME
 from hgrkit.library.commit_record import CommitRecord, LoggedSegment, read_logged_segment
 from hgrkit.library.segment_check import problem_of
-from hgrkit.library.tensor_file import TensorFile, read_file
+from hgrkit.storage.tensor_file import TensorFile, read_file
 
 __all__ = ["Commit", "History", "SegmentLog", "newest_history", "paths_in_header", "read_log", "segment_names"]
 

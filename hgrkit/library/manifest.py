@@ -45,7 +45,7 @@ class Manifest:
 
     Attributes:
         model: the model's name or folder, as it was asked for.
-        model_fingerprint: what `hgrkit.model_folder` says of its files.
+        model_fingerprint: what `hgrkit.model.folder` says of its files.
         frame_encoder: the frame encoder's name.
         frame_encoder_fingerprint: what the encoder says of itself.
         sampling: how frames are picked, in one canonical line such as `uniform:20`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
@@ -10,29 +11,78 @@ from pathlib import Path
 import attrs
 
 from hgrkit.arguments import check_callable, check_flag, check_path
-from hgrkit.library.atomic_file import TEMPORARY_SUFFIX
 from hgrkit.library.change import apply_commit
 from hgrkit.library.commit_log import SEGMENT_FOLDER, CommitLog
 from hgrkit.library.contents import read_contents
-from hgrkit.library.database import (
-    DATABASE_FILE,
-    checkpoint,
-    open_for_writing,
-    transaction,
-    translated_errors,
-)
+from hgrkit.library.database import DATABASE_FILE, checkpoint, open_for_writing, transaction, translated_errors
 from hgrkit.library.examination import Examination, examine_library, require_library
 from hgrkit.library.findings import RepairReport
 from hgrkit.library.head import read_head
 from hgrkit.library.history import History, paths_in_header, segment_names
 from hgrkit.library.intact_snapshot import IntactSnapshot
-from hgrkit.library.keepsakes import Keepsakes
-from hgrkit.library.leftovers import unfit_graphs
-from hgrkit.library.lock import WriterLock
+from hgrkit.library.leftovers import DAMAGED_FOLDER, unfit_graphs
 from hgrkit.library.rebuild import rebuild_database, replay_history
 from hgrkit.library.rewrite import Rewrite
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_folder
+from hgrkit.storage.lock import WriterLock
 
 __all__ = ["repair_library"]
+
+
+class Keepsakes:
+    """The folder of one repair, made when the first file comes."""
+
+    def __init__(self, library: Path) -> None:
+        self._library = library
+        self._folder: Path | None = None
+
+    @property
+    def folder(self) -> str | None:
+        """The folder, relative to the library's; `None` if nothing was kept."""
+        return None if self._folder is None else self._folder.relative_to(self._library).as_posix()
+
+    def copy(self, path: Path) -> None:
+        """Keep a file that stays where it is for now: another name for it, or a copy where there are no links.
+
+        What is no file moves; what is not there is no matter.
+
+        Raises:
+            OSError: if the disk is full or fails.
+        """
+        if not path.is_file() or path.is_symlink():
+            self.move(path)
+            return
+        place = self._place(path)
+        try:
+            os.link(path, place)
+        except OSError:
+            shutil.copy2(path, place)
+        sync_folder(place.parent)
+
+    def move(self, path: Path) -> None:
+        """Keep a file, or whatever stands in its place, and take it away; what is not there is no matter.
+
+        Raises:
+            OSError: if the disk fails.
+        """
+        if not os.path.lexists(path):
+            return
+        place = self._place(path)
+        path.rename(place)
+        sync_folder(place.parent)
+        sync_folder(path.parent)
+
+    def _place(self, path: Path) -> Path:
+        if self._folder is None:
+            above = self._library / DAMAGED_FOLDER
+            above.mkdir(exist_ok=True)
+            number = 1 + max((int(other.name) for other in above.iterdir() if other.name.isdecimal()), default=0)
+            self._folder = above / str(number)
+            self._folder.mkdir()
+            sync_folder(above)
+            sync_folder(self._library)
+        return self._folder / path.name
+
 
 _Progress = Callable[[int, int], None]
 

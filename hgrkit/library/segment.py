@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.library.atomic_file import write_atomically
 from hgrkit.library.records import ClipEmbeddings, Float32
-from hgrkit.library.tensor_file import Data, TensorFile, damaged, read_file, tensor_header
+from hgrkit.storage.atomic_file import write_atomically
+from hgrkit.storage.tensor_file import Data, TensorFile, damaged, read_file, tensor_header
 
 __all__ = [
     "BLOCK_BYTES",

@@ -14,7 +14,7 @@ from hgrkit.library.commit_log import SEGMENT_FOLDER, SEGMENT_NAME
 from hgrkit.library.commit_record import read_logged_segment
 from hgrkit.library.contents import ClipPlace
 from hgrkit.library.segment import Segment, SegmentRecord
-from hgrkit.library.tensor_file import TensorFile, read_file
+from hgrkit.storage.tensor_file import TensorFile, read_file
 
 __all__ = ["problem_of", "segment_problem"]
 

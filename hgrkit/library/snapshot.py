@@ -15,16 +15,32 @@ import numpy.typing as npt
 
 from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.commit_log import SEGMENT_FOLDER, SEGMENT_NAME
-from hgrkit.library.format_1 import read_clips_of_format_1
 from hgrkit.library.head import read_head, read_manifest
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord
-from hgrkit.library.schema import CLIPS, SEGMENTS, VIDEOS, RowSum
+from hgrkit.library.schema import CLIPS, CLIPS_1, SEGMENTS, VIDEOS, RowSum
 from hgrkit.library.segment import Segment, SegmentRecord
 from hgrkit.library.store import Frames, Version
 from hgrkit.library.video_row import record_from_row
 
 __all__ = ["SEGMENT_FOLDER", "SEGMENT_NAME", "SegmentCache", "SqliteSnapshot", "read_snapshot"]
+
+
+def read_clips_of_format_1(
+    connection: sqlite3.Connection, segments: Mapping[int, SegmentRecord]
+) -> list[tuple[Any, ...]]:
+    """The living clips, as rows of the table that clips have now.
+
+    Raises:
+        DamagedLibraryError: if a row is not what was written, or the clips of a segment, living or not, lack rows.
+    """
+    written = dict(connection.execute("SELECT segment_id, COUNT(*) FROM clips GROUP BY segment_id"))
+    if written != {number: record.clips for number, record in segments.items()}:
+        raise DamagedLibraryError(
+            "the library's database is damaged: clips of some segment are missing; "
+            "run `hgrkit repair`, or restore a backup."
+        )
+    return [row[:-1] for row in CLIPS_1.rows(connection, "removed_in IS NULL")]
 
 
 class SegmentCache:

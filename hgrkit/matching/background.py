@@ -1,6 +1,6 @@
 """The background: how well a sentence fits clips that it has nothing to do with.
 
-`hgrkit.query.background` computes the same without torch; a change here is a change there.
+`hgrkit.model.query.captions` computes the same without torch; a change here is a change there.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from hgrkit.arguments import check_choice, check_instance, check_number, check_weights, check_whole, shown
-from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.errors import ShapeError
 from hgrkit.levels import LEVELS, PerLevel
+from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 
 __all__ = ["Fusion", "Matcher", "Scores"]
 

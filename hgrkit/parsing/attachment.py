@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hgrkit.parsing.phrase import Phrase
-from hgrkit.parsing.word_classes import in_class, is_animate
+from hgrkit.parsing.lexicon import in_class, is_animate
+from hgrkit.parsing.sentence_state import Phrase
 
 __all__ = [
     "adjunct_parent",

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hgrkit.parsing.adverbials import Adverbials
 from hgrkit.parsing.chunker import Chunk
-from hgrkit.parsing.clause_openers import ClauseOpeners
 from hgrkit.parsing.lexicon import Lexicon
-from hgrkit.parsing.noun_phrases import NounPhrases
-from hgrkit.parsing.phrase import Phrase, close_spans
-from hgrkit.parsing.sentence_state import SentenceState
+from hgrkit.parsing.noun_phrases import Adverbials, ClauseOpeners, NounPhrases
+from hgrkit.parsing.sentence_state import Phrase, SentenceState, close_spans
 from hgrkit.parsing.verb_phrases import VerbPhrases
 
 __all__ = ["build_clauses"]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
 from hgrkit.parsing.chunker import Chunk
-from hgrkit.parsing.phrase import Phrase
+from hgrkit.parsing.sentence_state import Phrase
 
 __all__ = ["Labeller", "clause_graph", "noun_graph"]
 

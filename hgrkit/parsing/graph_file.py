@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,9 +11,31 @@ import attrs
 
 from hgrkit.errors import GraphError, MissingPathError
 from hgrkit.graph import RoleGraph
-from hgrkit.parsing.json_lines import json_objects
 
-__all__ = ["GraphFileHeader", "graph_record", "read_graph_file", "read_header", "read_record"]
+__all__ = ["GraphFileHeader", "graph_record", "json_objects", "read_graph_file", "read_header", "read_record"]
+
+
+def json_objects(lines: Iterable[str], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Every line's number, from 1, and its object; blank lines are passed over.
+
+    Args:
+        lines: the file's lines.
+        path: the file, for the message.
+
+    Raises:
+        GraphError: if a line is no JSON object.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise GraphError(f"{path}, line {number} is no JSON: {error}.") from error
+        if not isinstance(record, dict):
+            raise GraphError(f"{path}, line {number} must be a JSON object, got {type(record).__name__}.")
+        yield number, record
+
 
 _FORMAT, _FORMAT_VERSION = "hgrkit graphs", 1
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from hgrkit.arguments import check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import RoleGraph, Span
-from hgrkit.parsing.chunker import Chunker
+from hgrkit.parsing.chunker import Chunker, refine
 from hgrkit.parsing.clause_builder import build_clauses
 from hgrkit.parsing.graph_builder import clause_graph, noun_graph
 from hgrkit.parsing.role_labeller import RoleLabeller
 from hgrkit.parsing.role_table import RoleTable
 from hgrkit.parsing.tagger import Tagger
 from hgrkit.parsing.tokenize import tokenize
-from hgrkit.parsing.word_patterns import refine
 
 __all__ = ["LarkParser"]
 

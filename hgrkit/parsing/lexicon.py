@@ -1,4 +1,4 @@
-"""What the Lark parser knows of single words: possible tags in order of likelihood, and the lemmas of verbs."""
+"""What the Lark parser knows of single words: likely tags, lemmas of verbs, small classes of words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,35 @@ from operator import methodcaller
 
 import attrs
 
-__all__ = ["AUXILIARY_TAGS", "FINITE_TAGS", "VERB_TAGS", "Lexicon"]
+__all__ = ["AUXILIARY_TAGS", "FINITE_TAGS", "VERB_TAGS", "Lexicon", "in_class", "is_animate", "members"]
+
+
+@functools.cache
+def _classes() -> Mapping[str, frozenset[str]]:
+    text = resources.files("hgrkit.parsing").joinpath("word_classes.txt").read_text(encoding="utf-8")
+    lines = (line.partition(": ") for line in text.splitlines() if not line.startswith("# "))
+    return {name: frozenset(words.split()) for name, _, words in lines}
+
+
+def in_class(word: str, name: str) -> bool:
+    """Whether a word is listed in a class.
+
+    >>> in_class("walk", "manner_of_motion")
+    True
+    """
+    return word in _classes().get(name, frozenset())
+
+
+def is_animate(noun: str) -> bool:
+    """Whether a noun names a person or an animal, in singular or plural."""
+    animate = _classes()["animate"]
+    return noun in animate or (noun.endswith("s") and (noun[:-1] in animate or noun.removesuffix("es") in animate))
+
+
+def members(name: str) -> frozenset[str]:
+    """All the words of a class."""
+    return _classes()[name]
+
 
 VERB_TAGS = frozenset({"VB", "VBZ", "VBD", "VBN", "VBG"})
 AUXILIARY_TAGS = frozenset({"BE", "HAVE", "DO", "MD"})

@@ -8,7 +8,7 @@ from hgrkit.arguments import shown
 from hgrkit.errors import GraphError, HgrkitError, ParserNotFoundError, PluginError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.registry import Registry
+from hgrkit.plugins import Registry
 
 __all__ = ["PARSERS", "load_parser", "parse_each", "parse_texts"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hgrkit.errors import GraphError, MissingPathError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
-from hgrkit.parsing.json_lines import json_objects
+from hgrkit.parsing.graph_file import json_objects
 from hgrkit.parsing.lark_parser import LarkParser
 
 __all__ = ["read_role_labelling", "role_labelling_graph", "tagged_spans"]

@@ -10,7 +10,7 @@ from importlib import resources
 import attrs
 
 from hgrkit.graph import Role
-from hgrkit.parsing.word_classes import members
+from hgrkit.parsing.lexicon import members
 
 __all__ = ["RoleTable"]
 

@@ -1,4 +1,4 @@
-"""What the Lark parser keeps while it reads a sentence's chunks from left to right."""
+"""What the Lark parser builds from left to right: a tree of phrases, and what it keeps while it reads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,73 @@ import attrs
 
 from hgrkit.parsing.chunker import Chunk
 from hgrkit.parsing.lexicon import Lexicon
-from hgrkit.parsing.phrase import Phrase
 
-__all__ = ["SentenceState"]
+__all__ = ["Phrase", "SentenceState", "close_spans"]
+
+
+@attrs.define(eq=False)
+class Phrase:
+    """A phrase and what hangs on it; clauses are phrases whose head is a verb.
+
+    Attributes:
+        kind: `noun`, `preposition`, `adjective`, `adverb`, `clause` or `mark`.
+        start: first token; `close_spans` widens it over the children.
+        stop: one past the last token; widened as well.
+        head: token of its content word.
+        relation: what it is to its parent: `subject`, `object`, `attribute`, `preposition`, `adverb`,
+            `complement`, `purpose`, `adjunct`, `relative`, `conjunct`, `ground` (of a preposition), `marker`.
+        word: the preposition of a prepositional phrase, the marker of a clause, the lemma of an adverb's word.
+        plain_stop: a noun's end without the clauses that modify it.
+        lemma: a clause's verb.
+        form: a clause's form: `finite`, `infinitive`, `gerund`, `participle`, `base`, or `semi-modal` ("has to").
+        passive: whether a clause is passive.
+        verb: first token and end of the action, particle included.
+        subject: what a clause's verb is said of, wherever it stands.
+        antecedent: whether that subject is the noun which the clause modifies.
+        gap: the noun that a relative clause's object or preposition stands for.
+    """
+
+    kind: str
+    start: int
+    stop: int
+    head: int
+    relation: str = ""
+    word: str = ""
+    parent: Phrase | None = None
+    children: list[Phrase] = attrs.field(factory=list, repr=False)
+    plain_stop: int = 0
+    lemma: str = ""
+    form: str = ""
+    passive: bool = False
+    verb: tuple[int, int] = (0, 0)
+    subject: Phrase | None = attrs.field(default=None, repr=False)
+    antecedent: bool = False
+    gap: Phrase | None = attrs.field(default=None, repr=False)
+
+    def add(self, child: Phrase, relation: str) -> None:
+        """Hang a phrase on this one; one that hangs somewhere stays there."""
+        if child.parent is not None:
+            return
+        child.parent, child.relation = self, relation
+        self.children.append(child)
+
+    def find(self, relation: str) -> Phrase | None:
+        """The first child of that relation."""
+        return next((child for child in self.children if child.relation == relation), None)
+
+
+def close_spans(phrases: Sequence[Phrase]) -> None:
+    """Widen every phrase over what hangs on it, bottom-up, each phrase once."""
+    order = [phrase for phrase in phrases if phrase.parent is None]
+    for phrase in order:
+        order.extend(phrase.children)
+    for phrase in reversed(order):
+        phrase.plain_stop = phrase.stop
+        for child in phrase.children:
+            phrase.start = min(phrase.start, child.start)
+            phrase.stop = max(phrase.stop, child.stop)
+            if child.kind != "clause":
+                phrase.plain_stop = max(phrase.plain_stop, child.plain_stop)
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hgrkit.embedders import ModelQueryEncoder
-from hgrkit.embeddings import TextEmbeddings
 from hgrkit.graph import Edge, Node, RoleGraph, Span
-from hgrkit.model import HgrModel, TextModel
-from hgrkit.query.folder import NODE_READERS, read_query_side
-from hgrkit.text.graph_selection import RELEASED_ROLES
-from hgrkit.video.video_encoder import VideoEncoder
+from hgrkit.matching.embeddings import TextEmbeddings
+from hgrkit.model.hgr_model import HgrModel, TextModel
+from hgrkit.model.query.folder import NODE_READERS, read_query_side
+from hgrkit.model.scorer import ModelQueryEncoder
+from hgrkit.model.text.graph_selection import RELEASED_ROLES
+from hgrkit.model.video.video_encoder import VideoEncoder
 
 __all__ = ["TextEncoderContract", "check_query_side", "example_graphs", "random_graphs"]
 
@@ -126,14 +126,14 @@ class TextEncoderContract:
             _assert_close(found, expected, 0.0)
 
     def test_without_torch_it_answers_the_same(self, encoder: TextModel, tmp_path: Path) -> None:
-        """Where `hgrkit.query` has a reader for the encoder, its queries are the encoder's own."""
+        """Where `hgrkit.model.query` has a reader for the encoder, its queries are the encoder's own."""
         if encoder.kind not in NODE_READERS:
-            pytest.skip(f"hgrkit.query has no reader for {encoder.kind!r}; questions are put with torch")
+            pytest.skip(f"hgrkit.model.query has no reader for {encoder.kind!r}; questions are put with torch")
         check_query_side(encoder, tmp_path / "model", tolerance=self.tolerance)
 
 
 def check_query_side(encoder: TextModel, folder: Path, *, tolerance: float = 1e-5) -> None:
-    """Compare what `hgrkit.query` makes of an encoder's model folder with the encoder, alone and in a batch.
+    """Compare what `hgrkit.model.query` makes of an encoder's model folder with the encoder, alone and in a batch.
 
     Args:
         encoder: of a type in `NODE_READERS`.
@@ -145,7 +145,9 @@ def check_query_side(encoder: TextModel, folder: Path, *, tolerance: float = 1e-
     """
     model = HgrModel(text=encoder, video=VideoEncoder(feature_dim=2, embed_dim=encoder.embed_dim)).eval()
     side = read_query_side(model.save(folder))
-    assert side is not None, "the folder was left to torch: is a setting or a weight unknown to hgrkit.query?"
+    assert side is not None, (
+        "the folder was left to torch: is a setting or a weight unknown to hgrkit.model.query?"
+    )
     graphs = [*example_graphs(), *random_graphs(60, seed=0)]
     expected, omitted = ModelQueryEncoder(model).embed(graphs)
     together, cut = side.encoder.embed(graphs)

@@ -12,9 +12,9 @@ import numpy as np
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.records import VideoRecord
 from hgrkit.library.store import Entry, Rename
-from hgrkit.testing.store_change_contract import StoreChangeContract
-from hgrkit.testing.store_sample import (
+from hgrkit.testing.store_change_contract import (
     EMBED_DIM,
+    StoreChangeContract,
     check,
     clips_of,
     constant_clip,

@@ -1,13 +1,16 @@
-"""The program of a decode worker: a process of its own that reads or cuts videos for its owner."""
+"""The program of a decode worker: a confined process of its own that reads or cuts videos for its owner."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import queue
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, final
@@ -20,7 +23,6 @@ import numpy.typing as npt
 from hgrkit.errors import DecodeError, DecodeLimitError, DecoderFaultError, MissingPathError
 from hgrkit.video.clip_cut import cut_clip
 from hgrkit.video.clip_output import ByteSink
-from hgrkit.video.confinement import confine, die_with_parent
 from hgrkit.video.container import fault, os_reason
 from hgrkit.video.decode_protocol import (
     CHUNK_BYTES,
@@ -35,7 +37,57 @@ from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.sampling import UniformSampling
 
-__all__ = ["work"]
+__all__ = ["die_with_parent", "work"]
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_OPEN_FILES = 64  # one video, the pipes, and what the interpreter holds
+
+
+def die_with_parent(parent: int) -> None:
+    """Have Linux end this process with the thread that started it; elsewhere the closed pipe has to do.
+
+    Args:
+        parent: the process that started this one.
+    """
+    if sys.platform == "linux":
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before
+            os._exit(0)
+
+
+def confine(memory_bytes: int) -> None:
+    """Bound this process's memory and files, for good.
+
+    It can then write no file and leave no core dump, and where memory is short it is the first to go.
+    """
+    if sys.platform == "linux":
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+    if sys.platform != "win32":
+        # On Linux the limit on data counts what is allocated; that on addresses would count libraries too.
+        _limit("RLIMIT_DATA" if sys.platform == "linux" else "RLIMIT_AS", memory_bytes)
+        _limit("RLIMIT_FSIZE", 0)
+        _limit("RLIMIT_CORE", 0)
+        _limit("RLIMIT_NOFILE", _OPEN_FILES)
+
+
+def _limit(name: str, value: int) -> None:
+    if sys.platform != "win32":
+        import resource
+
+        with suppress(AttributeError, OSError, ValueError):
+            kind = getattr(resource, name)
+            _, hard = resource.getrlimit(kind)
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (value, value))
+
+
+def _prctl(option: int, value: int) -> None:
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+
 
 _CHECK = str(Path(__file__).with_name("check.gif"))  # two pictures of 2 x 2, read in a millisecond
 _PROGRESS_S = 1.0

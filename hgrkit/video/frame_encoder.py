@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hgrkit.arguments import check_instance, check_whole, shown
 from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, HgrkitError, PluginError
-from hgrkit.registry import Registry
+from hgrkit.plugins import Registry
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,8 @@ import attrs
 import av
 import pytest
 
-from hgrkit.cli import opener
-from hgrkit.cli.opener import open_file
+from hgrkit.cli import clips as clips_command
+from hgrkit.cli.clips import open_file
 from hgrkit.errors import MissingPackageError
 from hgrkit.library import Library
 
@@ -136,7 +136,7 @@ def test_an_opener_that_cannot_is_a_line_that_names_the_clip(tmp_path, player):
 
 @posix
 def test_a_player_that_keeps_running_is_left_alone(tmp_path, player, monkeypatch):
-    monkeypatch.setattr(opener, "_LOOK_S", 0.05)
+    monkeypatch.setattr(clips_command, "_LOOK_S", 0.05)
     (tmp_path / "bin" / "xdg-open").write_text(f"#!/bin/sh\n{SLEEP} 1\nexit 3\n")
     open_file(tmp_path / "clip.mp4")
 

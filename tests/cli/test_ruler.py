@@ -81,7 +81,7 @@ def test_ranks_of_both_directions_are_written(evaluate, tmp_path):
     assert [line["right"] for line in lines] == [2, 1, 1, 2, 1]
     assert all(line["candidates"] == 4 for line in lines)
 
-    from hgrkit.evaluation.rank_file import read_ranks
+    from hgrkit.research.evaluation.rank_file import read_ranks
 
     videos = read_ranks(tmp_path / "videos.parquet")
     assert [(row.query, row.candidates, row.right) for row in videos] == [

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from hgrkit.cli.search import result_text
 from hgrkit.cli.search_table import fitting_table, search_table, shortened_name
-from hgrkit.explain.explanation import explain_result
-from tests.explain.sample import result_over, write_video
+from hgrkit.pages.explanation import explain_result
+from tests.pages.sample import result_over, write_video
 
 RESULT = result_over("films/[red]a dog[bold].mp4")
 

@@ -148,7 +148,7 @@ def test_a_full_disk_names_the_export_and_the_library(hgrkit, library, tmp_path,
     assert not list(tmp_path.iterdir())
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "a.mp4", 1, (30, 200, 30))
-    monkeypatch.setattr("hgrkit.library.atomic_file.os.fsync", full)
+    monkeypatch.setattr("hgrkit.storage.atomic_file.os.fsync", full)
     error = hgrkit("index", tmp_path / "videos", "--library", tmp_path / "lib").error
     assert error.startswith(f"hgrkit: {tmp_path / 'lib'}")
     assert f": {os.strerror(number)}; free " in error

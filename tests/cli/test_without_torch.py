@@ -9,14 +9,14 @@ import sys
 import numpy as np
 import pytest
 
+from hgrkit.indexing.parts import Parts
 from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
-from hgrkit.loaded_model import LoadedModel
-from hgrkit.model import HgrModel
-from hgrkit.parts import Parts
-from hgrkit.text.text_encoder import TextEncoder
-from hgrkit.text.vocabulary import Vocabulary
-from hgrkit.video.video_encoder import VideoEncoder
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.text.text_encoder import TextEncoder
+from hgrkit.model.text.vocabulary import Vocabulary
+from hgrkit.model.video.video_encoder import VideoEncoder
 
 HEAVY = {"torch", "stanza", "av", "PIL", "pyarrow", "matplotlib"}
 

@@ -217,11 +217,11 @@ def test_an_interruption_while_a_library_is_loaded_is_no_broken_installation(hgr
 
 
 def test_without_a_model_the_package_to_install_is_named(hgrkit, library, monkeypatch):
-    from hgrkit import registry
+    from hgrkit import plugins
 
-    found = registry.metadata.entry_points
+    found = plugins.metadata.entry_points
     monkeypatch.setattr(
-        registry.metadata, "entry_points", lambda group: [] if group == "hgrkit.models" else found(group=group)
+        plugins.metadata, "entry_points", lambda group: [] if group == "hgrkit.models" else found(group=group)
     )
     for command in (["index", "videos", "--library", "new"], ["search", "x", "--library", "lib"], ["demo"]):
         assert hgrkit(*command).error == (

@@ -3,8 +3,8 @@ import stat
 
 import pytest
 
-from hgrkit.clips import clip_file
-from hgrkit.clips.clip_file import ClipFile
+from hgrkit.clips import cutting
+from hgrkit.clips.cutting import ClipFile
 from hgrkit.errors import DecodeLimitError
 
 
@@ -53,7 +53,7 @@ def test_a_placed_file_has_the_rights_of_any_new_file(tmp_path):
 
 
 def test_a_file_that_grows_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(clip_file, "_MOST_BYTES", 10)
+    monkeypatch.setattr(cutting, "_MOST_BYTES", 10)
     with ClipFile(tmp_path) as file:
         file.take(0, b"0123456789")
         with pytest.raises(DecodeLimitError, match="larger than"):

@@ -11,7 +11,7 @@ import pytest
 
 from hgrkit.demo import footage
 from hgrkit.demo.footage import FOOTAGE, PHOTOGRAPHS, make_footage, write_zoom
-from hgrkit.demo.questions import QUESTIONS
+from hgrkit.demo.run import QUESTIONS
 from hgrkit.errors import MissingPackageError
 
 PACKAGES = [*FOOTAGE, *PHOTOGRAPHS]

@@ -30,7 +30,7 @@ def test_videos_that_cannot_be_indexed_end_the_demonstration(tmp_path, monkeypat
 
 
 def test_without_a_model_no_footage_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr("hgrkit.registry.metadata.entry_points", lambda group: [])
+    monkeypatch.setattr("hgrkit.plugins.metadata.entry_points", lambda group: [])
     with pytest.raises(ModelNotFoundError, match="hgrkit-model-mini"):
         demonstrate(tmp_path)
     assert not list(tmp_path.iterdir())

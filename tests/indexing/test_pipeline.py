@@ -8,9 +8,9 @@ import pytest
 
 from hgrkit.errors import DecodeWorkerError, ShapeError
 from hgrkit.indexing import worker_process
-from hgrkit.indexing.content import content_hash
 from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.report import IndexProgress
+from hgrkit.indexing.source import content_hash
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.library import Library, Manifest

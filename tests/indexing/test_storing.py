@@ -11,7 +11,7 @@ from hgrkit.indexing import storing
 from hgrkit.indexing.carry_over import CarryOver
 from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.source import VideoEnd
-from hgrkit.indexing.tally import Tally
+from hgrkit.indexing.storing import Tally
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.levels import PerLevel
 

@@ -243,7 +243,7 @@ def test_a_video_that_is_indexed_again_stays_listed_with_its_old_answer_until_th
             seen.append([(match.video, match.score) for match in reader.search(query(), 3)])
             return apply_commit(*arguments)
 
-        monkeypatch.setattr("hgrkit.library.writer.apply_commit", looking)
+        monkeypatch.setattr("hgrkit.library.sqlite_store.apply_commit", looking)
         writer.add(record("b", "new"), [random_clip(77)])
         assert seen == [before]
         after = reader.search(query(), 3)

@@ -78,7 +78,7 @@ def test_a_migration_that_was_interrupted_is_brought_to_its_end(folder, lost, mo
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hgrkit.library.writer.apply_commit", killed)
+    monkeypatch.setattr("hgrkit.library.sqlite_store.apply_commit", killed)
     monkeypatch.setattr("hgrkit.library.rewrite.SEGMENT_BYTES", 2000)
     monkeypatch.setattr("hgrkit.library.commit_log.CommitLog.discard", lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_it_as_it_was(folder, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hgrkit.library.atomic_file.os.fsync", full)
+    monkeypatch.setattr("hgrkit.storage.atomic_file.os.fsync", full)
     with pytest.raises(LibraryError, match="No space left"):
         Library.open(folder, "w")
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hgrkit.library.candidates import HnswGraph, unit_vectors
-from hgrkit.library.graph_file import is_sound_graph
+from hgrkit.library.graph_cache import is_sound_graph
 
 DIM, HEADER = 6, 96
 ELEMENT = 4 + 32 * 4 + DIM * 4 + 8

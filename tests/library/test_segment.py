@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from hgrkit.errors import ConfigError, DamagedLibraryError, ShapeError
 from hgrkit.library import segment as module
-from hgrkit.library import tensor_file
 from hgrkit.library.segment import Segment, write_segment
+from hgrkit.storage import tensor_file
 from hgrkit.testing.store_contract import random_clip
 
 

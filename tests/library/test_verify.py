@@ -23,7 +23,7 @@ from hgrkit.library.head import Head, read_head
 from hgrkit.library.history import newest_history, read_log
 from hgrkit.library.rebuild import rebuild_database
 from hgrkit.library.schema import HEAD, VIDEOS, RowSum
-from hgrkit.library.tensor_file import TensorFile
+from hgrkit.storage.tensor_file import TensorFile
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 KINDS = ("plain", "compacted", "followed")

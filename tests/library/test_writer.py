@@ -152,7 +152,7 @@ def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypa
         raise KeyboardInterrupt
 
     store = SqliteStore(folder, mode="w")
-    monkeypatch.setattr("hgrkit.library.writer.checkpoint", interrupted)
+    monkeypatch.setattr("hgrkit.library.sqlite_store.checkpoint", interrupted)
     with pytest.raises(KeyboardInterrupt):
         store.commit(put=[entry("d", 9)])
     monkeypatch.undo()
@@ -163,14 +163,14 @@ def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypa
 def test_while_the_traces_of_a_failed_commit_cannot_be_removed_there_is_no_other_commit(folder, monkeypatch):
     store = SqliteStore(folder, mode="w")
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
         store.commit(put=[entry("d", 9)])  # stays in the log
         patch.setattr("hgrkit.library.change._Change.seal", lambda *_: int("broken"))
         with pytest.raises(ValueError, match="broken"):
             store.commit(put=[entry("e", 9)])
         assert len(segments(folder)) == 5
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
         with pytest.raises(LibraryError, match="an earlier commit failed and its traces cannot be removed"):
             store.commit(put=[entry("f", 9)])
     store.commit(put=[entry("f", 9)])

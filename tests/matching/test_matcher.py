@@ -6,8 +6,8 @@ import attrs
 import pytest
 import torch
 
-from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
 
 LENGTHS, ACTIONS, ENTITIES, DIM = (3, 1, 7, 20), (0, 2, 1), (4, 0, 6), 16

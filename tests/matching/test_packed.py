@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.packed import PackedLevel, alignment, mean_over_nodes, packed_similarities
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from hgrkit.embeddings import TextEmbeddings
 from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.windows import WindowedLevel, Windows, window_events
-from hgrkit.video.features import VideoFeatures
-from hgrkit.video.video_encoder import VideoEncoder
+from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video.video_encoder import VideoEncoder
 
 FEATURE_DIM, EMBED_DIM = 12, 8
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hgrkit.evaluation.parser_probes import probe_parser
-from hgrkit.evaluation.parser_quality import evaluate_parser
 from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.research.evaluation.parser_mistakes import probe_parser
+from hgrkit.research.evaluation.parser_quality import evaluate_parser
 
 pytestmark = pytest.mark.shared
 

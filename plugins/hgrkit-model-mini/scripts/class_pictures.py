@@ -21,7 +21,7 @@ from recipe import FRAME_ENCODER
 from sentences import Sentences
 from torch import Tensor
 
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.video.efficientnet_layout import VARIANTS
 
 __all__ = ["ClassPictures", "NamedPictures"]

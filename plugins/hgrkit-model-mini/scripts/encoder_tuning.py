@@ -16,8 +16,8 @@ from optimisation import Group, schedule, shuffled, trainable
 from recipe import Recipe
 from torch import nn
 
-from hgrkit.training.ema import WeightAverage
-from hgrkit.training.records import EpochRecord
+from hgrkit.research.training.optimizer import WeightAverage
+from hgrkit.research.training.records import EpochRecord
 
 __all__ = ["tune"]
 

@@ -13,12 +13,12 @@ from recipe import FRAME_ENCODER, Recipe
 from torch import nn
 
 from hgrkit.matching.matcher import Matcher
-from hgrkit.model import HgrModel, ModelOrigin
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.text.sentence_reader import SentenceReader
+from hgrkit.model.hgr_model import HgrModel, ModelOrigin
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.text.sentence_reader import SentenceReader
+from hgrkit.model.video.video_encoder import VideoEncoder
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_lite import EfficientNetLite
-from hgrkit.video.video_encoder import VideoEncoder
 
 __all__ = ["Encoders", "even_pooling", "make_model"]
 

@@ -16,10 +16,10 @@ from msvd_clips import Clips
 from photographs import Photographs
 
 import hgrkit
-from hgrkit.evaluation.comparison import Difference, compare_ranks
-from hgrkit.evaluation.query_rank import QueryRank, retrieval_ranks
-from hgrkit.evaluation.rank_measure import Direction, RankMeasure
-from hgrkit.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.comparison import Difference, compare_ranks
+from hgrkit.research.evaluation.rank_file import QueryRank, retrieval_ranks
+from hgrkit.research.evaluation.rank_measure import Direction, RankMeasure
+from hgrkit.research.evaluation.ranking import Relevance
 
 __all__ = [
     "MEASURES",

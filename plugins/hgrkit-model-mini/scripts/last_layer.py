@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.text.sentence_reader import SentenceReader
+from hgrkit.model.text.sentence_reader import SentenceReader
 
 __all__ = ["LastLayerReader"]
 

@@ -8,7 +8,7 @@ from experiment import rank_photographs, rank_texts
 from outcome import Answers, Outcome
 from trained_systems import Reading
 
-from hgrkit.evaluation.baselines import TrainingPairs, fit_baselines
+from hgrkit.research.evaluation.baselines import TrainingPairs, fit_baselines
 
 __all__ = ["ask_linear_map"]
 

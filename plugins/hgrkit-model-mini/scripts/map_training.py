@@ -15,7 +15,7 @@ from optimisation import Group, schedule, shuffled, trainable
 from recipe import Recipe
 from torch import nn
 
-from hgrkit.training.records import EpochRecord
+from hgrkit.research.training.records import EpochRecord
 
 __all__ = ["train_maps"]
 

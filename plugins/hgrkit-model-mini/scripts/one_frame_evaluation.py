@@ -12,10 +12,10 @@ from one_frame_loss import one_frame_clips
 from recipe import Recipe
 from torch import Tensor
 
-from hgrkit.evaluation.measures import RetrievalMeasures, measure
 from hgrkit.matching.background import Background
-from hgrkit.model import HgrModel
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
 
 __all__ = ["background_of", "evaluate"]
 

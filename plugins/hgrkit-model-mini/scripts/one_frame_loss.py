@@ -11,13 +11,13 @@ from material import Material
 from recipe import Recipe
 from torch import Tensor, nn
 
-from hgrkit.embeddings import TextEmbeddings
 from hgrkit.levels import PerLevel
+from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.matching.matcher import Scores
-from hgrkit.model import HgrModel
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.video.features import VideoFeatures
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.video.features import VideoFeatures
 
 __all__ = ["FOILED_LEVELS", "NodeLevel", "OneFrameLoss", "mean_nodes", "one_frame_clips", "one_frame_levels"]
 

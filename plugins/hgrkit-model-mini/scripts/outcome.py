@@ -11,8 +11,8 @@ from experiment import MEASURES, Ranks, leads, of_all_seeds, reported
 from foil_choices import ACCURACY, ALL, FOILS, choose, rank_choices
 from msvd_clips import Clips
 
-from hgrkit.evaluation.foil_choice import FoilEvaluation
-from hgrkit.evaluation.query_rank import QueryRank
+from hgrkit.research.evaluation.foil_choice import FoilEvaluation
+from hgrkit.research.evaluation.rank_file import QueryRank
 
 __all__ = ["Answers", "Outcome"]
 

@@ -1,6 +1,6 @@
 """The paper's claim on other data: HGR against its own levels, a global baseline and HGR without parts of it.
 
-Every variant starts from the preset `paper` and is trained by `hgrkit.training` with several seeds on Flickr8k's
+Every variant starts from the preset `paper` and is trained by hgrkit's trainer with several seeds on Flickr8k's
 photographs, clips of one frame, as the published frame encoder sees them. Asked are photographs of the test split
 in both directions, the second half of 98 MSVD clips by name, none of which was seen, and foils of the captions of
 all 98. A lead above zero says that HGR is better; it is paired and resampled by clip. Needs the cache that
@@ -42,22 +42,22 @@ from recipe import Recipe
 from rich.progress import Progress
 
 import hgrkit
-from hgrkit.evaluation.rank_measure import RankMeasure
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.matcher import Matcher
-from hgrkit.model import HgrModel
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.video.features import VideoFeatures
 from hgrkit.parsing.lark_parser import LarkParser
-from hgrkit.training.clips import CaptionedClips, read_graphs
-from hgrkit.training.config import TrainConfig
-from hgrkit.training.loss_config import LossConfig
-from hgrkit.training.model_config import ModelConfig
-from hgrkit.training.records import TrainingProgress
-from hgrkit.training.run_folder import LOG_FILE
-from hgrkit.training.setting import read_settings
-from hgrkit.training.state import STATE_FILE
-from hgrkit.training.trainer import Trainer
-from hgrkit.video.features import VideoFeatures
+from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.training.clips import CaptionedClips, read_graphs
+from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.loss_config import LossConfig
+from hgrkit.research.training.model_config import ModelConfig
+from hgrkit.research.training.records import TrainingProgress
+from hgrkit.research.training.run_folder import LOG_FILE
+from hgrkit.research.training.setting import read_settings
+from hgrkit.research.training.state import STATE_FILE
+from hgrkit.research.training.trainer import Trainer
 
 MEAN = "mean of the types"
 CUTOFFS = tuple(RankMeasure(name) for name in ("R@1", "R@5", "R@10", "mRR"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from hgrkit.training.preset import with_preset
+from hgrkit.research.training.run_config import with_preset
 
 __all__ = ["HGR", "PRESET", "SHORTER_TRAINING", "SMALLER_MODEL", "TRAINED", "Variant"]
 

@@ -21,11 +21,11 @@ from photographs import FrameNetwork, Photographs
 from rich.progress import track
 from torch import Tensor
 
-from hgrkit.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.levels import LEVELS, PerLevel
+from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
-from hgrkit.model import HgrModel
-from hgrkit.video.features import VideoFeatures
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.video.features import VideoFeatures
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import parse_sampling
 

@@ -16,16 +16,16 @@ from indices import Indices
 from rich.progress import track
 from torch import Tensor
 
-from hgrkit.foils.foil import FoilType
-from hgrkit.foils.generate import make_foils
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
+from hgrkit.model.text.graph_batch import GraphBatch
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.text.sentence_reader import SentenceReader
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.text.graph_batch import GraphBatch
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.text.sentence_reader import SentenceReader
-from hgrkit.training.clips import read_graphs
+from hgrkit.research.foils.foil import FoilType
+from hgrkit.research.foils.generate import make_foils
+from hgrkit.research.training.clips import read_graphs
 
 __all__ = ["Foils", "Paraphrases", "Sentences", "read_clip_captions"]
 

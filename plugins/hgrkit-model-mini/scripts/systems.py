@@ -12,12 +12,12 @@ from regions import score_regions
 from sentences import Sentences
 from torch import Tensor
 
-from hgrkit.embeddings import TextEmbeddings
 from hgrkit.levels import LEVELS, PerLevel
+from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.matching.matcher import Matcher
-from hgrkit.model import HgrModel
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.video.features import VideoFeatures
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.video.features import VideoFeatures
 
 __all__ = ["OneModel", "RegionModel", "System", "TwoTowers"]
 

@@ -40,8 +40,8 @@ from recipe import FRAME_ENCODER, Recipe
 from torch import Tensor
 
 import hgrkit
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.training.records import EpochRecord
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.research.training.records import EpochRecord
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 
 __all__ = ["build_encoders", "fill_cache", "main", "run"]

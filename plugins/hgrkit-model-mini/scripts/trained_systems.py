@@ -26,9 +26,9 @@ from systems import OneModel, RegionModel, System, TwoTowers
 from variations import PLAIN, Variation, described, first_stage
 from word_tower import TOWER, make_tower, of_words, word_vectors
 
-from hgrkit.model import HgrModel
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.parsing.registry import load_parser
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 
 __all__ = ["Questions", "Reading", "TrainedSystems"]

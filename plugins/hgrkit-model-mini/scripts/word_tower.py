@@ -13,16 +13,16 @@ from recipe import FRAME_ENCODER, Recipe
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from hgrkit.embeddings import TextEmbeddings
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
+from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.matching.matcher import Matcher
-from hgrkit.model import HgrModel, ModelOrigin
-from hgrkit.text.graph_batch import GraphBatch
-from hgrkit.text.sentence_reader import STATE_SCALE, SentenceReader
-from hgrkit.text.text_encoder import TextEncoder
-from hgrkit.text.vocabulary import Vocabulary
-from hgrkit.video.video_encoder import VideoEncoder
+from hgrkit.model.hgr_model import HgrModel, ModelOrigin
+from hgrkit.model.text.graph_batch import GraphBatch
+from hgrkit.model.text.sentence_reader import STATE_SCALE, SentenceReader
+from hgrkit.model.text.text_encoder import TextEncoder
+from hgrkit.model.text.vocabulary import Vocabulary
+from hgrkit.model.video.video_encoder import VideoEncoder
 
 __all__ = ["TOWER", "WordTower", "make_tower", "of_words", "word_vectors"]
 

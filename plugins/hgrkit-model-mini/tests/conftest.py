@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import hgrkit
-from hgrkit.model_registry import model_folder
+from hgrkit.model.registry import model_folder
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 
-from hgrkit.model_folder import note_path
-from hgrkit.model_registry import model_folder
+from hgrkit.model.folder import note_path
+from hgrkit.model.registry import model_folder
 
 
 def test_an_epoch_is_written_down_with_its_last_step_and_stages_follow_each_other(scripts):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hgrkit import load_model
-from hgrkit.embedders import embed_features, embed_graphs
-from hgrkit.model_registry import model_folder
+from hgrkit.model.registry import model_folder
+from hgrkit.model.scorer import embed_features, embed_graphs
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.parsing import load_parser
 from hgrkit.testing import FrameEncoderContract, TextEncoderContract
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.video.frame_encoder import load_frame_encoder
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from hgrkit.evaluation.query_rank import QueryRank
 from hgrkit.parsing.lark_parser import LarkParser
-from hgrkit.training.model_config import ModelConfig
-from hgrkit.training.setting import read_settings
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.training.model_config import ModelConfig
+from hgrkit.research.training.setting import read_settings
 
 
 def test_the_global_baseline_needs_no_nodes(scripts, captions):

@@ -9,8 +9,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper, save
 
 from hgrkit.levels import PerLevel
-from hgrkit.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.text.sentence_reader import SentenceReader
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.text.sentence_reader import SentenceReader
 
 CAPTIONS = {
     "one.jpg": [

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 import hgrkit
-from hgrkit.embedders import embed_features, embed_graphs
-from hgrkit.model_folder import note_path
-from hgrkit.model_registry import model_folder
+from hgrkit.model.folder import note_path
+from hgrkit.model.registry import model_folder
+from hgrkit.model.scorer import embed_features, embed_graphs
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 

@@ -12,9 +12,9 @@ import pytest
 from hgrkit_spacy import SpacyParser
 
 from hgrkit.errors import GraphError, ParserModelsNotFoundError
-from hgrkit.evaluation.parser_quality import evaluate_parser
 from hgrkit.parsing import load_parser
 from hgrkit.parsing.installed_parsers import installed_parsers
+from hgrkit.research.evaluation.parser_quality import evaluate_parser
 from hgrkit.testing import ParserContract
 
 PARSER = SpacyParser()

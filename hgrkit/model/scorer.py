@@ -1,0 +1,199 @@
+"""Runs a model outside training and scores sentences against frame features, all embeddings in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+import attrs
+import numpy as np
+import torch
+
+from hgrkit.graph import RoleGraph
+from hgrkit.levels import PerLevel
+from hgrkit.library.candidates import unit_vectors
+from hgrkit.library.records import Float32, QueryEmbeddings
+from hgrkit.library.scoring import PackedClips, SearchSettings
+from hgrkit.matching.matcher import Matcher
+from hgrkit.matching.packed import PackedLevel
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
+from hgrkit.model.query.encoder import EmbeddedQuery
+from hgrkit.model.text.graph_selection import Omitted
+from hgrkit.model.video.features import VideoFeatures
+from hgrkit.parsing.protocol import GraphParser
+
+__all__ = [
+    "EmbeddedVideos",
+    "ModelQueryEncoder",
+    "embed_captions",
+    "embed_features",
+    "embed_graphs",
+    "embed_videos",
+    "settings_of",
+]
+
+
+@attrs.frozen(eq=False)
+class ModelQueryEncoder:
+    """A `QueryEncoder` on the model's device; `hgrkit.model.query` has those that need no torch.
+
+    Attributes:
+        model: the model, in evaluation mode.
+    """
+
+    model: HgrModel
+
+    @property
+    def background(self) -> Callable[[Float32], Float32] | None:
+        """The model's background of events of queries, if it has one."""
+        own = self.model.background
+        if own is None:
+            return None
+
+        def background(events: Float32) -> Float32:
+            with torch.inference_mode():
+                return _array(own(torch.from_numpy(events).to(self.model.device)))
+
+        return background
+
+    def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
+        """Embed sentences, as `QueryEncoder` says."""
+        batch = self.model.text.batch(graphs)
+        with torch.inference_mode():
+            text = self.model.text(batch.to(self.model.device))
+        queries = []
+        for row, graph in enumerate(graphs):
+            nodes = {node.id: node for node in graph.nodes}
+            queries.append(
+                EmbeddedQuery(
+                    embeddings=QueryEmbeddings(
+                        event=_array(text.event[row].clone()),  # a view would keep the whole batch
+                        action=_array(text.action[row][text.action_mask[row]]),
+                        entity=_array(text.entity[row][text.entity_mask[row]]),
+                    ),
+                    actions=tuple(nodes[node_id] for node_id in batch.action_ids[row]),
+                    entities=tuple(nodes[node_id] for node_id in batch.entity_ids[row]),
+                )
+            )
+        return queries, batch.omitted
+
+
+def embed_captions(
+    model: HgrModel,
+    parser: GraphParser,
+    captions: Sequence[str],
+    *,
+    on_progress: Callable[[int], object] | None = None,
+) -> EmbeddedCaptions:
+    """Parse and embed sentences with a model in evaluation mode, as `read_captions` does with any encoder."""
+    return read_captions(ModelQueryEncoder(model), parser, captions, on_progress=on_progress)
+
+
+def embed_graphs(model: HgrModel, graphs: Sequence[RoleGraph]) -> list[EmbeddedQuery]:
+    """Embed sentences; nodes beyond the model's limits are left out."""
+    return ModelQueryEncoder(model).embed(graphs)[0] if graphs else []
+
+
+def embed_features(model: HgrModel, features: Float32) -> PerLevel[Float32]:
+    """Embed one clip.
+
+    Args:
+        model: the model, in evaluation mode.
+        features: frame features, [F, K].
+
+    Returns:
+        Event [D], and action and entity of each frame, [F, D].
+
+    Raises:
+        ShapeError: if K is not the model's `feature_dim`.
+    """
+    with torch.inference_mode():
+        video = model.video(VideoFeatures.from_arrays([features]).to(model.device))
+    return PerLevel(event=_array(video.event[0]), action=_array(video.action[0]), entity=_array(video.entity[0]))
+
+
+def _array(tensor: torch.Tensor) -> Float32:
+    return tensor.float().cpu().numpy().astype(np.float32, copy=False)
+
+
+_VIDEOS_AT_ONCE = 64
+
+
+def settings_of(matcher: Matcher) -> SearchSettings:
+    """A matcher's settings as the library takes them."""
+    return SearchSettings(sharpness=matcher.sharpness, fusion=matcher.fusion, level_weights=matcher.level_weights)
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class EmbeddedVideos:
+    """V videos of one clip each, ready to be scored.
+
+    Attributes:
+        clips: their embeddings.
+        settings: how the model compares them.
+        omitted_frames: frames that the model's `max_frames` left out.
+    """
+
+    clips: PackedClips
+    settings: SearchSettings
+    omitted_frames: int
+
+    def scores(self, captions: EmbeddedCaptions, *, less_background: bool = False) -> Float32:
+        """Every video's exact score for every sentence, float32 [V, C]; -1 for one that could not be read.
+
+        `less_background` takes off what a sentence scores with any clip, as in `Retriever.scores`.
+        """
+        scores = np.empty((len(self), len(captions.queries)), np.float32)
+        done = 0
+        for part in self.clips.scores(captions.queries, self.settings):
+            scores[:, done : done + part.shape[1]] = part
+            done += part.shape[1]
+        return captions.spread(scores, less_background=less_background)
+
+    def __len__(self) -> int:
+        """Number of videos."""
+        return len(self.clips.event)
+
+    def __repr__(self) -> str:
+        return f"EmbeddedVideos({len(self)})"
+
+
+def embed_videos(model: HgrModel, features: Iterable[Float32]) -> EmbeddedVideos:
+    """Embed videos, each as one clip of all its frames, or of `max_frames` evenly spaced ones.
+
+    Args:
+        model: the model, in evaluation mode.
+        features: each video's frame features, [F, K].
+
+    Raises:
+        ShapeError: if there is no video, or K is not the model's `feature_dim`.
+    """
+    event: list[Float32] = []
+    action: list[Float32] = []
+    entity: list[Float32] = []
+    omitted = 0
+    with torch.inference_mode():
+        for part in _parts(iter(features)):
+            batch = VideoFeatures.from_arrays(part, max_frames=model.video.max_frames)
+            video = model.video(batch.to(model.device))
+            lengths = batch.frame_mask.sum(dim=1).tolist()
+            event.append(video.event.float().cpu().numpy())
+            action += _clips(video.action, lengths)
+            entity += _clips(video.entity, lengths)
+            omitted += batch.omitted_frames
+    clips = PackedClips(
+        unit_vectors(np.concatenate(event)), PackedLevel.from_clips(action), PackedLevel.from_clips(entity)
+    )
+    return EmbeddedVideos(clips=clips, settings=settings_of(model.matcher), omitted_frames=omitted)
+
+
+def _parts(features: Iterator[Float32]) -> Iterator[list[Float32]]:
+    while part := list(islice(features, _VIDEOS_AT_ONCE)):
+        yield part
+
+
+def _clips(frames: torch.Tensor, lengths: list[int]) -> list[Float32]:
+    """The real frames of each clip: [V, F, D] -> V arrays of [F, D]."""
+    array = frames.float().cpu().numpy()
+    return [array[row, :length] for row, length in enumerate(lengths)]

@@ -1,0 +1,311 @@
+"""Why one hit was found: its film strip, which node each phrase is, and what spoke against it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path, PurePath
+from typing import Any
+
+import attrs
+import av
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.graph import RoleGraph
+from hgrkit.results import Hit, Phrase
+from hgrkit.video.limits import DecodeGuard
+from hgrkit.video.reader import SampledFrame, VideoReader
+
+__all__ = [
+    "PICTURE_HEIGHT",
+    "HitExplanation",
+    "StripFrame",
+    "StripPictures",
+    "choose_frames",
+    "encode_jpeg",
+    "explain_hit",
+    "read_pictures",
+]
+
+
+@attrs.frozen(kw_only=True)
+class FrameGroup:
+    """Frames that follow each other, and the one of them that is shown.
+
+    Attributes:
+        shown: the shown frame's position among the clip's frames.
+        start: position of the first frame of the group.
+        stop: position behind the last one.
+    """
+
+    shown: int
+    start: int
+    stop: int
+
+
+def choose_frames(num_frames: int, best: Sequence[int], *, most: int) -> tuple[FrameGroup, ...]:
+    """Frames to show, ascending; every frame of the clip belongs to the shown one that is nearest to it.
+
+    The best frames come first, as many as there is room for; each further one is put into the middle of the widest
+    gap that is left.
+
+    >>> [group.shown for group in choose_frames(9, [4], most=3)]
+    [0, 4, 8]
+    >>> choose_frames(3, [2], most=1)
+    (FrameGroup(shown=2, start=0, stop=3),)
+
+    Args:
+        num_frames: frames of the clip.
+        best: positions of frames that should be shown, the most important first.
+        most: how many to show at most, at least 1.
+    """
+    if num_frames <= most:
+        chosen = list(range(num_frames))
+    else:
+        chosen = sorted(list(dict.fromkeys(best))[:most])
+        while len(chosen) < most:
+            chosen = sorted([*chosen, _farthest(num_frames, chosen)])
+    bounds = [0, *((left + right + 1) // 2 for left, right in pairwise(chosen)), num_frames]
+    return tuple(
+        FrameGroup(shown=shown, start=start, stop=stop)
+        for shown, (start, stop) in zip(chosen, pairwise(bounds), strict=True)
+    )
+
+
+def _farthest(num_frames: int, chosen: Sequence[int]) -> int:
+    """The frame that is farthest from all that are chosen; the first of several."""
+    if not chosen:
+        return 0
+    return max(range(num_frames), key=lambda frame: min(abs(frame - other) for other in chosen))
+
+
+PICTURE_HEIGHT = 120
+_LONGEST_S = 20.0
+_TOLERANCE_S = 1e-3
+_JPEG_QUALITY = 4 * 118  # qscale 4, in FFmpeg's lambda units
+
+
+@attrs.frozen(kw_only=True)
+class StripPictures:
+    """What reading brought.
+
+    Attributes:
+        jpegs: [F] one JPEG a time that was asked for; none of them where the video could not be read.
+        note: why there are no pictures; empty if there are.
+    """
+
+    jpegs: tuple[bytes | None, ...]
+    note: str = ""
+
+
+def read_pictures(video: str, times_s: Sequence[float]) -> StripPictures:
+    """The pictures that are on the screen at some times, each video read once.
+
+    Args:
+        video: path of the file.
+        times_s: ascending seconds on the video's own time line.
+    """
+    if not times_s:
+        return StripPictures(jpegs=())
+    try:
+        return StripPictures(jpegs=_read(video, times_s))
+    except MissingPathError:
+        note = "the video is no longer where it was indexed"
+    except DecodeError as error:
+        note = f"the video cannot be read: {error}"
+    except OSError as error:
+        note = f"the video cannot be read: {error.strerror or type(error).__name__}"
+    return StripPictures(jpegs=(None,) * len(times_s), note=note)
+
+
+def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
+    """An RGB picture [H, W, 3] as a JPEG file.
+
+    Raises:
+        DecodeError: if FFmpeg does not take the picture.
+    """
+    codec = av.VideoCodecContext.create("mjpeg", "w")
+    codec.height, codec.width = picture.shape[:2]
+    codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
+    # PyAV before 18 has no attribute for the quality.
+    codec.options = {"flags": "+qscale+bitexact", "global_quality": str(_JPEG_QUALITY)}
+    codec.thread_count = 1
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    packets = [*codec.encode(frame), *codec.encode(None)]
+    if not packets:
+        raise DecodeError("a picture cannot be written as JPEG")
+    return bytes(packets[0])
+
+
+def _read(video: str, times_s: Sequence[float]) -> tuple[bytes, ...]:
+    path = Path(video)
+    if not path.exists():
+        raise MissingPathError(f"no file {video!r}.")
+    if not path.is_file():
+        raise DecodeError("it is no file")
+    frames = _decode(video, times_s)
+    if not frames:
+        raise DecodeError("no picture of the file can be decoded")
+    shown_s = [frame.time_s for frame in frames]
+    pictures = [encode_jpeg(frame.image) for frame in frames]
+    places = [bisect_right(shown_s, time_s + _TOLERANCE_S) - 1 for time_s in times_s]
+    return tuple(pictures[max(0, place)] for place in places)
+
+
+def _decode(video: str, times_s: Sequence[float]) -> list[SampledFrame]:
+    deadline = time.monotonic() + _LONGEST_S
+
+    def in_time() -> None:
+        if time.monotonic() > deadline:
+            raise DecodeError(f"reading its pictures took longer than {_LONGEST_S:.0f} seconds")
+
+    reader = VideoReader(video, PICTURE_HEIGHT, guard=DecodeGuard(on_progress=in_time))
+    return list(reader.pictures_at(np.asarray(times_s, np.float64)))
+
+
+_MORE_THAN_EVEN = 1.1
+"""A frame bears on a phrase if its weight is this many times what all frames would have if all were alike."""
+
+
+@attrs.frozen(kw_only=True)
+class StripFrame:
+    """One frame of a film strip.
+
+    Attributes:
+        time_s: of the frame, in seconds from the video's beginning.
+        start: the first of the hit's times that the frame stands for, by its position.
+        stop: the position behind the last one.
+        phrases: positions of the phrases that one of these times bears on, with clearly more than an even share
+            of the weight or with the most of all.
+        jpeg: the picture as a JPEG file; `None` if the video could not be read.
+    """
+
+    time_s: float
+    start: int
+    stop: int
+    phrases: tuple[int, ...]
+    jpeg: bytes | None = attrs.field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The frame as plain JSON types; the picture in base64."""
+        picture = None if self.jpeg is None else base64.b64encode(self.jpeg).decode("ascii")
+        return {
+            "time_s": self.time_s,
+            "start": self.start,
+            "stop": self.stop,
+            "phrases": list(self.phrases),
+            "jpeg": picture,
+        }
+
+
+@attrs.frozen(kw_only=True)
+class HitExplanation:
+    """Why one clip was found.
+
+    Attributes:
+        hit: as `search` returned it; all numbers are there.
+        times_s: [F] times of the clip's frames, in seconds; those of every phrase's alignment.
+        strip: the film strip, frames ascending; together they stand for every time.
+        nodes: the graph's node of each phrase, by its id, in the order of `hit.phrases`.
+        note: why the strip has no pictures; empty if it has.
+    """
+
+    hit: Hit
+    times_s: tuple[float, ...]
+    strip: tuple[StripFrame, ...]
+    nodes: tuple[int, ...]
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The video's name, without its folders."""
+        return PurePath(self.hit.video).name or self.hit.video
+
+    @property
+    def weakest(self) -> Phrase | None:
+        """The phrase that spoke most against the hit, the one that is least similar; `None` without phrases."""
+        return min(self.hit.phrases, key=lambda phrase: phrase.similarity, default=None)
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """The first of the times that lie in the moment, and the one behind the last, by position."""
+        inside = [
+            position
+            for position, time_s in enumerate(self.times_s)
+            if self.hit.start_s <= time_s <= self.hit.end_s
+        ]
+        return (inside[0], inside[-1] + 1) if inside else (0, len(self.times_s))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hit's own record, and what explains it."""
+        weakest = self.weakest
+        return {
+            **self.hit.to_dict(),
+            "strip": [frame.to_dict() for frame in self.strip],
+            "nodes": list(self.nodes),
+            "weakest": None if weakest is None else self.hit.phrases.index(weakest),
+            "note": self.note,
+        }
+
+
+def explain_hit(hit: Hit, graph: RoleGraph, *, num_frames: int) -> HitExplanation:
+    """Read a hit's film strip and put its phrases beside it.
+
+    Args:
+        hit: what was found.
+        graph: how the query was read.
+        num_frames: frames of the strip, at most.
+    """
+    times_s = hit.phrases[0].times_s if hit.phrases else _evenly(hit, num_frames)
+    by_similarity = sorted(hit.phrases, key=lambda phrase: -phrase.similarity)
+    best = [max(range(len(times_s)), key=phrase.weights.__getitem__) for phrase in by_similarity]
+    groups = choose_frames(len(times_s), best, most=num_frames)
+    pictures = read_pictures(hit.video, [times_s[group.shown] for group in groups])
+    strip = tuple(
+        StripFrame(
+            time_s=times_s[group.shown],
+            start=group.start,
+            stop=group.stop,
+            phrases=_bearing(hit.phrases, group.start, group.stop),
+            jpeg=jpeg,
+        )
+        for group, jpeg in zip(groups, pictures.jpegs, strict=True)
+    )
+    return HitExplanation(
+        hit=hit, times_s=times_s, strip=strip, nodes=_nodes(hit.phrases, graph), note=pictures.note
+    )
+
+
+def _bearing(phrases: Sequence[Phrase], start: int, stop: int) -> tuple[int, ...]:
+    return tuple(
+        position
+        for position, phrase in enumerate(phrases)
+        if max(phrase.weights[start:stop]) >= min(max(phrase.weights), _MORE_THAN_EVEN / len(phrase.weights))
+    )
+
+
+def _nodes(phrases: Sequence[Phrase], graph: RoleGraph) -> tuple[int, ...]:
+    """The node of each phrase: phrases are in the graph's order, but the model may have left nodes out."""
+    left = iter(graph.nodes)
+    found = []
+    for phrase in phrases:
+        fitting = (
+            node.id
+            for node in left
+            if (graph.phrase(node), graph.role(node), node.is_action)
+            == (phrase.text, phrase.role, phrase.level == "action")
+        )
+        found.append(next(fitting, -1))
+    return tuple(found)
+
+
+def _evenly(hit: Hit, num_frames: int) -> tuple[float, ...]:
+    """Times for a query without phrases: in the middle of equal parts of the moment."""
+    part = (hit.end_s - hit.start_s) / num_frames
+    return tuple(hit.start_s + (number + 0.5) * part for number in range(num_frames))

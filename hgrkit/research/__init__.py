@@ -1,0 +1,1 @@
+"""For researchers: benchmarks, training, the released code, foils, and evaluation."""

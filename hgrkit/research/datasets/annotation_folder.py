@@ -1,0 +1,127 @@
+"""Finds and reads the files that a benchmark was published as, wherever in a folder they lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import numpy as np
+
+from hgrkit.errors import BenchmarkError, MissingPathError
+from hgrkit.storage import json_file
+
+__all__ = ["AnnotationFolder", "read_json", "read_lines", "read_names"]
+
+T = TypeVar("T", dict[str, Any], list[Any])
+
+_SUBFOLDERS = frozenset(("annotations", "annotation", "captions", "data", "splits", "publicsplit", "ret"))
+_DEPTH = 3
+
+
+@attrs.frozen(kw_only=True)
+class AnnotationFolder:
+    """The folders that are searched for a benchmark's files, the nearest first.
+
+    Attributes:
+        benchmark: whose files they are, for messages.
+        folders: the folder that the user named, and those below it that bear the data set's name or a usual one
+            such as `annotations`, three levels deep.
+    """
+
+    benchmark: str
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def open(cls, path: Path, *, benchmark: str, names: frozenset[str]) -> AnnotationFolder:
+        """Look around in a folder; a file stands for the folder that it lies in.
+
+        Args:
+            path: the folder, its parent, or a file in it.
+            benchmark: whose files are looked for.
+            names: names of the data set's folder, in small letters and digits only, such as `msrvtt`.
+
+        Raises:
+            MissingPathError: if there is nothing at that path.
+        """
+        root = path.parent if path.is_file() else path
+        if not root.is_dir():
+            raise MissingPathError(
+                f"there is no folder {str(path)!r}; expected the annotation files of {benchmark}."
+            )
+        wanted = names | _SUBFOLDERS
+        found = level = [root]
+        for _ in range(_DEPTH):
+            level = [child for folder in level for child in _children(folder) if _plain(child.name) in wanted]
+            level.sort(key=lambda child: (_plain(child.name) not in names, child))
+            found = found + level
+        return cls(benchmark=benchmark, folders=tuple(found))
+
+    def find(self, *names: str) -> Path | None:
+        """The first file of these names; an earlier name is preferred to a nearer folder."""
+        candidates = (folder / name for name in names for folder in self.folders)
+        return next((path for path in candidates if path.is_file()), None)
+
+    def require(self, *names: str) -> Path:
+        """As `find`.
+
+        Raises:
+            MissingPathError: if there is no such file; the message says what was looked for, and where.
+        """
+        path = self.find(*names)
+        if path is None:
+            folders = ", ".join(map(str, self.folders))
+            raise MissingPathError(f"{self.benchmark} needs {' or '.join(names)}; looked in {folders}")
+        return path
+
+
+def read_json(path: Path, shape: type[T]) -> T:
+    """Read a JSON object or list.
+
+    Raises:
+        BenchmarkError: if the file holds something else.
+    """
+    return json_file.read_json(path, shape, error=BenchmarkError, expected="annotations of a benchmark")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers, without the spaces around them.
+
+    Raises:
+        BenchmarkError: if the file is not text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BenchmarkError(f"{path} is not UTF-8 text: {error}.") from error
+    return ((number, line.strip(" \r")) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+
+
+def read_names(path: Path) -> list[str]:
+    """A list of videos: one a line, or a numpy array of text (`.npy`).
+
+    Raises:
+        BenchmarkError: if the file is neither.
+    """
+    if path.suffix != ".npy":
+        return [line for _, line in read_lines(path)]
+    try:
+        names = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise BenchmarkError(f"{path} is no plain array of names: {error}.") from error
+    if names.ndim != 1 or names.dtype.kind not in "US":
+        raise BenchmarkError(f"{path} must hold a list of names, got {names.dtype} {list(names.shape)}.")
+    return [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in names.tolist()]
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return [child for child in folder.iterdir() if child.is_dir()]
+    except OSError:  # a folder that cannot be listed has no files for us
+        return []
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,219 @@
+"""MSR-VTT: the official test split and the three splits of 1,000 test videos that papers use."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from hgrkit.errors import BenchmarkError
+from hgrkit.research.datasets.annotation_folder import AnnotationFolder, read_json, read_lines, read_names
+from hgrkit.research.datasets.benchmark import BenchmarkCaption, BenchmarkVideo
+from hgrkit.research.datasets.recipe import Annotations, Recipe, listed
+
+__all__ = ["RECIPES"]
+
+_ALL = "MSRVTT_data.json"
+_PARTS = ("test_videodatainfo.json", "train_val_videodatainfo.json")
+_TEST_ONLY = "captions_official_test_2990.json"
+_OFFICIAL_TEST = tuple(f"video{number}" for number in range(7010, 10000))
+_FOLDERS = frozenset(("msrvtt", "msrvtt10k"))
+_CITATION = "Xu, Mei, Yao, Rui: MSR-VTT, CVPR 2016"
+
+
+@attrs.frozen(kw_only=True)
+class _Sentences:
+    """Captions of each video by id, in the order of the files.
+
+    Attributes:
+        of_video: `{video: {caption id: text}}`.
+        test: the videos whose record says `test`; empty if the files do not say.
+        files: what was read.
+    """
+
+    of_video: Mapping[str, Mapping[str, str]]
+    test: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    def captions(self, video: str) -> list[BenchmarkCaption]:
+        """A video's captions."""
+        items = self.of_video.get(video, {}).items()
+        return [BenchmarkCaption(id=key, video=video, text=text) for key, text in items]
+
+
+def _full(folder: AnnotationFolder) -> Annotations:
+    sentences = _sentences(folder)
+    path = folder.find("test_list_full.txt")
+    names = list(sentences.test or sentences.of_video) if path is None else read_names(path)
+    files = sentences.files if path is None else (path, *sentences.files)
+    missing, surplus = set(_OFFICIAL_TEST) - set(names), set(names) - set(_OFFICIAL_TEST)
+    return Annotations(
+        videos=[BenchmarkVideo(name=name) for name in names],
+        captions=[caption for name in dict.fromkeys(names) for caption in sentences.captions(name)],
+        files=files,
+        problems=[
+            *([f"videos that are missing: {listed(sorted(missing))}"] if missing else []),
+            *([f"videos that are not of the official test split: {listed(sorted(surplus))}"] if surplus else []),
+        ],
+    )
+
+
+def _jsfusion(folder: AnnotationFolder) -> Annotations:
+    path = folder.require("MSRVTT_JSFUSION_test.csv")
+    rows = list(csv.DictReader(line for _, line in read_lines(path)))
+    if not rows or not {"key", "video_id", "sentence"} <= rows[0].keys():
+        raise BenchmarkError(f"{path} must have the columns key, vid_key, video_id and sentence.")
+    captions = [
+        BenchmarkCaption(id=row["key"], video=row["video_id"] or "", text=(row["sentence"] or "").strip())
+        for row in rows
+    ]
+    lost = {f"ret{number}" for number in range(1000)} - {caption.id for caption in captions}
+    problems = [f"lines that are missing from {path.name}: {listed(sorted(lost, key=_number))}"] if lost else []
+    files = [path]
+    if (checklist := folder.find("val_list_jsfusion.txt")) is not None:
+        files.append(checklist)
+        absent = set(read_names(checklist)) ^ {caption.video for caption in captions}
+        problems += [f"videos in one of {path.name} and {checklist.name} only: {listed(sorted(absent))}"] * bool(
+            absent
+        )
+    return Annotations(
+        videos=[BenchmarkVideo(name=name) for name in dict.fromkeys(caption.video for caption in captions)],
+        captions=captions,
+        files=files,
+        problems=problems,
+    )
+
+
+def _miech(folder: AnnotationFolder) -> Annotations:
+    path = folder.require("test_list_miech.txt")
+    names = read_names(path)
+    sentences = _sentences(folder)
+    silent = [name for name in names if name not in sentences.of_video]
+    source = ", ".join(file.name for file in sentences.files)
+    return Annotations(
+        videos=[BenchmarkVideo(name=name) for name in names],
+        captions=[caption for name in names for caption in sentences.captions(name)[:1]],
+        files=(path, *sentences.files),
+        problems=[f"{len(silent)} videos have no caption in {source}; {_ALL} has all"] if silent else [],
+    )
+
+
+def _sentences(folder: AnnotationFolder) -> _Sentences:
+    """Captions from the first published file that is there, else from the repackaged ones of the test split."""
+    whole = folder.find(_ALL)
+    parts = [whole] if whole is not None else [path for name in _PARTS if (path := folder.find(name)) is not None]
+    if parts:
+        return _published(parts)
+    path = folder.require(_ALL, _PARTS[0], _TEST_ONLY)
+    try:
+        of_video = {
+            _stem(record["video"]): {
+                f"{_stem(record['video'])}#{number}": text.strip() for number, text in enumerate(record["caption"])
+            }
+            for record in read_json(path, list)
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BenchmarkError(f"{path} must list {{video, caption: [texts]}}; {_reason(error)}.") from error
+    return _Sentences(of_video=of_video, test=(), files=(path,))
+
+
+def _published(paths: Iterable[Path]) -> _Sentences:
+    of_video: dict[str, dict[str, str]] = {}
+    test: list[str] = []
+    for path in paths:
+        content = read_json(path, dict)
+        try:
+            test += [record["video_id"] for record in content["videos"] if record.get("split") == "test"]
+            for sentence in content["sentences"]:
+                own = of_video.setdefault(sentence["video_id"], {})
+                own[f"{sentence['video_id']}#{sentence.get('sen_id', len(own))}"] = sentence["caption"].strip()
+        except (AttributeError, KeyError, TypeError) as error:
+            expected = "{videos: [{video_id, split}], sentences: [{video_id, caption, sen_id}]}"
+            raise BenchmarkError(f"{path} must hold {expected}; {_reason(error)}.") from error
+    return _Sentences(of_video=of_video, test=tuple(test), files=tuple(paths))
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _stem(name: Any) -> str:
+    return str(name).removesuffix(".mp4")
+
+
+def _number(key: str) -> int:
+    return int(key.removeprefix("ret"))
+
+
+_PAIRS = (
+    "1,000 test videos with one caption each, as JSFusion's authors drew them; a caption's own video is right. "
+    "Four sentences stand with two or three videos each."
+)
+
+RECIPES = (
+    Recipe(
+        name="msr-vtt/full",
+        aliases=("msr-vtt", "msr-vtt/official", "msr-vtt/test"),
+        task="retrieval",
+        split="test",
+        queries=59800,
+        videos=2990,
+        captions_per_video=20,
+        files=f"{_ALL}, test_videodatainfo.json or {_TEST_ONLY}; test_list_full.txt if there is one",
+        folders=_FOLDERS,
+        protocol=(
+            "The official split: 6,513 videos to train, 497 to validate, 2,990 to test. Each of a test video's 20 "
+            "captions is a query, also where another video has the same words."
+        ),
+        citation=_CITATION,
+        read=_full,
+    ),
+    Recipe(
+        name="msr-vtt/1k-a",
+        aliases=("msr-vtt/jsfusion", "msr-vtt/9k"),
+        task="retrieval",
+        split="test",
+        queries=1000,
+        videos=1000,
+        captions_per_video=1,
+        files="MSRVTT_JSFUSION_test.csv; val_list_jsfusion.txt if there is one",
+        folders=_FOLDERS,
+        protocol=f"{_PAIRS} Models train on the other 9,000 videos.",
+        citation="Yu, Kim, Kim: JSFusion, ECCV 2018; 9,000 videos to train: Gabeur et al., ECCV 2020",
+        read=_jsfusion,
+    ),
+    Recipe(
+        name="msr-vtt/1k-yu",
+        aliases=("msr-vtt/test1k-yu", "msr-vtt/7k"),
+        task="retrieval",
+        split="test",
+        queries=1000,
+        videos=1000,
+        captions_per_video=1,
+        files="MSRVTT_JSFUSION_test.csv; val_list_jsfusion.txt if there is one",
+        folders=_FOLDERS,
+        protocol=f"{_PAIRS} The test pairs of 1k-A; models train on 7,010 videos.",
+        citation="Yu, Kim, Kim: JSFusion, ECCV 2018",
+        read=_jsfusion,
+    ),
+    Recipe(
+        name="msr-vtt/1k-miech",
+        aliases=("msr-vtt/1k-b", "msr-vtt/miech", "msr-vtt/test1k-miech"),
+        task="retrieval",
+        split="test",
+        queries=1000,
+        videos=1000,
+        captions_per_video=1,
+        files=f"test_list_miech.txt and {_ALL}, or test_videodatainfo.json and train_val_videodatainfo.json",
+        folders=_FOLDERS,
+        protocol=(
+            "1,000 test videos, drawn from all splits, with the first caption of each in the order of the file; "
+            "models train on 6,656 videos."
+        ),
+        citation="Miech, Laptev, Sivic: arXiv 1804.02516",
+        read=_miech,
+    ),
+)

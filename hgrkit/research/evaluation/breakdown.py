@@ -1,0 +1,97 @@
+"""Divides queries into groups, by length and by the roles of their graphs, to see where retrieval is weak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from hgrkit.graph import RoleGraph
+from hgrkit.research.evaluation.bootstrap import Estimate, estimate
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.rank_measure import RankMeasure
+
+__all__ = ["BREAKDOWN_MEASURES", "Group", "by_actions", "by_length", "by_role"]
+
+BREAKDOWN_MEASURES = tuple(RankMeasure(name) for name in ("R@1", "R@10", "MedR"))
+
+_LENGTHS = ((1, 4), (5, 6), (7, 8), (9, 11), (12, 15), (16, None))
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Group:
+    """Some of the queries.
+
+    Attributes:
+        name: what they have in common.
+        queries: how many there are.
+        figures: the measures of `BREAKDOWN_MEASURES`, by name, with their intervals.
+    """
+
+    name: str
+    queries: int
+    figures: Mapping[str, Estimate]
+
+    @classmethod
+    def of(cls, name: str, rows: Sequence[QueryRank], *, resamples: int, seed: int) -> Group:
+        """Measure some queries of one direction."""
+        found = estimate(rows, BREAKDOWN_MEASURES, resamples=resamples, seed=seed)
+        figures = {str(figure.measure): value for figure, value in found.items()}
+        return cls(name=name, queries=len(rows), figures=figures)
+
+
+def by_length(rows: Sequence[QueryRank], *, resamples: int, seed: int) -> list[Group]:
+    """Captions by their number of words; lengths that none has are left out.
+
+    Args:
+        rows: ranks of captions.
+        resamples: of the intervals.
+        seed: of the intervals.
+    """
+    groups = []
+    for least, most in _LENGTHS:
+        some = [row for row in rows if least <= len(row.caption.split()) <= (most or len(row.caption))]
+        if some:
+            name = f"{least} words and more" if most is None else f"{least} to {most} words"
+            groups.append(Group.of(name, some, resamples=resamples, seed=seed))
+    return groups
+
+
+def by_actions(
+    rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, resamples: int, seed: int
+) -> list[Group]:
+    """Captions by their number of actions.
+
+    Args:
+        rows: ranks of captions.
+        graphs: how captions were read, by their words; those that could not be read are left out.
+        resamples: of the intervals.
+        seed: of the intervals.
+    """
+    names = ("no action", "1 action", "2 actions", "3 actions and more")
+    members: dict[str, list[QueryRank]] = {name: [] for name in names}
+    for row in rows:
+        if row.caption in graphs:
+            members[names[min(len(graphs[row.caption].actions), 3)]].append(row)
+    return [Group.of(name, some, resamples=resamples, seed=seed) for name, some in members.items() if some]
+
+
+def by_role(
+    rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, resamples: int, seed: int
+) -> list[Group]:
+    """Captions in which a role occurs, the commonest role first; a caption stands in several groups.
+
+    Args:
+        rows: ranks of captions.
+        graphs: how captions were read, by their words; those that could not be read are left out.
+        resamples: of the intervals.
+        seed: of the intervals.
+    """
+    members: dict[str, list[QueryRank]] = {}
+    for row in rows:
+        graph = graphs.get(row.caption)
+        if graph is not None:
+            for role in sorted({graph.role(node) for node in graph.entities}):
+                members.setdefault(role, []).append(row)
+    found = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [Group.of(role, some, resamples=resamples, seed=seed) for role, some in found]

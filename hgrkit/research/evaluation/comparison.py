@@ -1,0 +1,203 @@
+"""Compares two runs over the same queries: differences, their intervals, and whether chance explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import BenchmarkError
+from hgrkit.research.evaluation.bootstrap import (
+    ClusteredRanks,
+    Figure,
+    check_resampling,
+    figures,
+    percentile_interval,
+    resampled_videos,
+)
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.rank_measure import CUTOFFS, RankMeasure
+
+__all__ = ["COMPARED", "Comparison", "Difference", "compare_ranks"]
+
+COMPARED = tuple(RankMeasure(name) for name in (*(f"R@{k}" for k in CUTOFFS), "MedR", "MeanR", "Rsum"))
+
+RESAMPLES = 10_000
+
+SIGNIFICANT = 0.05
+
+_BLOCK = 1 << 21
+_ROUNDING = 1e-9
+
+
+@attrs.frozen(kw_only=True)
+class Difference:
+    """One figure of two runs.
+
+    Attributes:
+        a: the figure of the first run.
+        b: of the second.
+        interval: of `b - a`, the paired percentile bootstrap over videos.
+        p_value: how often a difference this large, either way, arises when it is left to chance, video by video,
+            which of the two runs is which.
+        better: `a` or `b` if `p_value` is below 0.05, else `None`: the data cannot tell.
+    """
+
+    a: float
+    b: float
+    interval: tuple[float, float]
+    p_value: float
+    better: Literal["a", "b"] | None
+
+    @property
+    def difference(self) -> float:
+        """`b - a`."""
+        return self.b - self.a
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**attrs.asdict(self), "interval": list(self.interval), "difference": self.difference}
+
+
+@attrs.frozen(kw_only=True)
+class Comparison:
+    """Two runs over the same queries.
+
+    Attributes:
+        queries: how many they share.
+        videos: how many videos the queries belong to.
+        differences: by figure.
+    """
+
+    queries: int
+    videos: int
+    differences: dict[Figure, Difference]
+
+    @property
+    def verdict(self) -> str:
+        """Which run is better, in words.
+
+        >>> Comparison(queries=1, videos=1, differences={}).verdict
+        'The data cannot tell A from B.'
+        """
+        found = {side: self._named(side) for side in ("a", "b")}
+        words = [f"{side.upper()} is better on {', '.join(names)}" for side, names in found.items() if names]
+        if not words:
+            return "The data cannot tell A from B."
+        rest = sum(difference.better is None for difference in self.differences.values())
+        return "; ".join(words) + ("; on the rest the data cannot tell." if rest else ".")
+
+    def _named(self, side: str) -> list[str]:
+        return [str(figure) for figure, difference in self.differences.items() if difference.better == side]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON: differences by direction and measure, those of both directions beside the directions."""
+        found: dict[str, Any] = {"queries": self.queries, "videos": self.videos}
+        for figure, difference in self.differences.items():
+            place = found if figure.direction is None else found.setdefault(figure.direction, {})
+            place[str(figure.measure)] = difference.to_dict()
+        return {**found, "verdict": self.verdict}
+
+
+def compare_ranks(
+    a: Sequence[QueryRank],
+    b: Sequence[QueryRank],
+    measures: Sequence[RankMeasure] = COMPARED,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two runs, query by query, keeping the queries of a video together.
+
+    The interval resamples videos with replacement, both runs alike. The p-value exchanges the two runs on a random
+    half of the videos, again and again, and is `(1 + as large) / (1 + resamples)`.
+
+    Args:
+        a: ranks of the first run.
+        b: ranks of the second, over the same queries, in any order.
+        measures: what to compare; what needs both directions is left out if there is one.
+        resamples: of the bootstrap, and of the test.
+        seed: of both.
+
+    Raises:
+        BenchmarkError: if the queries are not the same; the message names the first that differs.
+        ConfigError: if `resamples` or `seed` is out of its range.
+
+    Source: Smucker, Allan and Carterette (CIKM 2007), section 3.4, with videos in place of topics.
+    """
+    check_resampling(resamples, seed)
+    ours, theirs = (ClusteredRanks.from_query_ranks(rows) for rows in (a, _aligned(a, b)))
+    pair, num_videos = ours.beside(theirs), len(ours.videos)
+    differences = {}
+    wanted = figures(measures, ours.directions)
+    drawn = {figure: _Spread() for figure in wanted}
+    for weights in resampled_videos(num_videos, resamples, seed):
+        for figure in wanted:
+            drawn[figure].bootstrap.append(theirs.values(figure, weights) - ours.values(figure, weights))
+    for first in _exchanges(num_videos, resamples, seed):
+        for figure in wanted:
+            drawn[figure].exchanged.append(_exchanged(pair, figure, first))
+    for figure in wanted:
+        differences[figure] = drawn[figure].difference(ours.value(figure), theirs.value(figure), figure.measure)
+    return Comparison(queries=len(a), videos=num_videos, differences=differences)
+
+
+@attrs.frozen(eq=False)
+class _Spread:
+    """Differences of one figure, block by block."""
+
+    bootstrap: list[npt.NDArray[np.float64]] = attrs.field(factory=list)
+    exchanged: list[npt.NDArray[np.float64]] = attrs.field(factory=list)
+
+    def difference(self, a: float, b: float, measure: RankMeasure) -> Difference:
+        chance = np.abs(np.concatenate(self.exchanged))
+        p_value = (1 + np.count_nonzero(chance >= abs(b - a) - _ROUNDING)) / (1 + len(chance))
+        ahead: Literal["a", "b"] = "b" if (b > a) == measure.higher_is_better else "a"
+        return Difference(
+            a=a,
+            b=b,
+            interval=percentile_interval(np.concatenate(self.bootstrap)),
+            p_value=float(p_value),
+            better=ahead if p_value < SIGNIFICANT else None,
+        )
+
+
+def _exchanges(num_videos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """Which run stands in the first place, 1 for ours and 0 for theirs, blocks [B, K] of all exchanges."""
+    random = np.random.default_rng([seed, 1])
+    height = max(1, _BLOCK // num_videos)
+    for start in range(0, resamples, height):
+        yield random.integers(2, size=(min(height, resamples - start), num_videos)).astype(np.float64)
+
+
+def _exchanged(pair: ClusteredRanks, figure: Figure, first: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Differences after exchanging the runs on some videos, [B]."""
+    here, there = np.hstack([first, 1 - first]), np.hstack([1 - first, first])
+    return pair.values(figure, there) - pair.values(figure, here)
+
+
+def _aligned(a: Sequence[QueryRank], b: Sequence[QueryRank]) -> list[QueryRank]:
+    """The second run in the order of the first."""
+    theirs = {(row.direction, row.query): row for row in b}
+    aligned = []
+    for row in a:
+        match = theirs.pop((row.direction, row.query), None)
+        if match is None:
+            raise BenchmarkError(f"the second run lacks the query {row.query!r} ({_words(row.direction)}).")
+        if (row.video, row.caption) != (match.video, match.caption):
+            raise BenchmarkError(
+                f"the runs differ at the query {row.query!r}: {row.caption!r} of {row.video!r} against "
+                f"{match.caption!r} of {match.video!r}."
+            )
+        aligned.append(match)
+    if theirs:
+        extra = next(iter(theirs.values()))
+        raise BenchmarkError(f"the first run lacks the query {extra.query!r} ({_words(extra.direction)}).")
+    return aligned
+
+
+def _words(direction: str) -> str:
+    return direction.replace("_", " ")

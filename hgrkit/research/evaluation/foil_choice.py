@@ -1,0 +1,177 @@
+"""Fine-grained binary selection: of a caption and its foil, which one fits the video better (HGR, section 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import BenchmarkError
+from hgrkit.research.evaluation.bootstrap import LEVEL, RESAMPLES, percentile_interval, resampled_videos
+from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.video_names import match_names
+
+__all__ = ["FoilAccuracy", "FoilEvaluation", "evaluate_foils"]
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+ScorePairs = Callable[[Sequence[str], Sequence[str]], Float32]
+"""C videos and C sentences to scores [2, C]: of all levels together, and of the event level alone."""
+
+
+@attrs.frozen(kw_only=True)
+class FoilAccuracy:
+    """How often the caption was chosen.
+
+    Attributes:
+        accuracy: per cent of the choices; a tie is wrong.
+        n: number of choices.
+        interval: the bootstrap's interval of the accuracy.
+    """
+
+    accuracy: float
+    n: int
+    interval: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"accuracy", "n", "interval"}`."""
+        return {"accuracy": self.accuracy, "n": self.n, "interval": list(self.interval)}
+
+
+@attrs.frozen(kw_only=True)
+class FoilTable:
+    """One system's accuracies.
+
+    Attributes:
+        types: of each type, in the order of the file.
+        mean: their mean, every type counted once.
+        mean_interval: the bootstrap's interval of the mean.
+    """
+
+    types: Mapping[str, FoilAccuracy]
+    mean: float
+    mean_interval: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"types": {type: {...}}, "mean", "mean_interval"}`."""
+        types = {name: found.to_dict() for name, found in self.types.items()}
+        return {"types": types, "mean": self.mean, "mean_interval": list(self.mean_interval)}
+
+
+@attrs.frozen(kw_only=True)
+class FoilEvaluation:
+    """What came of it.
+
+    Attributes:
+        fused: all levels, as a search ranks.
+        event_only: the event level alone.
+        missing: names of videos that the library does not have.
+        videos: number of videos that were asked about.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+
+    fused: FoilTable
+    event_only: FoilTable
+    missing: tuple[str, ...]
+    videos: int
+    resamples: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `hgrkit evaluate --foils` reports."""
+        return {
+            **self.fused.to_dict(),
+            "event_only": self.event_only.to_dict(),
+            "videos": self.videos,
+            "missing": len(self.missing),
+            "level": LEVEL,
+            "resamples": self.resamples,
+            "seed": self.seed,
+        }
+
+
+def evaluate_foils(
+    pairs: Sequence[FoilPair],
+    library_paths: Sequence[str],
+    score: ScorePairs,
+    *,
+    allow_missing: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> FoilEvaluation:
+    """Choose between each caption and its foil, with all levels and with the event level alone.
+
+    Args:
+        pairs: the choices.
+        library_paths: the library's videos; a choice names its video by the path, the base name or the stem.
+        score: C videos of the library and C sentences to scores, float32 [2, C].
+        allow_missing: leave out choices about videos that the library does not have.
+        resamples: how many times the videos are drawn anew for the intervals.
+        seed: of the draws.
+
+    Raises:
+        BenchmarkError: if a video is not in the library, or its name fits several.
+        ConfigError: if `resamples` or `seed` is out of its range.
+
+    Source: HGR (arXiv 2003.00392), section 4.4.
+    """
+    paths = match_names((pair.video for pair in pairs), library_paths)
+    missing = tuple(dict.fromkeys(pair.video for pair in pairs if pair.video not in paths))
+    kept = [pair for pair in pairs if pair.video in paths]
+    if missing and not (allow_missing and kept):
+        raise BenchmarkError(
+            f"{len(missing)} of the foils' {len(missing) + len(paths)} videos are not in the library, first "
+            f"{missing[0]!r}; index them{', or leave them out with --allow-missing' if kept else ''}."
+        )
+    chosen = _chosen(kept, paths, score)  # [2, P]
+    videos = list(dict.fromkeys(paths[pair.video] for pair in kept))
+    place = {video: number for number, video in enumerate(videos)}
+    clusters = np.array([place[paths[pair.video]] for pair in kept], np.int64)
+    weights = np.concatenate(list(resampled_videos(len(videos), resamples, seed)))  # [B, V]
+    types = [pair.type for pair in kept]
+    fused, event_only = (_table(row, types, clusters, weights) for row in chosen)
+    return FoilEvaluation(
+        fused=fused,
+        event_only=event_only,
+        missing=missing,
+        videos=len(videos),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _chosen(pairs: Sequence[FoilPair], paths: Mapping[str, str], score: ScorePairs) -> npt.NDArray[np.bool_]:
+    """Whether each caption scores higher than its foil, [2, P]; every sentence is scored once for its video."""
+    asked = dict.fromkeys((paths[pair.video], text) for pair in pairs for text in (pair.caption, pair.foil))
+    column = {question: number for number, question in enumerate(asked)}
+    scores = score([video for video, _ in asked], [text for _, text in asked])
+    captions = [column[paths[pair.video], pair.caption] for pair in pairs]
+    foils = [column[paths[pair.video], pair.foil] for pair in pairs]
+    right: npt.NDArray[np.bool_] = scores[:, captions] > scores[:, foils]
+    return right
+
+
+def _table(
+    right: npt.NDArray[np.bool_], types: Sequence[str], clusters: npt.NDArray[np.int64], weights: Float64
+) -> FoilTable:
+    """Accuracies of each type and their mean, with intervals from the same resamples."""
+    names = list(dict.fromkeys(types))
+    of_type = np.array([names.index(name) for name in types])
+    found, drawn = {}, []
+    for number, name in enumerate(names):
+        rows = of_type == number
+        hits = np.bincount(clusters[rows], right[rows].astype(np.float64), minlength=weights.shape[1])  # [V]
+        asked = np.bincount(clusters[rows], minlength=weights.shape[1])
+        with np.errstate(invalid="ignore"):
+            resampled = 100 * (weights @ hits) / (weights @ asked)  # [B]; no number where none was drawn
+        drawn.append(resampled)
+        found[name] = FoilAccuracy(
+            accuracy=float(100 * right[rows].mean()), n=int(rows.sum()), interval=percentile_interval(resampled)
+        )
+    mean = float(np.mean([value.accuracy for value in found.values()]))
+    return FoilTable(types=found, mean=mean, mean_interval=percentile_interval(np.mean(drawn, axis=0)))

@@ -1,0 +1,95 @@
+"""What all captions of a video say together, so that a foil of one caption is not true by another."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from hgrkit.graph import RoleGraph
+from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.research.foils.word_list import beings
+
+__all__ = ["Evidence", "gather_evidence", "word_forms"]
+
+_MANY = frozenset(
+    (
+        "couple crowd group team band audience family gang army orchestra choir trio duo each other people folk"
+    ).split()
+)
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """What is said of one video.
+
+    Attributes:
+        words: every word and its plainer forms.
+        kinds: the kinds of persons and animals that are named.
+        many: whether several persons of unknown kind may be there.
+        doings: (head of a subject, verb lemma) of every clause, in the singular.
+        captions: the captions in lower case, without the final mark.
+    """
+
+    words: frozenset[str]
+    kinds: frozenset[str]
+    many: bool
+    doings: frozenset[tuple[str, str]]
+    captions: frozenset[str]
+
+    def excludes(self, near: Iterable[str]) -> bool:
+        """Whether no caption has any of these words in any form."""
+        return self.words.isdisjoint(near)
+
+
+def gather_evidence(graphs: Sequence[RoleGraph]) -> Evidence:
+    """Read the captions of one video."""
+    tokens = {token.lower() for graph in graphs for token in graph.tokens}
+    known = beings()
+    words: set[str] = set()
+    kinds: set[str] = set()
+    for token in tokens:
+        words |= word_forms(token)
+        kinds |= known.kinds.get(token, frozenset())
+    return Evidence(
+        words=frozenset(words),
+        kinds=frozenset(kinds),
+        many=any(token in _MANY or _plural_person(token) for token in tokens),
+        doings=frozenset(doing for graph in graphs for doing in _doings(graph)),
+        captions=frozenset(" ".join(graph.tokens).lower().rstrip(" .!") for graph in graphs),
+    )
+
+
+@functools.lru_cache(maxsize=20_000)
+def word_forms(token: str) -> frozenset[str]:
+    """A word, its lemma as a verb, its singular, and the verb behind a doer such as `swimmer`."""
+    forms = {token, Lexicon.load().lemma(token), beings().singular.get(token, token)}
+    if token.endswith("s") and len(token) > 3:
+        forms |= {token[:-1], token.removesuffix("es")}
+        if token.endswith("ies"):
+            forms.add(token[:-3] + "y")
+    for word in tuple(forms):
+        if word.endswith(("er", "ing", "ed")) and len(word) > 5:
+            stem = word.removesuffix("er").removesuffix("ing").removesuffix("ed")
+            forms |= {stem, stem + "e"}
+            if len(stem) > 2 and stem[-1] == stem[-2]:
+                forms.add(stem[:-1])
+    return frozenset(forms)
+
+
+def _plural_person(token: str) -> bool:
+    known = beings()
+    return known.singular.get(token, token) != token and not known.kinds[token].isdisjoint(
+        ("person", "role", "child", "teen", "baby")
+    )
+
+
+def _doings(graph: RoleGraph) -> Iterable[tuple[str, str]]:
+    lemma, singular = Lexicon.load().lemma, beings().singular
+    nodes = {node.id: node for node in graph.nodes}
+    for edge in graph.edges:
+        action, entity = nodes[edge.action], nodes[edge.entity]
+        if action.head is not None and entity.head is not None and entity.span.start < action.span.start:
+            head = graph.tokens[entity.head].lower()
+            yield singular.get(head, head), lemma(graph.tokens[action.head].lower())

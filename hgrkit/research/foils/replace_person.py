@@ -1,0 +1,164 @@
+"""Foils in which another person or animal stands for the one of the caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+
+from hgrkit.graph import Node
+from hgrkit.research.foils.evidence import Evidence
+from hgrkit.research.foils.foil import Draft
+from hgrkit.research.foils.inflection import plural
+from hgrkit.research.foils.noun_core import noun_core
+from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.word_list import beings, things
+
+__all__ = ["replace_person"]
+
+_HUMAN = frozenset({"man", "woman", "boy", "girl", "baby", "child", "teen", "person", "role"})
+_VAGUE = frozenset({"person", "role", "child", "teen", "animal", "robot"})
+_KEPT = frozenset(
+    "one figure character being everyone everybody anyone couple crowd group team band audience family gang army "
+    "orchestra choir trio duo folk public model individual pet creature toy bar fly bug bass".split()
+)
+_NOT_REPLACED = frozenset({"robot", "pronoun_man", "pronoun_woman", "plural_person", "insect"})
+_PRONOUNS = {
+    "he": ("he", "she", "it"),
+    "him": ("him", "her", "it"),
+    "his": ("his", "her", "its"),
+    "himself": ("himself", "herself", "itself"),
+}
+_ROW = {**dict.fromkeys(("he", "she"), "he"), "him": "him", "his": "his", "its": "his"}
+_ROW |= dict.fromkeys(("himself", "herself", "itself"), "himself")
+_GENDERED = frozenset({"he", "him", "his", "himself", "she", "her", "hers", "herself"})
+_NEUTER = frozenset({"its", "itself"})
+_OF_NAME = frozenset({"polar", "grizzly", "teddy", "killer", "sea", "guinea", "wild", "stuffed"})
+_COLOURS = frozenset("black white brown yellow red grey gray orange golden spotted striped furry tan".split())
+_OF_GENDER = frozenset(
+    "male female bearded pregnant shirtless topless mustached bald old elderly teenage adult".split()
+)
+
+
+def replace_person(
+    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
+) -> Iterator[Draft]:
+    """One foil for each person or animal that can be replaced, drawn with the nouns' frequency in the captions."""
+    entities, seen = sentence.graph.entities, set[int]()
+    for node in random.sample(entities, len(entities)):
+        if node.head is None or node.head in seen or not _is_replaceable(sentence, node):
+            continue
+        seen.add(node.head)
+        described = set(sentence.words[node.span.start : node.head])
+        fitting = [
+            word
+            for word, kind in beings().offered.items()
+            if _is_false(sentence.words[node.head], word, evidence)
+            and not (kind in _HUMAN and described & _COLOURS)
+        ]
+        for word in _drawn(fitting, frequency, random):
+            pieces = _pieces(sentence, node, node.head, word)
+            if pieces is not None:
+                was, now = sentence.words[node.head], pieces[node.head]
+                yield Draft(text=sentence.write(pieces), was=was, now=str(now))
+                break
+
+
+def _drawn(words: Sequence[str], frequency: Mapping[str, int], random: Random) -> list[str]:
+    """The words in random order, frequent ones rather first."""
+    places = {word: random.random() ** (1 / (1 + frequency.get(word, 0) ** 0.5)) for word in words}
+    return sorted(places, key=places.__getitem__, reverse=True)
+
+
+def _is_replaceable(sentence: Sentence, node: Node) -> bool:
+    head = node.head or 0
+    noun = sentence.words[head]
+    kinds = beings().kinds.get(noun, frozenset())
+    core = noun_core(sentence, node)
+    if not kinds or kinds & _NOT_REPLACED or noun in things() or beings().singular[noun] in _KEPT:
+        return noun in {"someone", "somebody"} and sentence.words.count(noun) == 1
+    if core is None or core.stop != head + 1 or sentence.words.count(noun) > 1:
+        return False
+    if not (core.determined or noun == "people") or (head > core.start and _is_noun(sentence, head - 1)):
+        return False
+    return not (_OF_GENDER | _OF_NAME) & set(sentence.words[core.start : head]) and not _goes_on(sentence, head)
+
+
+def _is_noun(sentence: Sentence, at: int) -> bool:
+    return sentence.tags[at][0] in {"NOUN", "NOUNS"} or sentence.words[at] in beings().kinds
+
+
+def _goes_on(sentence: Sentence, head: int) -> bool:
+    """Whether the noun is only part of a longer name."""
+    following = sentence.tags[head + 1 : head + 2]
+    return bool(following) and (
+        following[0] in {("NOUN",), ("NOUNS",)} or sentence.words[head + 1] in {"'s", "of", "or", "'"}
+    )
+
+
+def _is_false(noun: str, word: str, evidence: Evidence) -> bool:
+    """Whether no caption names the new kind, nor one that may mean it, unless a clear one speaks against it."""
+    known = beings()
+    kind = known.offered[word]
+    human = kind in _HUMAN
+    same = known.kinds.get(noun, frozenset({"person"}))
+    if kind in evidence.kinds or kind in same:
+        return False
+    suspects = known.near[kind] & evidence.kinds if kind in known.near else frozenset()
+    clear = {
+        found
+        for found in evidence.kinds - _VAGUE - _NOT_REPLACED
+        if (found in _HUMAN) == human and found not in known.near.get(kind, frozenset())
+    }
+    if suspects - _VAGUE:
+        return False
+    if human and evidence.many and (suspects or same & _VAGUE):
+        return False
+    return not suspects or (bool(clear) and bool(same & (clear | _VAGUE)))
+
+
+def _pieces(sentence: Sentence, node: Node, head: int, word: str) -> list[int | str] | None:
+    """The sentence with the noun replaced, and the pronouns that mean it."""
+    noun = sentence.words[head]
+    known = beings()
+    pieces: list[int | str] = list(range(len(sentence)))
+    many = known.singular.get(noun, noun) != noun or noun == "people"
+    pieces[head] = plural(word) if many else word
+    if noun in {"someone", "somebody"}:
+        pieces[head] = word
+        pieces.insert(head, "a")
+        return None if _any_pronoun(sentence) else pieces
+    return pieces if many or _set_pronouns(sentence, node, head, word, pieces) else None
+
+
+def _any_pronoun(sentence: Sentence) -> bool:
+    return not set(sentence.words).isdisjoint(_GENDERED | _NEUTER | {"it", "they", "their", "them", "themselves"})
+
+
+def _set_pronouns(sentence: Sentence, node: Node, head: int, word: str, pieces: list[int | str]) -> bool:
+    """Change the pronouns that mean the noun; whether it is clear which do."""
+    if not _any_pronoun(sentence):
+        return True
+    known = beings()
+    kinds = known.kinds[sentence.words[head]]
+    human = bool(kinds & _HUMAN)
+    others = [
+        other
+        for at, other in enumerate(sentence.words)
+        if at != head and known.kinds.get(other, frozenset()) - _NOT_REPLACED and other not in things()
+    ]
+    if others or node.span.start > 0 or {"it", "they", "their", "them", "themselves"} & set(sentence.words):
+        return False
+    column = {"man": 0, "boy": 0, "woman": 1, "girl": 1}.get(known.offered[word], 2)
+    for at, pronoun in enumerate(sentence.words):
+        if pronoun not in _GENDERED | (frozenset() if human else _NEUTER):
+            continue
+        row = ("his" if _is_possessive(sentence, at) else "him") if pronoun == "her" else _ROW.get(pronoun, "")
+        if not row or at < head:
+            return False
+        pieces[at] = _PRONOUNS[row][column]
+    return True
+
+
+def _is_possessive(sentence: Sentence, at: int) -> bool:
+    following = sentence.tags[at + 1 : at + 2]
+    return bool(following) and following[0][0] in {"NOUN", "NOUNS", "ADJ", "NUM"}

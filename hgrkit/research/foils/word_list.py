@@ -1,0 +1,153 @@
+"""The lists that foils are made from: beings by kind, things by class, verbs that stand for others, places."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from importlib import resources
+
+import attrs
+
+from hgrkit.research.foils.inflection import plural
+
+__all__ = ["Beings", "Place", "Verb", "beings", "places", "things", "verbs"]
+
+
+@attrs.frozen(kw_only=True)
+class Beings:
+    """Persons and animals.
+
+    Attributes:
+        kinds: each noun's kinds, singular and plural.
+        singular: the singular of each noun.
+        near: for a kind, the kinds whose nouns may mean the same individual.
+        offered: the nouns that may stand for others in a foil, each with its kind.
+    """
+
+    kinds: Mapping[str, frozenset[str]]
+    singular: Mapping[str, str]
+    near: Mapping[str, frozenset[str]]
+    offered: Mapping[str, str]
+
+
+@attrs.frozen(kw_only=True)
+class Verb:
+    """A verb that may stand for another.
+
+    Attributes:
+        lemma: the verb.
+        who: `p` if persons do it, `a` if animals do.
+        what: `none`, `motion`, and classes of things or beings.
+        near: words beside which it might be true, itself included.
+    """
+
+    lemma: str
+    who: frozenset[str]
+    what: frozenset[str]
+    near: frozenset[str]
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """A place that a foil may name, or that it may replace.
+
+    Attributes:
+        noun: the place.
+        zone: `in` doors, `out`, or `any`.
+        preposition: what one says of being there; empty if the place is only replaced.
+        directions: prepositions of a way that it takes.
+        near: words beside which it might be true, itself included.
+    """
+
+    noun: str
+    zone: str
+    preposition: str
+    directions: frozenset[str]
+    near: frozenset[str]
+
+
+@functools.cache
+def beings() -> Beings:
+    """Persons and animals by kind."""
+    kinds: dict[str, set[str]] = {}
+    singular: dict[str, str] = {}
+    near: dict[str, frozenset[str]] = {}
+    offered: dict[str, str] = {}
+    for line in _lines("beings.txt"):
+        kind, sign, words = _split(line)
+        if sign == "~":
+            near[kind] = frozenset(words)
+        elif sign == "+":
+            offered.update(dict.fromkeys(words, kind))
+        else:
+            for word in words:
+                for form in (word, plural(word)):
+                    kinds.setdefault(form, set()).add(kind)
+                    singular.setdefault(form, word)
+    return Beings(
+        kinds={word: frozenset(found) for word, found in kinds.items()},
+        singular=singular,
+        near=near,
+        offered=offered,
+    )
+
+
+@functools.cache
+def things() -> Mapping[str, frozenset[str]]:
+    """The classes of each noun for a thing, singular and plural."""
+    classes: dict[str, set[str]] = {}
+    for line in _lines("things.txt"):
+        name, _, words = line.partition(": ")
+        for word in words.split():
+            for form in (word, plural(word)):
+                classes.setdefault(form, set()).add(name)
+    return {word: frozenset(found) for word, found in classes.items()}
+
+
+@functools.cache
+def verbs() -> tuple[Verb, ...]:
+    """Verbs that stand for others, in the order of the list."""
+    return tuple(
+        Verb(
+            lemma=lemma,
+            who=frozenset(who.split()),
+            what=frozenset(what.split()) | ({"none"} if "motion" in what else frozenset()),
+            near=frozenset([lemma, *near.split()]),
+        )
+        for lemma, who, what, near in map(_cells, _lines("actions.txt"))
+    )
+
+
+@functools.cache
+def places() -> Mapping[str, Place]:
+    """Every place by its noun."""
+    found: dict[str, Place] = {}
+    for noun, zone, phrase, directions, near in map(_cells, _lines("scenes.txt")):
+        found.setdefault(
+            noun,
+            Place(
+                noun=noun,
+                zone=zone,
+                preposition=phrase.partition(" ")[0].replace("-", ""),
+                directions=frozenset(directions.split()),
+                near=frozenset([*noun.split(), *near.split()]),
+            ),
+        )
+    return found
+
+
+def _lines(name: str) -> Iterator[str]:
+    text = resources.files("hgrkit.research.foils").joinpath(name).read_text(encoding="utf-8")
+    return (line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")]
+
+
+def _split(line: str) -> tuple[str, str, list[str]]:
+    for sign in (" ~ ", " + ", ": "):
+        kind, found, words = line.partition(sign)
+        if found:
+            return kind, sign.strip(), words.split()
+    return line, "", []

@@ -1,0 +1,343 @@
+"""One split of a release as a model reads it: captions as graph batches, videos as features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import permutations
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import attrs
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import ReleaseError
+from hgrkit.graph import ACTION_ROLE
+from hgrkit.model.folder import note_path
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.graph_batch import GraphBatch
+from hgrkit.model.text.graph_selection import GraphLimits, SelectedGraph, SelectedNode
+from hgrkit.model.text.text_encoder import TextEncoder
+from hgrkit.model.video.features import VideoFeatures, evenly_spaced
+from hgrkit.research.release.config import read_config
+from hgrkit.research.release.importing import SETTINGS_FILE
+from hgrkit.research.release.layout import ReleaseFolder, Split, read_json
+
+__all__ = ["ReleaseDataset", "open_split", "read_captions", "read_graph", "settings_path"]
+
+
+def read_features(
+    paths: Sequence[Path], names: Sequence[str], dims: Sequence[int]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Each video's frame features, one after the other: [F, K] with K the sum of the sizes.
+
+    Args:
+        paths: one file for each size.
+        names: the videos; their key in a file is the name with `/` as `_`.
+        dims: numbers of a frame in each file.
+
+    Raises:
+        ReleaseError: if a file cannot be read, or a video is missing, empty or of another size.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(_open(path)) for path in paths]
+        for name in names:
+            yield _joined(name, [_read(file, name, dim) for file, dim in zip(files, dims, strict=True)])
+
+
+def order_feature_files(
+    folder: ReleaseFolder, split: Split, dims: Sequence[int], *, config: Path | None = None
+) -> tuple[list[Path], list[int]]:
+    """Which feature files a model reads, and in which order.
+
+    The released `path.json` beside `model.json` says so, or the name of the results folder
+    (`vis.<features>-<features>.txt...`); otherwise the sizes must leave one order only. One file may hold all
+    features side by side.
+
+    Args:
+        folder: the release.
+        split: whose features.
+        dims: the sizes that the model was configured with, `dim_fts`.
+        config: the `model.json` that was found.
+
+    Returns:
+        The files, and the numbers of a frame in each.
+
+    Raises:
+        ReleaseError: if no choice or several choices of files fit the sizes.
+    """
+    files = folder.feature_files(split)
+    widths = {name: _width(path) for name, path in files.items()}
+    wanted = [tuple(dims)] if len(dims) == 1 else [tuple(dims), (sum(dims),)]
+    fitting = [
+        order
+        for sizes in wanted
+        for order in permutations(files, len(sizes))
+        if tuple(widths[name] for name in order) == sizes
+    ]
+    named = [order for order in fitting if _is_named(order, split, config)]
+    choices = named or fitting
+    if len(choices) != 1:
+        listed = ", ".join(f"{name} ({width})" for name, width in widths.items())
+        problem = "several orders of them fit" if choices else "they do not fit"
+        raise ReleaseError(
+            f"the features of {folder.root} for {split} are {listed}; dim_fts is {list(dims)}: {problem}. "
+            "Keep the files it means, or put the release's path.json beside model.json."
+        )
+    return [files[name] for name in choices[0]], [widths[name] for name in choices[0]]
+
+
+def _is_named(order: tuple[str, ...], split: Split, config: Path | None) -> bool:
+    """Whether `path.json` or the results folder names these features in this order."""
+    if config is None:
+        return False
+    paths = config.with_name("path.json")
+    if paths.is_file():
+        return _listed_features(read_json(paths), split) == order
+    return config.parent.name.startswith(f"vis.{'-'.join(order)}.")
+
+
+def _listed_features(paths: Mapping[str, Any], split: Split) -> tuple[str, ...]:
+    files = paths.get("attn_ft_files")
+    listed = files.get(split) if isinstance(files, dict) else None
+    return tuple(PurePosixPath(str(path)).parent.name for path in listed or ())
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ReleaseError(f"{path} is no readable hdf5 file: {error}") from error
+
+
+def _width(path: Path) -> int:
+    """Numbers of a frame, by the first video of a file."""
+    with _open(path) as file:
+        first = next(iter(file.values()), None)
+        if not isinstance(first, h5py.Dataset) or first.ndim != 2:
+            raise ReleaseError(f"{path} must hold one [frames, numbers] data set for each video.")
+        return int(first.shape[1])
+
+
+def _read(file: h5py.File, name: str, dim: int) -> npt.NDArray[np.float32]:
+    data = file.get(name.replace("/", "_"))
+    if not isinstance(data, h5py.Dataset):
+        raise ReleaseError(f"{file.filename} has no features of the video {name!r}.")
+    if data.ndim != 2 or not data.shape[0] or data.shape[1] != dim:
+        raise ReleaseError(
+            f"{file.filename}: features of {name!r} must be [frames, {dim}] with at least one frame, "
+            f"got {list(data.shape)}."
+        )
+    try:
+        features = np.asarray(data[...], dtype=np.float32)
+    except (OSError, TypeError, ValueError) as error:  # a damaged block, text instead of numbers
+        raise ReleaseError(f"{file.filename}: features of {name!r} cannot be read: {error}") from error
+    if not np.isfinite(features).all():
+        raise ReleaseError(f"{file.filename}: features of {name!r} hold numbers that are not finite.")
+    return features
+
+
+def _joined(name: str, parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    if len({len(part) for part in parts}) > 1:
+        counts = [len(part) for part in parts]
+        raise ReleaseError(f"the feature files disagree on the number of frames of {name!r}: {counts}.")
+    return np.concatenate(parts, axis=1)
+
+
+_ROOT_ROLE = "ROOT"
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ReleaseCaptions:
+    """The captions of a split's videos and the file of role graphs.
+
+    Attributes:
+        names: the videos, in the order of the list of names.
+        captions: each video's captions, in the file's order.
+        graphs: role graphs as they stand in the file, by caption.
+    """
+
+    names: tuple[str, ...]
+    captions: tuple[tuple[str, ...], ...]
+    graphs: Mapping[str, Any]
+
+    def pairs(self) -> list[tuple[int, str]]:
+        """Position of a video and one of its captions: the videos in order, each one's captions in order."""
+        return [(video, caption) for video, captions in enumerate(self.captions) for caption in captions]
+
+    def unique(self) -> list[str]:
+        """The different captions, sorted."""
+        return sorted({caption for captions in self.captions for caption in captions})
+
+    def select(self, captions: Iterable[str], limits: GraphLimits) -> list[SelectedGraph]:
+        """What of each caption's graph enters the encoder.
+
+        Raises:
+            ReleaseError: if a caption has no graph or no word, or its graph is not one.
+        """
+        return [self._select(caption, limits) for caption in captions]
+
+    def _select(self, caption: str, limits: GraphLimits) -> SelectedGraph:
+        if caption not in self.graphs:
+            raise ReleaseError(f"sent2rolegraph.augment.json has no role graph of the caption {caption!r}.")
+        return read_graph(caption, self.graphs[caption], limits)
+
+    def __repr__(self) -> str:
+        return f"ReleaseCaptions(videos={len(self.names)}, pairs={len(self.pairs())})"
+
+
+def read_captions(folder: ReleaseFolder, split: Split) -> ReleaseCaptions:
+    """Read the captions and graphs of a split.
+
+    Raises:
+        ReleaseError: if a file is missing or broken, or a video has no list of captions.
+    """
+    names = folder.names(split)
+    path = folder.annotation("ref_captions.json")
+    listed = read_json(path)
+    missing = [name for name in names if name not in listed]
+    if missing:
+        raise ReleaseError(
+            f"{path} has no captions of {len(missing)} videos of the split {split}: {_few(missing)}."
+        )
+    broken = [name for name in names if not _is_text_list(listed[name])]
+    if broken:
+        raise ReleaseError(f"{path} must list captions for each video; it does not for {_few(broken)}.")
+    return ReleaseCaptions(
+        names=tuple(names),
+        captions=tuple(tuple(listed[name]) for name in names),
+        graphs=read_json(folder.annotation("sent2rolegraph.augment.json")),
+    )
+
+
+def read_graph(caption: str, record: Any, limits: GraphLimits) -> SelectedGraph:
+    """One caption's graph under the released reader's rules.
+
+    Tokens are `caption.split()`. Only the role exactly `V` is an action, `ROOT` is skipped, everything else is an
+    entity with its node's own role; edges lead from an action to an entity.
+
+    Args:
+        caption: the sentence.
+        record: `[{node: {"role", "spans"}}, [[node, node, role]]]`; spans are lists of token indices.
+        limits: how much is kept.
+
+    Raises:
+        ReleaseError: if the caption has no word or the record is no graph.
+    """
+    words = caption.split()
+    if not words:
+        raise ReleaseError(f"the caption {caption!r} has no word; take it out of ref_captions.json.")
+    try:
+        nodes, edges = record
+        read = [
+            (key, SelectedNode(position, str(node["role"]), _tokens(node["spans"])))
+            for position, (key, node) in enumerate(nodes.items())
+            if node["role"] != _ROOT_ROLE
+        ]
+        ids = {key: node.id for key, node in read}
+        pairs = [(str(edge[0]), str(edge[1])) for edge in edges]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ReleaseError(
+            f"the role graph of {caption!r} is none: {type(error).__name__}: {error}; expected "
+            "[{node: {role, spans}}, [[action, entity, role]]] with at least one token in each span."
+        ) from error
+    return SelectedGraph.from_nodes(
+        words,
+        actions=[node for _, node in read if node.role == ACTION_ROLE],
+        entities=[node for _, node in read if node.role != ACTION_ROLE],
+        edges=[(ids[first], ids[second]) for first, second in pairs if first in ids and second in ids],
+        limits=limits,
+    )
+
+
+def _tokens(spans: Sequence[int]) -> tuple[int, ...]:
+    tokens = tuple(int(token) for token in spans)
+    if not tokens or min(tokens) < 0:
+        raise ValueError(f"spans are {list(tokens)}")
+    return tokens
+
+
+def _is_text_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ReleaseDataset:
+    """Captions and features of a split, under one model's vocabulary and limits.
+
+    Attributes:
+        captions: which caption belongs to which video, and the role graphs.
+        features: each video's kept frame features, [F, K], in the order of the names.
+        omitted_frames: frames that the model's `max_frames` left out.
+        text: the encoder whose vocabulary and limits apply.
+    """
+
+    captions: ReleaseCaptions
+    features: Sequence[npt.NDArray[np.float32]]
+    omitted_frames: int
+    text: TextEncoder
+
+    def graphs(self, captions: Sequence[str]) -> GraphBatch:
+        """Some captions as a batch.
+
+        Raises:
+            ReleaseError: if a caption has no graph or no word, or its graph is not one.
+        """
+        selected = self.captions.select(captions, self.text.limits)
+        return GraphBatch.from_selected(selected, vocabulary=self.text.vocabulary, edges=self.text.edges)
+
+    def videos(self, positions: Sequence[int]) -> VideoFeatures:
+        """Some videos' features as a batch, by position in the list of names."""
+        return VideoFeatures.from_arrays([self.features[position] for position in positions])
+
+    def __repr__(self) -> str:
+        return f"ReleaseDataset({self.captions!r})"
+
+
+def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folder: Path) -> ReleaseDataset:
+    """Read one split.
+
+    Raises:
+        ReleaseError: if a file is missing or broken, or the features do not fit the model.
+    """
+    if not isinstance(model.text, TextEncoder):
+        raise ReleaseError(
+            f"the model's text encoder is of the type {model.text.kind!r}; a release's captions are read by "
+            f"{TextEncoder.kind!r} only. Import the release's own model first."
+        )
+    captions = read_captions(folder, split)
+    settings = settings_path(folder, model_folder)
+    dims = [model.feature_dim] if settings is None else list(read_config(settings).video.dim_fts)
+    if sum(dims) != model.feature_dim:
+        raise ReleaseError(
+            f"the features have dim_fts {dims}, but the model was built with feature_dim={model.feature_dim}."
+        )
+    paths, widths = order_feature_files(folder, split, dims, config=settings)
+    features, omitted_frames = [], 0
+    for frames in read_features(paths, captions.names, widths):
+        kept = frames[evenly_spaced(len(frames), model.video.max_frames or len(frames))]
+        features.append(kept)
+        omitted_frames += len(frames) - len(kept)
+    return ReleaseDataset(captions=captions, features=features, omitted_frames=omitted_frames, text=model.text)
+
+
+def settings_path(folder: ReleaseFolder, model_folder: Path) -> Path | None:
+    """The released `model.json` that applies: the release's own if it has just one, else what the import kept.
+
+    Raises:
+        ReleaseError: if the release's own means another model than the one that was imported; the keys are listed.
+    """
+    kept = note_path(model_folder, SETTINGS_FILE)
+    try:
+        own = folder.config_path()
+    except ReleaseError:
+        return kept if kept.is_file() else None
+    if kept.is_file() and (keys := read_config(own).what_differs(read_config(kept))):
+        raise ReleaseError(f"{own} differs from what {model_folder} was imported with in {keys}; import it again.")
+    return own

@@ -1,0 +1,86 @@
+"""How a model is trained: optimiser, schedule, batches and when to stop, each setting with its default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from hgrkit.errors import ConfigError
+from hgrkit.levels import LEVELS, Level
+from hgrkit.research.training.setting import setting
+
+__all__ = ["TrainConfig"]
+
+
+@attrs.frozen(kw_only=True)
+class TrainConfig:
+    """The `[training]` table of a run.
+
+    >>> TrainConfig(epochs=3).learning_rate
+    0.001
+
+    Raises:
+        ConfigError: if a setting has the wrong type or is out of its range; the message names both.
+    """
+
+    epochs: int = setting(20, "passes over the training clips", within="[1, 1000000]")
+    batch_size: int = setting(128, "pairs of a clip and a caption a step", within="[2, 1000000]")
+    seed: int = setting(0, "decides fresh weights, the order of pairs and dropout", within="[0, 4294967295]")
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "where to compute; auto takes a GPU if there is one")
+    mixed_precision: bool = setting(False, "bfloat16 where it is safe; needs a GPU")
+
+    optimizer: Literal["adam", "adamw"] = setting("adamw", "adamw keeps weight decay apart from the gradient")
+    learning_rate: float = setting(1e-3, "the highest rate, after warm-up", within="(0, 1000]")
+    betas: tuple[float, float] = setting((0.9, 0.999), "decay of Adam's averages, a step", within="[0, 1)")
+    weight_decay: float = setting(0.01, "of matrices; vectors and temperatures have none", within="[0, 1000]")
+    warm_up: float = setting(0.1, "share of all steps in which the rate rises in a line", within="[0, 1]")
+    schedule: Literal["cosine", "constant"] = setting("cosine", "what the rate does after warm-up")
+    final_rate: float = setting(0.0, "share of the learning rate that cosine ends at", within="[0, 1]")
+    clip_norm: float | None = setting(
+        None, "longest gradient over all weights; longer are scaled", within="(0, inf)"
+    )
+    ema: float | None = setting(
+        None, "decay a step of the average of weights that is measured and kept", within="[0, 1)"
+    )
+
+    captions_per_video: int | None = setting(
+        None, "captions drawn of each clip an epoch; none takes all", within="[1, inf)"
+    )
+    bucket: int = setting(
+        0, "batches among which pairs are sorted by caption length; 0 mixes lengths", within="[0, inf)"
+    )
+    drop_last: bool = setting(True, "leave out an epoch's last batch if it is not full, unless it is the only one")
+    feature_dropout: float = setting(0.0, "share of the numbers of frame features zeroed", within="[0, 1)")
+    paraphrase_weight: float = setting(
+        0.0, "weight of InfoNCE between two captions of one clip, event level", within="[0, 1000000]"
+    )
+    foil_weight: float = setting(
+        0.0, "weight of preferring a caption to its foil, the sum over foil_levels", within="[0, 1000000]"
+    )
+    foil_levels: tuple[Level, ...] = setting(
+        ("action", "entity"), "whose scores are compared with the foil's, each at most once"
+    )
+    foil_temperature: float = setting(
+        0.05, "what the difference of the two scores is divided by", within="(0, inf)"
+    )
+
+    background: int | None = setting(
+        None,
+        "training clips that a sentence's background is drawn from; none: as many as at the start",
+        within="[1, inf)",
+    )
+
+    patience: int | None = setting(
+        None, "stop after so many epochs without a better dev Rsum; none never does", within="[1, inf)"
+    )
+    save_every: int | None = setting(
+        None, "steps between states within an epoch; every epoch's end is always kept", within="[1, inf)"
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.mixed_precision and self.device == "cpu":
+            raise ConfigError("mixed_precision needs a GPU, but device is 'cpu'; leave one of them out.")
+        if not self.foil_levels or len(set(self.foil_levels)) < len(self.foil_levels):
+            given = ", ".join(self.foil_levels) or "none"
+            raise ConfigError(f"foil_levels must be some of {', '.join(LEVELS)}, each once; got {given}.")

@@ -1,0 +1,236 @@
+"""A run as one TOML file, or one that starts from a preset: model, data, training and loss."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from hgrkit.errors import ConfigError, HgrkitError, MissingPathError, ShapeError
+from hgrkit.model.checkpoint import load_model, save_model
+from hgrkit.model.folder import NOTES_FOLDER
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.research.training.clips import CaptionedClips
+from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.data_config import DataConfig
+from hgrkit.research.training.loss_config import LossConfig
+from hgrkit.research.training.model_config import ModelConfig, module_settings, text_module
+from hgrkit.research.training.records import TrainingProgress, TrainingRun
+from hgrkit.research.training.run_folder import MODEL_FOLDER, require_vacancy
+from hgrkit.research.training.setting import NOTHING, check_keys, read_settings
+from hgrkit.research.training.trainer import Trainer
+from hgrkit.storage.writing import writing
+
+__all__ = ["MODEL_FOLDER", "RunConfig", "preset_names", "with_preset"]
+
+_SUFFIX = ".toml"
+
+Tables = Mapping[str, Any]
+
+
+@cache
+def preset_names() -> tuple[str, ...]:
+    """What a config may name as its `preset`."""
+    return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in _folder().iterdir()))
+
+
+def with_preset(tables: Tables, name: object) -> dict[str, Any]:
+    """The tables of a config, completed by those of a preset: what the config says itself goes first.
+
+    What a preset says of a text encoder is left out where the config names another one that has no such setting,
+    and all that it says of the model where the config starts from a model.
+
+    >>> with_preset({"model": {"embed_dim": 8}}, "paper")["model"]["embed_dim"]
+    8
+
+    Raises:
+        ConfigError: if there is no such preset.
+    """
+    if name not in preset_names():
+        raise ConfigError(f"there is no preset {name!r}; known: {', '.join(preset_names())}.")
+    text = (_folder() / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+    below, own = tomllib.loads(text), tables.get("model")
+    if isinstance(own, Mapping) and "model" in below:
+        below["model"] = _fitting(below["model"], own)
+    return _merged(below, tables)
+
+
+def _folder() -> Any:
+    return files("hgrkit.research.training") / "presets"
+
+
+def _fitting(preset: Tables, own: Tables) -> Tables:
+    """What of a preset's `[model]` applies to that of a config."""
+    if own.get("start", NOTHING) != NOTHING:
+        return {}
+    encoder = text_module(own.get("text_encoder", preset.get("text_encoder")))
+    if encoder is None:
+        return preset
+    known = module_settings(encoder)
+    return {**preset, "text": {name: value for name, value in preset["text"].items() if name in known}}
+
+
+def _merged(below: Tables, above: Tables) -> dict[str, Any]:
+    """Tables within tables, key by key."""
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], Mapping) and isinstance(above[key], Mapping):
+            merged[key] = _merged(below[key], above[key])
+    return merged
+
+
+CONFIG_NOTE = "training.toml"
+
+
+@attrs.frozen(kw_only=True)
+class RunConfig:
+    """What `hgrkit train CONFIG.toml` reads.
+
+    Attributes:
+        model: `[model]`.
+        data: `[data]`.
+        training: `[training]`.
+        loss: `[loss]`.
+        base: the folder that paths start from.
+        source: the text of the file, kept with the model.
+    """
+
+    model: ModelConfig
+    data: DataConfig
+    training: TrainConfig
+    loss: LossConfig
+    base: Path
+    source: str
+
+    @classmethod
+    def read(cls, path: str | Path) -> RunConfig:
+        """Read a TOML file; only `[data]` with its `train` has no defaults, or has them from the `preset`.
+
+        Raises:
+            MissingPathError: if there is no such file.
+            ConfigError: if it is no TOML, there is no such preset, a table or key is unknown or missing, a value
+                does not fit, data has no weight, patience has no dev clips, or a frame encoder or a sampling is
+                unknown.
+            FrameEncoderNotFoundError: if no frame encoder of the model's is installed.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise MissingPathError(f"there is no config {str(path)!r}; hgrkit train --show-defaults prints one.")
+        try:
+            source = file.read_text(encoding="utf-8-sig")
+            tables = tomllib.loads(source)
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from error
+        except ValueError as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from error
+        check_keys(str(path), tables, known=("preset", "model", "data", "training", "loss"), required=("data",))
+        preset = tables.pop("preset", NOTHING)
+        if preset != NOTHING:
+            tables = with_preset(tables, preset)
+        if not isinstance(tables["data"], dict):
+            raise ConfigError(f"[data] must be a table of settings, got {tables['data']!r}.")
+        config = cls(
+            model=read_settings(ModelConfig, tables.get("model", {}), "[model]"),
+            data=DataConfig.read(tables["data"]),
+            training=read_settings(TrainConfig, tables.get("training", {}), "[training]"),
+            loss=read_settings(LossConfig, tables.get("loss", {}), "[loss]"),
+            base=file.parent,
+            source=source,
+        )
+        config._require_weights()
+        config.model.check_origin()
+        return config
+
+    def _require_weights(self) -> None:
+        """Refuse data that training would not look at."""
+        for name, weight in (("paraphrases", "paraphrase_weight"), ("foils", "foil_weight")):
+            if getattr(self.data, name) is not None and not getattr(self.training, weight):
+                raise ConfigError(f"[data.{name}] does nothing while {weight} is 0; set it in [training].")
+        if self.training.patience is not None and self.data.dev is None:
+            raise ConfigError(
+                "[training] patience does nothing without [data.dev]; give dev clips, or leave it out."
+            )
+
+    def run(
+        self,
+        out: str | Path,
+        *,
+        resume: bool | None = None,
+        on_progress: Callable[[TrainingProgress], None] | None = None,
+    ) -> TrainingRun:
+        """Read the data, train, and write the best model to the folder `model` within `out`.
+
+        Args:
+            out: the run folder.
+            resume: as `Trainer.fit` takes it.
+            on_progress: called after every step.
+
+        Raises:
+            HgrkitError: what reading data, making the model and `Trainer.fit` raise.
+        """
+        require_vacancy(Path(out), resume=resume)
+        parser = self.data.open_parser()
+        train = self.data.train.read(self.base, parser)
+        dev = self.data.dev.read(self.base, parser) if self.data.dev is not None else None
+        self._require_one_size(train, dev)
+        others = self.data.paraphrases.read(self.base, parser) if self.data.paraphrases is not None else None
+        foils = self.data.foils.read(self.base, parser, train) if self.data.foils is not None else None
+        model = self.model.make(
+            train.graphs, feature_dim=train.feature_dim, seed=self.training.seed, base=self.base
+        )
+        trainer = Trainer(model, loss=self.loss.make(), config=self.training, paraphrases=others)
+        return trainer.fit(
+            train,
+            dev,
+            foils=foils,
+            folder=out,
+            resume=resume,
+            about={"model": attrs.asdict(self.model), "loss": attrs.asdict(self.loss)},
+            on_progress=on_progress,
+            on_end=lambda run: self._keep(run, Path(out) / MODEL_FOLDER),
+        )
+
+    def _require_one_size(self, train: CaptionedClips, dev: CaptionedClips | None) -> None:
+        if dev is not None and self.data.dev is not None and dev.feature_dim != train.feature_dim:
+            raise ShapeError(
+                f"{self.data.dev.features[0]} of [data.dev] has {dev.feature_dim} numbers a frame, but "
+                f"{self.data.train.features[0]} of [data.train] has {train.feature_dim}; make both with one frame "
+                "encoder."
+            )
+
+    def _keep(self, run: TrainingRun, folder: Path) -> None:
+        """Write the best model, unless it is there already."""
+        if not _holds(folder, run.best):
+            with writing(folder):
+                save_model(run.best, folder, card=_card(run), notes={CONFIG_NOTE: self.source})
+
+
+def _holds(folder: Path, model: HgrModel) -> bool:
+    """Whether a model folder is that of a model, to the last bit of its weights."""
+    try:
+        kept = load_model(folder)
+    except HgrkitError:
+        return False
+    own, found = model.state_dict(), kept.state_dict()
+    return (
+        kept.config == model.config
+        and own.keys() == found.keys()
+        and all(torch.equal(tensor.cpu(), found[name]) for name, tensor in own.items())
+    )
+
+
+def _card(run: TrainingRun) -> str:
+    """What is known of the model."""
+    best = run.log[run.best_epoch - 1]
+    name = run.best.origin.name or "An hgrkit model"
+    measured = f", Rsum {best.dev_rsum:.1f} on the dev clips" if best.dev_rsum is not None else ""
+    return (
+        f"# {name}\n\nTrained with `hgrkit train`; the settings are in `{NOTES_FOLDER}/{CONFIG_NOTE}`. "
+        f"Epoch {run.best_epoch} of {len(run.log)}{measured}.\n"
+    )

@@ -1,0 +1,97 @@
+"""The background without torch is the one with it, from the same folder."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from hgrkit.errors import CheckpointError, ConfigError
+from hgrkit.matching.background import Background
+from hgrkit.model.checkpoint import load_model
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.query.folder import read_query_side
+from hgrkit.model.scorer import ModelQueryEncoder
+from hgrkit.model.text.text_encoder import TextEncoder
+from hgrkit.model.text.vocabulary import Vocabulary
+from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.testing.model_contract import example_graphs
+
+
+def model_with(background):
+    vocabulary = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
+    return HgrModel(
+        text=TextEncoder(vocabulary=vocabulary, embed_dim=6, word_dim=4),
+        video=VideoEncoder(feature_dim=5, embed_dim=6),
+        background=background,
+    ).eval()
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return model_with(Background.of(torch.randn(40, 6), temperature=0.1))
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    return model.save(tmp_path / "model")
+
+
+def backgrounds(encoder):
+    return encoder.background(np.stack([query.embeddings.event for query in encoder.embed(example_graphs())[0]]))
+
+
+def test_both_sides_have_the_same_background(model, folder):
+    right = backgrounds(ModelQueryEncoder(model))
+    assert np.abs(right).min() > 1e-3
+    assert np.allclose(backgrounds(read_query_side(folder).encoder), right, atol=1e-6)
+    assert np.allclose(backgrounds(ModelQueryEncoder(load_model(folder))), right, atol=1e-7)
+    assert load_model(folder).config["background"] == {"size": 40, "temperature": 0.1}
+
+
+def test_a_model_without_one_says_nothing_of_it(tmp_path):
+    model = model_with(None)
+    folder = model.save(tmp_path / "model")
+    assert "background" not in json.loads((folder / "config.json").read_text())
+    assert read_query_side(folder).encoder.background is None
+    assert ModelQueryEncoder(model).background is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config["background"].update(size=39),
+        lambda config: config["background"].update(temperature="warm"),
+        lambda config: config["background"].update(colour=1),
+        lambda config: config["background"].update(temperature=-1.0),
+        lambda config: config.update(background=7),
+        lambda config: config.pop("background"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_left_to_torch_which_tells(folder, change):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+    assert read_query_side(folder) is None
+    with pytest.raises(CheckpointError, match=r"background|config\.json"):
+        load_model(folder)
+
+
+def test_lost_events_are_told(folder):
+    path = folder / "weights.safetensors"
+    weights = safetensors.torch.load_file(path)
+    del weights["background.events"]
+    safetensors.torch.save_file(weights, path)
+    assert read_query_side(folder) is None
+    with pytest.raises(CheckpointError, match=r"background\.events"):
+        load_model(folder)
+
+
+def test_a_background_of_another_size_is_refused():
+    with pytest.raises(ConfigError, match="embed_dim=7"):
+        model_with(Background(size=2, embed_dim=7))

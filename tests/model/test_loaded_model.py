@@ -1,0 +1,90 @@
+"""A model as it was asked for: what is loaded when, what needs torch, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from hgrkit.errors import CheckpointError, ConfigError, ModelNotFoundError
+from hgrkit.model.folder import model_fingerprint
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.query.graph_encoder import GraphEncoder
+from hgrkit.model.scorer import ModelQueryEncoder
+from hgrkit.model.text.text_encoder import TextEncoder
+from hgrkit.model.text.vocabulary import Vocabulary
+from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.testing.model_contract import example_graphs
+
+VOCABULARY = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
+
+
+def save(folder, **settings):
+    model = HgrModel(
+        text=TextEncoder(vocabulary=VOCABULARY, embed_dim=4, word_dim=3, **settings),
+        video=VideoEncoder(feature_dim=1, embed_dim=4),
+    )
+    return model.save(folder)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return save(tmp_path / "model")
+
+
+def test_a_folder_is_called_by_its_absolute_path(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    model = LoadedModel.load("model")
+    assert (model.name, model.fingerprint) == (str(folder), model_fingerprint(folder))
+    monkeypatch.chdir("/")
+    assert model.model.embed_dim == model.query_side.embed_dim == 4
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_questions_are_put_without_torch(folder, device):
+    assert isinstance(LoadedModel.load(folder, device=device).query_side.encoder, GraphEncoder)
+
+
+def test_questions_are_put_with_torch_on_a_device_that_is_named(folder):
+    side = LoadedModel.load(folder, device="cpu:0").query_side
+    assert isinstance(side.encoder, ModelQueryEncoder)
+
+
+def test_questions_are_put_with_torch_where_only_torch_can_read_the_model(folder):
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"graph_dropout": 0.0,', ""))  # a default that torch fills in
+    model = LoadedModel.load(folder)
+    assert model.query_side.encoder.model is model.model
+    assert model.query_side.embed_dim == 4
+
+
+def test_questions_are_put_with_torch_once_the_model_is_there(folder):
+    model = LoadedModel.load(folder)
+    assert model.model is model.model
+    assert model.query_side is model.query_side
+    assert model.query_side.encoder.model is model.model
+
+
+@pytest.mark.parametrize("side", ["model", "query_side"])
+def test_a_damaged_folder_is_told_by_either_side(folder, side):
+    model = LoadedModel.load(folder)
+    (folder / "weights.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        getattr(model, side)
+
+
+def test_a_model_that_changed_since_it_was_found_is_refused(folder):
+    model = LoadedModel.load(folder)
+    save(folder, max_tokens=9)
+    with pytest.raises(CheckpointError, match="has changed"):
+        _ = model.model
+
+
+def test_a_device_that_is_none_is_refused_by_either_side(folder):
+    for side in ("model", "query_side"):
+        with pytest.raises(ConfigError, match="abacus"):
+            getattr(LoadedModel.load(folder, device="abacus"), side)
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ModelNotFoundError):
+        LoadedModel.load(tmp_path / "gone")

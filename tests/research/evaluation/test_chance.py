@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hgrkit.errors import BenchmarkError
+from hgrkit.research.evaluation.bootstrap import report
+from hgrkit.research.evaluation.chance import chance, rank_probabilities
+from hgrkit.research.evaluation.rank_file import QueryRank, retrieval_ranks
+
+
+@given(st.integers(1, 60), st.integers(0, 60))
+def test_probabilities_sum_to_one_and_right_answers_only_help(candidates, right):
+    right = min(right, candidates)
+    found = rank_probabilities(candidates, right)
+    assert found.sum() == pytest.approx(1)
+    assert (found >= -1e-15).all()
+    assert found[candidates] == pytest.approx(0 if right else 1)
+    if right:
+        assert found @ np.arange(1, candidates + 2) == pytest.approx((candidates + 1) / (right + 1))
+
+
+def test_chance_is_what_random_scores_come_to():
+    random = np.random.default_rng(0)
+    right = np.zeros((30, 90), bool)
+    right[np.arange(90) % 30, np.arange(90)] = True
+    right[random.integers(0, 30, 20), random.integers(0, 90, 20)] = True
+    names, words = [f"v{n}" for n in range(30)], ["x"] * 90
+    runs = [retrieval_ranks(random.random(right.shape), right, videos=names, captions=words) for _ in range(300)]
+    expected = chance(runs[0])
+    rows = [row for run in runs for row in run]
+    found = report([_renamed(row, n) for n, row in enumerate(rows)], resamples=1)
+    for direction in ("text_to_video", "video_to_text"):
+        for name, value in expected[direction].items():
+            assert value["interval"] is None
+            assert value["value"] == pytest.approx(found[direction][name]["value"], rel=0.03, abs=0.3), name
+    assert expected["Rsum"]["value"] == pytest.approx(found["Rsum"]["value"], rel=0.02)
+
+
+def _renamed(row, number):
+    return QueryRank(direction=row.direction, query=str(number), video=row.video, rank=row.rank)
+
+
+def test_chance_knows_only_how_many_candidates_there_are_and_how_many_are_right():
+    rows = [QueryRank(query=str(n), video=str(n), rank=n + 1, candidates=8, right=1) for n in range(8)]
+    found = chance(rows)["text_to_video"]
+    assert {name: round(found[name]["value"], 6) for name in ("R@1", "R@5", "R@100", "MedR", "MeanR")} == {
+        "R@1": 12.5,
+        "R@5": 62.5,
+        "R@100": 100,
+        "MedR": 4,
+        "MeanR": 4.5,
+    }
+
+
+def test_a_query_that_does_not_say_is_refused():
+    with pytest.raises(BenchmarkError, match="'q' does not tell how many candidates"):
+        chance([QueryRank(query="q", video="v", rank=1)])
