@@ -115,7 +115,7 @@ def test_a_full_disk_while_the_model_is_written_is_made_good_by_the_same_command
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(run_config, "save_model", full)
-    with pytest.raises(OSError, match=r"cannot write .*model: the disk is full; free space"):
+    with pytest.raises(OSError, match=r"cannot write .*model: the disk is full; free some space"):
         config.run(out)
     monkeypatch.undo()
     config.run(out)
