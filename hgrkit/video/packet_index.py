@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from typing import TypeAlias, final
 
@@ -158,7 +159,7 @@ def _read(container: InputContainer, guard: DecodeGuard) -> tuple[list[_Packets]
     FFmpeg holds back the last pictures of an MPEG stream, whatever follows, until the end of the file.
     """
     tables = {stream.index: _Packets(stream, guard) for stream in film_tracks(container)}
-    late = [0] * (_HELD_BACK + 1)  # before each of the newest packets, and since
+    late = deque([0], maxlen=_HELD_BACK + 1)  # before each of the newest packets, and since
 
     def on_late() -> None:
         late[-1] += 1
@@ -168,7 +169,7 @@ def _read(container: InputContainer, guard: DecodeGuard) -> tuple[list[_Packets]
         for number, packet in enumerate(demuxed(container, *streams, guard=guard, on_late=on_late)):
             tables[packet.stream.index].add(packet, number)
             if packet.size:
-                late[:] = [*late[1:], 0]
+                late.append(0)
     except MemoryError:
         raise
     except av.error.FFmpegError:
@@ -193,7 +194,9 @@ class _Packets:
         self.cut = False
         self.pts: list[int] = []
         self.hidden: list[bool] = []
-        self.numbers: list[int] = []  # of the first packet and the newest among those of all tables
+        # Numbers of the first packet, and of the newest, among those of all tables.
+        self.first: int | None = None
+        self.newest: deque[int] = deque(maxlen=_HELD_BACK)
         self._guard = guard
         self._broadcast = stream.container.format.name in UNBOUNDED
         self._dts: list[int] = []
@@ -213,8 +216,9 @@ class _Packets:
 
     def precedes(self, other: _Packets) -> bool:
         """Whether the pictures of one of the two begin where those of the other have ended."""
-        last = min(table.numbers[-_HELD_BACK:][0] for table in (self, other))
-        return min(self.num_pictures, other.num_pictures) > 1 and max(self.numbers[0], other.numbers[0]) > last
+        if self.first is None or other.first is None or min(self.num_pictures, other.num_pictures) <= 1:
+            return False
+        return max(self.first, other.first) > min(self.newest[0], other.newest[0])
 
     def add(self, packet: VideoPacket, number: int) -> None:
         """Append a packet; whether the last one is whole is kept in `cut`."""
@@ -223,7 +227,8 @@ class _Packets:
             if stamp is not None and self.pts:
                 self._repeats_until = stamp + (packet.duration or 0)
             return
-        self.numbers[1:] = [*self.numbers[1:][1 - _HELD_BACK :], number]
+        self.first = number if self.first is None else self.first
+        self.newest.append(number)
         self._repeats_until = None
         # The first packet is shown as far as it goes.
         self.cut = packet.is_corrupt
@@ -231,7 +236,7 @@ class _Packets:
         if not corrupt and (not self.pts or (stamp is not None and stamp >= max(self.pts[-8:]))):
             self._last_duration = packet.duration or 0
         # A damaged packet's time stamps may be anything.
-        known = stamp if not corrupt or not self.pts else None
+        known = None if corrupt else stamp
         decoded = packet.dts if known is not None else None
         pause = self._last_duration if stamp is None and self._broadcast else 0
         going_on = self._dts[-1] + pause if self._dts else known or 0

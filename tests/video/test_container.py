@@ -274,3 +274,16 @@ def test_a_file_is_opened_with_the_arguments_that_each_pyav_takes(
     frames = list(VideoReader(path).sample(UniformSampling(4)))
     assert len(frames) == 4
     assert opened
+
+
+def test_a_broadcast_with_a_picture_track_that_stays_empty_is_read(make_video):
+    from hgrkit.video.container import film_tracks, open_container
+    from hgrkit.video.limits import DecodeGuard
+    from hgrkit.video.packet_index import _Packets, _read
+
+    guard = DecodeGuard()
+    with open_container(str(make_video("a.ts", container_format="mpegts")), guard) as container:
+        (film,), _ = _read(container, guard)
+        empty = _Packets(film_tracks(container)[0], guard)
+        assert not film.precedes(empty)
+        assert not empty.precedes(film)
