@@ -133,4 +133,5 @@ class KnownVideos:
 
 def _is_old_fault(reason: str) -> bool:
     """Whether an earlier hgrkit blamed a file for a failure of its own, as with a newer PyAV than it knew."""
-    return reason.startswith("the decoder crashed on this file (exit status 1")
+    crashed = "the decoder crashed on this file (exit status 1"
+    return reason.startswith((f"{crashed})", f"{crashed}:"))
