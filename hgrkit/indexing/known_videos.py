@@ -1,7 +1,7 @@
 """What a library knows of the files of a run, by path, size and time or by their bytes: none of it is decoded."""
 
 # Paths are made absolute without following links, as `os.path` does it.
-# ruff: noqa: PTH100, PTH117, PTH118
+# ruff: noqa: PTH100, PTH117
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, final
 import attrs
 
 from hgrkit.indexing.missing import is_below
-from hgrkit.indexing.walk import VideoFile
+from hgrkit.indexing.walk import VideoFile, real_place
 from hgrkit.library.records import VideoRecord
 from hgrkit.library.store import Rename
 
@@ -69,21 +69,24 @@ class KnownVideos:
         is there as the library knows it; then all relative paths below `roots` become absolute.
         A video that the library has under several spellings of one path goes on as one of them.
         """
+        old = [record for record in self._records if os.path.abspath(record.path) != record.path]
+        if not old:  # as in every library that was made since
+            return [], []
         found = {self._place(file.path): (file.size, file.mtime_ns) for file in files}
         roots = list(roots)
         typed_here = any(
             found.get(self._place(record.path)) == (record.size, record.mtime_ns)
-            for record in self._records
+            for record in old
             if not os.path.isabs(record.path)
         )
         renames: dict[str, Rename] = {}
         surplus: list[str] = []
-        for record in sorted(self._records, key=lambda record: (record.state == "failed", not record.metadata)):
+        for record in sorted(old, key=lambda record: (record.state == "failed", not record.metadata)):
             path = os.path.abspath(record.path)
             is_meant = self._place(path) in found
             if not os.path.isabs(record.path):
                 is_meant = typed_here and (is_meant or is_below(path, roots))
-            if path == record.path or not is_meant:
+            if not is_meant:
                 continue
             if path in self._metadata or path in renames:
                 surplus.append(record.path)
@@ -92,9 +95,7 @@ class KnownVideos:
         return list(renames.values()), surplus
 
     def _place(self, path: str) -> str:
-        """A file's path with the links of its folder resolved: where it really is."""
-        folder, name = os.path.split(os.path.abspath(path))
-        return os.path.join(self._real_folder(folder), name)
+        return real_place(os.path.abspath(path), self._real_folder)
 
     def by_status(self, file: VideoFile) -> VideoRecord | None:
         """The record of a file whose path, size and modification time are as they were."""

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import final
@@ -23,7 +23,16 @@ from hgrkit.library.database import DATABASE_FILE
 from hgrkit.library.sqlite_store import library_around
 from hgrkit.storage.url import url_remark
 
-__all__ = ["VIDEO_SUFFIXES", "LeftOut", "VideoFile", "Walk", "found_file", "require_videos", "walk_videos"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "LeftOut",
+    "VideoFile",
+    "Walk",
+    "found_file",
+    "real_place",
+    "require_videos",
+    "walk_videos",
+]
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -113,7 +122,7 @@ def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:
     roots = {root: status for path in given for root, status in walker.root(path)}
     for root, status in roots.items():
         if stat.S_ISREG(status.st_mode):  # before the folders, which then do not count it as left out
-            walker.take(root, _real(root), status)
+            walker.take(root, real_place(root), status)
     for root, status in roots.items():
         if stat.S_ISDIR(status.st_mode):
             walker.walk(root)
@@ -243,10 +252,15 @@ def _is_trash(path: str, name: str) -> bool:
     return own or lower in _TRASH or lower.startswith(".trash")
 
 
-def _real(path: str) -> str:
-    """A file's path with the links of its folder resolved."""
+def real_place(path: str, real_folder: Callable[[str], str] = os.path.realpath) -> str:
+    """A file's path with the links of its folder resolved: where it really is.
+
+    Args:
+        path: absolute.
+        real_folder: resolves a folder; one that remembers serves many files.
+    """
     folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder), name)
+    return os.path.join(real_folder(folder), name)
 
 
 def _absolute(path: str, status: os.stat_result) -> str:
