@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from hgrkit.graph import Node, Role, RoleGraph
-from hgrkit.graph.xml_text import xml_text
 from hgrkit.levels import Level, PerLevel
+from hgrkit.rendering import render
 
 if TYPE_CHECKING:
     from hgrkit.library.records import Float32
@@ -97,7 +97,7 @@ class Hit:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return _table([self])
+        return render("result.html", query=None, hits=[self], notes=(), clock=clock)
 
 
 @attrs.frozen(kw_only=True)
@@ -130,8 +130,7 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         """What a notebook shows; `Retriever.explain` shows more."""
-        notes = "".join(f"<p>{xml_text(note)}</p>" for note in self.notes)
-        return f"<p><b>{xml_text(self.query)}</b></p>{_table(self.hits)}{notes}"
+        return render("result.html", query=self.query, hits=self.hits, notes=self.notes, clock=clock)
 
 
 def clock(seconds: float) -> str:
@@ -220,23 +219,3 @@ def _not_compared(phrases: Sequence[str]) -> str:
     listed = ", ".join(map(repr, phrases[:_LISTED]))
     more = f" and {len(phrases) - _LISTED} more" if len(phrases) > _LISTED else ""
     return f" Not compared: {listed}{more}." if phrases else ""
-
-
-def _table(hits: Sequence[Hit]) -> str:
-    """Hits as a small HTML table for light and dark notebooks."""
-    heads = "".join(f"<th>{name}</th>" for name in ("", "score", "video and moment", "phrases"))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, hits))}</tbody></table>"
-
-
-def _row(hit: Hit) -> str:
-    phrases = "<br>".join(
-        f"{xml_text(phrase.text)} <small>{xml_text(phrase.role)}</small> <b>{phrase.similarity:+.2f}</b> "
-        f"at {clock(phrase.best_time_s)}"
-        for phrase in hit.phrases
-    )
-    moment = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
-    return (
-        f"<tr><td>{hit.rank}</td><td>{hit.score:.3f}</td>"
-        f'<td style="text-align:left"><bdi>{xml_text(hit.video)}</bdi><br>{moment}</td>'
-        f'<td style="text-align:left">{phrases}</td></tr>'
-    )

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hgrkit.graph import ACTION_ROLE, NOUN_ROLE
-from hgrkit.graph.layout import ROLE_MEANINGS
+from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, ROLE_MEANINGS
 from hgrkit.results import clock
 
 if TYPE_CHECKING:

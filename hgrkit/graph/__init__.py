@@ -1,6 +1,17 @@
 """Semantic role graphs: what a parser makes of a sentence and a text encoder reads (HGR, section 3.1)."""
 
-from hgrkit.graph.drawing import draw_graph
-from hgrkit.graph.role_graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
+from hgrkit.graph.layout import ROLE_MEANINGS
+from hgrkit.graph.role_graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span, draw_graph, lay_out
 
-__all__ = ["ACTION_ROLE", "NOUN_ROLE", "Edge", "Node", "Role", "RoleGraph", "Span", "draw_graph"]
+__all__ = [
+    "ACTION_ROLE",
+    "NOUN_ROLE",
+    "ROLE_MEANINGS",
+    "Edge",
+    "Node",
+    "Role",
+    "RoleGraph",
+    "Span",
+    "draw_graph",
+    "lay_out",
+]

@@ -1,17 +1,15 @@
-"""Places a role graph on a plane: boxes in three rows and the lines between them, for whatever draws them."""
+"""Places a role graph on a plane: boxes in three rows and the lines between them, from words alone."""
 
 from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import attrs
 
-from hgrkit.graph.role_graph import Node, RoleGraph
-
-__all__ = ["LINE_HEIGHT", "PADDING", "ROLE_MEANINGS", "GraphLayout", "PlacedBox", "PlacedLine", "lay_out"]
+__all__ = ["LINE_HEIGHT", "ROLE_MEANINGS", "GraphLayout", "PlacedBox", "PlacedLine", "arrange", "text_width"]
 
 ROLE_MEANINGS = {
     "ARG0": "who",
@@ -30,12 +28,17 @@ ROLE_MEANINGS = {
 """What a role asks; the roles that mean something else with every verb are not among them."""
 
 LINE_HEIGHT = 19.0
-PADDING = 10.0
+"""From one line of text to the next, in pixels."""
 
-_CHARACTER = 8.0  # pixels: the widest that common fonts are on average at this size
-_GAP = 22.0
+# Fonts differ from machine to machine: on average, the widest common ones take 0.57 of their size for a character.
+_CHARACTER = 0.57
+_FONT_SIZE = 14.0
+_ROLE_FONT_SIZE = 11.9
+_PADDING = 10.0
+_GAP = 22.0  # between boxes of a row
 _RISE = 64.0  # between two rows
-_LABEL = 20.0
+_ROLE_HEIGHT = 20.0
+_ROLE_GAP = 6.0
 _MARGIN = 12.0
 
 BoxKind = Literal["event", "action", "entity"]
@@ -43,16 +46,16 @@ BoxKind = Literal["event", "action", "entity"]
 
 @attrs.define
 class PlacedBox:
-    """A node's place: its lines of text, its size and where its centre and top are.
+    """A node's place: its lines of text, its size and where its centre and top are, in pixels.
 
     Attributes:
         kind: the node's level.
         node: the node's id; `None` for the sentence.
         lines: the words.
-        width: in pixels.
+        width: wide enough for the words and for the roles above them.
         x: of the centre.
         y: of the top.
-        labels: the roles that end above the box.
+        roles: what stands above the box, at the ends of its lines.
     """
 
     kind: BoxKind
@@ -61,12 +64,17 @@ class PlacedBox:
     width: float
     x: float = 0.0
     y: float = 0.0
-    labels: list[str] = attrs.field(factory=list)
+    roles: list[str] = attrs.field(factory=list)
 
     @property
     def height(self) -> float:
         """From top to bottom."""
-        return len(self.lines) * LINE_HEIGHT + PADDING
+        return len(self.lines) * LINE_HEIGHT + _PADDING
+
+    @property
+    def bottom(self) -> float:
+        """Where the box ends below."""
+        return self.y + self.height
 
     @property
     def left(self) -> float:
@@ -78,6 +86,12 @@ class PlacedBox:
         """Where the box ends."""
         return self.x + self.width / 2
 
+    @property
+    def baselines(self) -> list[tuple[str, float]]:
+        """Every line of text with the y that it stands on."""
+        top = self.y + _PADDING / 2
+        return [(line, top + (row + 0.72) * LINE_HEIGHT) for row, line in enumerate(self.lines)]
+
 
 @attrs.frozen(kw_only=True)
 class PlacedLine:
@@ -88,14 +102,12 @@ class PlacedLine:
         stop: x and y of the lower end.
         loose: whether no verb governs the phrase.
         role: what stands at the lower end; empty for no words.
-        role_at: x and y of the foot of those words' middle.
     """
 
     start: tuple[float, float]
     stop: tuple[float, float]
     loose: bool = False
     role: str = ""
-    role_at: tuple[float, float] = (0.0, 0.0)
 
 
 @attrs.frozen(kw_only=True)
@@ -115,101 +127,114 @@ class GraphLayout:
     lines: tuple[PlacedLine, ...]
 
 
-def lay_out(graph: RoleGraph) -> GraphLayout:
-    """The sentence above its actions, and they above their entities, without a box touching another."""
-    entities = {node.id: _box("entity", node.id, graph.phrase(node), 22) for node in _in_order(graph.entities)}
-    actions = {node.id: _box("action", node.id, graph.phrase(node), 22) for node in _in_order(graph.actions)}
-    for edge in graph.edges:
-        entities[edge.entity].labels.append(_label(edge.role))
-    for box in entities.values():
-        box.width = max(box.width, sum(map(_label_width, box.labels)) + 6 * (len(box.labels) - 1))
-    event = _box("event", None, graph.text, 72)
-    width, height = _arrange(graph, event, actions, entities)
+def arrange(
+    sentence: str,
+    actions: Mapping[int, str],
+    entities: Mapping[int, str],
+    edges: Sequence[tuple[int, int, str]],
+) -> GraphLayout:
+    """The sentence above its actions, and they above their entities, without a box touching another.
+
+    Args:
+        sentence: its words.
+        actions: each action's words by its id, in the order of reading.
+        entities: each entity's words by its id, in the order of reading.
+        edges: action, entity and role.
+    """
+    event = _box("event", None, sentence, 72)
+    above = {node: _box("action", node, words, 22) for node, words in actions.items()}
+    below = {node: _box("entity", node, words, 22) for node, words in entities.items()}
+    for _, entity, role in edges:
+        below[entity].roles.append(_role_label(role))
+    for box in below.values():
+        box.width = max(box.width, _roles_width(box))
+    _place_across(event, above, below, edges)
+    _place_down(event, above.values(), below.values())
+    boxes = (event, *above.values(), *below.values())
     return GraphLayout(
-        width=width,
-        height=height,
-        boxes=(event, *actions.values(), *entities.values()),
-        lines=tuple(_lines(graph, event, actions, entities)),
+        width=max(box.right for box in boxes) + _MARGIN,
+        height=max(box.bottom for box in boxes) + _MARGIN,
+        boxes=boxes,
+        lines=tuple(_lines(event, above, below, edges)),
     )
 
 
-def _arrange(
-    graph: RoleGraph, event: PlacedBox, actions: dict[int, PlacedBox], entities: dict[int, PlacedBox]
-) -> tuple[float, float]:
-    """Give every box its place; returns the picture's size."""
-    _row(list(entities.values()))
-    for action, box in actions.items():
-        centres = [entities[edge.entity].x for edge in graph.edges if edge.action == action]
+def text_width(text: str, font_size: float) -> float:
+    """About how wide a line of text is in pixels, whatever font shows it; rather too much than too little."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return (len(text) + wide) * _CHARACTER * font_size
+
+
+def _place_across(
+    event: PlacedBox,
+    actions: dict[int, PlacedBox],
+    entities: dict[int, PlacedBox],
+    edges: Iterable[tuple[int, int, str]],
+) -> None:
+    """Entities side by side, each action above the middle of its own, the sentence above the middle of all."""
+    _spread(entities.values(), wanted=False)
+    for node, box in actions.items():
+        centres = [entities[entity].x for action, entity, _ in edges if action == node]
         box.x = (min(centres) + max(centres)) / 2 if centres else 0.0
-    _row(list(actions.values()), keep=True)
+    _spread(actions.values(), wanted=True)
     rows = [*actions.values(), *entities.values()] or [event]
     event.x = (min(box.left for box in rows) + max(box.right for box in rows)) / 2
     boxes = (event, *actions.values(), *entities.values())
     left = min(box.left for box in boxes) - _MARGIN
     for box in boxes:
         box.x -= left
-    event.y = _MARGIN
-    below = event.y + event.height + (_RISE / 2 if actions else 0)
-    for box in actions.values():
-        box.y = below
-    below = max([below, *(box.y + box.height for box in actions.values())])
-    for box in entities.values():
-        box.y = below + _RISE + _LABEL
-    bottom = max(box.y + box.height for box in boxes)
-    return max(box.right for box in boxes) + _MARGIN, bottom + _MARGIN
 
 
-def _row(boxes: Sequence[PlacedBox], *, keep: bool = False) -> None:
-    """Boxes from left to right without touching; with `keep`, each no further left than it wants to be."""
-    edge = float("-inf") if keep else 0.0
+def _spread(boxes: Iterable[PlacedBox], *, wanted: bool) -> None:
+    """Boxes from left to right without touching; if `wanted`, each no further left than it is."""
+    edge = float("-inf") if wanted else 0.0
     for box in boxes:
-        wanted = box.left if keep else edge
-        box.x = max(wanted, edge) + box.width / 2
+        box.x = (max(box.left, edge) if wanted else edge) + box.width / 2
         edge = box.right + _GAP
 
 
+def _place_down(event: PlacedBox, actions: Iterable[PlacedBox], entities: Iterable[PlacedBox]) -> None:
+    event.y = _MARGIN
+    below = event.bottom
+    for box in actions:
+        box.y = event.bottom + _RISE / 2
+        below = max(below, box.bottom)
+    for box in entities:
+        box.y = below + _RISE + _ROLE_HEIGHT
+
+
 def _lines(
-    graph: RoleGraph, event: PlacedBox, actions: dict[int, PlacedBox], entities: dict[int, PlacedBox]
+    event: PlacedBox,
+    actions: dict[int, PlacedBox],
+    entities: dict[int, PlacedBox],
+    edges: Iterable[tuple[int, int, str]],
 ) -> list[PlacedLine]:
     """The lines between boxes, with the roles that they end at."""
-    bottom = (event.x, event.y + event.height)
-    lines = [PlacedLine(start=bottom, stop=(box.x, box.y)) for box in actions.values()]
-    used = dict.fromkeys(entities, 0.0)
-    for edge in sorted(graph.edges, key=lambda edge: actions[edge.action].x):
-        action, entity, label = actions[edge.action], entities[edge.entity], _label(edge.role)
-        total = sum(map(_label_width, entity.labels)) + 6 * (len(entity.labels) - 1)
-        x = entity.x - total / 2 + used[edge.entity] + _label_width(label) / 2
-        used[edge.entity] += _label_width(label) + 6
-        lines.append(
-            PlacedLine(
-                start=(action.x, action.y + action.height),
-                stop=(x, entity.y - _LABEL),
-                role=label,
-                role_at=(x, entity.y - 6),
-            )
-        )
-    loose = [box for box in entities.values() if not box.labels]
-    return lines + [PlacedLine(start=bottom, stop=(box.x, box.y), loose=True) for box in loose]
+    start = (event.x, event.bottom)
+    lines = [PlacedLine(start=start, stop=(box.x, box.y)) for box in actions.values()]
+    # From left to right, so that the lines to one entity do not cross.
+    ends = {node: box.x - _roles_width(box) / 2 for node, box in entities.items()}
+    for action, entity, role in sorted(edges, key=lambda edge: actions[edge[0]].x):
+        label = _role_label(role)
+        width = text_width(label, _ROLE_FONT_SIZE)
+        stop = (ends[entity] + width / 2, entities[entity].y - _ROLE_HEIGHT)
+        ends[entity] += width + _ROLE_GAP
+        lines.append(PlacedLine(start=(actions[action].x, actions[action].bottom), stop=stop, role=label))
+    loose = [box for box in entities.values() if not box.roles]
+    return lines + [PlacedLine(start=start, stop=(box.x, box.y), loose=True) for box in loose]
 
 
 def _box(kind: BoxKind, node: int | None, text: str, columns: int) -> PlacedBox:
     lines = textwrap.wrap(text, columns) or [text]
-    return PlacedBox(kind, node, lines, max(map(_columns, lines)) * _CHARACTER + 2 * PADDING)
+    width = max(text_width(line, _FONT_SIZE) for line in lines) + 2 * _PADDING
+    return PlacedBox(kind, node, lines, width)
 
 
-def _in_order(nodes: Sequence[Node]) -> list[Node]:
-    return sorted(nodes, key=lambda node: (node.span.start, node.span.stop))
-
-
-def _label(role: str) -> str:
+def _role_label(role: str) -> str:
     meaning = ROLE_MEANINGS.get(role)
     name = role.removeprefix("ARGM-")
     return f"{name} · {meaning}" if meaning else name
 
 
-def _label_width(label: str) -> float:
-    return _columns(label) * _CHARACTER * 0.85
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+def _roles_width(box: PlacedBox) -> float:
+    return sum(text_width(role, _ROLE_FONT_SIZE) for role in box.roles) + _ROLE_GAP * (len(box.roles) - 1)

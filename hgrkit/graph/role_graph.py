@@ -11,8 +11,10 @@ import attrs
 
 from hgrkit.arguments import check_instance, check_sequence, check_text, check_whole
 from hgrkit.errors import GraphError
+from hgrkit.graph.layout import GraphLayout, arrange
+from hgrkit.rendering import render
 
-__all__ = ["ACTION_ROLE", "NOUN_ROLE", "Edge", "Node", "Role", "RoleGraph", "Span"]
+__all__ = ["ACTION_ROLE", "NOUN_ROLE", "Edge", "Node", "Role", "RoleGraph", "Span", "draw_graph", "lay_out"]
 
 Role = str
 """A PropBank role such as `ARG0` or `ARGM-LOC`; `V` for an action, `NOUN` for a phrase that no verb governs."""
@@ -327,9 +329,38 @@ class RoleGraph:
 
     def _repr_svg_(self) -> str:
         """What a notebook shows."""
-        from hgrkit.graph.drawing import draw_graph
-
         return draw_graph(self)
+
+
+def draw_graph(graph: RoleGraph) -> str:
+    """A role graph as a self-contained SVG picture, for light and dark pages.
+
+    The sentence stands above its actions, and they above their entities; a line between an action and an entity
+    ends at the entity's role. A phrase that no verb governs hangs from the sentence by a dashed line. Shapes tell
+    the levels apart where there is no colour. Notebooks show a `RoleGraph` as this picture. The group of an
+    action or entity carries its id as `data-node`.
+
+    >>> graph = RoleGraph.from_dict({"tokens": ["dogs"], "nodes": [{"id": 1, "role": "NOUN", "span": [0, 1]}],
+    ...     "edges": []})
+    >>> draw_graph(graph).startswith("<svg")
+    True
+
+    Returns:
+        one `<svg>` element with a title and a description in words.
+    """
+    check_instance("graph", graph, RoleGraph, error=GraphError)
+    return render("graph.svg", graph=graph, layout=lay_out(graph))
+
+
+def lay_out(graph: RoleGraph) -> GraphLayout:
+    """Where a drawing has the graph's boxes and lines."""
+    nodes = sorted(graph.nodes, key=lambda node: node.span)
+    return arrange(
+        graph.text,
+        {node.id: graph.phrase(node) for node in nodes if node.is_action},
+        {node.id: graph.phrase(node) for node in nodes if not node.is_action},
+        [(edge.action, edge.entity, edge.role) for edge in graph.edges],
+    )
 
 
 def _occurs(wanted: Sequence[str], words: Sequence[str]) -> bool:

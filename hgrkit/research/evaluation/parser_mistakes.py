@@ -10,9 +10,9 @@ import attrs
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.graph import RoleGraph, draw_graph
-from hgrkit.graph.xml_text import xml_text
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
+from hgrkit.rendering import xml_text
 from hgrkit.research.evaluation.parser_quality import Difference, ParserQuality
 
 __all__ = ["count_mistakes", "errors_page", "probe_parser"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from hgrkit.graph.drawing import ROLE_MEANINGS
+from hgrkit.graph import ROLE_MEANINGS
 from hgrkit.research.evaluation.breakdown import Group
 from hgrkit.research.evaluation.failure import Failure, failure_card
 from hgrkit.research.evaluation.rank_charts import rank_histogram, recall_curve

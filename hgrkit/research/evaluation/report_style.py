@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from hgrkit.graph.xml_text import xml_text
+from hgrkit.rendering import xml_text
 
 __all__ = ["STYLE", "file_name", "text"]
 
