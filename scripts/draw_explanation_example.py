@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 
 from hgrkit.demo.footage import make_footage
-from hgrkit.pages.explanation import explain_result
-from hgrkit.pages.poster import draw_poster
+from hgrkit.pages.explanation import draw_picture, explain_result
 from hgrkit.results import SearchResult
 from hgrkit.retriever import Retriever
 
@@ -30,7 +29,7 @@ def main() -> None:
         result = search(Path(scratch))
         page, picture = (explain_result(result, num_frames=num_frames) for num_frames in (8, 13))
     target.mkdir(parents=True, exist_ok=True)
-    (target / "why.png").write_bytes(draw_poster(picture, density=1))
+    (target / "why.png").write_bytes(draw_picture(picture, density=1))
     (target / "why.html").write_text(page.to_html().replace(f"{scratch}/", ""), encoding="utf-8")
 
 

@@ -89,11 +89,11 @@ def _check_names(html: Path | None, png: Path | None) -> None:
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--html writes a file that ends in .html, got {html.name!r}.")
     if png is not None:
-        from hgrkit.pages.canvas import require_pillow
+        from hgrkit.pages.explanation import require_resvg
 
         if png.suffix.lower() != ".png":
             raise ConfigError(f"--png writes a file that ends in .png, got {png.name!r}.")
-        require_pillow()
+        require_resvg()
 
 
 def _check_cutting(folder: Path | None, *, exact: bool, play: bool) -> None:

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hgrkit.cli.output import clock, filled, legend, printable, shown_path
-from hgrkit.pages.bar_scale import HeatScale, SimilarityScale
-from hgrkit.pages.explanation import Explanation
+from hgrkit.pages.explanation import Explanation, HeatScale, SimilarityScale
 from hgrkit.results import Hit, Phrase, SearchResult, signed
 
 __all__ = ["fitting_table", "search_table", "shortened_name"]

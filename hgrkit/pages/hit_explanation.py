@@ -23,6 +23,7 @@ from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.reader import SampledFrame, VideoReader
 
 __all__ = [
+    "MORE_THAN_EVEN",
     "PICTURE_HEIGHT",
     "HitExplanation",
     "StripFrame",
@@ -169,7 +170,7 @@ def _decode(video: str, times_s: Sequence[float]) -> list[SampledFrame]:
     return list(reader.pictures_at(np.asarray(times_s, np.float64)))
 
 
-_MORE_THAN_EVEN = 1.1
+MORE_THAN_EVEN = 1.1
 """A frame bears on a phrase if its weight is this many times what all frames would have if all were alike."""
 
 
@@ -242,6 +243,19 @@ class HitExplanation:
         ]
         return (inside[0], inside[-1] + 1) if inside else (0, len(self.times_s))
 
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """[F + 1] where each time begins on the strip, and where the last one ends, in shown frames.
+
+        Shown frames are as wide as each other; the times that one stands for share its width.
+        """
+        starts = [
+            number + step / (frame.stop - frame.start)
+            for number, frame in enumerate(self.strip)
+            for step in range(frame.stop - frame.start)
+        ]
+        return (*starts, float(len(self.strip)))
+
     def to_dict(self) -> dict[str, Any]:
         """The hit's own record, and what explains it."""
         weakest = self.weakest
@@ -286,7 +300,7 @@ def _bearing(phrases: Sequence[Phrase], start: int, stop: int) -> tuple[int, ...
     return tuple(
         position
         for position, phrase in enumerate(phrases)
-        if max(phrase.weights[start:stop]) >= min(max(phrase.weights), _MORE_THAN_EVEN / len(phrase.weights))
+        if max(phrase.weights[start:stop]) >= min(max(phrase.weights), MORE_THAN_EVEN / len(phrase.weights))
     )
 
 

@@ -18,7 +18,7 @@ from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
 from hgrkit.model.video.video_encoder import VideoEncoder
 
-HEAVY = {"torch", "stanza", "av", "PIL", "pyarrow", "matplotlib"}
+HEAVY = {"torch", "stanza", "av", "PIL", "jinja2", "resvg_py", "pyarrow", "matplotlib"}
 
 PROGRAM = """
 import sys

@@ -29,7 +29,8 @@ TEXTS = """() => {
 
 GRAPHICS = """(kinds) => kinds.flatMap(([selector, property]) =>
   [...document.querySelectorAll(selector)].map((element) => {
-    const layers = [];
+    const track = element.closest("svg")?.querySelector(".track");
+    const layers = track ? [getComputedStyle(track).fill] : [];
     for (let above = element.parentElement; above; above = above.parentElement) {
       if (!(above instanceof SVGElement)) layers.push(getComputedStyle(above).backgroundColor);
     }

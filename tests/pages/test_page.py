@@ -10,10 +10,12 @@ from html.parser import HTMLParser
 import attrs
 import pytest
 
-from hgrkit.pages.page import STYLE
-from tests.pages.sample import NAME
+from hgrkit.pages.explanation import explain_result
+from hgrkit.rendering import render
+from tests.pages.sample import NAME, result_over
 
 VOID = {"meta", "img", "br"}
+STYLE = render("explanation.css")
 THEMES = re.findall(r":root\{([^}]*)\}", STYLE)
 
 
@@ -92,28 +94,35 @@ def test_every_number_is_the_searchs(page, explanation):
 
 
 def test_every_weight_has_its_column(page, explanation):
-    weights = [float(cell["data-weight"]) for cell in page.all("i") if "data-weight" in cell]
+    weights = [float(column["data-weight"]) for column in page.all("g", "column")]
     phrases = [phrase for hit in explanation.result.hits for phrase in hit.phrases]
     assert weights == [weight for phrase in phrases for weight in phrase.weights]
 
 
+def rectangles(page, kind, count):
+    """The first rectangles inside every element of a kind, as they are drawn."""
+    places = [
+        place for place, (_, found) in enumerate(page.elements) if kind in (found.get("class") or "").split()
+    ]
+    drawn = [page.elements[place + 1 : place + 1 + count] for place in places]
+    assert {tag for elements in drawn for tag, _ in elements} == {"rect"}
+    return [[attributes for _, attributes in elements] for elements in drawn]
+
+
 def test_every_bar_and_column_is_as_long_as_its_number(page, explanation):
     """Of the highest similarity, and of the highest weight: both are 0.5."""
-
-    def parts(elements):
-        return [float(element["style"].removeprefix("--to:").removesuffix("%")) / 100 for element in elements]
-
-    inside = [
-        page.elements[number + 1][1]
-        for number, (tag, attributes) in enumerate(page.elements)
-        if tag == "div" and "bar" in (attributes.get("class") or "").split()
-    ]
     hits = explanation.result.hits
     similarities = [value for hit in hits for value in (*hit.levels, *(one.similarity for one in hit.phrases))]
     weights = [weight for hit in hits for one in hit.phrases for weight in one.weights]
-    assert parts(inside) == pytest.approx([max(0, value) / 0.5 for value in similarities], abs=1e-3)
-    columns = [cell for cell in page.all("i") if "data-weight" in cell]
-    assert parts(columns) == pytest.approx([weight / 0.5 for weight in weights], abs=1e-3)
+    bars = [float(filled["width"]) / float(track["width"]) for track, filled in rectangles(page, "bar", 2)]
+    assert bars == pytest.approx([max(0, value) / 0.5 for value in similarities], abs=1e-3)
+    (full,) = {float(track["height"]) for (track,) in rectangles(page, "heat", 1)}
+    columns = [column for (column,) in rectangles(page, "column", 1)]
+    assert [float(column["height"]) / full for column in columns] == pytest.approx(
+        [weight / 0.5 for weight in weights], abs=1e-3
+    )
+    bottoms = [float(column["y"]) + float(column["height"]) for column in columns]
+    assert bottoms == pytest.approx([full] * len(columns), abs=0.02)
 
 
 def test_words_and_file_names_are_text_whatever_they_hold(page):
@@ -157,11 +166,21 @@ def test_the_graphs_nodes_and_the_rows_go_by_the_same_ids(page, explanation):
     assert {row["data-row"] for row in page.all("div", "of-phrase")} == drawn
 
 
-def test_columns_of_a_strip_fit_its_times(page, explanation):
-    count = len(explanation.hits[0].times_s)
-    for element in page.all("ol", "time") + page.all("div", "time"):
-        columns = re.findall(r"repeat\((\d+),", element["style"])
-        assert sum(map(int, columns)) == count
+@pytest.mark.parametrize("num_frames", [8, 60])
+def test_columns_stand_under_the_shown_frame_that_they_belong_to(video, num_frames):
+    (hit,) = (explanation := explain_result(result_over(video, num_frames=num_frames))).hits
+    page = Page(explanation.to_html())
+    columns = [column for (column,) in rectangles(page, "column", 1)]
+    (wide,) = {float(track["width"]) for (track,) in rectangles(page, "heat", 1)}
+    for number, frame in enumerate(hit.strip):
+        for row in range(4):
+            own = columns[row * num_frames :][frame.start : frame.stop]
+            left, right = own[0], own[-1]
+            assert float(left["x"]) == pytest.approx(number * wide / len(hit.strip), abs=1)
+            end = float(right["x"]) + float(right["width"])
+            assert end == pytest.approx((number + 1) * wide / len(hit.strip), abs=1)
+    (strip,) = page.all("div", "rows")
+    assert strip["style"] == f"--frames:{len(hit.strip)}"
 
 
 def luminance(colour):

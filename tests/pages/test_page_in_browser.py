@@ -20,9 +20,10 @@ PATIENCE_MS = 60_000  # of a machine with other things to do; nothing waits this
 ELSEWHERE = "http://elsewhere.test"
 GRAPHIC_KINDS = [
     [".phrase", "borderTopColor"],
-    [".bar i", "backgroundColor"],
-    [".heat i", "borderTopColor"],
-    [".moment", "borderLeftColor"],
+    [".bar .filled", "fill"],
+    [".heat .top", "fill"],
+    [".heat .best", "fill"],
+    [".moment path", "stroke"],
     [".graph rect", "stroke"],
     [".graph path", "stroke"],
 ]
@@ -127,7 +128,7 @@ def test_a_phrase_lights_its_frames_its_row_and_its_node(page):
 def test_a_frame_lights_its_phrases_and_their_columns(page):
     page.locator(f"{FIRST} .film").nth(1).hover()
     expect_lit(page, films=["1 2"], rows=["3"], graph=["3"])
-    expect(page.locator(f"{FIRST} .heat i.lit")).to_have_count(4)
+    expect(page.locator(f"{FIRST} .column.lit")).to_have_count(4)
 
 
 def test_a_node_of_the_graph_lights_its_phrase_in_every_hit(page):
@@ -198,11 +199,11 @@ def test_every_line_bar_and_column_stands_out_from_its_ground(open_page, scheme)
 def test_bars_and_columns_are_drawn_as_long_as_the_numbers_beside_them(page):
     parts = """(elements, side) => elements.map((element) =>
         element.getBoundingClientRect()[side] / element.parentElement.getBoundingClientRect()[side])"""
-    levels = page.locator(f"{FIRST} .level .bar i").evaluate_all(parts, "width")
+    levels = page.locator(f"{FIRST} .level .bar .filled").evaluate_all(parts, "width")
     assert levels == pytest.approx([0.6, 2 * 0.35617283, 0.375], abs=0.01)
-    phrases = page.locator(f"{FIRST} .of-phrase .bar i").evaluate_all(parts, "width")
+    phrases = page.locator(f"{FIRST} .of-phrase .bar .filled").evaluate_all(parts, "width")
     assert phrases == pytest.approx([2 * 0.41234567, 1, 0, 0.6], abs=0.01)
-    columns = page.locator(f"{FIRST} [data-row='5'] .heat i").evaluate_all(parts, "height")
+    columns = page.locator(f"{FIRST} [data-row='5'] .column").evaluate_all(parts, "height")
     assert columns[3] > 0.9  # its parent has a border
     assert columns == pytest.approx([columns[3] / (1 if place == 3 else 7) for place in range(8)], abs=0.02)
 
@@ -233,20 +234,10 @@ def test_on_paper_the_ground_is_white_and_nothing_is_cut_off(open_page, scheme):
 
 def test_high_contrast_keeps_bars_and_columns(page):
     page.emulate_media(forced_colors="active")
-    for selector in (f"{FIRST} .bar.action i", f"{FIRST} .heat i.best"):
-        drawn = page.locator(selector).first
-        assert (
-            contrast(
-                {
-                    "colour": drawn.evaluate("element => getComputedStyle(element).backgroundColor"),
-                    "opacity": 1,
-                    "layers": [
-                        drawn.evaluate("element => getComputedStyle(element.parentElement).backgroundColor")
-                    ],
-                }
-            )
-            >= 3
-        )
+    kinds = [[f"{FIRST} .bar.action .filled", "fill"], [f"{FIRST} .heat rect.best", "fill"]]
+    graphics = page.evaluate(GRAPHICS, kinds)
+    assert len(graphics) == 3 + 4
+    assert min(map(contrast, graphics)) >= 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,12 +8,12 @@ from io import BytesIO
 import attrs
 import numpy as np
 import pytest
+import resvg_py
 from PIL import Image
 
 from hgrkit.errors import MissingPackageError
 from hgrkit.graph import RoleGraph
-from hgrkit.pages.explanation import explain_result
-from hgrkit.pages.poster import draw_poster
+from hgrkit.pages.explanation import draw_picture, explain_result
 from tests.pages.sample import result_over
 
 
@@ -34,7 +34,7 @@ def test_a_picture_is_saved_light_or_dark(explanation, tmp_path):
 
 
 def test_a_picture_shows_the_frames_of_the_video(video):
-    shown = drawn(draw_poster(explain_result(result_over(video)), density=2))
+    shown = drawn(draw_picture(explain_result(result_over(video)), density=2))
     colours = {tuple(colour) for colour in np.unique(shown.reshape(-1, 3), axis=0).tolist()}
     greys = [red for red, green, blue in colours if abs(red - green) < 3 and abs(red - blue) < 3]
     assert all(any(abs(grey - wanted) <= 4 for grey in greys) for wanted in (20, 60, 100, 140))
@@ -48,7 +48,7 @@ def with_first_hit(explanation, **changes):
 
 def changed(explanation, **changes):
     """Where the picture of the first hit becomes another by these changes, [height, width]."""
-    one, other = (drawn(draw_poster(with_first_hit(explanation, **each), density=1)) for each in ({}, changes))
+    one, other = (drawn(draw_picture(with_first_hit(explanation, **each), density=1)) for each in ({}, changes))
     return (one != other).any(axis=2)
 
 
@@ -105,9 +105,9 @@ def test_a_column_in_the_picture_stands_under_its_frame_and_is_as_high_as_its_we
 
 
 def test_a_picture_grows_with_its_hits_and_its_density(explanation):
-    both, one = (drawn(draw_poster(explanation, hits=hits, density=1)) for hits in (2, 1))
+    both, one = (drawn(draw_picture(explanation, hits=hits, density=1)) for hits in (2, 1))
     assert both.shape[0] > one.shape[0]
-    assert drawn(draw_poster(explanation, density=2)).shape[:2] == tuple(2 * size for size in both.shape[:2])
+    assert drawn(draw_picture(explanation, density=2)).shape[:2] == tuple(2 * size for size in both.shape[:2])
 
 
 def test_long_names_strange_words_and_no_hits_can_be_drawn(explanation):
@@ -115,7 +115,7 @@ def test_long_names_strange_words_and_no_hits_can_be_drawn(explanation):
     strange = attrs.evolve(hit, hit=attrs.evolve(hit.hit, video="\udcff\x00\n" + 300 * "長" + ".mp4"))
     for hits in ((strange,), ()):
         result = attrs.evolve(explanation.result, query="word " * 60 + "\n\u202e😀")
-        drawn(draw_poster(attrs.evolve(explanation, result=result, hits=hits), density=1))
+        drawn(draw_picture(attrs.evolve(explanation, result=result, hits=hits), density=1))
 
 
 def test_a_graph_of_endless_width_is_left_out(explanation):
@@ -123,12 +123,28 @@ def test_a_graph_of_endless_width_is_left_out(explanation):
     nodes = [{"id": number, "role": "NOUN", "span": [number, number + 1]} for number in range(300)]
     graph = RoleGraph.from_dict({"tokens": words, "nodes": nodes, "edges": []})
     result = attrs.evolve(explanation.result, graph=graph, query=graph.text)
-    picture = drawn(draw_poster(attrs.evolve(explanation, result=result), density=1))
+    picture = drawn(draw_picture(attrs.evolve(explanation, result=result), density=1))
     assert picture.shape[1] == 1200
 
 
-def test_without_pillow_a_line_says_what_to_install(explanation, tmp_path, monkeypatch):
+def test_without_resvg_a_line_says_what_to_install(explanation, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r"pip install 'hgrkit\[pictures\]'"):
         explanation.save(tmp_path / "why.png")
     assert not (tmp_path / "why.png").exists()
+
+
+def test_the_pictures_words_are_in_a_font_that_comes_with_hgrkit(explanation, monkeypatch):
+    plain = with_first_hit(explanation, video="a dog, Ōsaka, 2 МБ.mp4")
+    with_all_fonts, draw = draw_picture(plain, density=1), resvg_py.svg_to_bytes
+    monkeypatch.setattr(resvg_py, "svg_to_bytes", lambda **options: draw(**options, skip_system_fonts=True))
+    assert draw_picture(plain, density=1) == with_all_fonts
+
+
+def test_the_picture_says_what_was_not_compared_and_how_many_hits_are_left_out(explanation):
+    def height(notes, hits=2):
+        result = attrs.evolve(explanation.result, notes=notes)
+        return drawn(draw_picture(attrs.evolve(explanation, result=result), hits=hits, density=1)).shape[0]
+
+    assert height(("The question has 40 words.",)) > height(())
+    assert height(("one", "two")) > height(("one",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hgrkit.pages.bar_scale import HeatScale, SimilarityScale
+from hgrkit.pages.explanation import HeatScale, SimilarityScale
 from tests.pages.sample import result_over
 
 
