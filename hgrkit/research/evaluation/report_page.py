@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 
-from hgrkit.graph import ROLE_MEANINGS
+from hgrkit.graph import ROLE_MEANINGS, draw_graph
+from hgrkit.levels import LEVELS
+from hgrkit.pages.chart import Axis, Bar, Chart, Dot, Line, draw_chart, quarters
+from hgrkit.rendering import render
 from hgrkit.research.evaluation.breakdown import Group
-from hgrkit.research.evaluation.failure import Failure, failure_card
-from hgrkit.research.evaluation.rank_charts import rank_histogram, recall_curve
+from hgrkit.research.evaluation.chance import rank_probabilities
+from hgrkit.research.evaluation.failure import Failure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.report_style import STYLE, file_name, text
+from hgrkit.research.evaluation.rank_measure import Direction
+from hgrkit.research.evaluation.ranking import Ranks
 
-__all__ = ["Report", "report_page"]
+__all__ = ["Report", "rank_histogram", "recall_curve", "report_page"]
 
 _DIRECTIONS = {"text_to_video": "Text to video", "video_to_text": "Video to text"}
 _MOMENTS = {"right_video_moments": "Moments in the right video", "corpus_moments": "Moments in the first video"}
-_CARDS = ("R@1", "R@5", "R@10", "MedR")
+_KINDS: dict[Direction, str] = {"text_to_video": "forward", "video_to_text": "backward"}
 _FEW = 20
 """Captions below which a group's figures are shown faintly."""
-
-_NOTES = {
-    "R@1": "right answer in first place",
-    "R@5": "among the first five",
-    "R@10": "among the first ten",
-    "MedR": "median rank",
-}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -57,164 +59,153 @@ class Report:
 
 def report_page(report: Report) -> str:
     """One HTML page that needs nothing else: no script, no font, no picture from elsewhere; light and dark."""
-    title = text(report.title)
-    intervals = report.measured["intervals"]
-    return "".join(
-        [
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width,initial-scale=1">',
-            f"<title>{title}</title><style>{STYLE}</style></head><body><main>",
-            f'<header><h1>{title}</h1><p class="about">{" · ".join(map(text, report.about))}</p></header>',
-            *(_cards(name, intervals[key]) for key, name in _DIRECTIONS.items() if key in intervals),
-            _charts(report.rows),
-            _all_measures(report.measured),
-            _breakdowns(report.breakdowns),
-            _failures(report.failures),
-            _worst_videos(report.worst_videos, report.captions),
-            _foot(intervals),
-            "</main></body></html>\n",
-        ]
+    return render(
+        "report.html",
+        report=report,
+        intervals=report.measured["intervals"],
+        directions=_DIRECTIONS,
+        kinds=_KINDS,
+        shown_directions={row.direction for row in report.rows},
+        recall_curve=recall_curve(report.rows),
+        rank_histogram=rank_histogram(report.rows),
+        tables=_measure_tables(report.measured),
+        few=_FEW,
+        levels=LEVELS,
+        role_meanings=ROLE_MEANINGS,
+        draw_graph=draw_graph,
+        file_name=lambda path: PurePath(path).name or path,
     )
 
 
-def _cards(name: str, figures: Mapping[str, Any]) -> str:
-    cards = []
-    for measure in _CARDS:
-        found = figures[measure]
-        low, high = found["interval"]
-        unit = "" if measure == "MedR" else '<span class="unit">%</span>'
-        cards.append(
-            f'<div class="card"><div class="measure">{measure}</div>'
-            f'<div class="value">{found["value"]:.1f}{unit}</div>'
-            f'<div class="interval">{low:.1f} to {high:.1f}</div><div class="note">{_NOTES[measure]}</div></div>'
-        )
-    return f'<section class="way"><h2>{name}</h2><div class="cards">{"".join(cards)}</div></section>'
-
-
-def _charts(rows: Sequence[QueryRank]) -> str:
-    there = dict.fromkeys(row.direction for row in rows)
-    kinds = zip(_DIRECTIONS.items(), ("forward", "backward"), strict=True)
-    keys = [f'<span class="key {kind}">{name.lower()}</span>' for (key, name), kind in kinds if key in there]
-    legend = f'<p class="legend">{"".join(keys)}<span class="key dashes">random order</span></p>'
-    return (
-        f'<section><h2>Where right answers stand</h2>{legend}<div class="charts">'
-        f"<figure><figcaption>Recall curve</figcaption>{recall_curve(rows)}</figure>"
-        f"<figure><figcaption>Ranks</figcaption>{rank_histogram(rows)}</figure></div></section>"
-    )
-
-
-def _all_measures(measured: Mapping[str, Any]) -> str:
-    """Every figure of the model, with those of the baselines below it."""
+def _measure_tables(measured: Mapping[str, Any]) -> list[tuple[str, dict[str, Mapping[str, Any]]]]:
+    """Under each heading, every figure of the model and those of the baselines below it, by system and measure."""
     systems = {"model": measured, **measured.get("baselines", {})}
     tables = []
     for key, heading in {**_DIRECTIONS, **_MOMENTS}.items():
         if key in measured["intervals"]:
-            figures = {name: system["intervals"].get(key, {}) for name, system in systems.items()}
-            tables.append(_measures(heading, figures))
-    if "Rsum" in measured["intervals"]:
-        figures = {
-            name: {"Rsum": system["intervals"]["Rsum"]}
-            for name, system in systems.items()
-            if "Rsum" in system["intervals"]
-        }
-        tables.append(_measures("Both directions", figures))
-    return f'<section><h2>All measures</h2><div class="tables">{"".join(tables)}</div></section>'
+            tables.append((heading, {name: system["intervals"].get(key, {}) for name, system in systems.items()}))
+    rsums = {
+        name: {"Rsum": system["intervals"]["Rsum"]}
+        for name, system in systems.items()
+        if "Rsum" in system["intervals"]
+    }
+    return [*tables, ("Both directions", rsums)] if "model" in rsums else tables
 
 
-def _measures(heading: str, figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """A table: a line for each system, a column for each measure."""
-    names = list(figures["model"])
-    rows = "".join(
-        f"<tr><th>{text(system.replace('_', ' '))}</th>{''.join(_cell(own.get(name)) for name in names)}</tr>"
-        for system, own in figures.items()
+def recall_curve(rows: Sequence[QueryRank]) -> str:
+    """R@k over k, on a logarithmic axis; the dashed lines are what random order comes to.
+
+    Args:
+        rows: ranks of one or both directions, with their numbers of candidates.
+
+    Returns:
+        One `<svg>` element; its colours are those of the classes `forward` and `backward` of the page.
+    """
+    most = max(2, *(row.candidates or row.rank for row in rows))
+    lines, dots = [], []
+    for direction, own in _by_direction(rows).items():
+        ranks, last = _ranks(own), max(2, *(row.candidates or row.rank for row in own))
+        cutoffs = np.unique(np.geomspace(1, last, 160).astype(np.int64))
+        across = np.log(cutoffs) / math.log(most)
+        kind, name = _KINDS[direction], direction.replace("_", " ")
+        if all(row.candidates is not None and row.right is not None for row in own):
+            random = _random_order(own, last)[cutoffs - 1]
+            lines.append(Line(f"{kind} random", list(zip(across.tolist(), random.tolist(), strict=True))))
+        found = np.searchsorted(ranks, cutoffs, side="right") / len(ranks)
+        lines.append(Line(kind, list(zip(across.tolist(), found.tolist(), strict=True))))
+        for k in (k for k in (1, 5, 10, 100, 1000) if k <= last):
+            value = float(np.mean(ranks <= k))
+            dots.append(Dot(kind, (math.log(k) / math.log(most), value), f"{name}: R@{k} {100 * value:.1f} %"))
+    chart = Chart(
+        title="Recall curve: share of queries with a right answer among the first k",
+        bottom=Axis(name="k: first answers that are looked at", ticks=_rank_ticks(most)),
+        left=Axis(name="per cent found", ticks=quarters(0, 100)),
+        lines=lines,
+        dots=dots,
     )
-    head = "".join(f"<th>{text(name)}</th>" for name in names)
-    return (
-        f'<div class="scroll"><table class="measures"><caption>{heading}</caption>'
-        f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return draw_chart(chart)
 
 
-def _cell(found: Mapping[str, Any] | None) -> str:
-    if found is None:
-        return "<td></td>"
-    if found["interval"] is None:
-        return f"<td>{found['value']:.1f}</td>"
-    low, high = found["interval"]
-    return f'<td>{found["value"]:.1f}<span class="interval">{low:.1f} to {high:.1f}</span></td>'
+def rank_histogram(rows: Sequence[QueryRank]) -> str:
+    """The share of queries by rank, in bins that grow with the rank.
 
+    Args:
+        rows: ranks of one or both directions.
 
-def _breakdowns(breakdowns: Mapping[str, Sequence[Group]]) -> str:
-    tables = [_breakdown(heading, groups) for heading, groups in breakdowns.items() if groups]
-    if not tables:
-        return ""
-    return (
-        "<section><h2>Which captions are found</h2><p>Text to video. The bar is R@10, the thin line its interval. "
-        f"A caption stands in every role that it has; groups of fewer than {_FEW} are faint.</p>"
-        f'<div class="breakdowns">{"".join(tables)}</div></section>'
-    )
-
-
-def _breakdown(heading: str, groups: Sequence[Group]) -> str:
-    rows = []
-    for group in groups:
-        first, ten, median = (group.figures[name] for name in ("R@1", "R@10", "MedR"))
-        low, high = ten.interval
-        few = ' class="few"' if group.queries < _FEW else ""
-        bar = (
-            f'<div class="bar" title="R@10 {ten.value:.1f} %, interval {low:.1f} to {high:.1f}">'
-            f'<i style="width:{ten.value:.1f}%"></i><b style="left:{low:.1f}%;width:{high - low:.1f}%"></b></div>'
+    Returns:
+        One `<svg>` element, as `recall_curve` does.
+    """
+    edges = _bins(max(row.rank for row in rows))
+    step = 1 / (len(edges) - 1)
+    shares = {direction: _shares(_ranks(own), edges) for direction, own in _by_direction(rows).items()}
+    highest = max(float(share.max()) for share in shares.values())
+    top = next(top for top in (4.0, 8.0, 20.0, 40.0, 60.0, 80.0, 100.0) if highest <= top)
+    width = 0.8 * step / len(shares)
+    bars = [
+        Bar(
+            _KINDS[direction],
+            step * (number + 0.1) + width * place,
+            width,
+            value / top,
+            f"{direction.replace('_', ' ')}, rank {_bin_name(edges, number)}: {value:.1f} %",
         )
-        rows.append(
-            f"<tr{few}><th>{text(group.name)}{_meaning(group.name)}</th><td>{group.queries:,}</td><td>{first.value:.1f}</td>"
-            f'<td>{ten.value:.1f}</td><td>{median.value:g}</td><td class="wide">{bar}</td></tr>'
-        )
-    head = '<th></th><th>captions</th><th>R@1</th><th>R@10</th><th>MedR</th><th class="wide"></th>'
-    return (
-        f'<div class="scroll"><table><caption>{text(heading)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        for place, (direction, share) in enumerate(shares.items())
+        for number, value in enumerate(share.tolist())
+    ]
+    names = [(step * (number + 0.5), f"{edge:,}") for number, edge in enumerate(edges[:-1])]
+    chart = Chart(
+        title="Histogram of ranks",
+        bottom=Axis(name="rank of the best right answer, from", ticks=names),
+        left=Axis(name="per cent of queries", ticks=quarters(0, top)),
+        bars=bars,
     )
+    return draw_chart(chart)
 
 
-def _meaning(name: str) -> str:
-    meaning = ROLE_MEANINGS.get(name)
-    return "" if meaning is None else f'<span class="meaning">{text(meaning)}</span>'
+def _by_direction(rows: Sequence[QueryRank]) -> dict[Direction, list[QueryRank]]:
+    found: dict[Direction, list[QueryRank]] = {}
+    for row in rows:
+        found.setdefault(row.direction, []).append(row)
+    return found
 
 
-def _failures(failures: Sequence[Failure]) -> str:
-    if not failures:
-        return ""
-    cards = "".join(failure_card(number, failure) for number, failure in enumerate(failures, 1))
-    return (
-        "<section><h2>Worst captions</h2><p>The right video and the one that was preferred, each by its best "
-        "clip: what the levels and the phrases say of them. Two captions of a video at most are shown. "
-        f'<span class="key right">right</span><span class="key preferred">preferred</span></p>{cards}</section>'
-    )
+def _ranks(rows: Sequence[QueryRank]) -> Ranks:
+    return np.sort(np.array([row.rank for row in rows], np.int64))
 
 
-def _worst_videos(rows: Sequence[QueryRank], captions: Mapping[str, str]) -> str:
-    if not rows:
-        return ""
-    lines = "".join(
-        f"<tr><th>{file_name(row.video)}</th><td>{row.rank:,}</td>"
-        f'<td class="words">{_words(row.positive, captions)}</td>'
-        f'<td class="words">{_words(row.top, captions)}</td></tr>'
-        for row in rows
-    )
-    head = '<th>video</th><th>rank</th><th class="words">its best caption</th><th class="words">preferred</th>'
-    return (
-        f'<section><h2>Worst videos</h2><div class="scroll"><table class="videos"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div></section>"
-    )
+def _random_order(rows: Sequence[QueryRank], last: int) -> npt.NDArray[np.float64]:
+    """The share of queries found at 1 to `last` when answers come in random order."""
+    total = np.zeros(last)
+    for (candidates, right), queries in Counter((row.candidates or 0, row.right or 0) for row in rows).items():
+        reached = np.cumsum(rank_probabilities(candidates, right)[:-1])
+        total[: len(reached)] += queries * reached
+        total[len(reached) :] += queries * float(right > 0)
+    return total / len(rows)
 
 
-def _words(name: str | None, captions: Mapping[str, str]) -> str:
-    return "" if name is None else text(captions.get(name, name))
+def _rank_ticks(most: int) -> list[tuple[float, str]]:
+    """Marks at 1, 2, 5, 10, ..., or at powers of ten where these are too many."""
+    marks = [base * 10**power for power in range(8) for base in (1, 2, 5) if base * 10**power <= most]
+    shown = marks if len(marks) <= 8 else [mark for mark in marks if str(mark).strip("0") == "1"]
+    return [(math.log(mark) / math.log(most), f"{mark:,}") for mark in shown]
 
 
-def _foot(intervals: Mapping[str, Any]) -> str:
-    return (
-        f"<footer>Intervals: {intervals['level']} %, bootstrap over {intervals['videos']:,} videos with all their "
-        f"queries, {intervals['resamples']:,} resamples, seed {intervals['seed']}. Ranks count from 1; a wrong "
-        "answer with the same score counts as ahead.</footer>"
-    )
+def _bins(last: int) -> list[int]:
+    """Where bins begin: 1, 2, 3, 6, 11, 21, 51, 101, ... and one past the last rank."""
+    edges, scale = [1, 2, 3, 6, 11], 10
+    while edges[-1] <= last:
+        edges += [2 * scale + 1, 5 * scale + 1, 10 * scale + 1]
+        scale *= 10
+    return [*(edge for edge in edges if edge <= last), last + 1]
+
+
+def _bin_name(edges: Sequence[int], number: int) -> str:
+    first, last = edges[number], edges[number + 1] - 1
+    if first == last:
+        return str(first)
+    return f"{first}+" if number == len(edges) - 2 else f"{first}-{last}"
+
+
+def _shares(ranks: Ranks, edges: Sequence[int]) -> npt.NDArray[np.float64]:
+    counts = np.histogram(ranks, bins=np.array(edges, np.float64) - 0.5)[0]
+    return 100.0 * counts / len(ranks)

@@ -13,9 +13,8 @@ from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.research.evaluation.bootstrap import report as intervals
 from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
 from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores, worst_queries
-from hgrkit.research.evaluation.rank_charts import rank_histogram, recall_curve
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.report_page import Report, report_page
+from hgrkit.research.evaluation.report_page import Report, rank_histogram, recall_curve, report_page
 
 HOSTILE = '<script>alert("x")</script> & <b>bold</b> \x00\ud800 dog'
 
@@ -99,7 +98,7 @@ def test_no_text_becomes_markup(rows):
     )
     assert "<script>" not in page
     assert "<b>bold" not in page
-    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;" in page
+    assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in page
     assert not re.search("[\x00\ud800]", page)
     page.encode("utf-8")
 
