@@ -78,4 +78,4 @@ def index(videos: Path, library: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", index, measure, runs=9, also=("pillow",))
+    run(__doc__ or "", index, measure, runs=9, also=("resvg-py",))

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 from hgrkit.demo.footage import make_footage
 from hgrkit.pages.explanation import draw_picture, explain_result
@@ -29,7 +32,8 @@ def main() -> None:
         result = search(Path(scratch))
         page, picture = (explain_result(result, num_frames=num_frames) for num_frames in (8, 13))
     target.mkdir(parents=True, exist_ok=True)
-    (target / "why.png").write_bytes(draw_picture(picture, density=1))
+    with Image.open(BytesIO(draw_picture(picture, density=1))) as drawn:
+        drawn.convert("RGB").save(target / "why.png", optimize=True)
     (target / "why.html").write_text(page.to_html().replace(f"{scratch}/", ""), encoding="utf-8")
 
 

@@ -39,7 +39,7 @@ class Line:
 
 @attrs.frozen
 class Dot:
-    """A point that stands out: its series' kind, its place, what it says when pointed at, its radius in pixels."""
+    """A point that stands out: its series' kind, its place, its words when pointed at, its radius in pixels."""
 
     kind: str
     at: Point
@@ -49,7 +49,7 @@ class Dot:
 
 @attrs.frozen
 class Bar:
-    """A bar from the bottom: its series' kind, its left end, width and height in [0, 1], and what it says."""
+    """A bar from the bottom: its series' kind, its left end, width and height, and its words when pointed at."""
 
     kind: str
     left: float

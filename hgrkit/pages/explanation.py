@@ -26,7 +26,6 @@ __all__ = [
     "SimilarityScale",
     "draw_picture",
     "explain_result",
-    "explanation_page",
     "require_resvg",
 ]
 
@@ -64,8 +63,8 @@ class Explanation:
         return {**self.result.to_dict(), "hits": [hit.to_dict() for hit in self.hits]}
 
     def to_html(self) -> str:
-        """One HTML page that needs nothing else and asks nothing from elsewhere."""
-        return explanation_page(self)
+        """One HTML page: no picture, font or script from elsewhere, and a policy that forbids them."""
+        return render("explanation.html", **_values(self))
 
     def save(self, path: str | PathLike[str], *, dark: bool = False) -> None:
         """Write the explanation as a page or a picture.
@@ -92,7 +91,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the page in a frame of its own, so that neither changes how the other looks."""
-        return render("notebook.html", page=explanation_page(self))
+        return render("notebook.html", page=self.to_html())
 
 
 def explain_result(result: SearchResult, *, num_frames: int = NUM_FRAMES) -> Explanation:
@@ -170,11 +169,6 @@ class HeatScale:
         return ["best" if place == best else "more" if more[place] else "plain" for place in range(len(more))]
 
 
-def explanation_page(explanation: Explanation) -> str:
-    """One HTML page: no picture, font or script from elsewhere, and a policy that forbids them."""
-    return render("explanation.html", **_values(explanation))
-
-
 def draw_picture(explanation: Explanation, *, dark: bool = False, hits: int = 5, density: int = 2) -> bytes:
     """A PNG picture of an explanation for papers and chats.
 
@@ -193,15 +187,8 @@ def draw_picture(explanation: Explanation, *, dark: bool = False, hits: int = 5,
     require_resvg()
     from resvg_py import svg_to_bytes
 
-    values = _values(explanation)
-    picture = render(
-        "picture.svg",
-        **values,
-        dark=dark,
-        shown=explanation.hits[:hits],
-        wrapped=_wrapped,
-        shortened=_shortened,
-    )
+    values = _values(explanation) | {"dark": dark, "shown": explanation.hits[:hits]}
+    picture = render("picture.svg", **values, wrapped=_wrapped, shortened=_shortened)
     # The words are in a font of our own, since a machine need have none; the machine's fonts add other scripts.
     return bytes(svg_to_bytes(svg_string=picture, zoom=density, font_dirs=[str(_FONTS)]))
 

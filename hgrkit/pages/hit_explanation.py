@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -196,13 +196,7 @@ class StripFrame:
     def to_dict(self) -> dict[str, Any]:
         """The frame as plain JSON types; the picture in base64."""
         picture = None if self.jpeg is None else base64.b64encode(self.jpeg).decode("ascii")
-        return {
-            "time_s": self.time_s,
-            "start": self.start,
-            "stop": self.stop,
-            "phrases": list(self.phrases),
-            "jpeg": picture,
-        }
+        return {**attrs.asdict(self), "jpeg": picture}
 
 
 @attrs.frozen(kw_only=True)
@@ -236,12 +230,8 @@ class HitExplanation:
     @property
     def moment(self) -> tuple[int, int]:
         """The first of the times that lie in the moment, and the one behind the last, by position."""
-        inside = [
-            position
-            for position, time_s in enumerate(self.times_s)
-            if self.hit.start_s <= time_s <= self.hit.end_s
-        ]
-        return (inside[0], inside[-1] + 1) if inside else (0, len(self.times_s))
+        start, stop = bisect_left(self.times_s, self.hit.start_s), bisect_right(self.times_s, self.hit.end_s)
+        return (start, stop) if start < stop else (0, len(self.times_s))
 
     @property
     def edges(self) -> tuple[float, ...]:
