@@ -33,7 +33,7 @@ def main() -> None:
         page, picture = (explain_result(result, num_frames=num_frames) for num_frames in (8, 13))
     target.mkdir(parents=True, exist_ok=True)
     with Image.open(BytesIO(draw_picture(picture, density=1))) as drawn:
-        drawn.convert("RGB").save(target / "why.png", optimize=True)
+        drawn.convert("RGB").quantize(256).save(target / "why.png", optimize=True)
     (target / "why.html").write_text(page.to_html().replace(f"{scratch}/", ""), encoding="utf-8")
 
 
