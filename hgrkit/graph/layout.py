@@ -141,21 +141,23 @@ def arrange(
         entities: each entity's words by its id, in the order of reading.
         edges: action, entity and role.
     """
-    event = _box("event", None, sentence, 72)
-    above = {node: _box("action", node, words, 22) for node, words in actions.items()}
-    below = {node: _box("entity", node, words, 22) for node, words in entities.items()}
+    rows = _Rows(
+        event=_box("event", None, sentence, 72),
+        actions={node: _box("action", node, words, 22) for node, words in actions.items()},
+        entities={node: _box("entity", node, words, 22) for node, words in entities.items()},
+        edges=edges,
+    )
     for _, entity, role in edges:
-        below[entity].roles.append(_role_label(role))
-    for box in below.values():
+        rows.entities[entity].roles.append(_role_label(role))
+    for box in rows.entities.values():
         box.width = max(box.width, _roles_width(box))
-    _place_across(event, above, below, edges)
-    _place_down(event, above.values(), below.values())
-    boxes = (event, *above.values(), *below.values())
+    rows.place_across()
+    rows.place_down()
     return GraphLayout(
-        width=max(box.right for box in boxes) + _MARGIN,
-        height=max(box.bottom for box in boxes) + _MARGIN,
-        boxes=boxes,
-        lines=tuple(_lines(event, above, below, edges)),
+        width=max(box.right for box in rows.boxes) + _MARGIN,
+        height=max(box.bottom for box in rows.boxes) + _MARGIN,
+        boxes=rows.boxes,
+        lines=tuple(rows.lines()),
     )
 
 
@@ -165,24 +167,52 @@ def text_width(text: str, font_size: float) -> float:
     return (len(text) + wide) * _CHARACTER * font_size
 
 
-def _place_across(
-    event: PlacedBox,
-    actions: dict[int, PlacedBox],
-    entities: dict[int, PlacedBox],
-    edges: Iterable[tuple[int, int, str]],
-) -> None:
-    """Entities side by side, each action above the middle of its own, the sentence above the middle of all."""
-    _spread(entities.values(), wanted=False)
-    for node, box in actions.items():
-        centres = [entities[entity].x for action, entity, _ in edges if action == node]
-        box.x = (min(centres) + max(centres)) / 2 if centres else 0.0
-    _spread(actions.values(), wanted=True)
-    rows = [*actions.values(), *entities.values()] or [event]
-    event.x = (min(box.left for box in rows) + max(box.right for box in rows)) / 2
-    boxes = (event, *actions.values(), *entities.values())
-    left = min(box.left for box in boxes) - _MARGIN
-    for box in boxes:
-        box.x -= left
+@attrs.frozen(kw_only=True)
+class _Rows:
+    event: PlacedBox
+    actions: Mapping[int, PlacedBox]
+    entities: Mapping[int, PlacedBox]
+    edges: Sequence[tuple[int, int, str]]
+
+    @property
+    def boxes(self) -> tuple[PlacedBox, ...]:
+        return (self.event, *self.actions.values(), *self.entities.values())
+
+    def place_across(self) -> None:
+        """Entities side by side, each action above the middle of its own, the sentence above the middle of all."""
+        _spread(self.entities.values(), wanted=False)
+        for node, box in self.actions.items():
+            centres = [self.entities[entity].x for action, entity, _ in self.edges if action == node]
+            box.x = (min(centres) + max(centres)) / 2 if centres else 0.0
+        _spread(self.actions.values(), wanted=True)
+        below = self.boxes[1:] or (self.event,)
+        self.event.x = (min(box.left for box in below) + max(box.right for box in below)) / 2
+        left = min(box.left for box in self.boxes) - _MARGIN
+        for box in self.boxes:
+            box.x -= left
+
+    def place_down(self) -> None:
+        self.event.y = _MARGIN
+        for box in self.actions.values():
+            box.y = self.event.bottom + _RISE / 2
+        above = max(box.bottom for box in (self.event, *self.actions.values()))
+        for box in self.entities.values():
+            box.y = above + _RISE + _ROLE_HEIGHT
+
+    def lines(self) -> list[PlacedLine]:
+        """The lines between boxes, with the roles that they end at."""
+        start = (self.event.x, self.event.bottom)
+        lines = [PlacedLine(start=start, stop=(box.x, box.y)) for box in self.actions.values()]
+        ends = {node: box.x - _roles_width(box) / 2 for node, box in self.entities.items()}
+        # From left to right, so that the lines to one entity do not cross.
+        for action, entity, role in sorted(self.edges, key=lambda edge: self.actions[edge[0]].x):
+            above, label = self.actions[action], _role_label(role)
+            width = text_width(label, _ROLE_FONT_SIZE)
+            stop = (ends[entity] + width / 2, self.entities[entity].y - _ROLE_HEIGHT)
+            ends[entity] += width + _ROLE_GAP
+            lines.append(PlacedLine(start=(above.x, above.bottom), stop=stop, role=label))
+        loose = [box for box in self.entities.values() if not box.roles]
+        return lines + [PlacedLine(start=start, stop=(box.x, box.y), loose=True) for box in loose]
 
 
 def _spread(boxes: Iterable[PlacedBox], *, wanted: bool) -> None:
@@ -191,37 +221,6 @@ def _spread(boxes: Iterable[PlacedBox], *, wanted: bool) -> None:
     for box in boxes:
         box.x = (max(box.left, edge) if wanted else edge) + box.width / 2
         edge = box.right + _GAP
-
-
-def _place_down(event: PlacedBox, actions: Iterable[PlacedBox], entities: Iterable[PlacedBox]) -> None:
-    event.y = _MARGIN
-    below = event.bottom
-    for box in actions:
-        box.y = event.bottom + _RISE / 2
-        below = max(below, box.bottom)
-    for box in entities:
-        box.y = below + _RISE + _ROLE_HEIGHT
-
-
-def _lines(
-    event: PlacedBox,
-    actions: dict[int, PlacedBox],
-    entities: dict[int, PlacedBox],
-    edges: Iterable[tuple[int, int, str]],
-) -> list[PlacedLine]:
-    """The lines between boxes, with the roles that they end at."""
-    start = (event.x, event.bottom)
-    lines = [PlacedLine(start=start, stop=(box.x, box.y)) for box in actions.values()]
-    # From left to right, so that the lines to one entity do not cross.
-    ends = {node: box.x - _roles_width(box) / 2 for node, box in entities.items()}
-    for action, entity, role in sorted(edges, key=lambda edge: actions[edge[0]].x):
-        label = _role_label(role)
-        width = text_width(label, _ROLE_FONT_SIZE)
-        stop = (ends[entity] + width / 2, entities[entity].y - _ROLE_HEIGHT)
-        ends[entity] += width + _ROLE_GAP
-        lines.append(PlacedLine(start=(actions[action].x, actions[action].bottom), stop=stop, role=label))
-    loose = [box for box in entities.values() if not box.roles]
-    return lines + [PlacedLine(start=start, stop=(box.x, box.y), loose=True) for box in loose]
 
 
 def _box(kind: BoxKind, node: int | None, text: str, columns: int) -> PlacedBox:

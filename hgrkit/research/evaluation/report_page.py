@@ -77,13 +77,14 @@ def report_page(report: Report) -> str:
     )
 
 
-def _measure_tables(measured: Mapping[str, Any]) -> list[tuple[str, dict[str, Mapping[str, Any]]]]:
+def _measure_tables(measured: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Under each heading, every figure of the model and those of the baselines below it, by system and measure."""
     systems = {"model": measured, **measured.get("baselines", {})}
-    tables = []
-    for key, heading in {**_DIRECTIONS, **_MOMENTS}.items():
-        if key in measured["intervals"]:
-            tables.append((heading, {name: system["intervals"].get(key, {}) for name, system in systems.items()}))
+    tables: list[tuple[str, dict[str, Any]]] = [
+        (heading, {name: system["intervals"].get(key, {}) for name, system in systems.items()})
+        for key, heading in {**_DIRECTIONS, **_MOMENTS}.items()
+        if key in measured["intervals"]
+    ]
     rsums = {
         name: {"Rsum": system["intervals"]["Rsum"]}
         for name, system in systems.items()
