@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hgrkit.graph import ROLE_MEANINGS, draw_graph
 from hgrkit.levels import LEVELS
-from hgrkit.pages.chart import Axis, Bar, Chart, Dot, Line, draw_chart, quarters
+from hgrkit.pages.chart import Axis, draw_chart, quarters
 from hgrkit.rendering import render
 from hgrkit.research.evaluation.breakdown import Group
 from hgrkit.research.evaluation.chance import rank_probabilities
@@ -111,20 +111,19 @@ def recall_curve(rows: Sequence[QueryRank]) -> str:
         kind, name = _KINDS[direction], direction.replace("_", " ")
         if all(row.candidates is not None and row.right is not None for row in own):
             random = _random_order(own, last)[cutoffs - 1]
-            lines.append(Line(f"{kind} random", list(zip(across.tolist(), random.tolist(), strict=True))))
+            lines.append((f"{kind} random", list(zip(across.tolist(), random.tolist(), strict=True))))
         found = np.searchsorted(ranks, cutoffs, side="right") / len(ranks)
-        lines.append(Line(kind, list(zip(across.tolist(), found.tolist(), strict=True))))
+        lines.append((kind, list(zip(across.tolist(), found.tolist(), strict=True))))
         for k in (k for k in (1, 5, 10, 100, 1000) if k <= last):
             value = float(np.mean(ranks <= k))
-            dots.append(Dot(kind, (math.log(k) / math.log(most), value), f"{name}: R@{k} {100 * value:.1f} %"))
-    chart = Chart(
-        title="Recall curve: share of queries with a right answer among the first k",
-        bottom=Axis(name="k: first answers that are looked at", ticks=_rank_ticks(most)),
-        left=Axis(name="per cent found", ticks=quarters(0, 100)),
+            dots.append((kind, (math.log(k) / math.log(most), value), f"{name}: R@{k} {100 * value:.1f} %", 4.0))
+    return draw_chart(
+        "Recall curve: share of queries with a right answer among the first k",
+        bottom=Axis("k: first answers that are looked at", _rank_ticks(most)),
+        left=Axis("per cent found", quarters(0, 100)),
         lines=lines,
         dots=dots,
     )
-    return draw_chart(chart)
 
 
 def rank_histogram(rows: Sequence[QueryRank]) -> str:
@@ -143,7 +142,7 @@ def rank_histogram(rows: Sequence[QueryRank]) -> str:
     top = next(top for top in (4.0, 8.0, 20.0, 40.0, 60.0, 80.0, 100.0) if highest <= top)
     width = 0.8 * step / len(shares)
     bars = [
-        Bar(
+        (
             _KINDS[direction],
             step * (number + 0.1) + width * place,
             width,
@@ -154,13 +153,12 @@ def rank_histogram(rows: Sequence[QueryRank]) -> str:
         for number, value in enumerate(share.tolist())
     ]
     names = [(step * (number + 0.5), f"{edge:,}") for number, edge in enumerate(edges[:-1])]
-    chart = Chart(
-        title="Histogram of ranks",
-        bottom=Axis(name="rank of the best right answer, from", ticks=names),
-        left=Axis(name="per cent of queries", ticks=quarters(0, top)),
+    return draw_chart(
+        "Histogram of ranks",
+        bottom=Axis("rank of the best right answer, from", names),
+        left=Axis("per cent of queries", quarters(0, top)),
         bars=bars,
     )
-    return draw_chart(chart)
 
 
 def _by_direction(rows: Sequence[QueryRank]) -> dict[Direction, list[QueryRank]]:

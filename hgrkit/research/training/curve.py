@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hgrkit.pages.chart import Axis, Chart, Dot, Line, Point, draw_chart, quarters
+from hgrkit.pages.chart import Axis, Point, draw_chart, quarters
 from hgrkit.research.training.records import EpochRecord
 
 __all__ = ["draw_curve"]
@@ -32,24 +32,23 @@ def draw_curve(log: Sequence[EpochRecord]) -> str:
     placed = {kind: _placed(values, last, *ends[kind]) for kind, values in series.items()}
     radii = {("rsum", best.epoch): 5.0}  # the best epoch stands out
     dots = [
-        Dot(kind, point, f"epoch {epoch}: {series[kind][epoch]:.4g}", radii.get((kind, epoch), 3.0))
+        (kind, point, f"epoch {epoch}: {series[kind][epoch]:.4g}", radii.get((kind, epoch), 3.0))
         for kind, points in placed.items()
         for epoch, point in points.items()
     ]
     axes = {
-        kind: Axis(name=name, ticks=quarters(*ends[kind], "{:.4g}"), kind=kind)
-        for kind, name in (("loss", "loss"), ("rsum", "dev Rsum"))
-        if kind in series
+        kind: Axis("dev Rsum" if kind == "rsum" else kind, quarters(*ends[kind], "{:.4g}"), kind)
+        for kind in series
     }
-    chart = Chart(
-        title=_title(log, best),
-        bottom=Axis(name="epoch", ticks=_epoch_ticks(last)),
+    return draw_chart(
+        _title(log, best),
+        bottom=Axis("epoch", _epoch_ticks(last)),
         left=axes["loss"],
         right=axes.get("rsum"),
-        lines=[Line(kind, list(points.values())) for kind, points in placed.items()],
+        lines=[(kind, list(points.values())) for kind, points in placed.items()],
         dots=dots,
+        standalone=True,
     )
-    return draw_chart(chart, standalone=True)
 
 
 def _title(log: Sequence[EpochRecord], best: EpochRecord) -> str:
