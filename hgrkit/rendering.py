@@ -64,7 +64,10 @@ def _finalize(value: Any) -> Any:
 
 
 def _legal(text: str) -> str:
-    return "".join(
-        character if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs", "Cn") else "\ufffd"
-        for character in text
-    )
+    if text.isprintable():  # nearly always, and quickly seen even for a picture in base64
+        return text
+    return "".join("\ufffd" if _is_illegal(character) else character for character in text)
+
+
+def _is_illegal(character: str) -> bool:
+    return character not in "\n\t\r" and unicodedata.category(character) in ("Cc", "Cs", "Cn")
