@@ -34,6 +34,16 @@ __all__ = [
     "read_pictures",
 ]
 
+PICTURE_HEIGHT = 120
+"""Pixels of a film strip's pictures; a page shows them at up to 176 wide, and each takes 4 to 11 KB."""
+
+MORE_THAN_EVEN = 1.1
+"""A frame bears on a phrase if its weight is this many times what all frames would have if all were alike."""
+
+_LONGEST_S = 20.0  # to read one video's pictures: a broken file must not stop the page
+_TOLERANCE_S = 1e-3  # far less than a picture lasts: a time that is its beginning, but for rounding, finds it
+_JPEG_QUALITY = 4 * 118  # qscale 4, in FFmpeg's lambda units
+
 
 @attrs.frozen(kw_only=True)
 class FrameGroup:
@@ -84,12 +94,6 @@ def _farthest(num_frames: int, chosen: Sequence[int]) -> int:
     if not chosen:
         return 0
     return max(range(num_frames), key=lambda frame: min(abs(frame - other) for other in chosen))
-
-
-PICTURE_HEIGHT = 120
-_LONGEST_S = 20.0
-_TOLERANCE_S = 1e-3
-_JPEG_QUALITY = 4 * 118  # qscale 4, in FFmpeg's lambda units
 
 
 @attrs.frozen(kw_only=True)
@@ -168,10 +172,6 @@ def _decode(video: str, times_s: Sequence[float]) -> list[SampledFrame]:
 
     reader = VideoReader(video, PICTURE_HEIGHT, guard=DecodeGuard(on_progress=in_time))
     return list(reader.pictures_at(np.asarray(times_s, np.float64)))
-
-
-MORE_THAN_EVEN = 1.1
-"""A frame bears on a phrase if its weight is this many times what all frames would have if all were alike."""
 
 
 @attrs.frozen(kw_only=True)
