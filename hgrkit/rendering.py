@@ -6,14 +6,13 @@ import base64
 import unicodedata
 from functools import cache
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["render", "xml_text"]
+__all__ = ["render"]
 
 _TEMPLATES = Path(__file__).with_name("pages") / "templates"
 
@@ -29,15 +28,6 @@ def render(template: str, **values: Any) -> str:
         values: what the template's expressions name; one that is missing is an error.
     """
     return _environment().get_template(template).render(values).lstrip()  # of the blank lines between macros
-
-
-def xml_text(text: str) -> str:
-    """Text that stands in XML and HTML as it reads; what they cannot hold becomes a replacement character.
-
-    >>> xml_text('<b> & "c"')
-    '&lt;b&gt; &amp; &quot;c&quot;'
-    """
-    return escape(_legal(text))
 
 
 @cache
