@@ -33,6 +33,8 @@ NUM_FRAMES = 12
 
 _LEAST_TOP = 0.5  # so that a page of poor hits looks like one
 _LEAST_SHARES = 2.0  # so that frames that are all alike fill half of their columns
+_STRIP_WIDTH = 814.0  # what the picture's 1,200 pixels leave for it
+_WIDEST_FRAME = 130.0
 _FONTS = Path(__file__).with_name("fonts")
 
 
@@ -214,9 +216,15 @@ def _values(explanation: Explanation) -> dict[str, Any]:
         "layout": lay_out(explanation.graph),
         "scale": SimilarityScale.of(explanation.result.hits),
         "heat_scale": HeatScale.of,
+        "frame_width": _frame_width,
         "clock": clock,
         "role_meanings": ROLE_MEANINGS,
     }
+
+
+def _frame_width(explained: HitExplanation) -> float:
+    """How wide a shown frame is in the drawing's own units: pixels, as long as nothing stretches it."""
+    return min(_WIDEST_FRAME, _STRIP_WIDTH / max(1, len(explained.strip)))
 
 
 def _wrapped(text: str, columns: int, *, most: int) -> list[str]:
