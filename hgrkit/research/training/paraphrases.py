@@ -15,7 +15,6 @@ from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.matching.matcher import Scores
-from hgrkit.model.hgr_model import HgrModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.research.training.clips import read_graphs
 from hgrkit.research.training.text_feed import TextFeed
@@ -61,11 +60,17 @@ class Paraphrases:
         text = "\n".join(graph.to_json() for graph in self.graphs) + repr([len(clip) for clip in self.clips])
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def loss(self, model: HgrModel, feed: TextFeed, *, batch_size: int, chance: np.random.Generator) -> Tensor:
-        """InfoNCE at temperature 0.05 between two captions of each of up to `batch_size` clips, event level."""
-        clips = chance.permutation(len(self.clips))[:batch_size]
-        pairs = np.array([chance.choice(self.clips[clip], 2, replace=False) for clip in clips])
-        left, right = (nn.functional.normalize(feed.embed(model, side).event.float(), dim=1) for side in pairs.T)
+    def loss(self, feed: TextFeed, *, batch_size: int, rng: np.random.Generator) -> Tensor:
+        """InfoNCE at temperature 0.05 between two captions of each of up to `batch_size` clips, event level.
+
+        Args:
+            feed: of `graphs`.
+            batch_size: the most clips.
+            rng: draws the clips, and two captions of each.
+        """
+        clips = rng.permutation(len(self.clips))[:batch_size]
+        pairs = np.array([rng.choice(self.clips[clip], 2, replace=False) for clip in clips])
+        left, right = (nn.functional.normalize(feed.embed(side).event.float(), dim=1) for side in pairs.T)
         scores = left @ right.T
         levels = PerLevel(event=scores, action=scores, entity=scores)
         value: Tensor = InfoNCE(temperature=_TEMPERATURE).to(scores.device)(Scores(fused=scores, levels=levels))

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from hgrkit.parsing import LarkParser
-from hgrkit.research.training.batches import epoch_batches, steps_per_epoch
-from hgrkit.research.training.clips import CaptionedClips
+from hgrkit.research.training.clips import CaptionedClips, RightPairs, epoch_batches, steps_per_epoch
 from hgrkit.research.training.config import TrainConfig
-from hgrkit.research.training.loop import RightPairs
 
 OWNERS = np.repeat(np.arange(10), [1, 5, 2, 2, 3, 7, 1, 1, 4, 5])
 LENGTHS = np.random.default_rng(0).integers(2, 30, len(OWNERS))
