@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path, PurePosixPath
@@ -171,15 +171,12 @@ class ReleaseCaptions:
         """The different captions, sorted."""
         return sorted({caption for captions in self.captions for caption in captions})
 
-    def select(self, captions: Iterable[str], limits: GraphLimits) -> list[SelectedGraph]:
-        """What of each caption's graph enters the encoder.
+    def select(self, caption: str, limits: GraphLimits) -> SelectedGraph:
+        """What of a caption's graph enters the encoder.
 
         Raises:
-            ReleaseError: if a caption has no graph or no word, or its graph is not one.
+            ReleaseError: if it has no graph or no word, or its graph is not one.
         """
-        return [self._select(caption, limits) for caption in captions]
-
-    def _select(self, caption: str, limits: GraphLimits) -> SelectedGraph:
         if caption not in self.graphs:
             raise ReleaseError(f"sent2rolegraph.augment.json has no role graph of the caption {caption!r}.")
         return read_graph(caption, self.graphs[caption], limits)
@@ -289,7 +286,7 @@ class ReleaseDataset:
         Raises:
             ReleaseError: if a caption has no graph or no word, or its graph is not one.
         """
-        selected = self.captions.select(captions, self.text.limits)
+        selected = [self.captions.select(caption, self.text.limits) for caption in captions]
         return GraphBatch.from_selected(selected, vocabulary=self.text.vocabulary, edges=self.text.edges)
 
     def videos(self, positions: Sequence[int]) -> VideoFeatures:

@@ -222,13 +222,8 @@ class TrainingLoop:
                 if on_progress is not None:
                     on_progress(self._progress(value))
                 self._seconds = time.perf_counter() - started
-                # the state at an epoch's end is written once it has been measured
-                if (
-                    folder is not None
-                    and every is not None
-                    and self._done < len(batches)
-                    and not self._done % every
-                ):
+                # at the epoch's end the state is written once it has been measured
+                if folder is not None and every and self._done % every == 0 and self._done < len(batches):
                     folder.write_state(self.state())
             self._end_epoch(started)
             if folder is not None:

@@ -131,11 +131,10 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], part: str, w
     for path in {**old, **new}:
         if old.get(path) != new.get(path):
             name = where + ".".join(path)
-            if (
-                part == "about" and path[0] in ("model", "loss") and len(path) > 1
-            ):  # tables of the command's config
+            # the command hands over the tables of its config
+            if part == "about" and path[0] in ("model", "loss") and len(path) > 1:
                 name = f"[{'.'.join(path[:-1])}] {path[-1]}"
-            found.append(f"{name} was {_shown(old.get(path))}, is {_shown(new.get(path))}")
+            found.append(f"{name} was {old.get(path, 'none')!r}, is {new.get(path, 'none')!r}")
     return found
 
 
@@ -165,10 +164,6 @@ def _data_change(name: str, before: Any, now: Any) -> list[str]:
         return [f"[data.{name}] has other {other} than it had"]
     told = " and ".join(f"{before.get(count)} {count}" for count in counts)
     return [f"[data.{name}] had {told}, has {' and '.join(str(now.get(count)) for count in counts)}"]
-
-
-def _shown(value: Any) -> str:
-    return "'none'" if value is None else repr(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -216,7 +211,7 @@ class RunFolder:
             yield
 
     def read_state(self) -> TrainingState | None:
-        """The state from which the run goes on; `None` if there is none.
+        """The state from which the run resumes; `None` if there is none.
 
         Raises:
             CheckpointError: if it cannot be read.
