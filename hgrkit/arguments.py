@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from numbers import Real
 from operator import index
 from os import PathLike, fspath
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import attrs
 
@@ -28,10 +30,14 @@ __all__ = [
     "check_whole",
     "plain",
     "shown",
+    "url_remark",
 ]
 
 _SHOWN = 60
 """Characters of a value that a message shows."""
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/+)(.*)", re.DOTALL)
+"""`pathlib` makes one slash of two; a scheme has two letters at least, a drive of Windows one."""
 
 T = TypeVar("T")
 Error = type[HgrkitError]
@@ -279,6 +285,28 @@ def check_sequence(
         elif kind is not None and not isinstance(value, kind):
             raise error(f"{name} must be a list of {of}, but {name}[{place}] is {shown(value)}.")
     return found
+
+
+def url_remark(path: str | PathLike[str]) -> str:
+    """What to say of a path that is a URL; empty if it is none.
+
+    >>> url_remark("https://example.org/a.mp4")
+    "'https://example.org/a.mp4' is a URL, and hgrkit reads files; download it and give its path."
+    >>> url_remark("file:///videos/a%20dog.mp4")
+    "'file:///videos/a%20dog.mp4' is a URL; give the path alone: /videos/a dog.mp4"
+    >>> url_remark("videos/a.mp4"), url_remark("C:/videos")
+    ('', '')
+    """
+    found = _URL.fullmatch(fspath(path))
+    if found is None:
+        return ""
+    scheme, slashes, rest = found.groups()
+    if scheme.lower() == "file":
+        host, slash, below = ("", "/", rest) if len(slashes) != 2 else rest.partition("/")
+        local = unquote(slash + below if host in ("", "localhost") else f"//{rest}")
+        return f"{fspath(path)!r} is a URL; give the path alone: {re.sub('^/(?=[A-Za-z]:/)', '', local)}"
+    url = f"{scheme}://{rest}"
+    return f"{url!r} is a URL, and hgrkit reads files; download it and give its path."
 
 
 def _is_flag(value: object) -> bool:

@@ -13,7 +13,7 @@ from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.pages.hit_explanation import HitExplanation, explain_hit
 from hgrkit.results import SearchResult
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["Explanation", "explain_result"]
 

@@ -30,7 +30,7 @@ from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.dataset import ReleaseDataset, open_split, settings_path
 from hgrkit.research.release.importing import SETTINGS_FILE
 from hgrkit.research.release.layout import ReleaseFolder
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = [
     "ReleaseScores",

@@ -25,7 +25,7 @@ from hgrkit.research.training.records import TrainingProgress, TrainingRun
 from hgrkit.research.training.run_folder import MODEL_FOLDER, check_run_folder
 from hgrkit.research.training.setting import NOTHING, check_keys, read_settings
 from hgrkit.research.training.trainer import Trainer
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["MODEL_FOLDER", "RunConfig", "preset_names", "with_preset"]
 

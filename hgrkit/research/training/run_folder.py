@@ -19,9 +19,8 @@ from hgrkit.model.folder import CONFIG_FILE
 from hgrkit.research.training.curve import draw_curve
 from hgrkit.research.training.records import EpochRecord
 from hgrkit.research.training.state import STATE_FILE, TrainingState, read_state, write_state
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, write_atomically
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, write_atomically, writing
 from hgrkit.storage.lock import LOCK_FILE, WriterLock
-from hgrkit.storage.writing import writing
 
 __all__ = ["CURVE_FILE", "LOG_FILE", "MODEL_FOLDER", "RunFolder", "check_run_folder"]
 

@@ -19,8 +19,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from hgrkit.errors import CheckpointError
-from hgrkit.storage.atomic_file import write_atomically
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import write_atomically, writing
 
 __all__ = [
     "STATE_FILE",
