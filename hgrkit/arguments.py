@@ -1,4 +1,7 @@
-"""Checks what users hand to the public doors: one error that shows the value, what was expected and what to do."""
+"""Checks what users hand to the public doors: one error that shows the value, what was expected and what to do.
+
+Each check takes the argument's name for the message, and raises `ConfigError`, or the `error` that it is given.
+"""
 
 from __future__ import annotations
 
@@ -92,9 +95,6 @@ def check_whole(
 
     >>> check_whole("k", 5)
     5
-
-    Raises:
-        HgrkitError: of the given type, if it is none, or out of its range.
     """
     if type(value) is int and most is None and (least is None or value >= least):  # as most are
         return value
@@ -117,63 +117,45 @@ def check_number(name: str, value: object, within: str = "(-inf, inf)", *, error
 
     >>> check_number("dropout", 0.5, "[0, 1)")
     0.5
-
-    Raises:
-        HgrkitError: of the given type, if it is none.
     """
-    if isinstance(value, Real) and not _is_flag(value) and math.isfinite(value) and float(value) in Range(within):
-        return float(value)
+    number = _finite(value)
+    if number is not None and number in Range(within):
+        return number
     bounds = {"(-inf, inf)": " that is finite", "(0, inf)": " above 0", "[0, inf)": " of at least 0"}
     raise error(f"{name} must be a number{bounds.get(within, f' in {within}')}, got {shown(value)}.")
 
 
 def check_weights(name: str, values: object, of: tuple[str, ...]) -> tuple[float, ...]:
-    """Weights, one for each of some things; none negative and not all 0.
-
-    Raises:
-        ConfigError: if they are not.
-    """
-    numbers: tuple[object, ...] = ()
+    """Weights, one for each of some things; none negative and not all 0."""
+    given: tuple[object, ...] = ()
     if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping | Set):
-        numbers = tuple(values)
-    real = [float(n) for n in numbers if isinstance(n, Real) and not _is_flag(n) and 0 <= float(n) < math.inf]
-    if len(real) != len(of) or len(numbers) != len(of) or not any(real):
+        given = tuple(values)
+    weights = [number for number in map(_finite, given) if number is not None and number >= 0]
+    if len(weights) != len(of) or len(given) != len(of) or not any(weights):
         named = ", ".join(of[:-1]) + f" and {of[-1]}"
         raise ConfigError(
             f"{name} must be {len(of)} numbers, for {named}, finite, none negative and not all 0; "
-            f"got {shown(numbers or values)}."
+            f"got {shown(given or values)}."
         )
-    return tuple(real)
+    return tuple(weights)
 
 
 def check_flag(name: str, value: object) -> bool:
-    """`True` or `False`, also numpy's.
-
-    Raises:
-        ConfigError: if it is neither.
-    """
+    """`True` or `False`, also numpy's."""
     if not _is_flag(value):
         raise ConfigError(f"{name} must be True or False, got {shown(value)}.")
     return bool(value)
 
 
 def check_text(name: str, value: object, *, error: Error = ConfigError, hint: str = "") -> str:
-    """A string.
-
-    Raises:
-        HgrkitError: of the given type, if it is none.
-    """
+    """A string."""
     if isinstance(value, str):
         return str(value)
     raise error(f"{name} must be a string{hint and f' {hint}'}, got {shown(value)}.")
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    """One of a few words.
-
-    Raises:
-        ConfigError: if it is not; the message lists them.
-    """
+    """One of a few words."""
     words = list(choices)
     if not isinstance(value, str) or value not in words:
         listed = ", ".join(map(repr, words[:-1])) + f" or {words[-1]!r}"
@@ -181,11 +163,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def check_path(name: str, value: object, *, error: Error = ConfigError, hint: str = "") -> str:
-    """A path as text; `str` or anything that is `os.PathLike`.
-
-    Raises:
-        HgrkitError: of the given type, if it is none, or no file system takes it.
-    """
+    """A path as text; `str` or anything that is `os.PathLike`."""
     path = fspath(value) if isinstance(value, str | PathLike) and not isinstance(value, type) else None
     if not isinstance(path, str) or not path or "\0" in path:
         raise error(f"{name} must be a path (a string or a pathlib.Path), got {shown(value)}{hint}.")
@@ -193,11 +171,7 @@ def check_path(name: str, value: object, *, error: Error = ConfigError, hint: st
 
 
 def check_captions(name: str, captions: object) -> dict[str, list[str]]:
-    """Captions by the name of the video that they describe.
-
-    Raises:
-        ConfigError: if they are not.
-    """
+    """Captions by the name of the video that they describe."""
     if not isinstance(captions, Mapping):
         raise ConfigError(
             f"{name} must be captions by the video's name, such as {{'a.mp4': ['a dog runs']}}, "
@@ -212,11 +186,7 @@ def check_captions(name: str, captions: object) -> dict[str, list[str]]:
 
 
 def check_callable(name: str, value: object, *, takes: str) -> None:
-    """A function, or `None`.
-
-    Raises:
-        ConfigError: if it cannot be called.
-    """
+    """A function, or `None`."""
     if value is not None and not callable(value):
         raise ConfigError(f"{name} must be a function that takes {takes}, or None, got {shown(value)}.")
 
@@ -232,9 +202,6 @@ def check_instance(
         kind: its class, or several.
         error: what is raised.
         hint: what to do, as the end of a sentence.
-
-    Raises:
-        HgrkitError: of the given type, if it is none.
     """
     if isinstance(value, kind):
         return value
@@ -269,9 +236,6 @@ def check_sequence(
         error: what is raised.
         each: checks one of them by its name in a message, in place of `kind`.
         hint: what to do where one of them stands alone.
-
-    Raises:
-        HgrkitError: of the given type, if they are not such things.
     """
     one = kind is not None and isinstance(values, kind)
     alone = one or isinstance(values, str | bytes)
@@ -307,6 +271,17 @@ def url_remark(path: str | PathLike[str]) -> str:
         return f"{fspath(path)!r} is a URL; give the path alone: {re.sub('^/(?=[A-Za-z]:/)', '', local)}"
     url = f"{scheme}://{rest}"
     return f"{url!r} is a URL, and hgrkit reads files; download it and give its path."
+
+
+def _finite(value: object) -> float | None:
+    """A number, also one of numpy's; `None` for anything else, and for what no float holds."""
+    if not isinstance(value, Real) or _is_flag(value):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _is_flag(value: object) -> bool:
