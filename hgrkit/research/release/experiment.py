@@ -133,7 +133,7 @@ def train_release(
     if settings is None:
         raise ReleaseError(f"{folder.root} has no single model.json that says how to train, nor has {source}.")
     dataset = open_split(folder, "trn", model, source)
-    if not dataset.captions.pairs():
+    if not dataset.pairs():
         raise ReleaseError(f"the videos of {folder.root} for trn have no caption; there is nothing to train on.")
     losses = []
     for step in _steps(model.train(dropout), dataset, read_config(settings), epochs, shuffle=shuffle):
@@ -184,7 +184,7 @@ def _steps(
     """Train; the model changes as the steps are drawn."""
     loss, optimizer = released_loss(config), released_optimizer(model, config)
     schedule = MultiStepLR(optimizer, milestones=list(config.decay_boundarys), gamma=config.decay_rate)
-    pairs, generator = dataset.captions.pairs(), torch.Generator().manual_seed(0)
+    pairs, generator = dataset.pairs(), torch.Generator().manual_seed(0)
     total, number = epochs * -(-len(pairs) // config.trn_batch_size), 0
     for _ in range(epochs):
         order = torch.randperm(len(pairs), generator=generator) if shuffle else torch.arange(len(pairs))
@@ -285,7 +285,7 @@ def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:
     Raises:
         ReleaseError: if there is no caption, or a caption's graph is broken.
     """
-    names, captions = dataset.captions.names, dataset.captions.unique()
+    names, captions = dataset.names, sorted({caption for _, caption in dataset.pairs()})
     if not captions:
         raise ReleaseError("the videos of the split have no caption; there is nothing to evaluate.")
     order = sorted(range(len(names)), key=names.__getitem__)
@@ -297,7 +297,7 @@ def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:
     column = {caption: number for number, caption in enumerate(captions)}
     positives = np.zeros((len(order), len(captions)), dtype=np.bool_)
     for row, position in enumerate(order):
-        positives[row, [column[caption] for caption in dataset.captions.captions[position]]] = True
+        positives[row, [column[caption] for caption in dataset.captions[position]]] = True
     return ReleaseScores(
         video_names=tuple(names[position] for position in order),
         captions=tuple(captions),

@@ -29,7 +29,6 @@ __all__ = [
     "epoch_batches",
     "find_clips",
     "read_graphs",
-    "steps_per_epoch",
 ]
 
 Float32 = npt.NDArray[np.float32]
@@ -315,7 +314,7 @@ def epoch_batches(config: TrainConfig, epoch: int, owners: Indices, lengths: Ind
         lengths: tokens of each caption, int64 [S].
 
     Returns:
-        Positions of captions, one array a batch.
+        Positions of captions, one array a batch; every epoch has as many batches.
     """
     rng = np.random.default_rng([config.seed, epoch])
     captions = rng.permutation(len(owners))
@@ -327,19 +326,6 @@ def epoch_batches(config: TrainConfig, epoch: int, owners: Indices, lengths: Ind
         captions = np.concatenate([_by_length(captions[start : start + window], lengths) for start in starts])
     parts = _cut(captions, config)
     return [parts[place] for place in rng.permutation(len(parts))] if config.bucket else parts
-
-
-def steps_per_epoch(config: TrainConfig, captions_of_clips: Sequence[int]) -> int:
-    """How many batches an epoch has, the same for every epoch.
-
-    Args:
-        config: batch size and captions a video.
-        captions_of_clips: how many captions each clip has.
-    """
-    most = config.captions_per_video
-    pairs = sum(count if most is None else min(count, most) for count in captions_of_clips)
-    full, rest = divmod(pairs, config.batch_size)
-    return max(1, full) if config.drop_last else full + (rest > 1 or not full)
 
 
 def _cut(captions: Indices, config: TrainConfig) -> list[Indices]:

@@ -21,7 +21,6 @@ from hgrkit.research.training.clips import (
     Indices,
     RightPairs,
     epoch_batches,
-    steps_per_epoch,
 )
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.records import EpochRecord, TrainingInputs, TrainingProgress
@@ -37,7 +36,7 @@ from hgrkit.research.training.state import (
 )
 from hgrkit.research.training.text_feed import TextFeed
 
-__all__ = ["TrainingLoop", "WeightAverage", "learning_rate", "measure_clips"]
+__all__ = ["TrainingLoop", "WeightAverage", "embed_clips", "learning_rate", "measure_clips"]
 
 _CLIPS_AT_ONCE, _CAPTIONS_AT_ONCE = 64, 256
 _LOSS_TERMS = ("fused", "event", "action", "entity")
@@ -57,13 +56,13 @@ def measure_clips(model: HgrModel, clips: CaptionedClips, feed: TextFeed) -> Ret
     texts = [feed.embed(part) for part in _parts(len(clips.graphs), _CAPTIONS_AT_ONCE)]
     rows = []
     for part in _parts(len(clips), _CLIPS_AT_ONCE):
-        video = _videos(model, clips, part)
+        video = embed_clips(model, clips, part)
         scores = [model.matcher(video, text).fused.float().cpu().numpy() for text in texts]
         rows.append(np.concatenate(scores, axis=1))
     return measure(np.concatenate(rows), RightPairs(clips).relevance)
 
 
-def _videos(
+def embed_clips(
     model: HgrModel,
     clips: CaptionedClips,
     part: Indices,
@@ -71,6 +70,7 @@ def _videos(
     rng: np.random.Generator | None = None,
     dropout: float = 0,
 ) -> VideoEmbeddings:
+    """Embed some clips, their views drawn by `rng` and a share of their features zeroed for training."""
     features = clips.features(part, max_frames=model.video.max_frames, rng=rng).to(model.device)
     if dropout:
         features = attrs.evolve(features, frames=nn.functional.dropout(features.frames, dropout))
@@ -188,8 +188,7 @@ class TrainingLoop:
         self._lengths = inputs.train.lengths
         self._optimizer = make_optimizer(inputs.model, inputs.loss, inputs.config)
         self._average = WeightAverage(inputs.model, inputs.config.ema) if inputs.config.ema is not None else None
-        captions = np.bincount(inputs.train.owners, minlength=len(inputs.train))
-        self._epoch_steps = steps_per_epoch(inputs.config, captions.tolist())
+        self._epoch_steps = len(epoch_batches(inputs.config, 0, inputs.train.owners, self._lengths))
         self._total = self._epoch_steps * inputs.config.epochs
         self.best = _copied(inputs.model)
         self.best_epoch = 0
@@ -264,7 +263,7 @@ class TrainingLoop:
         """The loss of a batch and its unweighted parts."""
         clips, dropout = self._train.owners[captions], self._config.feature_dropout
         with torch.autocast("cuda", torch.bfloat16, enabled=self._config.mixed_precision):
-            video = _videos(self._model, self._train, clips, rng=rng, dropout=dropout)
+            video = embed_clips(self._model, self._train, clips, rng=rng, dropout=dropout)
             text = self._feeds["train"].embed(captions)
         scores = self._model.matcher(video, text)
         positives = torch.from_numpy(self._right.table(clips, captions)).to(self._model.device)
@@ -326,7 +325,7 @@ class TrainingLoop:
                 raise ConfigError(f"the weights {name} are no longer numbers {epoch}")
         for name, clips in (("train", self._train), ("dev", self._dev)):
             if clips is not None:
-                video = _videos(self._model, clips, np.arange(min(_CHECKED, len(clips))))
+                video = embed_clips(self._model, clips, np.arange(min(_CHECKED, len(clips))))
                 text = self._feeds[name].embed(np.arange(min(_CHECKED, len(clips.graphs))))
                 if not bool(self._model.matcher(video, text).fused.isfinite().all()):
                     raise ConfigError(f"the weights have grown so large that scores are not numbers {epoch}")

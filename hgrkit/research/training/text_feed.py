@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +13,13 @@ from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.text.graph_batch import GraphBatch
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 
 __all__ = ["TextFeed"]
 
 Indices = npt.NDArray[np.int64]
 
 _READ_AT_ONCE = 256
-
-
-@runtime_checkable
-class FrozenReading(Protocol):
-    """A text encoder in two steps, the first without weights that training changes."""
-
-    def read(self, batch: GraphBatch) -> PerLevel[Tensor]:
-        """Event [C, H], action [C, Pa, H] and entity [C, Pe, H]."""
-        ...
-
-    def encode(self, states: PerLevel[Tensor], batch: GraphBatch) -> TextEmbeddings:
-        """Encode what was read."""
-        ...
 
 
 class TextFeed:
@@ -49,13 +35,13 @@ class TextFeed:
 
     def __init__(self, model: HgrModel, graphs: Sequence[RoleGraph]) -> None:
         self._model, self._graphs = model, graphs
-        self._states = _read(model, graphs) if isinstance(model.text, FrozenReading) else None
+        self._states = _read(model.text, graphs) if isinstance(model.text, SentenceTextEncoder) else None
 
     def embed(self, captions: Indices) -> TextEmbeddings:
         """Embed the captions at some positions, int64 [C]."""
         encoder, device = self._model.text, self._model.device
         batch = encoder.batch([self._graphs[number] for number in captions.tolist()])
-        if self._states is None:
+        if self._states is None or not isinstance(encoder, SentenceTextEncoder):
             return encoder(batch.to(device))
         event, action, entity = zip(*(self._states[number] for number in captions.tolist()), strict=True)
         states = PerLevel(
@@ -63,19 +49,19 @@ class TextFeed:
             action=_padded(action, batch.action_mask).to(device),
             entity=_padded(entity, batch.entity_mask).to(device),
         )
-        return cast("FrozenReading", encoder).encode(states, batch.to(device))
+        return encoder.encode(states, batch.to(device))
 
 
 @torch.no_grad()
-def _read(model: HgrModel, graphs: Sequence[RoleGraph]) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
+def _read(encoder: SentenceTextEncoder, graphs: Sequence[RoleGraph]) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
     """Each caption's states: event [H], action [Pa, H] and entity [Pe, H]."""
     found: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
     # captions of one length together: the transformer pads a batch to its longest
     by_length = np.argsort([len(graph.tokens) for graph in graphs], kind="stable")
     for start in range(0, len(graphs), _READ_AT_ONCE):
         part = by_length[start : start + _READ_AT_ONCE].tolist()
-        batch = model.text.batch([graphs[number] for number in part])
-        states = cast("FrozenReading", model.text).read(batch)
+        batch = encoder.batch([graphs[number] for number in part])
+        states = encoder.read(batch)
         for row, number in enumerate(part):
             found[number] = (
                 states.event[row].clone(),  # a view would keep the whole batch in memory

@@ -18,7 +18,7 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.foils import CaptionFoils
-from hgrkit.research.training.loop import TrainingLoop
+from hgrkit.research.training.loop import TrainingLoop, embed_clips
 from hgrkit.research.training.paraphrases import Paraphrases
 from hgrkit.research.training.records import TrainingInputs, TrainingProgress, TrainingRun
 from hgrkit.research.training.run_folder import RunFolder
@@ -46,10 +46,8 @@ def draw_background(model: HgrModel, clips: CaptionedClips, *, size: int | None,
             return None
         size = len(before.events)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(clips))[:size])
-    events = [
-        model.video(clips.features(part, max_frames=model.video.max_frames).to(model.device)).event
-        for part in np.array_split(chosen, -(-len(chosen) // _CLIPS_AT_ONCE))
-    ]
+    parts = np.array_split(chosen, -(-len(chosen) // _CLIPS_AT_ONCE))
+    events = [embed_clips(model, clips, part).event for part in parts]
     temperature = DEFAULT_TEMPERATURE if before is None else before.temperature
     return Background.of(torch.cat(events), temperature=temperature)
 
