@@ -14,17 +14,17 @@ import importlib
 import json
 import os
 import re
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from timing import timed
 
 QUERY = "a man is riding a horse"
 FRAMES, SMALL_LIBRARY = 8, 20
@@ -57,7 +57,8 @@ def make_library(path: Path, clips: int) -> None:
 
     def unit(*shape: int) -> np.ndarray:
         vectors = rng.standard_normal(shape, dtype=np.float32)
-        return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+        vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+        return vectors
 
     with Retriever.create(path) as retriever:
         dim = retriever.library.manifest.embed_dim
@@ -82,11 +83,8 @@ def make_library(path: Path, clips: int) -> None:
 
 
 def cpu_s(work: Callable[[], object], repeats: int = 1) -> float:
-    """Processor seconds of a call, all threads."""
-    started = time.process_time()
-    for _ in range(repeats):
-        work()
-    return (time.process_time() - started) / repeats
+    """Processor seconds of a call, the mean of several."""
+    return timed(lambda: [work() for _ in range(repeats)])[1].cpu_s / repeats
 
 
 def measure_inside(library: Path) -> dict[str, float]:
@@ -141,11 +139,7 @@ def measure_round(folder: Path, libraries: Path, threads: int) -> dict[str, floa
     }
     for part, command in commands.items():
         times = IMPORTS if part == "import hgrkit" else 1  # so short that one alone says little
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        for _ in range(times):
-            in_checkout(folder, *command, threads=threads)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        found[part] = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / times
+        found[part] = cpu_s(partial(in_checkout, folder, *command, threads=threads), times)
     return found
 
 
@@ -201,17 +195,16 @@ def compare(folders: Mapping[str, Path], options: argparse.Namespace) -> dict[st
 
 def main() -> None:
     """Compare, or be one side of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # a checkout's own process must not import this: it may keep its modules elsewhere
+    from result_file import arguments, described, write_result
+
+    parser = arguments(__doc__)
     parser.add_argument("before", type=Path, help="the root of a checkout")
     parser.add_argument("after", type=Path, help="the root of another one")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--clips", type=int, default=3000)
     parser.add_argument("--threads", type=int, default=1, help="of numpy; more make processor time waver")
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    # a checkout's own process must not import this: it may keep its modules elsewhere
-    from result_file import described, write_result
-
     folders = {"before": options.before.resolve(), "after": options.after.resolve()}
     measured = compare(folders, options)
     write_result({"benchmark": "before_after", **described(options, seed=SEED), **measured}, options.out)
