@@ -65,9 +65,9 @@ class Perceptron:
 
 def train(sentences: list[Sentence], lexicon: Lexicon) -> dict[str, dict[str, int]]:
     """The weights after `EPOCHS` rounds over the sentences, each round in another order."""
-    perceptron, shuffled = Perceptron(), random.Random(SEED)
+    perceptron, rng = Perceptron(), random.Random(SEED)
     for _ in range(EPOCHS):
-        shuffled.shuffle(sentences)
+        rng.shuffle(sentences)
         for sentence in sentences:
             for possible, gold, features in _decisions(sentence, lexicon):
                 perceptron.learn(possible, gold, features)

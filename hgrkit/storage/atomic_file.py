@@ -79,14 +79,14 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except HgrkitError:  # some are OSErrors too
         raise
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else error.strerror or str(error)
-        raise _named(path, reason, error.errno or errno.EIO) from error
-    except safetensors.SafetensorError as error:
-        full = _FULL_WORDS in str(error)
-        reason = "the disk is full" if full else " ".join(str(error).split())
-        raise _named(path, reason, errno.ENOSPC if full else errno.EIO) from error
+    except (OSError, safetensors.SafetensorError) as error:
+        # safetensors hides the system's number in its message
+        number = getattr(error, "errno", None) or (errno.ENOSPC if _FULL_WORDS in str(error) else errno.EIO)
+        full = number in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else getattr(error, "strerror", None) or " ".join(str(error).split())
+        todo = "free some space" if full else "fix that"
+        text = f"cannot write {path}: {reason}; {todo} and run the same command again"
+        raise OSError(number, text, os.fspath(path)) from error
 
 
 def full_disk(number: int | None) -> str:
@@ -94,9 +94,3 @@ def full_disk(number: int | None) -> str:
     if number not in _REMEDIES:
         return ""
     return f"{os.strerror(number)}; {_REMEDIES[number]} and run the same command again, what was finished is kept"
-
-
-def _named(path: Path, reason: str, number: int) -> OSError:
-    what = "free some space" if number in (errno.ENOSPC, errno.EDQUOT) else "fix that"
-    text = f"cannot write {path}: {reason}; {what} and run the same command again"
-    return OSError(number, text, os.fspath(path))

@@ -39,6 +39,7 @@ from hgrkit.research.training.text_feed import TextFeed
 __all__ = ["TrainingLoop", "WeightAverage", "embed_clips", "learning_rate", "measure_clips"]
 
 _CLIPS_AT_ONCE, _CAPTIONS_AT_ONCE = 64, 256
+"""The table of scores is computed in blocks of this size, which bounds memory."""
 _LOSS_TERMS = ("fused", "event", "action", "entity")
 _CHECKED = 64
 """Clips and captions whose scores are checked when an epoch is over."""
@@ -195,7 +196,7 @@ class TrainingLoop:
         self.log: list[EpochRecord] = []
         self._done = 0  # steps of the epoch
         self._sums: dict[str, float] = {}
-        self._seconds = 0.0
+        self._seconds = 0.0  # wall-clock time of the epoch, over all parts of an interrupted run
 
     @property
     def finished(self) -> bool:
@@ -290,17 +291,19 @@ class TrainingLoop:
         return {"loss": value, **parts}
 
     def _end_epoch(self, started: float) -> None:
-        """Measure, keep what is best, write the epoch down."""
+        """Measure on the dev clips, keep the weights if they are the best, and log the epoch."""
         with weights_in_place(self._model, self._average.weights if self._average is not None else None):
             self._model.eval()
             self._require_numbers()
             dev = None
             if self._dev is not None:
                 dev = measure_clips(self._model, self._dev, self._feeds["dev"]).to_dict()
+            # an earlier epoch wins a tie
             earlier = max((record.dev_rsum or 0.0 for record in self.log), default=-1.0)
             best = dev is None or dev["Rsum"] > earlier
             if best:
                 self.best, self.best_epoch = _copied(self._model), len(self.log) + 1
+        # means are over all steps of the epoch, also over those before an interruption
         means = {name: total / self._done for name, total in self._sums.items()}
         self.log.append(
             EpochRecord(
@@ -318,7 +321,7 @@ class TrainingLoop:
 
     @torch.no_grad()
     def _require_numbers(self) -> None:
-        """Refuse a model that diverged in the epoch's last step: its weights, or what it says of some clips."""
+        """Refuse a model that diverged in the epoch's last step, which no loss has seen: weights or scores."""
         epoch = f"after epoch {len(self.log) + 1}; lower learning_rate, or set clip_norm."
         for name, tensor in self._model.state_dict().items():
             if not bool(tensor.isfinite().all()):

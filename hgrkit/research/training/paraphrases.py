@@ -22,6 +22,7 @@ from hgrkit.research.training.text_feed import TextFeed
 __all__ = ["Paraphrases"]
 
 _TEMPERATURE = 0.05
+"""The usual one of contrastive sentence embeddings (SimCSE, arXiv 2104.08821)."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -40,16 +40,16 @@ _Log = Literal["none", "begun", "epochs", "foreign"]
 
 
 def check_run_folder(folder: Path, *, resume: bool | None) -> None:
-    """Refuse a folder that a run would spoil.
+    """Refuse a folder that is not empty, new or a run's.
 
     Args:
-        folder: where the run is to be kept; it need not be there.
+        folder: where the run is to be written; it need not be there.
         resume: as `Trainer.fit` takes it.
 
     Raises:
         ConfigError: if it is no folder, holds what no run left there, or what is left of a run without its state.
         CheckpointError: if its `model` is no model folder.
-        MissingPathError: if there is nothing to go on from and `resume` is true.
+        MissingPathError: if there is nothing to resume and `resume` is true.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{str(folder)!r} is a file; choose a folder for the run.")
@@ -167,12 +167,7 @@ def _data_change(name: str, before: Any, now: Any) -> list[str]:
 
 @attrs.frozen(kw_only=True)
 class RunFolder:
-    """Where a run is kept.
-
-    Attributes:
-        path: the folder.
-        settings: what the run is made of.
-    """
+    """The folder of a run, and what the run is made of."""
 
     path: Path
     settings: Mapping[str, Any]
@@ -190,9 +185,9 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out of the folder, and clear up after one that died while it wrote a model.
+        """Lock the folder for this process, and remove what one that died while writing a model left.
 
-        The system lets go of the folder when this process dies.
+        The system releases the lock when this process dies.
 
         Raises:
             ConfigError: if another one trains there.
@@ -228,11 +223,11 @@ class RunFolder:
         return state
 
     def write_state(self, state: TrainingState) -> None:
-        """Keep a state, and with it what the run is made of."""
+        """Write a state, and with it what the run is made of."""
         write_state(attrs.evolve(state, record={**state.record, "settings": self.settings}), self.path)
 
     def write_log(self, log: Sequence[EpochRecord], *, finished: bool) -> None:
-        """Write the log and the curve anew."""
+        """Rewrite the log and the curve."""
         best = max((record.epoch for record in log if record.best), default=0)
         lines = [
             {"kind": "run", **self.settings, "versions": _versions()},

@@ -37,6 +37,7 @@ __all__ = [
 
 STATE_FILE = "state.safetensors"
 FORMAT = 2
+"""The version of the file; in it the state of the random generators is called `chance`."""
 
 _ANEW = "begin anew with --no-resume (resume=False), or choose another folder"
 _RECORD: dict[str, type | tuple[type, ...]] = {
@@ -161,12 +162,12 @@ def require_fit(state: TrainingState, part: str, expected: Mapping[str, Tensor])
 
 
 def misfit(reason: str) -> CheckpointError:
-    """The error of a state that is whole and yet not one of the run."""
+    """The error of a state that is intact but belongs to another run."""
     return CheckpointError(f"the state does not fit the run: {reason}; {_ANEW}.")
 
 
 def _lacking(record: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
-    """What a run cannot go on without and is not there, or is something else."""
+    """What a run cannot resume without and is not there, or is something else."""
     lacking = [name for name, kind in _RECORD.items() if not isinstance(record.get(name), kind)]
     if "log" not in lacking and not all(isinstance(entry, dict) for entry in record["log"]):
         lacking.append("log")
@@ -188,7 +189,7 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors that share no memory, which the format asks for."""
+    """The tensors without shared memory, such as tied weights have, which the format refuses."""
     seen: set[int] = set()
     apart = {}
     for name, tensor in tensors.items():
@@ -200,7 +201,7 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run a block with the three generators seeded; afterwards they go on where they were."""
+    """Run a block with the three generators seeded; afterwards they continue where they were."""
     tensors, record = rng_state()
     try:
         torch.manual_seed(seed)
@@ -212,7 +213,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def rng_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Where the generators are: tensors by name, and what is JSON."""
+    """The state of the generators of torch, numpy and Python: tensors by name, and what is JSON."""
     name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
     version, internal, following = random.getstate()
     tensors = {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64))}

@@ -20,6 +20,7 @@ __all__ = ["TextFeed"]
 Indices = npt.NDArray[np.int64]
 
 _READ_AT_ONCE = 256
+"""Captions that the transformer reads in one batch."""
 
 
 class TextFeed:

@@ -28,6 +28,7 @@ from hgrkit.video.frame_encoder import resolve_device
 __all__ = ["Trainer"]
 
 _CLIPS_AT_ONCE = 256
+"""Clips that are embedded in one batch, which bounds memory."""
 
 
 @torch.no_grad()
@@ -108,7 +109,7 @@ class Trainer:
             train: what is trained on. Captions of one clip, and captions in the same words, are never negatives.
             dev: what decides which epoch is best; without it the last one is.
             foils: foils of the captions of `train`; they count where `foil_weight` is not 0.
-            folder: where the run is kept; made if it is not there, and otherwise empty or a run's.
+            folder: where the run is written; made if it is not there, and otherwise empty or a run's.
             resume: whether to resume from the state in the folder: `None` if there is one, `True` there must be
                 one, `False` never: a run that is there is replaced.
             about: what else the run is made of, as JSON; it goes into the log, and must be the same to resume.
@@ -124,7 +125,7 @@ class Trainer:
                 are no dev clips, or the loss or the weights are no longer numbers.
             MissingPathError: if there is nothing to resume and `resume` is true.
             CheckpointError: if the state cannot be read, or something that is no model folder is in its place.
-            OSError: if the disk is full or fails; what was kept before is there still.
+            OSError: if the disk is full or fails; what was written before is still there.
         """
         if resume is not None:
             check_flag("resume", resume)
