@@ -165,30 +165,29 @@ class CaptionedClips:
             PluginError: if the parser breaks its contract.
         """
         captions, parser = check_captions("captions", captions), load_parser(parser)
-        for view in views:
-            if not isinstance(view, Mapping):
-                raise ShapeError(f"features must be a mapping from names to arrays [F, K], got {shown(view)}.")
-        told = {name: [text for text in own if text.split()] for name, own in captions.items()}
-        names = tuple(name for name, own in told.items() if own)
-        blank = sum(map(len, captions.values())) - sum(map(len, told.values()))
+        worded = {name: [text for text in own if text.split()] for name, own in captions.items()}
+        names = tuple(name for name, own in worded.items() if own)
+        blank = sum(map(len, captions.values())) - sum(map(len, worded.values()))
         if not names:
             raise BenchmarkError(
                 f"clips need captions with words, got {blank} empty captions of {len(captions)} clips; give some."
             )
         for view in views:
+            if not isinstance(view, Mapping):
+                raise ShapeError(f"features must be a mapping from names to arrays [F, K], got {shown(view)}.")
             missing = [name for name in names if name not in view]
             if missing:
                 raise BenchmarkError(
                     f"{len(missing)} of {len(names)} clips with captions have no features, first {missing[0]!r}."
                 )
-        texts = tuple(text for name in names for text in told[name])
+        texts = tuple(text for name in names for text in worded[name])
         graphs, unparsed = read_graphs(parser, texts)
         return cls(
             names=names,
             views=tuple(tuple(_numbers(name, view[name]) for name in names) for view in views),
             graphs=graphs,
             texts=texts,
-            owners=np.repeat(np.arange(len(names)), [len(told[name]) for name in names]).astype(np.int64),
+            owners=np.repeat(np.arange(len(names)), [len(worded[name]) for name in names]).astype(np.int64),
             unparsed=unparsed,
             blank=blank,
         )
@@ -299,9 +298,9 @@ class RightPairs:
         owners, wordings = np.divmod(self._known, self._base)
         by_wording = np.argsort(self._wordings, kind="stable")
         starts = np.searchsorted(self._wordings[by_wording], np.arange(self._base + 1))
-        told = [by_wording[starts[wording] : starts[wording + 1]] for wording in wordings.tolist()]
-        clips = np.repeat(owners, [len(captions) for captions in told])
-        return Relevance.from_pairs(clips, np.concatenate(told), self._shape)
+        captions = [by_wording[starts[wording] : starts[wording + 1]] for wording in wordings.tolist()]
+        clips = np.repeat(owners, [len(own) for own in captions])
+        return Relevance.from_pairs(clips, np.concatenate(captions), self._shape)
 
 
 def epoch_batches(config: TrainConfig, epoch: int, owners: Indices, lengths: Indices) -> list[Indices]:

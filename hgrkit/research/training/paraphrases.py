@@ -44,12 +44,14 @@ class Paraphrases:
         Raises:
             BenchmarkError: if no two clips have two captions each.
         """
-        told = [sorted({text for text in own if text.split()}) for own in captions.values()]
-        told = [own for own in told if len(own) > 1]
-        if len(told) < 2:
-            raise BenchmarkError(f"paraphrases need two clips with two captions each, got {len(told)} such clips.")
-        graphs, _ = read_graphs(parser, [text for own in told for text in own])
-        ends = np.cumsum([len(own) for own in told])
+        worded = [sorted({text for text in own if text.split()}) for own in captions.values()]
+        worded = [own for own in worded if len(own) > 1]
+        if len(worded) < 2:
+            raise BenchmarkError(
+                f"paraphrases need two clips with two captions each, got {len(worded)} such clips."
+            )
+        graphs, _ = read_graphs(parser, [text for own in worded for text in own])
+        ends = np.cumsum([len(own) for own in worded])
         return cls(
             graphs=tuple(RoleGraph(tokens=graph.tokens) for graph in graphs),
             clips=tuple(np.split(np.arange(ends[-1]), ends[:-1])),

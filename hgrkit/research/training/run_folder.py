@@ -108,19 +108,19 @@ def settings_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     >>> settings_changes({"training": {"epochs": 2}}, {"training": {"epochs": 3}})
     ['[training] epochs was 2, is 3']
     """
-    said = _differences(before, now, "training", "[training] ") + _differences(before, now, "about", "about.")
+    changes = _differences(before, now, "training", "[training] ") + _differences(before, now, "about", "about.")
     for name in ("train", "dev", "paraphrases", "foils"):
-        said += _data_change(name, before.get(name), now.get(name))
-    if said:
-        return said
+        changes += _data_change(name, before.get(name), now.get(name))
+    if changes:
+        return changes
     # a model or a loss that no setting explains was made by a program
-    said = _differences(before, now, "loss", "the loss's ") + _differences(before, now, "model", "the model's ")
+    changes = _differences(before, now, "loss", "the loss's ") + _differences(before, now, "model", "the model's ")
     old, new = before.get("weights", {}), now.get("weights", {})
     if old.get("frozen") != new.get("frozen"):
-        said.append("other weights of the model are frozen than were")
-    if not said and old != new:
-        said.append(f"the model had {old.get('numbers')} numbers, has {new.get('numbers')} or others in shape")
-    return said
+        changes.append("other weights of the model are frozen than were")
+    if not changes and old != new:
+        changes.append(f"the model had {old.get('numbers')} numbers, has {new.get('numbers')} or others in shape")
+    return changes
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], part: str, where: str) -> list[str]:
@@ -161,8 +161,8 @@ def _data_change(name: str, before: Any, now: Any) -> list[str]:
     if not counts:
         other = "sentences" if name == "foils" else "captions or features"
         return [f"[data.{name}] has other {other} than it had"]
-    told = " and ".join(f"{before.get(count)} {count}" for count in counts)
-    return [f"[data.{name}] had {told}, has {' and '.join(str(now.get(count)) for count in counts)}"]
+    earlier = " and ".join(f"{before.get(count)} {count}" for count in counts)
+    return [f"[data.{name}] had {earlier}, has {' and '.join(str(now.get(count)) for count in counts)}"]
 
 
 @attrs.frozen(kw_only=True)
