@@ -11,8 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hgrkit.indexing.feature_cache import CachedFeatures
 from hgrkit.library import ClipEmbeddings
 from hgrkit.model.checkpoint import model_fingerprint
 from hgrkit.model.registry import model_folder
@@ -117,6 +119,17 @@ def test_a_checkout_is_asked_by_names_wherever_it_keeps_them(benchmark_module):
     assert named("ClipEmbeddings") is ClipEmbeddings
     assert named("measure") is measure
     assert named("NothingOfThatName") is None
+
+
+def test_a_stretch_is_a_part_of_its_clip_and_begins_at_0(benchmark_module):
+    clip = CachedFeatures(np.arange(20) + 0.5, np.arange(20, dtype=np.float32)[:, None], 0.0, 20.0)
+    for seed in range(20):
+        part = benchmark_module("joined_videos").stretch(clip, np.random.default_rng(seed))
+        assert 3 <= part.duration_s <= 20
+        assert ((part.times_s >= 0) & (part.times_s < part.duration_s)).all()
+        shift = part.features[:, 0] + 0.5 - part.times_s  # how far into the clip the stretch begins
+        np.testing.assert_allclose(shift, shift[0], atol=1e-5)
+        assert 0 <= shift[0] <= 20 - part.duration_s + 1e-5
 
 
 def test_every_clip_is_for_choosing_or_for_reporting_and_has_another_beside_it(benchmark_module):
