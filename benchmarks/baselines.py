@@ -7,7 +7,6 @@ Encodes the photographs, indexes the clips, and runs `hgrkit evaluate --baseline
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from flickr8k import read_part
-from result_file import described, model_described, write_result
+from result_file import arguments, described, model_described, write_result
 
 FRAME_ENCODER = "efficientnet-lite2"
 
@@ -47,8 +46,7 @@ def measure(data: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     write_result({**described(options), **measure(options.data)}, options.out)

@@ -8,20 +8,19 @@ worth nothing; how long it takes and how much memory, is what is measured.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from result_file import described, model_described, write_result
+from result_file import arguments, described, model_described, write_result
+from timing import timed
 
 from hgrkit.model.registry import model_folder
 from hgrkit.research.datasets.catalogue import benchmark
@@ -32,10 +31,10 @@ SEED = 0
 
 def make_features(path: Path, names: list[str], feature_dim: int) -> None:
     """Write features of every video, gzip off, as the released code's hdf5 files have them."""
-    random = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     with h5py.File(path, "w") as file:
         for name in names:
-            file[name] = np.maximum(random.standard_normal((FRAMES, feature_dim), dtype=np.float32), 0)
+            file[name] = np.maximum(rng.standard_normal((FRAMES, feature_dim), dtype=np.float32), 0)
 
 
 def measure(annotations: Path, name: str, model: str) -> dict[str, Any]:
@@ -45,23 +44,13 @@ def measure(annotations: Path, name: str, model: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         features, ranks = Path(folder) / "features.hdf5", Path(folder) / "ranks.jsonl"
         make_features(features, [video.name for video in bench.videos], feature_dim)
-        options = [
-            "--annotations",
-            str(annotations),
-            "--model",
-            model,
-            "--features",
-            str(features),
-            "--ranks",
-            str(ranks),
-        ]
-        command = [sys.executable, "-m", "hgrkit", "evaluate", "--benchmark", name, *options, "--json"]
-        started = time.perf_counter()
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        seconds = time.perf_counter() - started
+        options = {"annotations": annotations, "model": model, "features": features, "ranks": ranks}
+        words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
+        command = [sys.executable, "-m", "hgrkit", "evaluate", "--benchmark", name, *words, "--json"]
+        ran, taken = timed(lambda: subprocess.run(command, check=True, capture_output=True, text=True))
         lines = sum(1 for _ in ranks.open())
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    measured = json.loads(printed)
+    peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    measured = json.loads(ran.stdout)
     return {
         "measured": f"hgrkit evaluate --benchmark {name} --annotations DIR --model {model} --features FILE --json",
         "model": model_described(model),
@@ -70,20 +59,19 @@ def measure(annotations: Path, name: str, model: str) -> dict[str, Any]:
         "frames": FRAMES,
         "ranks": lines,
         "parser_failures": measured["parser_failures"],
-        "wall_s": round(seconds, 1),
-        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "wall_s": round(taken.wall_s, 1),
+        "cpu_s": round(taken.cpu_s, 1),
         "load_average": round(os.getloadavg()[1], 1),
-        "peak_memory_gb": round(used.ru_maxrss * 1024 / 1e9, 2),
+        "peak_memory_gb": round(peak_kb * 1024 / 1e9, 2),
         "chance": {"R@1": measured["text_to_video"]["R@1"], "MedR": measured["text_to_video"]["MedR"]},
     }
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--annotations", type=Path, required=True)
     parser.add_argument("--benchmark", default="msr-vtt/full")
     parser.add_argument("--model", default="default")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    measured = measure(arguments.annotations, arguments.benchmark, arguments.model)
-    write_result({**described(arguments, seed=SEED), **measured}, arguments.out)
+    options = parser.parse_args()
+    measured = measure(options.annotations, options.benchmark, options.model)
+    write_result({**described(options, seed=SEED), **measured}, options.out)

@@ -8,16 +8,15 @@ process, checks that they are the same pictures, and reports CPU seconds and the
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
-from result_file import described, write_result
+from result_file import arguments, described, write_result
+from timing import timed
 
 from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.sampling import Sampling, parse_sampling
@@ -25,8 +24,8 @@ from hgrkit.video.sampling import Sampling, parse_sampling
 
 def make_video(path: Path, *, seconds: int, seed: int, rate: int = 25, gop: int = 250) -> None:
     """A panned noise picture, which costs a decoder about what footage costs."""
-    random = np.random.default_rng(seed)
-    coarse = random.integers(0, 256, (150, 260, 3), dtype=np.uint8)
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (150, 260, 3), dtype=np.uint8)
     canvas = coarse.repeat(8, axis=0).repeat(8, axis=1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)
@@ -57,12 +56,7 @@ def repeat(source: Path, path: Path, *, times: int) -> None:
 
 def cpu_seconds(work: Callable[[], object], rounds: int) -> float:
     """CPU seconds of all threads, the smallest of several measurements."""
-    measured = []
-    for _ in range(rounds):
-        begin = time.process_time()
-        work()
-        measured.append(time.process_time() - begin)
-    return min(measured)
+    return min(timed(work)[1].cpu_s for _ in range(rounds))
 
 
 def read_all(path: Path, sampling: Sampling, way: str) -> list[SampledFrame]:
@@ -96,33 +90,32 @@ def measure(path: Path, sampling_text: str, rounds: int) -> dict[str, object]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--video", type=Path, help="measure on this file instead of a made one")
     parser.add_argument("--seconds", type=int, default=600, help="length of the made file, in tens")
     parser.add_argument("--sampling", nargs="+", default=["uniform:20", "fps:0.1", "fps:2"])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = arguments.video or Path(folder) / "made.mp4"
-        if arguments.video is None:
+        path = options.video or Path(folder) / "made.mp4"
+        if options.video is None:
             part = Path(folder) / "part.mp4"
-            make_video(part, seconds=10, seed=arguments.seed)
-            repeat(part, path, times=max(1, arguments.seconds // 10))
+            make_video(part, seconds=10, seed=options.seed)
+            repeat(part, path, times=max(1, options.seconds // 10))
         reader = VideoReader(path)
         result = {
             "benchmark": "decode",
-            **described(arguments, seed=arguments.seed),
+            **described(options, seed=options.seed),
             "ffmpeg": av.ffmpeg_version_info,
             "video": {
-                "made": arguments.video is None,
+                "made": options.video is None,
                 "duration_s": reader.duration_s,
                 "bytes": path.stat().st_size,
             },
-            "results": [measure(path, sampling, arguments.rounds) for sampling in arguments.sampling],
+            "results": [measure(path, sampling, options.rounds) for sampling in options.sampling],
         }
-    write_result(result, arguments.out)
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

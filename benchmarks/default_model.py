@@ -13,7 +13,6 @@ together. Each folder holds model/ and frames/; the linear map is on features of
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -25,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from flickr8k import Part, read_part
 from msvd_98 import for_reporting
-from result_file import described, write_result
+from result_file import arguments, described, write_result
 
 from hgrkit.indexing.feature_cache import kept_features
 from hgrkit.model.scorer import embed_videos
@@ -180,12 +179,11 @@ def text_queries(evaluation: CaptionEvaluation, videos: set[str] | None = None) 
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/ and msvd/")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", default="default")
     which.add_argument("--trained", type=Path, nargs="+", metavar="FOLDER")
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.trained is not None:
         measured = measure_all(options.data, options.trained)

@@ -8,15 +8,12 @@ explains the hits, writes the page and the picture, and cuts the moments, copied
 
 from __future__ import annotations
 
-import resource
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from library_timing import run
+from timing import Taken, medians, timed
 
 from hgrkit import Retriever
 from hgrkit.clips import cut_hits
@@ -25,29 +22,17 @@ QUERY = "a woman slices an onion and mixes eggs"
 HITS = 10
 
 
-def processor_s() -> float:
-    """Processor time of this process and of those that it has started and seen end."""
-    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-def one_round(retriever: Retriever, scratch: Path) -> dict[str, tuple[float, float]]:
-    """Wall and processor seconds of each part."""
-    taken: dict[str, tuple[float, float]] = {}
-
-    def timed(name: str, work: Callable[[], Any]) -> Any:
-        start, before = time.perf_counter(), processor_s()
-        value = work()
-        taken[name] = time.perf_counter() - start, processor_s() - before
-        return value
-
-    result = timed("search", lambda: retriever.search(QUERY, k=HITS))
-    explanation = timed("explain", lambda: retriever.explain(result))
-    timed("page", lambda: explanation.save(scratch / "why.html"))
-    timed("picture", lambda: explanation.save(scratch / "why.png"))
-    timed("clips_copied", lambda: cut_hits(result.hits, scratch))
-    timed("clips_exact", lambda: cut_hits(result.hits, scratch, exact=True))
-    return taken
+def one_round(retriever: Retriever, scratch: Path) -> dict[str, Taken]:
+    """What each part takes."""
+    result, search = timed(lambda: retriever.search(QUERY, k=HITS))
+    explanation, explain = timed(lambda: retriever.explain(result))
+    parts: dict[str, Callable[[], object]] = {
+        "page": lambda: explanation.save(scratch / "why.html"),
+        "picture": lambda: explanation.save(scratch / "why.png"),
+        "clips_copied": lambda: cut_hits(result.hits, scratch),
+        "clips_exact": lambda: cut_hits(result.hits, scratch, exact=True),
+    }
+    return {"search": search, "explain": explain, **{name: timed(part)[1] for name, part in parts.items()}}
 
 
 def measure(library: Path, runs: int) -> dict[str, object]:
@@ -62,11 +47,9 @@ def measure(library: Path, runs: int) -> dict[str, object]:
         "hits": HITS,
         "videos": videos,
         "model": {"name": made_with.model, "fingerprint": made_with.model_fingerprint},
-        "median_wall_seconds": {name: statistics.median(one[name][0] for one in rounds) for name in rounds[0]},
-        "median_processor_seconds": {
-            name: statistics.median(one[name][1] for one in rounds) for name in rounds[0]
-        },
-        "longest_wall_seconds": {name: max(one[name][0] for one in rounds) for name in rounds[0]},
+        "median_wall_seconds": medians(rounds, "wall_s"),
+        "median_processor_seconds": medians(rounds, "cpu_s"),
+        "longest_wall_seconds": {name: max(one[name].wall_s for one in rounds) for name in rounds[0]},
         "runs": runs,
     }
 

@@ -10,25 +10,15 @@ of all threads. The first round is a warm-up, so that files are in memory for bo
 from __future__ import annotations
 
 import json
-import resource
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from library_timing import run
+from timing import fresh_process, medians
 
 QUERY = "a man is riding a horse"
 HGRKIT = (sys.executable, "-m", "hgrkit")
-
-
-def seconds(command: tuple[str, ...]) -> tuple[float, float]:
-    """Wall time and processor time of one fresh process."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def measure(library: Path, runs: int) -> dict[str, object]:
@@ -37,9 +27,8 @@ def measure(library: Path, runs: int) -> dict[str, object]:
         "import_torch": (sys.executable, "-c", "import torch"),
         "search": (*HGRKIT, "search", QUERY, "--library", str(library), "--json"),
     }
-    rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(runs + 1)][1:]
-    wall = {name: statistics.median(one[name][0] for one in rounds) for name in commands}
-    processor = {name: statistics.median(one[name][1] for one in rounds) for name in commands}
+    rounds = [{name: fresh_process(command) for name, command in commands.items()} for _ in range(runs + 1)][1:]
+    wall, processor = medians(rounds, "wall_s"), medians(rounds, "cpu_s")
     answered = subprocess.run(
         (*HGRKIT, "info", "--library", str(library), "--json"), check=True, capture_output=True, text=True
     ).stdout
@@ -55,7 +44,9 @@ def measure(library: Path, runs: int) -> dict[str, object]:
             "wall": wall["search"] / wall["import_torch"],
             "processor": processor["search"] / processor["import_torch"],
         },
-        "rounds_in_which_the_search_was_sooner": sum(one["search"][0] < one["import_torch"][0] for one in rounds),
+        "rounds_in_which_the_search_was_sooner": sum(
+            one["search"].wall_s < one["import_torch"].wall_s for one in rounds
+        ),
         "runs": runs,
     }
 

@@ -7,16 +7,15 @@ The first 49 clips by name are for choosing, the rest for reporting.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 from msvd_98 import another_clip, for_choosing
-from result_file import described, write_result
+from result_file import arguments, described, write_result
+from timing import timed
 
 from hgrkit.library.records import Float32
 from hgrkit.parsing.lark_parser import LarkParser
@@ -35,11 +34,8 @@ def measure(data: Path, model: str, seed: int) -> dict[str, Any]:
     captions = read_captions(data / "captions.json")
     parser = LarkParser()
     parser.parse("a dog runs")
-    seconds = []
-    for _ in range(3):
-        started = time.process_time()
-        made = make_foils(captions, parser, seed=seed)
-        seconds.append(time.process_time() - started)
+    runs = [timed(lambda: make_foils(captions, parser, seed=seed)) for _ in range(3)]
+    made, cpu_s = runs[0][0], min(taken.cpu_s for _, taken in runs)
     choosing = set(for_choosing(captions))
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -49,7 +45,7 @@ def measure(data: Path, model: str, seed: int) -> dict[str, Any]:
         return {
             "model": {"name": model, "fingerprint": retriever.library.manifest.model_fingerprint},
             "videos": report.indexed,
-            "foils": {**made.to_dict(), "seed": seed, "captions_per_cpu_s": round(made.captions / min(seconds))},
+            "foils": {**made.to_dict(), "seed": seed, "captions_per_cpu_s": round(made.captions / cpu_s)},
             "all": choose(retriever, made.foils),
             "for choosing": choose(retriever, [foil for foil in made.foils if foil.video in choosing]),
             "for reporting": choose(retriever, [foil for foil in made.foils if foil.video not in choosing]),
@@ -74,11 +70,10 @@ def choose(retriever: Retriever, foils: Sequence[Foil]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="default")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     measured = measure(options.data, options.model, options.seed)
     write_result({**described(options, seed=options.seed), **measured}, options.out)

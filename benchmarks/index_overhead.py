@@ -9,18 +9,16 @@ other programs keep the machine busy these waver, and the share of a run that go
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_file import described, model_described, write_result
+from result_file import arguments, described, model_described, write_result
+from timing import timed
 
 from hgrkit.indexing.parts import Parts
 from hgrkit.indexing.walk import VideoFile, walk_videos
@@ -57,7 +55,7 @@ class NoLibrary:
         """Drop all of it."""
 
 
-class Timed:
+class TimedCalls:
     """Another object, with the seconds that its calls take."""
 
     def __init__(self, of: object) -> None:
@@ -67,21 +65,19 @@ class Timed:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         call = getattr(self._of, name)
 
-        def timed(*arguments: Any, **settings: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return call(*arguments, **settings)
-            finally:
-                self.seconds += time.perf_counter() - began
+        def counted(*arguments: Any, **settings: Any) -> Any:
+            value, taken = timed(partial(call, *arguments, **settings))
+            self.seconds += taken.wall_s
+            return value
 
-        return timed
+        return counted
 
 
 def index_into_library(parts: Parts, files: Sequence[VideoFile], folder: Path) -> tuple[int, float]:
     with Library.create(folder, parts.manifest) as library:
-        timed, cache = Timed(library), Timed(parts.feature_cache(folder))
-        indexed = parts.index(timed, files, cache=cache).indexed
-        return indexed, timed.seconds + cache.seconds
+        kept, cache = TimedCalls(library), TimedCalls(parts.feature_cache(folder))
+        indexed = parts.index(kept, files, cache=cache).indexed
+        return indexed, kept.seconds + cache.seconds
 
 
 def index_into_nothing(parts: Parts, files: Sequence[VideoFile], _: Path) -> tuple[int, float]:
@@ -92,12 +88,9 @@ WAYS = {"library": index_into_library, "nothing": index_into_nothing}
 
 
 def measured(work: Callable[[], tuple[int, float]]) -> dict[str, float]:
-    """Wall seconds, and CPU seconds of this process and the workers that ended meanwhile."""
-    before, began = os.times(), time.perf_counter()
-    indexed, storing_s = work()
-    after, ended = os.times(), time.perf_counter()
-    cpu_s = sum(after[:4]) - sum(before[:4])
-    return {"videos": indexed, "wall_s": ended - began, "cpu_s": cpu_s, "storing_s": storing_s}
+    """What a run takes, the workers included."""
+    (indexed, storing_s), taken = timed(work)
+    return {"videos": indexed, "wall_s": taken.wall_s, "cpu_s": taken.cpu_s, "storing_s": storing_s}
 
 
 def measure(videos: Path, model: str, rounds: int) -> dict[str, Any]:
@@ -135,19 +128,18 @@ def measure(videos: Path, model: str, rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--model", default="default")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     result = {
         "benchmark": "index_overhead",
-        **described(arguments),
-        "model": model_described(arguments.model),
-        **measure(arguments.videos, arguments.model, arguments.rounds),
+        **described(options),
+        "model": model_described(options.model),
+        **measure(options.videos, options.model, options.rounds),
     }
-    write_result(result, arguments.out)
+    write_result(result, options.out)
 
 
 if __name__ == "__main__":

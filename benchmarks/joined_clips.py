@@ -11,7 +11,6 @@ stretch, from 3 s to all of the clip, evenly on a logarithmic scale.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from joined_videos import Joined, join, stretch
 from msvd_98 import for_choosing, for_reporting
-from result_file import described, write_result
+from result_file import arguments, described, write_result
 from ways_to_search import CHOICES, REPORTED, USUAL, KnownBounds
 
 from hgrkit.indexing.feature_cache import CachedFeatures, kept_frames
@@ -77,9 +76,9 @@ def measure_round(
     footage: Footage, asked: Sequence[str], ways: Mapping[str, WayToSearch], seed: int, *, cut: bool
 ) -> dict[str, tuple[list[QueryRank], Float64]]:
     """Ranks and overlaps of every caption of some clips, in one round."""
-    random = np.random.default_rng(seed)
-    groups = [group for half in (True, False) for group in join(footage.half(half), random)]
-    kept = {name: stretch(clip, random) for name, clip in footage.kept.items()} if cut else footage.kept
+    rng = np.random.default_rng(seed)
+    groups = [group for half in (True, False) for group in join(footage.half(half), rng)]
+    kept = {name: stretch(clip, rng) for name, clip in footage.kept.items()} if cut else footage.kept
     joined = [Joined.of(group, kept) for group in groups]
     videos = [footage.embed(video) for video in joined]
     ways = {**ways, KNOWN: KnownBounds.of(videos, joined)}
@@ -193,12 +192,11 @@ def measure(data: Path, model: str, rounds: int, library: Path | None) -> dict[s
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="default")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--library", type=Path, help="the clips, if they are indexed already")
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     measured = measure(options.data, options.model, options.rounds, options.library)
     write_result({**described(options), **measured}, options.out)

@@ -38,21 +38,21 @@ class Joined:
         )
 
 
-def stretch(clip: CachedFeatures, random: np.random.Generator) -> CachedFeatures:
+def stretch(clip: CachedFeatures, rng: np.random.Generator) -> CachedFeatures:
     """A random part of a clip, from `SHORTEST_S` to all of it."""
     duration_s = float(clip.duration_s or 0)
-    length_s = float(np.exp(random.uniform(np.log(min(SHORTEST_S, duration_s)), np.log(duration_s))))
-    start_s = float(random.uniform(0, duration_s - length_s))
+    length_s = float(np.exp(rng.uniform(np.log(min(SHORTEST_S, duration_s)), np.log(duration_s))))
+    start_s = float(rng.uniform(0, duration_s - length_s))
     inside = (clip.times_s >= start_s) & (clip.times_s < start_s + length_s)
-    return CachedFeatures(clip.times_s[inside] - start_s, clip.features[inside], length_s)
+    return CachedFeatures(clip.times_s[inside] - start_s, clip.features[inside], begin_s=0.0, duration_s=length_s)
 
 
-def join(clips: Sequence[str], random: np.random.Generator) -> list[list[str]]:
+def join(clips: Sequence[str], rng: np.random.Generator) -> list[list[str]]:
     """Clips in random order, four to eight at a time; a rest of fewer goes to the one before."""
-    shuffled = [clips[place] for place in random.permutation(len(clips))]
+    shuffled = [clips[place] for place in rng.permutation(len(clips))]
     groups: list[list[str]] = []
     while shuffled:
-        size = int(random.integers(FEWEST, MOST + 1))
+        size = int(rng.integers(FEWEST, MOST + 1))
         group, shuffled = shuffled[:size], shuffled[size:]
         if len(group) < FEWEST and groups:
             groups[-1] += group

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from result_file import described, write_result
+from result_file import arguments, described, write_result
 
 __all__ = ["run"]
 
@@ -29,16 +28,15 @@ def run(
         runs: rounds unless told otherwise.
         also: packages whose versions matter beside the usual ones.
     """
-    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser = arguments(description)
     searched = parser.add_mutually_exclusive_group(required=True)
     searched.add_argument("--videos", type=Path, help="a folder of videos to index and search")
     searched.add_argument("--library", type=Path, help="a library to search")
     parser.add_argument("--runs", type=int, default=runs)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        library = arguments.library or Path(folder) / "library"
-        if arguments.library is None:
-            index(arguments.videos, library)
-        measured = measure(library, arguments.runs)
-    write_result({**described(arguments, also=also), **measured}, arguments.out)
+        library = options.library or Path(folder) / "library"
+        if options.library is None:
+            index(options.videos, library)
+        measured = measure(library, options.runs)
+    write_result({**described(options, also=also), **measured}, options.out)

@@ -9,15 +9,13 @@ query.
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
-from result_file import described, write_result
+from result_file import arguments, described, write_result
+from timing import timed
 from torch import Tensor
 
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
@@ -88,12 +86,7 @@ def random_problem(clips: int, captions: int, dim: int) -> tuple[VideoEmbeddings
 def seconds(function: Callable[[], object], repeats: int) -> float:
     """Median time of a call, after one that is not counted."""
     function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return statistics.median(timed(function)[1].wall_s for _ in range(repeats))
 
 
 def compare_training(batch: int, dim: int, repeats: int) -> Result:
@@ -148,14 +141,13 @@ def compare_query(clips: int, dim: int, repeats: int) -> Result:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = arguments(__doc__)
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--library", type=int, default=5000, help="clips that one query is compared with")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     results = {

@@ -7,8 +7,6 @@ The first 49 clips by name are for choosing, the rest for reporting; all 98 are 
 
 from __future__ import annotations
 
-import argparse
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from msvd_98 import for_choosing
-from result_file import described, write_result
+from result_file import arguments, described, write_result
+from timing import timed
 
 import hgrkit
 from hgrkit.library import Library, SearchSettings
@@ -38,9 +37,7 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         tempfile.TemporaryDirectory() as folder,
         hgrkit.Retriever.create(Path(folder) / "library", model=model) as retriever,
     ):
-        before = os.times()
-        report = retriever.index(data / "videos")
-        seconds = sum(os.times()[:4]) - sum(before[:4])  # the processes that decode included
+        indexed, taken = timed(lambda: retriever.index(data / "videos"))
         evaluation = evaluate_captions(
             captions, retriever.library.indexed_paths(), partial(retriever.scores, less_background=True)
         )
@@ -52,7 +49,11 @@ def measure(data: Path, model: str) -> dict[str, Any]:
             "fingerprint": manifest.model_fingerprint,
             "sampling": manifest.sampling,
         },
-        "index": {"videos": report.indexed, "decoded_frames": report.decoded_frames, "cpu_s": round(seconds, 1)},
+        "index": {
+            "videos": indexed.indexed,
+            "decoded_frames": indexed.decoded_frames,
+            "cpu_s": round(taken.cpu_s, 1),
+        },
         "all": evaluation.measures.to_dict(),
         **halves(evaluation, captions),
         "level weights (event, action, entity), for choosing": by_weights,
@@ -91,9 +92,8 @@ def halves(evaluation: CaptionEvaluation, captions: Mapping[str, object]) -> dic
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     write_result({**described(options), **measure(options.data, options.model)}, options.out)

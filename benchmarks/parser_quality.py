@@ -7,7 +7,6 @@ The figures are those of `hgrkit evaluate-parser`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from result_file import described, write_result
+from result_file import arguments, described, write_result
 
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.evaluation.parser_mistakes import probe_parser
@@ -41,12 +40,11 @@ def load_seconds(parser: str) -> float:
 
 def main() -> None:
     """Measure and write."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    arguments.add_argument("gold", type=Path)
-    arguments.add_argument("--probes", type=Path)
-    arguments.add_argument("--parser", default="lark")
-    arguments.add_argument("--out", type=Path)
-    options = arguments.parse_args()
+    command_line = arguments(__doc__)
+    command_line.add_argument("gold", type=Path)
+    command_line.add_argument("--probes", type=Path)
+    command_line.add_argument("--parser", default="lark")
+    options = command_line.parse_args()
     parser = load_parser(options.parser)
     report: dict[str, Any] = {**described(options), "parser": parser.name, "version": parser.version}
     report["load_cpu_seconds"] = load_seconds(options.parser)

@@ -16,10 +16,17 @@ from typing import Any
 from hgrkit.model.folder import model_fingerprint
 from hgrkit.model.registry import model_folder
 
-__all__ = ["command", "described", "model_described", "write_result"]
+__all__ = ["arguments", "command", "described", "model_described", "write_result"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hgrkit", "torch", "numpy", "onnxruntime", "av", "safetensors", "tokenizers")
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """What the command line of every benchmark begins with: what it is, and where its result is written."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="write the result into this file, too")
+    return parser
 
 
 def described(options: argparse.Namespace, *, seed: int | None = None, also: Sequence[str] = ()) -> dict[str, Any]:

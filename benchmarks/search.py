@@ -9,12 +9,14 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from result_file import described, write_result
+from result_file import arguments, described, write_result
+from timing import timed
 
 from hgrkit.library import ClipEmbeddings, Entry, Library, Manifest, QueryEmbeddings, SearchSettings, VideoRecord
 
@@ -23,7 +25,7 @@ K = 10
 
 def main() -> None:
     """Build a library, search it in every way, print or write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--clips", type=int, default=20_000)
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--embed-dim", type=int, default=256)
@@ -31,7 +33,6 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--candidates", type=int, nargs="+", default=[100, 500, 1000])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(Path(folder) / "lib", options)
@@ -40,18 +41,20 @@ def main() -> None:
 
 def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Times in milliseconds a query, recall of the exact first ten videos."""
-    random = np.random.default_rng(options.seed)
-    topics = random.normal(size=(options.topics, 3, options.embed_dim)).astype(np.float32)
-    seconds = {"write": timed(lambda: build(path, random, topics, options))}
-    queries = [make_query(random, topics) for _ in range(options.queries)]
+    rng = np.random.default_rng(options.seed)
+    topics = rng.normal(size=(options.topics, 3, options.embed_dim)).astype(np.float32)
+    seconds = {"write": seconds_of(lambda: build(path, rng, topics, options))}
+    queries = [make_query(rng, topics) for _ in range(options.queries)]
     exhaustive = SearchSettings(exhaustive=True)
     with Library.open(path) as library:
-        seconds["open and first flat search"] = timed(lambda: library.search(queries[0], K, settings=cascade(100)))
+        seconds["open and first flat search"] = seconds_of(
+            lambda: library.search(queries[0], K, settings=cascade(100))
+        )
         flat = {count: search_all(library, queries, cascade(count)) for count in options.candidates}
-        seconds["pack all clips"] = timed(lambda: library.search(queries[0], K, settings=exhaustive))
+        seconds["pack all clips"] = seconds_of(lambda: library.search(queries[0], K, settings=exhaustive))
         exact = search_all(library, queries, exhaustive)
     with Library.open(path, "w", graph_from=1) as library:
-        seconds["build and save graph"] = timed(library.refresh_graph)
+        seconds["build and save graph"] = seconds_of(library.refresh_graph)
         library.search(queries[0], K, settings=cascade(100))
         graph = {count: search_all(library, queries, cascade(count)) for count in options.candidates}
     return {
@@ -66,7 +69,7 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def build(path: Path, random: np.random.Generator, topics: np.ndarray, options: argparse.Namespace) -> None:
+def build(path: Path, rng: np.random.Generator, topics: np.ndarray, options: argparse.Namespace) -> None:
     """A video a clip; an event is a topic, frames scatter around the topic's action and entity."""
     manifest = Manifest(
         model="synthetic",
@@ -83,40 +86,40 @@ def build(path: Path, random: np.random.Generator, topics: np.ndarray, options: 
                 [
                     Entry(
                         VideoRecord(path=f"{number:08}.mp4", content=str(number), size=0, mtime_ns=0),
-                        [make_clip(random, topics, options.frames)],
+                        [make_clip(rng, topics, options.frames)],
                     )
                     for number in range(start, min(start + 1000, options.clips))
                 ]
             )
 
 
-def make_clip(random: np.random.Generator, topics: np.ndarray, frames: int) -> ClipEmbeddings:
+def make_clip(rng: np.random.Generator, topics: np.ndarray, frames: int) -> ClipEmbeddings:
     """A clip about one topic for its event, and mixtures of it and another one for its frames."""
-    one, other = random.choice(len(topics), 2)
-    mixed = np.where(random.random((frames, 1)) < 0.7, topics[one, 1:, None], topics[other, 1:, None])
+    one, other = rng.choice(len(topics), 2)
+    mixed = np.where(rng.random((frames, 1)) < 0.7, topics[one, 1:, None], topics[other, 1:, None])
     return ClipEmbeddings(
         start_s=0,
         end_s=frames,
         times_s=np.arange(frames) + 0.5,
-        event=topics[one, 0] + noise(random, topics),
-        action=mixed[0] + noise(random, topics, frames),
-        entity=mixed[1] + noise(random, topics, frames),
+        event=topics[one, 0] + noise(rng, topics),
+        action=mixed[0] + noise(rng, topics, frames),
+        entity=mixed[1] + noise(rng, topics, frames),
     )
 
 
-def make_query(random: np.random.Generator, topics: np.ndarray) -> QueryEmbeddings:
+def make_query(rng: np.random.Generator, topics: np.ndarray) -> QueryEmbeddings:
     """A sentence about one topic, with two actions and three entities."""
-    topic = topics[random.integers(len(topics))]
+    topic = topics[rng.integers(len(topics))]
     return QueryEmbeddings(
-        event=topic[0] + noise(random, topics),
-        action=topic[1] + noise(random, topics, 2),
-        entity=topic[2] + noise(random, topics, 3),
+        event=topic[0] + noise(rng, topics),
+        action=topic[1] + noise(rng, topics, 2),
+        entity=topic[2] + noise(rng, topics, 3),
     )
 
 
-def noise(random: np.random.Generator, topics: np.ndarray, *shape: int) -> np.ndarray:
+def noise(rng: np.random.Generator, topics: np.ndarray, *shape: int) -> np.ndarray:
     """As large as a topic itself."""
-    return random.normal(size=(*shape, topics.shape[-1]))
+    return rng.normal(size=(*shape, topics.shape[-1]))
 
 
 def cascade(candidates: int) -> SearchSettings:
@@ -128,9 +131,9 @@ def search_all(library: Library, queries: list[QueryEmbeddings], settings: Searc
     """Median milliseconds a query, and the videos found."""
     times, found = [], []
     for query in queries:
-        start = time.perf_counter()
-        found.append({match.video for match in library.search(query, K, settings=settings)})
-        times.append(time.perf_counter() - start)
+        matches, taken = timed(partial(library.search, query, K, settings=settings))
+        found.append({match.video for match in matches})
+        times.append(taken.wall_s)
     return {"ms": round(1000 * statistics.median(times), 3), "found": found}
 
 
@@ -144,11 +147,9 @@ def compare(approximate: dict[str, Any], exact: dict[str, Any]) -> dict[str, flo
     }
 
 
-def timed(work: Any) -> float:
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    work()
-    return round(time.perf_counter() - start, 3)
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall-clock seconds that a call takes."""
+    return round(timed(work)[1].wall_s, 3)
 
 
 if __name__ == "__main__":

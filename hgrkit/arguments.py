@@ -1,13 +1,18 @@
-"""Checks what users hand to the public doors: one error that shows the value, what was expected and what to do."""
+"""Checks what users hand to the public doors: one error that shows the value, what was expected and what to do.
+
+Each check takes the argument's name for the message, and raises `ConfigError`, or the `error` that it is given.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from numbers import Real
 from operator import index
 from os import PathLike, fspath
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import attrs
 
@@ -28,10 +33,14 @@ __all__ = [
     "check_whole",
     "plain",
     "shown",
+    "url_remark",
 ]
 
 _SHOWN = 60
 """Characters of a value that a message shows."""
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/+)(.*)", re.DOTALL)
+"""`pathlib` makes one slash of two; a scheme has two letters at least, a drive of Windows one."""
 
 T = TypeVar("T")
 Error = type[HgrkitError]
@@ -86,9 +95,6 @@ def check_whole(
 
     >>> check_whole("k", 5)
     5
-
-    Raises:
-        HgrkitError: of the given type, if it is none, or out of its range.
     """
     if type(value) is int and most is None and (least is None or value >= least):  # as most are
         return value
@@ -111,63 +117,45 @@ def check_number(name: str, value: object, within: str = "(-inf, inf)", *, error
 
     >>> check_number("dropout", 0.5, "[0, 1)")
     0.5
-
-    Raises:
-        HgrkitError: of the given type, if it is none.
     """
-    if isinstance(value, Real) and not _is_flag(value) and math.isfinite(value) and float(value) in Range(within):
-        return float(value)
+    number = _finite(value)
+    if number is not None and number in Range(within):
+        return number
     bounds = {"(-inf, inf)": " that is finite", "(0, inf)": " above 0", "[0, inf)": " of at least 0"}
     raise error(f"{name} must be a number{bounds.get(within, f' in {within}')}, got {shown(value)}.")
 
 
 def check_weights(name: str, values: object, of: tuple[str, ...]) -> tuple[float, ...]:
-    """Weights, one for each of some things; none negative and not all 0.
-
-    Raises:
-        ConfigError: if they are not.
-    """
-    numbers: tuple[object, ...] = ()
+    """Weights, one for each of some things; none negative and not all 0."""
+    given: tuple[object, ...] = ()
     if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping | Set):
-        numbers = tuple(values)
-    real = [float(n) for n in numbers if isinstance(n, Real) and not _is_flag(n) and 0 <= float(n) < math.inf]
-    if len(real) != len(of) or len(numbers) != len(of) or not any(real):
+        given = tuple(values)
+    weights = [number for number in map(_finite, given) if number is not None and number >= 0]
+    if len(weights) != len(of) or len(given) != len(of) or not any(weights):
         named = ", ".join(of[:-1]) + f" and {of[-1]}"
         raise ConfigError(
             f"{name} must be {len(of)} numbers, for {named}, finite, none negative and not all 0; "
-            f"got {shown(numbers or values)}."
+            f"got {shown(given or values)}."
         )
-    return tuple(real)
+    return tuple(weights)
 
 
 def check_flag(name: str, value: object) -> bool:
-    """`True` or `False`, also numpy's.
-
-    Raises:
-        ConfigError: if it is neither.
-    """
+    """`True` or `False`, also numpy's."""
     if not _is_flag(value):
         raise ConfigError(f"{name} must be True or False, got {shown(value)}.")
     return bool(value)
 
 
 def check_text(name: str, value: object, *, error: Error = ConfigError, hint: str = "") -> str:
-    """A string.
-
-    Raises:
-        HgrkitError: of the given type, if it is none.
-    """
+    """A string."""
     if isinstance(value, str):
         return str(value)
     raise error(f"{name} must be a string{hint and f' {hint}'}, got {shown(value)}.")
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    """One of a few words.
-
-    Raises:
-        ConfigError: if it is not; the message lists them.
-    """
+    """One of a few words."""
     words = list(choices)
     if not isinstance(value, str) or value not in words:
         listed = ", ".join(map(repr, words[:-1])) + f" or {words[-1]!r}"
@@ -175,11 +163,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def check_path(name: str, value: object, *, error: Error = ConfigError, hint: str = "") -> str:
-    """A path as text; `str` or anything that is `os.PathLike`.
-
-    Raises:
-        HgrkitError: of the given type, if it is none, or no file system takes it.
-    """
+    """A path as text; `str` or anything that is `os.PathLike`."""
     path = fspath(value) if isinstance(value, str | PathLike) and not isinstance(value, type) else None
     if not isinstance(path, str) or not path or "\0" in path:
         raise error(f"{name} must be a path (a string or a pathlib.Path), got {shown(value)}{hint}.")
@@ -187,11 +171,7 @@ def check_path(name: str, value: object, *, error: Error = ConfigError, hint: st
 
 
 def check_captions(name: str, captions: object) -> dict[str, list[str]]:
-    """Captions by the name of the video that they describe.
-
-    Raises:
-        ConfigError: if they are not.
-    """
+    """Captions by the name of the video that they describe."""
     if not isinstance(captions, Mapping):
         raise ConfigError(
             f"{name} must be captions by the video's name, such as {{'a.mp4': ['a dog runs']}}, "
@@ -206,11 +186,7 @@ def check_captions(name: str, captions: object) -> dict[str, list[str]]:
 
 
 def check_callable(name: str, value: object, *, takes: str) -> None:
-    """A function, or `None`.
-
-    Raises:
-        ConfigError: if it cannot be called.
-    """
+    """A function, or `None`."""
     if value is not None and not callable(value):
         raise ConfigError(f"{name} must be a function that takes {takes}, or None, got {shown(value)}.")
 
@@ -226,9 +202,6 @@ def check_instance(
         kind: its class, or several.
         error: what is raised.
         hint: what to do, as the end of a sentence.
-
-    Raises:
-        HgrkitError: of the given type, if it is none.
     """
     if isinstance(value, kind):
         return value
@@ -263,9 +236,6 @@ def check_sequence(
         error: what is raised.
         each: checks one of them by its name in a message, in place of `kind`.
         hint: what to do where one of them stands alone.
-
-    Raises:
-        HgrkitError: of the given type, if they are not such things.
     """
     one = kind is not None and isinstance(values, kind)
     alone = one or isinstance(values, str | bytes)
@@ -279,6 +249,39 @@ def check_sequence(
         elif kind is not None and not isinstance(value, kind):
             raise error(f"{name} must be a list of {of}, but {name}[{place}] is {shown(value)}.")
     return found
+
+
+def url_remark(path: str | PathLike[str]) -> str:
+    """What to say of a path that is a URL; empty if it is none.
+
+    >>> url_remark("https://example.org/a.mp4")
+    "'https://example.org/a.mp4' is a URL, and hgrkit reads files; download it and give its path."
+    >>> url_remark("file:///videos/a%20dog.mp4")
+    "'file:///videos/a%20dog.mp4' is a URL; give the path alone: /videos/a dog.mp4"
+    >>> url_remark("videos/a.mp4"), url_remark("C:/videos")
+    ('', '')
+    """
+    found = _URL.fullmatch(fspath(path))
+    if found is None:
+        return ""
+    scheme, slashes, rest = found.groups()
+    if scheme.lower() == "file":
+        host, slash, below = ("", "/", rest) if len(slashes) != 2 else rest.partition("/")
+        local = unquote(slash + below if host in ("", "localhost") else f"//{rest}")
+        return f"{fspath(path)!r} is a URL; give the path alone: {re.sub('^/(?=[A-Za-z]:/)', '', local)}"
+    url = f"{scheme}://{rest}"
+    return f"{url!r} is a URL, and hgrkit reads files; download it and give its path."
+
+
+def _finite(value: object) -> float | None:
+    """A number, also one of numpy's; `None` for anything else, and for what no float holds."""
+    if not isinstance(value, Real) or _is_flag(value):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _is_flag(value: object) -> bool:

@@ -16,9 +16,8 @@ from collections import Counter, defaultdict
 from importlib import resources
 from pathlib import Path
 
-from propbank_ewt import read_sentences, tagged
+from propbank_ewt import PARSING, read_sentences, tagged, write_table
 
-PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing"
 VERB_TAGS = ("VB", "VBZ", "VBD", "VBN", "VBG")
 OPEN_TAGS = {"NOUN", "NOUNS", "ADJ", "ADV", *VERB_TAGS}
 AUXILIARIES = {"be", "have", "do"}
@@ -61,7 +60,7 @@ def _tagged_forms(word: str, kind: str, columns: list[list[str]]) -> list[tuple[
 
 def closed_words() -> set[str]:
     """The words of `closed_classes.txt`, whose tags that file decides."""
-    lines = (PACKAGE / "closed_classes.txt").read_text(encoding="utf-8").splitlines()
+    lines = (PARSING / "closed_classes.txt").read_text(encoding="utf-8").splitlines()
     return {word for line in lines if not line.startswith("# ") for word in line.partition(": ")[2].split()}
 
 
@@ -98,8 +97,8 @@ class Usage:
         return FORM_WEIGHT * own + LEMMA_WEIGHT * self.by_lemma[self.owners.get((word, tag), word), _kind(tag)]
 
 
-def build(train: Path) -> str:
-    """The lexicon's text: one form a line, `form<TAB>tags<TAB>verb lemma`, sorted; `!` marks a dominant tag."""
+def build(train: Path) -> list[str]:
+    """The lexicon: one form a line, `form<TAB>tags<TAB>verb lemma`, sorted; `!` marks a dominant tag."""
     tags, lemmas, owners = inflections()
     usage = Usage(train, lemmas, owners)
     closed = closed_words()
@@ -112,7 +111,7 @@ def build(train: Path) -> str:
             possible -= set(VERB_TAGS)
         if possible and word.isprintable() and " " not in word and any(map(str.isalpha, word)):
             lines.append(_line(word, possible, usage, lemmas.get(word, "")))
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _line(word: str, possible: set[str], usage: Usage, lemma: str) -> str:
@@ -130,9 +129,9 @@ def _kind(tag: str) -> str:
 
 def main() -> None:
     """Write the lexicon; the same inputs give the same bytes."""
-    text = build(Path(sys.argv[1]))
-    (PACKAGE / "lexicon.txt.gz").write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
-    sys.stdout.write(f"{text.count(chr(10))} forms\n")
+    lines = build(Path(sys.argv[1]))
+    write_table("lexicon.txt.gz", lines)
+    sys.stdout.write(f"{len(lines)} forms\n")
 
 
 if __name__ == "__main__":

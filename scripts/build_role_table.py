@@ -8,15 +8,13 @@ Counted over the gold trees and roles of PropBank EWT (CC BY-SA 4.0; see `hgrkit
 
 from __future__ import annotations
 
-import gzip
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from propbank_ewt import read_sentences
+from propbank_ewt import read_sentences, write_table
 
-TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "roles.txt.gz"
 BY_RELATION = {
     "nsubj:pass": ("passive subject",),
     "csubj:pass": ("passive subject",),
@@ -42,8 +40,8 @@ def main() -> None:
         kept = [(role, count) for role, count in sorted(roles.items()) if verb != "*" or count > 1]
         if kept:
             lines.append("\t".join([verb, function, *(f"{role}\t{count}" for role, count in kept)]))
-    TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0))
-    sys.stdout.write(f"{len(lines)} lines, {TARGET.stat().st_size} bytes\n")
+    num_bytes = write_table("roles.txt.gz", lines)
+    sys.stdout.write(f"{len(lines)} lines, {num_bytes} bytes\n")
 
 
 def count_sentence(record: dict[str, Any], counts: dict[tuple[str, str], Counter[str]]) -> None:

@@ -67,7 +67,7 @@ class Templates:
     """Sentences of caption shape with words drawn evenly from the lexicon's ambiguity classes."""
 
     def __init__(self, lexicon: Lexicon, seed: int) -> None:
-        self.random = random.Random(seed)
+        self.rng = random.Random(seed)
         self.words: dict[str, list[str]] = defaultdict(list)
         for word, entry in lexicon.entries.items():
             reading = entry.partition("\t")[0]
@@ -83,7 +83,7 @@ class Templates:
     def sentence(self) -> Sentence:
         """One sentence with its tags; plural subjects take base forms, others forms in -s."""
         words: Sentence = []
-        self._expand(self.random.choice(SENTENCES), words)
+        self._expand(self.rng.choice(SENTENCES), words)
         return words
 
     def _expand(self, pattern: str, words: Sentence) -> None:
@@ -92,26 +92,26 @@ class Templates:
             if tag:
                 words.append((word, tag))
             elif symbol in PHRASES:
-                self._expand(self.random.choice(PHRASES[symbol]), words)
+                self._expand(self.rng.choice(PHRASES[symbol]), words)
             else:
                 words.append(self._leaf(symbol, words))
                 if symbol in {"BP", "MISS"}:
-                    self._expand("NP PP" if self.random.random() < 0.5 else "NP", words)
+                    self._expand("NP PP" if self.rng.random() < 0.5 else "NP", words)
 
     def _leaf(self, symbol: str, words: Sentence) -> tuple[str, str]:
         if symbol == "U":
-            return "".join(self.random.choice(LETTERS[at % 2]) for at in range(self.random.randint(5, 7))), "NOUN"
+            return "".join(self.rng.choice(LETTERS[at % 2]) for at in range(self.rng.randint(5, 7))), "NOUN"
         if symbol == "C":
-            return self.random.choice(COLOURS), "NOUN"
+            return self.rng.choice(COLOURS), "NOUN"
         if symbol == "R":
-            return self.random.choice(self.words["MANNER"]), "ADV"
+            return self.rng.choice(self.words["MANNER"]), "ADV"
         if symbol == "A":
-            return self.random.choice(self.words["PARTICIPLE?"]), "ADJ"
-        plain = "VBD" if self.random.random() < PAST_SHARE else "VB" if self._plural(words) else "VBZ"
+            return self.rng.choice(self.words["PARTICIPLE?"]), "ADJ"
+        plain = "VBD" if self.rng.random() < PAST_SHARE else "VB" if self._plural(words) else "VBZ"
         tag = {"N": "NOUN", "P": "NOUNS", "J": "ADJ", "G": "VBG", "E": "VBN", "BP": "VB", "MISS": "VB"}.get(
             symbol, plain
         )
-        return self.random.choice(self.words[tag if self.random.random() < 0.4 else tag + "?"]), tag
+        return self.rng.choice(self.words[tag if self.rng.random() < 0.4 else tag + "?"]), tag
 
     @staticmethod
     def _plural(words: Sentence) -> bool:

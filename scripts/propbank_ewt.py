@@ -1,14 +1,17 @@
-"""Reading PropBank EWT for the build scripts: sentences, and their tokens with the tags of the Lark parser."""
+"""What the scripts that build the parser's tables share: PropBank EWT with its tags, and writing a table."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_sentences", "tagged"]
+__all__ = ["PARSING", "read_sentences", "tagged", "write_table"]
+
+PARSING = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing"
+"""The folder of the tables."""
 
 _AUXILIARIES = {"be": "BE", "have": "HAVE", "do": "DO"}
 _BY_UPOS = {
@@ -53,6 +56,12 @@ def read_sentences(path: Path) -> Iterator[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)
+
+
+def write_table(name: str, lines: Iterable[str]) -> int:
+    """Write a gzipped table of `PARSING`, and return its bytes; the same lines give the same bytes."""
+    content = gzip.compress("".join(f"{line}\n" for line in lines).encode("utf-8"), mtime=0)
+    return (PARSING / name).write_bytes(content)
 
 
 def tagged(record: dict[str, Any]) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ PropBank EWT (CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`). A line is
 
 from __future__ import annotations
 
-import gzip
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from propbank_ewt import read_sentences
+from propbank_ewt import read_sentences, write_table
 from torch import Tensor, nn
 
 from hgrkit.parsing.dependency import ClauseReader
 from hgrkit.parsing.dependency_tree import DependencyTree
 from hgrkit.parsing.propbank_labeller import NO_ROLE, content_head, role_features, role_phrases
 
-TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "role_model.txt.gz"
 FIXED = {"modal", "negation", "particle"}
 RARE_FEATURE, RARE_ROLE = 2, 30
 EPOCHS, BATCH, LEARNING_RATE, DECAY = 12, 1024, 0.04, 1e-5
@@ -43,8 +41,8 @@ def main() -> None:
     roles = sorted({role for _, role in examples})
     weights = fit(examples, {feature: at for at, feature in enumerate(features)}, roles)
     lines = list(rows(features, roles, weights))
-    TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0))
-    sys.stdout.write(f"{len(examples)} phrases, {len(lines)} features, {TARGET.stat().st_size} bytes\n")
+    num_bytes = write_table("role_model.txt.gz", lines)
+    sys.stdout.write(f"{len(examples)} phrases, {len(lines)} features, {num_bytes} bytes\n")
 
 
 def examples_of(record: dict[str, Any]) -> Iterator[Example]:

@@ -7,19 +7,17 @@ The table is under CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`.
 
 from __future__ import annotations
 
-import gzip
 import random
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
 from caption_templates import Sentence, Templates
-from propbank_ewt import read_sentences, tagged
+from propbank_ewt import read_sentences, tagged, write_table
 
 from hgrkit.parsing.lexicon import Lexicon
-from hgrkit.parsing.tagger import candidates, context_features, finite_ahead, next_state
+from hgrkit.parsing.tagger import Tagger, candidates, context_features, finite_ahead, next_state
 
-TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "tagger.txt.gz"
 EPOCHS, TEMPLATE_SENTENCES, SCALE, SMALLEST, SEED = 5, 14000, 20, 18, 7
 
 
@@ -67,9 +65,9 @@ class Perceptron:
 
 def train(sentences: list[Sentence], lexicon: Lexicon) -> dict[str, dict[str, int]]:
     """The weights after `EPOCHS` rounds over the sentences, each round in another order."""
-    perceptron, shuffled = Perceptron(), random.Random(SEED)
+    perceptron, rng = Perceptron(), random.Random(SEED)
     for _ in range(EPOCHS):
-        shuffled.shuffle(sentences)
+        rng.shuffle(sentences)
         for sentence in sentences:
             for possible, gold, features in _decisions(sentence, lexicon):
                 perceptron.learn(possible, gold, features)
@@ -109,9 +107,7 @@ def main() -> None:
         "\t".join([feature, *(f"{tag}\t{value}" for tag, value in tags.items())])
         for feature, tags in weights.items()
     ]
-    TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0))
-    from hgrkit.parsing.tagger import Tagger
-
+    write_table("tagger.txt.gz", lines)
     tagger = Tagger.load()
     right: Counter[bool] = Counter()
     verbs: Counter[str] = Counter()

@@ -7,13 +7,18 @@ import ast
 import importlib
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hgrkit.indexing.feature_cache import CachedFeatures
+from hgrkit.library import ClipEmbeddings
 from hgrkit.model.checkpoint import model_fingerprint
 from hgrkit.model.registry import model_folder
+from hgrkit.research.evaluation.measures import measure
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -91,6 +96,40 @@ def test_a_benchmark_leaves_machine_and_versions_to_one_place(script):
     }
     assert imported & {"result_file", "library_timing"}
     assert "platform" not in source.split("from __future__")[1].split("\n\n\n")[0]
+
+
+def test_what_a_call_takes_counts_the_processes_that_it_started(benchmark_module):
+    timing = benchmark_module("timing")
+    program = "import time\nwhile time.process_time() < 0.3: pass"
+    value, taken = timing.timed(lambda: subprocess.run([sys.executable, "-c", program], check=True).returncode)
+    assert value == 0
+    assert taken.cpu_s > 0.25
+    assert taken.wall_s > 0.25
+
+
+def test_medians_are_told_by_part(benchmark_module):
+    timing = benchmark_module("timing")
+    rounds = [{"search": timing.Taken(wall, 10 * wall)} for wall in (3.0, 1.0, 2.0)]
+    assert timing.medians(rounds, "wall_s") == {"search": 2.0}
+    assert timing.medians(rounds, "cpu_s") == {"search": 20.0}
+
+
+def test_a_checkout_is_asked_by_names_wherever_it_keeps_them(benchmark_module):
+    named = benchmark_module("before_after").named
+    assert named("ClipEmbeddings") is ClipEmbeddings
+    assert named("measure") is measure
+    assert named("NothingOfThatName") is None
+
+
+def test_a_stretch_is_a_part_of_its_clip_and_begins_at_0(benchmark_module):
+    clip = CachedFeatures(np.arange(20) + 0.5, np.arange(20, dtype=np.float32)[:, None], 0.0, 20.0)
+    for seed in range(20):
+        part = benchmark_module("joined_videos").stretch(clip, np.random.default_rng(seed))
+        assert 3 <= part.duration_s <= 20
+        assert ((part.times_s >= 0) & (part.times_s < part.duration_s)).all()
+        shift = part.features[:, 0] + 0.5 - part.times_s  # how far into the clip the stretch begins
+        np.testing.assert_allclose(shift, shift[0], atol=1e-5)
+        assert 0 <= shift[0] <= 20 - part.duration_s + 1e-5
 
 
 def test_every_clip_is_for_choosing_or_for_reporting_and_has_another_beside_it(benchmark_module):

@@ -286,6 +286,11 @@ WRONG = [
     ),
     (lambda _: Matcher(sharpness="4"), ConfigError, "sharpness must be a number of at least 0, got '4'."),
     (lambda _: Matcher(sharpness=float("nan")), ConfigError, "sharpness must be a number of at least 0, got nan."),
+    (
+        lambda _: Matcher(sharpness=10**400),
+        ConfigError,
+        f"sharpness must be a number of at least 0, got 1{'0' * 59}....",
+    ),
     (lambda _: Matcher(fusion="mean"), ConfigError, "fusion must be 'embed' or 'sim', got 'mean'."),
     (
         lambda _: Matcher(level_weights="111"),

@@ -20,7 +20,7 @@ from hgrkit.cli.completion import completed, install_completion, show_completion
 from hgrkit.cli.output import echo
 from hgrkit.cli.usage import USAGE_ERROR, usage_line
 from hgrkit.errors import HgrkitError
-from hgrkit.storage.writing import full_disk
+from hgrkit.storage.atomic_file import full_disk
 
 __all__ = ["COMMANDS", "command_line", "main"]
 

@@ -18,6 +18,7 @@ __all__ = ["register"]
 
 _INCOMPLETE = 1
 _COLUMNS = ("name", "task", "split", "queries", "videos", "files")
+_DESCRIBED = ("name", "aliases", "task", "split", "queries", "videos", "files", "protocol", "citation")
 
 
 def register(app: typer.Typer) -> None:
@@ -97,17 +98,8 @@ def _list(recipes: tuple[Recipe, ...], *, json: bool) -> None:
 
 
 def _row(recipe: Recipe) -> dict[str, object]:
-    return {
-        "name": recipe.name,
-        "aliases": list(recipe.aliases),
-        "task": recipe.task,
-        "split": recipe.split,
-        "queries": recipe.queries,
-        "videos": recipe.videos,
-        "files": recipe.files,
-        "protocol": recipe.protocol,
-        "citation": recipe.citation,
-    }
+    row = {name: getattr(recipe, name) for name in _DESCRIBED}
+    return {**row, "aliases": list(recipe.aliases)}
 
 
 def _shown(value: object) -> str:

@@ -264,7 +264,7 @@ def evaluate(
             measured = _library(library, captions, ruler, beside, page, parser=parser, device=device)
     elif release is not None and model is not None and library is None:
         from hgrkit.model.registry import model_folder
-        from hgrkit.research.release.evaluating import evaluate_release
+        from hgrkit.research.release.experiment import evaluate_release
 
         with stderr().status("scoring every caption against every video"):
             measured = evaluate_release(

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from hgrkit.cli.output import echo, echo_json, stderr, stdout
 from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 if TYPE_CHECKING:
     from hgrkit.research.evaluation.parser_quality import ParserQuality

@@ -13,7 +13,7 @@ from hgrkit.cli.output import echo, echo_json, filled, legend, printable, stderr
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["register"]
 

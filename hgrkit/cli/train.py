@@ -98,7 +98,7 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
 def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: Path | None, json: bool) -> None:
     """The released behaviour."""
     from hgrkit.model.registry import model_folder
-    from hgrkit.research.release.training import train_release
+    from hgrkit.research.release.experiment import train_release
 
     console = stderr()
     with console.status("training") as status:

@@ -19,7 +19,7 @@ from hgrkit.arguments import check_callable, check_flag, check_instance, check_p
 from hgrkit.errors import ConfigError, DecodeLimitError
 from hgrkit.indexing.decode_process import DecodeProcess, watch
 from hgrkit.results import Hit
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 from hgrkit.video.clip_output import SUFFIXES, CutClip
 from hgrkit.video.limits import DecodeLimits
 

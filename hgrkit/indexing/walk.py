@@ -16,12 +16,12 @@ from typing import final
 
 import attrs
 
+from hgrkit.arguments import url_remark
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.indexing.missing import is_gone
 from hgrkit.indexing.report import Failure, Skipped
 from hgrkit.library.database import DATABASE_FILE
 from hgrkit.library.sqlite_store import library_around
-from hgrkit.storage.url import url_remark
 
 __all__ = [
     "VIDEO_SUFFIXES",

@@ -15,8 +15,7 @@ import attrs
 from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryMismatchError
 from hgrkit.library.manifest import FORMAT_VERSION
 from hgrkit.library.schema import APPLICATION_ID, SCHEMAS
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
-from hgrkit.storage.writing import full_disk
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file, sync_folder
 
 __all__ = [
     "DATABASE_FILE",

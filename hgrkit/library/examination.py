@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from hgrkit.arguments import url_remark
 from hgrkit.errors import DamagedLibraryError, LibraryMismatchError, LibraryNotFoundError
 from hgrkit.library.commit_log import SEGMENT_FOLDER, SEGMENT_NAME
 from hgrkit.library.commit_record import LoggedSegment
@@ -18,7 +19,6 @@ from hgrkit.library.intact_snapshot import IntactSnapshot
 from hgrkit.library.leftovers import leftover_notes
 from hgrkit.library.rebuild import replay_history
 from hgrkit.library.segment_check import problem_of, segment_problem
-from hgrkit.storage.url import url_remark
 
 __all__ = ["Examination", "examine_library", "require_library"]
 

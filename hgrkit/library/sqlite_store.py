@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 import attrs
 
+from hgrkit.arguments import url_remark
 from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryExistsError, LibraryNotFoundError
 from hgrkit.library.change import apply_commit, make_tables
 from hgrkit.library.commit_log import CommitLog
@@ -38,7 +39,6 @@ from hgrkit.library.snapshot import SegmentCache, SqliteSnapshot, read_snapshot
 from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file
 from hgrkit.storage.lock import LOCK_FILE, WriterLock
-from hgrkit.storage.url import url_remark
 
 __all__ = ["Mode", "SqliteStore", "library_around", "require_outside_libraries"]
 

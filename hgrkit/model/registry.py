@@ -5,9 +5,9 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from hgrkit.arguments import url_remark
 from hgrkit.errors import ModelNotFoundError, PluginError
 from hgrkit.plugins import Registry
-from hgrkit.storage.url import url_remark
 
 __all__ = ["DEFAULT_MODEL", "MODELS", "model_folder"]
 

@@ -18,7 +18,7 @@ from hgrkit.graph.layout import text_width
 from hgrkit.pages.hit_explanation import MORE_THAN_EVEN, HitExplanation, explain_hit
 from hgrkit.rendering import render
 from hgrkit.results import Hit, Phrase, SearchResult, clock
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = [
     "Explanation",

@@ -22,7 +22,7 @@ from hgrkit.graph import RoleGraph
 from hgrkit.parsing.graph_file import GraphFileHeader, graph_record, read_header
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_each
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["ParseReport", "parse_file", "read_sentences", "write_graphs"]
 

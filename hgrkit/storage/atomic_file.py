@@ -1,15 +1,28 @@
-"""Files that are there whole or not at all: segments and caches reach the disk through here."""
+"""Files that are there whole or not at all, and what to say of one that could not be written."""
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["TEMPORARY_SUFFIX", "sync_file", "sync_folder", "write_atomically"]
+import safetensors
+
+from hgrkit.errors import HgrkitError
+
+__all__ = ["TEMPORARY_SUFFIX", "full_disk", "sync_file", "sync_folder", "write_atomically", "writing"]
 
 TEMPORARY_SUFFIX = ".tmp"
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "raise the limit on a file's size (ulimit -f)",
+}
+_FULL_WORDS = os.strerror(errno.ENOSPC)
 
 
 def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> None:
@@ -53,3 +66,31 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Run a block that writes `path`, whose errors then say so.
+
+    Raises:
+        OSError: if the disk is full or fails, with the number of the system's own error and the file's name.
+    """
+    try:
+        yield
+    except HgrkitError:  # some are OSErrors too
+        raise
+    except (OSError, safetensors.SafetensorError) as error:
+        # safetensors hides the system's number in its message
+        number = getattr(error, "errno", None) or (errno.ENOSPC if _FULL_WORDS in str(error) else errno.EIO)
+        full = number in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else getattr(error, "strerror", None) or " ".join(str(error).split())
+        todo = "free some space" if full else "fix that"
+        text = f"cannot write {path}: {reason}; {todo} and run the same command again"
+        raise OSError(number, text, os.fspath(path)) from error
+
+
+def full_disk(number: int | None) -> str:
+    """What the system calls a write that found no room, and what to do; empty if it was another error."""
+    if number not in _REMEDIES:
+        return ""
+    return f"{os.strerror(number)}; {_REMEDIES[number]} and run the same command again, what was finished is kept"

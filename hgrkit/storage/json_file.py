@@ -1,4 +1,4 @@
-"""Reads the JSON files that users and other programs write: whatever is wrong with one is said of the file."""
+"""Reads the JSON files that users and other programs write; an error names the file and what is wrong with it."""
 
 from __future__ import annotations
 

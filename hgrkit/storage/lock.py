@@ -1,4 +1,4 @@
-"""The writer's lock: one process writes to a library, and whoever else tries is told which."""
+"""The writer's lock: one process writes to a folder, and whoever else tries learns which one."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
 from hgrkit.model.video.features import VideoFeatures
 from hgrkit.model.video.video_encoder import VideoEncoder
-from hgrkit.research.release.training import training_step
+from hgrkit.research.release.experiment import training_step
 
 WORDS = [f"w{number}" for number in range(40)]
 CLIPS, CAPTIONS, FEATURES = 24, 24, 32

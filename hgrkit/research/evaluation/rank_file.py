@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hgrkit.errors import BenchmarkError, MissingPackageError, MissingPathError
 from hgrkit.research.evaluation.rank_measure import Direction
 from hgrkit.research.evaluation.ranking import Ranking, Relevance, rank
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = [
     "DIRECTIONS",

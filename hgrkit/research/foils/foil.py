@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import attrs
 
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["FOIL_TYPES", "Draft", "Foil", "FoilType", "write_foils"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path, PurePosixPath
@@ -25,7 +25,7 @@ from hgrkit.research.release.config import read_config
 from hgrkit.research.release.importing import SETTINGS_FILE
 from hgrkit.research.release.layout import ReleaseFolder, Split, read_json
 
-__all__ = ["ReleaseDataset", "open_split", "read_captions", "read_graph", "settings_path"]
+__all__ = ["ReleaseDataset", "open_split", "read_graph", "settings_path"]
 
 
 def read_features(
@@ -44,7 +44,11 @@ def read_features(
     with ExitStack() as stack:
         files = [stack.enter_context(_open(path)) for path in paths]
         for name in names:
-            yield _joined(name, [_read(file, name, dim) for file, dim in zip(files, dims, strict=True)])
+            parts = [_read(file, name, dim) for file, dim in zip(files, dims, strict=True)]
+            counts = [len(part) for part in parts]
+            if len(set(counts)) > 1:
+                raise ReleaseError(f"the feature files disagree on the number of frames of {name!r}: {counts}.")
+            yield np.concatenate(parts, axis=1)
 
 
 def order_feature_files(
@@ -94,15 +98,11 @@ def _is_named(order: tuple[str, ...], split: Split, config: Path | None) -> bool
     if config is None:
         return False
     paths = config.with_name("path.json")
-    if paths.is_file():
-        return _listed_features(read_json(paths), split) == order
-    return config.parent.name.startswith(f"vis.{'-'.join(order)}.")
-
-
-def _listed_features(paths: Mapping[str, Any], split: Split) -> tuple[str, ...]:
-    files = paths.get("attn_ft_files")
+    if not paths.is_file():
+        return config.parent.name.startswith(f"vis.{'-'.join(order)}.")
+    files = read_json(paths).get("attn_ft_files")
     listed = files.get(split) if isinstance(files, dict) else None
-    return tuple(PurePosixPath(str(path)).parent.name for path in listed or ())
+    return tuple(PurePosixPath(str(path)).parent.name for path in listed or ()) == order
 
 
 def _open(path: Path) -> h5py.File:
@@ -139,77 +139,7 @@ def _read(file: h5py.File, name: str, dim: int) -> npt.NDArray[np.float32]:
     return features
 
 
-def _joined(name: str, parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    if len({len(part) for part in parts}) > 1:
-        counts = [len(part) for part in parts]
-        raise ReleaseError(f"the feature files disagree on the number of frames of {name!r}: {counts}.")
-    return np.concatenate(parts, axis=1)
-
-
 _ROOT_ROLE = "ROOT"
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class ReleaseCaptions:
-    """The captions of a split's videos and the file of role graphs.
-
-    Attributes:
-        names: the videos, in the order of the list of names.
-        captions: each video's captions, in the file's order.
-        graphs: role graphs as they stand in the file, by caption.
-    """
-
-    names: tuple[str, ...]
-    captions: tuple[tuple[str, ...], ...]
-    graphs: Mapping[str, Any]
-
-    def pairs(self) -> list[tuple[int, str]]:
-        """Position of a video and one of its captions: the videos in order, each one's captions in order."""
-        return [(video, caption) for video, captions in enumerate(self.captions) for caption in captions]
-
-    def unique(self) -> list[str]:
-        """The different captions, sorted."""
-        return sorted({caption for captions in self.captions for caption in captions})
-
-    def select(self, captions: Iterable[str], limits: GraphLimits) -> list[SelectedGraph]:
-        """What of each caption's graph enters the encoder.
-
-        Raises:
-            ReleaseError: if a caption has no graph or no word, or its graph is not one.
-        """
-        return [self._select(caption, limits) for caption in captions]
-
-    def _select(self, caption: str, limits: GraphLimits) -> SelectedGraph:
-        if caption not in self.graphs:
-            raise ReleaseError(f"sent2rolegraph.augment.json has no role graph of the caption {caption!r}.")
-        return read_graph(caption, self.graphs[caption], limits)
-
-    def __repr__(self) -> str:
-        return f"ReleaseCaptions(videos={len(self.names)}, pairs={len(self.pairs())})"
-
-
-def read_captions(folder: ReleaseFolder, split: Split) -> ReleaseCaptions:
-    """Read the captions and graphs of a split.
-
-    Raises:
-        ReleaseError: if a file is missing or broken, or a video has no list of captions.
-    """
-    names = folder.names(split)
-    path = folder.annotation("ref_captions.json")
-    listed = read_json(path)
-    missing = [name for name in names if name not in listed]
-    if missing:
-        raise ReleaseError(
-            f"{path} has no captions of {len(missing)} videos of the split {split}: {_few(missing)}."
-        )
-    broken = [name for name in names if not _is_text_list(listed[name])]
-    if broken:
-        raise ReleaseError(f"{path} must list captions for each video; it does not for {_few(broken)}.")
-    return ReleaseCaptions(
-        names=tuple(names),
-        captions=tuple(tuple(listed[name]) for name in names),
-        graphs=read_json(folder.annotation("sent2rolegraph.augment.json")),
-    )
 
 
 def read_graph(caption: str, record: Any, limits: GraphLimits) -> SelectedGraph:
@@ -259,29 +189,29 @@ def _tokens(spans: Sequence[int]) -> tuple[int, ...]:
     return tokens
 
 
-def _is_text_list(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-
-
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReleaseDataset:
     """Captions and features of a split, under one model's vocabulary and limits.
 
     Attributes:
-        captions: which caption belongs to which video, and the role graphs.
-        features: each video's kept frame features, [F, K], in the order of the names.
+        names: the videos, in the order of the list of names.
+        captions: each video's captions, in the file's order.
+        role_graphs: as they stand in the file, by caption.
+        features: each video's kept frame features, [F, K].
         omitted_frames: frames that the model's `max_frames` left out.
         text: the encoder whose vocabulary and limits apply.
     """
 
-    captions: ReleaseCaptions
+    names: tuple[str, ...]
+    captions: tuple[tuple[str, ...], ...]
+    role_graphs: Mapping[str, Any]
     features: Sequence[npt.NDArray[np.float32]]
     omitted_frames: int
     text: TextEncoder
+
+    def pairs(self) -> list[tuple[int, str]]:
+        """Position of a video and one of its captions: the videos in order, each one's captions in order."""
+        return [(video, caption) for video, captions in enumerate(self.captions) for caption in captions]
 
     def graphs(self, captions: Sequence[str]) -> GraphBatch:
         """Some captions as a batch.
@@ -289,15 +219,18 @@ class ReleaseDataset:
         Raises:
             ReleaseError: if a caption has no graph or no word, or its graph is not one.
         """
-        selected = self.captions.select(captions, self.text.limits)
+        missing = next((caption for caption in captions if caption not in self.role_graphs), None)
+        if missing is not None:
+            raise ReleaseError(f"sent2rolegraph.augment.json has no role graph of the caption {missing!r}.")
+        selected = [read_graph(caption, self.role_graphs[caption], self.text.limits) for caption in captions]
         return GraphBatch.from_selected(selected, vocabulary=self.text.vocabulary, edges=self.text.edges)
 
     def videos(self, positions: Sequence[int]) -> VideoFeatures:
-        """Some videos' features as a batch, by position in the list of names."""
+        """Some videos' features as a batch, by position in `names`."""
         return VideoFeatures.from_arrays([self.features[position] for position in positions])
 
     def __repr__(self) -> str:
-        return f"ReleaseDataset({self.captions!r})"
+        return f"ReleaseDataset(videos={len(self.names)}, pairs={len(self.pairs())})"
 
 
 def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folder: Path) -> ReleaseDataset:
@@ -311,20 +244,52 @@ def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folde
             f"the model's text encoder is of the type {model.text.kind!r}; a release's captions are read by "
             f"{TextEncoder.kind!r} only. Import the release's own model first."
         )
-    captions = read_captions(folder, split)
+    names = folder.names(split)
+    captions = _read_captions(folder, split, names)
     settings = settings_path(folder, model_folder)
     dims = [model.feature_dim] if settings is None else list(read_config(settings).video.dim_fts)
     if sum(dims) != model.feature_dim:
         raise ReleaseError(
             f"the features have dim_fts {dims}, but the model was built with feature_dim={model.feature_dim}."
         )
+    role_graphs = read_json(folder.annotation("sent2rolegraph.augment.json"))
     paths, widths = order_feature_files(folder, split, dims, config=settings)
     features, omitted_frames = [], 0
-    for frames in read_features(paths, captions.names, widths):
+    for frames in read_features(paths, names, widths):
         kept = frames[evenly_spaced(len(frames), model.video.max_frames or len(frames))]
         features.append(kept)
         omitted_frames += len(frames) - len(kept)
-    return ReleaseDataset(captions=captions, features=features, omitted_frames=omitted_frames, text=model.text)
+    return ReleaseDataset(
+        names=tuple(names),
+        captions=captions,
+        role_graphs=role_graphs,
+        features=features,
+        omitted_frames=omitted_frames,
+        text=model.text,
+    )
+
+
+def _read_captions(folder: ReleaseFolder, split: Split, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Each video's captions."""
+    path = folder.annotation("ref_captions.json")
+    listed = read_json(path)
+    missing = [name for name in names if name not in listed]
+    if missing:
+        raise ReleaseError(
+            f"{path} has no captions of {len(missing)} videos of the split {split}: {_few(missing)}."
+        )
+    broken = [name for name in names if not _is_text_list(listed[name])]
+    if broken:
+        raise ReleaseError(f"{path} must list captions for each video; it does not for {_few(broken)}.")
+    return tuple(tuple(listed[name]) for name in names)
+
+
+def _is_text_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
 def settings_path(folder: ReleaseFolder, model_folder: Path) -> Path | None:

@@ -22,7 +22,7 @@ from hgrkit.model.text.vocabulary import Vocabulary
 from hgrkit.model.video.video_encoder import VideoEncoder
 from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.layout import ReleaseFolder, read_json
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["SETTINGS_FILE", "ImportReport", "build_released_model", "import_release", "load_weights"]
 

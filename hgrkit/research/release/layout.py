@@ -33,7 +33,8 @@ class ReleaseFolder:
     `ordered_feature/SA/<features>`, and `model.json` with its checkpoints in it or under `results`.
 
     Raises:
-        MissingPathError: if there is no such folder.
+        ReleaseError: from every method, if what it looks for is missing, broken or not the only one.
+        MissingPathError: if what the caller named does not exist.
     """
 
     root: Path = attrs.field(converter=Path)
@@ -43,19 +44,11 @@ class ReleaseFolder:
             raise MissingPathError(f"no folder {self.root}; expected one in the layout of the HGR release.")
 
     def annotation(self, name: str) -> Path:
-        """An annotation file, such as `ref_captions.json`.
-
-        Raises:
-            ReleaseError: if it is missing.
-        """
+        """An annotation file, such as `ref_captions.json`."""
         return self._first((self.root / "annotation" / "RET" / name, self.root / name))
 
     def evaluation_split(self) -> Split:
-        """The first of tst, val and trn that has a list of names.
-
-        Raises:
-            ReleaseError: if none has.
-        """
+        """The first of tst, val and trn that has a list of names."""
         for split in EVALUATION_SPLITS:
             if any(path.is_file() for path in self._names_paths(split)):
                 return split
@@ -65,11 +58,7 @@ class ReleaseFolder:
         )
 
     def names(self, split: Split) -> list[str]:
-        """The names of a split's videos, in the file's order.
-
-        Raises:
-            ReleaseError: if the list is missing or does not hold names.
-        """
+        """The names of a split's videos, in the file's order."""
         path = self._first(self._names_paths(split))
         try:
             names = np.load(path, allow_pickle=False)
@@ -83,11 +72,7 @@ class ReleaseFolder:
         return [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in names.tolist()]
 
     def feature_files(self, split: Split) -> dict[str, Path]:
-        """The feature files of a split by the name of their features; flat ones by their own.
-
-        Raises:
-            ReleaseError: if there is none.
-        """
+        """The feature files of a split by the name of their features; flat ones by their own."""
         stored = self.root / "ordered_feature" / "SA"
         found = {path.parent.name: path for path in sorted(stored.glob(f"*/{split}_ft.hdf5"))}
         found = found or {path.name: path for path in sorted(self.root.glob(f"{split}_ft*.hdf5"))}
@@ -99,11 +84,7 @@ class ReleaseFolder:
         return found
 
     def config_path(self, checkpoint: Path | None = None) -> Path:
-        """The `model.json`: the nearest above a checkpoint, otherwise the only one of the folder.
-
-        Raises:
-            ReleaseError: if there is none, or several and no checkpoint says which.
-        """
+        """The `model.json`: the nearest above a checkpoint, otherwise the only one of the folder."""
         if checkpoint is not None:
             above = list(checkpoint.resolve().parents)[:4]
             near = _files(folder / name for folder in above for name in CONFIG_NAMES)
@@ -122,11 +103,7 @@ class ReleaseFolder:
         )
 
     def checkpoint(self, config: Path) -> Path:
-        """The checkpoint `epoch.N.th` with the highest N beside or below a `model.json`.
-
-        Raises:
-            ReleaseError: if there is none, or several of that N.
-        """
+        """The checkpoint `epoch.N.th` with the highest N beside or below a `model.json`."""
         epochs: dict[int, list[Path]] = {}
         for path in config.parent.rglob("epoch.*.th"):
             if match := _EPOCH.fullmatch(path.name):
@@ -140,11 +117,7 @@ class ReleaseFolder:
         return last[0]
 
     def named_checkpoint(self, checkpoint: str | Path) -> Path:
-        """A checkpoint that the caller named, by a path from here or from the release's folder.
-
-        Raises:
-            MissingPathError: if there is no such file.
-        """
+        """A checkpoint that the caller named, by a path from here or from the release's folder."""
         found = _files((Path(checkpoint), self.root / checkpoint))
         if not found:
             raise MissingPathError(f"no checkpoint {checkpoint}, neither from here nor from {self.root}.")

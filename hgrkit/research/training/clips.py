@@ -1,10 +1,11 @@
-"""Clips with captions, ready to train on: frame features, parsed captions and who belongs to whom, checked."""
+"""Clips with captions, ready to train on: frame features, parsed captions, which fit which, and the batches."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
+from typing import Any
 
 import attrs
 import numpy as np
@@ -17,9 +18,24 @@ from hgrkit.graph import RoleGraph
 from hgrkit.model.video.features import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_each
+from hgrkit.research.evaluation.ranking import Relevance
 from hgrkit.research.evaluation.video_names import match_names
+from hgrkit.research.training.config import TrainConfig
 
-__all__ = ["CaptionedClips", "check_views", "find_clips", "read_graphs"]
+__all__ = [
+    "CaptionedClips",
+    "RightPairs",
+    "check_views",
+    "epoch_batches",
+    "find_clips",
+    "read_graphs",
+]
+
+Float32 = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+Table = npt.NDArray[np.bool_]
+
+_PARSED_AT_ONCE = 512
 
 
 def find_clips(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
@@ -33,22 +49,11 @@ def find_clips(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
     """
     asked, known = list(dict.fromkeys(names)), list(keys)
     found = match_names(asked, known)
-    for shorten in (_base, _stem):
-        short = {name: shorten(name) for name in asked if name not in found}
+    for part in ("name", "stem"):
+        short = {name: getattr(PurePath(name), part) for name in asked if name not in found}
         more = match_names(short.values(), known)
         found |= {name: more[base] for name, base in short.items() if base in more}
     return {name: found[name] for name in asked if name in found}
-
-
-def _base(name: str) -> str:
-    return PurePath(name).name
-
-
-def _stem(name: str) -> str:
-    return PurePath(name).stem
-
-
-Float32 = npt.NDArray[np.float32]
 
 
 def check_views(views: Sequence[Mapping[str, Float32]], sources: Sequence[str]) -> None:
@@ -82,11 +87,6 @@ def check_views(views: Sequence[Mapping[str, Float32]], sources: Sequence[str]) 
                     f"the features of {name!r} ({source}) hold numbers that are not finite; make them anew, or "
                     "leave the clip out."
                 )
-
-
-Indices = npt.NDArray[np.int64]
-
-_PARSED_AT_ONCE = 512
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -165,30 +165,29 @@ class CaptionedClips:
             PluginError: if the parser breaks its contract.
         """
         captions, parser = check_captions("captions", captions), load_parser(parser)
-        for view in views:
-            if not isinstance(view, Mapping):
-                raise ShapeError(f"features must be a mapping from names to arrays [F, K], got {shown(view)}.")
-        told = {name: [text for text in own if text.split()] for name, own in captions.items()}
-        names = tuple(name for name, own in told.items() if own)
-        blank = sum(map(len, captions.values())) - sum(map(len, told.values()))
+        worded = {name: [text for text in own if text.split()] for name, own in captions.items()}
+        names = tuple(name for name, own in worded.items() if own)
+        blank = sum(map(len, captions.values())) - sum(map(len, worded.values()))
         if not names:
             raise BenchmarkError(
                 f"clips need captions with words, got {blank} empty captions of {len(captions)} clips; give some."
             )
         for view in views:
+            if not isinstance(view, Mapping):
+                raise ShapeError(f"features must be a mapping from names to arrays [F, K], got {shown(view)}.")
             missing = [name for name in names if name not in view]
             if missing:
                 raise BenchmarkError(
                     f"{len(missing)} of {len(names)} clips with captions have no features, first {missing[0]!r}."
                 )
-        texts = tuple(text for name in names for text in told[name])
+        texts = tuple(text for name in names for text in worded[name])
         graphs, unparsed = read_graphs(parser, texts)
         return cls(
             names=names,
             views=tuple(tuple(_numbers(name, view[name]) for name in names) for view in views),
             graphs=graphs,
             texts=texts,
-            owners=np.repeat(np.arange(len(names)), [len(told[name]) for name in names]).astype(np.int64),
+            owners=np.repeat(np.arange(len(names)), [len(worded[name]) for name in names]).astype(np.int64),
             unparsed=unparsed,
             blank=blank,
         )
@@ -211,7 +210,7 @@ class CaptionedClips:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything here: whether a run goes on with the data that it began with."""
+        """SHA-256 of everything here: whether a run resumes with the data that it began with."""
         digest = hashlib.sha256()
         for text in (*self.names, *(graph.to_json() for graph in self.graphs)):
             digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
@@ -221,19 +220,29 @@ class CaptionedClips:
             digest.update(np.ascontiguousarray(features).data)
         return digest.hexdigest()
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """Counts and digest, as JSON."""
+        return {
+            "clips": len(self),
+            "captions": len(self.graphs),
+            "views": len(self.views),
+            "blank": self.blank,
+            "unparsed": self.unparsed,
+            "sha256": self.digest,
+        }
+
     def features(
-        self, clips: Indices, *, max_frames: int | None, chance: np.random.Generator | None = None
+        self, clips: Indices, *, max_frames: int | None, rng: np.random.Generator | None = None
     ) -> VideoFeatures:
         """Features of some clips.
 
         Args:
             clips: positions.
             max_frames: longer clips keep this many frames, evenly spaced.
-            chance: draws a view of each clip; without it all come from the first view.
+            rng: draws a view of each clip; without it all come from the first view.
         """
-        drawn = (
-            np.zeros(len(clips), np.int64) if chance is None else chance.integers(0, len(self.views), len(clips))
-        )
+        drawn = np.zeros(len(clips), np.int64) if rng is None else rng.integers(0, len(self.views), len(clips))
         arrays = [self.views[view][clip] for view, clip in zip(drawn.tolist(), clips.tolist(), strict=True)]
         return VideoFeatures.from_arrays([torch.from_numpy(array) for array in arrays], max_frames=max_frames)
 
@@ -264,3 +273,77 @@ def read_graphs(parser: GraphParser, texts: Sequence[str]) -> tuple[tuple[RoleGr
             unparsed += failed
             graphs.append(RoleGraph(tokens=text.lower().split()) if isinstance(read, GraphError) else read)
     return tuple(graphs), unparsed
+
+
+class RightPairs:
+    """Which captions are right for which clips: their own, and those in the very words of their own.
+
+    Args:
+        clips: the clips and captions.
+    """
+
+    def __init__(self, clips: CaptionedClips) -> None:
+        self._wordings = clips.wordings
+        self._base = int(self._wordings.max()) + 1
+        self._known = np.unique(clips.owners * self._base + self._wordings)  # each clip with each of its wordings
+        self._shape = (len(clips), len(clips.graphs))
+
+    def table(self, clips: Indices, captions: Indices) -> Table:
+        """Whether each of V clips and each of C captions fit, bool [V, C]."""
+        return np.isin(clips[:, None] * self._base + self._wordings[captions][None, :], self._known)
+
+    @property
+    def relevance(self) -> Relevance:
+        """All pairs that fit, clips as queries."""
+        owners, wordings = np.divmod(self._known, self._base)
+        by_wording = np.argsort(self._wordings, kind="stable")
+        starts = np.searchsorted(self._wordings[by_wording], np.arange(self._base + 1))
+        captions = [by_wording[starts[wording] : starts[wording + 1]] for wording in wordings.tolist()]
+        clips = np.repeat(owners, [len(own) for own in captions])
+        return Relevance.from_pairs(clips, np.concatenate(captions), self._shape)
+
+
+def epoch_batches(config: TrainConfig, epoch: int, owners: Indices, lengths: Indices) -> list[Indices]:
+    """The captions of each batch, by position; a caption's clip is its partner.
+
+    Args:
+        config: batch size, captions a video, bucketing, seed.
+        epoch: from 0.
+        owners: the clip of each caption, int64 [S], ascending.
+        lengths: tokens of each caption, int64 [S].
+
+    Returns:
+        Positions of captions, one array a batch; every epoch has as many batches.
+    """
+    rng = np.random.default_rng([config.seed, epoch])
+    captions = rng.permutation(len(owners))
+    if config.captions_per_video is not None:
+        captions = captions[_place_within_clip(owners[captions]) < config.captions_per_video]
+    if config.bucket:
+        window = config.bucket * config.batch_size
+        starts = range(0, len(captions), window)
+        captions = np.concatenate([_by_length(captions[start : start + window], lengths) for start in starts])
+    parts = _cut(captions, config)
+    return [parts[place] for place in rng.permutation(len(parts))] if config.bucket else parts
+
+
+def _cut(captions: Indices, config: TrainConfig) -> list[Indices]:
+    """Batches; a last one that is not full goes if asked, and one of a single pair, which teaches nothing."""
+    parts = [captions[start : start + config.batch_size] for start in range(0, len(captions), config.batch_size)]
+    smallest = config.batch_size if config.drop_last else 2
+    return parts[:-1] if len(parts) > 1 and len(parts[-1]) < smallest else parts
+
+
+def _by_length(captions: Indices, lengths: Indices) -> Indices:
+    ordered: Indices = captions[np.argsort(lengths[captions], kind="stable")]
+    return ordered
+
+
+def _place_within_clip(clips: Indices) -> Indices:
+    """How many captions of the same clip stand before each."""
+    order = np.argsort(clips, kind="stable")
+    grouped = clips[order]
+    first = np.searchsorted(grouped, grouped)
+    places = np.empty(len(clips), np.int64)
+    places[order] = np.arange(len(clips)) - first
+    return places

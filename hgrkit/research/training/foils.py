@@ -15,7 +15,7 @@ from hgrkit.errors import BenchmarkError
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings
-from hgrkit.model.hgr_model import HgrModel
+from hgrkit.matching.matcher import Matcher
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.research.evaluation.foil_file import FoilPair
 from hgrkit.research.foils.foil import Foil
@@ -61,21 +61,7 @@ class CaptionFoils:
         blank = next((foil for foil in foils if not foil.foil.split()), None)
         if blank is not None:
             raise BenchmarkError(f"the foil of {blank.caption!r} ({blank.video}) has no words; leave it out.")
-        clip_of = find_clips((foil.video for foil in foils), clips.names)
-        positions = _positions(clips)
-        found: list[dict[str, None]] = [{} for _ in clips.texts]
-        left_out = dict.fromkeys(("other_clip", "other_caption", "true"), 0)
-        for foil in foils:
-            own = positions[clip_of[foil.video]] if foil.video in clip_of else None
-            if own is None:
-                left_out["other_clip"] += 1
-            elif foil.caption not in own:
-                left_out["other_caption"] += 1
-            elif foil.foil in own:
-                left_out["true"] += 1
-            else:
-                for position in own[foil.caption]:
-                    found[position][foil.foil] = None
+        found, left_out = _sorted_out(foils, clips)
         texts = [text for own in found for text in own]
         if not texts:
             clip, caption, true = left_out.values()
@@ -106,52 +92,52 @@ class CaptionFoils:
             "sha256": digest.hexdigest(),
         }
 
-    def draw(self, captions: Indices, chance: np.random.Generator) -> tuple[Indices, Indices]:
+    def draw(self, captions: Indices, rng: np.random.Generator) -> tuple[Indices, Indices]:
         """One foil of each caption that has any.
 
         Args:
             captions: positions of captions, int64 [B].
-            chance: draws.
+            rng: draws.
 
         Returns:
             Places in `captions` of those that have foils, ascending, and the position of a foil of each.
         """
         counts = self.starts[captions + 1] - self.starts[captions]
         rows = np.flatnonzero(counts)
-        return rows, self.starts[captions[rows]] + chance.integers(0, counts[rows])
+        return rows, self.starts[captions[rows]] + rng.integers(0, counts[rows])
 
     def loss(
         self,
-        model: HgrModel,
         feed: TextFeed,
+        matcher: Matcher,
         *,
         captions: Indices,
         video: VideoEmbeddings,
         levels: PerLevel[Tensor],
         config: TrainConfig,
-        chance: np.random.Generator,
+        rng: np.random.Generator,
     ) -> Tensor:
         """`mean(softplus((s_foil - s_caption) / foil_temperature))`, added over `foil_levels`.
 
         The mean is over the pairs whose caption has foils; without any, the loss is 0.
 
         Args:
-            model: embeds one drawn foil of each caption, and scores it with the clip of the pair.
-            feed: of `graphs`.
+            feed: of `graphs`; embeds one drawn foil of each caption.
+            matcher: scores it with the clip of the pair.
             captions: positions of the captions of B pairs.
             video: their clips.
             levels: the scores of those clips with those captions, [B, B] each.
             config: levels, temperature and precision.
-            chance: draws the foils.
+            rng: draws the foils.
         """
-        rows, drawn = self.draw(captions, chance)
+        rows, drawn = self.draw(captions, rng)
         value = levels.event.new_zeros(())
         if not len(rows):
             return value
         with torch.autocast("cuda", torch.bfloat16, enabled=config.mixed_precision):
-            wrong = feed.embed(model, drawn)
+            wrong = feed.embed(drawn)
         places = torch.from_numpy(rows).to(levels.event.device)
-        scores = model.matcher.pairs(_taken(video, places), wrong)
+        scores = matcher.pairs(_taken(video, places), wrong)
         for level in config.foil_levels:
             excess = scores[level] - levels[level].diagonal()[places]
             value = value + nn.functional.softplus(excess / config.foil_temperature).mean()
@@ -159,6 +145,28 @@ class CaptionFoils:
 
     def __repr__(self) -> str:
         return f"CaptionFoils(captions={len(self.captions)}, foils={len(self.graphs)})"
+
+
+def _sorted_out(
+    foils: Sequence[Foil | FoilPair], clips: CaptionedClips
+) -> tuple[list[dict[str, None]], dict[str, int]]:
+    """The different foils of each caption, in order, and how many foils are left out, by why."""
+    clip_of = find_clips((foil.video for foil in foils), clips.names)
+    positions = _positions(clips)
+    found: list[dict[str, None]] = [{} for _ in clips.texts]
+    left_out = dict.fromkeys(("other_clip", "other_caption", "true"), 0)
+    for foil in foils:
+        own = positions[clip_of[foil.video]] if foil.video in clip_of else None
+        if own is None:
+            left_out["other_clip"] += 1
+        elif foil.caption not in own:
+            left_out["other_caption"] += 1
+        elif foil.foil in own:
+            left_out["true"] += 1
+        else:
+            for position in own[foil.caption]:
+                found[position][foil.foil] = None
+    return found, left_out
 
 
 def _positions(clips: CaptionedClips) -> dict[str, dict[str, list[int]]]:

@@ -1,39 +1,48 @@
-"""The training loop: steps, epochs, the best so far, and the state from which it goes on."""
+"""The training loop: batches, steps, epochs, the best weights so far, and the state from which a run resumes."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from hgrkit.errors import ConfigError
-from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
+from hgrkit.matching.embeddings import VideoEmbeddings
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
-from hgrkit.research.evaluation.ranking import Relevance
-from hgrkit.research.training.batches import epoch_batches, steps_per_epoch
-from hgrkit.research.training.chance import chance_state, restore_chance
-from hgrkit.research.training.clips import CaptionedClips, Float32, Indices
+from hgrkit.research.training.clips import (
+    CaptionedClips,
+    Indices,
+    RightPairs,
+    epoch_batches,
+)
 from hgrkit.research.training.config import TrainConfig
-from hgrkit.research.training.foils import CaptionFoils
-from hgrkit.research.training.optimizer import WeightAverage, learning_rate, make_optimizer, weights_in_place
-from hgrkit.research.training.paraphrases import Paraphrases
-from hgrkit.research.training.records import EpochRecord, TrainingProgress
+from hgrkit.research.training.records import EpochRecord, TrainingInputs, TrainingProgress
 from hgrkit.research.training.run_folder import RunFolder
-from hgrkit.research.training.state import TrainingState, load_optimizer, misfit, optimizer_tensors, require_fit
-from hgrkit.research.training.text_feed import TextFeed, text_feed
+from hgrkit.research.training.state import (
+    TrainingState,
+    load_optimizer,
+    misfit,
+    optimizer_tensors,
+    require_fit,
+    restore_rng_state,
+    rng_state,
+)
+from hgrkit.research.training.text_feed import TextFeed
 
-__all__ = ["RightPairs", "TrainingLoop", "measure_clips"]
-
-Table = npt.NDArray[np.bool_]
+__all__ = ["TrainingLoop", "WeightAverage", "embed_clips", "learning_rate", "measure_clips"]
 
 _CLIPS_AT_ONCE, _CAPTIONS_AT_ONCE = 64, 256
+"""The table of scores is computed in blocks of this size, which bounds memory."""
+_LOSS_TERMS = ("fused", "event", "action", "entity")
+_CHECKED = 64
+"""Clips and captions whose scores are checked when an epoch is over."""
 
 
 @torch.no_grad()
@@ -43,72 +52,123 @@ def measure_clips(model: HgrModel, clips: CaptionedClips, feed: TextFeed) -> Ret
     Args:
         model: in evaluation mode.
         clips: the candidates and queries.
-        feed: embeds their captions.
+        feed: embeds their captions with the model.
     """
-    videos = [_videos(model, clips, part) for part in _parts(len(clips), _CLIPS_AT_ONCE)]
-    texts = [feed.embed(model, part) for part in _parts(len(clips.graphs), _CAPTIONS_AT_ONCE)]
-    scores = np.concatenate([_row(model, video, texts) for video in videos])
-    return measure(scores, RightPairs(clips).relevance)
+    texts = [feed.embed(part) for part in _parts(len(clips.graphs), _CAPTIONS_AT_ONCE)]
+    rows = []
+    for part in _parts(len(clips), _CLIPS_AT_ONCE):
+        video = embed_clips(model, clips, part)
+        scores = [model.matcher(video, text).fused.float().cpu().numpy() for text in texts]
+        rows.append(np.concatenate(scores, axis=1))
+    return measure(np.concatenate(rows), RightPairs(clips).relevance)
 
 
-class RightPairs:
-    """Which captions are right for which clips: their own, and those in the very words of their own.
-
-    Args:
-        clips: the clips and captions.
-    """
-
-    def __init__(self, clips: CaptionedClips) -> None:
-        self._wordings = clips.wordings
-        self._base = int(self._wordings.max()) + 1
-        self._known = np.unique(clips.owners * self._base + self._wordings)  # each clip with each of its wordings
-        self._shape = (len(clips), len(clips.graphs))
-
-    def table(self, clips: Indices, captions: Indices) -> Table:
-        """Whether each of V clips and each of C captions fit, bool [V, C]."""
-        return np.isin(clips[:, None] * self._base + self._wordings[captions][None, :], self._known)
-
-    @property
-    def relevance(self) -> Relevance:
-        """All pairs that fit, clips as queries."""
-        owners, wordings = np.divmod(self._known, self._base)
-        by_wording = np.argsort(self._wordings, kind="stable")
-        starts = np.searchsorted(self._wordings[by_wording], np.arange(self._base + 1))
-        told = [by_wording[starts[wording] : starts[wording + 1]] for wording in wordings.tolist()]
-        clips = np.repeat(owners, [len(captions) for captions in told])
-        return Relevance.from_pairs(clips, np.concatenate(told), self._shape)
-
-
-def _videos(model: HgrModel, clips: CaptionedClips, part: Indices) -> VideoEmbeddings:
-    features = clips.features(part, max_frames=model.video.max_frames)
-    embeddings: VideoEmbeddings = model.video(features.to(model.device))
+def embed_clips(
+    model: HgrModel,
+    clips: CaptionedClips,
+    part: Indices,
+    *,
+    rng: np.random.Generator | None = None,
+    dropout: float = 0,
+) -> VideoEmbeddings:
+    """Embed some clips, their views drawn by `rng` and a share of their features zeroed for training."""
+    features = clips.features(part, max_frames=model.video.max_frames, rng=rng).to(model.device)
+    if dropout:
+        features = attrs.evolve(features, frames=nn.functional.dropout(features.frames, dropout))
+    embeddings: VideoEmbeddings = model.video(features)
     return embeddings
-
-
-def _row(model: HgrModel, video: VideoEmbeddings, texts: list[TextEmbeddings]) -> Float32:
-    return np.concatenate([model.matcher(video, text).fused.float().cpu().numpy() for text in texts], axis=1)
 
 
 def _parts(size: int, step: int) -> list[Indices]:
     return [np.arange(start, min(start + step, size)) for start in range(0, size, step)]
 
 
-_PARTS = ("fused", "event", "action", "entity")
-_LOOKED_AT = 64
-"""Clips and captions whose scores are looked at when an epoch is over."""
+def make_optimizer(model: nn.Module, loss: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam or AdamW; weight decay on the model's matrices, not on vectors, nor on the loss's weights.
+
+    Raises:
+        ConfigError: if no weight of the model is trained.
+    """
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    if not weights:
+        raise ConfigError("every weight of the model is frozen; there is nothing to train.")
+    plain = [weight for weight in weights if weight.ndim < 2]
+    plain += [weight for weight in loss.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind([group for group in groups if group["params"]], lr=config.learning_rate, betas=config.betas)
+
+
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """The rate of a step.
+
+    With W = `warm_up` x total steps: `rate (step + 1) / W` for `step < W`; then, with p going from 0 to 1,
+    `rate (final + (1 - final) (1 + cos(pi p)) / 2)`, or `rate` where the schedule is constant.
+
+    >>> config = TrainConfig(learning_rate=1.0, warm_up=0.5)
+    >>> [round(learning_rate(config, step, 8), 3) for step in range(8)]
+    [0.25, 0.5, 0.75, 1.0, 1.0, 0.854, 0.5, 0.146]
+
+    Args:
+        config: the settings.
+        step: from 0.
+        total: steps of the whole run.
+    """
+    warm = round(config.warm_up * total)
+    if step < warm:
+        return config.learning_rate * (step + 1) / warm
+    if config.schedule == "constant":
+        return config.learning_rate
+    progress = (step - warm) / max(1, total - warm)
+    share = config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * progress)) / 2
+    return config.learning_rate * share
+
+
+class WeightAverage:
+    """`average <- d average + (1 - d) weight` each step, with `d = min(decay, (1 + n) / (10 + n))` at step n.
+
+    Args:
+        model: whose weights are averaged; they are the first average.
+        decay: of the average, a step.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = _copied(model)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after a step, counted from 1; what is no fraction is copied."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                self.weights[name].lerp_(tensor, 1 - decay)
+            else:
+                self.weights[name].copy_(tensor)
+
+
+@contextmanager
+def weights_in_place(model: nn.Module, weights: Mapping[str, Tensor] | None) -> Iterator[None]:
+    """Run a block with other weights; `None` leaves the model's own."""
+    if weights is None:
+        yield
+        return
+    own = _copied(model)
+    model.load_state_dict(dict(weights))
+    try:
+        yield
+    finally:
+        model.load_state_dict(own)
 
 
 class TrainingLoop:
     """A run in progress; everything that changes is in `state`.
 
     Args:
-        model: on its device.
-        loss: on the same.
-        config: the settings.
-        train: what is trained on.
-        dev: what is measured.
-        paraphrases: captions for the text side alone.
-        foils: hard negatives of the captions of `train`.
+        inputs: what is trained, on what; model and loss on their device.
 
     Attributes:
         best: weights of the best epoch.
@@ -116,54 +176,41 @@ class TrainingLoop:
         log: one record an epoch.
     """
 
-    def __init__(
-        self,
-        model: HgrModel,
-        loss: nn.Module,
-        config: TrainConfig,
-        *,
-        train: CaptionedClips,
-        dev: CaptionedClips | None,
-        paraphrases: Paraphrases | None,
-        foils: CaptionFoils | None,
-    ) -> None:
-        self._model, self._loss, self._config = model, loss, config
-        self._train, self._dev = train, dev
-        self._paraphrases = paraphrases if config.paraphrase_weight else None
-        self._foils = foils if config.foil_weight else None
-        self._feed = text_feed(model, train.graphs)
-        self._dev_feed = text_feed(model, dev.graphs) if dev is not None else None
-        self._other_feed = text_feed(model, self._paraphrases.graphs) if self._paraphrases is not None else None
-        self._foil_feed = text_feed(model, self._foils.graphs) if self._foils is not None else None
-        self._right = RightPairs(train)
-        self._lengths = train.lengths
-        self._optimizer = make_optimizer(model, loss, config)
-        self._average = WeightAverage(model, config.ema) if config.ema is not None else None
-        self._epoch_steps = steps_per_epoch(config, np.bincount(train.owners, minlength=len(train)).tolist())
-        self.best = _copied(model)
+    def __init__(self, inputs: TrainingInputs) -> None:
+        self._model, self._loss, self._config = inputs.model, inputs.loss, inputs.config
+        self._train, self._dev = inputs.train, inputs.dev
+        self._paraphrases = inputs.paraphrases if inputs.config.paraphrase_weight else None
+        self._foils = inputs.foils if inputs.config.foil_weight else None
+        sources = {"train": self._train, "dev": self._dev, "paraphrases": self._paraphrases, "foils": self._foils}
+        self._feeds = {
+            name: TextFeed(inputs.model, source.graphs) for name, source in sources.items() if source is not None
+        }
+        self._right = RightPairs(inputs.train)
+        self._lengths = inputs.train.lengths
+        self._optimizer = make_optimizer(inputs.model, inputs.loss, inputs.config)
+        self._average = WeightAverage(inputs.model, inputs.config.ema) if inputs.config.ema is not None else None
+        self._epoch_steps = len(epoch_batches(inputs.config, 0, inputs.train.owners, self._lengths))
+        self._total = self._epoch_steps * inputs.config.epochs
+        self.best = _copied(inputs.model)
         self.best_epoch = 0
         self.log: list[EpochRecord] = []
         self._done = 0  # steps of the epoch
         self._sums: dict[str, float] = {}
-        self._seconds = 0.0
-
-    @property
-    def total(self) -> int:
-        """Steps of the whole run, were it not to stop early."""
-        return self._config.epochs * self._epoch_steps
+        self._seconds = 0.0  # wall-clock time of the epoch, over all parts of an interrupted run
 
     @property
     def finished(self) -> bool:
         """Whether all epochs are over, or patience is."""
         patience = self._config.patience
         waited = len(self.log) - self.best_epoch
-        out_of_patience = patience is not None and self._dev is not None and waited >= patience
-        return len(self.log) >= self._config.epochs or (bool(self.log) and out_of_patience)
+        out_of_patience = patience is not None and bool(self.log) and waited >= patience
+        return len(self.log) >= self._config.epochs or out_of_patience
 
     def run(self, folder: RunFolder | None, on_progress: Callable[[TrainingProgress], None] | None) -> None:
-        """Go on until it is finished."""
+        """Train until it is finished, from wherever it is."""
         if folder is not None:
             folder.write_log(self.log, finished=self.finished)
+        every = self._config.save_every
         while not self.finished:
             started = time.perf_counter() - self._seconds
             epoch = len(self.log)
@@ -175,22 +222,19 @@ class TrainingLoop:
                 if on_progress is not None:
                     on_progress(self._progress(value))
                 self._seconds = time.perf_counter() - started
-                if folder is not None and self._is_due(len(batches)):
+                # at the epoch's end the state is written once it has been measured
+                if folder is not None and every and self._done % every == 0 and self._done < len(batches):
                     folder.write_state(self.state())
             self._end_epoch(started)
             if folder is not None:
                 folder.write_state(self.state())
                 folder.write_log(self.log, finished=self.finished)
 
-    def _is_due(self, batches: int) -> bool:
-        every = self._config.save_every
-        return every is not None and self._done < batches and self._done % every == 0
-
     def _progress(self, value: float) -> TrainingProgress:
         return TrainingProgress(
             epoch=len(self.log) + 1,
             step=len(self.log) * self._epoch_steps + self._done,
-            total=self.total,
+            total=self._total,
             loss=value,
             dev_rsum=self.log[-1].dev_rsum if self.log else None,
         )
@@ -199,7 +243,7 @@ class TrainingLoop:
         """One step down the gradient; returns the loss before it."""
         number = epoch * self._epoch_steps + self._done
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._config, number, self.total)
+            group["lr"] = learning_rate(self._config, number, self._total)
         parts = self._losses(captions, np.random.default_rng([self._config.seed, epoch, self._done]))
         value = parts["loss"]
         if not math.isfinite(float(value.detach())):
@@ -216,55 +260,50 @@ class TrainingLoop:
             self._sums[name] = self._sums.get(name, 0.0) + float(part.detach())
         return float(value.detach())
 
-    def _losses(self, captions: Indices, chance: np.random.Generator) -> dict[str, Tensor]:
+    def _losses(self, captions: Indices, rng: np.random.Generator) -> dict[str, Tensor]:
         """The loss of a batch and its unweighted parts."""
-        clips = self._train.owners[captions]
-        features = self._train.features(clips, max_frames=self._model.video.max_frames, chance=chance)
-        features = features.to(self._model.device)
-        if self._config.feature_dropout:
-            frames = nn.functional.dropout(features.frames, self._config.feature_dropout)
-            features = attrs.evolve(features, frames=frames)
+        clips, dropout = self._train.owners[captions], self._config.feature_dropout
         with torch.autocast("cuda", torch.bfloat16, enabled=self._config.mixed_precision):
-            video, text = self._model.video(features), self._feed.embed(self._model, captions)
+            video = embed_clips(self._model, self._train, clips, rng=rng, dropout=dropout)
+            text = self._feeds["train"].embed(captions)
         scores = self._model.matcher(video, text)
         positives = torch.from_numpy(self._right.table(clips, captions)).to(self._model.device)
         value: Tensor = self._loss(scores, positives)
         parts = {}
         if callable(terms := getattr(self._loss, "terms", None)):
             with torch.no_grad():
-                parts = dict(zip(_PARTS, terms(scores, positives), strict=True))
-        if self._paraphrases is not None and self._other_feed is not None:
-            other = self._paraphrases.loss(
-                self._model, self._other_feed, batch_size=self._config.batch_size, chance=chance
-            )
-            value = value + self._config.paraphrase_weight * other
-            parts["paraphrase"] = other
-        if self._foils is not None and self._foil_feed is not None:
-            preferred = self._foils.loss(
-                self._model,
-                self._foil_feed,
+                parts = dict(zip(_LOSS_TERMS, terms(scores, positives), strict=True))
+        if self._paraphrases is not None:
+            feed, batch_size = self._feeds["paraphrases"], self._config.batch_size
+            parts["paraphrase"] = self._paraphrases.loss(feed, batch_size=batch_size, rng=rng)
+            value = value + self._config.paraphrase_weight * parts["paraphrase"]
+        if self._foils is not None:
+            parts["foil"] = self._foils.loss(
+                self._feeds["foils"],
+                self._model.matcher,
                 captions=captions,
                 video=video,
                 levels=scores.levels,
                 config=self._config,
-                chance=chance,
+                rng=rng,
             )
-            value = value + self._config.foil_weight * preferred
-            parts["foil"] = preferred
+            value = value + self._config.foil_weight * parts["foil"]
         return {"loss": value, **parts}
 
     def _end_epoch(self, started: float) -> None:
-        """Measure, keep what is best, write the epoch down."""
+        """Measure on the dev clips, keep the weights if they are the best, and log the epoch."""
         with weights_in_place(self._model, self._average.weights if self._average is not None else None):
             self._model.eval()
             self._require_numbers()
             dev = None
-            if self._dev is not None and self._dev_feed is not None:
-                dev = measure_clips(self._model, self._dev, self._dev_feed).to_dict()
+            if self._dev is not None:
+                dev = measure_clips(self._model, self._dev, self._feeds["dev"]).to_dict()
+            # an earlier epoch wins a tie
             earlier = max((record.dev_rsum or 0.0 for record in self.log), default=-1.0)
             best = dev is None or dev["Rsum"] > earlier
             if best:
                 self.best, self.best_epoch = _copied(self._model), len(self.log) + 1
+        # means are over all steps of the epoch, also over those before an interruption
         means = {name: total / self._done for name, total in self._sums.items()}
         self.log.append(
             EpochRecord(
@@ -282,22 +321,21 @@ class TrainingLoop:
 
     @torch.no_grad()
     def _require_numbers(self) -> None:
-        """Refuse a model that diverged in the epoch's last step: its weights, or what it says of some clips."""
+        """Refuse a model that diverged in the epoch's last step, which no loss has seen: weights or scores."""
         epoch = f"after epoch {len(self.log) + 1}; lower learning_rate, or set clip_norm."
         for name, tensor in self._model.state_dict().items():
             if not bool(tensor.isfinite().all()):
                 raise ConfigError(f"the weights {name} are no longer numbers {epoch}")
-        for clips, feed in ((self._train, self._feed), (self._dev, self._dev_feed)):
-            if clips is not None and feed is not None:
-                some = np.arange(min(_LOOKED_AT, len(clips)))
-                features = clips.features(some, max_frames=self._model.video.max_frames).to(self._model.device)
-                text = feed.embed(self._model, np.arange(min(_LOOKED_AT, len(clips.graphs))))
-                if not bool(self._model.matcher(self._model.video(features), text).fused.isfinite().all()):
+        for name, clips in (("train", self._train), ("dev", self._dev)):
+            if clips is not None:
+                video = embed_clips(self._model, clips, np.arange(min(_CHECKED, len(clips))))
+                text = self._feeds[name].embed(np.arange(min(_CHECKED, len(clips.graphs))))
+                if not bool(self._model.matcher(video, text).fused.isfinite().all()):
                     raise ConfigError(f"the weights have grown so large that scores are not numbers {epoch}")
 
     def state(self) -> TrainingState:
         """Everything that changes."""
-        generators, record = chance_state()
+        generators, record = rng_state()
         return TrainingState(
             tensors={
                 "model": self._model.state_dict(),
@@ -325,9 +363,9 @@ class TrainingLoop:
             CheckpointError: if it is the state of another model, or lacks something.
         """
         weights = self._model.state_dict()
-        parts = {"model": weights, "best": weights, "loss": self._loss.state_dict()}
-        for part, expected in (parts | ({"average": weights} if self._average is not None else {})).items():
-            require_fit(state, part, expected)
+        for part in ("model", "best", *(["average"] if self._average is not None else [])):
+            require_fit(state, part, weights)
+        require_fit(state, "loss", self._loss.state_dict())
         self._model.load_state_dict(state.part("model"))
         self._loss.load_state_dict(state.part("loss"))
         load_optimizer(self._optimizer, state.part("optimizer"))
@@ -338,7 +376,7 @@ class TrainingLoop:
             self.log = [EpochRecord(**entry) for entry in state.record["log"]]
             self._done, self._sums = state.record["done"], dict(state.record["sums"])
             self._seconds = state.record["seconds"]
-            restore_chance(state.part("chance"), state.record["chance"])
+            restore_rng_state(state.part("chance"), state.record["chance"])
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise misfit(" ".join(str(error).split())) from error
 

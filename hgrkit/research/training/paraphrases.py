@@ -15,7 +15,6 @@ from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.matching.matcher import Scores
-from hgrkit.model.hgr_model import HgrModel
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.research.training.clips import read_graphs
 from hgrkit.research.training.text_feed import TextFeed
@@ -23,6 +22,7 @@ from hgrkit.research.training.text_feed import TextFeed
 __all__ = ["Paraphrases"]
 
 _TEMPERATURE = 0.05
+"""The usual one of contrastive sentence embeddings (SimCSE, arXiv 2104.08821)."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -44,12 +44,14 @@ class Paraphrases:
         Raises:
             BenchmarkError: if no two clips have two captions each.
         """
-        told = [sorted({text for text in own if text.split()}) for own in captions.values()]
-        told = [own for own in told if len(own) > 1]
-        if len(told) < 2:
-            raise BenchmarkError(f"paraphrases need two clips with two captions each, got {len(told)} such clips.")
-        graphs, _ = read_graphs(parser, [text for own in told for text in own])
-        ends = np.cumsum([len(own) for own in told])
+        worded = [sorted({text for text in own if text.split()}) for own in captions.values()]
+        worded = [own for own in worded if len(own) > 1]
+        if len(worded) < 2:
+            raise BenchmarkError(
+                f"paraphrases need two clips with two captions each, got {len(worded)} such clips."
+            )
+        graphs, _ = read_graphs(parser, [text for own in worded for text in own])
+        ends = np.cumsum([len(own) for own in worded])
         return cls(
             graphs=tuple(RoleGraph(tokens=graph.tokens) for graph in graphs),
             clips=tuple(np.split(np.arange(ends[-1]), ends[:-1])),
@@ -61,11 +63,17 @@ class Paraphrases:
         text = "\n".join(graph.to_json() for graph in self.graphs) + repr([len(clip) for clip in self.clips])
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def loss(self, model: HgrModel, feed: TextFeed, *, batch_size: int, chance: np.random.Generator) -> Tensor:
-        """InfoNCE at temperature 0.05 between two captions of each of up to `batch_size` clips, event level."""
-        clips = chance.permutation(len(self.clips))[:batch_size]
-        pairs = np.array([chance.choice(self.clips[clip], 2, replace=False) for clip in clips])
-        left, right = (nn.functional.normalize(feed.embed(model, side).event.float(), dim=1) for side in pairs.T)
+    def loss(self, feed: TextFeed, *, batch_size: int, rng: np.random.Generator) -> Tensor:
+        """InfoNCE at temperature 0.05 between two captions of each of up to `batch_size` clips, event level.
+
+        Args:
+            feed: of `graphs`.
+            batch_size: the most clips.
+            rng: draws the clips, and two captions of each.
+        """
+        clips = rng.permutation(len(self.clips))[:batch_size]
+        pairs = np.array([rng.choice(self.clips[clip], 2, replace=False) for clip in clips])
+        left, right = (nn.functional.normalize(feed.embed(side).event.float(), dim=1) for side in pairs.T)
         scores = left @ right.T
         levels = PerLevel(event=scores, action=scores, entity=scores)
         value: Tensor = InfoNCE(temperature=_TEMPERATURE).to(scores.device)(Scores(fused=scores, levels=levels))

@@ -1,16 +1,115 @@
-"""What a run tells of itself: one record an epoch, and the run when it is over."""
+"""What goes into a run, and what it tells of itself: one record an epoch, and the run when it is over."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
+from torch import nn
 
+from hgrkit.arguments import check_instance
+from hgrkit.errors import BenchmarkError, ConfigError, ShapeError
 from hgrkit.model.hgr_model import HgrModel
+from hgrkit.research.training.clips import CaptionedClips
+from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.foils import CaptionFoils
+from hgrkit.research.training.paraphrases import Paraphrases
 
-__all__ = ["EpochRecord", "TrainingProgress", "TrainingRun"]
+__all__ = ["EpochRecord", "TrainingInputs", "TrainingProgress", "TrainingRun"]
+
+_SHOWN_NUMBERS = 16
+"""Weights of a loss that are written down have at most so many numbers."""
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class TrainingInputs:
+    """What a run is made of, as `Trainer` and `Trainer.fit` take it.
+
+    Raises:
+        ConfigError, ShapeError, BenchmarkError: if something is of another type, or does not fit the rest.
+    """
+
+    model: HgrModel
+    loss: nn.Module
+    config: TrainConfig
+    train: CaptionedClips
+    dev: CaptionedClips | None = None
+    paraphrases: Paraphrases | None = None
+    foils: CaptionFoils | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_instance("train", self.train, CaptionedClips, hint="make them: CaptionedClips.of(...)")
+        if self.dev is not None:
+            check_instance("dev", self.dev, CaptionedClips)
+        if self.foils is not None:
+            check_instance("foils", self.foils, CaptionFoils)
+        self._check_clips()
+        if self.config.patience is not None and self.dev is None:
+            raise ConfigError(
+                f"patience is {self.config.patience}, but there are no dev clips; give some, or leave it out."
+            )
+        if self.config.foil_weight and self.foils is None:
+            raise ConfigError(f"foil_weight is {self.config.foil_weight}, but there are no foils; give some.")
+        if self.foils is not None and self.foils.captions != self.train.texts:
+            raise BenchmarkError("the foils are not of the captions to train on; make them with CaptionFoils.of.")
+
+    def _check_clips(self) -> None:
+        for name, clips in (("training", self.train), ("dev", self.dev)):
+            if clips is not None and clips.feature_dim != self.model.feature_dim:
+                raise ShapeError(
+                    f"the {name} clips have {clips.feature_dim} numbers a frame, but the model was built with "
+                    f"feature_dim={self.model.feature_dim}; make their features with the model's frame encoder."
+                )
+        # without a single pair that does not fit there are no negatives
+        wordings = self.train.wordings
+        fitting = np.unique(np.stack([self.train.owners, wordings]), axis=1).shape[1]
+        if fitting == len(self.train) * len(set(wordings.tolist())):
+            raise BenchmarkError(
+                "training tells clips apart by their captions, but all captions fit all "
+                f"{len(self.train)} clips; give at least two clips with different captions."
+            )
+
+    def settings(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """All of it as JSON: the first line of the log, and what must be the same to resume.
+
+        Args:
+            about: what else the run is made of.
+        """
+        loss = {name: value for name, value in vars(self.loss).items() if name[0] != "_" and name != "training"}
+        loss |= {
+            name: {"start": weight.detach().cpu().tolist(), "trained": weight.requires_grad}
+            for name, weight in self.loss.named_parameters()
+            if weight.numel() <= _SHOWN_NUMBERS
+        }
+        settings = {
+            "training": attrs.asdict(self.config),
+            "loss": {"type": type(self.loss).__name__, **loss},
+            "model": dict(self.model.config),
+            "weights": _weights(self.model),
+            "train": self.train.described,
+            "dev": None if self.dev is None else self.dev.described,
+            "paraphrases": None if self.paraphrases is None else self.paraphrases.digest,
+            "foils": None if self.foils is None else self.foils.described,
+            "about": dict(about),
+        }
+        as_json: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+        return as_json
+
+
+def _weights(model: nn.Module) -> dict[str, Any]:
+    """The shapes of the weights, as a digest, and which are not trained."""
+    state = model.state_dict()
+    shapes = json.dumps({name: list(tensor.shape) for name, tensor in state.items()})
+    return {
+        "numbers": sum(tensor.numel() for tensor in state.values()),
+        "shapes_sha256": hashlib.sha256(shapes.encode()).hexdigest(),
+        "frozen": [name for name, weight in model.named_parameters() if not weight.requires_grad],
+    }
 
 
 @attrs.frozen(kw_only=True)

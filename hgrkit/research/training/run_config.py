@@ -22,10 +22,10 @@ from hgrkit.research.training.data_config import DataConfig
 from hgrkit.research.training.loss_config import LossConfig
 from hgrkit.research.training.model_config import ModelConfig, module_settings, text_module
 from hgrkit.research.training.records import TrainingProgress, TrainingRun
-from hgrkit.research.training.run_folder import MODEL_FOLDER, require_vacancy
+from hgrkit.research.training.run_folder import MODEL_FOLDER, check_run_folder
 from hgrkit.research.training.setting import NOTHING, check_keys, read_settings
 from hgrkit.research.training.trainer import Trainer
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["MODEL_FOLDER", "RunConfig", "preset_names", "with_preset"]
 
@@ -174,7 +174,7 @@ class RunConfig:
         Raises:
             HgrkitError: what reading data, making the model and `Trainer.fit` raise.
         """
-        require_vacancy(Path(out), resume=resume)
+        check_run_folder(Path(out), resume=resume)
         parser = self.data.open_parser()
         train = self.data.train.read(self.base, parser)
         dev = self.data.dev.read(self.base, parser) if self.data.dev is not None else None

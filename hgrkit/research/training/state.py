@@ -1,14 +1,17 @@
-"""All that a run needs to go on as if it had never stopped, in one file: tensors and JSON, never a pickle."""
+"""All that a run needs to resume as if it had never stopped, in one file: tensors and JSON, never a pickle."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -16,8 +19,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from hgrkit.errors import CheckpointError
-from hgrkit.storage.atomic_file import write_atomically
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import write_atomically, writing
 
 __all__ = [
     "STATE_FILE",
@@ -27,11 +29,15 @@ __all__ = [
     "optimizer_tensors",
     "read_state",
     "require_fit",
+    "restore_rng_state",
+    "rng_state",
+    "seeded",
     "write_state",
 ]
 
 STATE_FILE = "state.safetensors"
 FORMAT = 2
+"""The version of the file; in it the state of the random generators is called `chance`."""
 
 _ANEW = "begin anew with --no-resume (resume=False), or choose another folder"
 _RECORD: dict[str, type | tuple[type, ...]] = {
@@ -156,12 +162,12 @@ def require_fit(state: TrainingState, part: str, expected: Mapping[str, Tensor])
 
 
 def misfit(reason: str) -> CheckpointError:
-    """The error of a state that is whole and yet not one of the run."""
+    """The error of a state that is intact but belongs to another run."""
     return CheckpointError(f"the state does not fit the run: {reason}; {_ANEW}.")
 
 
 def _lacking(record: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
-    """What a run cannot go on without and is not there, or is something else."""
+    """What a run cannot resume without and is not there, or is something else."""
     lacking = [name for name, kind in _RECORD.items() if not isinstance(record.get(name), kind)]
     if "log" not in lacking and not all(isinstance(entry, dict) for entry in record["log"]):
         lacking.append("log")
@@ -183,7 +189,7 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors that share no memory, which the format asks for."""
+    """The tensors without shared memory, such as tied weights have, which the format refuses."""
     seen: set[int] = set()
     apart = {}
     for name, tensor in tensors.items():
@@ -191,3 +197,40 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         apart[name] = tensor.clone() if place in seen else tensor
         seen.add(place)
     return apart
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run a block with the three generators seeded; afterwards they continue where they were."""
+    tensors, record = rng_state()
+    try:
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - a model may use numpy's own generator
+        random.seed(seed)
+        yield
+    finally:
+        restore_rng_state(tensors, record)
+
+
+def rng_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The state of the generators of torch, numpy and Python: tensors by name, and what is JSON."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    version, internal, following = random.getstate()
+    tensors = {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64))}
+    if torch.cuda.is_available():
+        tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
+    record = {"numpy": [name, position, has_gauss, gauss], "python": [version, list(internal), following]}
+    return tensors, record
+
+
+def restore_rng_state(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+    """Put the generators where `rng_state` found them."""
+    torch.set_rng_state(tensors["torch"])
+    on_gpus = [tensors[name] for name in sorted(tensors) if name.startswith("cuda.")]
+    if on_gpus and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(on_gpus[: torch.cuda.device_count()])
+    name, position, has_gauss, gauss = record["numpy"]
+    keys = tensors["numpy"].numpy().astype(np.uint32)
+    np.random.set_state((name, keys, position, has_gauss, gauss))  # noqa: NPY002
+    version, internal, following = record["python"]
+    random.setstate((version, tuple(internal), following))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,24 @@ import torch
 from torch import nn
 
 from hgrkit.arguments import check_callable, check_flag, check_instance, check_path, shown
-from hgrkit.errors import BenchmarkError, ConfigError, MissingPathError, ShapeError
+from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.background import DEFAULT_TEMPERATURE, Background
 from hgrkit.matching.losses import InfoNCE
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.research.training.chance import seeded
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.foils import CaptionFoils
-from hgrkit.research.training.loop import TrainingLoop
+from hgrkit.research.training.loop import TrainingLoop, embed_clips
 from hgrkit.research.training.paraphrases import Paraphrases
-from hgrkit.research.training.records import TrainingProgress, TrainingRun
-from hgrkit.research.training.run_folder import RunFolder, run_settings
+from hgrkit.research.training.records import TrainingInputs, TrainingProgress, TrainingRun
+from hgrkit.research.training.run_folder import RunFolder
+from hgrkit.research.training.state import TrainingState, seeded
 from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["Trainer"]
 
 _CLIPS_AT_ONCE = 256
+"""Clips that are embedded in one batch, which bounds memory."""
 
 
 @torch.no_grad()
@@ -47,10 +47,8 @@ def draw_background(model: HgrModel, clips: CaptionedClips, *, size: int | None,
             return None
         size = len(before.events)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(clips))[:size])
-    events = [
-        model.video(clips.features(part, max_frames=model.video.max_frames).to(model.device)).event
-        for part in np.array_split(chosen, -(-len(chosen) // _CLIPS_AT_ONCE))
-    ]
+    parts = np.array_split(chosen, -(-len(chosen) // _CLIPS_AT_ONCE))
+    events = [embed_clips(model, clips, part).event for part in parts]
     temperature = DEFAULT_TEMPERATURE if before is None else before.temperature
     return Background.of(torch.cat(events), temperature=temperature)
 
@@ -101,22 +99,22 @@ class Trainer:
         on_progress: Callable[[TrainingProgress], None] | None = None,
         on_end: Callable[[TrainingRun], None] | None = None,
     ) -> TrainingRun:
-        """Train to the end, or to where patience ends.
+        """Train to the end, or until patience runs out.
 
         With a folder the run leaves `log.jsonl`, `curve.svg` and `state.safetensors` there after every epoch. A
-        run that was killed goes on from its state and ends with the weights, on a CPU to the bit, that it would
-        have had.
+        run that was interrupted resumes from its state and ends with the weights, on a CPU to the bit, that it
+        would have had.
 
         Args:
             train: what is trained on. Captions of one clip, and captions in the same words, are never negatives.
             dev: what decides which epoch is best; without it the last one is.
             foils: foils of the captions of `train`; they count where `foil_weight` is not 0.
-            folder: where the run is kept; made if it is not there, and otherwise empty or a run's.
-            resume: go on from the state in the folder: `None` if there is one, `True` there must be one, `False`
-                never: a run that is there is replaced.
-            about: what else the run is made of, as JSON; it goes into the log, and must be the same to go on.
+            folder: where the run is written; made if it is not there, and otherwise empty or a run's.
+            resume: whether to resume from the state in the folder: `None` if there is one, `True` there must be
+                one, `False` never: a run that is there is replaced.
+            about: what else the run is made of, as JSON; it goes into the log, and must be the same to resume.
             on_progress: called after every step.
-            on_end: called with the run when it is over, while the folder is still kept from other runs.
+            on_end: called with the run when it is over, while the folder is still locked for other runs.
 
         Raises:
             ShapeError: if the clips' features do not fit the model.
@@ -125,97 +123,64 @@ class Trainer:
             ConfigError: if a state was made with other settings or data, another run is under way in the folder or
                 it holds something else, `foil_weight` is not 0 and there are no foils, `patience` is set and there
                 are no dev clips, or the loss or the weights are no longer numbers.
-            MissingPathError: if there is nothing to go on from and `resume` is true.
+            MissingPathError: if there is nothing to resume and `resume` is true.
             CheckpointError: if the state cannot be read, or something that is no model folder is in its place.
-            OSError: if the disk is full or fails; what was kept before is there still.
+            OSError: if the disk is full or fails; what was written before is still there.
         """
-        check_instance("train", train, CaptionedClips, hint="make them: CaptionedClips.of(...)")
-        if dev is not None:
-            check_instance("dev", dev, CaptionedClips)
-        if foils is not None:
-            check_instance("foils", foils, CaptionFoils)
         if resume is not None:
             check_flag("resume", resume)
         if about is not None and not isinstance(about, Mapping):
             raise ConfigError(f"about must be a mapping of names to JSON values, got {shown(about)}.")
         check_callable("on_progress", on_progress, takes="a TrainingProgress")
         check_callable("on_end", on_end, takes="a TrainingRun")
-        folder = None if folder is None else Path(check_path("folder", folder))
-        self._check_clips(train, dev)
-        self._check_foils(train, foils)
-        if resume and folder is None:
-            raise MissingPathError("there is nothing to go on from without a folder; give the run's folder.")
-        settings = run_settings(
-            self.model,
-            self.loss,
-            self.config,
+        path = None if folder is None else Path(check_path("folder", folder))
+        inputs = TrainingInputs(
+            model=self.model,
+            loss=self.loss,
+            config=self.config,
             train=train,
             dev=dev,
             paraphrases=self.paraphrases,
             foils=foils,
-            about=about or {},
         )
-        place = RunFolder.open(folder, settings, resume=resume) if folder is not None else None
-        with place.held() if place is not None else nullcontext():
-            state = place.read_state() if place is not None and resume is not False else None
-            self.model.to(self.device)
-            self.loss.to(self.device)
-            with seeded(self.config.seed):
-                loop = TrainingLoop(
-                    self.model,
-                    self.loss,
-                    self.config,
-                    train=train,
-                    dev=dev,
-                    paraphrases=self.paraphrases,
-                    foils=foils,
-                )
-                if state is not None:
-                    loop.restore(state)
-                loop.run(place, on_progress)
-            run = self._finished(loop, train, dev, place)
-            if on_end is not None:
-                on_end(run)
-        return run
+        if path is None:
+            if resume:
+                raise MissingPathError("there is nothing to go on from without a folder; give the run's folder.")
+            return self._run(inputs, None, None, on_progress, on_end)
+        run_folder = RunFolder.open(path, inputs.settings(about or {}), resume=resume)
+        with run_folder.locked():
+            state = run_folder.read_state() if resume is not False else None
+            return self._run(inputs, run_folder, state, on_progress, on_end)
 
-    def _finished(
-        self, loop: TrainingLoop, train: CaptionedClips, dev: CaptionedClips | None, place: RunFolder | None
+    def _run(
+        self,
+        inputs: TrainingInputs,
+        folder: RunFolder | None,
+        state: TrainingState | None,
+        on_progress: Callable[[TrainingProgress], None] | None,
+        on_end: Callable[[TrainingRun], None] | None,
     ) -> TrainingRun:
-        """The run, its model the best one."""
+        """Train, from a state if there is one; the run's model is the best one."""
+        self.model.to(self.device)
+        self.loss.to(self.device)
+        with seeded(self.config.seed):
+            loop = TrainingLoop(inputs)
+            if state is not None:
+                loop.restore(state)
+            loop.run(folder, on_progress)
         self.model.load_state_dict(loop.best)
         self.model.eval()
         self.model.background = draw_background(
-            self.model, train, size=self.config.background, seed=self.config.seed
+            self.model, inputs.train, size=self.config.background, seed=self.config.seed
         )
-        return TrainingRun(
+        run = TrainingRun(
             best=self.model,
             best_epoch=loop.best_epoch,
             log=tuple(loop.log),
             stopped_early=len(loop.log) < self.config.epochs,
-            folder=place.path if place is not None else None,
-            blank_captions=train.blank + (dev.blank if dev is not None else 0),
+            folder=None if folder is None else folder.path,
+            blank_captions=inputs.train.blank + (0 if inputs.dev is None else inputs.dev.blank),
         )
-
-    def _check_clips(self, train: CaptionedClips, dev: CaptionedClips | None) -> None:
-        for name, clips in (("training", train), ("dev", dev)):
-            if clips is not None and clips.feature_dim != self.model.feature_dim:
-                raise ShapeError(
-                    f"the {name} clips have {clips.feature_dim} numbers a frame, but the model was built with "
-                    f"feature_dim={self.model.feature_dim}; make their features with the model's frame encoder."
-                )
-        told = np.unique(np.stack([train.owners, train.wordings]), axis=1).shape[1]
-        if told == len(train) * len(set(train.wordings.tolist())):
-            raise BenchmarkError(
-                f"training tells clips apart by their captions, but all captions fit all {len(train)} clips; "
-                "give at least two clips with different captions."
-            )
-        if self.config.patience is not None and dev is None:
-            raise ConfigError(
-                f"patience is {self.config.patience}, but there are no dev clips; give some, or leave it out."
-            )
-
-    def _check_foils(self, train: CaptionedClips, foils: CaptionFoils | None) -> None:
-        if self.config.foil_weight and foils is None:
-            raise ConfigError(f"foil_weight is {self.config.foil_weight}, but there are no foils; give some.")
-        if foils is not None and foils.captions != train.texts:
-            raise BenchmarkError("the foils are not of the captions to train on; make them with CaptionFoils.of.")
+        if on_end is not None:
+            on_end(run)
+        return run

@@ -16,7 +16,7 @@ from optimisation import Group, schedule, shuffled, trainable
 from recipe import Recipe
 from torch import nn
 
-from hgrkit.research.training.optimizer import WeightAverage
+from hgrkit.research.training.loop import WeightAverage
 from hgrkit.research.training.records import EpochRecord
 
 __all__ = ["tune"]

@@ -10,10 +10,9 @@ import torch
 
 from hgrkit.model.checkpoint import load_model
 from hgrkit.research.release.dataset import open_split
-from hgrkit.research.release.evaluating import evaluate_release
+from hgrkit.research.release.experiment import evaluate_release, train_release
 from hgrkit.research.release.importing import import_release
 from hgrkit.research.release.layout import ReleaseFolder
-from hgrkit.research.release.training import train_release
 
 pytestmark = [
     pytest.mark.shared,

@@ -12,9 +12,8 @@ import torch
 
 from hgrkit.errors import CheckpointError, ConfigError, MissingPathError, ReleaseError
 from hgrkit.model.checkpoint import load_model
-from hgrkit.research.release.evaluating import evaluate_release
+from hgrkit.research.release.experiment import evaluate_release, train_release
 from hgrkit.research.release.importing import import_release
-from hgrkit.research.release.training import train_release
 
 
 def scores_of(release, model, tmp_path, name="scores.npz"):

@@ -14,7 +14,7 @@ from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.foils import CaptionFoils
 from hgrkit.research.training.model_config import ModelConfig
-from hgrkit.research.training.text_feed import text_feed
+from hgrkit.research.training.text_feed import TextFeed
 
 TOLD = {
     "a.mp4": ["a dog runs", "a big dog runs", "a dog runs"],
@@ -72,11 +72,11 @@ def test_a_name_that_fits_several_clips_is_refused():
 
 
 def test_one_foil_is_drawn_of_each_caption_that_has_any_and_each_in_its_turn(foils):
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     captions = np.array([0, 1, 2, 3, 47, 0])
     drawn_of_first = set()
     for _ in range(30):
-        rows, drawn = foils.draw(captions, chance)
+        rows, drawn = foils.draw(captions, rng)
         assert rows.tolist() == [0, 2, 3, 4, 5]  # the second caption of an even clip has none
         assert (foils.starts[captions[rows]] <= drawn).all()
         assert (drawn < foils.starts[captions[rows] + 1]).all()
@@ -98,13 +98,13 @@ def batch(clips):
 def loss_of(foils, batch, captions=None, **settings):
     model, all_captions, video, levels = batch
     return foils.loss(
-        model,
-        text_feed(model, foils.graphs),
+        TextFeed(model, foils.graphs),
+        model.matcher,
         captions=all_captions if captions is None else captions,
         video=video,
         levels=levels,
         config=TrainConfig(**settings),
-        chance=np.random.default_rng(3),
+        rng=np.random.default_rng(3),
     )
 
 

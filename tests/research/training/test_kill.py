@@ -40,13 +40,13 @@ def weights(out):
 def test_a_run_that_is_killed_again_and_again_ends_with_identical_weights(data_folder):
     whole = start(data_folder, data_folder / "whole").communicate(timeout=120)[0]
     assert "end" in whole
-    chance = random.Random(0)
+    rng = random.Random(0)
     killed = 0
     for _ in range(KILLS):
         process = start(data_folder, data_folder / "killed")
-        for _ in range(chance.randint(3, 9)):  # the steps that it lives for
+        for _ in range(rng.randint(3, 9)):  # the steps that it lives for
             process.stdout.readline()
-        time.sleep(chance.random() * 0.03)  # within a step, or while a state is written
+        time.sleep(rng.random() * 0.03)  # within a step, or while a state is written
         process.kill()
         process.stdout.close()
         killed += process.wait() == -signal.SIGKILL

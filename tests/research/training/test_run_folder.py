@@ -17,7 +17,7 @@ from hgrkit.research.training.data_config import ClipFiles, FoilFile, Paraphrase
 from hgrkit.research.training.loop import measure_clips
 from hgrkit.research.training.records import EpochRecord
 from hgrkit.research.training.run_config import RunConfig
-from hgrkit.research.training.text_feed import text_feed
+from hgrkit.research.training.text_feed import TextFeed
 
 
 def record(epoch, loss, rsum=None, *, best=True):
@@ -58,7 +58,7 @@ def test_a_run_leaves_a_model_that_loads_and_measures_as_its_log_says(data_folde
     run = config.run(data_folder / "out")
     model = load_model(data_folder / "out" / "model")
     clips = config.data.dev.read(data_folder, LarkParser())
-    again = measure_clips(model, clips, text_feed(model, clips.graphs))
+    again = measure_clips(model, clips, TextFeed(model, clips.graphs))
     assert again.to_dict() == run.log[run.best_epoch - 1].dev
     assert (data_folder / "out" / "model" / "notes" / "training.toml").read_text() == config.source
 
@@ -71,7 +71,7 @@ def test_dev_measures_are_those_of_the_whole_table_of_scores(clips):
     scores = model(features, model.text.batch(clips.graphs)).fused.detach().numpy()
     right = clips.owners[None, :] == np.arange(24)[:, None]
     expected = measure(scores, right).to_dict()
-    assert measure_clips(model, clips, text_feed(model, clips.graphs)).to_dict() == expected
+    assert measure_clips(model, clips, TextFeed(model, clips.graphs)).to_dict() == expected
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_each_view_of_a_clip_is_drawn_in_training_and_the_first_in_measuring(cli
     mirrored = tuple(-features for features in clips.views[0])
     both = attrs.evolve(clips, views=(*clips.views, mirrored))
     plain = both.features(np.arange(24), max_frames=None).frames
-    drawn = both.features(np.arange(24), max_frames=None, chance=np.random.default_rng(0)).frames
+    drawn = both.features(np.arange(24), max_frames=None, rng=np.random.default_rng(0)).frames
     turned = [bool((row == -other).all()) for row, other in zip(drawn, plain, strict=True)]
     assert 4 < sum(turned) < 20
     assert plain.equal(clips.features(np.arange(24), max_frames=None).frames)

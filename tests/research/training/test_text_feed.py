@@ -9,7 +9,7 @@ import torch
 from hgrkit.errors import ConfigError
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.model_config import ModelConfig
-from hgrkit.research.training.text_feed import CachedFeed, PlainFeed, text_feed
+from hgrkit.research.training.text_feed import TextFeed
 from hgrkit.research.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(
@@ -23,12 +23,13 @@ def model(clips):
     return config.make(clips.graphs, feature_dim=10, seed=0, base=None)
 
 
-def test_what_was_read_once_is_embedded_as_if_it_were_read_again(model, clips):
+def test_what_was_read_once_is_embedded_as_if_it_were_read_again(model, clips, monkeypatch):
     model.eval()
-    feed = text_feed(model, clips.graphs)
-    assert isinstance(feed, CachedFeed)
+    feed = TextFeed(model, clips.graphs)
     captions = np.array([5, 0, 17, 40])
-    kept, read = feed.embed(model, captions), PlainFeed(clips.graphs).embed(model, captions)
+    read = model.text(model.text.batch([clips.graphs[caption] for caption in captions]))
+    monkeypatch.setattr(model.text, "read", None)  # what was read is not read again
+    kept = feed.embed(captions)
     for name in ("event", "action", "entity"):
         torch.testing.assert_close(getattr(kept, name), getattr(read, name), atol=1e-4, rtol=0)
     assert kept.action_mask.equal(read.action_mask)

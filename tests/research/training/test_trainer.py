@@ -12,11 +12,10 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from hgrkit.errors import BenchmarkError, CheckpointError, ConfigError, MissingPathError, ShapeError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
 from hgrkit.model.checkpoint import load_model, save_model
-from hgrkit.research.training.chance import chance_state, restore_chance
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.paraphrases import Paraphrases
-from hgrkit.research.training.state import STATE_FILE
+from hgrkit.research.training.state import STATE_FILE, restore_rng_state, rng_state
 from hgrkit.research.training.trainer import Trainer
 
 SMALL = TrainConfig(epochs=8, batch_size=12, learning_rate=0.01, device="cpu")
@@ -255,9 +254,9 @@ def test_training_leaves_the_generators_of_its_caller_alone(clips):
     def draw():
         return torch.rand(1).item(), np.random.rand(), random.random()  # noqa: NPY002 - the generator in question
 
-    before, record = chance_state()
+    before, record = rng_state()
     expected = draw()
-    restore_chance(before, record)
+    restore_rng_state(before, record)
     fit(clips, config=attrs.evolve(SMALL, epochs=1))
     assert draw() == expected
 

@@ -1,22 +1,22 @@
-"""What measuring costs: 59,800 captions against 2,990 videos, the size of MSR-VTT's test set, random scores.
+"""What evaluating ranks costs: 59,800 captions against 2,990 videos, as many as MSR-VTT tests on, random scores.
 
 Ranks, all measures of both directions and 1,000 resamples for their intervals; then a comparison of two runs.
 
-    python benchmarks/ruler.py --out benchmarks/results/ruler.json
+    python benchmarks/rank_evaluation.py --out benchmarks/results/ruler.json
 """
 
 from __future__ import annotations
 
-import argparse
 import resource
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from result_file import described, write_result
+from result_file import arguments, described, write_result
+from timing import timed
 
 from hgrkit.research.evaluation.bootstrap import report
 from hgrkit.research.evaluation.comparison import compare_ranks
@@ -25,13 +25,7 @@ from hgrkit.research.evaluation.ranking import Relevance
 
 VIDEOS, CAPTIONS_EACH, SEED = 2990, 20, 0
 
-
-def timed(call: Callable[[], Any], seconds: dict[str, float], name: str) -> Any:
-    """Call, and note how much CPU it took."""
-    started = time.process_time()
-    result = call()
-    seconds[name] = round(time.process_time() - started, 2)
-    return result
+T = TypeVar("T")
 
 
 def peak_mb() -> int:
@@ -41,24 +35,30 @@ def peak_mb() -> int:
 
 def measure(videos: int, resamples: int) -> dict[str, Any]:
     """Rank, report and compare."""
-    random = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     owner = np.repeat(np.arange(videos), CAPTIONS_EACH)
-    scores = random.random((videos, len(owner)), dtype=np.float32)
+    scores = rng.random((videos, len(owner)), dtype=np.float32)
     scores[owner, np.arange(len(owner))] += 0.9
     right = Relevance.from_pairs(owner, np.arange(len(owner)), scores.shape)
     names, words = [f"video{n}" for n in range(videos)], [f"caption {n}" for n in range(len(owner))]
     seconds: dict[str, float] = {}
+
+    def taken(name: str, work: Callable[[], T]) -> T:
+        value, took = timed(work)
+        seconds[name] = round(took.cpu_s, 2)
+        return value
+
     before = peak_mb()
-    rows = timed(lambda: retrieval_ranks(scores, right, videos=names, captions=words), seconds, "rank both ways")
-    intervals = timed(lambda: report(rows, resamples=resamples), seconds, "measures with intervals")
+    rows = taken("rank both ways", lambda: retrieval_ranks(scores, right, videos=names, captions=words))
+    intervals = taken("measures with intervals", lambda: report(rows, resamples=resamples))
     ranked_mb = peak_mb()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("ranks.jsonl", "ranks.parquet"):
             path = Path(folder) / name
-            timed(lambda path=path: write_rank_file(rows, path), seconds, f"write {name}")
-            timed(lambda path=path: read_ranks(path), seconds, f"read {name}")
-    shuffled = random.permutation(len(rows))
-    timed(lambda: compare_ranks(rows, [rows[n] for n in shuffled]), seconds, "compare, 10,000 resamples")
+            taken(f"write {name}", partial(write_rank_file, rows, path))
+            taken(f"read {name}", partial(read_ranks, path))
+    shuffled = rng.permutation(len(rows))
+    taken("compare, 10,000 resamples", lambda: compare_ranks(rows, [rows[n] for n in shuffled]))
     return {
         "queries": len(rows),
         "resamples": resamples,
@@ -69,10 +69,9 @@ def measure(videos: int, resamples: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--videos", type=int, default=VIDEOS)
     parser.add_argument("--resamples", type=int, default=1000)
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     measured = measure(options.videos, options.resamples)
     write_result({**described(options, seed=SEED), **measured}, options.out)
