@@ -19,7 +19,7 @@ from msvd_98 import another_clip, for_choosing
 from result_file import described, write_result
 
 from hgrkit.library.records import Float32
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.captions import read_captions
 from hgrkit.research.evaluation.foil_choice import evaluate_foils
 from hgrkit.research.evaluation.foil_file import FoilPair

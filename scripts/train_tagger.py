@@ -16,8 +16,8 @@ from pathlib import Path
 from caption_templates import Sentence, Templates
 from propbank_ewt import read_sentences, tagged
 
+from hgrkit.parsing.lark.tagger import candidates, context_features, finite_ahead, next_state
 from hgrkit.parsing.lexicon import Lexicon
-from hgrkit.parsing.tagger import candidates, context_features, finite_ahead, next_state
 
 TARGET = Path(__file__).resolve().parents[1] / "hgrkit" / "parsing" / "tagger.txt.gz"
 EPOCHS, TEMPLATE_SENTENCES, SCALE, SMALLEST, SEED = 5, 14000, 20, 18, 7
@@ -110,7 +110,7 @@ def main() -> None:
         for feature, tags in weights.items()
     ]
     TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), mtime=0))
-    from hgrkit.parsing.tagger import Tagger
+    from hgrkit.parsing.lark.tagger import Tagger
 
     tagger = Tagger.load()
     right: Counter[bool] = Counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -14,15 +15,45 @@ from typing import Any, TypeVar
 from hgrkit.arguments import check_path, check_sequence, check_text
 from hgrkit.errors import ConfigError, GraphError, MissingPackageError, ParserModelsNotFoundError
 from hgrkit.graph import RoleGraph
-from hgrkit.parsing.conventions import Conventions
-from hgrkit.parsing.dependency import label_tree
 from hgrkit.parsing.dependency_tree import DependencyTree
-from hgrkit.parsing.stanza_models import MODELS_VARIABLE, models_folder
-from hgrkit.parsing.tokenize import tokenize
+from hgrkit.parsing.protocol import Conventions
+from hgrkit.parsing.tokenize import check_tokens, tokenize
+from hgrkit.parsing.tree_labeller import label_tree
 
-__all__ = ["StanzaParser"]
+__all__ = ["StanzaParser", "find_models"]
 
 T = TypeVar("T")
+
+MODELS_VARIABLE = "HGRKIT_STANZA_DIR"
+"""The environment variable that names the folder of Stanza's models."""
+
+
+def models_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder that the environment names for hgrkit, or `None`: then Stanza's own folder is used."""
+    named = environment.get(MODELS_VARIABLE)
+    return Path(named) if named else None
+
+
+def find_models(language: str = "en", environment: Mapping[str, str] = os.environ) -> str | None:
+    """The folder that holds the models of a language, or `None` if it is not there."""
+    named = models_folder(environment)
+    folders = [named] if named is not None else _own_folders(environment)
+    return next((str(folder) for folder in folders if (folder / language / "depparse").is_dir()), None)
+
+
+def _own_folders(environment: Mapping[str, str]) -> list[Path]:
+    """Where Stanza keeps what it downloads: a folder of its version in the user's cache."""
+    if environment.get("STANZA_RESOURCES_DIR"):
+        return [Path(environment["STANZA_RESOURCES_DIR"])]
+    home = Path(environment.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        cache = home / "Library" / "Caches" / "stanza"
+    elif sys.platform == "win32":
+        cache = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local") / "StanfordNLP/stanza/Cache"
+    else:
+        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "stanza"
+    return sorted(cache.glob("*/resources"), reverse=True)
+
 
 _PROCESSORS = "tokenize,pos,lemma,depparse"
 _DEVICES = ("auto", "cpu", "cuda")
@@ -182,7 +213,7 @@ class StanzaParser:
         if self._language == "en":
             return self.parse_token_batch(words)
         for tokens in words:
-            _check_size(tokens)
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
         read = self._pipeline.run(partial(_read_texts, list(texts))) if words else []
         return [self._graph([word.text for word in _words(sentences)], sentences) for sentences in read]
 
@@ -203,7 +234,7 @@ class StanzaParser:
         words = partial(check_sequence, kind=str, of="words", error=GraphError)
         sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
         for tokens in sentences:
-            _check_size(tokens)
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
         graphs: list[RoleGraph] = []
         for start in range(0, len(sentences), _BATCH):
             batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
@@ -228,19 +259,6 @@ class StanzaParser:
 
     def _graph(self, tokens: Sequence[str], sentences: Sequence[Any]) -> RoleGraph:
         return label_tree(tokens, _tree(sentences), language=self._language)
-
-
-def _check_size(tokens: Sequence[str]) -> None:
-    if not tokens:
-        raise GraphError("nothing to parse: expected at least one token, got none.")
-    if len(tokens) > _MAX_WORDS:
-        raise GraphError(
-            f"a sentence of {len(tokens)} words is too long for the stanza parser, which reads up to "
-            f"{_MAX_WORDS}; shorten it, or use the lark parser."
-        )
-    for position, token in enumerate(tokens):
-        if not token.strip():
-            raise GraphError(f"token {position} must be a word, got {token!r}.")
 
 
 def _read_tokens(sentences: list[list[str]], pipeline: Any) -> list[Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from hgrkit import RoleGraph
 from hgrkit.errors import GraphError, ParserModelsNotFoundError
-from hgrkit.parsing.dependency import label_tree
 from hgrkit.parsing.tokenize import tokenize
+from hgrkit.parsing.tree_labeller import label_tree
 from hgrkit_spacy.universal_tree import universal_tree
 
 __all__ = ["SpacyParser"]

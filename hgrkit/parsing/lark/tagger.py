@@ -1,4 +1,4 @@
-"""Second step of the Lark parser: one tag a token by its context, and a verb for a clause that has none."""
+"""First step of the Lark parser: one tag a token by its context, and a verb for a clause that has none."""
 
 from __future__ import annotations
 

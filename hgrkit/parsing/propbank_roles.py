@@ -11,7 +11,7 @@ import attrs
 
 from hgrkit.graph import Role
 from hgrkit.parsing.dependency_tree import DependencyTree
-from hgrkit.parsing.sentence_state import Phrase
+from hgrkit.parsing.phrase import Phrase
 
 __all__ = ["NO_ROLE", "PropbankLabeller", "RoleModel", "content_head", "role_features", "role_phrases"]
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hgrkit.arguments import check_sequence
 from hgrkit.errors import GraphError
-from hgrkit.graph import RoleGraph, Span
-from hgrkit.parsing.chunker import Chunker, refine
-from hgrkit.parsing.clause_builder import build_clauses
-from hgrkit.parsing.graph_builder import clause_graph, noun_graph
-from hgrkit.parsing.role_labeller import RoleLabeller
-from hgrkit.parsing.role_table import RoleTable
-from hgrkit.parsing.tagger import Tagger
+from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
+from hgrkit.parsing.lark import noun_phrases, verb_phrases
+from hgrkit.parsing.lark.chunker import Chunk, Chunker, refine
+from hgrkit.parsing.lark.state import SentenceState
+from hgrkit.parsing.lark.tagger import Tagger
+from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.parsing.phrase import Phrase, clause_graph, close_spans
+from hgrkit.parsing.roles import RoleLabeller, RoleTable
 from hgrkit.parsing.tokenize import tokenize
 
 __all__ = ["LarkParser"]
@@ -66,9 +67,9 @@ class LarkParser:
         words = [token.lower() for token in tokens]
         tags = refine(words, self._tagger.tag(words))
         chunks = self._chunker.chunks(tags)
-        clauses = build_clauses(words, tags, chunks, self._tagger.lexicon)
+        clauses = _build_clauses(words, tags, chunks, self._tagger.lexicon)
         if not clauses:
-            return noun_graph(tokens, chunks)
+            return _noun_graph(tokens, chunks)
         return clause_graph(tokens, clauses, RoleLabeller(words, self._roles))
 
     def phrases(self, tokens: Sequence[str]) -> tuple[list[Span], list[Span]]:
@@ -80,6 +81,50 @@ class LarkParser:
         tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
         words = [token.lower() for token in tokens]
         tags = refine(words, self._tagger.tag(words))
-        nouns = noun_graph(tokens, self._chunker.chunks(tags))
+        nouns = _noun_graph(tokens, self._chunker.chunks(tags))
         verbs = self.parse_tokens(tokens).actions
         return [node.span for node in nouns.nodes], [node.span for node in verbs]
+
+
+_RULES: Mapping[str, Callable[[SentenceState, Chunk], None]] = {
+    "noun_group": noun_phrases.noun_group,
+    "verb_group": verb_phrases.verb_group,
+    "preposition": noun_phrases.preposition,
+    "adverb": noun_phrases.adverb,
+    "CC": noun_phrases.conjunction,
+    "SUB": noun_phrases.subordinator,
+    "REL": noun_phrases.relative_pronoun,
+    "WH": noun_phrases.question_word,
+    "EX": noun_phrases.existential,
+    "PUNCT": noun_phrases.punctuation,
+}
+"""What each kind of chunk does to a sentence; the other kinds do nothing."""
+
+
+def _build_clauses(
+    words: Sequence[str], tags: Sequence[str], chunks: Sequence[Chunk], lexicon: Lexicon
+) -> list[Phrase]:
+    """The clauses of a sentence in order, each with its subject and what hangs on it, spans closed.
+
+    One pass from left to right, in linear time.
+    """
+    state = SentenceState(words=words, tags=tags, chunks=chunks, lexicon=lexicon)
+    for state.index, chunk in enumerate(chunks):
+        rule = _RULES.get(chunk.kind)
+        if rule is not None and state.index > state.skipped:
+            rule(state, chunk)
+    close_spans(state.phrases)
+    return state.clauses
+
+
+_NOMINAL = frozenset({"NOUN", "NOUNS", "PRON"})
+
+
+def _noun_graph(tokens: Sequence[str], chunks: Iterable[Chunk]) -> RoleGraph:
+    """The graph of a caption without verbs: every base noun phrase is a node of role `NOUN`."""
+    nodes: list[Node] = []
+    for chunk in chunks:
+        nouns = [chunk.start + at for at, tag in enumerate(chunk.tags) if tag in _NOMINAL]
+        if chunk.kind == "noun_group" and nouns:
+            nodes.append(Node(len(nodes) + 1, NOUN_ROLE, Span(chunk.start, chunk.stop), nouns[-1]))
+    return RoleGraph(tokens=tokens, nodes=nodes)

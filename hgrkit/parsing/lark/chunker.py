@@ -1,4 +1,4 @@
-"""Third and fourth step of the Lark parser: refined tags, then groups of words by an LALR grammar."""
+"""Second step of the Lark parser: refined tags, then groups of words by an LALR grammar."""
 
 from __future__ import annotations
 
@@ -31,16 +31,14 @@ def refine(words: Sequence[str], tags: Sequence[str]) -> list[str]:
     ['PREP', 'PREP', 'PREP', 'DET', 'DEGREE']
     """
     refined = list(tags)
-    size = len(words)
     position = 0
-    while position < size:
+    while position < len(words):
         length = _complex_preposition(words, refined, position)
         if length:
             refined[position : position + length] = ["PREP"] * length
-            position += length
-            continue
-        refined[position] = _refined(words, refined, position)
-        position += 1
+        else:
+            refined[position] = _refined(words, refined, position)
+        position += length or 1
     return refined
 
 
