@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +14,19 @@ import numpy as np
 from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.storage import json_file
 
-__all__ = ["AnnotationFolder", "read_json", "read_lines", "read_names"]
+__all__ = [
+    "AnnotationFolder",
+    "listed",
+    "parse_lines",
+    "problem",
+    "read_json",
+    "read_lines",
+    "read_names",
+    "taking_apart",
+]
 
-T = TypeVar("T", dict[str, Any], list[Any])
+T = TypeVar("T")
+Content = TypeVar("Content", dict[str, Any], list[Any])
 
 _SUBFOLDERS = frozenset(("annotations", "annotation", "captions", "data", "splits", "publicsplit", "ret"))
 _DEPTH = 3
@@ -77,13 +88,32 @@ class AnnotationFolder:
         return path
 
 
-def read_json(path: Path, shape: type[T]) -> T:
+def read_json(path: Path, shape: type[Content]) -> Content:
     """Read a JSON object or list.
 
     Raises:
         BenchmarkError: if the file holds something else.
     """
     return json_file.read_json(path, shape, error=BenchmarkError, expected="annotations of a benchmark")
+
+
+@contextmanager
+def taking_apart(path: Path, expected: str, part: str = "it") -> Iterator[None]:
+    """Run a block that takes apart what was read from a file.
+
+    Args:
+        path: the file.
+        expected: the shape that it must have.
+        part: the part of it that the block reads.
+
+    Raises:
+        BenchmarkError: if it has another shape; the message says which part, and what is wrong with it.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise BenchmarkError(f"{path} must hold {expected}; {part} does not ({reason}).") from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -97,6 +127,42 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         raise BenchmarkError(f"{path} is not UTF-8 text: {error}.") from error
     return ((number, line.strip(" \r")) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+
+
+def parse_lines(path: Path, parse: Callable[[str], T]) -> tuple[list[T], list[str]]:
+    """What a function makes of every line of a file, and a problem that names the lines at which it fails.
+
+    Raises:
+        BenchmarkError: if the file is not text.
+    """
+    found, broken = [], []
+    for number, line in read_lines(path):
+        try:
+            found.append(parse(line))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            broken.append(str(number))
+    return found, problem(f"lines of {path.name} that cannot be read", broken)
+
+
+def problem(what: str, items: Iterable[str]) -> list[str]:
+    """A sentence that says of what there should be none, or nothing if there is none.
+
+    >>> problem("videos that are missing", ["b"]), problem("videos that are missing", [])
+    (['videos that are missing: b'], [])
+    """
+    names = list(items)
+    return [f"{what}: {listed(names)}"] if names else []
+
+
+def listed(items: Iterable[str], limit: int = 5) -> str:
+    """The first few, and how many more there are.
+
+    >>> listed(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    names = list(items)
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def read_names(path: Path) -> list[str]:

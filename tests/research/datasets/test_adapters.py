@@ -7,7 +7,7 @@ import pytest
 
 from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.research.datasets.catalogue import benchmark
-from hgrkit.research.datasets.flickr8k import read_flickr8k_captions
+from hgrkit.research.datasets.clips import read_flickr8k_captions
 
 
 def texts(read):
