@@ -16,13 +16,13 @@ from hgrkit.storage import json_file
 
 __all__ = [
     "AnnotationFolder",
+    "expected_shape",
     "listed",
     "parse_lines",
     "problem",
     "read_json",
     "read_lines",
     "read_names",
-    "taking_apart",
 ]
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def read_json(path: Path, shape: type[Content]) -> Content:
 
 
 @contextmanager
-def taking_apart(path: Path, expected: str, part: str = "it") -> Iterator[None]:
+def expected_shape(path: Path, expected: str, part: str = "it") -> Iterator[None]:
     """Run a block that takes apart what was read from a file.
 
     Args:

@@ -11,12 +11,12 @@ import attrs
 from hgrkit.errors import BenchmarkError
 from hgrkit.research.datasets.annotation_folder import (
     AnnotationFolder,
+    expected_shape,
     listed,
     parse_lines,
     problem,
     read_json,
     read_names,
-    taking_apart,
 )
 from hgrkit.research.datasets.benchmark import (
     Annotations,
@@ -40,7 +40,7 @@ def _vatex_validation(folder: AnnotationFolder) -> Annotations:
     path = folder.require(_VATEX)
     names, captions = [], []
     for position, record in enumerate(read_json(path, list)):
-        with taking_apart(path, "[{videoID, enCap: [texts]}]", f"record {position}"):
+        with expected_shape(path, "[{videoID, enCap: [texts]}]", f"record {position}"):
             names.append(str(record["videoID"]))
             captions += numbered_captions(names[-1:], [(names[-1], text) for text in record["enCap"]])
     return Annotations(videos=_videos(names), captions=captions, files=(path,))
@@ -68,7 +68,7 @@ def _youcook2(folder: AnnotationFolder) -> Annotations:
     path = folder.require(*_YOUCOOK2)
     content = read_json(path, dict)
     expected = "{database: {video: {subset, annotations: [{id, segment: [start, end], sentence}]}}}"
-    with taking_apart(path, expected):
+    with expected_shape(path, expected):
         steps_of = {
             name: record["annotations"]
             for name, record in content["database"].items()
@@ -220,7 +220,7 @@ _RELEASE_LISTS = ("tst_names.npy", "val_names.npy", "trn_names.npy")
 def _release(folder: AnnotationFolder) -> Annotations:
     names_path, captions_path = folder.require(*_RELEASE_LISTS), folder.require(_RELEASE)
     names, texts_of = read_names(names_path), read_json(captions_path, dict)
-    with taking_apart(captions_path, "{name: [captions]}"):
+    with expected_shape(captions_path, "{name: [captions]}"):
         texts = [(name, text.strip()) for name in dict.fromkeys(names) for text in texts_of.get(name, ())]
     silent = problem(f"videos that {_RELEASE} does not know", [name for name in names if name not in texts_of])
     return attrs.evolve(

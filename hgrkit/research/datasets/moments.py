@@ -8,11 +8,11 @@ import re
 
 from hgrkit.research.datasets.annotation_folder import (
     AnnotationFolder,
+    expected_shape,
     parse_lines,
     problem,
     read_json,
     read_lines,
-    taking_apart,
 )
 from hgrkit.research.datasets.benchmark import Annotations, BenchmarkCaption, BenchmarkVideo, Recipe
 
@@ -29,8 +29,9 @@ _ACTIVITYNET_FOLDERS = frozenset(("activitynetcaptions", "activitynet", "anetcap
 def _activitynet(folder: AnnotationFolder) -> Annotations:
     path = folder.require(_ACTIVITYNET)
     videos, captions, problems = [], [], []
+    expected = "{video: {duration, timestamps: [[start, end]], sentences: [text]}}"
     for name, record in read_json(path, dict).items():
-        with taking_apart(path, "{video: {duration, timestamps: [[start, end]], sentences: [text]}}", repr(name)):
+        with expected_shape(path, expected, repr(name)):
             times, sentences = record["timestamps"], record["sentences"]
             videos.append(BenchmarkVideo(name=name, duration_s=float(record["duration"])))
             captions += [

@@ -11,11 +11,11 @@ import attrs
 from hgrkit.errors import BenchmarkError
 from hgrkit.research.datasets.annotation_folder import (
     AnnotationFolder,
+    expected_shape,
     problem,
     read_json,
     read_lines,
     read_names,
-    taking_apart,
 )
 from hgrkit.research.datasets.benchmark import Annotations, BenchmarkCaption, BenchmarkVideo, Recipe
 
@@ -113,7 +113,7 @@ def _sentences(folder: AnnotationFolder) -> _Sentences:
         return _published(parts)
     path = folder.require(_ALL, _PARTS[0], _TEST_ONLY)
     content = read_json(path, list)
-    with taking_apart(path, "[{video, caption: [texts]}]"):
+    with expected_shape(path, "[{video, caption: [texts]}]"):
         texts_of = {str(record["video"]).removesuffix(".mp4"): record["caption"] for record in content}
         of_video = {
             name: {f"{name}#{number}": text.strip() for number, text in enumerate(texts)}
@@ -127,7 +127,7 @@ def _published(paths: Iterable[Path]) -> _Sentences:
     test: list[str] = []
     for path in paths:
         content = read_json(path, dict)
-        with taking_apart(path, "{videos: [{video_id, split}], sentences: [{video_id, caption, sen_id}]}"):
+        with expected_shape(path, "{videos: [{video_id, split}], sentences: [{video_id, caption, sen_id}]}"):
             test += [record["video_id"] for record in content["videos"] if record.get("split") == "test"]
             for sentence in content["sentences"]:
                 own = of_video.setdefault(sentence["video_id"], {})

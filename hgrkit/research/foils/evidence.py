@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.research.foils.sentence import linked_nodes
 from hgrkit.research.foils.word_list import beings
 
 __all__ = ["Evidence", "gather_evidence", "word_forms"]
 
 _MANY = frozenset(
-    (
-        "couple crowd group team band audience family gang army orchestra choir trio duo each other people folk"
-    ).split()
+    "couple crowd group team band audience family gang army orchestra choir trio duo each other people "
+    "folk".split()
 )
 
 
@@ -30,6 +30,7 @@ class Evidence:
         many: whether several persons of unknown kind may be there.
         doings: (head of a subject, verb lemma) of every clause, in the singular.
         captions: the captions in lower case, without the final mark.
+        frequency: how often each word occurs in the captions of all videos, under all its plainer forms.
     """
 
     words: frozenset[str]
@@ -37,13 +38,19 @@ class Evidence:
     many: bool
     doings: frozenset[tuple[str, str]]
     captions: frozenset[str]
+    frequency: Mapping[str, int]
 
     def excludes(self, near: Iterable[str]) -> bool:
         """Whether no caption has any of these words in any form."""
         return self.words.isdisjoint(near)
 
+    def weight(self, word: str) -> float:
+        """How much rather than a word that no caption has this one is drawn for a foil."""
+        root: float = self.frequency.get(word, 0) ** 0.5
+        return 1 + root
 
-def gather_evidence(graphs: Sequence[RoleGraph]) -> Evidence:
+
+def gather_evidence(graphs: Sequence[RoleGraph], frequency: Mapping[str, int]) -> Evidence:
     """Read the captions of one video."""
     tokens = {token.lower() for graph in graphs for token in graph.tokens}
     known = beings()
@@ -58,6 +65,7 @@ def gather_evidence(graphs: Sequence[RoleGraph]) -> Evidence:
         many=any(token in _MANY or _plural_person(token) for token in tokens),
         doings=frozenset(doing for graph in graphs for doing in _doings(graph)),
         captions=frozenset(" ".join(graph.tokens).lower().rstrip(" .!") for graph in graphs),
+        frequency=frequency,
     )
 
 
@@ -87,9 +95,7 @@ def _plural_person(token: str) -> bool:
 
 def _doings(graph: RoleGraph) -> Iterable[tuple[str, str]]:
     lemma, singular = Lexicon.load().lemma, beings().singular
-    nodes = {node.id: node for node in graph.nodes}
-    for edge in graph.edges:
-        action, entity = nodes[edge.action], nodes[edge.entity]
+    for action, entity, _ in linked_nodes(graph):
         if action.head is not None and entity.head is not None and entity.span.start < action.span.start:
             head = graph.tokens[entity.head].lower()
             yield singular.get(head, head), lemma(graph.tokens[action.head].lower())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from random import Random
 
 from hgrkit.research.foils.clause import Clause, read_clause
 from hgrkit.research.foils.evidence import Evidence
-from hgrkit.research.foils.foil import Draft
-from hgrkit.research.foils.noun_core import NounCore, noun_core
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import Draft, NounCore, Sentence, noun_core
 from hgrkit.research.foils.word_list import beings
 
 __all__ = ["incomplete_event"]
@@ -22,16 +20,13 @@ _NEVER_LAST = frozenset({"PREP", "DET", "CC", "TO", "BE", "SUB", "PUNCT", "MD", 
 _LINKS = frozenset({"and", "while", "as", ","})
 
 
-def incomplete_event(
-    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
-) -> Iterator[Draft]:
-    """What is left without a clause, without a phrase, or of a phrase alone; frequency does not matter."""
-    del frequency
+def incomplete_event(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
+    """What is left without a clause, without a phrase, or of a phrase alone."""
     spans = _whole_sentences(sentence)
     pieces = _fragments(sentence)
-    random.shuffle(spans)
-    random.shuffle(pieces)
-    kept = [*spans, *pieces] if random.random() < 0.6 else [*pieces, *spans]
+    rng.shuffle(spans)
+    rng.shuffle(pieces)
+    kept = [*spans, *pieces] if rng.random() < 0.6 else [*pieces, *spans]
     for start, stop in dict.fromkeys(kept):
         draft = _draft(sentence, start, stop, evidence)
         if draft is not None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from hgrkit.graph import Node
 from hgrkit.research.foils.clause import BE, Clause, agreeing, read_clause
 from hgrkit.research.foils.evidence import Evidence
-from hgrkit.research.foils.foil import Draft
-from hgrkit.research.foils.noun_core import NounCore, classes_of, noun_core
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import Draft, NounCore, Sentence, classes_of, linked_nodes, noun_core
 from hgrkit.research.foils.word_list import beings, things
 
 __all__ = ["switch_roles"]
@@ -20,36 +18,17 @@ _MUTUAL = frozenset(
     "touch greet cuddle snuggle hold spar compete collide converse look watch see stare wave smile laugh walk sit "
     "stand lie run sleep work interview resemble nuzzle be have spend hang".split()
 )
-_STATES = frozenset(
-    {
-        "be",
-        "have",
-        "give",
-        "show",
-        "tell",
-        "teach",
-        "ask",
-        "offer",
-        "send",
-        "hand",
-        "resemble",
-        "contain",
-        "involve",
-    }
-)
+_STATES = frozenset("be have give show tell teach ask offer send hand resemble contain involve".split())
 _DRESSED = frozenset({"dress", "seat", "cover", "surround", "fill", "gather", "line"})
 _PREPOSITIONS = frozenset({"at", "with", "on", "to", "in", "by", "from", "into", "onto", "over", "through"})
 _ROLES = frozenset({"ARG0", "ARG1", "ARG2"})
 _ANIMATE = frozenset({"person", "animal"})
 
 
-def switch_roles(
-    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
-) -> Iterator[Draft]:
-    """One foil for each verb whose roles can be switched; what is frequent does not matter."""
-    del frequency
+def switch_roles(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
+    """One foil for each verb whose roles can be switched."""
     actions = sentence.graph.actions
-    for action in random.sample(actions, len(actions)):
+    for action in rng.sample(actions, len(actions)):
         clause = read_clause(sentence, action)
         if clause is not None and clause.subject is not None and clause.subject.span.start == 0:
             draft = _switched(sentence, clause, clause.subject, evidence)
@@ -72,11 +51,8 @@ def _switched(sentence: Sentence, clause: Clause, subject: Node, evidence: Evide
         return None
     agent_words = list(range(subject.span.start, subject.span.stop))
     pieces = [*_as_subject(other), *middle, *agent_words, *range(other.stop, len(sentence))]
-    return Draft(
-        text=sentence.write(pieces),
-        was=f"{sentence.text(0, subject.span.stop)} / {sentence.text(other.start, other.stop)}",
-        now=f"{sentence.text(other.start, other.stop)} / {sentence.text(0, subject.span.stop)}",
-    )
+    first, second = sentence.text(0, subject.span.stop), sentence.text(other.start, other.stop)
+    return Draft(text=sentence.write(pieces), was=f"{first} / {second}", now=f"{second} / {first}")
 
 
 def _agent(sentence: Sentence, subject: Node) -> NounCore | None:
@@ -85,10 +61,8 @@ def _agent(sentence: Sentence, subject: Node) -> NounCore | None:
     inside = sentence.words[subject.span.start : subject.span.stop]
     if core is None or not core.determined or core.possessive or "," in inside:
         return None
-    actions = {action.head for action in sentence.graph.actions}
-    if any(at in actions for at in range(subject.span.start, subject.span.stop)):
-        return None
-    return core
+    acts = any(action.head in range(subject.span.start, subject.span.stop) for action in sentence.graph.actions)
+    return None if acts else core
 
 
 def _other(sentence: Sentence, clause: Clause) -> NounCore | None:
@@ -113,11 +87,8 @@ def _other(sentence: Sentence, clause: Clause) -> NounCore | None:
 
 def _is_movable(sentence: Sentence, core: NounCore) -> bool:
     """Whether a phrase is whole where it ends, has no verb inside, and can begin a sentence."""
-    inside = range(core.start, core.stop)
-    if (
-        any(action.head in inside for action in sentence.graph.actions)
-        or "and" in sentence.words[core.start : core.stop]
-    ):
+    acts = any(action.head in range(core.start, core.stop) for action in sentence.graph.actions)
+    if acts or "and" in sentence.words[core.start : core.stop]:
         return False
     if core.stop < sentence.stop:
         coordinated = sentence.words[core.stop] in {"and", "or", ","}
@@ -154,9 +125,11 @@ def _only_helpers_between(sentence: Sentence, start: int, clause: Clause) -> boo
 
 def _subjects(sentence: Sentence) -> list[tuple[int, int, int]]:
     """The spans that stand before their verbs, with the verbs' nodes."""
-    nodes = {node.id: node for node in sentence.graph.nodes}
-    spans = [(nodes[edge.entity].span, nodes[edge.action]) for edge in sentence.graph.edges]
-    return [(span.start, span.stop, action.id) for span, action in spans if span.stop <= action.span.start]
+    return [
+        (entity.span.start, entity.span.stop, action.id)
+        for action, entity, _ in linked_nodes(sentence.graph)
+        if entity.span.stop <= action.span.start
+    ]
 
 
 def _inside_subject(sentence: Sentence, clause: Clause) -> bool:

@@ -10,7 +10,10 @@ import attrs
 
 from hgrkit.research.foils.inflection import plural
 
-__all__ = ["Beings", "Place", "Verb", "beings", "places", "things", "verbs"]
+__all__ = ["HUMAN", "Beings", "Place", "Verb", "beings", "places", "things", "verbs"]
+
+HUMAN = frozenset({"man", "woman", "boy", "girl", "child", "baby", "teen", "person", "role"})
+"""The kinds of beings that are people."""
 
 
 @attrs.frozen(kw_only=True)
