@@ -10,13 +10,28 @@ from operator import methodcaller
 
 import attrs
 
-__all__ = ["AUXILIARY_TAGS", "FINITE_TAGS", "VERB_TAGS", "Lexicon", "in_class", "is_animate", "members"]
+__all__ = [
+    "AUXILIARY_TAGS",
+    "VERB_TAGS",
+    "Lexicon",
+    "in_class",
+    "is_animate",
+    "members",
+    "table_lines",
+]
+
+
+def table_lines(name: str, package: str = "hgrkit.parsing") -> list[str]:
+    """The lines of a table that a package carries, comments left out; one whose name ends in `.gz` is unpacked."""
+    content = resources.files(package).joinpath(name).read_bytes()
+    if name.endswith(".gz"):  # large, and without comments
+        return gzip.decompress(content).decode("utf-8").splitlines()
+    return [line for line in content.decode("utf-8").splitlines() if not line.startswith("# ")]
 
 
 @functools.cache
 def _classes() -> Mapping[str, frozenset[str]]:
-    text = resources.files("hgrkit.parsing").joinpath("word_classes.txt").read_text(encoding="utf-8")
-    lines = (line.partition(": ") for line in text.splitlines() if not line.startswith("# "))
+    lines = (line.partition(": ") for line in table_lines("word_classes.txt"))
     return {name: frozenset(words.split()) for name, _, words in lines}
 
 
@@ -42,7 +57,6 @@ def members(name: str) -> frozenset[str]:
 
 VERB_TAGS = frozenset({"VB", "VBZ", "VBD", "VBN", "VBG"})
 AUXILIARY_TAGS = frozenset({"BE", "HAVE", "DO", "MD"})
-FINITE_TAGS = frozenset({"VBZ", "VBD", "MD"})
 
 _SUFFIXES = (
     ("ing", "VBG NOUN ADJ"),
@@ -70,15 +84,12 @@ class Lexicon:
     @functools.cache
     def load(cls) -> Lexicon:
         """The lexicon that hgrkit carries, read once."""
-        folder = resources.files("hgrkit.parsing")
-        lines = gzip.decompress(folder.joinpath("lexicon.txt.gz").read_bytes()).decode("utf-8").splitlines()
-        entries = dict(map(methodcaller("split", "\t", 1), lines))
+        entries = dict(map(methodcaller("split", "\t", 1), table_lines("lexicon.txt.gz")))
         closed: dict[str, list[str]] = {}
-        for line in folder.joinpath("closed_classes.txt").read_text(encoding="utf-8").splitlines():
+        for line in table_lines("closed_classes.txt"):
             tags, _, words = line.partition(": ")
-            if not line.startswith("# "):
-                for word in words.split():
-                    closed.setdefault(word, []).extend(tags.split())
+            for word in words.split():
+                closed.setdefault(word, []).extend(tags.split())
         for word, listed in closed.items():
             others, tab, lemma = entries.get(word, "").partition("\t")
             entries[word] = " ".join(dict.fromkeys(listed + others.removesuffix("!").split())) + tab + lemma

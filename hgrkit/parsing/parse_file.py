@@ -146,28 +146,16 @@ def parse_file(
     loaded = load_parser(parser)
     total, digest = _measure(source)
     header = GraphFileHeader(parser=loaded.name, version=loaded.version, source=digest)
-    report = ParseReport(
-        file=str(target), parser=f"{loaded.name} {loaded.version}", sentences=total, kept=total, refused=0
-    )
     if target.exists():
         _require(header, target, "delete it, or name another file with --output")
-        return report
-    partial = target.with_name(target.name + ".partial")
-    kept = _begin(partial, header)
-    refused, done = 0, kept
+        made_by = f"{header.parser} {header.version}"
+        return ParseReport(file=str(target), parser=made_by, sentences=total, kept=total, refused=0)
+    kept = _begin(_unfinished(target), header)
     sentences = islice(read_sentences(source), kept, None)
     batches = iter(lambda: list(islice(sentences, _LINES_AT_ONCE)), [])
-    with writing(partial), partial.open("a", encoding="utf-8") as file:
-        for batch, graphs in parse_batches(loaded if num_workers == 1 else str(parser), batches, num_workers):
-            _write(file.write, zip(batch, graphs, strict=True))
-            file.flush()
-            refused += sum(isinstance(graph, GraphError) for graph in graphs)
-            done += len(batch)
-            if on_progress is not None:
-                on_progress(done, total)
-        os.fsync(file.fileno())
-    partial.replace(target)
-    return attrs.evolve(report, kept=kept, refused=refused)
+    parsed = parse_batches(parser if num_workers > 1 else loaded, batches, num_workers)
+    pairs = (zip(batch, graphs, strict=True) for batch, graphs in parsed)
+    return _finish(target, header, pairs, kept, lambda done: on_progress and on_progress(done, total))
 
 
 def write_graphs(
@@ -175,25 +163,52 @@ def write_graphs(
 ) -> ParseReport:
     """Write captions with their graphs, such as those that were converted; the file is there when it is complete.
 
+    Args:
+        graphs: the captions, each with its graph or the reason why it has none.
+        target: the file of graphs.
+        header: says what made them.
+
     Raises:
         ConfigError: if something is at that path already.
     """
     if target.exists():
         raise ConfigError(f"there is a file {str(target)!r} already; delete it, or name another one.")
-    partial = target.with_name(target.name + ".partial")
-    counts = {True: 0, False: 0}
-    with writing(partial), partial.open("w", encoding="utf-8") as file:
-        file.write(header.to_json() + "\n")
-        for caption, graph in graphs:
-            _write(file.write, [(caption, graph)])
-            counts[isinstance(graph, GraphError)] += 1
-        file.flush()
+    _write_header(_unfinished(target), header)
+    return _finish(target, header, [graphs])
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(target.name + ".partial")
+
+
+def _write_header(unfinished: Path, header: GraphFileHeader) -> None:
+    with writing(unfinished):
+        unfinished.write_text(header.to_json() + "\n", encoding="utf-8")
+
+
+def _finish(
+    target: Path,
+    header: GraphFileHeader,
+    batches: Iterable[Iterable[tuple[str, RoleGraph | GraphError]]],
+    kept: int = 0,
+    on_batch: Callable[[int], object] | None = None,
+) -> ParseReport:
+    """Append batch after batch to the unfinished file, and give it its name when it is complete."""
+    unfinished = _unfinished(target)
+    refused, done = 0, kept
+    with writing(unfinished), unfinished.open("a", encoding="utf-8") as file:
+        for batch in batches:
+            for caption, graph in batch:
+                file.write(json.dumps(graph_record(caption, graph)) + "\n")
+                refused += isinstance(graph, GraphError)
+                done += 1
+            file.flush()
+            if on_batch is not None:
+                on_batch(done)
         os.fsync(file.fileno())
-    partial.replace(target)
+    unfinished.replace(target)
     made_by = f"{header.parser} {header.version}"
-    return ParseReport(
-        file=str(target), parser=made_by, sentences=sum(counts.values()), kept=0, refused=counts[True]
-    )
+    return ParseReport(file=str(target), parser=made_by, sentences=done, kept=kept, refused=refused)
 
 
 def read_sentences(path: Path) -> Iterator[str]:
@@ -217,17 +232,16 @@ def _measure(path: Path) -> tuple[int, str]:
     return total, digest.hexdigest()
 
 
-def _begin(partial: Path, header: GraphFileHeader) -> int:
+def _begin(unfinished: Path, header: GraphFileHeader) -> int:
     """Prepare the unfinished file to be appended to; the number of sentences that it holds."""
-    content = partial.read_bytes() if partial.exists() else b""
+    content = unfinished.read_bytes() if unfinished.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]  # a line that was torn when the run was killed is parsed again
     if not whole:
-        with writing(partial):
-            partial.write_text(header.to_json() + "\n", encoding="utf-8")
+        _write_header(unfinished, header)
         return 0
-    _require(header, partial, "finish it with that parser and these sentences, or delete it")
+    _require(header, unfinished, "finish it with that parser and these sentences, or delete it")
     if len(whole) < len(content):
-        os.truncate(partial, len(whole))
+        os.truncate(unfinished, len(whole))
     return whole.count(b"\n") - 1
 
 
@@ -241,8 +255,3 @@ def _require(wanted: GraphFileHeader, path: Path, remedy: str) -> None:
     if (found.parser, found.version) == (wanted.parser, wanted.version):
         what = "other sentences"
     raise ConfigError(f"{str(path)!r} was made with {what}, not with {wanted.parser} {wanted.version}; {remedy}.")
-
-
-def _write(write: Callable[[str], object], graphs: Iterable[tuple[str, RoleGraph | GraphError]]) -> None:
-    for caption, graph in graphs:
-        write(json.dumps(graph_record(caption, graph)) + "\n")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import resources
 
 import attrs
 
 from hgrkit.graph import Role
 from hgrkit.parsing.dependency_tree import DependencyTree
+from hgrkit.parsing.lexicon import table_lines
 from hgrkit.parsing.phrase import Phrase
 
 __all__ = ["NO_ROLE", "PropbankLabeller", "RoleModel", "content_head", "role_features", "role_phrases"]
@@ -33,11 +32,11 @@ class RoleModel:
     @functools.cache
     def load(cls) -> RoleModel:
         """The model that hgrkit carries, read once."""
-        packed = resources.files("hgrkit.parsing").joinpath("role_model.txt.gz").read_bytes()
         weights = {}
-        for line in gzip.decompress(packed).decode("utf-8").splitlines():
+        for line in table_lines("role_model.txt.gz"):
             feature, *pairs = line.split("\t")
-            weights[feature] = {pairs[at]: int(pairs[at + 1]) / 10 for at in range(0, len(pairs), 2)}
+            tenths = map(int, pairs[1::2])
+            weights[feature] = {role: tenth / 10 for role, tenth in zip(pairs[::2], tenths, strict=True)}
         return cls(weights)
 
     def ranked(self, features: Iterable[str]) -> list[tuple[float, Role]]:

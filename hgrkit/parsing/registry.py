@@ -231,7 +231,7 @@ MODELS_GROUP = "hgrkit.parser_models"
 `module:function` is called without arguments and returns the place, or `None` if the models are not there."""
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class InstalledParser:
     """What is known of a parser before it is used.
 
@@ -264,7 +264,12 @@ def installed_parsers() -> tuple[InstalledParser, ...]:
     found = []
     for name in dict.fromkeys(plugin.name for plugin in PARSERS.plugins()):
         distribution, _, version = PARSERS.find(name).distribution.rpartition(" ")
-        found.append(InstalledParser(name, version, distribution, *_models(hooks.get(name))))
+        models, models_at = _models(hooks.get(name))
+        found.append(
+            InstalledParser(
+                name=name, version=version, distribution=distribution, models=models, models_at=models_at
+            )
+        )
     return tuple(found)
 
 

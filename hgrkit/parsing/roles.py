@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import gzip
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 
 import attrs
 
 from hgrkit.graph import Role
-from hgrkit.parsing.lexicon import in_class, is_animate, members
+from hgrkit.parsing.lexicon import in_class, is_animate, members, table_lines
 from hgrkit.parsing.phrase import Phrase
 
 __all__ = ["RoleLabeller", "RoleTable"]
@@ -36,12 +34,11 @@ class RoleTable:
     @functools.cache
     def load(cls) -> RoleTable:
         """The table that hgrkit carries, read once."""
-        folder = resources.files("hgrkit.parsing")
         counts = {}
-        for line in gzip.decompress(folder.joinpath("roles.txt.gz").read_bytes()).decode("utf-8").splitlines():
+        for line in table_lines("roles.txt.gz"):
             verb, function, *pairs = line.split("\t")
-            counts[verb, function] = {pairs[at]: int(pairs[at + 1]) for at in range(0, len(pairs), 2)}
-        return cls(counts, _read_frames(folder.joinpath("frames.txt").read_text(encoding="utf-8")))
+            counts[verb, function] = dict(zip(pairs[::2], map(int, pairs[1::2]), strict=True))
+        return cls(counts, _read_frames())
 
     def role(self, verb: str, function: str, noun: str = "") -> Role | None:
         """The likeliest role, or `None` if the function was never seen.
@@ -79,23 +76,16 @@ class RoleTable:
         return RoleTable(shared, {})
 
 
-def _read_frames(text: str) -> dict[tuple[str, str], Role]:
+def _read_frames() -> dict[tuple[str, str], Role]:
     frames: dict[tuple[str, str], Role] = {}
-    for line in text.splitlines():
-        if line.startswith("#"):
-            continue
+    for line in table_lines("frames.txt"):
         heads, _, pairs = line.partition(": ")
         verbs = [verb for head in heads.split() for verb in (members(head[1:]) if head[0] == "@" else [head])]
         for pair in pairs.split(", "):
             function, role = pair.split()
-            wanted = (
-                sorted(members(function))
-                if function in {"directional", "static"}
-                else [function.replace("passive_", "passive ")]
-            )
-            for verb in verbs:
-                for name in wanted:
-                    frames[verb, name] = role
+            of_class = function in {"directional", "static"}
+            functions = members(function) if of_class else [function.replace("passive_", "passive ")]
+            frames |= {(verb, name): role for verb in verbs for name in functions}
     return frames
 
 

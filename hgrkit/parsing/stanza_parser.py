@@ -57,13 +57,22 @@ def _own_folders(environment: Mapping[str, str]) -> list[Path]:
 
 _PROCESSORS = "tokenize,pos,lemma,depparse"
 _DEVICES = ("auto", "cpu", "cuda")
+_MAX_WORDS = 500
+_BATCH = 1000
+"""Sentences that the pipeline is given at once, so that its memory stays bounded."""
 
 
-class StanzaPipeline:
-    """A `stanza.Pipeline` up to dependency trees; one thread at a time uses it.
+class StanzaParser:
+    """Parses sentences with Stanza (Qi et al., ACL 2020) and labels the trees.
+
+    Models are loaded when the first sentence is parsed. With a folder they come from there and nothing is
+    downloaded; without one, Stanza looks in its own folder and downloads what it lacks, as its users expect.
+
+    English is cut into words by hgrkit, other languages by Stanza.
 
     Args:
-        folder: where the models are; `None` for Stanza's own folder, into which it downloads what is missing.
+        dir: a folder with Stanza's models; by default the one that the environment variable `HGRKIT_STANZA_DIR`
+            names, if it is set.
         language: Stanza's code of the language.
         device: `auto`, `cpu` or `cuda`.
 
@@ -71,23 +80,93 @@ class StanzaPipeline:
         ConfigError: if the device is none of these.
     """
 
-    def __init__(self, *, folder: Path | None, language: str, device: str) -> None:
+    name = "stanza"
+
+    def __init__(
+        self,
+        *,
+        dir: str | os.PathLike[str] | None = None,  # noqa: A002 (stanza.Pipeline has that name for it)
+        language: str = "en",
+        device: str = "auto",
+    ) -> None:
+        self._folder = models_folder() if dir is None else Path(check_path("dir", dir))
+        self._language = check_text("language", language, hint="such as 'en'")
         if device not in _DEVICES:
             raise ConfigError(f"the device of the stanza parser must be one of {_DEVICES}, got {device!r}.")
-        self._folder, self._language, self._device = folder, language, device
+        self._device = device
         self._pipeline: Any = None
         self._on_gpu = False
         self._lock = Lock()
 
-    def run(self, parse: Callable[[Any], T]) -> T:
-        """What a function makes of the pipeline.
+    @property
+    def version(self) -> str:
+        """Changes whenever the graphs change; for a language other than English it names it."""
+        return "1" if self._language == "en" else f"1-{self._language}"
 
-        On a CPU it works in one thread: more would only wait for each other on steps as small as these.
+    def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
+        """One graph a text, in order; sentences of one text are read as one.
 
         Raises:
+            GraphError: if a text holds nothing to parse, or more than 500 words.
             MissingPackageError: if stanza is not installed.
             ParserModelsNotFoundError: if its models are not there and cannot be downloaded.
         """
+        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
+        words = [tokenize(text) for text in texts]
+        if self._language == "en":
+            return self.parse_token_batch(words)
+        for tokens in words:
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
+        documents = self._run(lambda pipeline: pipeline.bulk_process(texts)) if words else []
+        graphs = []
+        for document in documents:
+            tokens = [word.text for sentence in document.sentences for word in sentence.words]
+            graphs.append(label_tree(tokens, _tree(document.sentences), language=self._language))
+        return graphs
+
+    def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
+        """The graph of given tokens, which it keeps as they are.
+
+        Raises:
+            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
+        """
+        return self.parse_token_batch([tokens])[0]
+
+    def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
+        """One graph for each list of English tokens, which it keeps; much faster than one by one.
+
+        Raises:
+            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
+        """
+        words = partial(check_sequence, kind=str, of="words", error=GraphError)
+        sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
+        for tokens in sentences:
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
+        graphs: list[RoleGraph] = []
+        for start in range(0, len(sentences), _BATCH):
+            batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
+            read = self._run(partial(_read_tokens, batch))
+            trees = [_tree([sentence]) for sentence in read]
+            graphs += [label_tree(*pair, language=self._language) for pair in zip(batch, trees, strict=True)]
+        return graphs
+
+    def parse_tree(
+        self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
+    ) -> RoleGraph:
+        """The graph of a sentence whose dependency tree is known; uses the labeller alone.
+
+        Args:
+            tokens: the words.
+            tree: the columns of their tree.
+            conventions: whose annotation to follow.
+
+        Raises:
+            GraphError: if it is no tree.
+        """
+        return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
+
+    def _run(self, parse: Callable[[Any], T]) -> T:
+        """What a function makes of the pipeline, loaded when it is first used; one thread at a time uses it."""
         with self._lock:
             if self._pipeline is None:
                 with _garbage_left():
@@ -98,6 +177,7 @@ class StanzaPipeline:
                 return parse(self._pipeline)
 
     def _threads(self) -> AbstractContextManager[None]:
+        # on a CPU, threads would only wait for each other on steps as small as these
         return nullcontext() if self._on_gpu else _one_thread()
 
     def _uses_gpu(self) -> bool:
@@ -160,117 +240,8 @@ def _garbage_left() -> Iterator[None]:
             gc.enable()
 
 
-_MAX_WORDS = 500
-_BATCH = 1000
-
-
-class StanzaParser:
-    """Parses sentences with Stanza (Qi et al., ACL 2020) and labels the trees.
-
-    Models are loaded when the first sentence is parsed. With a folder they come from there and nothing is
-    downloaded; without one, Stanza looks in its own folder and downloads what it lacks, as its users expect.
-
-    English is cut into words by hgrkit, other languages by Stanza.
-
-    Args:
-        dir: a folder with Stanza's models; by default the one that the environment variable `HGRKIT_STANZA_DIR`
-            names, if it is set.
-        language: Stanza's code of the language.
-        device: `auto`, `cpu` or `cuda`.
-
-    Raises:
-        ConfigError: if the device is none of these.
-    """
-
-    name = "stanza"
-
-    def __init__(
-        self,
-        *,
-        dir: str | os.PathLike[str] | None = None,  # noqa: A002 (stanza.Pipeline has that name for it)
-        language: str = "en",
-        device: str = "auto",
-    ) -> None:
-        folder = models_folder() if dir is None else Path(check_path("dir", dir))
-        self._language = check_text("language", language, hint="such as 'en'")
-        self._pipeline = StanzaPipeline(folder=folder, language=language, device=device)
-
-    @property
-    def version(self) -> str:
-        """Changes whenever the graphs change; for a language other than English it names it."""
-        return "1" if self._language == "en" else f"1-{self._language}"
-
-    def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in order; sentences of one text are read as one.
-
-        Raises:
-            GraphError: if a text holds nothing to parse, or more than 500 words.
-            MissingPackageError: if stanza is not installed.
-            ParserModelsNotFoundError: if its models are not there and cannot be downloaded.
-        """
-        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
-        words = [tokenize(text) for text in texts]
-        if self._language == "en":
-            return self.parse_token_batch(words)
-        for tokens in words:
-            check_tokens(tokens, self.name, most=_MAX_WORDS)
-        read = self._pipeline.run(partial(_read_texts, list(texts))) if words else []
-        return [self._graph([word.text for word in _words(sentences)], sentences) for sentences in read]
-
-    def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
-        """The graph of given tokens, which it keeps as they are.
-
-        Raises:
-            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
-        """
-        return self.parse_token_batch([tokens])[0]
-
-    def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        """One graph for each list of English tokens, which it keeps; much faster than one by one.
-
-        Raises:
-            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
-        """
-        words = partial(check_sequence, kind=str, of="words", error=GraphError)
-        sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
-        for tokens in sentences:
-            check_tokens(tokens, self.name, most=_MAX_WORDS)
-        graphs: list[RoleGraph] = []
-        for start in range(0, len(sentences), _BATCH):
-            batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
-            read = self._pipeline.run(partial(_read_tokens, batch))
-            graphs += [self._graph(tokens, [sentence]) for tokens, sentence in zip(batch, read, strict=True)]
-        return graphs
-
-    def parse_tree(
-        self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
-    ) -> RoleGraph:
-        """The graph of a sentence whose dependency tree is known; uses the labeller alone.
-
-        Args:
-            tokens: the words.
-            tree: the columns of their tree.
-            conventions: whose annotation to follow.
-
-        Raises:
-            GraphError: if it is no tree.
-        """
-        return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
-
-    def _graph(self, tokens: Sequence[str], sentences: Sequence[Any]) -> RoleGraph:
-        return label_tree(tokens, _tree(sentences), language=self._language)
-
-
 def _read_tokens(sentences: list[list[str]], pipeline: Any) -> list[Any]:
     return list(pipeline(sentences).sentences)
-
-
-def _read_texts(texts: list[str], pipeline: Any) -> list[list[Any]]:
-    return [list(document.sentences) for document in pipeline.bulk_process(texts)]
-
-
-def _words(sentences: Sequence[Any]) -> list[Any]:
-    return [word for sentence in sentences for word in sentence.words]
 
 
 def _tree(sentences: Sequence[Any]) -> DependencyTree:
@@ -279,7 +250,7 @@ def _tree(sentences: Sequence[Any]) -> DependencyTree:
     for sentence in sentences:
         before = len(heads)
         heads += [word.head - 1 + before if word.head else -1 for word in sentence.words]
-    words = _words(sentences)
+    words = [word for sentence in sentences for word in sentence.words]
     return DependencyTree(
         upos=[word.upos or "X" for word in words],
         xpos=[word.xpos or "" for word in words],

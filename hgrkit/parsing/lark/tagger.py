@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import gzip
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from operator import methodcaller
 
 import attrs
 
-from hgrkit.parsing.lexicon import Lexicon, is_animate
+from hgrkit.parsing.lexicon import Lexicon, is_animate, table_lines
 
 __all__ = ["Tagger", "candidates", "coarse_class", "context_features", "finite_ahead", "next_state"]
 
@@ -50,7 +48,7 @@ def finite_ahead(readings: Sequence[str]) -> list[bool]:
 @functools.lru_cache(maxsize=20_000)
 def _weights(packed: str) -> tuple[tuple[str, int], ...]:
     fields = packed.split("\t")
-    return tuple([(fields[at], int(fields[at + 1])) for at in range(0, len(fields), 2)])
+    return tuple(zip(fields[::2], map(int, fields[1::2]), strict=True))
 
 
 def next_state(state: str, tag: str) -> str:
@@ -119,9 +117,7 @@ class Tagger:
     @functools.cache
     def load(cls) -> Tagger:
         """The tagger that hgrkit carries, read once."""
-        packed = resources.files("hgrkit.parsing").joinpath("tagger.txt.gz").read_bytes()
-        lines = gzip.decompress(packed).decode("utf-8").splitlines()
-        return cls(Lexicon.load(), dict(map(methodcaller("split", "\t", 1), lines)))
+        return cls(Lexicon.load(), dict(map(methodcaller("split", "\t", 1), table_lines("tagger.txt.gz"))))
 
     def tag(self, tokens: Sequence[str]) -> list[str]:
         """One tag for each token, lower-cased or not.

@@ -162,10 +162,10 @@ class Recipe:
 
     name: str
     aliases: tuple[str, ...] = ()
-    task: Task
-    split: str
-    queries: int | None
-    videos: int | None
+    task: Task = "retrieval"
+    split: str = "test"
+    queries: int | None = None
+    videos: int | None = None
     captions_per_video: int | None = None
     files: str
     folders: frozenset[str]

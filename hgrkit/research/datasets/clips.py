@@ -250,8 +250,6 @@ RECIPES = (
     Recipe(
         name="vatex",
         aliases=("vatex/hgr", "vatex/1500"),
-        task="retrieval",
-        split="test",
         queries=15000,
         videos=1500,
         captions_per_video=10,
@@ -267,7 +265,6 @@ RECIPES = (
     ),
     Recipe(
         name="vatex/val",
-        task="retrieval",
         split="val",
         queries=30000,
         videos=3000,
@@ -281,7 +278,6 @@ RECIPES = (
     Recipe(
         name="youcook2",
         aliases=("youcookii",),
-        task="retrieval",
         split="val",
         queries=3492,
         videos=3492,
@@ -298,8 +294,6 @@ RECIPES = (
     ),
     Recipe(
         name="tgif",
-        task="retrieval",
-        split="test",
         queries=34101,
         videos=11360,
         files=f"{_TGIF} and splits/test.txt",
@@ -314,8 +308,6 @@ RECIPES = (
     Recipe(
         name="tgif/hgr",
         aliases=("tgif/chen",),
-        task="retrieval",
-        split="test",
         queries=33951,
         videos=11310,
         files=f"{_TGIF} and tst_names.npy of the HGR release",
@@ -327,9 +319,6 @@ RECIPES = (
     Recipe(
         name="msvd",
         aliases=("youtube2text",),
-        task="retrieval",
-        split="test",
-        queries=None,
         videos=670,
         files=(
             f"{_MSVD} and {' or '.join(_MSVD_LISTS)}, or {_MSVD_MAPPING} (vid1301 to vid1970 are the test split)"
@@ -346,7 +335,6 @@ RECIPES = (
     Recipe(
         name="flickr8k",
         task="image retrieval",
-        split="test",
         queries=5000,
         videos=1000,
         captions_per_video=5,
@@ -362,10 +350,7 @@ RECIPES = (
     Recipe(
         name="hgr-release",
         aliases=("release",),
-        task="retrieval",
         split="tst",
-        queries=None,
-        videos=None,
         files=f"public_split/{_RELEASE_LISTS[0]} (else val, else trn) and annotation/RET/{_RELEASE}",
         folders=frozenset(),
         protocol=(

@@ -177,7 +177,6 @@ RECIPES = (
         name="charades-sta",
         aliases=("charades",),
         task="partially relevant retrieval",
-        split="test",
         queries=3720,
         videos=1334,
         files=f"{_CHARADES}; {_CHARADES_LENGTHS} for the videos' lengths, if there is one",

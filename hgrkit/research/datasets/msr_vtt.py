@@ -143,8 +143,6 @@ _PAIRS = (
 _JSFUSION = Recipe(
     name="msr-vtt/1k-a",
     aliases=("msr-vtt/jsfusion", "msr-vtt/9k"),
-    task="retrieval",
-    split="test",
     queries=1000,
     videos=1000,
     captions_per_video=1,
@@ -159,8 +157,6 @@ RECIPES = (
     Recipe(
         name="msr-vtt/full",
         aliases=("msr-vtt", "msr-vtt/official", "msr-vtt/test"),
-        task="retrieval",
-        split="test",
         queries=59800,
         videos=2990,
         captions_per_video=20,
@@ -184,8 +180,6 @@ RECIPES = (
     Recipe(
         name="msr-vtt/1k-miech",
         aliases=("msr-vtt/1k-b", "msr-vtt/miech", "msr-vtt/test1k-miech"),
-        task="retrieval",
-        split="test",
         queries=1000,
         videos=1000,
         captions_per_video=1,

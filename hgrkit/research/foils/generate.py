@@ -33,7 +33,7 @@ FoilType = Literal["switch_roles", "replace_action", "replace_person", "replace_
 FOIL_TYPES: tuple[FoilType, ...] = get_args(FoilType)
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Foil:
     """One choice between two sentences.
 
@@ -138,7 +138,7 @@ def make_foils(
                 # of its own, so that a type's foils do not depend on which others are asked for
                 rng = Random(f"{seed}|{video}|{place}|{kind}")  # noqa: S311
                 drafts = islice(_MAKERS[kind](sentence, evidence, rng), per_caption)
-                made = [Foil(video, sentence.caption, draft.text, kind, draft.was, draft.now) for draft in drafts]
+                made = [_foil(video, sentence.caption, draft, kind) for draft in drafts]
                 without[kind] += not made
                 foils += made
     return FoilSet(foils=tuple(foils), captions=sum(map(len, read.values())), refused=refused, without=without)
@@ -175,3 +175,7 @@ def _frequency(graphs: Iterable[RoleGraph]) -> Mapping[str, int]:
         for form in word_forms(word):
             frequency[form] += count
     return frequency
+
+
+def _foil(video: str, caption: str, draft: Draft, kind: FoilType) -> Foil:
+    return Foil(video=video, caption=caption, foil=draft.text, type=kind, was=draft.was, now=draft.now)

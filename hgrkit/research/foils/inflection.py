@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
 from typing import Literal
+
+from hgrkit.parsing.lexicon import table_lines
 
 __all__ = ["VerbForm", "inflect", "plural", "with_article"]
 
@@ -46,8 +47,7 @@ _A_BEFORE = ("uni", "use", "usu", "eu", "one", "once", "ufo", "ukulele", "urin",
 
 @functools.cache
 def _irregular() -> dict[str, tuple[str, str]]:
-    text = resources.files("hgrkit.research.foils").joinpath("irregular_verbs.txt").read_text(encoding="utf-8")
-    rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    rows = [line.split() for line in table_lines("irregular_verbs.txt", __package__)]
     return {row[0]: (row[1], row[-1]) for row in rows}
 
 
