@@ -7,9 +7,9 @@ from threading import Lock
 from typing import Any
 
 from hgrkit import RoleGraph
-from hgrkit.errors import GraphError, ParserModelsNotFoundError
-from hgrkit.parsing.tokenize import tokenize
-from hgrkit.parsing.tree_labeller import label_tree
+from hgrkit.errors import ParserModelsNotFoundError
+from hgrkit.parsing import label_tree
+from hgrkit.parsing.tokenize import check_tokens, tokenize
 from hgrkit_spacy.universal_tree import universal_tree
 
 __all__ = ["SpacyParser"]
@@ -53,7 +53,7 @@ class SpacyParser:
             GraphError, ParserModelsNotFoundError: as `parse_batch` does.
         """
         for tokens in sentences:
-            _check(tokens)
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
         if not sentences:
             return []
         from spacy.tokens import Doc
@@ -75,15 +75,3 @@ class SpacyParser:
                 f"spaCy's model {self._model!r} is not installed; "
                 f"`pip install {self._model.replace('_', '-')}` gets it."
             ) from error
-
-
-def _check(tokens: Sequence[str]) -> None:
-    if not tokens:
-        raise GraphError("nothing to parse: expected at least one token, got none.")
-    if len(tokens) > _MAX_WORDS:
-        raise GraphError(
-            f"a sentence of {len(tokens)} words is too long for the spacy parser, which reads up to {_MAX_WORDS}."
-        )
-    for position, token in enumerate(tokens):
-        if not token.strip():
-            raise GraphError(f"token {position} must be a word, got {token!r}.")
