@@ -26,7 +26,7 @@ _OUTSIDE = "O"
 
 
 def read_role_labelling(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
-    """Every sentence of the file with its graph, or with the reason why it has none.
+    """Yield every sentence of the file with its graph, or with the reason why it has none.
 
     The file has one JSON object a line, as `allennlp predict` writes it, or is one JSON object that maps sentences
     to such objects: `{"words": [...], "verbs": [{"tags": ["B-ARG0", "I-ARG0", "B-V", ...]}]}`.
@@ -80,7 +80,7 @@ def role_labelling_graph(output: Mapping[str, Any]) -> RoleGraph:
 
 
 def tagged_spans(tags: Sequence[str]) -> list[tuple[Role, Span]]:
-    """The phrases of a sequence of tags; an `I-` that continues nothing begins a phrase.
+    """Collect the phrases of a sequence of tags; an `I-` that continues nothing begins a phrase.
 
     >>> tagged_spans(["B-ARG0", "I-ARG0", "B-V", "O", "I-ARG1"])
     [('ARG0', Span(start=0, stop=2)), ('V', Span(start=2, stop=3)), ('ARG1', Span(start=4, stop=5))]
@@ -136,7 +136,7 @@ _ROOT = "ROOT"
 
 
 def read_released_graphs(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
-    """Every caption of the file with its graph, or with the reason why it is none.
+    """Yield every caption of the file with its graph, or with the reason why it has none.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -160,7 +160,7 @@ def read_released_graphs(path: Path) -> Iterator[tuple[str, RoleGraph | GraphErr
 
 
 def released_graph(caption: str, record: Any) -> RoleGraph:
-    """One caption's graph over the tokens `caption.split()`.
+    """Convert one caption's graph, over the tokens `caption.split()`.
 
     The root is left out; a node's span reaches from its first token to its last one.
 

@@ -64,7 +64,7 @@ class DependencyTree:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Sequence[Any]]) -> DependencyTree:
-        """The tree of a record with the columns as keys.
+        """Read the tree from a record with the columns as keys.
 
         Raises:
             GraphError: if a column is missing, beside the rules of the class.

@@ -1,4 +1,4 @@
-"""Gives parsers sentences that are cut into tokens already, and brings their graphs back onto these tokens."""
+"""Parses sentences that are tokenized already, and maps the graphs back onto these tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parse_gold(
     gold_trees: bool = False,
     conventions: Conventions = "captions",
 ) -> list[RoleGraph | GraphError]:
-    """One graph over the record's own tokens for each record, or the reason why there is none.
+    """Parse each record into one graph over its own tokens, or the reason why there is none.
 
     A parser without `parse_tokens` reads the tokens with spaces between them; its graph is then moved onto them.
 
@@ -68,7 +68,7 @@ def _graph_or_error(parse: Callable[..., RoleGraph], *arguments: object) -> Role
 
 
 def on_tokens(graph: RoleGraph, tokens: Sequence[str]) -> RoleGraph:
-    """A graph moved onto other tokens of the same text, by the characters that are no white space.
+    """Move a graph onto other tokens of the same text, matched by their non-blank characters.
 
     A node covers every new token that shares a character with it; two nodes that then cover the same tokens in the
     same level become one. Where the texts differ, what cannot be placed is left out.
@@ -116,7 +116,7 @@ def _owners(old: Sequence[str], new: Sequence[str]) -> list[list[int]]:
 
 
 def gold_conventions(records: Iterable[Mapping[str, Any]]) -> Conventions:
-    """The conventions of gold graphs with trees: plain PropBank's if they have copulas but none is an action.
+    """Tell the conventions of gold graphs with trees: plain PropBank's if no copula is an action.
 
     Args:
         records: gold graphs with a `tree`; those without one say nothing.

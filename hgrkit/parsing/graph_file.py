@@ -28,7 +28,7 @@ __all__ = [
 
 
 def json_objects(lines: Iterable[str], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Every line's number, from 1, and its object; blank lines are passed over.
+    """Yield the number, from 1, and the JSON object of every line; skip blank lines.
 
     Args:
         lines: the file's lines.
@@ -59,7 +59,7 @@ class GraphFileHeader:
     Attributes:
         parser: name of the parser that made them, or of the format that they were converted from.
         version: its version.
-        source: SHA-256 of the file of sentences, so that a run that goes on cannot mix two.
+        source: SHA-256 of the file of sentences, so that a resumed run cannot mix two.
     """
 
     parser: str
@@ -72,7 +72,7 @@ class GraphFileHeader:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self | None:
-        """The header in a line of JSON, or `None` if the line is none.
+        """Read the header from a line of JSON; `None` if the line is not one.
 
         Raises:
             GraphError: if a later hgrkit wrote it, or its fields are no text.
@@ -91,14 +91,14 @@ class GraphFileHeader:
 
 
 def graph_record(caption: str, graph: RoleGraph | GraphError) -> dict[str, Any]:
-    """What a caption's line holds; one that cannot be read keeps its line, with the reason in place of nodes."""
+    """Make a caption's line; a caption without a graph keeps its line, with the reason in place of nodes."""
     if isinstance(graph, GraphError):
         return {"caption": caption, "tokens": [], "nodes": [], "edges": [], "error": str(graph)}
     return {"caption": caption, **graph.to_dict()}
 
 
 def read_record(record: Mapping[str, Any]) -> tuple[str, RoleGraph | GraphError]:
-    """A line's caption, and its graph or the reason why it has none.
+    """Read a line: its caption, and its graph or the reason why it has none.
 
     Raises:
         GraphError: if it is no graph.
@@ -110,7 +110,7 @@ def read_record(record: Mapping[str, Any]) -> tuple[str, RoleGraph | GraphError]
 
 
 def read_header(path: Path) -> GraphFileHeader | None:
-    """What a file says of its making; `None` if it says nothing.
+    """Read the header of a file; `None` if it has none.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -121,7 +121,7 @@ def read_header(path: Path) -> GraphFileHeader | None:
 
 
 def read_graph_file(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
-    """The captions of a file of graphs, in order, with or without a header.
+    """Yield the captions of a file of graphs, in order, with or without a header.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -144,7 +144,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 class PrecomputedParser:
-    """Serves the graphs of a file to searches and evaluations; a sentence is found by its words.
+    """Looks graphs up in a file for searches and evaluations; a sentence is found by its words.
 
     On the command line it is `--parser precomputed:graphs.jsonl`, and with another parser for what the file lacks
     `--parser precomputed:graphs.jsonl,lark`.
@@ -173,11 +173,11 @@ class PrecomputedParser:
 
     @property
     def version(self) -> str:
-        """What made the graphs, and a digest of the file."""
+        """The parser that made the graphs, and a digest of the file."""
         return f"{self._made_by} {self._digest}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """The graphs of the texts, in order.
+        """Look up the graph of each text, in order.
 
         Raises:
             GraphError: if the file has no graph of a text, or says why there is none.

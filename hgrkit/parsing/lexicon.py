@@ -22,7 +22,7 @@ __all__ = [
 
 
 def table_lines(name: str, package: str = "hgrkit.parsing") -> list[str]:
-    """The lines of a table that a package carries, comments left out; one whose name ends in `.gz` is unpacked."""
+    """Read the lines of a table from a package, without comments; `.gz` files are decompressed."""
     content = resources.files(package).joinpath(name).read_bytes()
     if name.endswith(".gz"):  # large, and without comments
         return gzip.decompress(content).decode("utf-8").splitlines()
@@ -83,7 +83,7 @@ class Lexicon:
     @classmethod
     @functools.cache
     def load(cls) -> Lexicon:
-        """The lexicon that hgrkit carries, read once."""
+        """Load hgrkit's own lexicon, once."""
         entries = dict(map(methodcaller("split", "\t", 1), table_lines("lexicon.txt.gz")))
         closed: dict[str, list[str]] = {}
         for line in table_lines("closed_classes.txt"):
@@ -96,7 +96,7 @@ class Lexicon:
         return cls(entries)
 
     def reading(self, word: str) -> str:
-        """The ambiguity class of a lower-cased word; guessed from shape and suffix if the word is unknown.
+        """Look up the ambiguity class of a lower-cased word; guess it by shape and suffix if unknown.
 
         >>> Lexicon.load().reading("okonomiyaking")
         'VBG NOUN ADJ'
@@ -105,7 +105,7 @@ class Lexicon:
         return self._guess(word) if entry is None else entry.partition("\t")[0]
 
     def lemma(self, word: str) -> str:
-        """The lemma of a verb form; the form itself, less an inflection, if it is unknown."""
+        """Look up the lemma of a verb form; strip an inflection if it is unknown."""
         found = self.entries.get(word, "").partition("\t")[2]
         if found:
             return found

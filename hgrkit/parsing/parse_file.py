@@ -34,7 +34,7 @@ _worker_parser: GraphParser | None = None
 def parse_batches(
     parser: str | GraphParser, batches: Iterable[list[str]], num_workers: int
 ) -> Iterator[tuple[list[str], Answers]]:
-    """Each batch with the graphs of its sentences; a sentence without one has the reason.
+    """Yield each batch with the graphs of its sentences, or the reasons why they have none.
 
     Args:
         parser: an instance for one process, a name for several.
@@ -74,7 +74,7 @@ def _start_worker(parser: str | GraphParser) -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed has nobody to work for."""
+    """End a worker whose parent was killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -92,7 +92,7 @@ _LINES_AT_ONCE = 256
 
 @attrs.frozen(kw_only=True)
 class ParseReport:
-    """What became of a file of sentences.
+    """The outcome of parsing a file of sentences.
 
     Attributes:
         file: the file of graphs.
@@ -161,7 +161,7 @@ def parse_file(
 def write_graphs(
     graphs: Iterable[tuple[str, RoleGraph | GraphError]], target: Path, header: GraphFileHeader
 ) -> ParseReport:
-    """Write captions with their graphs, such as those that were converted; the file is there when it is complete.
+    """Write captions with their graphs, such as converted ones; the file appears when it is complete.
 
     Args:
         graphs: the captions, each with its graph or the reason why it has none.
@@ -193,7 +193,7 @@ def _finish(
     kept: int = 0,
     on_batch: Callable[[int], object] | None = None,
 ) -> ParseReport:
-    """Append batch after batch to the unfinished file, and give it its name when it is complete."""
+    """Append the batches to the unfinished file, and rename it when it is complete."""
     unfinished = _unfinished(target)
     refused, done = 0, kept
     with writing(unfinished), unfinished.open("a", encoding="utf-8") as file:
@@ -212,7 +212,7 @@ def _finish(
 
 
 def read_sentences(path: Path) -> Iterator[str]:
-    """The lines of a file; bytes that are no UTF-8 are replaced.
+    """Yield the lines of a file; bytes that are not UTF-8 are replaced.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -224,7 +224,7 @@ def read_sentences(path: Path) -> Iterator[str]:
 
 
 def _measure(path: Path) -> tuple[int, str]:
-    """Number of lines of a file of sentences, and its digest."""
+    """Count the lines of a file of sentences and compute its digest."""
     total, digest = 0, hashlib.sha256()
     for line in read_sentences(path):
         total += 1
@@ -233,7 +233,7 @@ def _measure(path: Path) -> tuple[int, str]:
 
 
 def _begin(unfinished: Path, header: GraphFileHeader) -> int:
-    """Prepare the unfinished file to be appended to; the number of sentences that it holds."""
+    """Prepare the unfinished file for appending; return the number of sentences that it holds."""
     content = unfinished.read_bytes() if unfinished.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]  # a line that was torn when the run was killed is parsed again
     if not whole:

@@ -81,12 +81,12 @@ class Labeller(Protocol):
     """Gives roles to the phrases of a clause."""
 
     def roles(self, clause: Phrase) -> Iterable[tuple[Phrase, Role]]:
-        """The phrases that have a role in a clause, each with its role."""
+        """Yield the phrases that have a role in a clause, each with its role."""
         ...
 
 
 def clause_graph(tokens: Sequence[str], clauses: Iterable[Phrase], labeller: Labeller) -> RoleGraph:
-    """The graph of a sentence with verbs; a span that serves several verbs is one node."""
+    """Build the graph of a sentence with verbs; a span that serves several verbs is one node."""
     nodes: list[Node] = []
     edges: list[Edge] = []
     entities: dict[Span, int] = {}

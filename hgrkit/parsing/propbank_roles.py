@@ -31,7 +31,7 @@ class RoleModel:
     @classmethod
     @functools.cache
     def load(cls) -> RoleModel:
-        """The model that hgrkit carries, read once."""
+        """Load hgrkit's own model, once."""
         weights = {}
         for line in table_lines("role_model.txt.gz"):
             feature, *pairs = line.split("\t")
@@ -40,7 +40,7 @@ class RoleModel:
         return cls(weights)
 
     def ranked(self, features: Iterable[str]) -> list[tuple[float, Role]]:
-        """Every role with its score, the best first."""
+        """Rank every role with its score, the best first."""
         scores = dict(self.weights[""])
         for feature in features:
             for role, weight in self.weights.get(feature, {}).items():
@@ -66,7 +66,7 @@ def content_head(phrase: Phrase) -> int:
 
 
 def role_features(words: Sequence[str], tree: DependencyTree, clause: Phrase, phrase: Phrase) -> list[str]:
-    """The features of one phrase; `role_phrases` lists a clause's phrases.
+    """Compute the features of one phrase of a clause; `role_phrases` lists them.
 
     Args:
         words: the lower-cased tokens.
@@ -164,7 +164,7 @@ class PropbankLabeller:
         self._words, self._tree, self._model = words, tree, model
 
     def roles(self, clause: Phrase) -> Iterator[tuple[Phrase, Role]]:
-        """A clause's phrases with their roles, the subject first, and a relative clause's noun last."""
+        """Yield a clause's phrases with their roles, the subject first and a relative clause's noun last."""
         phrases = role_phrases(clause)
         ranked = {
             at: self._model.ranked(role_features(self._words, self._tree, clause, phrase))

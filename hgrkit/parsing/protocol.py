@@ -25,7 +25,7 @@ class GraphParser(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that it is registered under."""
+        """The name under which it is registered."""
         ...
 
     @property
@@ -34,7 +34,7 @@ class GraphParser(Protocol):
         ...
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in the same order, whatever the other texts are.
+        """Parse each text into one graph, in order and independently of the other texts.
 
         Raises:
             GraphError: if a text cannot be made a graph, such as an empty one.
@@ -47,7 +47,7 @@ class TokenParser(Protocol):
     """A parser that can leave the tokens as they are."""
 
     def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
-        """The graph of a sentence over exactly these tokens.
+        """Parse a sentence over exactly these tokens.
 
         Raises:
             GraphError: if it cannot be made a graph.
@@ -60,7 +60,7 @@ class TokenBatchParser(Protocol):
     """A parser that leaves tokens as they are and is faster on many sentences."""
 
     def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        """One graph for each list of tokens, over exactly these tokens.
+        """Parse each list of tokens into one graph over exactly these tokens.
 
         Raises:
             GraphError: if one cannot be made a graph.
@@ -75,7 +75,7 @@ class TreeParser(Protocol):
     def parse_tree(
         self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
     ) -> RoleGraph:
-        """The graph of a sentence with its tree.
+        """Label a sentence whose tree is known.
 
         Args:
             tokens: the words.

@@ -36,7 +36,7 @@ PARSERS = Registry("hgrkit.parsers", "parser", ParserNotFoundError, {"spacy": "h
 
 
 def load_parser(parser: str | GraphParser) -> GraphParser:
-    """The parser of that name, or the parser itself if one is given.
+    """Load the parser of that name; a parser object is returned as it is.
 
     `stanza,lark` is a chain: what the first cannot read, the next one reads. `precomputed:graphs.jsonl` makes the
     parser with what follows the colon.
@@ -70,7 +70,7 @@ def _checked(parser: object, described: str) -> GraphParser:
 
 
 def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
-    """One graph a text, from a parser that is not trusted to keep its contract.
+    """Parse each text into one graph, and check that the parser keeps its contract.
 
     Raises:
         GraphError: if a text cannot be made a graph.
@@ -92,7 +92,7 @@ def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
 
 
 def parse_each(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph | GraphError]:
-    """One graph a text, or the reason why that text has none; one bad text never takes the others with it.
+    """Parse each text into one graph, or the reason why it has none; a bad text does not affect the others.
 
     Raises:
         PluginError: as `parse_texts` does.
@@ -103,9 +103,9 @@ def parse_each(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph | Gr
 def graphs_or_errors(
     parse: Callable[[Sequence[T]], list[RoleGraph]], sentences: Sequence[T]
 ) -> list[RoleGraph | GraphError]:
-    """What a function that parses batches makes of each sentence: a graph, or the error.
+    """Call a function that parses batches; return a graph or the error for each sentence.
 
-    A batch with a bad sentence is halved until that one is alone, so that the others keep the speed of batches.
+    A batch with a bad sentence is halved until that one is alone, so that the rest is still parsed in batches.
     """
     try:
         return list(parse(sentences))
@@ -159,7 +159,7 @@ class ChainParser:
         return ",".join(link.version for link in self._links)
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in order.
+        """Parse each text into one graph, in order.
 
         Raises:
             GraphError: if a text holds nothing to parse.
@@ -255,7 +255,7 @@ class InstalledParser:
 
 
 def installed_parsers() -> tuple[InstalledParser, ...]:
-    """Every installed parser, by name.
+    """List the installed parsers by name, without importing them.
 
     Raises:
         PluginError: if two distributions claim one name; the message names both.

@@ -33,7 +33,7 @@ class RoleTable:
     @classmethod
     @functools.cache
     def load(cls) -> RoleTable:
-        """The table that hgrkit carries, read once."""
+        """Load hgrkit's own table, once."""
         counts = {}
         for line in table_lines("roles.txt.gz"):
             verb, function, *pairs = line.split("\t")
@@ -41,7 +41,7 @@ class RoleTable:
         return cls(counts, _read_frames())
 
     def role(self, verb: str, function: str, noun: str = "") -> Role | None:
-        """The likeliest role, or `None` if the function was never seen.
+        """Look up the likeliest role; `None` if the function was never seen.
 
         Args:
             verb: the verb's lemma.
@@ -66,12 +66,12 @@ class RoleTable:
         return max(sorted(scores), key=scores.__getitem__) if scores else None
 
     def seen(self, verb: str, function: str) -> Role | None:
-        """The role that this very verb gave most often, or `None`; no other verb speaks for it."""
+        """Look up the role that this verb itself gave most often; `None` if it was never seen."""
         counts = self.counts.get((verb, function), {})
         return max(sorted(counts), key=counts.__getitem__) if counts else None
 
     def of_any_verb(self) -> RoleTable:
-        """The table without what it knows of single verbs, for languages whose verbs it does not list."""
+        """Drop what is known of single verbs, for languages whose verbs are not listed."""
         shared = {(verb, function): roles for (verb, function), roles in self.counts.items() if verb == "*"}
         return RoleTable(shared, {})
 
@@ -115,7 +115,7 @@ class RoleLabeller:
         self._words, self._table = words, table
 
     def roles(self, clause: Phrase) -> Iterator[tuple[Phrase, Role]]:
-        """A clause's phrases with their roles, the subject first, and a relative clause's noun last.
+        """Yield a clause's phrases with their roles, the subject first and a relative clause's noun last.
 
         A numbered role is given once; a second phrase that would have it gets the next likely one.
         """

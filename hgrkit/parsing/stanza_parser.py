@@ -29,13 +29,13 @@ MODELS_VARIABLE = "HGRKIT_STANZA_DIR"
 
 
 def models_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The folder that the environment names for hgrkit, or `None`: then Stanza's own folder is used."""
+    """Read the folder of models from the environment; `None` stands for Stanza's own folder."""
     named = environment.get(MODELS_VARIABLE)
     return Path(named) if named else None
 
 
 def find_models(language: str = "en", environment: Mapping[str, str] = os.environ) -> str | None:
-    """The folder that holds the models of a language, or `None` if it is not there."""
+    """Find the folder that holds the models of a language; `None` if there is none."""
     named = models_folder(environment)
     folders = [named] if named is not None else _own_folders(environment)
     return next((str(folder) for folder in folders if (folder / language / "depparse").is_dir()), None)
@@ -104,7 +104,7 @@ class StanzaParser:
         return "1" if self._language == "en" else f"1-{self._language}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in order; sentences of one text are read as one.
+        """Parse each text into one graph, in order; the sentences of a text are read as one.
 
         Raises:
             GraphError: if a text holds nothing to parse, or more than 500 words.
@@ -125,7 +125,7 @@ class StanzaParser:
         return graphs
 
     def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
-        """The graph of given tokens, which it keeps as they are.
+        """Parse given tokens, which the graph keeps as they are.
 
         Raises:
             GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
@@ -133,7 +133,7 @@ class StanzaParser:
         return self.parse_token_batch([tokens])[0]
 
     def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        """One graph for each list of English tokens, which it keeps; much faster than one by one.
+        """Parse each list of English tokens into one graph that keeps them; much faster than one by one.
 
         Raises:
             GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
@@ -153,7 +153,7 @@ class StanzaParser:
     def parse_tree(
         self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
     ) -> RoleGraph:
-        """The graph of a sentence whose dependency tree is known; uses the labeller alone.
+        """Label a sentence whose dependency tree is known; Stanza is not used.
 
         Args:
             tokens: the words.
@@ -166,7 +166,7 @@ class StanzaParser:
         return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
 
     def _run(self, parse: Callable[[Any], T]) -> T:
-        """What a function makes of the pipeline, loaded when it is first used; one thread at a time uses it."""
+        """Call a function with the pipeline, which is loaded on first use; one thread at a time."""
         with self._lock:
             if self._pipeline is None:
                 with _garbage_left():
@@ -230,7 +230,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _garbage_left() -> Iterator[None]:
-    """No collection of garbage while modules and models are loaded that live on; it is a fifth of the time."""
+    """Pause garbage collection while modules and models are loaded; it takes a fifth of the loading time."""
     collected = gc.isenabled()
     gc.disable()
     try:

@@ -27,7 +27,7 @@ _TOKEN = re.compile(
 
 
 def tokenize(text: str) -> list[str]:
-    """Cut a text into the tokens of a role graph.
+    """Split a text into the tokens of a role graph.
 
     Lower-cased; every punctuation mark is a token; hyphens, slashes and ampersands inside a word and decimal
     points are kept; clitics are split. Characters that nobody sees (control characters, lone surrogates,
@@ -49,7 +49,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def check_tokens(tokens: Sequence[str], parser: str, *, most: int) -> None:
-    """Refuse a sentence that a neural parser could not read, or only with much memory.
+    """Refuse a sentence that is too long or too empty for a neural parser.
 
     Args:
         tokens: its words.

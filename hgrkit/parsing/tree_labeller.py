@@ -284,7 +284,7 @@ _NO_PHRASE = ("compound", "flat", "fixed", "goeswith", "appos")
 def label_tree(
     tokens: Sequence[str], tree: DependencyTree, *, language: str = "en", conventions: Conventions = "captions"
 ) -> RoleGraph:
-    """The role graph of a sentence whose dependency tree is known.
+    """Label a sentence whose dependency tree is known with roles.
 
     Every verb that heads a clause is an action, and so is a copula; arguments are the phrases that hang on it,
     and those that it shares or takes over: the subject of a controlled clause, the noun that a clause modifies.

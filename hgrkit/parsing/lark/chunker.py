@@ -24,7 +24,7 @@ _NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
 
 
 def refine(words: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """Tags for the grammar: complex prepositions, `INNER` adverbs of a verb group, `DEGREE` adverbs and `LINK`s.
+    """Refine tags for the grammar: complex prepositions, `INNER` and `DEGREE` adverbs, and `LINK`s.
 
     >>> refine("a man stands in front of a very big dog".split(),
     ...        "DET NOUN VBZ PREP NOUN PREP DET ADV ADJ NOUN".split())[3:8]
@@ -156,11 +156,11 @@ class Chunker:
     @classmethod
     @functools.cache
     def load(cls) -> Chunker:
-        """The one chunker, compiled once."""
+        """Compile the grammar, once."""
         return cls()
 
     def chunks(self, tags: Sequence[str]) -> list[Chunk]:
-        """The groups of a sentence, in order; together they cover every token once.
+        """Group the tokens of a sentence, in order; every token is in exactly one group.
 
         >>> [chunk.kind for chunk in Chunker.load().chunks(["DET", "NOUN", "BE", "VBG", "PREP", "DET", "NOUN"])]
         ['noun_group', 'verb_group', 'preposition', 'noun_group']

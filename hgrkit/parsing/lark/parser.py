@@ -39,7 +39,7 @@ class LarkParser:
         self._roles = RoleTable.load()
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in order.
+        """Parse each text into one graph, in order.
 
         Raises:
             GraphError: if a text holds nothing to parse.
@@ -48,7 +48,7 @@ class LarkParser:
         return [self.parse(text) for text in texts]
 
     def parse(self, text: str) -> RoleGraph:
-        """The graph of one text; its tokens are lower-cased, punctuation apart, clitics split.
+        """Parse one text; its tokens are lower-cased, with punctuation and clitics split off.
 
         Raises:
             GraphError: if the text holds nothing to parse.
@@ -56,7 +56,7 @@ class LarkParser:
         return self.parse_tokens(tokenize(text))
 
     def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
-        """The graph of given tokens, which it keeps as they are.
+        """Parse given tokens, which the graph keeps as they are.
 
         Raises:
             GraphError: if there is no token, or one is empty.
@@ -73,7 +73,7 @@ class LarkParser:
         return clause_graph(tokens, clauses, RoleLabeller(words, self._roles))
 
     def phrases(self, tokens: Sequence[str]) -> tuple[list[Span], list[Span]]:
-        """Base noun phrases and main verbs of given tokens, for those who have no use for roles.
+        """Find the base noun phrases and main verbs of given tokens, without roles.
 
         Raises:
             GraphError: as `parse_tokens` does.

@@ -116,11 +116,11 @@ class Tagger:
     @classmethod
     @functools.cache
     def load(cls) -> Tagger:
-        """The tagger that hgrkit carries, read once."""
+        """Load hgrkit's own tagger, once."""
         return cls(Lexicon.load(), dict(map(methodcaller("split", "\t", 1), table_lines("tagger.txt.gz"))))
 
     def tag(self, tokens: Sequence[str]) -> list[str]:
-        """One tag for each token, lower-cased or not.
+        """Choose one tag for each token, lower-cased or not.
 
         >>> Tagger.load().tag("a man exercises".split())
         ['DET', 'NOUN', 'VBZ']
@@ -165,7 +165,7 @@ _ARTICLES = frozenset({"a", "an", "the", "his", "its", "their", "my", "your", "o
 
 
 def restore_verbs(words: Sequence[str], readings: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """The tags, with verbs that cannot be nouns again and with a finite verb in clauses that have none.
+    """Correct tags: verbs that cannot be nouns, and a finite verb in clauses that have none.
 
     The word that becomes a verb must follow a noun and stand before what follows verbs, as in "a man in black
     [swings] a sword". Clauses end at full stops, semicolons and conjunctions such as "while".

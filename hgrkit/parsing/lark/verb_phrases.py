@@ -235,11 +235,11 @@ def _antecedent(state: SentenceState, pronoun: Phrase, clause: Phrase) -> Phrase
 
 def _marked_clause(state: SentenceState, clause: Phrase) -> None:
     marker, governor = state.marker, state.earlier
-    opener = marker or state.question
-    if opener is not None:
-        if state.subjects and (state.subjects[-1].start > opener.start or governor is None):
+    opening = marker or state.question
+    if opening is not None:
+        if state.subjects and (state.subjects[-1].start > opening.start or governor is None):
             clause.subject = _take_subject(state, clause)
-        clause.add(opener, "marker" if marker is not None else "adverb")
+        clause.add(opening, "marker" if marker is not None else "adverb")
     if governor is None:
         state.pending.append((clause, "adjunct"))
         return

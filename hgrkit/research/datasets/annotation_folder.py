@@ -47,7 +47,7 @@ class AnnotationFolder:
 
     @classmethod
     def open(cls, path: Path, *, benchmark: str, names: frozenset[str]) -> AnnotationFolder:
-        """Look around in a folder; a file stands for the folder that it lies in.
+        """Collect the folders to search; a file stands for its own folder.
 
         Args:
             path: the folder, its parent, or a file in it.
@@ -71,12 +71,12 @@ class AnnotationFolder:
         return cls(benchmark=benchmark, folders=tuple(found))
 
     def find(self, *names: str) -> Path | None:
-        """The first file of these names; an earlier name is preferred to a nearer folder."""
+        """Find the first file of these names; an earlier name is preferred to a nearer folder."""
         candidates = (folder / name for name in names for folder in self.folders)
         return next((path for path in candidates if path.is_file()), None)
 
     def require(self, *names: str) -> Path:
-        """As `find`.
+        """Find a file as `find` does, or fail.
 
         Raises:
             MissingPathError: if there is no such file; the message says what was looked for, and where.
@@ -99,7 +99,7 @@ def read_json(path: Path, shape: type[Content]) -> Content:
 
 @contextmanager
 def expected_shape(path: Path, expected: str, part: str = "it") -> Iterator[None]:
-    """Run a block that takes apart what was read from a file.
+    """Turn errors of a block that reads a file's content into one about the file's shape.
 
     Args:
         path: the file.
@@ -117,7 +117,7 @@ def expected_shape(path: Path, expected: str, part: str = "it") -> Iterator[None
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers, without the spaces around them.
+    """Yield the numbers and the stripped text of the lines that are not blank.
 
     Raises:
         BenchmarkError: if the file is not text.
@@ -130,7 +130,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def parse_lines(path: Path, parse: Callable[[str], T]) -> tuple[list[T], list[str]]:
-    """What a function makes of every line of a file, and a problem that names the lines at which it fails.
+    """Parse every line of a file; return the results, and a problem that names the lines that failed.
 
     Raises:
         BenchmarkError: if the file is not text.
@@ -145,7 +145,7 @@ def parse_lines(path: Path, parse: Callable[[str], T]) -> tuple[list[T], list[st
 
 
 def problem(what: str, items: Iterable[str]) -> list[str]:
-    """A sentence that says of what there should be none, or nothing if there is none.
+    """Describe items that should not be there; nothing if there are none.
 
     >>> problem("videos that are missing", ["b"]), problem("videos that are missing", [])
     (['videos that are missing: b'], [])
@@ -155,7 +155,7 @@ def problem(what: str, items: Iterable[str]) -> list[str]:
 
 
 def listed(items: Iterable[str], limit: int = 5) -> str:
-    """The first few, and how many more there are.
+    """List the first few items, and how many more there are.
 
     >>> listed(["a", "b", "c"], limit=2)
     'a, b and 1 more'
@@ -166,7 +166,7 @@ def listed(items: Iterable[str], limit: int = 5) -> str:
 
 
 def read_names(path: Path) -> list[str]:
-    """A list of videos: one a line, or a numpy array of text (`.npy`).
+    """Read a list of videos: one a line, or a numpy array of text (`.npy`).
 
     Raises:
         BenchmarkError: if the file is neither.

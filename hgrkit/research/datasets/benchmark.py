@@ -239,7 +239,7 @@ def _repeated(names: Iterable[str]) -> list[str]:
 
 
 def numbered_captions(names: Iterable[str], texts: Iterable[tuple[str, str]]) -> list[BenchmarkCaption]:
-    """The captions of some videos, numbered within each: `NAME#0`, `NAME#1`.
+    """Collect the captions of some videos, numbered within each: `NAME#0`, `NAME#1`.
 
     Args:
         names: the videos, in the order that the captions shall have.

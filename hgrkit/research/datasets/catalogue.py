@@ -45,7 +45,7 @@ def benchmark(name: str, *, annotations: StrPath, features: StrPath | None = Non
 
 
 def find_recipe(name: str) -> Recipe:
-    """The benchmark of that name.
+    """Find the benchmark of that name.
 
     Raises:
         BenchmarkNotFoundError: if there is none; the message lists all.

@@ -166,7 +166,7 @@ _FLICKR8K_NUMBERS = range(5)
 
 
 def read_flickr8k_captions(folder: Path, split: Split) -> dict[str, list[str]]:
-    """The captions of a split's photographs, by file name, in the order of the official list.
+    """Read the captions of a split's photographs by file name, in the order of the official list.
 
     Args:
         folder: where `Flickr8k.token.txt` and the lists lie, or its parent.

@@ -45,13 +45,13 @@ class Evidence:
         return self.words.isdisjoint(near)
 
     def weight(self, word: str) -> float:
-        """How much rather than a word that no caption has this one is drawn for a foil."""
+        """The weight with which a word is drawn for a foil: 1, and more if it is frequent in captions."""
         root: float = self.frequency.get(word, 0) ** 0.5
         return 1 + root
 
 
 def gather_evidence(graphs: Sequence[RoleGraph], frequency: Mapping[str, int]) -> Evidence:
-    """Read the captions of one video."""
+    """Gather what the captions of one video say."""
     tokens = {token.lower() for graph in graphs for token in graph.tokens}
     known = beings()
     words: set[str] = set()

@@ -82,7 +82,7 @@ class FoilSet:
     without: Mapping[FoilType, int]
 
     def to_dict(self) -> dict[str, object]:
-        """Counts, for people and for JSON."""
+        """The counts as plain JSON types."""
         counts = Counter(foil.type for foil in self.foils)
         return {
             "captions": self.captions,
@@ -109,7 +109,7 @@ def make_foils(
     types: Sequence[str] = FOIL_TYPES,
     per_caption: int = 1,
 ) -> FoilSet:
-    """Make foils; the same captions, parser and seed give the same foils, whichever types are asked for.
+    """Make foils; the same captions, parser and seed give the same foils of a type, whatever other types are made.
 
     Args:
         captions: `{video: captions}`; the captions of a video are taken to be true of it.

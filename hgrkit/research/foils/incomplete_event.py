@@ -21,7 +21,7 @@ _LINKS = frozenset({"and", "while", "as", ","})
 
 
 def incomplete_event(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
-    """What is left without a clause, without a phrase, or of a phrase alone."""
+    """Yield what is left without a clause or a phrase, or a phrase alone."""
     spans = _whole_sentences(sentence)
     pieces = _fragments(sentence)
     rng.shuffle(spans)

@@ -53,7 +53,7 @@ def _irregular() -> dict[str, tuple[str, str]]:
 
 @functools.cache
 def inflect(lemma: str, form: VerbForm) -> str:
-    """A form of a verb.
+    """Inflect a verb.
 
     >>> [inflect("cut", form) for form in ("VBZ", "VBG", "VBD")], inflect("carry", "VBD"), inflect("ride", "VBN")
     (['cuts', 'cutting', 'cut'], 'carried', 'ridden')
@@ -70,7 +70,7 @@ def inflect(lemma: str, form: VerbForm) -> str:
 
 @functools.cache
 def plural(noun: str) -> str:
-    """The plural of a noun.
+    """Form the plural of a noun.
 
     >>> plural("woman"), plural("puppy"), plural("fox"), plural("fireman")
     ('women', 'puppies', 'foxes', 'firemen')
@@ -83,7 +83,7 @@ def plural(noun: str) -> str:
 
 
 def with_article(word: str) -> str:
-    """The indefinite article that a word takes.
+    """Choose the indefinite article that a word takes.
 
     >>> with_article("onion"), with_article("unicycle"), with_article("hour")
     ('an', 'a', 'an')

@@ -31,7 +31,7 @@ _OF_MOVING = frozenset({"move", "go", "come", "travel", "play", "work"})
 
 
 def replace_action(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
-    """One foil for each verb that can be replaced, drawn with the frequency of the verbs in the captions."""
+    """Yield one foil for each verb that can be replaced, drawn by the verbs' frequency in the captions."""
     actions = sentence.graph.actions
     for action in rng.sample(actions, len(actions)):
         clause = read_clause(sentence, action)

@@ -38,7 +38,7 @@ _OF_GENDER = frozenset(
 
 
 def replace_person(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
-    """One foil for each person or animal that can be replaced, drawn with the nouns' frequency in the captions."""
+    """Yield one foil for each person or animal that can be replaced, drawn by the frequency of the nouns."""
     entities, seen = sentence.graph.entities, set[int]()
     for node in rng.sample(entities, len(entities)):
         if node.head is None or node.head in seen or not _is_replaceable(sentence, node):

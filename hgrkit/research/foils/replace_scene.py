@@ -41,7 +41,7 @@ class _Location:
 
 
 def replace_scene(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
-    """A foil if there is one place and it can be replaced, drawn with the places' frequency in the captions."""
+    """Yield a foil if there is one place that can be replaced, drawn by the places' frequency in the captions."""
     found = [_location(sentence, at) for at in range(1, sentence.stop - 1)]
     locations = [location for location in found if location is not None]
     if len(locations) != 1:

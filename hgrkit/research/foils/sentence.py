@@ -107,12 +107,12 @@ class Sentence:
         return tags[0] == "NOUNS" or ("NOUNS" in tags and noun.endswith("s") and not noun.endswith(("ss", "us")))
 
     def replaced(self, start: int, stop: int, *words: str) -> Draft:
-        """The sentence with other words in place of a span."""
+        """Replace a span of the sentence by other words."""
         text = self.write([*range(start), *words, *range(stop, len(self))])
         return Draft(text=text, was=self.text(start, stop), now=" ".join(words))
 
     def write(self, pieces: Sequence[int | str]) -> str:
-        """A sentence of old tokens, by their positions, and new words; articles and capitals are set right."""
+        """Write a sentence of old tokens, by their positions, and new words; correct articles and capitals."""
         text = self._join(_with_right_articles(pieces, self.words))
         return text[:1].upper() + text[1:] if self.caption.strip()[:1].isupper() else text
 

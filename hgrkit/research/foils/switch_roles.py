@@ -26,7 +26,7 @@ _ANIMATE = frozenset({"person", "animal"})
 
 
 def switch_roles(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
-    """One foil for each verb whose roles can be switched."""
+    """Yield one foil for each verb whose roles can be switched."""
     actions = sentence.graph.actions
     for action in rng.sample(actions, len(actions)):
         clause = read_clause(sentence, action)

@@ -38,7 +38,7 @@ class SpacyParser:
         return "1" if self._model == _MODEL else f"1-{self._model}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in order.
+        """Parse each text into one graph, in order.
 
         Raises:
             GraphError: if a text holds nothing to parse, or more than 500 words.
@@ -47,7 +47,7 @@ class SpacyParser:
         return self.parse_token_batch([tokenize(text) for text in texts])
 
     def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        """One graph for each list of tokens, which it keeps.
+        """Parse each list of tokens into one graph that keeps them.
 
         Raises:
             GraphError, ParserModelsNotFoundError: as `parse_batch` does.
