@@ -35,7 +35,7 @@ def parse(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Write the graphs of --input to this file; an interrupted run goes on."
+            "--output", "-o", help="Write the graphs of --input to this file; an interrupted run resumes."
         ),
     ] = None,
     source: Annotated[
