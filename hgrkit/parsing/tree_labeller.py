@@ -65,10 +65,7 @@ class ClauseReader:
         verbal = self._reader.is_main_verb(token)
         self._hang(clause, [child for child in children if child < copula or not verbal])
         clause.add(self._reader.attribute(token), "attribute")
-        clause.subject = self._subjects.subject(token)
-        self._existential(clause)
-        clause.gap = self._subjects.gap(clause, token)
-        return clause
+        return self._with_subject(clause, token)
 
     def _verbal(self, token: int, copula: int | None) -> Phrase:
         """The clause of a verb; of one that a copula makes an attribute, what follows the copula."""
@@ -86,12 +83,7 @@ class ClauseReader:
         self._share_object(clause, token)
         if particle is not None and particle != token + 1:
             clause.add(self._reader.phrase("adverb", particle), "particle")
-        if copula is not None:
-            return clause
-        clause.subject = self._subjects.subject(token)
-        self._existential(clause)
-        clause.gap = self._subjects.gap(clause, token)
-        return clause
+        return clause if copula is not None else self._with_subject(clause, token)
 
     def _hang(self, clause: Phrase, children: Sequence[int]) -> None:
         for child in children:
@@ -184,13 +176,15 @@ class ClauseReader:
         if thing is not None and thing > token and clause.find("object") is None:
             clause.add(self._reader.noun(thing), "object")
 
-    def _existential(self, clause: Phrase) -> None:
-        """The noun of "there is" is its ARG1."""
-        if clause.subject is None or clause.subject.kind != "mark":
-            return
-        theme = self._tree.child(clause.head, "nsubj")
-        if theme is not None and clause.find("attribute") is None:
-            clause.add(self._reader.noun(theme), "attribute")
+    def _with_subject(self, clause: Phrase, token: int) -> Phrase:
+        """The clause with its subject and its gap; the noun of "there is" is an attribute, an ARG1."""
+        clause.subject = self._subjects.subject(token)
+        if clause.subject is not None and clause.subject.kind == "mark":
+            theme = self._tree.child(clause.head, "nsubj")
+            if theme is not None and clause.find("attribute") is None:
+                clause.add(self._reader.noun(theme), "attribute")
+        clause.gap = self._subjects.gap(clause, token)
+        return clause
 
 
 _SUBJECT_CONTROL = frozenset({"promise", "threaten"})

@@ -58,7 +58,7 @@ def gather_evidence(graphs: Sequence[RoleGraph], frequency: Mapping[str, int]) -
     kinds: set[str] = set()
     for token in tokens:
         words |= word_forms(token)
-        kinds |= known.kinds.get(token, frozenset())
+        kinds |= known.kinds_of(token)
     return Evidence(
         words=frozenset(words),
         kinds=frozenset(kinds),
@@ -72,7 +72,7 @@ def gather_evidence(graphs: Sequence[RoleGraph], frequency: Mapping[str, int]) -
 @functools.lru_cache(maxsize=20_000)
 def word_forms(token: str) -> frozenset[str]:
     """A word, its lemma as a verb, its singular, and the verb behind a doer such as `swimmer`."""
-    forms = {token, Lexicon.load().lemma(token), beings().singular.get(token, token)}
+    forms = {token, Lexicon.load().lemma(token), beings().singular_of(token)}
     if token.endswith("s") and len(token) > 3:
         forms |= {token[:-1], token.removesuffix("es")}
         if token.endswith("ies"):
@@ -87,15 +87,13 @@ def word_forms(token: str) -> frozenset[str]:
 
 
 def _plural_person(token: str) -> bool:
-    known = beings()
-    return known.singular.get(token, token) != token and not known.kinds[token].isdisjoint(
-        ("person", "role", "child", "teen", "baby")
-    )
+    vague = {"person", "role", "child", "teen", "baby"}
+    return beings().singular_of(token) != token and not vague.isdisjoint(beings().kinds_of(token))
 
 
 def _doings(graph: RoleGraph) -> Iterable[tuple[str, str]]:
-    lemma, singular = Lexicon.load().lemma, beings().singular
+    lemma, singular_of = Lexicon.load().lemma, beings().singular_of
     for action, entity, _ in linked_nodes(graph):
         if action.head is not None and entity.head is not None and entity.span.start < action.span.start:
             head = graph.tokens[entity.head].lower()
-            yield singular.get(head, head), lemma(graph.tokens[action.head].lower())
+            yield singular_of(head), lemma(graph.tokens[action.head].lower())

@@ -89,7 +89,7 @@ def _who(sentence: Sentence, clause: Clause) -> str | None:
         noun = core.noun if core is not None else noun
     if noun in {"he", "she", "they"} or "person" in classes_of(noun):
         return "p"
-    kinds = beings().kinds.get(noun, frozenset())
+    kinds = beings().kinds_of(noun)
     return "a" if kinds and kinds.isdisjoint({"robot", "pronoun_man", "pronoun_woman"}) else None
 
 

@@ -64,7 +64,7 @@ def replace_person(sentence: Sentence, evidence: Evidence, rng: Random) -> Itera
 def _is_replaceable(sentence: Sentence, node: Node) -> bool:
     head = node.head or 0
     noun = sentence.words[head]
-    kinds = beings().kinds.get(noun, frozenset())
+    kinds = beings().kinds_of(noun)
     core = noun_core(sentence, node)
     if not kinds or kinds & _NOT_REPLACED or noun in things() or beings().singular[noun] in _KEPT:
         return noun in {"someone", "somebody"} and sentence.words.count(noun) == 1
@@ -95,7 +95,7 @@ def _is_false(noun: str, word: str, evidence: Evidence) -> bool:
     same = known.kinds.get(noun, frozenset({"person"}))
     if kind in evidence.kinds or kind in same:
         return False
-    suspects = known.near[kind] & evidence.kinds if kind in known.near else frozenset()
+    suspects = known.near.get(kind, frozenset()) & evidence.kinds
     clear = {
         found
         for found in evidence.kinds - _VAGUE - _NOT_REPLACED
@@ -113,7 +113,7 @@ def _pieces(sentence: Sentence, node: Node, head: int, word: str) -> list[int | 
     noun = sentence.words[head]
     known = beings()
     pieces: list[int | str] = list(range(len(sentence)))
-    many = known.singular.get(noun, noun) != noun or noun == "people"
+    many = known.singular_of(noun) != noun or noun == "people"
     pieces[head] = plural(word) if many else word
     if noun in {"someone", "somebody"}:
         pieces[head] = word
@@ -136,7 +136,7 @@ def _set_pronouns(sentence: Sentence, node: Node, head: int, word: str, pieces: 
     others = [
         other
         for at, other in enumerate(sentence.words)
-        if at != head and known.kinds.get(other, frozenset()) - _NOT_REPLACED and other not in things()
+        if at != head and known.kinds_of(other) - _NOT_REPLACED and other not in things()
     ]
     if others or node.span.start > 0 or not _UNCLEAR.isdisjoint(sentence.words):
         return False

@@ -96,7 +96,7 @@ class Sentence:
         if first in _SINGULAR:
             return False
         noun = self.words[head]
-        known = beings().singular.get(noun, noun)
+        known = beings().singular_of(noun)
         if first in _PLURAL and not (first == "some" and known == noun and not noun.endswith("s")):
             return True
         if known != noun:
@@ -251,7 +251,7 @@ def _may_end_before(sentence: Sentence, head: int) -> bool:
 def classes_of(noun: str) -> frozenset[str]:
     """What a noun is, for the choice of a verb: classes of things, `person`, `animal`; empty if not known."""
     found = things().get(noun, frozenset())
-    kinds = beings().kinds.get(noun, frozenset())
+    kinds = beings().kinds_of(noun)
     if found or not kinds:
         return found - {"mass", "uncounted", "counted"}
     if kinds & HUMAN:

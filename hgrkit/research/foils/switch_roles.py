@@ -101,9 +101,9 @@ def _is_movable(sentence: Sentence, core: NounCore) -> bool:
 def _differ(sentence: Sentence, clause: Clause, agent: NounCore, other: NounCore, evidence: Evidence) -> bool:
     """Whether the switched sentence says something else, and nothing that another caption says."""
     known = beings()
-    if known.kinds.get(agent.noun, frozenset()) & known.kinds.get(other.noun, frozenset()):
+    if known.kinds_of(agent.noun) & known.kinds_of(other.noun):
         return False
-    doer = known.singular.get(sentence.words[other.head], sentence.words[other.head])
+    doer = known.singular_of(sentence.words[other.head])
     if (doer, clause.lemma) in evidence.doings or (clause.lemma in _STATES or sentence.words[clause.verb] in BE):
         return False
     both_act = _ANIMATE & classes_of(agent.noun) and (_ANIMATE & classes_of(other.noun))
@@ -112,8 +112,8 @@ def _differ(sentence: Sentence, clause: Clause, agent: NounCore, other: NounCore
     related = any(
         kind in known.near.get(near, frozenset())
         for one, two in ((agent.noun, other.noun), (other.noun, agent.noun))
-        for near in known.kinds.get(one, frozenset())
-        for kind in known.kinds.get(two, frozenset())
+        for near in known.kinds_of(one)
+        for kind in known.kinds_of(two)
     )
     return clause.lemma not in _MUTUAL and not related
 

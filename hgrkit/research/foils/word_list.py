@@ -32,6 +32,14 @@ class Beings:
     near: Mapping[str, frozenset[str]]
     offered: Mapping[str, str]
 
+    def kinds_of(self, noun: str) -> frozenset[str]:
+        """The kinds that a noun names; none if it names no person or animal."""
+        return self.kinds.get(noun, frozenset())
+
+    def singular_of(self, noun: str) -> str:
+        """The singular of a noun; any other word as it is."""
+        return self.singular.get(noun, noun)
+
 
 @attrs.frozen(kw_only=True)
 class Verb:
