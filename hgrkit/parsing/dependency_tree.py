@@ -170,6 +170,7 @@ class TreeReader:
             return not tree.is_a(token, "aux", "cop", "fixed", "case", "mark")
         if tree.upos[token] != "VERB" or not self._can_be_verb(token):
             return False
+        # "a man wearing a hat": a modifier behind its noun is a clause, "a running man" is none
         return not tree.is_a(token, *_NO_CLAUSE) or (tree.is_a(token, "amod") and token > tree.head[token] >= 0)
 
     def copula(self, token: int) -> int | None:
@@ -195,6 +196,7 @@ class TreeReader:
     def is_passive(self, token: int) -> bool:
         """Whether a verb is passive, by its auxiliary or as a participle that has none."""
         tree = self.tree
+        # of "is washed and dried" only the first verb has the auxiliary
         while tree.child(token, "aux:pass", "nsubj:pass") is None:
             if not self._is_past_participle(token):
                 return False

@@ -49,6 +49,7 @@ def parse_batches(
         for batch in batches:
             yield batch, parse_each(loaded, batch)
         return
+    # a forked child could inherit locks that a thread of its parent held
     context = multiprocessing.get_context("spawn")
     begin = partial(_start_worker, parser)
     with ProcessPoolExecutor(num_workers, context, initializer=begin) as pool:
@@ -56,6 +57,7 @@ def parse_batches(
         waiting: deque[tuple[list[str], Future[Answers]]] = deque()
         try:
             while True:
+                # for each process a batch to parse and one that waits, whatever the size of the file
                 for batch in islice(left, 2 * num_workers - len(waiting)):
                     waiting.append((batch, pool.submit(_parse_in_worker, batch)))
                 if not waiting:

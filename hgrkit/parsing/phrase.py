@@ -96,6 +96,7 @@ def clause_graph(tokens: Sequence[str], clauses: Iterable[Phrase], labeller: Lab
         linked: set[int] = set()
         for phrase, role in labeller.roles(clause):
             span, head = _extent(clause, phrase)
+            # a phrase that contains the verb itself is no argument of it
             if span.start <= clause.head < span.stop:
                 continue
             entity = entities.get(span)

@@ -207,6 +207,7 @@ class _Link:
                 return [None] * len(texts)
             if len(texts) == 1:
                 return [None]
+            # it may fail at one text only
             return [graph for text in texts for graph in self.parse([text])]
         return [None if isinstance(answer, GraphError) else answer for answer in answers]
 

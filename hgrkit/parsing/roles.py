@@ -61,6 +61,7 @@ class RoleTable:
         if prior:
             total = sum(prior.values())
             for role, count in prior.items():
+                # numbered roles mean something else with each verb
                 if seen or role.startswith("ARGM") or function in _OF_ALL_VERBS:
                     scores[role] = scores.get(role, 0.0) + _PRIOR_WEIGHT * count / total
         return max(sorted(scores), key=scores.__getitem__) if scores else None
@@ -93,8 +94,11 @@ _CORE = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
 _FIXED: Mapping[str, Role] = {"modal": "ARGM-MOD", "negation": "ARGM-NEG", "predicate": "ARGM-PRD"}
 _CLAUSAL: Mapping[str, Role] = {"complement": "ARG1", "purpose": "ARGM-PRP"}
 _SAME_FOR_ALL_VERBS = ("ARGM-TMP", "ARGM-LOC", "ARGM-MNR", "ARGM-DIR", "ARGM-ADV", "ARGM-PRP")
+# "the door opens": without an object, a thing as the subject undergoes what the verb says
 _LABILE = frozenset(["open", "turn", "close", "roll", "spin", "move", "shake", "break", "play"])
+# "tells a man", "teaches a child": who is addressed is ARG2, what is told ARG1
 _ADDRESSED = frozenset(["tell", "teach", "ask"])
+# "talks with a man" has a listener, "walks with a man" company
 _HEARERS = frozenset(["talk", "speak", "help", "chat", "converse", "provide"])
 _TIME_PREPOSITIONS = frozenset(["in", "on", "at", "during", "for", "before", "after", "throughout", "until"])
 _TIME_MARKERS = frozenset(["after", "before", "while", "when", "upon", "since"])
@@ -194,6 +198,7 @@ class RoleLabeller:
             function, default = ("passive by", "ARG0") if clause.passive else ("by", "ARGM-LOC")
             return self._table.frames.get((clause.lemma, function), default)
         if clause.lemma == "be" and not clause.passive:
+            # "is in the water" says so of its subject; "there is a man in the water" only where
             first = clause.find("attribute") is None and clause.find("preposition") is child
             return "ARG2" if first and not _is_existential(clause) else "ARGM-LOC"
         return self._tabled(clause, word, noun) or _untabled(clause, word)
@@ -206,11 +211,14 @@ class RoleLabeller:
         return found or _UNSEEN_GERUND.get(word, "ARG1")
 
     def _tabled(self, clause: Phrase, word: str, noun: str) -> Role | None:
+        # "comes to a stop" names no place
         if clause.lemma == "come" and noun in {"stop", "end", "halt"}:
             return "ARG2"
         found = self._table.role(clause.lemma, word, noun)
+        # the counts of one preposition mix times and places; times were told by their nouns already
         if found == "ARGM-TMP" and (in_class(word, "static") or in_class(word, "directional")):
             return None
+        # "sits around the table" is a place, "runs around the table" a way
         if found == "ARGM-DIR" and word in _EXTENTS and not in_class(clause.lemma, "motion"):
             return "ARGM-LOC"
         return found

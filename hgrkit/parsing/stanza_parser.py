@@ -58,6 +58,7 @@ def _own_folders(environment: Mapping[str, str]) -> list[Path]:
 _PROCESSORS = "tokenize,pos,lemma,depparse"
 _DEVICES = ("auto", "cpu", "cuda")
 _MAX_WORDS = 500
+"""The parser scores every pair of words, so that its memory grows with the square of a sentence."""
 _BATCH = 1000
 """Sentences that the pipeline is given at once, so that its memory stays bounded."""
 
@@ -199,6 +200,7 @@ class StanzaParser:
         source: dict[str, Any] = {"download_method": stanza.DownloadMethod.REUSE_RESOURCES}
         if self._folder is not None:
             source = {"dir": str(self._folder), "download_method": None}
+        # English comes in hgrkit's tokens; in other languages Stanza finds the words, of one sentence a text
         cut = {"tokenize_pretokenized": True} if self._language == "en" else {"tokenize_no_ssplit": True}
         try:
             return stanza.Pipeline(

@@ -140,8 +140,10 @@ class ClauseReader:
         marks = sorted(tree.children(child, "mark", "case"))
         words = [self._words[mark] for mark in marks]
         gerund = bool(marks) and tree.xpos[child] == "VBG" and not tree.children(child, "aux", "nsubj")
+        # "looks like he is running" says how it looks
         if words[:1] in (["like"], ["as"]) and clause.lemma in _SEEMING:
             clause.add(self._reader.phrase("clause", child), "complement")
+        # "to" of an adverbial clause is "in order to"
         elif words[:1] == ["to"] or words[:2] == ["in", "order"]:
             clause.add(self._reader.phrase("clause", child), "purpose")
         elif gerund and words[0] not in {"while", "when"}:
@@ -203,6 +205,7 @@ class SubjectReader:
 
         Existential "there" is a phrase of the kind `mark`.
         """
+        # a loop in place of recursion: chains of clauses may be as long as a text
         waiting = []
         while token not in self._found:
             found, above = self._own(token)

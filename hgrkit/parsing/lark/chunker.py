@@ -48,6 +48,7 @@ def _complex_preposition(words: Sequence[str], tags: Sequence[str], position: in
             following = tags[position + length] if position + length < len(tags) else ""
             if tuple(words[position : position + length]) in COMPLEX_PREPOSITIONS and following not in VERB_TAGS:
                 return length
+    # "back to the house", "down into the water"
     if (
         in_class(words[position], "directional_adverb")
         and tags[position] in {"ADV", "PRT", "PREP"}
@@ -63,12 +64,14 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
     tag = tags[position]
     before = tags[position - 1] if position else ""
     after = tags[position + 1] if position + 1 < len(tags) else ""
-    if tag == "ADV":
+    if tag == "ADV":  # of an adjective, inside a verb group, or on its own
         return _refined_adverb(tags, position, before, after)
+    # "black and white dogs", "a big, red ball": one group of words
     if tag == "CC" and before == "ADJ" and after == "ADJ" and words[position] in {"and", "or", "&"}:
         return "LINK"
     if tag == "PUNCT" and words[position] == "," and before in {"ADJ", "NUM"} and after == "ADJ":
         return "LINK"
+    # the full stop of "dr." ends no sentence
     if words[position] == "." and position and words[position - 1] in _TITLES and after in _NOMINAL:
         return "NOUN"
     if tag == "TO" and after in _NOMINAL:

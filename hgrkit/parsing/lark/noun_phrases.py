@@ -34,6 +34,7 @@ def punctuation(state: SentenceState, chunk: Chunk) -> None:
     """A comma is remembered; a full stop ends everything."""
     state.comma = state.words[chunk.start] in {",", ";", ":", "-", "--"}
     if state.words[chunk.start] in {".", "!", "?", ";"}:
+        # the words of a sentence never hang on the one before
         state.clause = state.earlier = state.last = None
         state.subjects.clear()
 
@@ -41,12 +42,14 @@ def punctuation(state: SentenceState, chunk: Chunk) -> None:
 def subordinator(state: SentenceState, chunk: Chunk) -> None:
     """As in "while", "that": the next verb's clause depends on the one before."""
     word, last = state.words[chunk.start], state.last
+    # "a man that runs" describes the man, "says that he runs" is what is said
     speaks = state.clause is not None and in_class(state.clause.lemma, "utterance")
     if word == "that" and last is not None and last.kind == "noun" and not speaks:
         relative_pronoun(state, chunk)
         return
     state.marker = state.new("mark", chunk.start, chunk.stop, chunk.start)
     if chunk.start and state.words[chunk.start - 1] in _FOCUS:
+        # "just before he jumps": the adverb belongs to the marker
         state.marker.start -= 1
     state.preposition = None
 
@@ -74,6 +77,7 @@ def existential(state: SentenceState, chunk: Chunk) -> None:
 
 # prepositions and adverbs ------------------------------------------------------------------------------------
 
+# "up to", "out of": the last word says the relation; "next to", "front of" are listed as a pair in the role table
 _WITH_DIRECTION = frozenset(["over", "back", "up", "down", "on", "in", "off", "along", "according", "due", "all"])
 _FREE_PARTICLES = frozenset(["up", "off", "out", "away"])
 _CLAUSE_PREPOSITIONS = frozenset(["as", "after", "before", "until", "since", "like"])
@@ -117,6 +121,7 @@ def _complex_word(state: SentenceState, chunk: Chunk) -> str:
 def _attach_preposition(state: SentenceState, phrase: Phrase, ground: str) -> None:
     if state.clause is None:
         if state.subjects and state.last is not None:
+            # "the leg of a man in a hat": only "of" describes the noun next to it
             (state.last if phrase.word == "of" else state.subjects[-1]).add(phrase, "preposition")
         else:
             state.pending.append((phrase, "preposition"))
@@ -151,8 +156,10 @@ def _is_particle(state: SentenceState, chunk: Chunk) -> bool:
     literal = in_class(clause.lemma, "motion")
     if clause.verb[1] == chunk.start and state.last is clause:
         if clause.lemma in _POSTURES and word in {"down", "up"}:
+            # "sits down", but "gets down the stairs"
             particle = not before_noun
         elif (before_noun and chunk.tags[0] == "PREP") or word not in _FREE_PARTICLES:
+            # "picks up a ball" against "walks up a hill": verbs of motion take a way, not an object
             listed = word in {"up", "off", "out"} or in_class(clause.lemma, "particle_" + word)
             particle = not literal and listed and not clause.passive
         else:
@@ -162,6 +169,7 @@ def _is_particle(state: SentenceState, chunk: Chunk) -> bool:
             clause.stop = max(clause.stop, chunk.stop)
         return particle
     if chunk.kind == "adverb" and state.last is not None and state.last.relation == "object":
+        # "takes his hat off"
         return word in {"on", "off", "up"} and not literal
     return False
 
@@ -172,7 +180,7 @@ def adverb(state: SentenceState, chunk: Chunk) -> None:
         return
     found = state.new("adverb", chunk.start, chunk.stop, chunk.start)
     following = state.following.kind if state.following is not None else ""
-    if following == "SUB" and found.word in _FOCUS:
+    if following == "SUB" and found.word in _FOCUS:  # the subordinator takes it
         return
     before_verb = following == "verb_group" and found.word in {"then", "thus"}
     if following and (state.clause is None or state.conjunction or state.comma or before_verb):
@@ -218,6 +226,7 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
 def _begins_clause(state: SentenceState) -> bool:
     """Whether the current noun is the subject of a verb to come, rather than part of what came."""
     if state.subjects and state.relative is None and state.clause is not None:
+        # "... and a dog runs": only a verb in the singular shows that the noun is a subject of its own
         return state.conjunction and _singular_verb_follows(state)
     if state.conjunction and any(relation == "adverb" for _, relation in state.pending):
         return True
@@ -282,13 +291,14 @@ def _coordinate(state: SentenceState, noun: Phrase) -> bool:
 
 def _complement(state: SentenceState, clause: Phrase, noun: Phrase) -> None:
     objects = [child for child in clause.children if child.relation in {"object", "attribute"}]
+    # "plays every day" says when, "spends a day" what
     of_time = in_class(state.words[noun.head], "time")
     if of_time and (objects or clause.lemma not in {"spend", "have", "be", "play"}):
         clause.add(noun, "adverb")
     elif clause.lemma == "be" and not clause.passive:
         if not objects:
             clause.add(noun, "attribute")
-    elif not objects or (
+    elif not objects or (  # "gives his dog a bone"
         len(objects) == 1 and state.last is objects[0] and in_class(clause.lemma, "ditransitive")
     ):
         clause.add(noun, "object")

@@ -136,7 +136,7 @@ class Tagger:
         tags, state = ["START", "START"], "0"
         for position in range(stop):
             possible = candidates(readings[position])
-            if len(possible) == 1:
+            if len(possible) == 1:  # most words, which need no features
                 tag = possible[0]
             else:
                 features = context_features(words, readings, tags, position, state, ahead=ahead[position])
@@ -238,10 +238,13 @@ class _ClauseTags:
         if start + 1 < stop and "VB" in self.readings[start].split() and tags[start + 1] in {"DET", "PRT"}:
             tags[start] = "VB"
             return
+        # a caption may have a participle in place of a finite verb: "a man riding a horse"
         verbal = bool({"VBG", "VBN"} & set(tags[start:stop]))
         if not verbal and (self._restore_participle() or self._restore_last()):
             return
-        plural = self._has_plural_subject()
+        inside = tags[start:stop]
+        first_noun = next((tag for tag in inside if tag in _NOMINAL), None)
+        plural = first_noun == "NOUNS" or (first_noun is not None and "CC" in inside)
         best, verb = -1, ""
         for position in range(start + 1, stop):
             found = self._possible_verb(position, plural=plural)
@@ -281,11 +284,6 @@ class _ClauseTags:
                     tags[position - 1] = "NOUN"
                 return True
         return False
-
-    def _has_plural_subject(self) -> bool:
-        inside = self.tags[self.start : self.stop]
-        first = next((tag for tag in inside if tag in _NOMINAL), None)
-        return first == "NOUNS" or (first is not None and "CC" in inside)
 
     def _possible_verb(self, position: int, *, plural: bool) -> str | None:
         """The verb's tag that a noun or adjective may have here, or `None`."""

@@ -92,6 +92,7 @@ def verb_group(state: SentenceState, chunk: Chunk) -> None:
     if _absolute_participle(state, chunk):
         return
     clause = _new_clause(state, chunk, group)
+    # "gets [hit]" is a passive of the second verb
     if following is not None and group.lemma == "" and clause.lemma == "get" and following.tags[0] == "VBN":
         state.skipped = state.index + 1
         group = read_verb_group(following, state.words)
@@ -145,7 +146,7 @@ def _new_clause(state: SentenceState, chunk: Chunk, group: VerbGroup) -> Phrase:
     clause = state.new("clause", chunk.start, chunk.stop, group.main)
     clause.lemma, clause.form, clause.passive = _lemma(state, group), group.form, group.passive
     clause.verb = (group.main, group.main + 1)
-    # finite forms of all verbs are coordinated with each other
+    # all finite forms count as one: "is tall and runs" is coordinated
     tag = state.tags[group.main]
     clause.word = "VBZ" if tag in {"VBD", "BE", "HAVE", "DO"} else tag
     for token, inner in group.inner:
@@ -240,7 +241,7 @@ def _marked_clause(state: SentenceState, clause: Phrase) -> None:
         if state.subjects and (state.subjects[-1].start > opening.start or governor is None):
             clause.subject = _take_subject(state, clause)
         clause.add(opening, "marker" if marker is not None else "adverb")
-    if governor is None:
+    if governor is None:  # "While he runs, a dog ...": hangs on the verb to come
         state.pending.append((clause, "adjunct"))
         return
     that = marker is not None and marker.word in {"that", "if", "whether"}
@@ -266,14 +267,16 @@ def _conjunct(state: SentenceState, clause: Phrase) -> None:
 def _infinitive(state: SentenceState, clause: Phrase) -> None:
     governor, last = state.clause, state.last
     if governor is None:
-        if state.subjects:
+        if state.subjects:  # "a dog to play with ..."
             state.subjects[-1].add(clause, "relative")
         return
     thing = governor.find("object")
     if thing is not None and governor.lemma in _OBJECT_CONTROL:
+        # "teaches a dog to jump": the object does it
         governor.add(clause, "complement")
         clause.subject = thing
         return
+    # "starts to run" says what is started, "stops at a shop to buy bread" why
     direct = last is governor or (last is not None and last.kind == "adjective")
     raises = governor.lemma in {"get", "be"} or in_class(governor.lemma, "raising")
     aspectual = in_class(governor.lemma, "aspectual") and direct
@@ -288,6 +291,7 @@ def _participle(state: SentenceState, clause: Phrase) -> None:
     elif noun is governor:
         relation = "complement" if in_class(governor.lemma, "aspectual") else "adjunct"
         if governor.passive and in_class(governor.lemma, "perception"):
+            # "a man is seen running"
             relation = "predicate"
         governor.add(clause, relation)
         _control(clause, governor)
@@ -296,6 +300,7 @@ def _participle(state: SentenceState, clause: Phrase) -> None:
     ):
         _modify(state, clause, noun)
     else:
+        # "running, jumping": a participle after a comma continues a row of them
         sibling = conjunct_clause(governor, clause.word)
         if state.comma and sibling is not None and sibling.word == clause.word:
             _conjunct(state, clause)
@@ -310,6 +315,7 @@ def _describes(state: SentenceState, clause: Phrase, governor: Phrase, noun: Phr
     target = modified_noun(noun, state.words, clause.lemma)
     if clause.form == "participle" or clause.lemma in _CONTENTS:
         return True
+    # "there is a man running", "we see a car turning"; otherwise only people and animals act
     shown = governor.lemma == "be" and target.relation in {"attribute", "object"}
     return shown or in_class(governor.lemma, "perception") or is_animate(state.words[target.head])
 

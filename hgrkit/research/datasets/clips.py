@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -108,10 +109,6 @@ def _tgif(folder: AnnotationFolder, list_name: str = "test.txt") -> Annotations:
     found, problems = parse_lines(captions_path, _tab_separated)
     texts = [(_tgif_name(url), text) for url, text in found]
     return _listed_videos(names, texts, (captions_path, names_path), problems)
-
-
-def _tgif_of_hgr(folder: AnnotationFolder) -> Annotations:
-    return _tgif(folder, "tst_names.npy")
 
 
 def _tgif_name(url: str) -> str:
@@ -314,7 +311,7 @@ RECIPES = (
         folders=_TGIF_FOLDERS,
         protocol="The 11,310 test pictures that the HGR paper had; each of their captions is a query.",
         citation=f"{_TGIF_CITATION}; split: Chen, Zhao, Jin, Wu, CVPR 2020",
-        read=_tgif_of_hgr,
+        read=partial(_tgif, list_name="tst_names.npy"),
     ),
     Recipe(
         name="msvd",

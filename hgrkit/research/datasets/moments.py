@@ -107,6 +107,7 @@ def _charades_caption(line: str) -> BenchmarkCaption:
 # TVR: clips of television shows ---------------------------------------------------------------------------------
 
 _TVR = "tvr_val_release.jsonl"
+# the sentences of the validation split are numbered without gaps
 _TVR_IDS = range(87175, 98070)
 
 

@@ -24,6 +24,7 @@ __all__ = ["RECIPES"]
 _ALL = "MSRVTT_data.json"
 _PARTS = ("test_videodatainfo.json", "train_val_videodatainfo.json")
 _TEST_ONLY = "captions_official_test_2990.json"
+# the lists of the official release: 0 to 6512 to train, up to 7009 to validate
 _OFFICIAL_TEST = tuple(f"video{number}" for number in range(7010, 10000))
 _FOLDERS = frozenset(("msrvtt", "msrvtt10k"))
 _CITATION = "Xu, Mei, Yao, Rui: MSR-VTT, CVPR 2016"

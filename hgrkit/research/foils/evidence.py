@@ -46,6 +46,7 @@ class Evidence:
 
     def weight(self, word: str) -> float:
         """The weight with which a word is drawn for a foil: 1, and more if it is frequent in captions."""
+        # the root, so that a few frequent words do not make most of the foils
         root: float = self.frequency.get(word, 0) ** 0.5
         return 1 + root
 

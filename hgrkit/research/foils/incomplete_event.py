@@ -83,7 +83,8 @@ def _is_complete(sentence: Sentence, clause: Clause, cut: int) -> bool:
         core = noun_core(sentence, clause.object)
         if core is None or cut < core.stop:
             return False
-    if clause.object is None and cut == clause.action.span.stop and not _stands_alone(sentence, clause, cut):
+    # "washes and dries the dishes": the verb's object stands behind the next verb
+    if clause.object is None and cut == clause.action.span.stop and sentence.words[cut] in {"and", ","}:
         return False
     return not _is_torn(sentence, cut)
 
@@ -96,11 +97,6 @@ def _is_torn(sentence: Sentence, cut: int) -> bool:
     if words[cut] == "and" and "," in words[:cut]:  # the last of several
         return True
     return sentence.tags[cut - 1][0] in _NEVER_LAST or words[cut - 1] in {"very", "so", "too", "rather"}
-
-
-def _stands_alone(sentence: Sentence, clause: Clause, cut: int) -> bool:
-    """A verb without object or phrase: not one that is coordinated with another before their common object."""
-    return sentence.words[cut] not in _LINKS or clause.object is not None or sentence.words[cut] in {"while", "as"}
 
 
 def _fragments(sentence: Sentence) -> list[tuple[int, int]]:

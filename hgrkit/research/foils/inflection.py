@@ -17,36 +17,19 @@ _DOUBLED = frozenset(
     "propel compel expel rebel repel transfer confer defer deter incur unzip babysit "
     "emit upset unwrap unplug overlap backstab zigzag quiz".split()
 )
-_SAME = ("sheep", "deer", "fish", "moose", "shrimp", "aircraft", "bison", "police", "cattle")
-_IRREGULAR_PLURALS = dict.fromkeys(_SAME) | {
-    "child": "children",
-    "person": "people",
-    "mouse": "mice",
-    "goose": "geese",
-    "ox": "oxen",
-    "foot": "feet",
-    "tooth": "teeth",
-    "wolf": "wolves",
-    "calf": "calves",
-    "leaf": "leaves",
-    "knife": "knives",
-    "half": "halves",
-    "shelf": "shelves",
-    "loaf": "loaves",
-    "wife": "wives",
-    "thief": "thieves",
-    "potato": "potatoes",
-    "tomato": "tomatoes",
-    "buffalo": "buffaloes",
-    "mango": "mangoes",
-}
 _HISSING = ("s", "x", "z", "ch", "sh")
 _AN_BEFORE = ("hour", "honest", "honor", "honour", "heir")
 _A_BEFORE = ("uni", "use", "usu", "eu", "one", "once", "ufo", "ukulele", "urin", "utensil")
 
 
 @functools.cache
-def _irregular() -> dict[str, tuple[str, str]]:
+def _irregular_plurals() -> dict[str, str]:
+    rows = [line.split() for line in table_lines("irregular_plurals.txt", __package__)]
+    return {row[0]: row[-1] for row in rows}
+
+
+@functools.cache
+def _irregular_verbs() -> dict[str, tuple[str, str]]:
     rows = [line.split() for line in table_lines("irregular_verbs.txt", __package__)]
     return {row[0]: (row[1], row[-1]) for row in rows}
 
@@ -64,7 +47,7 @@ def inflect(lemma: str, form: VerbForm) -> str:
         return {"be": "is", "have": "has"}.get(lemma) or _with_s(lemma)
     if form == "VBG":
         return _stem(lemma, "ing") + "ing"
-    past, participle = _irregular().get(lemma, ("", ""))
+    past, participle = _irregular_verbs().get(lemma, ("", ""))
     return (past if form == "VBD" else participle) or _stem(lemma, "ed") + "ed"
 
 
@@ -75,8 +58,8 @@ def plural(noun: str) -> str:
     >>> plural("woman"), plural("puppy"), plural("fox"), plural("fireman")
     ('women', 'puppies', 'foxes', 'firemen')
     """
-    if noun in _IRREGULAR_PLURALS:
-        return _IRREGULAR_PLURALS[noun] or noun
+    if noun in _irregular_plurals():
+        return _irregular_plurals()[noun]
     if noun.endswith("man") and noun not in {"human", "german", "roman", "doberman"}:
         return noun[:-2] + "en"
     return _with_s(noun)

@@ -26,7 +26,9 @@ _NOT_BEHIND = frozenset(
     "half halves pieces slices strips cubes lengthwise off out up down apart open away together back order "
     "phone telephone circle circles hand hands mouth lap arm arms shoulder shoulders line row unison".split()
 )
+_WAYS = frozenset({"around", "forward", "backward", "backwards", "away"})
 _NOTHING: frozenset[str] = frozenset()
+"""What stands behind a verb where no verb of the list could stand."""
 _OF_MOVING = frozenset({"move", "go", "come", "travel", "play", "work"})
 
 
@@ -70,8 +72,10 @@ def _begins_clause(sentence: Sentence, clause: Clause) -> bool:
 
 
 def _fitting(sentence: Sentence, clause: Clause) -> list[Verb]:
-    """The verbs that have the same frame."""
-    who, what = _who(sentence, clause), _what(sentence, clause)
+    """The verbs that have the same frame: done by the same kind of being, with the same behind them."""
+    who = _who(sentence, clause)
+    with_object = clause.passive or clause.object is not None
+    what = _object_classes(sentence, clause) if with_object else _without_object(sentence, clause)
     return [
         verb
         for verb in verbs()
@@ -93,14 +97,8 @@ def _who(sentence: Sentence, clause: Clause) -> str | None:
     return "a" if kinds and kinds.isdisjoint({"robot", "pronoun_man", "pronoun_woman"}) else None
 
 
-def _what(sentence: Sentence, clause: Clause) -> frozenset[str]:
-    """What the verb has behind it, as `Verb.what` says it; nothing if no verb of the list could stand there."""
-    if clause.passive or clause.object is not None:
-        return _object_classes(sentence, clause)
-    return _without_object(sentence, clause)
-
-
 def _object_classes(sentence: Sentence, clause: Clause) -> frozenset[str]:
+    """What is done something to, as `Verb.what` names it."""
     node = clause.subject if clause.passive else clause.object
     core = noun_core(sentence, node) if node is not None else None
     if core is None:
@@ -123,10 +121,12 @@ def _is_compound(sentence: Sentence, clause: Clause) -> bool:
 
 
 def _without_object(sentence: Sentence, clause: Clause) -> frozenset[str]:
+    """Whether a verb stands alone or goes with a direction, as `Verb.what` names it."""
     at = clause.action.span.stop
     if any(role in {"ARG1", "ARG2"} and node.span.stop <= clause.verb for node, role in clause.others):
         return _NOTHING  # its object stands in front: `the fish that he caught`
-    if at < sentence.stop and (_is_direction(sentence, at) or _is_way(sentence, at)):
+    ends_with_way = at + 1 == sentence.stop and sentence.words[at] in _WAYS
+    if ends_with_way or (at < sentence.stop and _is_direction(sentence, at)):
         moves = clause.lemma not in _OF_MOVING and _free_of_odd(sentence, at)
         return frozenset({"motion"}) if moves else _NOTHING
     if len(clause.action.span) > 1 or not _ends_well(sentence, at, passive=False):
@@ -138,10 +138,6 @@ def _is_direction(sentence: Sentence, at: int) -> bool:
     """Whether a preposition of a way stands here with its noun behind it."""
     nominal = at + 1 < sentence.stop and sentence.tag(at + 1) in NOMINAL | {"DET", "NUM", "ADJ", "PRON"}
     return sentence.words[at] in _DIRECTIONAL and nominal
-
-
-def _is_way(sentence: Sentence, at: int) -> bool:
-    return at + 1 == sentence.stop and sentence.words[at] in {"around", "forward", "backward", "backwards", "away"}
 
 
 def _ends_well(sentence: Sentence, at: int, *, passive: bool) -> bool:
