@@ -22,7 +22,11 @@ __all__ = [
 
 
 def table_lines(name: str, package: str = "hgrkit.parsing") -> list[str]:
-    """Read the lines of a table from a package, without comments; `.gz` files are decompressed."""
+    """Read the lines of a table from a package, without comments; `.gz` files are decompressed.
+
+    >>> table_lines("closed_classes.txt")[0][:14]
+    'DET: a an the '
+    """
     content = resources.files(package).joinpath(name).read_bytes()
     if name.endswith(".gz"):  # large, and without comments
         return gzip.decompress(content).decode("utf-8").splitlines()

@@ -213,6 +213,23 @@ def test_a_file_of_another_shape_is_an_error_that_names_it(write, tmp_path, name
         benchmark(name, annotations=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "content", "said"),
+    [
+        ("vatex/val", "vatex_validation_v1.0.json", [{"videoID": "a", "enCap": []}, {}], "record 1 .*'videoID'"),
+        ("activitynet-captions", "val_1.json", {"v_a": {"timestamps": []}}, "'v_a' .*'sentences' is missing"),
+        ("youcook2", "yc2_annotations_trainval.json", {"database": {"a": {}}}, "'subset' is missing"),
+        ("msr-vtt/full", "MSRVTT_data.json", {"videos": []}, "'sentences' is missing"),
+    ],
+)
+def test_a_file_of_another_shape_is_an_error_that_says_where_and_what_is_missing(
+    write, tmp_path, name, file, content, said
+):
+    write(file, content)
+    with pytest.raises(BenchmarkError, match=f"must hold .*{said}"):
+        benchmark(name, annotations=tmp_path)
+
+
 def test_flickr8k_captions_of_a_split_stand_in_the_order_of_its_list(write, tmp_path):
     write("Flickr8k.token.txt", "a.jpg#0\tA dog .\nb.jpg#0\tA cat . \nc.jpg#0\tA cow .\nb.jpg#1\tTwo\tcats .\n")
     write("Flickr_8k.devImages.txt", "b.jpg\na.jpg\n")
