@@ -23,7 +23,6 @@ __all__ = [
     "json_objects",
     "read_graph_file",
     "read_header",
-    "read_record",
 ]
 
 
@@ -97,18 +96,6 @@ def graph_record(caption: str, graph: RoleGraph | GraphError) -> dict[str, Any]:
     return {"caption": caption, **graph.to_dict()}
 
 
-def read_record(record: Mapping[str, Any]) -> tuple[str, RoleGraph | GraphError]:
-    """Read a line: its caption, and its graph or the reason why it has none.
-
-    Raises:
-        GraphError: if it is no graph.
-    """
-    if record.get("error"):
-        return str(record.get("caption", "")), GraphError(str(record["error"]))
-    graph = RoleGraph.from_dict(record)
-    return str(record.get("caption", graph.text)), graph
-
-
 def read_header(path: Path) -> GraphFileHeader | None:
     """Read the header of a file; `None` if it has none.
 
@@ -130,8 +117,12 @@ def read_graph_file(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
     for number, record in _lines(path):
         if number == 1 and GraphFileHeader.from_record(record) is not None:
             continue
+        if record.get("error"):
+            yield str(record.get("caption", "")), GraphError(str(record["error"]))
+            continue
         try:
-            yield read_record(record)
+            graph = RoleGraph.from_dict(record)
+            yield str(record.get("caption", graph.text)), graph
         except GraphError as error:
             raise GraphError(f"{path}, line {number}: {error}") from error
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from hgrkit.graph import ACTION_ROLE, Edge, Node, Role, RoleGraph, Span
 
-__all__ = ["Labeller", "Phrase", "clause_graph", "close_spans"]
+__all__ = ["Phrase", "clause_graph", "close_spans"]
 
 
 @attrs.define(eq=False)
@@ -77,16 +76,18 @@ def close_spans(phrases: Sequence[Phrase]) -> None:
                 phrase.plain_stop = max(phrase.plain_stop, child.plain_stop)
 
 
-class Labeller(Protocol):
-    """Gives roles to the phrases of a clause."""
+def clause_graph(
+    tokens: Sequence[str],
+    clauses: Iterable[Phrase],
+    roles: Callable[[Phrase], Iterable[tuple[Phrase, Role]]],
+) -> RoleGraph:
+    """Build the graph of a sentence with verbs; a span that serves several verbs is one node.
 
-    def roles(self, clause: Phrase) -> Iterable[tuple[Phrase, Role]]:
-        """Yield the phrases that have a role in a clause, each with its role."""
-        ...
-
-
-def clause_graph(tokens: Sequence[str], clauses: Iterable[Phrase], labeller: Labeller) -> RoleGraph:
-    """Build the graph of a sentence with verbs; a span that serves several verbs is one node."""
+    Args:
+        tokens: the words, which the graph keeps.
+        clauses: the clauses, in order.
+        roles: gives the phrases of a clause that have a role, each with its role.
+    """
     nodes: list[Node] = []
     edges: list[Edge] = []
     entities: dict[Span, int] = {}
@@ -94,7 +95,7 @@ def clause_graph(tokens: Sequence[str], clauses: Iterable[Phrase], labeller: Lab
         action = len(nodes) + 1
         nodes.append(Node(action, ACTION_ROLE, Span(*clause.verb), clause.head))
         linked: set[int] = set()
-        for phrase, role in labeller.roles(clause):
+        for phrase, role in roles(clause):
             span, head = _extent(clause, phrase)
             # a phrase that contains the verb itself is no argument of it
             if span.start <= clause.head < span.stop:

@@ -307,12 +307,12 @@ def label_tree(
     clauses = ClauseReader(words, tree, language=language).clauses()
     if conventions == "propbank":
         verbal = [clause for clause in clauses if tree.upos[clause.head] != "AUX"]
-        return clause_graph(tokens, verbal, PropbankLabeller(words, tree, RoleModel.load()))
+        return clause_graph(tokens, verbal, PropbankLabeller(words, tree, RoleModel.load()).roles)
     clauses = [clause for clause in clauses if clause.form != "semi-modal"]
     if not clauses:
         return RoleGraph(tokens=tokens, nodes=_nouns(tree))
     table = RoleTable.load() if language == "en" else RoleTable.load().of_any_verb()
-    return clause_graph(tokens, clauses, RoleLabeller(words, table))
+    return clause_graph(tokens, clauses, RoleLabeller(words, table).roles)
 
 
 def _nouns(tree: DependencyTree) -> list[Node]:

@@ -70,7 +70,7 @@ class LarkParser:
         clauses = _build_clauses(words, tags, chunks, self._tagger.lexicon)
         if not clauses:
             return _noun_graph(tokens, chunks)
-        return clause_graph(tokens, clauses, RoleLabeller(words, self._roles))
+        return clause_graph(tokens, clauses, RoleLabeller(words, self._roles).roles)
 
     def phrases(self, tokens: Sequence[str]) -> tuple[list[Span], list[Span]]:
         """Find the base noun phrases and main verbs of given tokens, without roles.
