@@ -16,7 +16,13 @@ __all__ = ["RECIPES", "benchmark", "find_recipe"]
 
 StrPath = str | PathLike[str]
 
-RECIPES: tuple[Recipe, ...] = (*msr_vtt.RECIPES, *clips.RECIPES, *moments.RECIPES)
+RECIPES: tuple[Recipe, ...] = (
+    *msr_vtt.RECIPES,
+    *clips.RECIPES,
+    *moments.RECIPES,
+    clips.FLICKR8K,
+    clips.HGR_RELEASE,
+)
 """Every benchmark that hgrkit reads."""
 
 

@@ -27,7 +27,7 @@ from hgrkit.research.datasets.benchmark import (
     numbered_captions,
 )
 
-__all__ = ["RECIPES", "Split", "read_flickr8k_captions"]
+__all__ = ["FLICKR8K", "HGR_RELEASE", "RECIPES", "Split", "read_flickr8k_captions"]
 
 
 # VATEX: ten English captions for each clip of ten seconds -------------------------------------------------------
@@ -329,32 +329,34 @@ RECIPES = (
         citation="Chen, Dolan: Collecting Highly Parallel Data for Paraphrase Evaluation, ACL 2011",
         read=_msvd,
     ),
-    Recipe(
-        name="flickr8k",
-        task="image retrieval",
-        queries=5000,
-        videos=1000,
-        captions_per_video=5,
-        files=f"{_FLICKR8K} and {_FLICKR8K_TEST}",
-        folders=_FLICKR8K_FOLDERS,
-        protocol=(
-            "The 1,000 photographs of the official test list, five captions each, as published, in "
-            "tokens. A photograph is a video of one frame, under its file name with .jpg."
-        ),
-        citation="Hodosh, Young, Hockenmaier: Framing Image Description as a Ranking Task, JAIR 2013",
-        read=_flickr8k,
+)
+
+FLICKR8K = Recipe(
+    name="flickr8k",
+    task="image retrieval",
+    queries=5000,
+    videos=1000,
+    captions_per_video=5,
+    files=f"{_FLICKR8K} and {_FLICKR8K_TEST}",
+    folders=_FLICKR8K_FOLDERS,
+    protocol=(
+        "The 1,000 photographs of the official test list, five captions each, as published, in "
+        "tokens. A photograph is a video of one frame, under its file name with .jpg."
     ),
-    Recipe(
-        name="hgr-release",
-        aliases=("release",),
-        split="tst",
-        files=f"public_split/{_RELEASE_LISTS[0]} (else val, else trn) and annotation/RET/{_RELEASE}",
-        folders=frozenset(),
-        protocol=(
-            "Any folder in the layout of the released code, the split tst, else val, else trn. Captions are "
-            "parsed anew; `hgrkit evaluate --release` uses the release's own role graphs."
-        ),
-        citation="Chen, Zhao, Jin, Wu: Fine-grained Video-Text Retrieval with HGR, CVPR 2020",
-        read=_release,
+    citation="Hodosh, Young, Hockenmaier: Framing Image Description as a Ranking Task, JAIR 2013",
+    read=_flickr8k,
+)
+
+HGR_RELEASE = Recipe(
+    name="hgr-release",
+    aliases=("release",),
+    split="tst",
+    files=f"public_split/{_RELEASE_LISTS[0]} (else val, else trn) and annotation/RET/{_RELEASE}",
+    folders=frozenset(),
+    protocol=(
+        "Any folder in the layout of the released code, the split tst, else val, else trn. Captions are "
+        "parsed anew; `hgrkit evaluate --release` uses the release's own role graphs."
     ),
+    citation="Chen, Zhao, Jin, Wu: Fine-grained Video-Text Retrieval with HGR, CVPR 2020",
+    read=_release,
 )
