@@ -120,12 +120,16 @@ class Benchmark:
         )
 
 
+def _as_videos(videos: Iterable[BenchmarkVideo | str]) -> tuple[BenchmarkVideo, ...]:
+    return tuple(BenchmarkVideo(name=video) if isinstance(video, str) else video for video in videos)
+
+
 @attrs.frozen(kw_only=True)
 class Annotations:
     """What an adapter read.
 
     Attributes:
-        videos: the candidates.
+        videos: the candidates; those of which nothing but the name is known may be given as names.
         captions: the queries.
         files: what was read.
         sentences: annotated sentences behind the captions; `None` if every caption is one.
@@ -133,7 +137,7 @@ class Annotations:
         problems: what the adapter itself found missing or surplus, without the benchmark's name.
     """
 
-    videos: Sequence[BenchmarkVideo]
+    videos: tuple[BenchmarkVideo, ...] = attrs.field(converter=_as_videos)
     captions: Sequence[BenchmarkCaption]
     files: Sequence[Path]
     sentences: int | None = None
@@ -190,7 +194,7 @@ class Recipe:
             name=self.name,
             task=self.task,
             split=found.split or self.split,
-            videos=tuple(found.videos),
+            videos=found.videos,
             captions=tuple(captions),
             sentences=len(captions) if found.sentences is None else found.sentences,
             expected_queries=self.queries,

@@ -44,7 +44,7 @@ def _vatex_validation(folder: AnnotationFolder) -> Annotations:
         with expected_shape(path, "[{videoID, enCap: [texts]}]", f"record {position}"):
             names.append(str(record["videoID"]))
             captions += numbered_captions(names[-1:], [(names[-1], text) for text in record["enCap"]])
-    return Annotations(videos=_videos(names), captions=captions, files=(path,))
+    return Annotations(videos=names, captions=captions, files=(path,))
 
 
 def _vatex_test(folder: AnnotationFolder) -> Annotations:
@@ -53,7 +53,7 @@ def _vatex_test(folder: AnnotationFolder) -> Annotations:
     names = read_names(path)
     kept = set(names)
     return Annotations(
-        videos=_videos(names),
+        videos=names,
         captions=[caption for caption in found.captions if caption.video in kept],
         files=(*found.files, path),
     )
@@ -201,7 +201,7 @@ def _flickr8k(
     there = {caption.id for caption in captions}
     missing = [key for name in place for number in numbers if (key := f"{name}#{number}") not in there]
     return Annotations(
-        videos=_videos(names),
+        videos=names,
         captions=sorted(captions, key=lambda caption: place[caption.video]),
         files=(captions_path, names_path),
         problems=[*problems, *problem("captions that are missing", missing)],
@@ -231,11 +231,7 @@ def _listed_videos(
 ) -> Annotations:
     """The videos of a list with their captions, in the order of the list."""
     captions = numbered_captions(names, texts)
-    return Annotations(videos=_videos(names), captions=captions, files=files, problems=problems)
-
-
-def _videos(names: Iterable[str]) -> list[BenchmarkVideo]:
-    return [BenchmarkVideo(name=name) for name in names]
+    return Annotations(videos=names, captions=captions, files=files, problems=problems)
 
 
 def _tab_separated(line: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from hgrkit.research.datasets.annotation_folder import (
     read_lines,
     read_names,
 )
-from hgrkit.research.datasets.benchmark import Annotations, BenchmarkCaption, BenchmarkVideo, Recipe
+from hgrkit.research.datasets.benchmark import Annotations, BenchmarkCaption, Recipe
 
 __all__ = ["RECIPES"]
 
@@ -57,7 +57,7 @@ def _full(folder: AnnotationFolder) -> Annotations:
     files = sentences.files if path is None else (path, *sentences.files)
     missing, surplus = set(_OFFICIAL_TEST) - set(names), set(names) - set(_OFFICIAL_TEST)
     return Annotations(
-        videos=[BenchmarkVideo(name=name) for name in names],
+        videos=names,
         captions=[caption for name in dict.fromkeys(names) for caption in sentences.captions(name)],
         files=files,
         problems=[
@@ -85,7 +85,7 @@ def _jsfusion(folder: AnnotationFolder) -> Annotations:
         absent = set(read_names(checklist)) ^ {caption.video for caption in captions}
         problems += problem(f"videos in one of {path.name} and {checklist.name} only", sorted(absent))
     return Annotations(
-        videos=[BenchmarkVideo(name=name) for name in dict.fromkeys(caption.video for caption in captions)],
+        videos=dict.fromkeys(caption.video for caption in captions),
         captions=captions,
         files=files,
         problems=problems,
@@ -99,7 +99,7 @@ def _miech(folder: AnnotationFolder) -> Annotations:
     silent = [name for name in names if name not in sentences.of_video]
     source = ", ".join(file.name for file in sentences.files)
     return Annotations(
-        videos=[BenchmarkVideo(name=name) for name in names],
+        videos=names,
         captions=[caption for name in names for caption in sentences.captions(name)[:1]],
         files=(path, *sentences.files),
         problems=[f"{len(silent)} videos have no caption in {source}; {_ALL} has all"] if silent else [],

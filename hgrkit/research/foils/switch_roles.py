@@ -42,9 +42,11 @@ def _switched(sentence: Sentence, clause: Clause, subject: Node, evidence: Evide
         return None
     if not _only_helpers_between(sentence, subject.span.stop, clause):
         return None
+    # a verb inside the subject of another only describes it
+    described = any(start <= clause.verb < stop for start, stop, _ in _subjects(sentence))
     plural = sentence.is_plural(other.start, other.stop, other.head)
     before = _number_of_verb(sentence, clause, sentence.is_plural(0, subject.span.stop, agent.head))
-    if plural is None or before is None or clause.lemma in _DRESSED or _inside_subject(sentence, clause):
+    if plural is None or before is None or clause.lemma in _DRESSED or described:
         return None
     middle = _verb_group(sentence, subject.span.stop, other.start, clause, plural=plural, change=plural != before)
     if middle is None:
@@ -108,6 +110,7 @@ def _differ(sentence: Sentence, clause: Clause, agent: NounCore, other: NounCore
         return False
     both_act = _ANIMATE & classes_of(agent.noun) and (_ANIMATE & classes_of(other.noun))
     if not both_act:
+        # a thing that acts in the place of a being is wrong in any case
         return bool(classes_of(agent.noun) & _ANIMATE) or clause.passive
     related = any(
         kind in known.near.get(near, frozenset())
@@ -130,11 +133,6 @@ def _subjects(sentence: Sentence) -> list[tuple[int, int, int]]:
         for action, entity, _ in linked_nodes(sentence.graph)
         if entity.span.stop <= action.span.start
     ]
-
-
-def _inside_subject(sentence: Sentence, clause: Clause) -> bool:
-    """Whether the verb only describes the subject of another."""
-    return any(start <= clause.verb < stop for start, stop, _ in _subjects(sentence))
 
 
 def _number_of_verb(sentence: Sentence, clause: Clause, guess: bool | None) -> bool | None:
