@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 from rich.progress import track
 
-from hgrkit.research.datasets.flickr8k import Split, read_flickr8k_captions
+from hgrkit.research.datasets.clips import Split, read_flickr8k_captions
 from hgrkit.research.evaluation.captions import Captions
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of, load_frame_encoder
 

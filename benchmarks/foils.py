@@ -18,12 +18,11 @@ from result_file import arguments, described, write_result
 from timing import timed
 
 from hgrkit.library.records import Float32
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.captions import read_captions
 from hgrkit.research.evaluation.foil_choice import evaluate_foils
 from hgrkit.research.evaluation.foil_file import FoilPair
-from hgrkit.research.foils.foil import Foil
-from hgrkit.research.foils.generate import make_foils
+from hgrkit.research.foils.generate import Foil, make_foils
 from hgrkit.retriever import Retriever
 
 EVENT_ONLY = (1.0, 0.0, 0.0)

@@ -23,7 +23,7 @@ from hgrkit.library import Library, SearchSettings
 from hgrkit.library.records import Float32
 from hgrkit.model.registry import model_folder
 from hgrkit.model.scorer import embed_graphs
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
 from hgrkit.research.evaluation.measures import DirectionMeasures
 

@@ -60,7 +60,7 @@ def count_sentence(record: dict[str, Any], counts: dict[tuple[str, str], Counter
 
 
 def functions(tree: dict[str, Any], verb: int, head: int) -> list[str]:
-    """The names of what a token is to a verb, as `hgrkit.parsing.role_labeller` names them."""
+    """The names of what a token is to a verb, as `hgrkit.parsing.roles` names them."""
     deprel = tree["deprel"][head]
     lemma = tree["lemma"][head].lower()
     if deprel in {"nsubj", "csubj"}:

@@ -1,6 +1,6 @@
 """Fit `hgrkit/parsing/role_model.txt.gz`: which role plain PropBank gives to a phrase of a dependency tree.
 
-A log-linear model over the features of `hgrkit.parsing.propbank_labeller`, fitted on the gold trees and roles of
+A log-linear model over the features of `hgrkit.parsing.propbank_roles`, fitted on the gold trees and roles of
 PropBank EWT (CC BY-SA 4.0; see `hgrkit/parsing/NOTICE`). A line is
 `feature<TAB>role<TAB>weight...`, weights in tenths.
 
@@ -19,9 +19,9 @@ import torch
 from propbank_ewt import read_sentences, write_table
 from torch import Tensor, nn
 
-from hgrkit.parsing.dependency import ClauseReader
 from hgrkit.parsing.dependency_tree import DependencyTree
-from hgrkit.parsing.propbank_labeller import NO_ROLE, content_head, role_features, role_phrases
+from hgrkit.parsing.propbank_roles import NO_ROLE, content_head, role_features, role_phrases
+from hgrkit.parsing.tree_labeller import ClauseReader
 
 FIXED = {"modal", "negation", "particle"}
 RARE_FEATURE, RARE_ROLE = 2, 30

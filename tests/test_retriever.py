@@ -36,7 +36,7 @@ from hgrkit.model.scorer import settings_of
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
 from hgrkit.model.video.video_encoder import VideoEncoder
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from hgrkit.cli.output import echo, echo_json, printable, stdout
 
 if TYPE_CHECKING:
-    from hgrkit.research.datasets.recipe import Recipe
+    from hgrkit.research.datasets.benchmark import Recipe
 
 __all__ = ["register"]
 

@@ -31,8 +31,7 @@ def foils(
     """Make sentences that differ from a caption in one respect and are wrong for its video."""
     from hgrkit.parsing.registry import load_parser
     from hgrkit.research.evaluation.captions import read_captions
-    from hgrkit.research.foils.foil import FOIL_TYPES, write_foils
-    from hgrkit.research.foils.generate import make_foils
+    from hgrkit.research.foils.generate import FOIL_TYPES, make_foils, write_foils
 
     if out.exists() and out.samefile(captions):
         raise ConfigError(f"--out {out} is the file of captions itself; name another file.")

@@ -35,7 +35,7 @@ def parse(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Write the graphs of --input to this file; an interrupted run goes on."
+            "--output", "-o", help="Write the graphs of --input to this file; an interrupted run resumes."
         ),
     ] = None,
     source: Annotated[
@@ -117,8 +117,7 @@ def _parsed(path: Path, parser: str) -> Iterator[Answer]:
 
 
 def _converted(path: Path, source: Literal["allennlp", "released"]) -> Iterator[Answer]:
-    from hgrkit.parsing.released_graphs import read_released_graphs
-    from hgrkit.parsing.role_labelling_output import read_role_labelling
+    from hgrkit.parsing.converted_graphs import read_released_graphs, read_role_labelling
 
     yield from read_role_labelling(path) if source == "allennlp" else read_released_graphs(path)
 

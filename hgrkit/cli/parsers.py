@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def parsers(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """List the installed parsers, and whether their models are there."""
-    from hgrkit.parsing.installed_parsers import installed_parsers
+    from hgrkit.parsing.registry import installed_parsers
 
     found = installed_parsers()
     if json:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hgrkit.parsing.chain_parser import ChainParser
-    from hgrkit.parsing.dependency import label_tree
     from hgrkit.parsing.dependency_tree import DependencyTree
-    from hgrkit.parsing.lark_parser import LarkParser
-    from hgrkit.parsing.precomputed_parser import PrecomputedParser
+    from hgrkit.parsing.graph_file import PrecomputedParser
+    from hgrkit.parsing.lark.parser import LarkParser
     from hgrkit.parsing.protocol import GraphParser
-    from hgrkit.parsing.registry import PARSERS, load_parser
+    from hgrkit.parsing.registry import PARSERS, ChainParser, load_parser
     from hgrkit.parsing.stanza_parser import StanzaParser
+    from hgrkit.parsing.tree_labeller import label_tree
 
 __all__ = [
     "PARSERS",
@@ -27,14 +26,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ChainParser": "chain_parser",
+    "ChainParser": "registry",
     "DependencyTree": "dependency_tree",
     "GraphParser": "protocol",
-    "LarkParser": "lark_parser",
+    "LarkParser": "lark.parser",
     "PARSERS": "registry",
-    "PrecomputedParser": "precomputed_parser",
+    "PrecomputedParser": "graph_file",
     "StanzaParser": "stanza_parser",
-    "label_tree": "dependency",
+    "label_tree": "tree_labeller",
     "load_parser": "registry",
 }
 

@@ -1,65 +1,19 @@
-"""Gives parsers sentences that are cut into tokens already, and brings their graphs back onto these tokens."""
+"""Parses sentences that are tokenized already, and maps the graphs back onto these tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import attrs
 
 from hgrkit.errors import ConfigError, GraphError
-from hgrkit.graph import Edge, Node, RoleGraph, Span
-from hgrkit.parsing.conventions import Conventions
-from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import parse_each
+from hgrkit.graph import ACTION_ROLE, Edge, Node, RoleGraph, Span
+from hgrkit.parsing.protocol import Conventions, GraphParser, TokenBatchParser, TokenParser, TreeParser
+from hgrkit.parsing.registry import graphs_or_errors, parse_each
 
-__all__ = ["TokenBatchParser", "TokenParser", "TreeParser", "on_tokens", "parse_gold"]
-
-
-@runtime_checkable
-class TokenParser(Protocol):
-    """A parser that can leave the tokens as they are."""
-
-    def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
-        """The graph of a sentence over exactly these tokens.
-
-        Raises:
-            GraphError: if it cannot be made a graph.
-        """
-        ...
-
-
-@runtime_checkable
-class TokenBatchParser(Protocol):
-    """A parser that leaves tokens as they are and is faster on many sentences."""
-
-    def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        """One graph for each list of tokens, over exactly these tokens.
-
-        Raises:
-            GraphError: if one cannot be made a graph.
-        """
-        ...
-
-
-@runtime_checkable
-class TreeParser(Protocol):
-    """A parser whose last step reads a Universal Dependencies tree."""
-
-    def parse_tree(
-        self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
-    ) -> RoleGraph:
-        """The graph of a sentence with its tree: `upos`, `xpos`, `lemma`, `feats`, `head` (-1: root), `deprel`.
-
-        Args:
-            tokens: the words.
-            tree: the columns of their tree.
-            conventions: whose annotation to follow.
-
-        Raises:
-            GraphError: if it cannot be made a graph.
-        """
-        ...
+__all__ = ["gold_conventions", "on_tokens", "parse_gold"]
 
 
 def parse_gold(
@@ -69,7 +23,7 @@ def parse_gold(
     gold_trees: bool = False,
     conventions: Conventions = "captions",
 ) -> list[RoleGraph | GraphError]:
-    """One graph over the record's own tokens for each record, or the reason why there is none.
+    """Parse each record into one graph over its own tokens, or the reason why there is none.
 
     A parser without `parse_tokens` reads the tokens with spaces between them; its graph is then moved onto them.
 
@@ -83,21 +37,38 @@ def parse_gold(
         ConfigError: if the parser has no `parse_tree`, or a record no tree.
         PluginError: if the parser fails in its own way.
     """
+    tokens = [record["tokens"] for record in records]
     if gold_trees:
-        return [_from_tree(parser, record, conventions) for record in records]
+        if not isinstance(parser, TreeParser):
+            raise ConfigError(
+                f"the parser {parser.name!r} does not read dependency trees; leave out --gold-trees."
+            )
+        if any("tree" not in record for record in records):
+            raise ConfigError(
+                "--gold-trees needs gold captions with a 'tree'; this file has at least one without."
+            )
+        label = partial(parser.parse_tree, conventions=conventions)
+        return [_graph_or_error(label, record["tokens"], record["tree"]) for record in records]
     if isinstance(parser, TokenBatchParser):
-        return list(_from_batch(parser, [record["tokens"] for record in records]))
+        return graphs_or_errors(parser.parse_token_batch, tokens)
     if isinstance(parser, TokenParser):
-        return [_from_tokens(parser, record["tokens"]) for record in records]
-    graphs = parse_each(parser, [" ".join(record["tokens"]) for record in records])
+        return [_graph_or_error(parser.parse_tokens, words) for words in tokens]
+    graphs = parse_each(parser, [" ".join(words) for words in tokens])
     return [
-        graph if isinstance(graph, GraphError) else on_tokens(graph, record["tokens"])
-        for graph, record in zip(graphs, records, strict=True)
+        graph if isinstance(graph, GraphError) else on_tokens(graph, words)
+        for graph, words in zip(graphs, tokens, strict=True)
     ]
 
 
+def _graph_or_error(parse: Callable[..., RoleGraph], *arguments: object) -> RoleGraph | GraphError:
+    try:
+        return parse(*arguments)
+    except GraphError as error:
+        return error
+
+
 def on_tokens(graph: RoleGraph, tokens: Sequence[str]) -> RoleGraph:
-    """A graph moved onto other tokens of the same text, by the characters that are no white space.
+    """Move a graph onto other tokens of the same text, matched by their non-blank characters.
 
     A node covers every new token that shares a character with it; two nodes that then cover the same tokens in the
     same level become one. Where the texts differ, what cannot be placed is left out.
@@ -144,31 +115,20 @@ def _owners(old: Sequence[str], new: Sequence[str]) -> list[list[int]]:
     return owners
 
 
-def _from_tokens(parser: TokenParser, tokens: Sequence[str]) -> RoleGraph | GraphError:
-    try:
-        return parser.parse_tokens(tokens)
-    except GraphError as error:
-        return error
+def gold_conventions(records: Iterable[Mapping[str, Any]]) -> Conventions:
+    """Tell the conventions of gold graphs with trees: plain PropBank's if no copula is an action.
 
-
-def _from_batch(parser: TokenBatchParser, sentences: Sequence[Sequence[str]]) -> Iterator[RoleGraph | GraphError]:
-    try:
-        yield from parser.parse_token_batch(sentences)
-    except GraphError as error:
-        if len(sentences) == 1:
-            yield error
-            return
-        half = len(sentences) // 2
-        yield from _from_batch(parser, sentences[:half])
-        yield from _from_batch(parser, sentences[half:])
-
-
-def _from_tree(parser: GraphParser, record: Mapping[str, Any], conventions: Conventions) -> RoleGraph | GraphError:
-    if not isinstance(parser, TreeParser):
-        raise ConfigError(f"the parser {parser.name!r} does not read dependency trees; leave out --gold-trees.")
-    if "tree" not in record:
-        raise ConfigError("--gold-trees needs gold captions with a 'tree'; this file has at least one without.")
-    try:
-        return parser.parse_tree(record["tokens"], record["tree"], conventions=conventions)
-    except GraphError as error:
-        return error
+    Args:
+        records: gold graphs with a `tree`; those without one say nothing.
+    """
+    copulas = 0
+    for record in records:
+        tree = record.get("tree")
+        if tree is None:
+            continue
+        actions = {node.get("head") for node in record["nodes"] if node["role"] == ACTION_ROLE}
+        found = {token for token, relation in enumerate(tree.get("deprel", ())) if relation == "cop"}
+        if found & actions:
+            return "captions"
+        copulas += len(found)
+    return "propbank" if copulas else "captions"

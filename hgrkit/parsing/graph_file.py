@@ -1,22 +1,33 @@
-"""Files of role graphs: a line that says what made them, then one caption with its graph a line."""
+"""Files of role graphs, a header and then one caption with its graph a line, and the parser that serves them."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import attrs
 
-from hgrkit.errors import GraphError, MissingPathError
+from hgrkit.arguments import check_path, check_sequence
+from hgrkit.errors import ConfigError, GraphError, MissingPathError
 from hgrkit.graph import RoleGraph
+from hgrkit.parsing.tokenize import tokenize
 
-__all__ = ["GraphFileHeader", "graph_record", "json_objects", "read_graph_file", "read_header", "read_record"]
+__all__ = [
+    "GraphFileHeader",
+    "PrecomputedParser",
+    "graph_record",
+    "json_objects",
+    "read_graph_file",
+    "read_header",
+]
 
 
 def json_objects(lines: Iterable[str], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Every line's number, from 1, and its object; blank lines are passed over.
+    """Yield the number, from 1, and the JSON object of every line; skip blank lines.
 
     Args:
         lines: the file's lines.
@@ -47,7 +58,7 @@ class GraphFileHeader:
     Attributes:
         parser: name of the parser that made them, or of the format that they were converted from.
         version: its version.
-        source: SHA-256 of the file of sentences, so that a run that goes on cannot mix two.
+        source: SHA-256 of the file of sentences, so that a resumed run cannot mix two.
     """
 
     parser: str
@@ -60,7 +71,7 @@ class GraphFileHeader:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self | None:
-        """The header in a line of JSON, or `None` if the line is none.
+        """Read the header from a line of JSON; `None` if the line is not one.
 
         Raises:
             GraphError: if a later hgrkit wrote it, or its fields are no text.
@@ -79,39 +90,25 @@ class GraphFileHeader:
 
 
 def graph_record(caption: str, graph: RoleGraph | GraphError) -> dict[str, Any]:
-    """What a caption's line holds; one that cannot be read keeps its line, with the reason in place of nodes."""
+    """Make a caption's line; a caption without a graph keeps its line, with the reason in place of nodes."""
     if isinstance(graph, GraphError):
         return {"caption": caption, "tokens": [], "nodes": [], "edges": [], "error": str(graph)}
     return {"caption": caption, **graph.to_dict()}
 
 
-def read_record(record: Mapping[str, Any]) -> tuple[str, RoleGraph | GraphError]:
-    """A line's caption, and its graph or the reason why it has none.
-
-    Raises:
-        GraphError: if it is no graph.
-    """
-    if record.get("error"):
-        return str(record.get("caption", "")), GraphError(str(record["error"]))
-    graph = RoleGraph.from_dict(record)
-    return str(record.get("caption", graph.text)), graph
-
-
 def read_header(path: Path) -> GraphFileHeader | None:
-    """What a file says of its making; `None` if it says nothing.
+    """Read the header of a file; `None` if it has none.
 
     Raises:
         MissingPathError: if there is no such file.
         GraphError: if its first line is no JSON object.
     """
-    for number, record in _lines(path):
-        del number
-        return GraphFileHeader.from_record(record)
-    return None
+    first = next(_lines(path), None)
+    return None if first is None else GraphFileHeader.from_record(first[1])
 
 
 def read_graph_file(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
-    """The captions of a file of graphs, in order, with or without a header.
+    """Yield the captions of a file of graphs, in order, with or without a header.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -120,8 +117,12 @@ def read_graph_file(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
     for number, record in _lines(path):
         if number == 1 and GraphFileHeader.from_record(record) is not None:
             continue
+        if record.get("error"):
+            yield str(record.get("caption", "")), GraphError(str(record["error"]))
+            continue
         try:
-            yield read_record(record)
+            graph = RoleGraph.from_dict(record)
+            yield str(record.get("caption", graph.text)), graph
         except GraphError as error:
             raise GraphError(f"{path}, line {number}: {error}") from error
 
@@ -131,3 +132,69 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise MissingPathError(f"there is no file {str(path)!r}; give a file of graphs, one JSON object a line.")
     with path.open(encoding="utf-8", errors="replace") as file:
         yield from json_objects(file, path)
+
+
+class PrecomputedParser:
+    """Looks graphs up in a file for searches and evaluations; a sentence is found by its words.
+
+    On the command line it is `--parser precomputed:graphs.jsonl`, and with another parser for what the file lacks
+    `--parser precomputed:graphs.jsonl,lark`.
+
+    Args:
+        path: a file of graphs as `hgrkit parse --output` writes it.
+
+    Raises:
+        ConfigError: if no file is given.
+        MissingPathError: if it does not exist.
+        GraphError: if a line is no graph.
+    """
+
+    name = "precomputed"
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        if path is None:
+            raise ConfigError("the parser 'precomputed' needs a file of graphs: precomputed:graphs.jsonl.")
+        self._path = Path(check_path("path", path))
+        header = read_header(self._path)
+        self._made_by = f"{header.parser} {header.version}" if header is not None else "unknown"
+        self._digest = hashlib.sha256(self._path.read_bytes()).hexdigest()[:12]
+        self._graphs: dict[tuple[str, ...], RoleGraph | GraphError] = {}
+        for caption, graph in read_graph_file(self._path):
+            self._graphs.setdefault(_key(caption), graph)
+
+    @property
+    def version(self) -> str:
+        """The parser that made the graphs, and a digest of the file."""
+        return f"{self._made_by} {self._digest}"
+
+    def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
+        """Look up the graph of each text, in order.
+
+        Raises:
+            GraphError: if the file has no graph of a text, or says why there is none.
+        """
+        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
+        return [self._graph(text) for text in texts]
+
+    def __len__(self) -> int:
+        """Number of different sentences."""
+        return len(self._graphs)
+
+    def _graph(self, text: str) -> RoleGraph:
+        found = self._graphs.get(tuple(tokenize(text)))
+        if found is None:
+            shown = text if len(text) <= 60 else text[:60] + "..."
+            raise GraphError(
+                f"{self._path} has no graph of {shown!r}; parse it into the file, or add a parser for the rest: "
+                f"precomputed:{self._path},lark."
+            )
+        if isinstance(found, GraphError):
+            raise found
+        return found
+
+
+def _key(caption: str) -> tuple[str, ...]:
+    try:
+        return tuple(tokenize(caption))
+    except GraphError:
+        return ()

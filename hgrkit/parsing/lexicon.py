@@ -10,13 +10,32 @@ from operator import methodcaller
 
 import attrs
 
-__all__ = ["AUXILIARY_TAGS", "FINITE_TAGS", "VERB_TAGS", "Lexicon", "in_class", "is_animate", "members"]
+__all__ = [
+    "AUXILIARY_TAGS",
+    "VERB_TAGS",
+    "Lexicon",
+    "in_class",
+    "is_animate",
+    "members",
+    "table_lines",
+]
+
+
+def table_lines(name: str, package: str = "hgrkit.parsing") -> list[str]:
+    """Read the lines of a table from a package, without comments; `.gz` files are decompressed.
+
+    >>> table_lines("closed_classes.txt")[0][:14]
+    'DET: a an the '
+    """
+    content = resources.files(package).joinpath(name).read_bytes()
+    if name.endswith(".gz"):  # large, and without comments
+        return gzip.decompress(content).decode("utf-8").splitlines()
+    return [line for line in content.decode("utf-8").splitlines() if not line.startswith("# ")]
 
 
 @functools.cache
 def _classes() -> Mapping[str, frozenset[str]]:
-    text = resources.files("hgrkit.parsing").joinpath("word_classes.txt").read_text(encoding="utf-8")
-    lines = (line.partition(": ") for line in text.splitlines() if not line.startswith("# "))
+    lines = (line.partition(": ") for line in table_lines("word_classes.txt"))
     return {name: frozenset(words.split()) for name, _, words in lines}
 
 
@@ -42,7 +61,6 @@ def members(name: str) -> frozenset[str]:
 
 VERB_TAGS = frozenset({"VB", "VBZ", "VBD", "VBN", "VBG"})
 AUXILIARY_TAGS = frozenset({"BE", "HAVE", "DO", "MD"})
-FINITE_TAGS = frozenset({"VBZ", "VBD", "MD"})
 
 _SUFFIXES = (
     ("ing", "VBG NOUN ADJ"),
@@ -69,23 +87,20 @@ class Lexicon:
     @classmethod
     @functools.cache
     def load(cls) -> Lexicon:
-        """The lexicon that hgrkit carries, read once."""
-        folder = resources.files("hgrkit.parsing")
-        lines = gzip.decompress(folder.joinpath("lexicon.txt.gz").read_bytes()).decode("utf-8").splitlines()
-        entries = dict(map(methodcaller("split", "\t", 1), lines))
+        """Load hgrkit's own lexicon, once."""
+        entries = dict(map(methodcaller("split", "\t", 1), table_lines("lexicon.txt.gz")))
         closed: dict[str, list[str]] = {}
-        for line in folder.joinpath("closed_classes.txt").read_text(encoding="utf-8").splitlines():
+        for line in table_lines("closed_classes.txt"):
             tags, _, words = line.partition(": ")
-            if not line.startswith("# "):
-                for word in words.split():
-                    closed.setdefault(word, []).extend(tags.split())
+            for word in words.split():
+                closed.setdefault(word, []).extend(tags.split())
         for word, listed in closed.items():
             others, tab, lemma = entries.get(word, "").partition("\t")
             entries[word] = " ".join(dict.fromkeys(listed + others.removesuffix("!").split())) + tab + lemma
         return cls(entries)
 
     def reading(self, word: str) -> str:
-        """The ambiguity class of a lower-cased word; guessed from shape and suffix if the word is unknown.
+        """Look up the ambiguity class of a lower-cased word; guess it by shape and suffix if unknown.
 
         >>> Lexicon.load().reading("okonomiyaking")
         'VBG NOUN ADJ'
@@ -94,7 +109,7 @@ class Lexicon:
         return self._guess(word) if entry is None else entry.partition("\t")[0]
 
     def lemma(self, word: str) -> str:
-        """The lemma of a verb form; the form itself, less an inflection, if it is unknown."""
+        """Look up the lemma of a verb form; strip an inflection if it is unknown."""
         found = self.entries.get(word, "").partition("\t")[2]
         if found:
             return found

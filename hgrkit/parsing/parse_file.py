@@ -34,7 +34,7 @@ _worker_parser: GraphParser | None = None
 def parse_batches(
     parser: str | GraphParser, batches: Iterable[list[str]], num_workers: int
 ) -> Iterator[tuple[list[str], Answers]]:
-    """Each batch with the graphs of its sentences; a sentence without one has the reason.
+    """Yield each batch with the graphs of its sentences, or the reasons why they have none.
 
     Args:
         parser: an instance for one process, a name for several.
@@ -49,6 +49,7 @@ def parse_batches(
         for batch in batches:
             yield batch, parse_each(loaded, batch)
         return
+    # a forked child could inherit locks that a thread of its parent held
     context = multiprocessing.get_context("spawn")
     begin = partial(_start_worker, parser)
     with ProcessPoolExecutor(num_workers, context, initializer=begin) as pool:
@@ -56,6 +57,7 @@ def parse_batches(
         waiting: deque[tuple[list[str], Future[Answers]]] = deque()
         try:
             while True:
+                # for each process a batch to parse and one that waits, whatever the size of the file
                 for batch in islice(left, 2 * num_workers - len(waiting)):
                     waiting.append((batch, pool.submit(_parse_in_worker, batch)))
                 if not waiting:
@@ -74,7 +76,7 @@ def _start_worker(parser: str | GraphParser) -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed has nobody to work for."""
+    """End a worker whose parent was killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -92,7 +94,7 @@ _LINES_AT_ONCE = 256
 
 @attrs.frozen(kw_only=True)
 class ParseReport:
-    """What became of a file of sentences.
+    """The outcome of parsing a file of sentences.
 
     Attributes:
         file: the file of graphs.
@@ -146,58 +148,73 @@ def parse_file(
     loaded = load_parser(parser)
     total, digest = _measure(source)
     header = GraphFileHeader(parser=loaded.name, version=loaded.version, source=digest)
-    report = ParseReport(
-        file=str(target), parser=f"{loaded.name} {loaded.version}", sentences=total, kept=total, refused=0
-    )
     if target.exists():
         _require(header, target, "delete it, or name another file with --output")
-        return report
-    partial = target.with_name(target.name + ".partial")
-    kept = _begin(partial, header)
-    refused, done = 0, kept
+        made_by = f"{header.parser} {header.version}"
+        return ParseReport(file=str(target), parser=made_by, sentences=total, kept=total, refused=0)
+    kept = _begin(_unfinished(target), header)
     sentences = islice(read_sentences(source), kept, None)
     batches = iter(lambda: list(islice(sentences, _LINES_AT_ONCE)), [])
-    with writing(partial), partial.open("a", encoding="utf-8") as file:
-        for batch, graphs in parse_batches(loaded if num_workers == 1 else str(parser), batches, num_workers):
-            _write(file.write, zip(batch, graphs, strict=True))
-            file.flush()
-            refused += sum(isinstance(graph, GraphError) for graph in graphs)
-            done += len(batch)
-            if on_progress is not None:
-                on_progress(done, total)
-        os.fsync(file.fileno())
-    partial.replace(target)
-    return attrs.evolve(report, kept=kept, refused=refused)
+    parsed = parse_batches(parser if num_workers > 1 else loaded, batches, num_workers)
+    pairs = (zip(batch, graphs, strict=True) for batch, graphs in parsed)
+    return _finish(target, header, pairs, kept, lambda done: on_progress and on_progress(done, total))
 
 
 def write_graphs(
     graphs: Iterable[tuple[str, RoleGraph | GraphError]], target: Path, header: GraphFileHeader
 ) -> ParseReport:
-    """Write captions with their graphs, such as those that were converted; the file is there when it is complete.
+    """Write captions with their graphs, such as converted ones; the file appears when it is complete.
+
+    Args:
+        graphs: the captions, each with its graph or the reason why it has none.
+        target: the file of graphs.
+        header: says what made them.
 
     Raises:
         ConfigError: if something is at that path already.
     """
     if target.exists():
         raise ConfigError(f"there is a file {str(target)!r} already; delete it, or name another one.")
-    partial = target.with_name(target.name + ".partial")
-    counts = {True: 0, False: 0}
-    with writing(partial), partial.open("w", encoding="utf-8") as file:
-        file.write(header.to_json() + "\n")
-        for caption, graph in graphs:
-            _write(file.write, [(caption, graph)])
-            counts[isinstance(graph, GraphError)] += 1
-        file.flush()
+    _write_header(_unfinished(target), header)
+    return _finish(target, header, [graphs])
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(target.name + ".partial")
+
+
+def _write_header(unfinished: Path, header: GraphFileHeader) -> None:
+    with writing(unfinished):
+        unfinished.write_text(header.to_json() + "\n", encoding="utf-8")
+
+
+def _finish(
+    target: Path,
+    header: GraphFileHeader,
+    batches: Iterable[Iterable[tuple[str, RoleGraph | GraphError]]],
+    kept: int = 0,
+    on_batch: Callable[[int], object] | None = None,
+) -> ParseReport:
+    """Append the batches to the unfinished file, and rename it when it is complete."""
+    unfinished = _unfinished(target)
+    refused, done = 0, kept
+    with writing(unfinished), unfinished.open("a", encoding="utf-8") as file:
+        for batch in batches:
+            for caption, graph in batch:
+                file.write(json.dumps(graph_record(caption, graph)) + "\n")
+                refused += isinstance(graph, GraphError)
+                done += 1
+            file.flush()
+            if on_batch is not None:
+                on_batch(done)
         os.fsync(file.fileno())
-    partial.replace(target)
+    unfinished.replace(target)
     made_by = f"{header.parser} {header.version}"
-    return ParseReport(
-        file=str(target), parser=made_by, sentences=sum(counts.values()), kept=0, refused=counts[True]
-    )
+    return ParseReport(file=str(target), parser=made_by, sentences=done, kept=kept, refused=refused)
 
 
 def read_sentences(path: Path) -> Iterator[str]:
-    """The lines of a file; bytes that are no UTF-8 are replaced.
+    """Yield the lines of a file; bytes that are not UTF-8 are replaced.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -209,7 +226,7 @@ def read_sentences(path: Path) -> Iterator[str]:
 
 
 def _measure(path: Path) -> tuple[int, str]:
-    """Number of lines of a file of sentences, and its digest."""
+    """Count the lines of a file of sentences and compute its digest."""
     total, digest = 0, hashlib.sha256()
     for line in read_sentences(path):
         total += 1
@@ -217,17 +234,16 @@ def _measure(path: Path) -> tuple[int, str]:
     return total, digest.hexdigest()
 
 
-def _begin(partial: Path, header: GraphFileHeader) -> int:
-    """Prepare the unfinished file to be appended to; the number of sentences that it holds."""
-    content = partial.read_bytes() if partial.exists() else b""
+def _begin(unfinished: Path, header: GraphFileHeader) -> int:
+    """Prepare the unfinished file for appending; return the number of sentences that it holds."""
+    content = unfinished.read_bytes() if unfinished.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]  # a line that was torn when the run was killed is parsed again
     if not whole:
-        with writing(partial):
-            partial.write_text(header.to_json() + "\n", encoding="utf-8")
+        _write_header(unfinished, header)
         return 0
-    _require(header, partial, "finish it with that parser and these sentences, or delete it")
+    _require(header, unfinished, "finish it with that parser and these sentences, or delete it")
     if len(whole) < len(content):
-        os.truncate(partial, len(whole))
+        os.truncate(unfinished, len(whole))
     return whole.count(b"\n") - 1
 
 
@@ -241,8 +257,3 @@ def _require(wanted: GraphFileHeader, path: Path, remedy: str) -> None:
     if (found.parser, found.version) == (wanted.parser, wanted.version):
         what = "other sentences"
     raise ConfigError(f"{str(path)!r} was made with {what}, not with {wanted.parser} {wanted.version}; {remedy}.")
-
-
-def _write(write: Callable[[str], object], graphs: Iterable[tuple[str, RoleGraph | GraphError]]) -> None:
-    for caption, graph in graphs:
-        write(json.dumps(graph_record(caption, graph)) + "\n")

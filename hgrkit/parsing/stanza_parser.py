@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -14,25 +15,65 @@ from typing import Any, TypeVar
 from hgrkit.arguments import check_path, check_sequence, check_text
 from hgrkit.errors import ConfigError, GraphError, MissingPackageError, ParserModelsNotFoundError
 from hgrkit.graph import RoleGraph
-from hgrkit.parsing.conventions import Conventions
-from hgrkit.parsing.dependency import label_tree
 from hgrkit.parsing.dependency_tree import DependencyTree
-from hgrkit.parsing.stanza_models import MODELS_VARIABLE, models_folder
-from hgrkit.parsing.tokenize import tokenize
+from hgrkit.parsing.protocol import Conventions
+from hgrkit.parsing.tokenize import check_tokens, tokenize
+from hgrkit.parsing.tree_labeller import label_tree
 
-__all__ = ["StanzaParser"]
+__all__ = ["StanzaParser", "find_models"]
 
 T = TypeVar("T")
 
+MODELS_VARIABLE = "HGRKIT_STANZA_DIR"
+"""The environment variable that names the folder of Stanza's models."""
+
+
+def models_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Read the folder of models from the environment; `None` stands for Stanza's own folder."""
+    named = environment.get(MODELS_VARIABLE)
+    return Path(named) if named else None
+
+
+def find_models(language: str = "en", environment: Mapping[str, str] = os.environ) -> str | None:
+    """Find the folder that holds the models of a language; `None` if there is none."""
+    named = models_folder(environment)
+    folders = [named] if named is not None else _own_folders(environment)
+    return next((str(folder) for folder in folders if (folder / language / "depparse").is_dir()), None)
+
+
+def _own_folders(environment: Mapping[str, str]) -> list[Path]:
+    """Where Stanza keeps what it downloads: a folder of its version in the user's cache."""
+    if environment.get("STANZA_RESOURCES_DIR"):
+        return [Path(environment["STANZA_RESOURCES_DIR"])]
+    home = Path(environment.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        cache = home / "Library" / "Caches" / "stanza"
+    elif sys.platform == "win32":
+        cache = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local") / "StanfordNLP/stanza/Cache"
+    else:
+        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "stanza"
+    return sorted(cache.glob("*/resources"), reverse=True)
+
+
 _PROCESSORS = "tokenize,pos,lemma,depparse"
 _DEVICES = ("auto", "cpu", "cuda")
+_MAX_WORDS = 500
+"""The parser scores every pair of words, so that its memory grows with the square of a sentence."""
+_BATCH = 1000
+"""Sentences that the pipeline is given at once, so that its memory stays bounded."""
 
 
-class StanzaPipeline:
-    """A `stanza.Pipeline` up to dependency trees; one thread at a time uses it.
+class StanzaParser:
+    """Parses sentences with Stanza (Qi et al., ACL 2020) and labels the trees.
+
+    Models are loaded when the first sentence is parsed. With a folder they come from there and nothing is
+    downloaded; without one, Stanza looks in its own folder and downloads what it lacks, as its users expect.
+
+    English is cut into words by hgrkit, other languages by Stanza.
 
     Args:
-        folder: where the models are; `None` for Stanza's own folder, into which it downloads what is missing.
+        dir: a folder with Stanza's models; by default the one that the environment variable `HGRKIT_STANZA_DIR`
+            names, if it is set.
         language: Stanza's code of the language.
         device: `auto`, `cpu` or `cuda`.
 
@@ -40,23 +81,93 @@ class StanzaPipeline:
         ConfigError: if the device is none of these.
     """
 
-    def __init__(self, *, folder: Path | None, language: str, device: str) -> None:
+    name = "stanza"
+
+    def __init__(
+        self,
+        *,
+        dir: str | os.PathLike[str] | None = None,  # noqa: A002 (stanza.Pipeline has that name for it)
+        language: str = "en",
+        device: str = "auto",
+    ) -> None:
+        self._folder = models_folder() if dir is None else Path(check_path("dir", dir))
+        self._language = check_text("language", language, hint="such as 'en'")
         if device not in _DEVICES:
             raise ConfigError(f"the device of the stanza parser must be one of {_DEVICES}, got {device!r}.")
-        self._folder, self._language, self._device = folder, language, device
+        self._device = device
         self._pipeline: Any = None
         self._on_gpu = False
         self._lock = Lock()
 
-    def run(self, parse: Callable[[Any], T]) -> T:
-        """What a function makes of the pipeline.
+    @property
+    def version(self) -> str:
+        """Changes whenever the graphs change; for a language other than English it names it."""
+        return "1" if self._language == "en" else f"1-{self._language}"
 
-        On a CPU it works in one thread: more would only wait for each other on steps as small as these.
+    def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
+        """Parse each text into one graph, in order; the sentences of a text are read as one.
 
         Raises:
+            GraphError: if a text holds nothing to parse, or more than 500 words.
             MissingPackageError: if stanza is not installed.
             ParserModelsNotFoundError: if its models are not there and cannot be downloaded.
         """
+        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
+        words = [tokenize(text) for text in texts]
+        if self._language == "en":
+            return self.parse_token_batch(words)
+        for tokens in words:
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
+        documents = self._run(lambda pipeline: pipeline.bulk_process(texts)) if words else []
+        graphs = []
+        for document in documents:
+            tokens = [word.text for sentence in document.sentences for word in sentence.words]
+            graphs.append(label_tree(tokens, _tree(document.sentences), language=self._language))
+        return graphs
+
+    def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
+        """Parse given tokens, which the graph keeps as they are.
+
+        Raises:
+            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
+        """
+        return self.parse_token_batch([tokens])[0]
+
+    def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
+        """Parse each list of English tokens into one graph that keeps them; much faster than one by one.
+
+        Raises:
+            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
+        """
+        words = partial(check_sequence, kind=str, of="words", error=GraphError)
+        sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
+        for tokens in sentences:
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
+        graphs: list[RoleGraph] = []
+        for start in range(0, len(sentences), _BATCH):
+            batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
+            read = self._run(partial(_read_tokens, batch))
+            trees = [_tree([sentence]) for sentence in read]
+            graphs += [label_tree(*pair, language=self._language) for pair in zip(batch, trees, strict=True)]
+        return graphs
+
+    def parse_tree(
+        self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
+    ) -> RoleGraph:
+        """Label a sentence whose dependency tree is known; Stanza is not used.
+
+        Args:
+            tokens: the words.
+            tree: the columns of their tree.
+            conventions: whose annotation to follow.
+
+        Raises:
+            GraphError: if it is no tree.
+        """
+        return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
+
+    def _run(self, parse: Callable[[Any], T]) -> T:
+        """Call a function with the pipeline, which is loaded on first use; one thread at a time."""
         with self._lock:
             if self._pipeline is None:
                 with _garbage_left():
@@ -67,6 +178,7 @@ class StanzaPipeline:
                 return parse(self._pipeline)
 
     def _threads(self) -> AbstractContextManager[None]:
+        # on a CPU, threads would only wait for each other on steps as small as these
         return nullcontext() if self._on_gpu else _one_thread()
 
     def _uses_gpu(self) -> bool:
@@ -88,6 +200,7 @@ class StanzaPipeline:
         source: dict[str, Any] = {"download_method": stanza.DownloadMethod.REUSE_RESOURCES}
         if self._folder is not None:
             source = {"dir": str(self._folder), "download_method": None}
+        # English comes in hgrkit's tokens; in other languages Stanza finds the words, of one sentence a text
         cut = {"tokenize_pretokenized": True} if self._language == "en" else {"tokenize_no_ssplit": True}
         try:
             return stanza.Pipeline(
@@ -119,7 +232,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _garbage_left() -> Iterator[None]:
-    """No collection of garbage while modules and models are loaded that live on; it is a fifth of the time."""
+    """Pause garbage collection while modules and models are loaded; it takes a fifth of the loading time."""
     collected = gc.isenabled()
     gc.disable()
     try:
@@ -129,130 +242,8 @@ def _garbage_left() -> Iterator[None]:
             gc.enable()
 
 
-_MAX_WORDS = 500
-_BATCH = 1000
-
-
-class StanzaParser:
-    """Parses sentences with Stanza (Qi et al., ACL 2020) and labels the trees.
-
-    Models are loaded when the first sentence is parsed. With a folder they come from there and nothing is
-    downloaded; without one, Stanza looks in its own folder and downloads what it lacks, as its users expect.
-
-    English is cut into words by hgrkit, other languages by Stanza.
-
-    Args:
-        dir: a folder with Stanza's models; by default the one that the environment variable `HGRKIT_STANZA_DIR`
-            names, if it is set.
-        language: Stanza's code of the language.
-        device: `auto`, `cpu` or `cuda`.
-
-    Raises:
-        ConfigError: if the device is none of these.
-    """
-
-    name = "stanza"
-
-    def __init__(
-        self,
-        *,
-        dir: str | os.PathLike[str] | None = None,  # noqa: A002 (stanza.Pipeline has that name for it)
-        language: str = "en",
-        device: str = "auto",
-    ) -> None:
-        folder = models_folder() if dir is None else Path(check_path("dir", dir))
-        self._language = check_text("language", language, hint="such as 'en'")
-        self._pipeline = StanzaPipeline(folder=folder, language=language, device=device)
-
-    @property
-    def version(self) -> str:
-        """Changes whenever the graphs change; for a language other than English it names it."""
-        return "1" if self._language == "en" else f"1-{self._language}"
-
-    def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in order; sentences of one text are read as one.
-
-        Raises:
-            GraphError: if a text holds nothing to parse, or more than 500 words.
-            MissingPackageError: if stanza is not installed.
-            ParserModelsNotFoundError: if its models are not there and cannot be downloaded.
-        """
-        texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
-        words = [tokenize(text) for text in texts]
-        if self._language == "en":
-            return self.parse_token_batch(words)
-        for tokens in words:
-            _check_size(tokens)
-        read = self._pipeline.run(partial(_read_texts, list(texts))) if words else []
-        return [self._graph([word.text for word in _words(sentences)], sentences) for sentences in read]
-
-    def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
-        """The graph of given tokens, which it keeps as they are.
-
-        Raises:
-            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
-        """
-        return self.parse_token_batch([tokens])[0]
-
-    def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        """One graph for each list of English tokens, which it keeps; much faster than one by one.
-
-        Raises:
-            GraphError, MissingPackageError, ParserModelsNotFoundError: as `parse_batch` does.
-        """
-        words = partial(check_sequence, kind=str, of="words", error=GraphError)
-        sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
-        for tokens in sentences:
-            _check_size(tokens)
-        graphs: list[RoleGraph] = []
-        for start in range(0, len(sentences), _BATCH):
-            batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
-            read = self._pipeline.run(partial(_read_tokens, batch))
-            graphs += [self._graph(tokens, [sentence]) for tokens, sentence in zip(batch, read, strict=True)]
-        return graphs
-
-    def parse_tree(
-        self, tokens: Sequence[str], tree: Mapping[str, Sequence[Any]], *, conventions: Conventions = "captions"
-    ) -> RoleGraph:
-        """The graph of a sentence whose dependency tree is known; uses the labeller alone.
-
-        Args:
-            tokens: the words.
-            tree: the columns of their tree.
-            conventions: whose annotation to follow.
-
-        Raises:
-            GraphError: if it is no tree.
-        """
-        return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
-
-    def _graph(self, tokens: Sequence[str], sentences: Sequence[Any]) -> RoleGraph:
-        return label_tree(tokens, _tree(sentences), language=self._language)
-
-
-def _check_size(tokens: Sequence[str]) -> None:
-    if not tokens:
-        raise GraphError("nothing to parse: expected at least one token, got none.")
-    if len(tokens) > _MAX_WORDS:
-        raise GraphError(
-            f"a sentence of {len(tokens)} words is too long for the stanza parser, which reads up to "
-            f"{_MAX_WORDS}; shorten it, or use the lark parser."
-        )
-    for position, token in enumerate(tokens):
-        if not token.strip():
-            raise GraphError(f"token {position} must be a word, got {token!r}.")
-
-
 def _read_tokens(sentences: list[list[str]], pipeline: Any) -> list[Any]:
     return list(pipeline(sentences).sentences)
-
-
-def _read_texts(texts: list[str], pipeline: Any) -> list[list[Any]]:
-    return [list(document.sentences) for document in pipeline.bulk_process(texts)]
-
-
-def _words(sentences: Sequence[Any]) -> list[Any]:
-    return [word for sentence in sentences for word in sentence.words]
 
 
 def _tree(sentences: Sequence[Any]) -> DependencyTree:
@@ -261,7 +252,7 @@ def _tree(sentences: Sequence[Any]) -> DependencyTree:
     for sentence in sentences:
         before = len(heads)
         heads += [word.head - 1 + before if word.head else -1 for word in sentence.words]
-    words = _words(sentences)
+    words = [word for sentence in sentences for word in sentence.words]
     return DependencyTree(
         upos=[word.upos or "X" for word in words],
         xpos=[word.xpos or "" for word in words],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from hgrkit.errors import GraphError
 
-__all__ = ["tokenize"]
+__all__ = ["check_tokens", "tokenize"]
 
 _UNSEEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ud800-\udfff]+"
@@ -26,7 +27,7 @@ _TOKEN = re.compile(
 
 
 def tokenize(text: str) -> list[str]:
-    """Cut a text into the tokens of a role graph.
+    """Split a text into the tokens of a role graph.
 
     Lower-cased; every punctuation mark is a token; hyphens, slashes and ampersands inside a word and decimal
     points are kept; clitics are split. Characters that nobody sees (control characters, lone surrogates,
@@ -45,3 +46,26 @@ def tokenize(text: str) -> list[str]:
         shown = text if len(text) <= 40 else text[:40] + "..."
         raise GraphError(f"nothing to parse in {shown!r}; a sentence needs at least one visible character.")
     return tokens
+
+
+def check_tokens(tokens: Sequence[str], parser: str, *, most: int) -> None:
+    """Refuse a sentence that is too long or too empty for a neural parser.
+
+    Args:
+        tokens: its words.
+        parser: the parser's name, for the message.
+        most: words that the parser reads.
+
+    Raises:
+        GraphError: if there is no word, an empty one, or more than that.
+    """
+    if not tokens:
+        raise GraphError("nothing to parse: expected at least one token, got none.")
+    if len(tokens) > most:
+        raise GraphError(
+            f"a sentence of {len(tokens)} words is too long for the {parser} parser, which reads up to {most}; "
+            "shorten it, or use the lark parser."
+        )
+    for position, token in enumerate(tokens):
+        if not token.strip():
+            raise GraphError(f"token {position} must be a word, got {token!r}.")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.registry import PARSERS
 
 CAPTIONS = ("A dog runs.", "A woman throws a ball to a dog.", "")

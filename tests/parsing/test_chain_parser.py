@@ -8,9 +8,8 @@ import pytest
 
 from hgrkit.errors import ConfigError, GraphError, ParserModelsNotFoundError, ParserNotFoundError
 from hgrkit.graph import RoleGraph
-from hgrkit.parsing.chain_parser import ChainParser
-from hgrkit.parsing.lark_parser import LarkParser
-from hgrkit.parsing.registry import load_parser
+from hgrkit.parsing.lark.parser import LarkParser
+from hgrkit.parsing.registry import ChainParser, load_parser
 from hgrkit.testing import ParserContract
 
 

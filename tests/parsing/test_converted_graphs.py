@@ -8,8 +8,13 @@ import pytest
 
 from hgrkit.errors import GraphError, MissingPathError
 from hgrkit.graph import Edge, Node, RoleGraph, Span
-from hgrkit.parsing.released_graphs import read_released_graphs, released_graph
-from hgrkit.parsing.role_labelling_output import read_role_labelling, role_labelling_graph, tagged_spans
+from hgrkit.parsing.converted_graphs import (
+    read_released_graphs,
+    read_role_labelling,
+    released_graph,
+    role_labelling_graph,
+    tagged_spans,
+)
 
 WORDS = "a man sits and plays the guitar".split()
 SITS = ["B-ARG1", "I-ARG1", "B-V", "O", "O", "O", "O"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hgrkit.errors import PluginError
-from hgrkit.parsing.installed_parsers import MODELS_GROUP, installed_parsers
-from hgrkit.parsing.registry import PARSERS, load_parser
+from hgrkit.parsing.registry import MODELS_GROUP, PARSERS, installed_parsers, load_parser
 
 pytestmark = pytest.mark.skipif(not PARSERS.plugins(), reason="hgrkit is not installed")
 

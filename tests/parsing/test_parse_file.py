@@ -10,10 +10,9 @@ import sys
 import pytest
 
 from hgrkit.errors import ConfigError, GraphError, MissingPathError
-from hgrkit.parsing.graph_file import GraphFileHeader, read_graph_file, read_header
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.graph_file import GraphFileHeader, PrecomputedParser, read_graph_file, read_header
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.parse_file import parse_file, write_graphs
-from hgrkit.parsing.precomputed_parser import PrecomputedParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.testing import ParserContract
 from hgrkit.testing.parser_contract import CAPTIONS

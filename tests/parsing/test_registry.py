@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hgrkit.errors import GraphError, ParserNotFoundError, PluginError
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.registry import PARSERS, load_parser, parse_texts
 
 

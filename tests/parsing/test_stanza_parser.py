@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from hgrkit.errors import ConfigError, GraphError, ParserModelsNotFoundError
-from hgrkit.parsing.stanza_models import find_models
-from hgrkit.parsing.stanza_parser import StanzaParser
+from hgrkit.parsing.stanza_parser import StanzaParser, find_models
 from hgrkit.testing import ParserContract
 
 

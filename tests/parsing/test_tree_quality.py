@@ -8,8 +8,8 @@ import json
 import pytest
 
 from hgrkit.errors import ConfigError
-from hgrkit.parsing.conventions import gold_conventions
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.gold_tokens import gold_conventions
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.research.evaluation.parser_quality import evaluate_parser
 

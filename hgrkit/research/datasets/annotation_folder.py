@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +14,19 @@ import numpy as np
 from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.storage import json_file
 
-__all__ = ["AnnotationFolder", "read_json", "read_lines", "read_names"]
+__all__ = [
+    "AnnotationFolder",
+    "expected_shape",
+    "listed",
+    "parse_lines",
+    "problem",
+    "read_json",
+    "read_lines",
+    "read_names",
+]
 
-T = TypeVar("T", dict[str, Any], list[Any])
+T = TypeVar("T")
+Content = TypeVar("Content", dict[str, Any], list[Any])
 
 _SUBFOLDERS = frozenset(("annotations", "annotation", "captions", "data", "splits", "publicsplit", "ret"))
 _DEPTH = 3
@@ -36,7 +47,7 @@ class AnnotationFolder:
 
     @classmethod
     def open(cls, path: Path, *, benchmark: str, names: frozenset[str]) -> AnnotationFolder:
-        """Look around in a folder; a file stands for the folder that it lies in.
+        """Collect the folders to search; a file stands for its own folder.
 
         Args:
             path: the folder, its parent, or a file in it.
@@ -60,12 +71,12 @@ class AnnotationFolder:
         return cls(benchmark=benchmark, folders=tuple(found))
 
     def find(self, *names: str) -> Path | None:
-        """The first file of these names; an earlier name is preferred to a nearer folder."""
+        """Find the first file of these names; an earlier name is preferred to a nearer folder."""
         candidates = (folder / name for name in names for folder in self.folders)
         return next((path for path in candidates if path.is_file()), None)
 
     def require(self, *names: str) -> Path:
-        """As `find`.
+        """Find a file as `find` does, or fail.
 
         Raises:
             MissingPathError: if there is no such file; the message says what was looked for, and where.
@@ -77,7 +88,7 @@ class AnnotationFolder:
         return path
 
 
-def read_json(path: Path, shape: type[T]) -> T:
+def read_json(path: Path, shape: type[Content]) -> Content:
     """Read a JSON object or list.
 
     Raises:
@@ -86,8 +97,27 @@ def read_json(path: Path, shape: type[T]) -> T:
     return json_file.read_json(path, shape, error=BenchmarkError, expected="annotations of a benchmark")
 
 
+@contextmanager
+def expected_shape(path: Path, expected: str, part: str = "it") -> Iterator[None]:
+    """Turn errors of a block that reads a file's content into one about the file's shape.
+
+    Args:
+        path: the file.
+        expected: the shape that it must have.
+        part: the part of it that the block reads.
+
+    Raises:
+        BenchmarkError: if it has another shape; the message says which part, and what is wrong with it.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise BenchmarkError(f"{path} must hold {expected}; {part} does not ({reason}).") from error
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers, without the spaces around them.
+    """Yield the numbers and the stripped text of the lines that are not blank.
 
     Raises:
         BenchmarkError: if the file is not text.
@@ -99,8 +129,44 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     return ((number, line.strip(" \r")) for number, line in enumerate(text.split("\n"), 1) if line.strip())
 
 
+def parse_lines(path: Path, parse: Callable[[str], T]) -> tuple[list[T], list[str]]:
+    """Parse every line of a file; return the results, and a problem that names the lines that failed.
+
+    Raises:
+        BenchmarkError: if the file is not text.
+    """
+    found, broken = [], []
+    for number, line in read_lines(path):
+        try:
+            found.append(parse(line))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            broken.append(str(number))
+    return found, problem(f"lines of {path.name} that cannot be read", broken)
+
+
+def problem(what: str, items: Iterable[str]) -> list[str]:
+    """Describe items that should not be there; nothing if there are none.
+
+    >>> problem("videos that are missing", ["b"]), problem("videos that are missing", [])
+    (['videos that are missing: b'], [])
+    """
+    names = list(items)
+    return [f"{what}: {listed(names)}"] if names else []
+
+
+def listed(items: Iterable[str], limit: int = 5) -> str:
+    """List the first few items, and how many more there are.
+
+    >>> listed(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    names = list(items)
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def read_names(path: Path) -> list[str]:
-    """A list of videos: one a line, or a numpy array of text (`.npy`).
+    """Read a list of videos: one a line, or a numpy array of text (`.npy`).
 
     Raises:
         BenchmarkError: if the file is neither.

@@ -9,20 +9,8 @@ from pathlib import Path
 
 from hgrkit.arguments import check_path, check_text
 from hgrkit.errors import BenchmarkNotFoundError
-from hgrkit.research.datasets import (
-    activitynet_captions,
-    charades_sta,
-    flickr8k,
-    hgr_release,
-    msr_vtt,
-    msvd,
-    tgif,
-    tvr,
-    vatex,
-    youcook2,
-)
-from hgrkit.research.datasets.benchmark import Benchmark
-from hgrkit.research.datasets.recipe import Recipe
+from hgrkit.research.datasets import clips, moments, msr_vtt
+from hgrkit.research.datasets.benchmark import Benchmark, Recipe
 
 __all__ = ["RECIPES", "benchmark", "find_recipe"]
 
@@ -30,15 +18,10 @@ StrPath = str | PathLike[str]
 
 RECIPES: tuple[Recipe, ...] = (
     *msr_vtt.RECIPES,
-    *vatex.RECIPES,
-    *youcook2.RECIPES,
-    *tgif.RECIPES,
-    *msvd.RECIPES,
-    *activitynet_captions.RECIPES,
-    *charades_sta.RECIPES,
-    *tvr.RECIPES,
-    *flickr8k.RECIPES,
-    *hgr_release.RECIPES,
+    *clips.RECIPES,
+    *moments.RECIPES,
+    clips.FLICKR8K,
+    clips.HGR_RELEASE,
 )
 """Every benchmark that hgrkit reads."""
 
@@ -68,7 +51,7 @@ def benchmark(name: str, *, annotations: StrPath, features: StrPath | None = Non
 
 
 def find_recipe(name: str) -> Recipe:
-    """The benchmark of that name.
+    """Find the benchmark of that name.
 
     Raises:
         BenchmarkNotFoundError: if there is none; the message lists all.

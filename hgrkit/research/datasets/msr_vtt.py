@@ -5,20 +5,26 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from hgrkit.errors import BenchmarkError
-from hgrkit.research.datasets.annotation_folder import AnnotationFolder, read_json, read_lines, read_names
-from hgrkit.research.datasets.benchmark import BenchmarkCaption, BenchmarkVideo
-from hgrkit.research.datasets.recipe import Annotations, Recipe, listed
+from hgrkit.research.datasets.annotation_folder import (
+    AnnotationFolder,
+    expected_shape,
+    problem,
+    read_json,
+    read_lines,
+    read_names,
+)
+from hgrkit.research.datasets.benchmark import Annotations, BenchmarkCaption, Recipe
 
 __all__ = ["RECIPES"]
 
 _ALL = "MSRVTT_data.json"
 _PARTS = ("test_videodatainfo.json", "train_val_videodatainfo.json")
 _TEST_ONLY = "captions_official_test_2990.json"
+# the lists of the official release: 0 to 6512 to train, up to 7009 to validate
 _OFFICIAL_TEST = tuple(f"video{number}" for number in range(7010, 10000))
 _FOLDERS = frozenset(("msrvtt", "msrvtt10k"))
 _CITATION = "Xu, Mei, Yao, Rui: MSR-VTT, CVPR 2016"
@@ -51,12 +57,12 @@ def _full(folder: AnnotationFolder) -> Annotations:
     files = sentences.files if path is None else (path, *sentences.files)
     missing, surplus = set(_OFFICIAL_TEST) - set(names), set(names) - set(_OFFICIAL_TEST)
     return Annotations(
-        videos=[BenchmarkVideo(name=name) for name in names],
+        videos=names,
         captions=[caption for name in dict.fromkeys(names) for caption in sentences.captions(name)],
         files=files,
         problems=[
-            *([f"videos that are missing: {listed(sorted(missing))}"] if missing else []),
-            *([f"videos that are not of the official test split: {listed(sorted(surplus))}"] if surplus else []),
+            *problem("videos that are missing", sorted(missing)),
+            *problem("videos that are not of the official test split", sorted(surplus)),
         ],
     )
 
@@ -71,16 +77,15 @@ def _jsfusion(folder: AnnotationFolder) -> Annotations:
         for row in rows
     ]
     lost = {f"ret{number}" for number in range(1000)} - {caption.id for caption in captions}
-    problems = [f"lines that are missing from {path.name}: {listed(sorted(lost, key=_number))}"] if lost else []
+    lost_lines = sorted(lost, key=lambda key: int(key.removeprefix("ret")))
+    problems = problem(f"lines that are missing from {path.name}", lost_lines)
     files = [path]
     if (checklist := folder.find("val_list_jsfusion.txt")) is not None:
         files.append(checklist)
         absent = set(read_names(checklist)) ^ {caption.video for caption in captions}
-        problems += [f"videos in one of {path.name} and {checklist.name} only: {listed(sorted(absent))}"] * bool(
-            absent
-        )
+        problems += problem(f"videos in one of {path.name} and {checklist.name} only", sorted(absent))
     return Annotations(
-        videos=[BenchmarkVideo(name=name) for name in dict.fromkeys(caption.video for caption in captions)],
+        videos=dict.fromkeys(caption.video for caption in captions),
         captions=captions,
         files=files,
         problems=problems,
@@ -94,7 +99,7 @@ def _miech(folder: AnnotationFolder) -> Annotations:
     silent = [name for name in names if name not in sentences.of_video]
     source = ", ".join(file.name for file in sentences.files)
     return Annotations(
-        videos=[BenchmarkVideo(name=name) for name in names],
+        videos=names,
         captions=[caption for name in names for caption in sentences.captions(name)[:1]],
         files=(path, *sentences.files),
         problems=[f"{len(silent)} videos have no caption in {source}; {_ALL} has all"] if silent else [],
@@ -108,15 +113,13 @@ def _sentences(folder: AnnotationFolder) -> _Sentences:
     if parts:
         return _published(parts)
     path = folder.require(_ALL, _PARTS[0], _TEST_ONLY)
-    try:
+    content = read_json(path, list)
+    with expected_shape(path, "[{video, caption: [texts]}]"):
+        texts_of = {str(record["video"]).removesuffix(".mp4"): record["caption"] for record in content}
         of_video = {
-            _stem(record["video"]): {
-                f"{_stem(record['video'])}#{number}": text.strip() for number, text in enumerate(record["caption"])
-            }
-            for record in read_json(path, list)
+            name: {f"{name}#{number}": text.strip() for number, text in enumerate(texts)}
+            for name, texts in texts_of.items()
         }
-    except (AttributeError, KeyError, TypeError) as error:
-        raise BenchmarkError(f"{path} must list {{video, caption: [texts]}}; {_reason(error)}.") from error
     return _Sentences(of_video=of_video, test=(), files=(path,))
 
 
@@ -125,27 +128,12 @@ def _published(paths: Iterable[Path]) -> _Sentences:
     test: list[str] = []
     for path in paths:
         content = read_json(path, dict)
-        try:
+        with expected_shape(path, "{videos: [{video_id, split}], sentences: [{video_id, caption, sen_id}]}"):
             test += [record["video_id"] for record in content["videos"] if record.get("split") == "test"]
             for sentence in content["sentences"]:
                 own = of_video.setdefault(sentence["video_id"], {})
                 own[f"{sentence['video_id']}#{sentence.get('sen_id', len(own))}"] = sentence["caption"].strip()
-        except (AttributeError, KeyError, TypeError) as error:
-            expected = "{videos: [{video_id, split}], sentences: [{video_id, caption, sen_id}]}"
-            raise BenchmarkError(f"{path} must hold {expected}; {_reason(error)}.") from error
     return _Sentences(of_video=of_video, test=tuple(test), files=tuple(paths))
-
-
-def _reason(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _stem(name: Any) -> str:
-    return str(name).removesuffix(".mp4")
-
-
-def _number(key: str) -> int:
-    return int(key.removeprefix("ret"))
 
 
 _PAIRS = (
@@ -153,12 +141,23 @@ _PAIRS = (
     "Four sentences stand with two or three videos each."
 )
 
+_JSFUSION = Recipe(
+    name="msr-vtt/1k-a",
+    aliases=("msr-vtt/jsfusion", "msr-vtt/9k"),
+    queries=1000,
+    videos=1000,
+    captions_per_video=1,
+    files="MSRVTT_JSFUSION_test.csv; val_list_jsfusion.txt if there is one",
+    folders=_FOLDERS,
+    protocol=f"{_PAIRS} Models train on the other 9,000 videos.",
+    citation="Yu, Kim, Kim: JSFusion, ECCV 2018; 9,000 videos to train: Gabeur et al., ECCV 2020",
+    read=_jsfusion,
+)
+
 RECIPES = (
     Recipe(
         name="msr-vtt/full",
         aliases=("msr-vtt", "msr-vtt/official", "msr-vtt/test"),
-        task="retrieval",
-        split="test",
         queries=59800,
         videos=2990,
         captions_per_video=20,
@@ -171,39 +170,17 @@ RECIPES = (
         citation=_CITATION,
         read=_full,
     ),
-    Recipe(
-        name="msr-vtt/1k-a",
-        aliases=("msr-vtt/jsfusion", "msr-vtt/9k"),
-        task="retrieval",
-        split="test",
-        queries=1000,
-        videos=1000,
-        captions_per_video=1,
-        files="MSRVTT_JSFUSION_test.csv; val_list_jsfusion.txt if there is one",
-        folders=_FOLDERS,
-        protocol=f"{_PAIRS} Models train on the other 9,000 videos.",
-        citation="Yu, Kim, Kim: JSFusion, ECCV 2018; 9,000 videos to train: Gabeur et al., ECCV 2020",
-        read=_jsfusion,
-    ),
-    Recipe(
+    _JSFUSION,
+    attrs.evolve(
+        _JSFUSION,
         name="msr-vtt/1k-yu",
         aliases=("msr-vtt/test1k-yu", "msr-vtt/7k"),
-        task="retrieval",
-        split="test",
-        queries=1000,
-        videos=1000,
-        captions_per_video=1,
-        files="MSRVTT_JSFUSION_test.csv; val_list_jsfusion.txt if there is one",
-        folders=_FOLDERS,
         protocol=f"{_PAIRS} The test pairs of 1k-A; models train on 7,010 videos.",
         citation="Yu, Kim, Kim: JSFusion, ECCV 2018",
-        read=_jsfusion,
     ),
     Recipe(
         name="msr-vtt/1k-miech",
         aliases=("msr-vtt/1k-b", "msr-vtt/miech", "msr-vtt/test1k-miech"),
-        task="retrieval",
-        split="test",
         queries=1000,
         videos=1000,
         captions_per_video=1,

@@ -11,9 +11,8 @@ import attrs
 
 from hgrkit.errors import GraphError
 from hgrkit.graph import Node, RoleGraph
-from hgrkit.parsing.conventions import Conventions, gold_conventions
-from hgrkit.parsing.gold_tokens import parse_gold
-from hgrkit.parsing.protocol import GraphParser
+from hgrkit.parsing.gold_tokens import gold_conventions, parse_gold
+from hgrkit.parsing.protocol import Conventions, GraphParser
 
 __all__ = ["CORE_ROLES", "F1", "Difference", "ParserQuality", "evaluate_parser"]
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from hgrkit.graph import Node
 from hgrkit.parsing.lexicon import Lexicon
 from hgrkit.research.foils.inflection import with_article
-from hgrkit.research.foils.noun_core import noun_core
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import NOMINAL, Sentence, linked_nodes, noun_core
 from hgrkit.research.foils.word_list import beings, places, things
 
 __all__ = ["is_plain"]
@@ -17,7 +16,6 @@ _SINGULAR = frozenset({"a", "an", "another", "each", "every", "this"})
 _PLURAL = frozenset({"two", "three", "four", "five", "six", "several", "many", "these", "those", "few", "both"})
 _DETERMINERS = frozenset({"a", "an", "the", "his", "her", "its", "their"})
 _QUANTITIES = frozenset({"few", "lot", "dozen", "couple", "bunch", "group", "pair"})
-_NOUNS = frozenset({"NOUN", "NOUNS"})
 _PLURAL_NOUNS = frozenset({"people", "men", "women", "children"})
 _SAME_PLURAL = (
     frozenset("police fish deer sheep shrimp series scissors pants glasses dozen".split()) | _PLURAL_NOUNS
@@ -28,11 +26,6 @@ _WITHOUT_ARTICLE = frozenset(
     "stage bed water grass snow sand ice mud dirt rain church school town home air sky wood woods sea "
     "concert".split()
 )
-
-
-def clashes(sentence: Sentence, position: int) -> bool:
-    """Whether the word at this position cannot stand before the next."""
-    return any(rule(sentence, position) for rule in _RULES)
 
 
 def _is_doubled(sentence: Sentence, position: int) -> bool:
@@ -77,15 +70,11 @@ def _has_wrong_number(sentence: Sentence, position: int) -> bool:
         return after in beings().kinds and beings().singular[after] == after and after not in _SAME_PLURAL
     if word not in _PLURAL:
         return False
-    tags, later = sentence.tags[position + 1], sentence.tags[position + 2 : position + 3]
+    tags = sentence.tags[position + 1]
     if tags[0] == "NOUNS":
-        return bool(later) and later[0] == ("NOUN",)
-    return (
-        tags[0] == "NOUN"
-        and "NOUNS" not in tags
-        and after not in _SAME_PLURAL
-        and not (bool(later) and later[0][0] in _NOUNS)
-    )
+        return sentence.tags[position + 2 : position + 3] == (("NOUN",),)
+    singular = tags[0] == "NOUN" and "NOUNS" not in tags and after not in _SAME_PLURAL
+    return singular and not _before_noun(sentence, position + 1)
 
 
 def _is_singular(sentence: Sentence, position: int) -> bool:
@@ -94,37 +83,36 @@ def _is_singular(sentence: Sentence, position: int) -> bool:
         return False
     if sentence.words[position] in _QUANTITIES:
         return True
-    head = first_noun(sentence, position)
-    tags, later = sentence.tags[head], sentence.tags[head + 1 : head + 2]
-    if sentence.words[head] in _PLURAL_NOUNS or (tags[0] == "ADJ" and bool(later) and later[0][0] == "VBG"):
+    head = _first_noun(sentence, position)
+    word, tag = sentence.words[head], sentence.tag(head)
+    if word in _PLURAL_NOUNS or (tag == "ADJ" and sentence.tag(head + 1) == "VBG"):
         return False
-    if sentence.words[head] in _SAME_PLURAL or tags[0] != "NOUNS":
+    if word in _SAME_PLURAL or tag != "NOUNS":
         return True
-    possessor = sentence.words[head] in beings().kinds  # `a cats hair`
-    return bool(later) and later[0][0] in _NOUNS and "VBZ" not in later[0] and not possessor
+    possessor = word in beings().kinds  # `a cats hair`
+    return _before_noun(sentence, head) and "VBZ" not in sentence.tags[head + 1] and not possessor
 
 
-def first_noun(sentence: Sentence, position: int) -> int:
+def _first_noun(sentence: Sentence, position: int) -> int:
     """The first noun from here, adjectives skipped."""
-    while position + 1 < len(sentence) and (
-        sentence.tags[position][0] in {"ADJ", "ADV", "VBG", "VBN"}
-        and sentence.tags[position + 1][0] in _NOUNS | {"ADJ"}
-    ):
+    modifiers = {"ADJ", "ADV", "VBG", "VBN"}
+    while sentence.tag(position) in modifiers and sentence.tag(position + 1) in NOMINAL | {"ADJ"}:
         position += 1
     return position
 
 
 def _before_noun(sentence: Sentence, position: int) -> bool:
-    return position + 1 < len(sentence) and sentence.tags[position + 1][0] in _NOUNS
+    return sentence.tag(position + 1) in NOMINAL
 
 
-_RULES: tuple[Callable[[Sentence, int], bool], ...] = (
+_CLASHES: tuple[Callable[[Sentence, int], bool], ...] = (
     _is_doubled,
     _has_wrong_article,
     _has_wrong_form,
     _lacks_article,
     _has_wrong_number,
 )
+"""Reasons why the word at a position cannot stand before the next one."""
 
 
 _SHORTEST, _LONGEST = 3, 30
@@ -152,7 +140,7 @@ def is_plain(sentence: Sentence) -> bool:
         return False
     if _is_title(sentence) or not all(map(_is_word, words[:stop])):
         return False
-    if any(clashes(sentence, position) for position in range(stop - 1)):
+    if any(clashes(sentence, position) for position in range(stop - 1) for clashes in _CLASHES):
         return False
     return not _starts_bare(sentence) and not _has_bare_verb(sentence) and _agrees(sentence)
 
@@ -176,13 +164,13 @@ def _starts_bare(sentence: Sentence) -> bool:
     first, tags = sentence.words[0], sentence.tags[0]
     if first in _MAY_START or "PRON" in tags or "DET" in tags:
         return False
-    head = first_noun(sentence, 0)
+    head = _first_noun(sentence, 0)
     return sentence.tags[head][0] in {"NOUN", "ADJ"} and sentence.words[head] not in _EITHER
 
 
 def _has_bare_verb(sentence: Sentence) -> bool:
     """Whether the first noun is a single person or animal and a verb's base form follows: `a dog leap into`."""
-    head = first_noun(sentence, 1)
+    head = _first_noun(sentence, 1)
     known = beings().singular.get(sentence.words[head])
     if sentence.words[0] not in {"a", "an"} or known != sentence.words[head] or known in _EITHER:
         return False
@@ -193,9 +181,7 @@ def _has_bare_verb(sentence: Sentence) -> bool:
 
 def _agrees(sentence: Sentence) -> bool:
     """Whether no verb contradicts the subject in front of it, and things that are counted have a determiner."""
-    nodes = {node.id: node for node in sentence.graph.nodes}
-    for edge in sentence.graph.edges:
-        action, entity = nodes[edge.action], nodes[edge.entity]
+    for action, entity, _ in linked_nodes(sentence.graph):
         if entity.head is None or action.head is None:
             continue
         if entity.span.stop <= action.span.start and not _verb_agrees(sentence, entity, action.head):

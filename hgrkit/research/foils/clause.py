@@ -9,7 +9,7 @@ import attrs
 from hgrkit.graph import Node, Role
 from hgrkit.parsing.lexicon import Lexicon
 from hgrkit.research.foils.inflection import VerbForm, inflect
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import NOMINAL, Sentence, linked_nodes
 
 __all__ = ["BE", "Clause", "agreeing", "read_clause"]
 
@@ -53,24 +53,19 @@ def read_clause(sentence: Sentence, action: Node) -> Clause | None:
     """The clause of an action; `None` if the verb's form cannot be told."""
     if action.head is None:
         return None
-    graph, verb = sentence.graph, action.head
-    nodes = {node.id: node for node in graph.nodes}
+    verb = action.head
     subject = found = None
     others: list[tuple[Node, Role]] = []
-    for edge in graph.edges:
-        if edge.action != action.id:
+    for other, node, role in linked_nodes(sentence.graph):
+        if other.id != action.id:
             continue
-        node = nodes[edge.entity]
-        if (
-            subject is None
-            and node.span.stop <= action.span.start
-            and not _starts_with_preposition(sentence, node)
-        ):
+        before = node.span.stop <= action.span.start
+        if subject is None and before and not _starts_with_preposition(sentence, node):
             subject = node
         elif found is None and node.span.start == action.span.stop and _is_noun_phrase(sentence, node):
             found = node
         else:
-            others.append((node, edge.role))
+            others.append((node, role))
     lemma = _LEMMAS.get(sentence.words[verb]) or Lexicon.load().lemma(sentence.words[verb])
     helper = _helper(sentence, verb)
     form = _form(sentence, verb, lemma, helper, subject)
@@ -134,4 +129,4 @@ def _starts_with_preposition(sentence: Sentence, node: Node) -> bool:
 def _is_noun_phrase(sentence: Sentence, node: Node) -> bool:
     if node.head is None or _starts_with_preposition(sentence, node):
         return False
-    return bool({"NOUN", "NOUNS", "PRON"} & set(sentence.tags[node.head]))
+    return not (NOMINAL | {"PRON"}).isdisjoint(sentence.tags[node.head])

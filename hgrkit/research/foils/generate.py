@@ -1,11 +1,14 @@
-"""Makes the foils of a set of captions: every type is tried on every caption, and what came of it is counted."""
+"""Foils of a set of captions: every type is tried on every caption, and what came of it is counted."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from random import Random
+from typing import Literal, get_args
 
 import attrs
 
@@ -16,15 +19,50 @@ from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_each
 from hgrkit.research.foils.admission import is_plain
 from hgrkit.research.foils.evidence import Evidence, gather_evidence, word_forms
-from hgrkit.research.foils.foil import FOIL_TYPES, Draft, Foil, FoilType
 from hgrkit.research.foils.incomplete_event import incomplete_event
 from hgrkit.research.foils.replace_action import replace_action
 from hgrkit.research.foils.replace_person import replace_person
 from hgrkit.research.foils.replace_scene import replace_scene
-from hgrkit.research.foils.sentence import Sentence, read_sentence
+from hgrkit.research.foils.sentence import Draft, Sentence, read_sentence
 from hgrkit.research.foils.switch_roles import switch_roles
+from hgrkit.storage.writing import writing
 
-__all__ = ["FoilSet", "make_foils"]
+__all__ = ["FOIL_TYPES", "Foil", "FoilSet", "FoilType", "make_foils", "write_foils"]
+
+FoilType = Literal["switch_roles", "replace_action", "replace_person", "replace_scene", "incomplete_event"]
+FOIL_TYPES: tuple[FoilType, ...] = get_args(FoilType)
+
+
+@attrs.frozen(kw_only=True)
+class Foil:
+    """One choice between two sentences.
+
+    Attributes:
+        video: the video's name, as the captions have it.
+        caption: the true sentence.
+        foil: the wrong one.
+        type: what was changed.
+        was: the words of the caption that were changed.
+        now: what stands for them in the foil; empty if they were left out.
+    """
+
+    video: str
+    caption: str
+    foil: str
+    type: FoilType
+    was: str
+    now: str
+
+    def to_json(self) -> str:
+        """One line of a foil file."""
+        return json.dumps(attrs.asdict(self), ensure_ascii=False)
+
+
+def write_foils(foils: Iterable[Foil], path: Path) -> None:
+    """Write one JSON line a foil."""
+    with writing(path), path.open("w", encoding="utf-8") as file:
+        for foil in foils:
+            file.write(foil.to_json() + "\n")
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +82,7 @@ class FoilSet:
     without: Mapping[FoilType, int]
 
     def to_dict(self) -> dict[str, object]:
-        """Counts, for people and for JSON."""
+        """The counts as plain JSON types."""
         counts = Counter(foil.type for foil in self.foils)
         return {
             "captions": self.captions,
@@ -54,9 +92,7 @@ class FoilSet:
         }
 
 
-Make = Callable[[Sentence, Evidence, Random, Mapping[str, int]], Iterator[Draft]]
-
-_MAKERS: Mapping[FoilType, Make] = {
+_MAKERS: Mapping[FoilType, Callable[[Sentence, Evidence, Random], Iterator[Draft]]] = {
     "switch_roles": switch_roles,
     "replace_action": replace_action,
     "replace_person": replace_person,
@@ -73,7 +109,7 @@ def make_foils(
     types: Sequence[str] = FOIL_TYPES,
     per_caption: int = 1,
 ) -> FoilSet:
-    """Make foils; the same captions, parser and seed give the same foils, whichever types are asked for.
+    """Make foils; the same captions, parser and seed give the same foils of a type, whatever other types are made.
 
     Args:
         captions: `{video: captions}`; the captions of a video are taken to be true of it.
@@ -93,14 +129,15 @@ def make_foils(
     foils: list[Foil] = []
     refused, without = 0, dict.fromkeys(kinds, 0)
     for video, sentences in read.items():
-        evidence = gather_evidence(_graphs(sentences))
+        evidence = gather_evidence(_graphs(sentences), frequency)
         for place, sentence in enumerate(sentences):
             if sentence is None or not is_plain(sentence):
                 refused += 1
                 continue
             for kind in kinds:
-                random = Random(f"{seed}|{video}|{place}|{kind}")  # noqa: S311
-                drafts = islice(_MAKERS[kind](sentence, evidence, random, frequency), per_caption)
+                # of its own, so that a type's foils do not depend on which others are asked for
+                rng = Random(f"{seed}|{video}|{place}|{kind}")  # noqa: S311
+                drafts = islice(_MAKERS[kind](sentence, evidence, rng), per_caption)
                 made = [_foil(video, sentence.caption, draft, kind) for draft in drafts]
                 without[kind] += not made
                 foils += made

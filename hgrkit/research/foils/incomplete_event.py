@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from random import Random
 
 from hgrkit.research.foils.clause import Clause, read_clause
 from hgrkit.research.foils.evidence import Evidence
-from hgrkit.research.foils.foil import Draft
-from hgrkit.research.foils.noun_core import NounCore, noun_core
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import Draft, NounCore, Sentence, noun_core
 from hgrkit.research.foils.word_list import beings
 
 __all__ = ["incomplete_event"]
@@ -22,16 +20,13 @@ _NEVER_LAST = frozenset({"PREP", "DET", "CC", "TO", "BE", "SUB", "PUNCT", "MD", 
 _LINKS = frozenset({"and", "while", "as", ","})
 
 
-def incomplete_event(
-    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
-) -> Iterator[Draft]:
-    """What is left without a clause, without a phrase, or of a phrase alone; frequency does not matter."""
-    del frequency
+def incomplete_event(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
+    """Yield what is left without a clause or a phrase, or a phrase alone."""
     spans = _whole_sentences(sentence)
     pieces = _fragments(sentence)
-    random.shuffle(spans)
-    random.shuffle(pieces)
-    kept = [*spans, *pieces] if random.random() < 0.6 else [*pieces, *spans]
+    rng.shuffle(spans)
+    rng.shuffle(pieces)
+    kept = [*spans, *pieces] if rng.random() < 0.6 else [*pieces, *spans]
     for start, stop in dict.fromkeys(kept):
         draft = _draft(sentence, start, stop, evidence)
         if draft is not None:
@@ -88,7 +83,8 @@ def _is_complete(sentence: Sentence, clause: Clause, cut: int) -> bool:
         core = noun_core(sentence, clause.object)
         if core is None or cut < core.stop:
             return False
-    if clause.object is None and cut == clause.action.span.stop and not _stands_alone(sentence, clause, cut):
+    # "washes and dries the dishes": the verb's object stands behind the next verb
+    if clause.object is None and cut == clause.action.span.stop and sentence.words[cut] in {"and", ","}:
         return False
     return not _is_torn(sentence, cut)
 
@@ -101,11 +97,6 @@ def _is_torn(sentence: Sentence, cut: int) -> bool:
     if words[cut] == "and" and "," in words[:cut]:  # the last of several
         return True
     return sentence.tags[cut - 1][0] in _NEVER_LAST or words[cut - 1] in {"very", "so", "too", "rather"}
-
-
-def _stands_alone(sentence: Sentence, clause: Clause, cut: int) -> bool:
-    """A verb without object or phrase: not one that is coordinated with another before their common object."""
-    return sentence.words[cut] not in _LINKS or clause.object is not None or sentence.words[cut] in {"while", "as"}
 
 
 def _fragments(sentence: Sentence) -> list[tuple[int, int]]:

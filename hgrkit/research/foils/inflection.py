@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
 from typing import Literal
+
+from hgrkit.parsing.lexicon import table_lines
 
 __all__ = ["VerbForm", "inflect", "plural", "with_article"]
 
@@ -16,44 +17,26 @@ _DOUBLED = frozenset(
     "propel compel expel rebel repel transfer confer defer deter incur unzip babysit "
     "emit upset unwrap unplug overlap backstab zigzag quiz".split()
 )
-_SAME = ("sheep", "deer", "fish", "moose", "shrimp", "aircraft", "bison", "police", "cattle")
-_IRREGULAR_PLURALS = dict.fromkeys(_SAME) | {
-    "child": "children",
-    "person": "people",
-    "mouse": "mice",
-    "goose": "geese",
-    "ox": "oxen",
-    "foot": "feet",
-    "tooth": "teeth",
-    "wolf": "wolves",
-    "calf": "calves",
-    "leaf": "leaves",
-    "knife": "knives",
-    "half": "halves",
-    "shelf": "shelves",
-    "loaf": "loaves",
-    "wife": "wives",
-    "thief": "thieves",
-    "potato": "potatoes",
-    "tomato": "tomatoes",
-    "buffalo": "buffaloes",
-    "mango": "mangoes",
-}
 _HISSING = ("s", "x", "z", "ch", "sh")
 _AN_BEFORE = ("hour", "honest", "honor", "honour", "heir")
 _A_BEFORE = ("uni", "use", "usu", "eu", "one", "once", "ufo", "ukulele", "urin", "utensil")
 
 
 @functools.cache
-def _irregular() -> dict[str, tuple[str, str]]:
-    text = resources.files("hgrkit.research.foils").joinpath("irregular_verbs.txt").read_text(encoding="utf-8")
-    rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
+def _irregular_plurals() -> dict[str, str]:
+    rows = [line.split() for line in table_lines("irregular_plurals.txt", __package__)]
+    return {row[0]: row[-1] for row in rows}
+
+
+@functools.cache
+def _irregular_verbs() -> dict[str, tuple[str, str]]:
+    rows = [line.split() for line in table_lines("irregular_verbs.txt", __package__)]
     return {row[0]: (row[1], row[-1]) for row in rows}
 
 
 @functools.cache
 def inflect(lemma: str, form: VerbForm) -> str:
-    """A form of a verb.
+    """Inflect a verb.
 
     >>> [inflect("cut", form) for form in ("VBZ", "VBG", "VBD")], inflect("carry", "VBD"), inflect("ride", "VBN")
     (['cuts', 'cutting', 'cut'], 'carried', 'ridden')
@@ -64,26 +47,26 @@ def inflect(lemma: str, form: VerbForm) -> str:
         return {"be": "is", "have": "has"}.get(lemma) or _with_s(lemma)
     if form == "VBG":
         return _stem(lemma, "ing") + "ing"
-    past, participle = _irregular().get(lemma, ("", ""))
+    past, participle = _irregular_verbs().get(lemma, ("", ""))
     return (past if form == "VBD" else participle) or _stem(lemma, "ed") + "ed"
 
 
 @functools.cache
 def plural(noun: str) -> str:
-    """The plural of a noun.
+    """Form the plural of a noun.
 
     >>> plural("woman"), plural("puppy"), plural("fox"), plural("fireman")
     ('women', 'puppies', 'foxes', 'firemen')
     """
-    if noun in _IRREGULAR_PLURALS:
-        return _IRREGULAR_PLURALS[noun] or noun
+    if noun in _irregular_plurals():
+        return _irregular_plurals()[noun]
     if noun.endswith("man") and noun not in {"human", "german", "roman", "doberman"}:
         return noun[:-2] + "en"
     return _with_s(noun)
 
 
 def with_article(word: str) -> str:
-    """The indefinite article that a word takes.
+    """Choose the indefinite article that a word takes.
 
     >>> with_article("onion"), with_article("unicycle"), with_article("hour")
     ('an', 'a', 'an')

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from random import Random
 
 from hgrkit.research.foils.clause import BE, Clause, read_clause
 from hgrkit.research.foils.evidence import Evidence
-from hgrkit.research.foils.foil import Draft
 from hgrkit.research.foils.inflection import inflect
-from hgrkit.research.foils.noun_core import classes_of, noun_core
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import NOMINAL, Draft, Sentence, classes_of, noun_core
 from hgrkit.research.foils.word_list import Verb, beings, verbs
 
 __all__ = ["replace_action"]
@@ -28,22 +26,23 @@ _NOT_BEHIND = frozenset(
     "half halves pieces slices strips cubes lengthwise off out up down apart open away together back order "
     "phone telephone circle circles hand hands mouth lap arm arms shoulder shoulders line row unison".split()
 )
+_WAYS = frozenset({"around", "forward", "backward", "backwards", "away"})
+_NOTHING: frozenset[str] = frozenset()
+"""What stands behind a verb where no verb of the list could stand."""
 _OF_MOVING = frozenset({"move", "go", "come", "travel", "play", "work"})
 
 
-def replace_action(
-    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
-) -> Iterator[Draft]:
-    """One foil for each verb that can be replaced, drawn with the frequency of the verbs in the captions."""
+def replace_action(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
+    """Yield one foil for each verb that can be replaced, drawn by the verbs' frequency in the captions."""
     actions = sentence.graph.actions
-    for action in random.sample(actions, len(actions)):
+    for action in rng.sample(actions, len(actions)):
         clause = read_clause(sentence, action)
         if clause is None or clause.subject is None or _is_kept(sentence, clause):
             continue
         fitting = [verb for verb in _fitting(sentence, clause) if evidence.excludes(verb.near)]
         if fitting:
-            weights = [1 + frequency.get(verb.lemma, 0) ** 0.5 for verb in fitting]
-            yield _draft(sentence, clause, random.choices(fitting, weights)[0])
+            (verb,) = rng.choices(fitting, [evidence.weight(verb.lemma) for verb in fitting])
+            yield sentence.replaced(action.span.start, action.span.stop, inflect(verb.lemma, clause.form))
 
 
 def _is_kept(sentence: Sentence, clause: Clause) -> bool:
@@ -55,7 +54,7 @@ def _is_kept(sentence: Sentence, clause: Clause) -> bool:
     if clause.form in {"VBD", "VBZ", "VBP"} and not _begins_clause(sentence, clause):
         return True
     to = clause.verb - 1  # `food to eat`
-    if clause.form == "VB" and sentence.words[to] == "to" and sentence.tags[to - 1][0] in {"NOUN", "NOUNS"}:
+    if clause.form == "VB" and sentence.words[to] == "to" and sentence.tags[to - 1][0] in NOMINAL:
         return True
     may_describe = clause.form == "VBD" and inflect(clause.lemma, "VBN") == inflect(clause.lemma, "VBD")
     return may_describe and clause.object is None and clause.action.span.stop < sentence.stop
@@ -72,21 +71,11 @@ def _begins_clause(sentence: Sentence, clause: Clause) -> bool:
     return not alone and (sentence.tags[before][0] == "CC" or sentence.words[before] == ",")
 
 
-def _draft(sentence: Sentence, clause: Clause, verb: Verb) -> Draft:
-    span, new = clause.action.span, inflect(verb.lemma, clause.form)
-    return Draft(
-        text=sentence.write([*range(span.start), new, *range(span.stop, len(sentence))]),
-        was=sentence.text(span.start, span.stop),
-        now=new,
-    )
-
-
 def _fitting(sentence: Sentence, clause: Clause) -> list[Verb]:
-    """The verbs that have the same frame."""
-    who = None if clause.passive else _who(sentence, clause)
-    what = _what(sentence, clause)
-    if what is None or (who is None and not clause.passive):
-        return []
+    """The verbs that have the same frame: done by the same kind of being, with the same behind them."""
+    who = _who(sentence, clause)
+    with_object = clause.passive or clause.object is not None
+    what = _object_classes(sentence, clause) if with_object else _without_object(sentence, clause)
     return [
         verb
         for verb in verbs()
@@ -95,45 +84,34 @@ def _fitting(sentence: Sentence, clause: Clause) -> list[Verb]:
 
 
 def _who(sentence: Sentence, clause: Clause) -> str | None:
-    """`p` for a person that does it, `a` for an animal."""
+    """`p` for a person that does it, `a` for an animal; `None` if its kind is not known."""
     if clause.subject is None or clause.subject.head is None:
         return None
     noun = sentence.words[clause.subject.head]
     if noun in {"group", "bunch", "pair", "herd", "pack", "number"}:
         core = noun_core(sentence, clause.subject)
         noun = core.noun if core is not None else noun
-    kinds = beings().kinds.get(noun, frozenset())
-    if noun in {"he", "she", "they"}:
+    if noun in {"he", "she", "they"} or "person" in classes_of(noun):
         return "p"
-    found = classes_of(noun)
-    if "person" in found:
-        return "p"
+    kinds = beings().kinds_of(noun)
     return "a" if kinds and kinds.isdisjoint({"robot", "pronoun_man", "pronoun_woman"}) else None
 
 
-def _what(sentence: Sentence, clause: Clause) -> frozenset[str] | None:
-    """What the verb has behind it, as `Verb.what` says it; `None` if no verb of the list could stand there."""
-    if clause.passive:
-        return _object_classes(sentence, clause) if clause.subject is not None else None
-    if clause.object is not None:
-        return _object_classes(sentence, clause)
-    return _without_object(sentence, clause)
-
-
-def _object_classes(sentence: Sentence, clause: Clause) -> frozenset[str] | None:
+def _object_classes(sentence: Sentence, clause: Clause) -> frozenset[str]:
+    """What is done something to, as `Verb.what` names it."""
     node = clause.subject if clause.passive else clause.object
     core = noun_core(sentence, node) if node is not None else None
-    if core is None or node is None:
-        return None
+    if core is None:
+        return _NOTHING
     behind = clause.action.span.stop if clause.passive else core.stop
     passive_by = clause.passive and sentence.words[behind : behind + 1] == ("by",)
     if not _ends_well(sentence, behind, passive=passive_by):
-        return None
+        return _NOTHING
     if not core.determined and _is_compound(sentence, clause):
-        return None
+        return _NOTHING
     classes = classes_of(core.noun) - {"abstract"}
     mass = bool(classes & {"food", "dish", "liquid"})
-    return classes if core.determined or mass or clause.passive else None
+    return classes if core.determined or mass or clause.passive else _NOTHING
 
 
 def _is_compound(sentence: Sentence, clause: Clause) -> bool:
@@ -142,40 +120,38 @@ def _is_compound(sentence: Sentence, clause: Clause) -> bool:
     return clause.form == "VBG" and before not in {"BE", "CC", "NOUN", "NOUNS", "PRON", "ADV", "PUNCT", "SUB"}
 
 
-def _without_object(sentence: Sentence, clause: Clause) -> frozenset[str] | None:
+def _without_object(sentence: Sentence, clause: Clause) -> frozenset[str]:
+    """Whether a verb stands alone or goes with a direction, as `Verb.what` names it."""
     at = clause.action.span.stop
     if any(role in {"ARG1", "ARG2"} and node.span.stop <= clause.verb for node, role in clause.others):
-        return None  # its object stands in front: `the fish that he caught`
-    if at < sentence.stop and (_is_direction(sentence, at) or _is_way(sentence, at)):
-        return frozenset({"motion"}) if clause.lemma not in _OF_MOVING and _free_of_odd(sentence, at) else None
-    if clause.action.span.stop - clause.action.span.start > 1 or not _ends_well(sentence, at, passive=False):
-        return None
+        return _NOTHING  # its object stands in front: `the fish that he caught`
+    ends_with_way = at + 1 == sentence.stop and sentence.words[at] in _WAYS
+    if ends_with_way or (at < sentence.stop and _is_direction(sentence, at)):
+        moves = clause.lemma not in _OF_MOVING and _free_of_odd(sentence, at)
+        return frozenset({"motion"}) if moves else _NOTHING
+    if len(clause.action.span) > 1 or not _ends_well(sentence, at, passive=False):
+        return _NOTHING
     return frozenset({"none"})
 
 
 def _is_direction(sentence: Sentence, at: int) -> bool:
     """Whether a preposition of a way stands here with its noun behind it."""
-    following = sentence.tags[at + 1 : min(at + 2, sentence.stop)]
-    nominal = bool(following) and following[0][0] in {"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"}
+    nominal = at + 1 < sentence.stop and sentence.tag(at + 1) in NOMINAL | {"DET", "NUM", "ADJ", "PRON"}
     return sentence.words[at] in _DIRECTIONAL and nominal
-
-
-def _is_way(sentence: Sentence, at: int) -> bool:
-    return at + 1 == sentence.stop and sentence.words[at] in {"around", "forward", "backward", "backwards", "away"}
 
 
 def _ends_well(sentence: Sentence, at: int, *, passive: bool) -> bool:
     """Whether what follows goes with any verb: nothing, a place, a tool, or another clause."""
     if at >= sentence.stop:
         return True
-    word, following = sentence.words[at], sentence.tags[at + 1 : min(at + 2, sentence.stop)]
+    word, more = sentence.words[at], at + 1 < sentence.stop
     if passive:
         return _free_of_odd(sentence, at)
-    if word in {"while", "as"} or (word == "," and at + 1 < sentence.stop):
+    if word in {"while", "as"} or (word == "," and more):
         return True
     if word == "and":
-        return bool(following) and at + 1 in {action.span.start for action in sentence.graph.actions}
-    if word not in _STATIC or not _free_of_odd(sentence, at) or not following or following[0][0] == "VBG":
+        return more and at + 1 in {action.span.start for action in sentence.graph.actions}
+    if word not in _STATIC or not _free_of_odd(sentence, at) or not more or sentence.tag(at + 1) == "VBG":
         return False
     return word != "with" or any(classes_of(noun) for noun in sentence.words[at + 1 : at + 5])
 

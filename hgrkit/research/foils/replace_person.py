@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from random import Random
 
 from hgrkit.graph import Node
 from hgrkit.research.foils.evidence import Evidence
-from hgrkit.research.foils.foil import Draft
 from hgrkit.research.foils.inflection import plural
-from hgrkit.research.foils.noun_core import noun_core
-from hgrkit.research.foils.sentence import Sentence
-from hgrkit.research.foils.word_list import beings, things
+from hgrkit.research.foils.sentence import NOMINAL, Draft, Sentence, noun_core
+from hgrkit.research.foils.word_list import HUMAN, beings, things
 
 __all__ = ["replace_person"]
 
-_HUMAN = frozenset({"man", "woman", "boy", "girl", "baby", "child", "teen", "person", "role"})
 _VAGUE = frozenset({"person", "role", "child", "teen", "animal", "robot"})
 _KEPT = frozenset(
     "one figure character being everyone everybody anyone couple crowd group team band audience family gang army "
@@ -32,6 +29,7 @@ _ROW = {**dict.fromkeys(("he", "she"), "he"), "him": "him", "his": "his", "its":
 _ROW |= dict.fromkeys(("himself", "herself", "itself"), "himself")
 _GENDERED = frozenset({"he", "him", "his", "himself", "she", "her", "hers", "herself"})
 _NEUTER = frozenset({"its", "itself"})
+_UNCLEAR = frozenset({"it", "they", "their", "them", "themselves"})
 _OF_NAME = frozenset({"polar", "grizzly", "teddy", "killer", "sea", "guinea", "wild", "stuffed"})
 _COLOURS = frozenset("black white brown yellow red grey gray orange golden spotted striped furry tan".split())
 _OF_GENDER = frozenset(
@@ -39,12 +37,10 @@ _OF_GENDER = frozenset(
 )
 
 
-def replace_person(
-    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
-) -> Iterator[Draft]:
-    """One foil for each person or animal that can be replaced, drawn with the nouns' frequency in the captions."""
+def replace_person(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
+    """Yield one foil for each person or animal that can be replaced, drawn by the frequency of the nouns."""
     entities, seen = sentence.graph.entities, set[int]()
-    for node in random.sample(entities, len(entities)):
+    for node in rng.sample(entities, len(entities)):
         if node.head is None or node.head in seen or not _is_replaceable(sentence, node):
             continue
         seen.add(node.head)
@@ -53,9 +49,11 @@ def replace_person(
             word
             for word, kind in beings().offered.items()
             if _is_false(sentence.words[node.head], word, evidence)
-            and not (kind in _HUMAN and described & _COLOURS)
+            and not (kind in HUMAN and described & _COLOURS)
         ]
-        for word in _drawn(fitting, frequency, random):
+        # in random order, words that are frequent in the captions rather first (Efraimidis, Spirakis 2006)
+        places = {word: rng.random() ** (1 / evidence.weight(word)) for word in fitting}
+        for word in sorted(places, key=places.__getitem__, reverse=True):
             pieces = _pieces(sentence, node, node.head, word)
             if pieces is not None:
                 was, now = sentence.words[node.head], pieces[node.head]
@@ -63,16 +61,10 @@ def replace_person(
                 break
 
 
-def _drawn(words: Sequence[str], frequency: Mapping[str, int], random: Random) -> list[str]:
-    """The words in random order, frequent ones rather first."""
-    places = {word: random.random() ** (1 / (1 + frequency.get(word, 0) ** 0.5)) for word in words}
-    return sorted(places, key=places.__getitem__, reverse=True)
-
-
 def _is_replaceable(sentence: Sentence, node: Node) -> bool:
     head = node.head or 0
     noun = sentence.words[head]
-    kinds = beings().kinds.get(noun, frozenset())
+    kinds = beings().kinds_of(noun)
     core = noun_core(sentence, node)
     if not kinds or kinds & _NOT_REPLACED or noun in things() or beings().singular[noun] in _KEPT:
         return noun in {"someone", "somebody"} and sentence.words.count(noun) == 1
@@ -84,30 +76,30 @@ def _is_replaceable(sentence: Sentence, node: Node) -> bool:
 
 
 def _is_noun(sentence: Sentence, at: int) -> bool:
-    return sentence.tags[at][0] in {"NOUN", "NOUNS"} or sentence.words[at] in beings().kinds
+    return sentence.tags[at][0] in NOMINAL or sentence.words[at] in beings().kinds
 
 
 def _goes_on(sentence: Sentence, head: int) -> bool:
     """Whether the noun is only part of a longer name."""
-    following = sentence.tags[head + 1 : head + 2]
-    return bool(following) and (
-        following[0] in {("NOUN",), ("NOUNS",)} or sentence.words[head + 1] in {"'s", "of", "or", "'"}
-    )
+    if head + 1 == len(sentence):
+        return False
+    noun = sentence.tags[head + 1] in {("NOUN",), ("NOUNS",)}
+    return noun or sentence.words[head + 1] in {"'s", "of", "or", "'"}
 
 
 def _is_false(noun: str, word: str, evidence: Evidence) -> bool:
     """Whether no caption names the new kind, nor one that may mean it, unless a clear one speaks against it."""
     known = beings()
     kind = known.offered[word]
-    human = kind in _HUMAN
+    human = kind in HUMAN
     same = known.kinds.get(noun, frozenset({"person"}))
     if kind in evidence.kinds or kind in same:
         return False
-    suspects = known.near[kind] & evidence.kinds if kind in known.near else frozenset()
+    suspects = known.near.get(kind, frozenset()) & evidence.kinds
     clear = {
         found
         for found in evidence.kinds - _VAGUE - _NOT_REPLACED
-        if (found in _HUMAN) == human and found not in known.near.get(kind, frozenset())
+        if (found in HUMAN) == human and found not in known.near.get(kind, frozenset())
     }
     if suspects - _VAGUE:
         return False
@@ -121,7 +113,7 @@ def _pieces(sentence: Sentence, node: Node, head: int, word: str) -> list[int | 
     noun = sentence.words[head]
     known = beings()
     pieces: list[int | str] = list(range(len(sentence)))
-    many = known.singular.get(noun, noun) != noun or noun == "people"
+    many = known.singular_of(noun) != noun or noun == "people"
     pieces[head] = plural(word) if many else word
     if noun in {"someone", "somebody"}:
         pieces[head] = word
@@ -131,7 +123,7 @@ def _pieces(sentence: Sentence, node: Node, head: int, word: str) -> list[int | 
 
 
 def _any_pronoun(sentence: Sentence) -> bool:
-    return not set(sentence.words).isdisjoint(_GENDERED | _NEUTER | {"it", "they", "their", "them", "themselves"})
+    return not (_GENDERED | _NEUTER | _UNCLEAR).isdisjoint(sentence.words)
 
 
 def _set_pronouns(sentence: Sentence, node: Node, head: int, word: str, pieces: list[int | str]) -> bool:
@@ -140,25 +132,22 @@ def _set_pronouns(sentence: Sentence, node: Node, head: int, word: str, pieces: 
         return True
     known = beings()
     kinds = known.kinds[sentence.words[head]]
-    human = bool(kinds & _HUMAN)
+    human = bool(kinds & HUMAN)
     others = [
         other
         for at, other in enumerate(sentence.words)
-        if at != head and known.kinds.get(other, frozenset()) - _NOT_REPLACED and other not in things()
+        if at != head and known.kinds_of(other) - _NOT_REPLACED and other not in things()
     ]
-    if others or node.span.start > 0 or {"it", "they", "their", "them", "themselves"} & set(sentence.words):
+    if others or node.span.start > 0 or not _UNCLEAR.isdisjoint(sentence.words):
         return False
     column = {"man": 0, "boy": 0, "woman": 1, "girl": 1}.get(known.offered[word], 2)
     for at, pronoun in enumerate(sentence.words):
         if pronoun not in _GENDERED | (frozenset() if human else _NEUTER):
             continue
-        row = ("his" if _is_possessive(sentence, at) else "him") if pronoun == "her" else _ROW.get(pronoun, "")
+        row = _ROW.get(pronoun, "")
+        if pronoun == "her":
+            row = "his" if sentence.tag(at + 1) in NOMINAL | {"ADJ", "NUM"} else "him"
         if not row or at < head:
             return False
         pieces[at] = _PRONOUNS[row][column]
     return True
-
-
-def _is_possessive(sentence: Sentence, at: int) -> bool:
-    following = sentence.tags[at + 1 : at + 2]
-    return bool(following) and following[0][0] in {"NOUN", "NOUNS", "ADJ", "NUM"}

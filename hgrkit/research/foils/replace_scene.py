@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from random import Random
 
 import attrs
 
 from hgrkit.research.foils.evidence import Evidence, word_forms
-from hgrkit.research.foils.foil import Draft
 from hgrkit.research.foils.inflection import with_article
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import NOMINAL, Draft, Sentence
 from hgrkit.research.foils.word_list import Place, places
 
 __all__ = ["replace_scene"]
@@ -41,25 +40,17 @@ class _Location:
     determiner: str
 
 
-def replace_scene(
-    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
-) -> Iterator[Draft]:
-    """A foil if there is one place and it can be replaced, drawn with the places' frequency in the captions."""
-    for location in _locations(sentence):
-        fitting = [place for place in places().values() if _fits(location, place, evidence)]
-        if not fitting:
-            continue
-        weights = [1 + frequency.get(place.noun, 0) ** 0.5 for place in fitting]
-        phrase = _phrase(location, random.choices(fitting, weights)[0])
-        pieces = [*range(location.start), *phrase, *range(location.stop, len(sentence))]
-        was = sentence.text(location.start, location.stop)
-        yield Draft(text=sentence.write(pieces), was=was, now=" ".join(phrase))
-
-
-def _locations(sentence: Sentence) -> list[_Location]:
+def replace_scene(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
+    """Yield a foil if there is one place that can be replaced, drawn by the places' frequency in the captions."""
     found = [_location(sentence, at) for at in range(1, sentence.stop - 1)]
     locations = [location for location in found if location is not None]
-    return locations if len(locations) == 1 else []
+    if len(locations) != 1:
+        return
+    location = locations[0]
+    fitting = [place for place in places().values() if _fits(location, place, evidence)]
+    if fitting:
+        (place,) = rng.choices(fitting, [evidence.weight(place.noun) for place in fitting])
+        yield sentence.replaced(location.start, location.stop, *_phrase(location, place))
 
 
 def _location(sentence: Sentence, at: int) -> _Location | None:
@@ -68,29 +59,21 @@ def _location(sentence: Sentence, at: int) -> _Location | None:
     directions = words[at] not in _STATIC
     if directions and words[at] not in _WAYS:
         return None
-    if (
-        sentence.tags[at - 1][0] in {"PREP", "TO", "DET", "BE"}
-        or words[at - 1] in _PUTTING
-        or _is_inside_noun(sentence, at)
-    ):
+    governed = sentence.tags[at - 1][0] in {"PREP", "TO", "DET", "BE"} or words[at - 1] in _PUTTING
+    if governed or _is_inside_noun(sentence, at):
         return None
     noun_at = at + 1
-    if (
-        words[noun_at : noun_at + 1] == ("the",)
-        and words[noun_at + 1 : noun_at + 2]
-        and words[noun_at + 1] in _PARTS
-    ):
+    if words[noun_at] == "the" and not _PARTS.isdisjoint(words[noun_at + 1 : noun_at + 2]):
         if words[noun_at + 2 : noun_at + 3] != ("of",):
             return None
         noun_at += 3
     determiner = words[noun_at] if noun_at < sentence.stop and words[noun_at] in _DETERMINERS else ""
-    stop = _noun_phrase_end(sentence, noun_at + bool(determiner))
-    place = _place(sentence, noun_at + bool(determiner), stop)
-    if (
-        place is None
-        or (directions and place.noun in _VESSELS)
-        or (stop < sentence.stop and not _may_follow(sentence, stop))
-    ):
+    noun_at += bool(determiner)
+    stop = _noun_phrase_end(sentence, noun_at)
+    place = _place(sentence, noun_at, stop)
+    if place is None or (directions and place.noun in _VESSELS):
+        return None
+    if stop < sentence.stop and not _may_follow(sentence, stop):
         return None
     return _Location(start=at, stop=stop, place=place, preposition=words[at], determiner=determiner)
 
@@ -104,15 +87,11 @@ def _is_inside_noun(sentence: Sentence, at: int) -> bool:
     return at > 1 and sentence.tags[at - 2][0] == "DET" and sentence.tags[at - 1][0] in {"VBN", "VBD", "ADJ"}
 
 
-def _noun_phrase_end(sentence: Sentence, at: int) -> int:
-    start = at
-    while (
-        at < sentence.stop
-        and sentence.tags[at][0] in {"ADJ", "NOUN", "NOUNS", "NUM", "VBG", "VBN"}
-        and at < start + 5
-    ):
-        at += 1
-    return at
+def _noun_phrase_end(sentence: Sentence, start: int) -> int:
+    """The end of at most five nouns and what describes them."""
+    inside = NOMINAL | {"ADJ", "NUM", "VBG", "VBN"}
+    limit = min(start + 5, sentence.stop)
+    return next((at for at in range(start, limit) if sentence.tags[at][0] not in inside), max(start, limit))
 
 
 def _place(sentence: Sentence, start: int, stop: int) -> Place | None:
@@ -125,12 +104,8 @@ def _place(sentence: Sentence, start: int, stop: int) -> Place | None:
 
 
 def _may_follow(sentence: Sentence, at: int) -> bool:
-    return sentence.tags[at][0] in {"PREP", "CC", "PUNCT", "SUB", "TO", "ADV"} and sentence.words[at] not in {
-        "of",
-        "or",
-        "full",
-        "'s",
-    }
+    tag, word = sentence.tag(at), sentence.words[at]
+    return tag in {"PREP", "CC", "PUNCT", "SUB", "TO", "ADV"} and word not in {"of", "or", "full", "'s"}
 
 
 def _fits(location: _Location, place: Place, evidence: Evidence) -> bool:

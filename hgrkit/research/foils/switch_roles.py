@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from hgrkit.graph import Node
 from hgrkit.research.foils.clause import BE, Clause, agreeing, read_clause
 from hgrkit.research.foils.evidence import Evidence
-from hgrkit.research.foils.foil import Draft
-from hgrkit.research.foils.noun_core import NounCore, classes_of, noun_core
-from hgrkit.research.foils.sentence import Sentence
+from hgrkit.research.foils.sentence import Draft, NounCore, Sentence, classes_of, linked_nodes, noun_core
 from hgrkit.research.foils.word_list import beings, things
 
 __all__ = ["switch_roles"]
@@ -20,36 +18,17 @@ _MUTUAL = frozenset(
     "touch greet cuddle snuggle hold spar compete collide converse look watch see stare wave smile laugh walk sit "
     "stand lie run sleep work interview resemble nuzzle be have spend hang".split()
 )
-_STATES = frozenset(
-    {
-        "be",
-        "have",
-        "give",
-        "show",
-        "tell",
-        "teach",
-        "ask",
-        "offer",
-        "send",
-        "hand",
-        "resemble",
-        "contain",
-        "involve",
-    }
-)
+_STATES = frozenset("be have give show tell teach ask offer send hand resemble contain involve".split())
 _DRESSED = frozenset({"dress", "seat", "cover", "surround", "fill", "gather", "line"})
 _PREPOSITIONS = frozenset({"at", "with", "on", "to", "in", "by", "from", "into", "onto", "over", "through"})
 _ROLES = frozenset({"ARG0", "ARG1", "ARG2"})
 _ANIMATE = frozenset({"person", "animal"})
 
 
-def switch_roles(
-    sentence: Sentence, evidence: Evidence, random: Random, frequency: Mapping[str, int]
-) -> Iterator[Draft]:
-    """One foil for each verb whose roles can be switched; what is frequent does not matter."""
-    del frequency
+def switch_roles(sentence: Sentence, evidence: Evidence, rng: Random) -> Iterator[Draft]:
+    """Yield one foil for each verb whose roles can be switched."""
     actions = sentence.graph.actions
-    for action in random.sample(actions, len(actions)):
+    for action in rng.sample(actions, len(actions)):
         clause = read_clause(sentence, action)
         if clause is not None and clause.subject is not None and clause.subject.span.start == 0:
             draft = _switched(sentence, clause, clause.subject, evidence)
@@ -63,20 +42,19 @@ def _switched(sentence: Sentence, clause: Clause, subject: Node, evidence: Evide
         return None
     if not _only_helpers_between(sentence, subject.span.stop, clause):
         return None
+    # a verb inside the subject of another only describes it
+    described = any(start <= clause.verb < stop for start, stop, _ in _subjects(sentence))
     plural = sentence.is_plural(other.start, other.stop, other.head)
     before = _number_of_verb(sentence, clause, sentence.is_plural(0, subject.span.stop, agent.head))
-    if plural is None or before is None or clause.lemma in _DRESSED or _inside_subject(sentence, clause):
+    if plural is None or before is None or clause.lemma in _DRESSED or described:
         return None
     middle = _verb_group(sentence, subject.span.stop, other.start, clause, plural=plural, change=plural != before)
     if middle is None:
         return None
     agent_words = list(range(subject.span.start, subject.span.stop))
     pieces = [*_as_subject(other), *middle, *agent_words, *range(other.stop, len(sentence))]
-    return Draft(
-        text=sentence.write(pieces),
-        was=f"{sentence.text(0, subject.span.stop)} / {sentence.text(other.start, other.stop)}",
-        now=f"{sentence.text(other.start, other.stop)} / {sentence.text(0, subject.span.stop)}",
-    )
+    first, second = sentence.text(0, subject.span.stop), sentence.text(other.start, other.stop)
+    return Draft(text=sentence.write(pieces), was=f"{first} / {second}", now=f"{second} / {first}")
 
 
 def _agent(sentence: Sentence, subject: Node) -> NounCore | None:
@@ -85,10 +63,8 @@ def _agent(sentence: Sentence, subject: Node) -> NounCore | None:
     inside = sentence.words[subject.span.start : subject.span.stop]
     if core is None or not core.determined or core.possessive or "," in inside:
         return None
-    actions = {action.head for action in sentence.graph.actions}
-    if any(at in actions for at in range(subject.span.start, subject.span.stop)):
-        return None
-    return core
+    acts = any(action.head in range(subject.span.start, subject.span.stop) for action in sentence.graph.actions)
+    return None if acts else core
 
 
 def _other(sentence: Sentence, clause: Clause) -> NounCore | None:
@@ -113,11 +89,8 @@ def _other(sentence: Sentence, clause: Clause) -> NounCore | None:
 
 def _is_movable(sentence: Sentence, core: NounCore) -> bool:
     """Whether a phrase is whole where it ends, has no verb inside, and can begin a sentence."""
-    inside = range(core.start, core.stop)
-    if (
-        any(action.head in inside for action in sentence.graph.actions)
-        or "and" in sentence.words[core.start : core.stop]
-    ):
+    acts = any(action.head in range(core.start, core.stop) for action in sentence.graph.actions)
+    if acts or "and" in sentence.words[core.start : core.stop]:
         return False
     if core.stop < sentence.stop:
         coordinated = sentence.words[core.stop] in {"and", "or", ","}
@@ -130,19 +103,20 @@ def _is_movable(sentence: Sentence, core: NounCore) -> bool:
 def _differ(sentence: Sentence, clause: Clause, agent: NounCore, other: NounCore, evidence: Evidence) -> bool:
     """Whether the switched sentence says something else, and nothing that another caption says."""
     known = beings()
-    if known.kinds.get(agent.noun, frozenset()) & known.kinds.get(other.noun, frozenset()):
+    if known.kinds_of(agent.noun) & known.kinds_of(other.noun):
         return False
-    doer = known.singular.get(sentence.words[other.head], sentence.words[other.head])
+    doer = known.singular_of(sentence.words[other.head])
     if (doer, clause.lemma) in evidence.doings or (clause.lemma in _STATES or sentence.words[clause.verb] in BE):
         return False
     both_act = _ANIMATE & classes_of(agent.noun) and (_ANIMATE & classes_of(other.noun))
     if not both_act:
+        # a thing that acts in the place of a being is wrong in any case
         return bool(classes_of(agent.noun) & _ANIMATE) or clause.passive
     related = any(
         kind in known.near.get(near, frozenset())
         for one, two in ((agent.noun, other.noun), (other.noun, agent.noun))
-        for near in known.kinds.get(one, frozenset())
-        for kind in known.kinds.get(two, frozenset())
+        for near in known.kinds_of(one)
+        for kind in known.kinds_of(two)
     )
     return clause.lemma not in _MUTUAL and not related
 
@@ -154,14 +128,11 @@ def _only_helpers_between(sentence: Sentence, start: int, clause: Clause) -> boo
 
 def _subjects(sentence: Sentence) -> list[tuple[int, int, int]]:
     """The spans that stand before their verbs, with the verbs' nodes."""
-    nodes = {node.id: node for node in sentence.graph.nodes}
-    spans = [(nodes[edge.entity].span, nodes[edge.action]) for edge in sentence.graph.edges]
-    return [(span.start, span.stop, action.id) for span, action in spans if span.stop <= action.span.start]
-
-
-def _inside_subject(sentence: Sentence, clause: Clause) -> bool:
-    """Whether the verb only describes the subject of another."""
-    return any(start <= clause.verb < stop for start, stop, _ in _subjects(sentence))
+    return [
+        (entity.span.start, entity.span.stop, action.id)
+        for action, entity, _ in linked_nodes(sentence.graph)
+        if entity.span.stop <= action.span.start
+    ]
 
 
 def _number_of_verb(sentence: Sentence, clause: Clause, guess: bool | None) -> bool | None:

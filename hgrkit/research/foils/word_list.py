@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
-from importlib import resources
+from collections.abc import Mapping
 
 import attrs
 
+from hgrkit.parsing.lexicon import table_lines
 from hgrkit.research.foils.inflection import plural
 
-__all__ = ["Beings", "Place", "Verb", "beings", "places", "things", "verbs"]
+__all__ = ["HUMAN", "Beings", "Place", "Verb", "beings", "places", "things", "verbs"]
+
+HUMAN = frozenset({"man", "woman", "boy", "girl", "child", "baby", "teen", "person", "role"})
+"""The kinds of beings that are people."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +31,14 @@ class Beings:
     singular: Mapping[str, str]
     near: Mapping[str, frozenset[str]]
     offered: Mapping[str, str]
+
+    def kinds_of(self, noun: str) -> frozenset[str]:
+        """The kinds that a noun names; none if it names no person or animal."""
+        return self.kinds.get(noun, frozenset())
+
+    def singular_of(self, noun: str) -> str:
+        """The singular of a noun; any other word as it is."""
+        return self.singular.get(noun, noun)
 
 
 @attrs.frozen(kw_only=True)
@@ -73,8 +84,8 @@ def beings() -> Beings:
     singular: dict[str, str] = {}
     near: dict[str, frozenset[str]] = {}
     offered: dict[str, str] = {}
-    for line in _lines("beings.txt"):
-        kind, sign, words = _split(line)
+    for line in table_lines("beings.txt", __package__):
+        kind, sign, *words = line.replace(":", " :", 1).split()
         if sign == "~":
             near[kind] = frozenset(words)
         elif sign == "+":
@@ -96,7 +107,7 @@ def beings() -> Beings:
 def things() -> Mapping[str, frozenset[str]]:
     """The classes of each noun for a thing, singular and plural."""
     classes: dict[str, set[str]] = {}
-    for line in _lines("things.txt"):
+    for line in table_lines("things.txt", __package__):
         name, _, words = line.partition(": ")
         for word in words.split():
             for form in (word, plural(word)):
@@ -114,7 +125,7 @@ def verbs() -> tuple[Verb, ...]:
             what=frozenset(what.split()) | ({"none"} if "motion" in what else frozenset()),
             near=frozenset([lemma, *near.split()]),
         )
-        for lemma, who, what, near in map(_cells, _lines("actions.txt"))
+        for lemma, who, what, near in map(_cells, table_lines("actions.txt", __package__))
     )
 
 
@@ -122,7 +133,7 @@ def verbs() -> tuple[Verb, ...]:
 def places() -> Mapping[str, Place]:
     """Every place by its noun."""
     found: dict[str, Place] = {}
-    for noun, zone, phrase, directions, near in map(_cells, _lines("scenes.txt")):
+    for noun, zone, phrase, directions, near in map(_cells, table_lines("scenes.txt", __package__)):
         found.setdefault(
             noun,
             Place(
@@ -136,18 +147,5 @@ def places() -> Mapping[str, Place]:
     return found
 
 
-def _lines(name: str) -> Iterator[str]:
-    text = resources.files("hgrkit.research.foils").joinpath(name).read_text(encoding="utf-8")
-    return (line for line in text.splitlines() if line and not line.startswith("#"))
-
-
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("|")]
-
-
-def _split(line: str) -> tuple[str, str, list[str]]:
-    for sign in (" ~ ", " + ", ": "):
-        kind, found, words = line.partition(sign)
-        if found:
-            return kind, sign.strip(), words.split()
-    return line, "", []

@@ -18,7 +18,7 @@ from hgrkit.matching.embeddings import VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.research.evaluation.foil_file import FoilPair
-from hgrkit.research.foils.foil import Foil
+from hgrkit.research.foils.generate import Foil
 from hgrkit.research.training.clips import CaptionedClips, Indices, find_clips, read_graphs
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.text_feed import TextFeed

@@ -13,7 +13,7 @@ from sentences import Sentences
 
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.video.features import VideoFeatures
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.research.evaluation.captions import read_captions
 from hgrkit.research.evaluation.foil_file import FoilPair

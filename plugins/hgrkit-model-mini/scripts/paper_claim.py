@@ -47,7 +47,7 @@ from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.video.features import VideoFeatures
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.rank_measure import RankMeasure
 from hgrkit.research.training.clips import CaptionedClips, read_graphs
 from hgrkit.research.training.config import TrainConfig

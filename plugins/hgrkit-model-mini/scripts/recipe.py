@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from hgrkit.research.foils.foil import FoilType
+from hgrkit.research.foils.generate import FoilType
 
 __all__ = ["FOIL_CAPS", "FRAME_ENCODER", "Recipe"]
 

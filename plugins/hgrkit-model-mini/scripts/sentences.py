@@ -21,10 +21,9 @@ from hgrkit.levels import PerLevel
 from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.sentence_reader import SentenceReader
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.research.foils.foil import FoilType
-from hgrkit.research.foils.generate import make_foils
+from hgrkit.research.foils.generate import FoilType, make_foils
 from hgrkit.research.training.clips import read_graphs
 
 __all__ = ["Foils", "Paraphrases", "Sentences", "read_clip_captions"]

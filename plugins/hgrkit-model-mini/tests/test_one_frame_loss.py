@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hgrkit.matching.matcher import Matcher
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 
 
 @torch.inference_mode()

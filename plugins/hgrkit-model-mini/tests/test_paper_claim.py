@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.setting import read_settings

@@ -16,7 +16,7 @@ import hgrkit
 from hgrkit.model.folder import note_path
 from hgrkit.model.registry import model_folder
 from hgrkit.model.scorer import embed_features, embed_graphs
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 
 

@@ -7,9 +7,9 @@ from threading import Lock
 from typing import Any
 
 from hgrkit import RoleGraph
-from hgrkit.errors import GraphError, ParserModelsNotFoundError
-from hgrkit.parsing.dependency import label_tree
-from hgrkit.parsing.tokenize import tokenize
+from hgrkit.errors import ParserModelsNotFoundError
+from hgrkit.parsing import label_tree
+from hgrkit.parsing.tokenize import check_tokens, tokenize
 from hgrkit_spacy.universal_tree import universal_tree
 
 __all__ = ["SpacyParser"]
@@ -38,7 +38,7 @@ class SpacyParser:
         return "1" if self._model == _MODEL else f"1-{self._model}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
-        """One graph a text, in order.
+        """Parse each text into one graph, in order.
 
         Raises:
             GraphError: if a text holds nothing to parse, or more than 500 words.
@@ -47,13 +47,13 @@ class SpacyParser:
         return self.parse_token_batch([tokenize(text) for text in texts])
 
     def parse_token_batch(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        """One graph for each list of tokens, which it keeps.
+        """Parse each list of tokens into one graph that keeps them.
 
         Raises:
             GraphError, ParserModelsNotFoundError: as `parse_batch` does.
         """
         for tokens in sentences:
-            _check(tokens)
+            check_tokens(tokens, self.name, most=_MAX_WORDS)
         if not sentences:
             return []
         from spacy.tokens import Doc
@@ -75,15 +75,3 @@ class SpacyParser:
                 f"spaCy's model {self._model!r} is not installed; "
                 f"`pip install {self._model.replace('_', '-')}` gets it."
             ) from error
-
-
-def _check(tokens: Sequence[str]) -> None:
-    if not tokens:
-        raise GraphError("nothing to parse: expected at least one token, got none.")
-    if len(tokens) > _MAX_WORDS:
-        raise GraphError(
-            f"a sentence of {len(tokens)} words is too long for the spacy parser, which reads up to {_MAX_WORDS}."
-        )
-    for position, token in enumerate(tokens):
-        if not token.strip():
-            raise GraphError(f"token {position} must be a word, got {token!r}.")

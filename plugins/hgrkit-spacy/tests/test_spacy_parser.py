@@ -13,7 +13,7 @@ from hgrkit_spacy import SpacyParser
 
 from hgrkit.errors import GraphError, ParserModelsNotFoundError
 from hgrkit.parsing import load_parser
-from hgrkit.parsing.installed_parsers import installed_parsers
+from hgrkit.parsing.registry import installed_parsers
 from hgrkit.research.evaluation.parser_quality import evaluate_parser
 from hgrkit.testing import ParserContract
 

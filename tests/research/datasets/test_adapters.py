@@ -7,7 +7,7 @@ import pytest
 
 from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.research.datasets.catalogue import benchmark
-from hgrkit.research.datasets.flickr8k import read_flickr8k_captions
+from hgrkit.research.datasets.clips import read_flickr8k_captions
 
 
 def texts(read):
@@ -210,6 +210,23 @@ def test_a_folder_without_the_file_is_refused_with_what_was_looked_for_and_where
 def test_a_file_of_another_shape_is_an_error_that_names_it(write, tmp_path, name, file, content):
     write(file, content)
     with pytest.raises(BenchmarkError, match=file.replace(".", r"\.")):
+        benchmark(name, annotations=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "said"),
+    [
+        ("vatex/val", "vatex_validation_v1.0.json", [{"videoID": "a", "enCap": []}, {}], "record 1 .*'videoID'"),
+        ("activitynet-captions", "val_1.json", {"v_a": {"timestamps": []}}, "'v_a' .*'sentences' is missing"),
+        ("youcook2", "yc2_annotations_trainval.json", {"database": {"a": {}}}, "'subset' is missing"),
+        ("msr-vtt/full", "MSRVTT_data.json", {"videos": []}, "'sentences' is missing"),
+    ],
+)
+def test_a_file_of_another_shape_is_an_error_that_says_where_and_what_is_missing(
+    write, tmp_path, name, file, content, said
+):
+    write(file, content)
+    with pytest.raises(BenchmarkError, match=f"must hold .*{said}"):
         benchmark(name, annotations=tmp_path)
 
 

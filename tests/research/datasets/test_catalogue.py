@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hgrkit.errors import BenchmarkNotFoundError
+from hgrkit.research.datasets.annotation_folder import listed
 from hgrkit.research.datasets.catalogue import RECIPES, benchmark, find_recipe
-from hgrkit.research.datasets.recipe import listed
 
 NAMES = [recipe.name for recipe in RECIPES]
 

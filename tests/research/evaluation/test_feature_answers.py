@@ -7,7 +7,7 @@ import torch
 
 from hgrkit import HgrModel, TextEncoder, VideoEncoder, Vocabulary
 from hgrkit.model.scorer import embed_captions, embed_videos
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.feature_answers import FeatureAnswers
 from hgrkit.research.evaluation.rank_file import QueryRank
 

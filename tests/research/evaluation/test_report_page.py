@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hgrkit.levels import PerLevel
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.bootstrap import report as intervals
 from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
 from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores, worst_queries

@@ -9,9 +9,8 @@ import pytest
 
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
-from hgrkit.parsing.lark_parser import LarkParser
-from hgrkit.research.foils.foil import FOIL_TYPES
-from hgrkit.research.foils.generate import make_foils
+from hgrkit.parsing.lark.parser import LarkParser
+from hgrkit.research.foils.generate import FOIL_TYPES, make_foils
 from hgrkit.research.foils.inflection import inflect
 from hgrkit.research.foils.word_list import beings, places, verbs
 

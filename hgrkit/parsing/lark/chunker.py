@@ -1,4 +1,4 @@
-"""Third and fourth step of the Lark parser: refined tags, then groups of words by an LALR grammar."""
+"""Second step of the Lark parser: refined tags, then groups of words by an LALR grammar."""
 
 from __future__ import annotations
 
@@ -24,23 +24,21 @@ _NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
 
 
 def refine(words: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """Tags for the grammar: complex prepositions, `INNER` adverbs of a verb group, `DEGREE` adverbs and `LINK`s.
+    """Refine tags for the grammar: complex prepositions, `INNER` and `DEGREE` adverbs, and `LINK`s.
 
     >>> refine("a man stands in front of a very big dog".split(),
     ...        "DET NOUN VBZ PREP NOUN PREP DET ADV ADJ NOUN".split())[3:8]
     ['PREP', 'PREP', 'PREP', 'DET', 'DEGREE']
     """
     refined = list(tags)
-    size = len(words)
     position = 0
-    while position < size:
+    while position < len(words):
         length = _complex_preposition(words, refined, position)
         if length:
             refined[position : position + length] = ["PREP"] * length
-            position += length
-            continue
-        refined[position] = _refined(words, refined, position)
-        position += 1
+        else:
+            refined[position] = _refined(words, refined, position)
+        position += length or 1
     return refined
 
 
@@ -50,6 +48,7 @@ def _complex_preposition(words: Sequence[str], tags: Sequence[str], position: in
             following = tags[position + length] if position + length < len(tags) else ""
             if tuple(words[position : position + length]) in COMPLEX_PREPOSITIONS and following not in VERB_TAGS:
                 return length
+    # "back to the house", "down into the water"
     if (
         in_class(words[position], "directional_adverb")
         and tags[position] in {"ADV", "PRT", "PREP"}
@@ -65,12 +64,14 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
     tag = tags[position]
     before = tags[position - 1] if position else ""
     after = tags[position + 1] if position + 1 < len(tags) else ""
-    if tag == "ADV":
+    if tag == "ADV":  # of an adjective, inside a verb group, or on its own
         return _refined_adverb(tags, position, before, after)
+    # "black and white dogs", "a big, red ball": one group of words
     if tag == "CC" and before == "ADJ" and after == "ADJ" and words[position] in {"and", "or", "&"}:
         return "LINK"
     if tag == "PUNCT" and words[position] == "," and before in {"ADJ", "NUM"} and after == "ADJ":
         return "LINK"
+    # the full stop of "dr." ends no sentence
     if words[position] == "." and position and words[position - 1] in _TITLES and after in _NOMINAL:
         return "NOUN"
     if tag == "TO" and after in _NOMINAL:
@@ -158,11 +159,11 @@ class Chunker:
     @classmethod
     @functools.cache
     def load(cls) -> Chunker:
-        """The one chunker, compiled once."""
+        """Compile the grammar, once."""
         return cls()
 
     def chunks(self, tags: Sequence[str]) -> list[Chunk]:
-        """The groups of a sentence, in order; together they cover every token once.
+        """Group the tokens of a sentence, in order; every token is in exactly one group.
 
         >>> [chunk.kind for chunk in Chunker.load().chunks(["DET", "NOUN", "BE", "VBG", "PREP", "DET", "NOUN"])]
         ['noun_group', 'verb_group', 'preposition', 'noun_group']

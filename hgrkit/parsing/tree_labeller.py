@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
-from hgrkit.arguments import check_instance, check_sequence, check_text
+from hgrkit.arguments import check_choice, check_instance, check_sequence, check_text
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
-from hgrkit.parsing.conventions import Conventions, check_conventions
-from hgrkit.parsing.dependency_phrase import PhraseReader, VerbReader
-from hgrkit.parsing.dependency_tree import DependencyTree
-from hgrkit.parsing.graph_builder import clause_graph
-from hgrkit.parsing.propbank_labeller import PropbankLabeller, RoleModel
-from hgrkit.parsing.role_labeller import RoleLabeller
-from hgrkit.parsing.role_table import RoleTable
-from hgrkit.parsing.sentence_state import Phrase
+from hgrkit.parsing.dependency_tree import DependencyTree, TreeReader
+from hgrkit.parsing.phrase import Phrase, clause_graph
+from hgrkit.parsing.propbank_roles import PropbankLabeller, RoleModel
+from hgrkit.parsing.protocol import Conventions
+from hgrkit.parsing.roles import RoleLabeller, RoleTable
 
 __all__ = ["ClauseReader", "label_tree"]
 
@@ -36,9 +34,8 @@ class ClauseReader:
 
     def __init__(self, words: Sequence[str], tree: DependencyTree, *, language: str = "en") -> None:
         self._words, self._tree = words, tree
-        self._verbs = VerbReader(words, tree, language=language)
-        self._phrases = PhraseReader(words, tree, self._verbs)
-        self._subjects = SubjectReader(words, tree, self._verbs, self._phrases)
+        self._reader = TreeReader(words, tree, language=language)
+        self._subjects = SubjectReader(self._reader)
         self._rules = {
             "obj": self._object,
             "iobj": self._object,
@@ -54,10 +51,10 @@ class ClauseReader:
         """Every clause in the order of its verbs, with its subject, its gap and what hangs on it."""
         found = []
         for token in range(len(self._tree)):
-            copula = self._verbs.copula(token)
+            copula = self._reader.copula(token)
             if copula is not None:
                 found.append(self._copular(token, copula))
-            if self._verbs.is_main_verb(token):
+            if self._reader.is_main_verb(token):
                 found.append(self._verbal(token, copula))
         return sorted(found, key=lambda clause: clause.head)
 
@@ -65,34 +62,28 @@ class ClauseReader:
         """A clause that says something of its subject by "be"; a verb keeps for itself what follows the copula."""
         clause = Phrase("clause", copula, copula + 1, copula, lemma="be", verb=(copula, copula + 1))
         children = self._tree.children(token)
-        verbal = self._verbs.is_main_verb(token)
+        verbal = self._reader.is_main_verb(token)
         self._hang(clause, [child for child in children if child < copula or not verbal])
-        clause.add(self._phrases.attribute(token), "attribute")
-        clause.subject = self._subjects.subject(token)
-        self._existential(clause)
-        clause.gap = self._subjects.gap(clause, token)
-        return clause
+        clause.add(self._reader.attribute(token), "attribute")
+        return self._with_subject(clause, token)
 
     def _verbal(self, token: int, copula: int | None) -> Phrase:
         """The clause of a verb; of one that a copula makes an attribute, what follows the copula."""
-        clause = Phrase("clause", token, token + 1, token, lemma=self._verbs.lemma(token), verb=(token, token + 1))
-        clause.passive = self._verbs.is_passive(token)
+        clause = Phrase(
+            "clause", token, token + 1, token, lemma=self._reader.lemma(token), verb=(token, token + 1)
+        )
+        clause.passive = self._reader.is_passive(token)
         particle = self._tree.child(token, "compound:prt")
         if particle == token + 1:
             clause.verb = (token, token + 2)
-        if self._verbs.is_semi_modal(token):
+        if self._reader.is_semi_modal(token):
             clause.form = "semi-modal"
             return clause
         self._hang(clause, [child for child in self._tree.children(token) if copula is None or child > copula])
         self._share_object(clause, token)
         if particle is not None and particle != token + 1:
-            clause.add(self._phrases.phrase("adverb", particle), "particle")
-        if copula is not None:
-            return clause
-        clause.subject = self._subjects.subject(token)
-        self._existential(clause)
-        clause.gap = self._subjects.gap(clause, token)
-        return clause
+            clause.add(self._reader.phrase("adverb", particle), "particle")
+        return clause if copula is not None else self._with_subject(clause, token)
 
     def _hang(self, clause: Phrase, children: Sequence[int]) -> None:
         for child in children:
@@ -103,35 +94,35 @@ class ClauseReader:
     # what hangs on the verb, by its relation -------------------------------------------------------------------
 
     def _object(self, clause: Phrase, child: int) -> None:
-        if not self._phrases.is_relative(child):
-            clause.add(self._phrases.noun(child), "object")
+        if not self._reader.is_relative(child):
+            clause.add(self._reader.noun(child), "object")
 
     def _oblique(self, clause: Phrase, child: int) -> None:
-        if self._phrases.is_relative(child):
+        if self._reader.is_relative(child):
             return
         case = self._tree.children(child, "case")
         if case:
-            clause.add(self._phrases.preposition(child, case), "preposition")
+            clause.add(self._reader.preposition(child, case), "preposition")
         else:
-            clause.add(self._phrases.phrase("noun", child), "adverb")
+            clause.add(self._reader.phrase("noun", child), "adverb")
 
     def _adverb(self, clause: Phrase, child: int) -> None:
-        adverb = self._phrases.phrase("adverb", child)
+        adverb = self._reader.phrase("adverb", child)
         if self._words[child] in _NEGATIONS or self._tree.has(child, "Polarity=Neg"):
             clause.add(adverb, "negation")
-        elif not self._phrases.is_relative(child) or self._words[child] in _QUESTIONS:
+        elif not self._reader.is_relative(child) or self._words[child] in _QUESTIONS:
             clause.add(adverb, "adverb")
 
     def _auxiliary(self, clause: Phrase, child: int) -> None:
         if self._tree.xpos[child] == "MD" or self._tree.has(child, "VerbType=Mod"):
-            clause.add(self._phrases.phrase("adverb", child), "modal")
+            clause.add(self._reader.phrase("adverb", child), "modal")
 
     def _open_complement(self, clause: Phrase, child: int) -> None:
         if clause.lemma in _SMALL_CLAUSE and self._widen_object(clause, child):
             return
-        verbal = self._verbs.heads_clause(child) and self._verbs.copula(child) is None
+        verbal = self._reader.heads_clause(child) and self._reader.copula(child) is None
         kind = "complement" if verbal or self._tree.upos[child] not in _ATTRIBUTIVE else "attribute"
-        clause.add(self._phrases.phrase("clause" if verbal else "noun", child), kind)
+        clause.add(self._reader.phrase("clause" if verbal else "noun", child), kind)
 
     def _widen_object(self, clause: Phrase, child: int) -> bool:
         """Let the object of "let", "make" and the like be the whole of "them go"; whether there is an object."""
@@ -142,35 +133,37 @@ class ClauseReader:
         return True
 
     def _complement(self, clause: Phrase, child: int) -> None:
-        clause.add(self._phrases.phrase("clause", child), "complement")
+        clause.add(self._reader.phrase("clause", child), "complement")
 
     def _adverbial_clause(self, clause: Phrase, child: int) -> None:
         tree = self._tree
         marks = sorted(tree.children(child, "mark", "case"))
         words = [self._words[mark] for mark in marks]
         gerund = bool(marks) and tree.xpos[child] == "VBG" and not tree.children(child, "aux", "nsubj")
+        # "looks like he is running" says how it looks
         if words[:1] in (["like"], ["as"]) and clause.lemma in _SEEMING:
-            clause.add(self._phrases.phrase("clause", child), "complement")
+            clause.add(self._reader.phrase("clause", child), "complement")
+        # "to" of an adverbial clause is "in order to"
         elif words[:1] == ["to"] or words[:2] == ["in", "order"]:
-            clause.add(self._phrases.phrase("clause", child), "purpose")
+            clause.add(self._reader.phrase("clause", child), "purpose")
         elif gerund and words[0] not in {"while", "when"}:
             clause.add(self._gerund(child, words[0]), "preposition")
         else:
             clause.add(self._adjunct(child, marks), "adjunct")
 
     def _gerund(self, child: int, preposition: str) -> Phrase:
-        phrase = self._phrases.phrase("preposition", child)
+        phrase = self._reader.phrase("preposition", child)
         phrase.word = preposition
-        phrase.add(self._phrases.phrase("clause", child), "ground")
+        phrase.add(self._reader.phrase("clause", child), "ground")
         return phrase
 
     def _adjunct(self, child: int, marks: Sequence[int]) -> Phrase:
-        phrase = self._phrases.phrase("clause", child)
+        phrase = self._reader.phrase("clause", child)
         questions = (token for token in self._tree.children(child, "advmod") if self._words[token] in _QUESTIONS)
         opening = next(iter(marks), None)
         opening = next(questions, None) if opening is None else opening
         if opening is not None:
-            phrase.add(self._phrases.phrase("mark", opening), "marker")
+            phrase.add(self._reader.phrase("mark", opening), "marker")
         return phrase
 
     # what it shares --------------------------------------------------------------------------------------------
@@ -179,19 +172,21 @@ class ClauseReader:
         """The object of "wash and dry the dishes" hangs on the first verb and stands after the last."""
         tree = self._tree
         first = tree.head[token]
-        if not tree.is_a(token, "conj") or tree.upos[token] != "VERB" or not self._verbs.heads_clause(first):
+        if not tree.is_a(token, "conj") or tree.upos[token] != "VERB" or not self._reader.heads_clause(first):
             return
         thing = tree.child(first, "obj")
         if thing is not None and thing > token and clause.find("object") is None:
-            clause.add(self._phrases.noun(thing), "object")
+            clause.add(self._reader.noun(thing), "object")
 
-    def _existential(self, clause: Phrase) -> None:
-        """The noun of "there is" is its ARG1."""
-        if clause.subject is None or clause.subject.kind != "mark":
-            return
-        theme = self._tree.child(clause.head, "nsubj")
-        if theme is not None and clause.find("attribute") is None:
-            clause.add(self._phrases.noun(theme), "attribute")
+    def _with_subject(self, clause: Phrase, token: int) -> Phrase:
+        """The clause with its subject and its gap; the noun of "there is" is an attribute, an ARG1."""
+        clause.subject = self._subjects.subject(token)
+        if clause.subject is not None and clause.subject.kind == "mark":
+            theme = self._tree.child(clause.head, "nsubj")
+            if theme is not None and clause.find("attribute") is None:
+                clause.add(self._reader.noun(theme), "attribute")
+        clause.gap = self._subjects.gap(clause, token)
+        return clause
 
 
 _SUBJECT_CONTROL = frozenset({"promise", "threaten"})
@@ -199,19 +194,10 @@ _LINKED_MARKERS = frozenset("to while when by after before about between for fro
 
 
 class SubjectReader:
-    """Finds subjects, shared and controlled ones too, and the nouns that relative clauses leave out.
+    """Finds subjects, shared and controlled ones too, and the nouns that relative clauses leave out."""
 
-    Args:
-        words: the lower-cased tokens.
-        tree: their tree.
-        verbs: says which tokens head clauses.
-        phrases: makes phrases of nouns.
-    """
-
-    def __init__(
-        self, words: Sequence[str], tree: DependencyTree, verbs: VerbReader, phrases: PhraseReader
-    ) -> None:
-        self._words, self._tree, self._verbs, self._phrases = words, tree, verbs, phrases
+    def __init__(self, reader: TreeReader) -> None:
+        self._words, self._tree, self._reader = reader.words, reader.tree, reader
         self._found: dict[int, Phrase | None] = {}
 
     def subject(self, token: int) -> Phrase | None:
@@ -219,6 +205,7 @@ class SubjectReader:
 
         Existential "there" is a phrase of the kind `mark`.
         """
+        # a loop in place of recursion: chains of clauses may be as long as a text
         waiting = []
         while token not in self._found:
             found, above = self._own(token)
@@ -235,28 +222,28 @@ class SubjectReader:
         """The noun that a relative clause with a subject of its own leaves out: "the ball that he throws"."""
         tree = self._tree
         first = token
-        while tree.is_a(first, "conj") and self._verbs.heads_clause(tree.head[first]):
+        while tree.is_a(first, "conj") and self._reader.heads_clause(tree.head[first]):
             first = tree.head[first]
         if not tree.is_a(first, "acl:relcl") or clause.subject is None or clause.find("object") is not None:
             return None
-        relative = next((child for child in tree.children(first) if self._phrases.is_relative(child)), None)
+        relative = next((child for child in tree.children(first) if self._reader.is_relative(child)), None)
         missing = relative is None or tree.is_a(relative, "obj", "obl")
-        return self._phrases.antecedent(tree.head[first]) if missing else None
+        return self._reader.antecedent(tree.head[first]) if missing else None
 
     def _own(self, token: int) -> tuple[Phrase | None, int | None]:
         """The subject, or the clause above whose subject it is."""
         tree = self._tree
         there = tree.child(token, "expl")
         if there is not None and self._words[there] == "there":
-            return self._phrases.phrase("mark", there), None
+            return self._reader.phrase("mark", there), None
         own = tree.children(token, "nsubj:outer", "csubj:outer") or tree.children(token, "nsubj", "csubj")
-        if own and not self._phrases.is_relative(own[0]):
-            return self._phrases.noun(own[0]), None
+        if own and not self._reader.is_relative(own[0]):
+            return self._reader.noun(own[0]), None
         head = tree.head[token]
         if head < 0:
             return None, None
         if tree.is_a(token, "acl", "amod") and self._is_said_of_noun(token):
-            return self._phrases.antecedent(head), None
+            return self._reader.antecedent(head), None
         if not self._takes_over(token):
             return None, None
         return self._controller(head) if tree.is_a(token, "xcomp") else (None, head)
@@ -266,12 +253,12 @@ class SubjectReader:
         tree = self._tree
         if tree.is_a(token, "acl:relcl"):
             subject = tree.child(token, "nsubj")
-            return subject is not None and self._phrases.is_relative(subject)
+            return subject is not None and self._reader.is_relative(subject)
         return tree.child(token, "mark") is None
 
     def _takes_over(self, token: int) -> bool:
         tree = self._tree
-        if not self._verbs.heads_clause(tree.head[token]):
+        if not self._reader.heads_clause(tree.head[token]):
             return False
         if tree.is_a(token, "conj", "xcomp"):
             return True
@@ -281,10 +268,10 @@ class SubjectReader:
         return tree.is_a(token, "advcl") and linked and not finite
 
     def _controller(self, head: int) -> tuple[Phrase | None, int | None]:
-        if self._verbs.lemma(head) not in _SUBJECT_CONTROL:
+        if self._reader.lemma(head) not in _SUBJECT_CONTROL:
             things = self._tree.children(head, "obj") or self._tree.children(head, "iobj")
-            if things and not self._phrases.is_relative(things[0]):
-                return self._phrases.noun(things[0]), None
+            if things and not self._reader.is_relative(things[0]):
+                return self._reader.noun(things[0]), None
         return None, head
 
 
@@ -294,7 +281,7 @@ _NO_PHRASE = ("compound", "flat", "fixed", "goeswith", "appos")
 def label_tree(
     tokens: Sequence[str], tree: DependencyTree, *, language: str = "en", conventions: Conventions = "captions"
 ) -> RoleGraph:
-    """The role graph of a sentence whose dependency tree is known.
+    """Label a sentence whose dependency tree is known with roles.
 
     Every verb that heads a clause is an action, and so is a copula; arguments are the phrases that hang on it,
     and those that it shares or takes over: the subject of a controlled clause, the noun that a clause modifies.
@@ -310,7 +297,7 @@ def label_tree(
         GraphError: if there is no token, one is empty, or the tree has another number of tokens.
         ConfigError: if the conventions are unknown.
     """
-    check_conventions(conventions)
+    check_choice("conventions", conventions, get_args(Conventions))
     tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
     check_text("language", language, hint="such as 'en'")
     check_instance("tree", tree, DependencyTree, error=GraphError)
@@ -320,12 +307,12 @@ def label_tree(
     clauses = ClauseReader(words, tree, language=language).clauses()
     if conventions == "propbank":
         verbal = [clause for clause in clauses if tree.upos[clause.head] != "AUX"]
-        return clause_graph(tokens, verbal, PropbankLabeller(words, tree, RoleModel.load()))
+        return clause_graph(tokens, verbal, PropbankLabeller(words, tree, RoleModel.load()).roles)
     clauses = [clause for clause in clauses if clause.form != "semi-modal"]
     if not clauses:
         return RoleGraph(tokens=tokens, nodes=_nouns(tree))
     table = RoleTable.load() if language == "en" else RoleTable.load().of_any_verb()
-    return clause_graph(tokens, clauses, RoleLabeller(words, table))
+    return clause_graph(tokens, clauses, RoleLabeller(words, table).roles)
 
 
 def _nouns(tree: DependencyTree) -> list[Node]:

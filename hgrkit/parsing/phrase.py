@@ -1,15 +1,14 @@
-"""What the Lark parser builds from left to right: a tree of phrases, and what it keeps while it reads."""
+"""What parsers build before roles are known: a tree of phrases and clauses; with roles it becomes a graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from hgrkit.parsing.chunker import Chunk
-from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.graph import ACTION_ROLE, Edge, Node, Role, RoleGraph, Span
 
-__all__ = ["Phrase", "SentenceState", "close_spans"]
+__all__ = ["Phrase", "clause_graph", "close_spans"]
 
 
 @attrs.define(eq=False)
@@ -77,60 +76,42 @@ def close_spans(phrases: Sequence[Phrase]) -> None:
                 phrase.plain_stop = max(phrase.plain_stop, child.plain_stop)
 
 
-@attrs.define(kw_only=True, eq=False)
-class SentenceState:
-    """The sentence, the phrases so far, and what waits for what comes next.
+def clause_graph(
+    tokens: Sequence[str],
+    clauses: Iterable[Phrase],
+    roles: Callable[[Phrase], Iterable[tuple[Phrase, Role]]],
+) -> RoleGraph:
+    """Build the graph of a sentence with verbs; a span that serves several verbs is one node.
 
-    Attributes:
-        words: the lower-cased tokens.
-        tags: their refined tags.
-        chunks: the grammar's groups of them.
-        lexicon: for the verbs' lemmas.
-        phrases: every phrase, in order of appearance.
-        clauses: those that are clauses.
-        subjects: nouns that wait for their verb, the innermost last.
-        clause: what governs the phrases that come now.
-        earlier: the last clause, also while a new subject is read.
-        last: the last noun, adjective or clause, on which modifiers hang.
-        preposition: waits for its noun.
-        marker: a conjunction such as "while" that opens the next clause.
-        relative: a relative pronoun that opens the next clause.
-        described: the noun that the pronoun stands for.
-        question: "how", "where", "why", opening the next clause.
-        conjunction: whether "and" came just now.
-        comma: whether a comma came just now.
-        inverted: whether an auxiliary stood before the subject, as in questions.
-        pending: adverbs and the like that wait for a clause, with their relation to it.
-        skipped: index of the last chunk that was read ahead of its turn.
+    Args:
+        tokens: the words, which the graph keeps.
+        clauses: the clauses, in order.
+        roles: gives the phrases of a clause that have a role, each with its role.
     """
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+    entities: dict[Span, int] = {}
+    for clause in clauses:
+        action = len(nodes) + 1
+        nodes.append(Node(action, ACTION_ROLE, Span(*clause.verb), clause.head))
+        linked: set[int] = set()
+        for phrase, role in roles(clause):
+            span, head = _extent(clause, phrase)
+            # a phrase that contains the verb itself is no argument of it
+            if span.start <= clause.head < span.stop:
+                continue
+            entity = entities.get(span)
+            if entity is None:
+                entity = entities[span] = len(nodes) + 1
+                nodes.append(Node(entity, role, span, head))
+            if entity not in linked:
+                linked.add(entity)
+                edges.append(Edge(action, entity, role))
+    return RoleGraph(tokens=tokens, nodes=nodes, edges=edges)
 
-    words: Sequence[str]
-    tags: Sequence[str]
-    chunks: Sequence[Chunk]
-    lexicon: Lexicon
-    phrases: list[Phrase] = attrs.field(factory=list)
-    clauses: list[Phrase] = attrs.field(factory=list)
-    subjects: list[Phrase] = attrs.field(factory=list)
-    clause: Phrase | None = None
-    earlier: Phrase | None = None
-    last: Phrase | None = None
-    preposition: Phrase | None = None
-    marker: Phrase | None = None
-    relative: Phrase | None = None
-    described: Phrase | None = None
-    question: Phrase | None = None
-    conjunction: bool = False
-    comma: bool = False
-    inverted: bool = False
-    pending: list[tuple[Phrase, str]] = attrs.field(factory=list)
-    skipped: int = -1
 
-    def new(self, kind: str, start: int, stop: int, head: int) -> Phrase:
-        """A phrase that hangs nowhere yet."""
-        phrase = Phrase(kind, start, stop, head, word=self.words[head], plain_stop=stop)
-        self.phrases.append(phrase)
-        return phrase
-
-    def following(self, index: int) -> Chunk | None:
-        """The chunk after the one at this index."""
-        return self.chunks[index + 1] if index + 1 < len(self.chunks) else None
+def _extent(clause: Phrase, phrase: Phrase) -> tuple[Span, int]:
+    plain = (phrase is clause.subject and clause.antecedent) or phrase is clause.gap
+    ground = phrase.find("ground")
+    head = phrase.head if ground is None else ground.head
+    return Span(phrase.start, phrase.plain_stop if plain else phrase.stop), head

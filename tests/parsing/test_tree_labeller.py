@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hgrkit.errors import ConfigError, GraphError
-from hgrkit.parsing.dependency import label_tree
 from hgrkit.parsing.dependency_tree import DependencyTree
+from hgrkit.parsing.tree_labeller import label_tree
 
 UPOS = {"DT": "DET", "NN": "NOUN", "IN": "ADP", "JJ": "ADJ", "RB": "ADV", "PRP": "PRON", "WP": "PRON", "RP": "ADP"}
 

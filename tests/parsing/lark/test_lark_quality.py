@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.parser_mistakes import probe_parser
 from hgrkit.research.evaluation.parser_quality import evaluate_parser
 

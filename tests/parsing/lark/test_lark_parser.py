@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hgrkit.errors import GraphError
 from hgrkit.graph import RoleGraph
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.testing.parser_contract import ParserContract
 
 PARSER = LarkParser()

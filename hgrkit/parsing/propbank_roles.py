@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import resources
 
 import attrs
 
 from hgrkit.graph import Role
 from hgrkit.parsing.dependency_tree import DependencyTree
-from hgrkit.parsing.sentence_state import Phrase
+from hgrkit.parsing.lexicon import table_lines
+from hgrkit.parsing.phrase import Phrase
 
 __all__ = ["NO_ROLE", "PropbankLabeller", "RoleModel", "content_head", "role_features", "role_phrases"]
 
@@ -32,16 +31,16 @@ class RoleModel:
     @classmethod
     @functools.cache
     def load(cls) -> RoleModel:
-        """The model that hgrkit carries, read once."""
-        packed = resources.files("hgrkit.parsing").joinpath("role_model.txt.gz").read_bytes()
+        """Load hgrkit's own model, once."""
         weights = {}
-        for line in gzip.decompress(packed).decode("utf-8").splitlines():
+        for line in table_lines("role_model.txt.gz"):
             feature, *pairs = line.split("\t")
-            weights[feature] = {pairs[at]: int(pairs[at + 1]) / 10 for at in range(0, len(pairs), 2)}
+            tenths = map(int, pairs[1::2])
+            weights[feature] = {role: tenth / 10 for role, tenth in zip(pairs[::2], tenths, strict=True)}
         return cls(weights)
 
     def ranked(self, features: Iterable[str]) -> list[tuple[float, Role]]:
-        """Every role with its score, the best first."""
+        """Rank every role with its score, the best first."""
         scores = dict(self.weights[""])
         for feature in features:
             for role, weight in self.weights.get(feature, {}).items():
@@ -67,7 +66,7 @@ def content_head(phrase: Phrase) -> int:
 
 
 def role_features(words: Sequence[str], tree: DependencyTree, clause: Phrase, phrase: Phrase) -> list[str]:
-    """The features of one phrase; `role_phrases` lists a clause's phrases.
+    """Compute the features of one phrase of a clause; `role_phrases` lists them.
 
     Args:
         words: the lower-cased tokens.
@@ -165,7 +164,7 @@ class PropbankLabeller:
         self._words, self._tree, self._model = words, tree, model
 
     def roles(self, clause: Phrase) -> Iterator[tuple[Phrase, Role]]:
-        """A clause's phrases with their roles, the subject first, and a relative clause's noun last."""
+        """Yield a clause's phrases with their roles, the subject first and a relative clause's noun last."""
         phrases = role_phrases(clause)
         ranked = {
             at: self._model.ranked(role_features(self._words, self._tree, clause, phrase))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hgrkit.parsing.chunker import Chunker
+from hgrkit.parsing.lark.chunker import Chunker
 
 TAGS = [
     "DET", "NUM", "ADJ", "DEGREE", "LINK", "NOUN", "NOUNS", "PRON", "POS", "PREP", "TO", "MD", "HAVE", "BE",

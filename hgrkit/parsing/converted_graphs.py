@@ -1,4 +1,4 @@
-"""Output of semantic role labellers in AllenNLP's format, read as role graphs by the rules of the HGR paper."""
+"""Graphs of other programs: semantic role labellers in AllenNLP's format, and the released HGR code."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from typing import Any
 from hgrkit.errors import GraphError, MissingPathError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
 from hgrkit.parsing.graph_file import json_objects
-from hgrkit.parsing.lark_parser import LarkParser
+from hgrkit.parsing.lark.parser import LarkParser
 
-__all__ = ["read_role_labelling", "role_labelling_graph", "tagged_spans"]
+__all__ = [
+    "read_released_graphs",
+    "read_role_labelling",
+    "released_graph",
+    "role_labelling_graph",
+    "tagged_spans",
+]
+
+# output of semantic role labellers, by the rules of the HGR paper ---------------------------------------------
 
 _OUTSIDE = "O"
 
 
 def read_role_labelling(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
-    """Every sentence of the file with its graph, or with the reason why it has none.
+    """Yield every sentence of the file with its graph, or with the reason why it has none.
 
     The file has one JSON object a line, as `allennlp predict` writes it, or is one JSON object that maps sentences
     to such objects: `{"words": [...], "verbs": [{"tags": ["B-ARG0", "I-ARG0", "B-V", ...]}]}`.
@@ -72,7 +80,7 @@ def role_labelling_graph(output: Mapping[str, Any]) -> RoleGraph:
 
 
 def tagged_spans(tags: Sequence[str]) -> list[tuple[Role, Span]]:
-    """The phrases of a sequence of tags; an `I-` that continues nothing begins a phrase.
+    """Collect the phrases of a sequence of tags; an `I-` that continues nothing begins a phrase.
 
     >>> tagged_spans(["B-ARG0", "I-ARG0", "B-V", "O", "I-ARG1"])
     [('ARG0', Span(start=0, stop=2)), ('V', Span(start=2, stop=3)), ('ARG1', Span(start=4, stop=5))]
@@ -120,3 +128,71 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     for _, record in json_objects(text.splitlines(), path):
         yield str(record.get("sentence") or " ".join(map(str, record.get("words", [])))), record
+
+
+# graphs of the released HGR code (`sent2rolegraph.augment.json`) ---------------------------------------------
+
+_ROOT = "ROOT"
+
+
+def read_released_graphs(path: Path) -> Iterator[tuple[str, RoleGraph | GraphError]]:
+    """Yield every caption of the file with its graph, or with the reason why it has none.
+
+    Raises:
+        MissingPathError: if there is no such file.
+        GraphError: if the file is no JSON object of captions.
+    """
+    if not path.is_file():
+        raise MissingPathError(
+            f"there is no file {str(path)!r}; the released code calls it sent2rolegraph.augment.json."
+        )
+    try:
+        captions = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise GraphError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(captions, dict):
+        raise GraphError(f"{path} must map captions to graphs, got {type(captions).__name__}.")
+    for caption, record in captions.items():
+        try:
+            yield caption, released_graph(caption, record)
+        except GraphError as error:
+            yield caption, error
+
+
+def released_graph(caption: str, record: Any) -> RoleGraph:
+    """Convert one caption's graph, over the tokens `caption.split()`.
+
+    The root is left out; a node's span reaches from its first token to its last one.
+
+    Args:
+        caption: the sentence.
+        record: `[{node: {"role", "spans"}}, [[action, entity, role]]]`; spans are lists of token indices.
+
+    Raises:
+        GraphError: if it is no such record or breaks a rule of role graphs.
+    """
+    try:
+        nodes, edges = record
+        kept = [(key, node) for key, node in nodes.items() if node["role"] != _ROOT]
+        numbers = {key: number for number, (key, _) in enumerate(kept, 1)}
+        return RoleGraph(
+            tokens=caption.split(),
+            nodes=[Node(numbers[key], str(node["role"]), _span(node["spans"])) for key, node in kept],
+            edges=[
+                Edge(numbers[str(action)], numbers[str(entity)], str(role))
+                for action, entity, role in edges
+                if str(action) in numbers and str(entity) in numbers
+            ],
+        )
+    except GraphError as error:
+        raise GraphError(f"the graph of {caption!r}: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise GraphError(
+            f"the graph of {caption!r} is none: {type(error).__name__}: {error}; expected "
+            "[{node: {role, spans}}, [[action, entity, role]]]."
+        ) from error
+
+
+def _span(tokens: Any) -> Span:
+    listed = [int(token) for token in tokens]
+    return Span(min(listed), max(listed) + 1)
