@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, final
 
-from hgrkit.indexing.decode_process import DecodeProcess, watch
 from hgrkit.indexing.source import Part, VideoEnd
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.worker.decoder import DecodeProcess, watch
 
 __all__ = ["DecodePool"]
 

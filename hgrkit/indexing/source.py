@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import FeatureFileError, MissingPathError
-from hgrkit.indexing.decode_process import DecodeProcess
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.container import os_reason
 from hgrkit.video.sampling import Sampling, UniformSampling, times_between
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = ["FeatureChunk", "FrameChunk", "Part", "VideoEnd", "VideoSource", "content_hash"]
 

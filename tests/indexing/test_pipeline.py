@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import DecodeWorkerError, ShapeError
-from hgrkit.indexing import worker_process
 from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.report import IndexProgress
 from hgrkit.indexing.source import content_hash
@@ -15,6 +14,7 @@ from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.library import Library, Manifest
 from hgrkit.video.sampling import FpsSampling
+from hgrkit.video.worker import process as worker_process
 
 MANIFEST = Manifest(
     model="m",
@@ -131,7 +131,7 @@ def test_a_failed_file_is_known_under_another_name(library, tmp_path):
 
 
 def test_a_failed_file_is_tried_again_when_asked_or_changed(library, make_video, tmp_path, monkeypatch):
-    from hgrkit.indexing.decode_process import DecodeProcess
+    from hgrkit.video.worker.decoder import DecodeProcess
 
     tried = []
     read = DecodeProcess.read
@@ -309,7 +309,7 @@ def test_a_video_on_which_hgrkit_itself_failed_is_named_and_tried_again(
     program = worker_process._PROGRAM
     before, call = program.rsplit("; ", 1)
     breaks = """
-import hgrkit.video.decode_worker as worker
+import hgrkit.video.worker.program as worker
 sound = worker.VideoReader
 def reader(path, *arguments, **settings):
     return sound(path, *arguments, **settings, **({"size": 1} if "a.mp4" in path else {}))

@@ -7,28 +7,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import final
+from functools import partial
+from typing import BinaryIO, TypeVar, final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeLimitError, DecodeWorkerError
-from hgrkit.indexing.worker_process import WorkerProcess
-from hgrkit.video.clip_output import SUFFIXES, CutClip
-from hgrkit.video.decode_protocol import (
-    CHUNK_BYTES,
-    CHUNK_FRAMES,
+from hgrkit.video.cutting.clip import SUFFIXES, CutClip
+from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.sampling import Sampling, times_between
+from hgrkit.video.worker.process import WorkerProcess
+from hgrkit.video.worker.protocol import (
     BrokenOffError,
     Header,
     ProtocolError,
     finite,
-    read_array,
+    read_bytes,
+    read_frames,
     read_header,
     write_message,
 )
-from hgrkit.video.limits import DecodeLimits
-from hgrkit.video.sampling import Sampling, times_between
 
 __all__ = ["DecodeProcess", "Decoded", "watch"]
 
@@ -37,6 +37,8 @@ _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
 Times = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
+Body = TypeVar("Body")
+Answer = TypeVar("Answer")
 
 
 @attrs.frozen(kw_only=True)
@@ -48,8 +50,8 @@ class Decoded:
         duration_s: the video's length; `None` if the file could not be opened.
         decoded_frames: pictures that the decoder put out, as far as it could tell.
         reason: why it failed.
-        lasting: whether the failure lies in the file's bytes, so that trying again is no use until they change or
-            the limits are wider.
+        lasting: whether the failure lies in the file's bytes, so that another attempt is useless until they change
+            or the limits are raised.
     """
 
     begin_s: float = 0.0
@@ -61,7 +63,7 @@ class Decoded:
 
 @final
 class DecodeProcess:
-    """Reads videos in a process of its own, one after the other; used by one thread, watched and closed by others.
+    """Reads videos in a process of its own, one at a time; used by one thread, watched and closed by others.
 
     The process starts with the first video, and anew after a failure that may have left something behind.
 
@@ -83,7 +85,7 @@ class DecodeProcess:
         sampling: Sampling | None,
         take: Callable[[Times, Pictures], None],
     ) -> Decoded:
-        """Read one video.
+        """Read one video; whatever is wrong with the file is in the result and never raised.
 
         Args:
             path: the file.
@@ -91,49 +93,89 @@ class DecodeProcess:
             sampling: which pictures; `None` for none of them, only the video's length.
             take: called with the pictures in order, at most 16 at a time: `times_s` [B], `images` [B, H, W, 3].
 
-        Returns:
-            how it ended. Whatever is wrong with the file is told there, never raised.
-
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        return self._ask(lambda worker: self._converse(worker, path, frame_size, sampling, take))
+
+        def talk(worker: WorkerProcess) -> Decoded:
+            write_message(worker.requests, {"kind": "video", "path": _joined(path), "frame_size": frame_size})
+            opened, refused = Decoded(), None
+            read_body = partial(read_frames, frame_size=frame_size)
+            while True:
+                header, frames = self._next_message(worker, "frames", read_body)
+                if frames is not None:
+                    take(*frames)
+                elif header["kind"] == "opened":
+                    opened = Decoded(begin_s=finite(header, "begin_s"), duration_s=finite(header, "duration_s"))
+                    try:
+                        times_s = _times(sampling, opened, self._limits)
+                    except DecodeLimitError as error:  # with no times the worker comes to its end at once
+                        times_s, refused = np.empty(0), error
+                    write_message(worker.requests, {"kind": "times", "count": len(times_s)}, times_s)
+                elif refused is not None:
+                    return Decoded(reason=str(refused), lasting=True)
+                elif header["kind"] == "done" and opened.duration_s is None:
+                    raise ProtocolError("the file was not opened.")
+                else:
+                    return self._failed(header) or attrs.evolve(opened, decoded_frames=_decoded_frames(header))
+
+        return self._ask(talk)
 
     def cut(
         self, path: str, start_s: float, end_s: float, *, exact: bool, take: Callable[[int, bytes | None], None]
     ) -> CutClip | Decoded:
-        """Cut one moment out of one video.
+        """Cut one moment out of one video; if reading the video fails, the result says how.
 
         Args:
             path: the file.
-            start_s: seconds on the video's own time line.
-            end_s: the same, after it.
-            exact: encode the moment anew, to a frame.
-            take: called with the position in the clip's file where bytes belong, and at most 1 MiB of them; with
-                none where all that came so far are to be forgotten.
-
-        Returns:
-            what the clip turned out to be; or how reading the video failed.
+            start_s: start of the moment, in seconds on the video's own time line.
+            end_s: its end, in seconds.
+            exact: encode the moment anew, exact to a frame.
+            take: called with a position in the clip's file and the bytes that belong there, at most 1 MiB; with
+                `None` when all bytes so far are to be discarded.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        clips: list[CutClip] = []
+        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s, "exact": exact}
 
-        def talk(worker: WorkerProcess) -> Decoded:
-            request = {"kind": "cut", "start_s": start_s, "end_s": end_s, "exact": exact}
-            write_message(worker.requests, {**request, "path": _joined(path)})
-            header = self._hear_clip(worker, take)
-            if header["kind"] == "failed":
-                return self._ended({**header, "decoded_frames": 0}, Decoded())
-            clips.append(_read_clip(header))
-            return Decoded()
+        def talk(worker: WorkerProcess) -> CutClip | Decoded:
+            write_message(worker.requests, request)
+            while True:
+                header, piece = self._next_message(worker, "bytes", read_bytes)
+                if piece is not None:
+                    take(*piece)
+                elif header["kind"] == "restart":
+                    take(0, None)
+                elif header["kind"] != "opened":
+                    return self._failed(header) or _clip_of(header)
 
-        decoded = self._ask(talk)
-        return clips[0] if clips else decoded
+        return self._ask(talk)
 
-    def _ask(self, talk: Callable[[WorkerProcess], Decoded]) -> Decoded:
-        """Have a worker do something, and tell how it failed if it did."""
+    def check(self, elapsed_s: float) -> None:
+        """End the worker if its video takes too long; called regularly from another thread.
+
+        Args:
+            elapsed_s: seconds since the last call, in which the worker could work.
+        """
+        with self._lock:
+            if self._clock.has_run_out(elapsed_s) and self._worker is not None:
+                self._worker.kill()
+
+    def close(self) -> None:
+        """End the worker and start no other; a thread that waits for it is woken."""
+        with self._lock:
+            self._closed = True
+            if self._worker is not None:
+                self._worker.kill()
+
+    def release(self) -> None:
+        """End the worker and close its pipes; for the thread that reads."""
+        self.close()
+        self._discard()
+
+    def _ask(self, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
+        """Have a worker do something; returns how it failed if it did."""
         tries = 0
         while True:
             tries += 1
@@ -147,39 +189,17 @@ class DecodeProcess:
             except BrokenOffError as error:
                 if self._closed:
                     raise DecodeWorkerError("decoding was stopped.") from error
-                ending = worker.ending()
+                reason, lasting = worker.ending()
                 self._discard()
-                # One that was killed before it said anything may have been so before it was asked.
-                if ending.lasting or self._clock.was_heard or tries > 1:
-                    return Decoded(reason=ending.reason, lasting=ending.lasting)
+                # A worker that was killed before it said anything may have been killed before it was asked.
+                if lasting or self._clock.was_heard or tries > 1:
+                    return Decoded(reason=reason, lasting=lasting)
             except ProtocolError:
                 self._discard()
                 return Decoded(reason="the decoder went wrong on this file: its answer is none", lasting=True)
             except BaseException:
                 self._discard()
                 raise
-
-    def check(self, elapsed_s: float) -> None:
-        """End the worker if its video takes too long; called every now and then from another thread.
-
-        Args:
-            elapsed_s: time since the last call, in which the worker could work.
-        """
-        with self._lock:
-            if self._clock.has_run_out(elapsed_s) and self._worker is not None:
-                self._worker.kill()
-
-    def close(self) -> None:
-        """End the worker, and start none any more; a thread that waits for it is woken."""
-        with self._lock:
-            self._closed = True
-            if self._worker is not None:
-                self._worker.kill()
-
-    def release(self) -> None:
-        """End the worker and let go of its pipes; for the thread that reads."""
-        self.close()
-        self._discard()
 
     def _running_worker(self) -> WorkerProcess:
         if self._worker is not None and self._worker.is_running:
@@ -220,58 +240,26 @@ class DecodeProcess:
                 self._clock.stop()
             self._clock.check()
 
-    def _converse(
-        self,
-        worker: WorkerProcess,
-        path: str,
-        frame_size: tuple[int, int],
-        sampling: Sampling | None,
-        take: Callable[[Times, Pictures], None],
-    ) -> Decoded:
-        write_message(worker.requests, {"kind": "video", "path": _joined(path), "frame_size": frame_size})
-        opened = Decoded()
-        refused: DecodeLimitError | None = None
+    def _next_message(
+        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], Body]
+    ) -> tuple[Header, Body | None]:
+        """Read the next message other than `progress`, and the body of one of that kind."""
         while True:
             with self._waiting():
                 header = read_header(worker.answers)
-                frames = _read_frames(worker, header, frame_size)
-            if frames is not None:
-                take(*frames)
-            elif header["kind"] == "opened":
-                opened = Decoded(begin_s=finite(header, "begin_s"), duration_s=finite(header, "duration_s"))
-                self._clock.duration_s = opened.duration_s or 0.0
-                try:
-                    times_s = _times(sampling, opened, self._limits)
-                except DecodeLimitError as error:
-                    times_s, refused = np.empty(0), error
-                write_message(worker.requests, {"kind": "times", "count": len(times_s)}, times_s)
-            elif header["kind"] != "progress":
-                break
-        if refused is not None:
-            return Decoded(reason=str(refused), lasting=True)
-        return self._ended(header, opened)
-
-    def _hear_clip(self, worker: WorkerProcess, take: Callable[[int, bytes | None], None]) -> Header:
-        """Hand on the clip's bytes; returns the last message."""
-        while True:
-            with self._waiting():
-                header = read_header(worker.answers)
-                data = _read_bytes(worker, header)
-            if data is not None:
-                take(int(finite(header, "at")), data)
-            elif header["kind"] == "restart":
-                take(0, None)
-            elif header["kind"] == "opened":
+                body = read_body(worker.answers, header) if header["kind"] == kind else None
+            if header["kind"] == "opened":
                 self._clock.duration_s = finite(header, "duration_s")
-            elif header["kind"] != "progress":
-                return header
+            if header["kind"] != "progress":
+                return header, body
 
-    def _ended(self, header: Header, opened: Decoded) -> Decoded:
-        decoded_frames = int(finite(header, "decoded_frames"))
-        if header["kind"] == "done" and opened.duration_s is not None:
-            return attrs.evolve(opened, decoded_frames=decoded_frames)
+    def _failed(self, header: Header) -> Decoded | None:
+        """How reading failed, by the worker's last message on it; `None` if it did not."""
+        if header["kind"] == "done":
+            return None
         if header["kind"] != "failed":
             raise ProtocolError(f"{header['kind']} is no end.")
+        decoded_frames = _decoded_frames(header)
         if not header.get("fit"):
             self._discard()
         reason = str(header.get("reason"))
@@ -279,7 +267,7 @@ class DecodeProcess:
 
 
 def watch(processes: Sequence[DecodeProcess], stop: threading.Event) -> None:
-    """Keep the limits on time of some processes until `stop` is set; for a thread of its own."""
+    """Enforce the time limits of some processes until `stop` is set; for a thread of its own."""
     checked = time.monotonic()
     while not stop.wait(_POLL_S):
         elapsed_s, checked = time.monotonic() - checked, time.monotonic()
@@ -288,43 +276,20 @@ def watch(processes: Sequence[DecodeProcess], stop: threading.Event) -> None:
 
 
 def _joined(path: str) -> str:
-    """Joined, not normalised: the worker's current folder is the one that this process had when it began."""
+    """Join, but do not normalise: the worker's current folder is the one that this process had when it began."""
     return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
 
 
-def _read_bytes(worker: WorkerProcess, header: Header) -> bytes | None:
-    if header["kind"] != "bytes":
-        return None
-    count = int(finite(header, "count"))
-    if not 0 < count <= CHUNK_BYTES or finite(header, "at") < 0:
-        raise ProtocolError(f"{count} bytes at once.")
-    return read_array(worker.answers, np.uint8, (count,)).tobytes()
+def _decoded_frames(header: Header) -> int:
+    return int(finite(header, "decoded_frames"))
 
 
-def _read_clip(header: Header) -> CutClip:
+def _clip_of(header: Header) -> CutClip:
     container = header.get("container")
-    if header["kind"] != "done" or not isinstance(container, str) or container not in SUFFIXES:
+    if not isinstance(container, str) or container not in SUFFIXES:
         raise ProtocolError(f"{header} is no clip.")
-    return CutClip(
-        start_s=finite(header, "start_s"),
-        end_s=finite(header, "end_s"),
-        container=container,
-        encoded=str(header.get("encoded")),
-    )
-
-
-def _read_frames(
-    worker: WorkerProcess, header: Header, frame_size: tuple[int, int]
-) -> tuple[Times, Pictures] | None:
-    if header["kind"] != "frames":
-        return None
-    count = int(finite(header, "count"))
-    if not 0 < count <= CHUNK_FRAMES:
-        raise ProtocolError(f"{count} pictures at once.")
-    times_s = read_array(worker.answers, np.float64, (count,))
-    if not np.isfinite(times_s).all():
-        raise ProtocolError(f"pictures at {times_s}.")
-    return times_s, read_array(worker.answers, np.uint8, (count, *frame_size, 3))
+    start_s, end_s = finite(header, "start_s"), finite(header, "end_s")
+    return CutClip(start_s=start_s, end_s=end_s, container=container, encoded=str(header.get("encoded")))
 
 
 def _times(sampling: Sampling | None, opened: Decoded, limits: DecodeLimits) -> Times:
@@ -341,7 +306,7 @@ def _times(sampling: Sampling | None, opened: Decoded, limits: DecodeLimits) -> 
 
 
 class _Clock:
-    """The seconds that one video's owner has waited for the worker, as far as it was awake itself."""
+    """Seconds that the owner of one video has waited for the worker, while the machine was awake."""
 
     def __init__(self, limits: DecodeLimits) -> None:
         self.duration_s = 0.0
@@ -359,7 +324,7 @@ class _Clock:
         self._runs = False
 
     def has_run_out(self, elapsed_s: float) -> bool:
-        """Count time, if it counts, and tell whether a limit was broken in it."""
+        """Count time if the clock runs; returns whether a limit is broken."""
         if self._runs:
             self._stalled_s += elapsed_s
             self._total_s += elapsed_s
