@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hgrkit.demo.footage import make_footage
+from hgrkit.demo import make_footage
 from hgrkit.pages.explanation import explain_result
 from hgrkit.pages.poster import draw_poster
 from hgrkit.results import SearchResult

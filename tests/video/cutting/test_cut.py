@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from hgrkit.demo.footage import make_footage
+from hgrkit.demo import make_footage
 from hgrkit.errors import DecodeError
 from hgrkit.video.cutting.clip import SUFFIXES, ByteSink
 from hgrkit.video.cutting.cut import cut_clip
