@@ -146,8 +146,7 @@ class Retriever:
             made_with.require(used, library=fspath(path))
             parts = None
             if mode == "w":
-                from hgrkit.indexing.parts import Parts
-                from hgrkit.indexing.upgrade import drop_finished_upgrade
+                from hgrkit.indexing.parts import Parts, drop_finished_upgrade
 
                 parts = Parts.choose(
                     model_,
@@ -205,8 +204,7 @@ class Retriever:
             LibraryLockedError: if another process is writing.
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
-        from hgrkit.indexing.parts import Parts
-        from hgrkit.indexing.upgrade import upgrade_library
+        from hgrkit.indexing.parts import Parts, upgrade_library
 
         with Library.open(path, mode="w") as library:
             parts = Parts.to_replace(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -17,7 +18,6 @@ from typing import final
 import attrs
 
 from hgrkit.errors import ConfigError, MissingPathError
-from hgrkit.indexing.missing import is_gone
 from hgrkit.indexing.report import Failure, Skipped
 from hgrkit.library.database import DATABASE_FILE
 from hgrkit.library.sqlite_store import library_around
@@ -29,6 +29,7 @@ __all__ = [
     "VideoFile",
     "Walk",
     "found_file",
+    "is_gone",
     "real_place",
     "require_videos",
     "walk_videos",
@@ -104,6 +105,19 @@ def found_file(path: str) -> VideoFile | None:
     except (OSError, ValueError):  # a path that no file system takes
         return None
     return VideoFile(path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+def is_gone(path: str) -> bool:
+    """Whether there is surely no file of that name; where that cannot be told, as on a failing disk, it is not."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        return error.errno == errno.ELOOP  # a link that leads to itself
+    except ValueError:  # a path that no file system takes
+        return False
+    return False
 
 
 def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:

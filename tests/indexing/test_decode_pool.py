@@ -4,8 +4,8 @@ import threading
 import pytest
 
 from hgrkit.errors import ConfigError, DecodeWorkerError
-from hgrkit.indexing.decode_pool import DecodePool
 from hgrkit.indexing.pipeline import index_videos
+from hgrkit.indexing.source import DecodePool
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.video.limits import DecodeLimits

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import DecodeWorkerError, ShapeError
+from hgrkit.indexing.known_videos import content_hash
 from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.report import IndexProgress
-from hgrkit.indexing.source import content_hash
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.library import Library, Manifest
@@ -159,7 +159,7 @@ def test_a_video_that_breaks_later_loses_its_clips(library, make_video, tmp_path
 
 
 def test_frames_of_several_videos_share_a_batch(library, make_video, tmp_path, monkeypatch):
-    from hgrkit.indexing.decode_pool import DecodePool
+    from hgrkit.indexing.source import DecodePool
 
     monkeypatch.setattr(DecodePool, "is_waiting", False)
     for number in range(8):
@@ -208,13 +208,13 @@ def test_an_interruption_keeps_what_was_stored_and_ends_the_threads(make_video, 
 
 
 def test_an_error_in_a_thread_reaches_the_caller(library, make_video, tmp_path, monkeypatch):
-    from hgrkit.indexing import source
+    from hgrkit.indexing import known_videos
 
     def broken(path):
         raise ZeroDivisionError(path)
 
     make_video("v/a.mp4")
-    monkeypatch.setattr(source, "content_hash", broken)
+    monkeypatch.setattr(known_videos, "content_hash", broken)
     with pytest.raises(ZeroDivisionError):
         run(library, tmp_path / "v")
 
@@ -282,7 +282,7 @@ def test_no_files_give_an_empty_report(library, tmp_path):
 def test_videos_that_end_faster_than_they_can_be_stored_share_a_commit(
     make_video, tmp_path, memory_store, monkeypatch
 ):
-    from hgrkit.indexing.decode_pool import DecodePool
+    from hgrkit.indexing.source import DecodePool
 
     monkeypatch.setattr(DecodePool, "is_waiting", False)
     for number in range(12):
