@@ -246,6 +246,11 @@ def missing_videos(
 
     A root that no longer exists, or cannot be listed, tells nothing about what was in it, nor does a path that was
     `unreadable` in the walk. A relative path is never missing: nobody knows where it was typed.
+
+    Args:
+        records: the library's videos.
+        roots: the paths that were walked.
+        unreadable: paths that could not be looked at.
     """
     living = [root for root in roots if _can_be_listed(root)]
     return sorted(
@@ -259,7 +264,13 @@ def missing_videos(
 
 
 def emptied_roots(roots: Sequence[str], found: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """Return those of `roots` below which files are missing and none was found."""
+    """Return those of `roots` below which files are missing and none was found.
+
+    Args:
+        roots: the paths that were walked.
+        found: paths of the files that were found.
+        missing: paths of the videos whose files are gone.
+    """
     suspects = [root for root in roots if any(is_below(path, [root]) for path in missing)]
     return [root for root in suspects if not any(is_below(path, [root]) for path in found)]
 

@@ -95,7 +95,6 @@ def index_videos(
     check_callable("on_progress", on_progress, takes="an IndexProgress")
     if frame_encoder is None and features is None:
         raise ConfigError("there is no frame encoder; give the frames' features as a file, or a frame_encoder.")
-    unreadable = [failure.path for failure in left_out.unreadable]
     if follow_moves:
         renames, surplus = made_absolute(library.videos(), files, roots)
         if renames or surplus:
@@ -110,7 +109,7 @@ def index_videos(
     writer = LibraryWriter(
         library=library,
         known=known,
-        carry_over=CarryOver(library, snapshot, known, unreadable=unreadable, moves=follow_moves),
+        carry_over=CarryOver(library, snapshot, known, unreadable=left_out.unreadable_paths, moves=follow_moves),
         on_done=progress.add,
         embed=embed,
         clip_seconds=clip_seconds,
@@ -127,14 +126,27 @@ def index_videos(
         # What had the bytes of a file that could not be read is read itself, once more.
         unread = writer.finish()
         known.forget_claims()
+    return _with_missing(progress.report(), library, files, roots, left_out, prune=prune)
+
+
+def _with_missing(
+    report: IndexReport,
+    library: Library,
+    files: Sequence[VideoFile],
+    roots: Sequence[str],
+    left_out: LeftOut,
+    *,
+    prune: bool,
+) -> IndexReport:
+    """Complete a report with what was left out of the run and what is missing after it."""
     stored = library.videos()
-    missing = missing_videos(stored, roots, unreadable)
+    missing = missing_videos(stored, roots, left_out.unreadable_paths)
     if prune and missing:
         library.update(remove=missing)
     accounted = {file.path for file in files}.union(missing)
     in_trash = [record.path for record in stored if record.path not in accounted]
     return attrs.evolve(
-        progress.report(),
+        report,
         unreadable=left_out.unreadable,
         skipped=left_out.skipped,
         in_trash=tuple(os.path.abspath(path) for path in in_trash if is_below(path, left_out.trash)),
