@@ -207,13 +207,13 @@ class Retriever:
         from hgrkit.indexing.parts import Parts, upgrade_library
 
         with Library.open(path, mode="w") as library:
-            parts = Parts.to_replace(
-                library.manifest,
+            parts = Parts.choose(
                 LoadedModel.load(library.manifest.model if model is None else model, device=device),
                 frame_encoder=frame_encoder,
                 sampling=sampling,
                 clip_seconds=clip_seconds,
                 device=device,
+                replaces=library.manifest,
             )
             cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
             with _features(features) as feature_file:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
@@ -18,7 +16,7 @@ from hgrkit.results import Hit
 from hgrkit.storage.writing import writing
 from hgrkit.video.cutting.clip import SUFFIXES, ClipFile, CutClip
 from hgrkit.video.limits import DecodeLimits
-from hgrkit.video.worker.decoder import DecodeProcess, watch
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = ["MomentClip", "cut_hits"]
 
@@ -117,7 +115,7 @@ def cut_hits(
     target.mkdir(parents=True, exist_ok=True)
     tell = on_progress or (lambda done, total: None)  # noqa: ARG005
     clips: list[MomentClip] = []
-    with _watched(DecodeProcess(limits or DecodeLimits())) as process:
+    with DecodeProcess(limits or DecodeLimits()) as process:
         for hit in hits:
             tell(len(clips), len(hits))
             clips.append(_cut(hit, target, process, exact=exact))
@@ -146,17 +144,3 @@ def _cut(hit: Hit, folder: Path, process: DecodeProcess, *, exact: bool) -> Mome
         end_s=hit.end_s,
         problem=(cut.reason or "the video cannot be read").partition("; allow more")[0],
     )
-
-
-@contextmanager
-def _watched(process: DecodeProcess) -> Iterator[DecodeProcess]:
-    """Enforce the time limits from another thread, and end the process at the end."""
-    stop = threading.Event()
-    watcher = threading.Thread(target=watch, args=([process], stop), name="hgrkit-clip-watch", daemon=True)
-    watcher.start()
-    try:
-        yield process
-    finally:
-        stop.set()
-        watcher.join()
-        process.release()

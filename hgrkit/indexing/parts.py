@@ -82,6 +82,7 @@ class Parts:
         sampling: str | Sampling | None = None,
         clip_seconds: float | None = None,
         device: str = "auto",
+        replaces: Manifest | None = None,
     ) -> Parts:
         """Fill in what was not asked for from what the model was made for, then from the defaults.
 
@@ -91,6 +92,8 @@ class Parts:
             sampling: such as `fps:2`, or an instance.
             clip_seconds: the longest clip.
             device: for the frame encoder: `auto` or the name of a torch device.
+            replaces: the manifest of a library that has other parts: its sampling and clip length stay, and
+                features from files stay features from files.
 
         Raises:
             FrameEncoderNotFoundError: if no such frame encoder is installed.
@@ -98,7 +101,10 @@ class Parts:
             ConfigError: if the sampling or the clip length cannot be used.
         """
         origin = model.model.origin
-        wanted = origin.frame_encoder or FEATURES_ONLY if frame_encoder is None else frame_encoder
+        before = replaces or origin
+        wanted: str | FrameEncoder = FEATURES_ONLY if frame_encoder is None else frame_encoder
+        if frame_encoder is None and (replaces is None or replaces.frame_encoder != FEATURES_ONLY):
+            wanted = origin.frame_encoder or before.frame_encoder or FEATURES_ONLY
         encoder = None if wanted == FEATURES_ONLY else load_frame_encoder(wanted, device=device)
         name = wanted if isinstance(wanted, str) else type(wanted).__name__
         if encoder is not None and encoder.feature_dim != model.model.feature_dim:
@@ -106,53 +112,20 @@ class Parts:
                 f"the frame encoder {name!r} makes {encoder.feature_dim} numbers a frame, but the model "
                 f"{model.name!r} was built with feature_dim={model.model.feature_dim}."
             )
-        picked = origin.sampling or DEFAULT_SAMPLING if sampling is None else sampling
+        picked = before.sampling or DEFAULT_SAMPLING if sampling is None else sampling
         if isinstance(picked, str):
             picked = parse_sampling(picked)
         if not isinstance(picked, Sampling) or isinstance(picked, type):
             raise ConfigError(f"sampling must be such as 'fps:2' or 'uniform:20', got {shown(picked)}.")
-        length = clip_seconds if clip_seconds is not None else origin.clip_seconds or DEFAULT_CLIP_SECONDS
+        length = before.clip_seconds or origin.clip_seconds or DEFAULT_CLIP_SECONDS
+        if clip_seconds is not None:
+            length = clip_seconds
         return cls(
             model=model,
             frame_encoder=encoder,
             frame_encoder_name=name,
             sampling=picked,
             clip_seconds=check_number("clip_seconds", length, "(0, inf)"),
-        )
-
-    @classmethod
-    def to_replace(
-        cls,
-        made_with: Manifest,
-        model: LoadedModel,
-        *,
-        frame_encoder: str | FrameEncoder | None = None,
-        sampling: str | Sampling | None = None,
-        clip_seconds: float | None = None,
-        device: str = "auto",
-    ) -> Parts:
-        """Choose parts for a library that has others: what was not asked for stays, if it fits the model.
-
-        The frame encoder is the one that the model was made for; features from files stay features from files.
-
-        Args:
-            made_with: the library's manifest.
-            model: a loaded model.
-            frame_encoder: as for `choose`, like the rest.
-            sampling: how frames are picked.
-            clip_seconds: the longest clip.
-            device: for the frame encoder.
-
-        Raises:
-            FrameEncoderNotFoundError, ShapeError, ConfigError: as `choose` does.
-        """
-        made_for = None if made_with.frame_encoder == FEATURES_ONLY else model.model.origin.frame_encoder
-        return cls.choose(
-            model,
-            frame_encoder=made_for or made_with.frame_encoder if frame_encoder is None else frame_encoder,
-            sampling=made_with.sampling if sampling is None else sampling,
-            clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
-            device=device,
         )
 
     @property

@@ -201,13 +201,13 @@ def _unknown(files: Sequence[VideoFile], known: KnownVideos, progress: _Progress
 
 def _encode(pool: DecodePool, writer: LibraryWriter, batch: _EncodeBatch) -> None:
     """Encode the frames of several videos together and store what is done."""
-    for part in pool:
-        if isinstance(part, FrameChunk):
-            batch.add(part)
-        elif isinstance(part, FeatureChunk):
-            writer.add_features(part.file, part.times_s, part.features)
+    for item in pool:
+        if isinstance(item, FrameChunk):
+            batch.add(item)
+        elif isinstance(item, FeatureChunk):
+            writer.add_features(item.file, item.times_s, item.features)
         else:
-            writer.ended.append(part)
+            writer.ended.append(item)
         # A video that has ended waits for a full batch, unless the encoder would idle meanwhile.
         if batch.is_full or (writer.ended and pool.is_waiting):
             batch.encode()

@@ -7,7 +7,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path, PurePath
 from typing import Self, final
 
@@ -23,11 +22,11 @@ from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.container import os_reason
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import Sampling, UniformSampling, times_between
-from hgrkit.video.worker.decoder import DecodeProcess, watch
+from hgrkit.video.worker.decoder import DecodeProcess
 
-__all__ = ["DecodePool", "FeatureChunk", "FrameChunk", "Part", "VideoEnd", "VideoSource"]
+__all__ = ["DecodePool", "FeatureChunk", "FrameChunk", "Item", "VideoEnd", "VideoSource"]
 
-_WAITING_PARTS = 16  # of at most 16 pictures: some 50 MB at 260 x 260
+_WAITING_ITEMS = 16  # of at most 16 pictures: some 50 MB at 260 x 260
 _PUT_S = 0.2
 
 
@@ -79,7 +78,7 @@ class VideoEnd:
     decoded_frames: int = 0
 
 
-Part = FrameChunk | FeatureChunk | VideoEnd
+Item = FrameChunk | FeatureChunk | VideoEnd
 
 
 @final
@@ -107,13 +106,13 @@ class VideoSource:
         self._features = features
         self._cache = cache if features is None else None
 
-    def read(self, file: VideoFile, decoder: DecodeProcess, emit: Callable[[Part], None]) -> VideoEnd:
-        """Pass a video's parts to `emit`, in order; what is wrong with the file becomes the end's reason.
+    def read(self, file: VideoFile, decoder: DecodeProcess, emit: Callable[[Item], None]) -> VideoEnd:
+        """Pass a video's chunks to `emit`, in order; what is wrong with the file becomes the end's reason.
 
         Args:
             file: the video.
             decoder: decodes it.
-            emit: takes the parts.
+            emit: takes the chunks.
         """
         try:
             content = self._known.content_of(file)
@@ -131,7 +130,7 @@ class VideoSource:
             return VideoEnd(file=file, outcome="failed", reason=str(error))
         return end
 
-    def _read_cached(self, file: VideoFile, content: str, emit: Callable[[Part], None]) -> VideoEnd | None:
+    def _read_cached(self, file: VideoFile, content: str, emit: Callable[[Item], None]) -> VideoEnd | None:
         """Emit the features that the cache has of these bytes, if any."""
         cached = self._cache.load(content) if self._cache is not None else None
         if cached is None:
@@ -147,7 +146,7 @@ class VideoSource:
         )
 
     def _read_new(
-        self, file: VideoFile, content: str, decoder: DecodeProcess, emit: Callable[[Part], None]
+        self, file: VideoFile, content: str, decoder: DecodeProcess, emit: Callable[[Item], None]
     ) -> VideoEnd:
         features = self._features_of(file)
 
@@ -191,15 +190,15 @@ def _changed(file: VideoFile) -> bool:
     return (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns)
 
 
-ReadVideo = Callable[[VideoFile, DecodeProcess, Callable[[Part], None]], VideoEnd]
+ReadVideo = Callable[[VideoFile, DecodeProcess, Callable[[Item], None]], VideoEnd]
 
 
 @final
 class DecodePool:
-    """Reads files in threads, each with a decode process, and yields their parts; a full queue makes readers wait.
+    """Reads files in threads, each with a decode process, and yields what they read.
 
-    Parts of one video come in order, those of several videos interleave. Leaving the context ends the decode
-    processes, stops the threads and waits for them.
+    Items of one video come in order, those of several videos interleave; a full queue makes the threads wait.
+    Leaving the context ends the decode processes, stops the threads and waits for them.
 
     Args:
         files: what to read.
@@ -221,13 +220,12 @@ class DecodePool:
         self._remaining = len(files)
         self._take_file = threading.Lock()
         self._stop = threading.Event()
-        self._parts: queue.Queue[Part | BaseException] = queue.Queue(_WAITING_PARTS)
+        self._items: queue.Queue[Item | BaseException] = queue.Queue(_WAITING_ITEMS)
         count = min(num_workers or min(4, os.cpu_count() or 1), len(files))
         self._decoders = [DecodeProcess(limits or DecodeLimits()) for _ in range(count)]
-        targets = {f"hgrkit-decode-{n}": partial(self._work, decoder) for n, decoder in enumerate(self._decoders)}
-        targets["hgrkit-decode-watch"] = partial(watch, self._decoders, self._stop)
         self._threads = [
-            threading.Thread(target=target, name=name, daemon=True) for name, target in targets.items()
+            threading.Thread(target=self._work, args=(decoder,), name=f"hgrkit-decode-{number}", daemon=True)
+            for number, decoder in enumerate(self._decoders)
         ]
 
     def __enter__(self) -> Self:
@@ -242,39 +240,38 @@ class DecodePool:
         for thread in self._threads:
             thread.join()
 
-    def __iter__(self) -> Iterator[Part]:
+    def __iter__(self) -> Iterator[Item]:
         while self._remaining:
-            part = self._parts.get()
-            if isinstance(part, BaseException):
-                raise part
-            self._remaining -= isinstance(part, VideoEnd)
-            yield part
+            item = self._items.get()
+            if isinstance(item, BaseException):
+                raise item
+            self._remaining -= isinstance(item, VideoEnd)
+            yield item
 
     @property
     def is_waiting(self) -> bool:
         """Whether the readers have nothing ready at the moment."""
-        return self._parts.empty()
+        return self._items.empty()
 
     def _work(self, decoder: DecodeProcess) -> None:
         try:
-            while (file := self._next_file()) is not None:
-                self._emit(self._read(file, decoder, self._emit))
+            with decoder:
+                while (file := self._next_file()) is not None:
+                    self._emit(self._read(file, decoder, self._emit))
         except _StoppedError:
             return
         except BaseException as error:  # noqa: BLE001 - raised in the thread that iterates
             with suppress(_StoppedError):
                 self._emit(error)
-        finally:
-            decoder.release()
 
     def _next_file(self) -> VideoFile | None:
         with self._take_file:
             return None if self._stop.is_set() else next(self._files, None)
 
-    def _emit(self, part: Part | BaseException) -> None:
+    def _emit(self, item: Item | BaseException) -> None:
         while not self._stop.is_set():
             try:
-                self._parts.put(part, timeout=_PUT_S)
+                self._items.put(item, timeout=_PUT_S)
             except queue.Full:
                 continue
             return

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import BinaryIO, TypeVar, final
+from typing import BinaryIO, Self, TypeVar, final
 
 import attrs
 import numpy as np
@@ -30,7 +30,7 @@ from hgrkit.video.worker.protocol import (
     write_message,
 )
 
-__all__ = ["DecodeProcess", "Decoded", "watch"]
+__all__ = ["DecodeProcess", "Decoded"]
 
 _POLL_S = 0.2
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
@@ -63,9 +63,10 @@ class Decoded:
 
 @final
 class DecodeProcess:
-    """Reads videos in a process of its own, one at a time; used by one thread, watched and closed by others.
+    """Reads videos in a process of its own, one at a time; used by one thread, closed by any.
 
-    The process starts with the first video, and anew after a failure that may have left something behind.
+    The process starts with the first video, and anew after a failure that may have left something behind. In a
+    `with` block another thread enforces the limits on time; leaving it ends the process.
 
     Args:
         limits: what one video may take.
@@ -75,8 +76,17 @@ class DecodeProcess:
         self._limits = limits
         self._worker: WorkerProcess | None = None
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
         self._clock = _Clock(limits)
+        self._watcher = threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+        self._watcher.join()
 
     def read(
         self,
@@ -153,7 +163,7 @@ class DecodeProcess:
         return self._ask(talk)
 
     def check(self, elapsed_s: float) -> None:
-        """End the worker if its video takes too long; called regularly from another thread.
+        """End the worker if its video takes too long; called regularly from a thread of its own.
 
         Args:
             elapsed_s: seconds since the last call, in which the worker could work.
@@ -165,7 +175,7 @@ class DecodeProcess:
     def close(self) -> None:
         """End the worker and start no other; a thread that waits for it is woken."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             if self._worker is not None:
                 self._worker.kill()
 
@@ -173,6 +183,12 @@ class DecodeProcess:
         """End the worker and close its pipes; for the thread that reads."""
         self.close()
         self._discard()
+
+    def _watch(self) -> None:
+        checked = time.monotonic()
+        while not self._closed.wait(_POLL_S):
+            elapsed_s, checked = time.monotonic() - checked, time.monotonic()
+            self.check(min(elapsed_s, _LONGEST_POLL_S))
 
     def _ask(self, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
         """Have a worker do something; returns how it failed if it did."""
@@ -187,7 +203,7 @@ class DecodeProcess:
                 self._discard()
                 return Decoded(reason=str(error), lasting=True)
             except BrokenOffError as error:
-                if self._closed:
+                if self._closed.is_set():
                     raise DecodeWorkerError("decoding was stopped.") from error
                 reason, lasting = worker.ending()
                 self._discard()
@@ -206,7 +222,7 @@ class DecodeProcess:
             return self._worker
         self._discard()
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise DecodeWorkerError("decoding was stopped.")
             self._clock = _Clock(self._limits)
             worker = self._worker = WorkerProcess(self._limits)
@@ -264,15 +280,6 @@ class DecodeProcess:
             self._discard()
         reason = str(header.get("reason"))
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
-
-
-def watch(processes: Sequence[DecodeProcess], stop: threading.Event) -> None:
-    """Enforce the time limits of some processes until `stop` is set; for a thread of its own."""
-    checked = time.monotonic()
-    while not stop.wait(_POLL_S):
-        elapsed_s, checked = time.monotonic() - checked, time.monotonic()
-        for process in processes:
-            process.check(min(elapsed_s, _LONGEST_POLL_S))
 
 
 def _joined(path: str) -> str:
