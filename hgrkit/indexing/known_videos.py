@@ -84,7 +84,7 @@ class KnownVideos:
         self._claimed: set[str] = set()
         self._claims = Lock()
 
-    def spelled(self, file: VideoFile) -> VideoFile:
+    def under_known_path(self, file: VideoFile) -> VideoFile:
         """Return the file under the path that the library has for it, if that leads there through a link."""
         if file.path in self._metadata:
             return file

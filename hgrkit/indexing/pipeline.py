@@ -17,9 +17,9 @@ from hgrkit.arguments import check_callable, check_flag, check_instance, check_w
 from hgrkit.errors import ConfigError
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos, emptied_roots, is_below, made_absolute, missing_videos
+from hgrkit.indexing.library_writer import CarryOver, Embed, LibraryWriter
 from hgrkit.indexing.report import Failure, IndexProgress, IndexReport, Outcome
 from hgrkit.indexing.source import DecodePool, FeatureChunk, FrameChunk, VideoEnd, VideoSource
-from hgrkit.indexing.storing import CarryOver, Embed, LibraryWriter
 from hgrkit.indexing.walk import LeftOut, VideoFile
 from hgrkit.library.library import Library
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of
@@ -104,7 +104,7 @@ def index_videos(
         snapshot.videos, retry_failed=retry_failed, across_paths=features is None, contents=contents
     )
     if follow_moves:
-        files = list(dict.fromkeys(map(known.spelled, files)))
+        files = list(dict.fromkeys(map(known.under_known_path, files)))
     progress = _Progress(len(files), on_progress)
     writer = LibraryWriter(
         library=library,

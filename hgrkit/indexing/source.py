@@ -19,7 +19,7 @@ from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import VideoFile
-from hgrkit.video.container import os_reason
+from hgrkit.video.container import unreadable_reason
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import Sampling, UniformSampling, times_between
 from hgrkit.video.worker.decoder import DecodeProcess
@@ -124,7 +124,7 @@ class VideoSource:
             if _changed(file):
                 return VideoEnd(file=file, outcome="failed", reason="the file changed while it was read")
         except OSError as error:  # MissingPathError is one
-            reason = str(error) if isinstance(error, MissingPathError) else os_reason(error)
+            reason = str(error) if isinstance(error, MissingPathError) else unreadable_reason(error)
             return VideoEnd(file=file, outcome="failed", reason=reason)
         except FeatureFileError as error:
             return VideoEnd(file=file, outcome="failed", reason=str(error))

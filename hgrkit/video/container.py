@@ -20,18 +20,18 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError, DecoderFaultError, MissingPathError
-from hgrkit.video.file_structure import SEVERAL, holds_several
+from hgrkit.video.file_structure import SEVERAL_RECORDINGS, holds_several_recordings
 from hgrkit.video.limits import DecodeGuard
 
 __all__ = [
     "CONTAINERS",
     "decoder_of",
     "demuxed",
-    "fault",
+    "fault_error",
     "film_tracks",
     "open_container",
     "open_video",
-    "os_reason",
+    "unreadable_reason",
 ]
 
 CONTAINERS = (
@@ -99,7 +99,7 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
     except MemoryError as error:  # FFmpeg's is one too
         raise guard.limits.out_of_memory() from error
     except _LACKS as error:
-        raise fault(f"{type(error).__name__}: {error.strerror}") from error
+        raise fault_error(f"{type(error).__name__}: {error.strerror}") from error
     except av.error.FFmpegError as error:
         if isinstance(error, OSError) and error.errno in _NOT_HANDED_OVER:
             raise OSError(error.errno, error.strerror) from error
@@ -112,7 +112,7 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
     except (AttributeError, ImportError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
-        raise fault(error) from error
+        raise fault_error(error) from error
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def demuxed(
         return
 
 
-def fault(error: BaseException | str) -> DecoderFaultError:
+def fault_error(error: BaseException | str) -> DecoderFaultError:
     """Return the error of a video on which hgrkit or a library failed; `error` may be its type and message."""
     what = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     shown = "".join(character if character.isprintable() else " " for character in what)[:_LONGEST_LINE]
@@ -176,7 +176,7 @@ def fault(error: BaseException | str) -> DecoderFaultError:
     )
 
 
-def os_reason(error: OSError) -> str:
+def unreadable_reason(error: OSError) -> str:
     """Describe in one line why the operating system does not hand a file over."""
     return f"the file cannot be read: {error.strerror or type(error).__name__}"
 
@@ -230,8 +230,8 @@ def _reason(path: str, error: av.error.FFmpegError) -> str:
         return "the file is empty"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"skip"):
         return "the index of the mp4/mov file is missing or damaged: it was cut off or never finished"
-    if holds_several(path, "mxf"):  # FFmpeg does not even open them
-        return SEVERAL
+    if holds_several_recordings(path, "mxf"):  # FFmpeg does not even open them
+        return SEVERAL_RECORDINGS
     if head[:4] in (b"RIFF", b"\x1a\x45\xdf\xa3", b"FLV\x01", b"GIF8", b"\x06\x0e\x2b\x34"):
         return "the file is cut off or damaged: its header cannot be read"
     return f"not a video file of a known kind ({_KINDS})"

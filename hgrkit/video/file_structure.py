@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["SEVERAL", "count_avi_chunks", "holds_several", "is_cut_off"]
+__all__ = ["SEVERAL_RECORDINGS", "count_avi_chunks", "holds_several_recordings", "is_cut_off"]
 
-SEVERAL = (
+SEVERAL_RECORDINGS = (
     "the file holds several recordings end to end that cannot be read as one; put each into a file of its own"
 )
-"""Why files of which `holds_several` is true are refused."""
+"""Why files of which `holds_several_recordings` is true are refused."""
 
 Check = Callable[[BinaryIO, int], bool]
 """Takes an open file and its size in bytes."""
@@ -43,10 +43,10 @@ def is_cut_off(path: str, container: str) -> bool:
         path: the file.
         container: FFmpeg's name of its format.
     """
-    return _holds(_CUT_OFF, path, container)
+    return _passes(_CUT_OFF, path, container)
 
 
-def holds_several(path: str, container: str) -> bool:
+def holds_several_recordings(path: str, container: str) -> bool:
     """Whether other recordings follow the one that FFmpeg reads, as `cat` and some recorders leave them.
 
     Those of MPEG, AVI, DV and GIF files, and of TS files by the same numbers, are read one after the other.
@@ -55,10 +55,10 @@ def holds_several(path: str, container: str) -> bool:
         path: the file.
         container: FFmpeg's name of its format.
     """
-    return _holds(_SEVERAL, path, container)
+    return _passes(_SEVERAL, path, container)
 
 
-def _holds(checks: Mapping[str, Check], path: str, container: str) -> bool:
+def _passes(checks: Mapping[str, Check], path: str, container: str) -> bool:
     check = checks.get(container)
     if check is None:
         return False

@@ -17,9 +17,9 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import demuxed, film_tracks, open_container
-from hgrkit.video.file_structure import SEVERAL, count_avi_chunks, holds_several, is_cut_off
+from hgrkit.video.file_structure import SEVERAL_RECORDINGS, count_avi_chunks, holds_several_recordings, is_cut_off
 from hgrkit.video.limits import DecodeGuard
-from hgrkit.video.recording import UNBOUNDED, Part, parts_of, usual_step
+from hgrkit.video.recording import BROADCAST_FORMATS, Part, parts_of, usual_step
 
 __all__ = ["PacketIndex", "read_packet_index"]
 
@@ -32,7 +32,7 @@ _SLACK_S, _SLACK_FRAMES = 0.5, 3
 _LONGEST_S = 100 * 3600.0
 # Formats whose end is found by their structure. ASF states a duration, too, but FFmpeg writes a wrong one where
 # sound begins first; its size is right.
-_CUT_WHEREVER_THEY_END = ("asf", "dv", "gif", "ogg", *UNBOUNDED)
+_END_TOLD_BY_STRUCTURE = ("asf", "dv", "gif", "ogg", *BROADCAST_FORMATS)
 _STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv")
 _SAME_STAMPS = 50  # in a row: a picture that is stored in fields or slices takes a few packets, never so many
 _SAME_TIME_S = 0.002  # container times are rounded to their own ticks
@@ -139,10 +139,12 @@ def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
         if packets.is_cover and container.streams.audio:
             raise DecodeError("the file holds sound with a cover picture, and no video")
         index = packets.index(container)
-        relayed = name in UNBOUNDED and (late > _LATE_PACKETS or any(packets.precedes(table) for table in tables))
-        if relayed or holds_several(path, name):
-            raise DecodeError(SEVERAL)
-        if name in _CUT_WHEREVER_THEY_END and is_cut_off(path, name):
+        relayed = name in BROADCAST_FORMATS and (
+            late > _LATE_PACKETS or any(packets.precedes(table) for table in tables)
+        )
+        if relayed or holds_several_recordings(path, name):
+            raise DecodeError(SEVERAL_RECORDINGS)
+        if name in _END_TOLD_BY_STRUCTURE and is_cut_off(path, name):
             raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
         if name == "avi":
             index = _with_repeats(path, packets, index)
@@ -203,7 +205,7 @@ class _Packets:
         self.first: int | None = None
         self.newest: deque[int] = deque(maxlen=_HELD_BACK)
         self._guard = guard
-        self._broadcast = stream.container.format.name in UNBOUNDED
+        self._broadcast = stream.container.format.name in BROADCAST_FORMATS
         self._dts: list[int] = []
         self._stamped: list[bool] = []
         self._key: list[bool] = []
@@ -356,7 +358,7 @@ def _stated_avi_pictures(packets: _Packets) -> int:
 def _missing(path: str, container: InputContainer, packets: _Packets, index: PacketIndex) -> int:
     """Return the ticks between the end of the packets and the end that the container states."""
     name, stream = container.format.name, packets.stream
-    if name in UNBOUNDED:
+    if name in BROADCAST_FORMATS:
         return 0
     if name == "asf":
         return index.frame_ticks if packets.cut else 0

@@ -13,7 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from hgrkit.errors import DecodeError
 
-__all__ = ["Orientation", "PictureScaler", "on_ground"]
+__all__ = ["Orientation", "PictureScaler", "on_white"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -70,7 +70,7 @@ def _from_hlg(picture: Float32) -> Float32:
 Picture = npt.NDArray[np.uint8]
 
 _WIDEST = 4  # times its height that a picture which keeps its shape may be wide
-_GROUND = 255  # behind transparent pictures: white, as on a page; dark drawings would vanish on black
+_WHITE = 255  # behind transparent pictures: white, as on a page; dark drawings would vanish on black
 
 
 @final
@@ -115,7 +115,7 @@ class Orientation:
         return picture[::-1] if self.upended else picture
 
 
-def on_ground(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
+def on_white(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
     """Lay a transparent frame on white; to be done before scaling, or hidden colours bleed into edges."""
     if not any(component.is_alpha for component in frame.format.components):
         return frame
@@ -123,7 +123,7 @@ def on_ground(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
     alpha = picture[..., 3:].astype(np.uint16)
     if (alpha == 255).all():  # scaling the frame as stored gives exactly what it would without alpha
         return frame
-    colours = (picture[..., :3] * alpha + _GROUND * (255 - alpha) + 127) // 255
+    colours = (picture[..., :3] * alpha + _WHITE * (255 - alpha) + 127) // 255
     return VideoFrame.from_ndarray(colours.astype(np.uint8), "rgb24")
 
 
@@ -156,7 +156,7 @@ class PictureScaler:
         is_hdr = self._transfer in HDR_TRANSFERS
         try:
             scaled = self._reformatter.reformat(
-                on_ground(frame, self._reformatter),
+                on_white(frame, self._reformatter),
                 width=width,
                 height=height,
                 format="rgb48le" if is_hdr else "rgb24",

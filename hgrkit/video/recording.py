@@ -9,11 +9,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UNBOUNDED", "Part", "begins_anew", "parts_of", "usual_step"]
+__all__ = ["BROADCAST_FORMATS", "Part", "parts_of", "times_restart", "usual_step"]
 
 Int64 = npt.NDArray[np.int64]
 
-UNBOUNDED = ("mpeg", "mpegts")
+BROADCAST_FORMATS = ("mpeg", "mpegts")
 """FFmpeg's names of broadcast formats: files may begin and end anywhere and state no duration."""
 
 # Decoding times that go back by more than this restart; faulty encoders make them go back by less.
@@ -35,7 +35,7 @@ class Part:
     shift: int
 
 
-def begins_anew(step_s: Fraction) -> bool:
+def times_restart(step_s: Fraction) -> bool:
     """Whether another part of a file begins between two packets of sound, by the step of their times."""
     return not -_BACK_S < step_s < _LEAP_S
 
@@ -64,7 +64,7 @@ def parts_of(pts: Int64, dts: Int64, *, time_base: Fraction, duration: int, cont
     steps = np.diff(smooth)
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
     breaks = steps < -max(_BACK_S / base, _BACK_FRAMES * usual)
-    if container in UNBOUNDED:
+    if container in BROADCAST_FORMATS:
         breaks |= steps > max(_LEAP_S / base, _LEAP_FRAMES * usual)
     numbers = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(dts)]
     parts: list[Part] = []

@@ -85,7 +85,11 @@ def test_a_file_that_is_reached_through_a_link_is_the_one_that_is_known(tmp_path
     (tmp_path / "v").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "v")
     known = KnownVideos([record(str(tmp_path / "v/a.mp4"))])
-    assert known.spelled(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "v/a.mp4")
-    assert known.spelled(VideoFile(str(tmp_path / "link/b.mp4"), 1, 2)).path == str(tmp_path / "link/b.mp4")
+    assert known.under_known_path(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "v/a.mp4")
+    assert known.under_known_path(VideoFile(str(tmp_path / "link/b.mp4"), 1, 2)).path == str(
+        tmp_path / "link/b.mp4"
+    )
     both = KnownVideos([record(str(tmp_path / "v/a.mp4")), record(str(tmp_path / "link/a.mp4"))])
-    assert both.spelled(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "link/a.mp4")
+    assert both.under_known_path(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(
+        tmp_path / "link/a.mp4"
+    )

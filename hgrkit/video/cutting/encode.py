@@ -27,9 +27,9 @@ from hgrkit.video.container import demuxed, open_video
 from hgrkit.video.cutting.clip import ByteSink, CutClip, open_output
 from hgrkit.video.cutting.plan import CutPlan, plan_pictures
 from hgrkit.video.limits import DecodeGuard
-from hgrkit.video.picture import Orientation, on_ground
+from hgrkit.video.picture import Orientation, on_white
 from hgrkit.video.reader import VideoReader
-from hgrkit.video.recording import begins_anew
+from hgrkit.video.recording import times_restart
 
 __all__ = ["ClipSound", "encode_clip", "sound_of"]
 
@@ -156,7 +156,7 @@ class _Pictures:
 
     def _upright(self, frame: VideoFrame) -> VideoFrame:
         """Turn a picture upright, to even size and the encoder's format."""
-        frame = on_ground(frame, self._reformatter)
+        frame = on_white(frame, self._reformatter)
         even = frame.width % 2 == frame.height % 2 == 0
         if self._orientation or not even:
             colours = self._reformatter.reformat(frame, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
@@ -273,7 +273,7 @@ class ClipSound:
         for packet in demuxed(self._container, self._source, guard=self._guard):
             if self._shifts and packet.pts is not None:
                 at = packet.pts * packet.time_base
-                if before is not None and part < len(self._shifts) and begins_anew(at - before):
+                if before is not None and part < len(self._shifts) and times_restart(at - before):
                     part += 1
                 before = at
                 if part:

@@ -16,7 +16,7 @@ import attrs
 import av
 
 from hgrkit.errors import DecodeWorkerError
-from hgrkit.video.container import fault
+from hgrkit.video.container import fault_error
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.worker.protocol import BrokenOffError, write_message
 
@@ -103,7 +103,7 @@ class WorkerProcess:
             what = "crashed" if is_file_at_fault else "was killed"
             return f"the decoder {what} on this file (signal {-status})", is_file_at_fault
         if status == _TRACEBACK and last_line:
-            return str(fault(last_line)), False
+            return str(fault_error(last_line)), False
         said = f": {last_line}" if last_line else ""
         return f"the decoder crashed on this file (exit status {status}{said})", status != _TRACEBACK
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, DecodeLimitError, DecoderFaultError, MissingPathError
-from hgrkit.video.container import fault, os_reason
+from hgrkit.video.container import fault_error, unreadable_reason
 from hgrkit.video.cutting.clip import ByteSink
 from hgrkit.video.cutting.cut import cut_clip
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
@@ -185,9 +185,9 @@ class _Job:
         except (DecodeError, MissingPathError) as error:
             end = _failed(error)
         except OSError as error:
-            end = {"kind": "failed", "reason": os_reason(error), "lasting": False, "fit": True}
+            end = {"kind": "failed", "reason": unreadable_reason(error), "lasting": False, "fit": True}
         except Exception as error:  # noqa: BLE001 - whatever it is, the next video may be readable
-            end = _failed(fault(error))
+            end = _failed(fault_error(error))
         decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
         self._answers.send({**end, "decoded_frames": decoded_frames})
 

@@ -140,7 +140,7 @@ class LibraryWriter:
         self.ended.clear()
         if self.carry_over.is_due:
             self.commit()
-            self._report(self.carry_over.settle())
+            self._report(self.carry_over.commit())
 
     @property
     def is_due(self) -> bool:
@@ -163,8 +163,8 @@ class LibraryWriter:
         """Store what is left; returns the files that have to be read after all."""
         self.store_ended()
         self.commit()
-        self._report(self.carry_over.settle())
-        ended, others = self.carry_over.settle_duplicates()
+        self._report(self.carry_over.commit())
+        ended, others = self.carry_over.commit_duplicates()
         self._report(ended)
         return [end.file for end in others]
 
@@ -282,7 +282,7 @@ class CarryOver:
             bool(self._recognised) and time.monotonic() - self._since_s >= _RECOGNISED_PATIENCE_S
         )
 
-    def settle(self) -> list[VideoEnd]:
+    def commit(self) -> list[VideoEnd]:
         """Commit the recognised files, and return what became of each."""
         waiting, self._recognised = self._recognised, []
         renames: list[Rename] = []
@@ -305,7 +305,7 @@ class CarryOver:
             self._library.update(rename=renames)
         return ended
 
-    def settle_duplicates(self) -> tuple[list[VideoEnd], list[VideoEnd]]:
+    def commit_duplicates(self) -> tuple[list[VideoEnd], list[VideoEnd]]:
         """Give the files that waited the clips that were stored meanwhile; returns them, and those to be read."""
         waiting, self._duplicates = self._duplicates, []
         if not waiting:
