@@ -124,23 +124,12 @@ def cut_hits(
 
 
 def _cut(hit: Hit, folder: Path, process: DecodeProcess, *, exact: bool) -> MomentClip:
+    clip = MomentClip(rank=hit.rank, video=hit.video, path=None, start_s=hit.start_s, end_s=hit.end_s)
     with writing(folder), ClipFile(folder) as file:
         cut = process.cut(hit.video, hit.start_s, hit.end_s, exact=exact, take=file.take)
         if isinstance(cut, CutClip):
             path = file.place(clip_name(hit), SUFFIXES[cut.container])
-            return MomentClip(
-                rank=hit.rank,
-                video=hit.video,
-                path=path,
-                start_s=cut.start_s,
-                end_s=cut.end_s,
-                encoded=cut.encoded,
-            )
-    return MomentClip(
-        rank=hit.rank,
-        video=hit.video,
-        path=None,
-        start_s=hit.start_s,
-        end_s=hit.end_s,
-        problem=(cut.reason or "the video cannot be read").partition("; allow more")[0],
-    )
+            return attrs.evolve(clip, path=path, start_s=cut.start_s, end_s=cut.end_s, encoded=cut.encoded)
+    # The limits' errors name options of `hgrkit index`, which a search does not have.
+    problem = (cut.reason or "the video cannot be read").partition("; allow more")[0]
+    return attrs.evolve(clip, problem=problem)

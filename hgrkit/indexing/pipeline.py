@@ -122,7 +122,7 @@ def index_videos(
     unread = _unknown(files, known, progress)
     while unread:
         with DecodePool(unread, source.read, limits=limits, num_workers=num_workers) as pool:
-            _encode(pool, writer, _EncodeBatch(frame_encoder, writer.add_features))
+            _encode(pool, writer, frame_encoder)
         # What had the bytes of a file that could not be read is read itself, once more.
         unread = writer.finish()
         known.forget_claims()
@@ -199,55 +199,35 @@ def _unknown(files: Sequence[VideoFile], known: KnownVideos, progress: _Progress
     return unknown
 
 
-def _encode(pool: DecodePool, writer: LibraryWriter, batch: _EncodeBatch) -> None:
+def _encode(pool: DecodePool, writer: LibraryWriter, encoder: FrameEncoder | None) -> None:
     """Encode the frames of several videos together and store what is done."""
+    waiting: list[FrameChunk] = []
     for item in pool:
         if isinstance(item, FrameChunk):
-            batch.add(item)
+            waiting.append(item)
         elif isinstance(item, FeatureChunk):
             writer.add_features(item.file, item.times_s, item.features)
         else:
             writer.ended.append(item)
+        is_full = sum(len(chunk.images) for chunk in waiting) >= _BATCH_FRAMES
         # A video that has ended waits for a full batch, unless the encoder would idle meanwhile.
-        if batch.is_full or (writer.ended and pool.is_waiting):
-            batch.encode()
-        if batch.is_empty:
+        if is_full or (writer.ended and pool.is_waiting):
+            _encode_batch(encoder, waiting, writer)
+        if not waiting:
             writer.store_ended()
         if writer.is_due or pool.is_waiting:
             writer.commit()
-    batch.encode()
+    _encode_batch(encoder, waiting, writer)
 
 
-class _EncodeBatch:
-    """Frames of several videos that go through the encoder together."""
-
-    def __init__(
-        self, encoder: FrameEncoder | None, take: Callable[[VideoFile, npt.NDArray[np.float64], Features], None]
-    ) -> None:
-        self._encoder = encoder
-        self._take = take
-        self._chunks: list[FrameChunk] = []
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._chunks
-
-    @property
-    def is_full(self) -> bool:
-        return sum(len(chunk.images) for chunk in self._chunks) >= _BATCH_FRAMES
-
-    def add(self, chunk: FrameChunk) -> None:
-        self._chunks.append(chunk)
-
-    def encode(self) -> None:
-        """Encode the waiting chunks and pass their features on."""
-        if not self._chunks or self._encoder is None:
-            return
-        images = np.concatenate([chunk.images for chunk in self._chunks])  # [B, H, W, 3]
-        features = encode_frames(self._encoder, images)  # [B, feature_dim]
-        begin = 0
-        for chunk in self._chunks:
-            stop = begin + len(chunk.images)
-            self._take(chunk.file, chunk.times_s, features[begin:stop])
-            begin = stop
-        self._chunks.clear()
+def _encode_batch(encoder: FrameEncoder | None, chunks: list[FrameChunk], writer: LibraryWriter) -> None:
+    """Encode the waiting chunks and pass their features on."""
+    if not chunks or encoder is None:
+        return
+    features = encode_frames(encoder, np.concatenate([chunk.images for chunk in chunks]))  # [B, feature_dim]
+    begin = 0
+    for chunk in chunks:
+        stop = begin + len(chunk.images)
+        writer.add_features(chunk.file, chunk.times_s, features[begin:stop])
+        begin = stop
+    chunks.clear()

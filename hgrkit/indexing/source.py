@@ -118,8 +118,10 @@ class VideoSource:
             content = self._known.content_of(file)
             if self._known.by_content(file.path, content) or not self._known.claim(content):
                 return VideoEnd(file=file, outcome="unchanged", content=content, recognised=True)
-            if (end := self._read_cached(file, content, emit)) is not None:
-                return end
+            if self._cache is not None and (cached := self._cache.load(content)) is not None:
+                emit(FeatureChunk(file, cached.times_s, cached.features))
+                end = VideoEnd(file=file, outcome="indexed", content=content, cached=True)
+                return attrs.evolve(end, begin_s=cached.begin_s, duration_s=cached.duration_s)
             end = self._read_new(file, content, decoder, emit)
             if _changed(file):
                 return VideoEnd(file=file, outcome="failed", reason="the file changed while it was read")
@@ -129,21 +131,6 @@ class VideoSource:
         except FeatureFileError as error:
             return VideoEnd(file=file, outcome="failed", reason=str(error))
         return end
-
-    def _read_cached(self, file: VideoFile, content: str, emit: Callable[[Item], None]) -> VideoEnd | None:
-        """Emit the features that the cache has of these bytes, if any."""
-        cached = self._cache.load(content) if self._cache is not None else None
-        if cached is None:
-            return None
-        emit(FeatureChunk(file, cached.times_s, cached.features))
-        return VideoEnd(
-            file=file,
-            outcome="indexed",
-            content=content,
-            cached=True,
-            begin_s=cached.begin_s,
-            duration_s=cached.duration_s,
-        )
 
     def _read_new(
         self, file: VideoFile, content: str, decoder: DecodeProcess, emit: Callable[[Item], None]

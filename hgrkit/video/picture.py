@@ -16,11 +16,14 @@ from hgrkit.errors import DecodeError
 __all__ = ["Orientation", "PictureScaler", "on_white"]
 
 Float32 = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.uint8]
 
 _PQ, _HLG = 16, 18
 HDR_TRANSFERS = frozenset({_PQ, _HLG})
 """FFmpeg's numbers of the transfer curves that are mapped: SMPTE ST 2084 and ARIB STD-B67."""
 
+_WIDEST = 4  # times its height that a picture which keeps its shape may be wide
+_WHITE = 255  # behind transparent pictures: white, as on a page; dark drawings would vanish on black
 _WHITE_NITS = 203  # of diffuse white in HDR (ITU-R BT.2408, table 1)
 _KNEE = 0.95  # of white: what is darker keeps its brightness, what is brighter makes room for highlights
 _SCREEN_GAMMA = 2.4  # ITU-R BT.1886
@@ -65,12 +68,6 @@ def _from_hlg(picture: Float32) -> Float32:
     luminance = (scene @ _LUMINANCE)[..., None]
     nits = _HLG_PEAK_NITS * np.maximum(luminance, 1e-6) ** (_HLG_GAMMA - 1) * scene
     return nits.astype(np.float32)
-
-
-Picture = npt.NDArray[np.uint8]
-
-_WIDEST = 4  # times its height that a picture which keeps its shape may be wide
-_WHITE = 255  # behind transparent pictures: white, as on a page; dark drawings would vanish on black
 
 
 @final
