@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from joined_videos import Joined
 
-from hgrkit.indexing.storing import cut_clips
+from hgrkit.indexing.library_writer import cut_clips
 from hgrkit.library.moments import cut_moment
 from hgrkit.matching.packed import alignment
 from hgrkit.matching.scenes import cut_scenes

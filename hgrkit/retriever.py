@@ -146,8 +146,7 @@ class Retriever:
             made_with.require(used, library=fspath(path))
             parts = None
             if mode == "w":
-                from hgrkit.indexing.parts import Parts
-                from hgrkit.indexing.upgrade import drop_finished_upgrade
+                from hgrkit.indexing.parts import Parts, drop_finished_upgrade
 
                 parts = Parts.choose(
                     model_,
@@ -205,17 +204,16 @@ class Retriever:
             LibraryLockedError: if another process is writing.
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
-        from hgrkit.indexing.parts import Parts
-        from hgrkit.indexing.upgrade import upgrade_library
+        from hgrkit.indexing.parts import Parts, upgrade_library
 
         with Library.open(path, mode="w") as library:
-            parts = Parts.to_replace(
-                library.manifest,
+            parts = Parts.choose(
                 LoadedModel.load(library.manifest.model if model is None else model, device=device),
                 frame_encoder=frame_encoder,
                 sampling=sampling,
                 clip_seconds=clip_seconds,
                 device=device,
+                replaces=library.manifest,
             )
             cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
             with _features(features) as feature_file:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hgrkit.demo.footage import make_footage
+from hgrkit.demo import make_footage
 from hgrkit.pages.explanation import draw_picture, explain_result
 from hgrkit.results import SearchResult
 from hgrkit.retriever import Retriever

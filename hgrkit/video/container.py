@@ -1,4 +1,4 @@
-"""Opens a video file, and nothing but a video file: the guarded door in front of the decoder."""
+"""Opens video files, and nothing but video files, within limits and with errors that name the reason."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError, DecoderFaultError, MissingPathError
-from hgrkit.video.file_structure import SEVERAL, holds_several
+from hgrkit.video.file_structure import SEVERAL_RECORDINGS, holds_several_recordings
 from hgrkit.video.limits import DecodeGuard
 
 __all__ = [
     "CONTAINERS",
     "decoder_of",
     "demuxed",
-    "fault",
+    "fault_error",
     "film_tracks",
     "open_container",
     "open_video",
-    "os_reason",
+    "unreadable_reason",
 ]
 
 CONTAINERS = (
@@ -46,7 +46,7 @@ _OPTIONS = {
     "threads": "1",
 }
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-# The operating system does not hand the file over; not EIO and EPERM, which FFmpeg says of damage too.
+# The operating system does not hand the file over; without EIO and EPERM, which FFmpeg reports for damage too.
 _NOT_HANDED_OVER = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
 _LONGEST_LINE = 200
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -56,7 +56,7 @@ _TEXT: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV < 19 else {}
 # Before 18, PyAV crashes on options for streams where streams come after the header, as in MPEG files. Options for
 # the container alone leave a picture's size unchecked until the header is read.
 _OPTIONS_ARE = "options" if _PYAV >= 18 else "container_options"
-# What FFmpeg says of itself, not of the file.
+# Errors that are about FFmpeg, not about the file.
 _LACKS = (
     av.error.BugError,
     av.error.DecoderNotFoundError,
@@ -69,10 +69,14 @@ _KINDS = "mp4/mov/3gp, mkv/webm, avi, mpeg/vob, ts/mts, flv, wmv/asf, gif, ogv, 
 
 @contextmanager
 def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
-    """The open container of a video file.
+    """Open a video file.
 
-    Only files are read, and of them only the one that is named. A `DecodeError` from the block carries the path
-    as a note; FFmpeg's errors become `DecodeError`.
+    Only the named file is read, and nothing that it refers to. FFmpeg's errors from the block become
+    `DecodeError`, which carries the path as a note.
+
+    Args:
+        path: the file.
+        guard: limits that are kept.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -81,7 +85,7 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
         DecodeLimitError: if it asks for more than the guard allows.
         OSError: if the operating system does not hand it over to the end.
     """
-    # A header may be looked at whose pictures are then refused by their size, with a reason that tells it.
+    # Four times the pixels, so that the header of a too large video is read and the reason can tell its size.
     options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
@@ -95,7 +99,7 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
     except MemoryError as error:  # FFmpeg's is one too
         raise guard.limits.out_of_memory() from error
     except _LACKS as error:
-        raise fault(f"{type(error).__name__}: {error.strerror}") from error
+        raise fault_error(f"{type(error).__name__}: {error.strerror}") from error
     except av.error.FFmpegError as error:
         if isinstance(error, OSError) and error.errno in _NOT_HANDED_OVER:
             raise OSError(error.errno, error.strerror) from error
@@ -108,14 +112,28 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
     except (AttributeError, ImportError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
-        raise fault(error) from error
+        raise fault_error(error) from error
 
 
 @contextmanager
 def open_video(path: str, guard: DecodeGuard, track: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open container and its stream of that number, ready to be decoded; else as `open_container`."""
+    """Open a video file and prepare its stream of that number for decoding; otherwise as `open_container`.
+
+    Args:
+        path: the file.
+        guard: limits that are kept.
+        track: the stream's number.
+    """
     with open_container(path, guard) as container:
-        yield container, _prepared(container, track, guard)
+        stream = container.streams[track]
+        if not isinstance(stream, VideoStream):
+            raise DecodeError(f"the file's stream {track} holds no pictures any more")
+        context = stream.codec_context
+        guard.check_size(context.width, context.height)
+        if context.width < 1 or context.height < 1:
+            raise DecodeError("the video's picture size is unknown: the file holds no picture that can be decoded")
+        _bound(context, guard)
+        yield container, stream
 
 
 def demuxed(
@@ -124,10 +142,10 @@ def demuxed(
     guard: DecodeGuard,
     on_late: Callable[[], None] | None = None,
 ) -> Iterator[Packet[Any]]:
-    """The packets of some streams, whatever other streams begin later in the file.
+    """Yield the packets of some streams, whatever other streams begin later in the file.
 
-    FLV, MPEG and TS files may announce a stream anywhere; PyAV knows only those that it found when it opened the
-    file and raises an IndexError at each packet of a later one, after which reading goes on behind it.
+    FLV, MPEG and TS files may announce a stream anywhere. PyAV knows only those that it found when it opened the
+    file and raises an IndexError at each packet of a later one; reading can then continue after that packet.
 
     Args:
         container: the open file.
@@ -148,12 +166,8 @@ def demuxed(
         return
 
 
-def fault(error: BaseException | str) -> DecoderFaultError:
-    """The error of a video on which hgrkit or a library failed.
-
-    Args:
-        error: what was raised, or its kind and message.
-    """
+def fault_error(error: BaseException | str) -> DecoderFaultError:
+    """Return the error of a video on which hgrkit or a library failed; `error` may be its type and message."""
     what = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     shown = "".join(character if character.isprintable() else " " for character in what)[:_LONGEST_LINE]
     return DecoderFaultError(
@@ -162,13 +176,13 @@ def fault(error: BaseException | str) -> DecoderFaultError:
     )
 
 
-def os_reason(error: OSError) -> str:
-    """One line for a file that the operating system does not hand over."""
+def unreadable_reason(error: OSError) -> str:
+    """Describe in one line why the operating system does not hand a file over."""
     return f"the file cannot be read: {error.strerror or type(error).__name__}"
 
 
 def film_tracks(container: InputContainer) -> list[VideoStream]:
-    """The streams that may be the film: those of moving pictures that a decoder is known for.
+    """Return the streams of moving pictures for which a decoder is known.
 
     Raises:
         DecodeError: if there is none.
@@ -189,7 +203,7 @@ def film_tracks(container: InputContainer) -> list[VideoStream]:
 
 
 def decoder_of(stream: VideoStream, guard: DecodeGuard) -> VideoCodecContext:
-    """The decoder for a prepared stream: FFmpeg's own, but for transparent WebM, whose alpha only libvpx reads."""
+    """Return the decoder of a stream: FFmpeg's own, except for transparent WebM, whose alpha only libvpx reads."""
     own: VideoCodecContext = stream.codec_context
     if stream.metadata.get("alpha_mode") != "1" or own.name not in _ALPHA_DECODERS:
         return own
@@ -201,20 +215,8 @@ def decoder_of(stream: VideoStream, guard: DecodeGuard) -> VideoCodecContext:
     return context
 
 
-def _prepared(container: InputContainer, track: int, guard: DecodeGuard) -> VideoStream:
-    """Check the pictures' size, and have the decoder check it again where it changes later on."""
-    stream = container.streams[track]
-    if not isinstance(stream, VideoStream):
-        raise DecodeError(f"the file's stream {track} holds no pictures any more")
-    context = stream.codec_context
-    guard.check_size(context.width, context.height)
-    if context.width < 1 or context.height < 1:
-        raise DecodeError("the video's picture size is unknown: the file holds no picture that can be decoded")
-    _bound(context, guard)
-    return stream
-
-
 def _bound(context: VideoCodecContext, guard: DecodeGuard) -> None:
+    """Have the decoder check the pictures' size again, because it may change within a stream."""
     context.options = {"max_pixels": str(guard.limits.pixels)}
     context.thread_count = 1  # videos are decoded side by side
 
@@ -223,13 +225,13 @@ def _reason(path: str, error: av.error.FFmpegError) -> str:
     with Path(path).open("rb") as file:
         head = file.read(16)
         while error.errno == errno.EIO and file.read(1 << 20):
-            pass  # FFmpeg says so of damaged files too; of a disk that fails, this raises
+            pass  # FFmpeg reports EIO for damaged files too; on a disk that fails, reading raises
     if not head:
         return "the file is empty"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"skip"):
         return "the index of the mp4/mov file is missing or damaged: it was cut off or never finished"
-    if holds_several(path, "mxf"):  # FFmpeg does not even open them
-        return SEVERAL
+    if holds_several_recordings(path, "mxf"):  # FFmpeg does not even open them
+        return SEVERAL_RECORDINGS
     if head[:4] in (b"RIFF", b"\x1a\x45\xdf\xa3", b"FLV\x01", b"GIF8", b"\x06\x0e\x2b\x34"):
         return "the file is cut off or damaged: its header cannot be read"
     return f"not a video file of a known kind ({_KINDS})"

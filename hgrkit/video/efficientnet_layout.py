@@ -1,4 +1,4 @@
-"""The convolutions of EfficientNet-Lite as data: what its torch module and its ONNX graph are both built from."""
+"""The convolutions of EfficientNet-Lite as data, from which its torch module and its ONNX graph are built."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Variant:
     """One size of the family: how far the stages of EfficientNet-B0 are scaled (section 3.3 of the paper).
 
     Attributes:
-        name: what its files, its fingerprint and its frame encoder are called.
+        name: name of its files, its fingerprint and its frame encoder.
         width: factor of the channels of every stage; stem and head keep theirs.
         depth: factor of the blocks of every stage but the first and the last.
         frame_size: height and width of its pictures, in pixels; always square.
@@ -80,7 +80,7 @@ class Convolution:
 
     @property
     def groups(self) -> int:
-        """Groups of channels that do not see each other."""
+        """The number of groups of channels with filters of their own."""
         return self.in_channels if self.depthwise else 1
 
     @property
@@ -90,7 +90,7 @@ class Convolution:
 
     @property
     def padding(self) -> tuple[int, int]:
-        """Zeros before and after each axis: as many as `out_size` needs, the odd one behind, as in TensorFlow."""
+        """Zeros before and after each axis: as many as `out_size` needs, an odd one after it, as in TensorFlow."""
         total = max((self.out_size - 1) * self.stride + self.kernel - self.in_size, 0)
         return total // 2, total - total // 2
 
@@ -105,7 +105,7 @@ class Block:
 
 @attrs.frozen
 class Layout:
-    """A whole network: pictures pass the stem, the blocks in order and the head, which is then averaged."""
+    """A network: pictures pass the stem, the blocks in order and the head, whose output is averaged."""
 
     stem: Convolution
     blocks: tuple[Block, ...]
@@ -119,7 +119,7 @@ class Layout:
 
 
 def variant_named(name: str) -> Variant:
-    """The variant of that name.
+    """Return the variant of that name.
 
     Raises:
         ConfigError: if there is none.
@@ -130,7 +130,7 @@ def variant_named(name: str) -> Variant:
 
 
 def layout(variant: Variant) -> Layout:
-    """The network of a variant, for pictures of its `frame_size`."""
+    """Lay out the network of a variant, for pictures of its `frame_size`."""
     stem = Convolution(
         name="stem", in_channels=3, out_channels=_STEM_CHANNELS, in_size=variant.frame_size[0], kernel=3, stride=2
     )
@@ -155,7 +155,7 @@ def _blocks(variant: Variant, stem: Convolution) -> Iterator[Block]:
 
 
 def _scaled_channels(channels: int, width: float) -> int:
-    """The nearest multiple of 8, or the next one where that is more than 10 % too few."""
+    """Round to a multiple of 8, upwards where the nearest would lose more than 10 % of the channels."""
     scaled = channels * width
     nearest = int(scaled + _CHANNEL_MULTIPLE / 2) // _CHANNEL_MULTIPLE * _CHANNEL_MULTIPLE
     return nearest if nearest >= 0.9 * scaled else nearest + _CHANNEL_MULTIPLE

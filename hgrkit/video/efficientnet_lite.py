@@ -31,7 +31,7 @@ class EfficientNetLite:
             weights from the safetensors file).
         variant: `efficientnet-lite0` to `efficientnet-lite4`.
         device: `cpu` runs the graph in onnxruntime; any other name is a torch device.
-        engine: `onnxruntime` or `torch`, for those who want torch on a CPU.
+        engine: `onnxruntime` or `torch`; chosen by the device unless given.
         num_threads: threads on a CPU; by default as many as the process may use.
 
     Raises:
@@ -96,9 +96,8 @@ def _onnxruntime_engine(graph: Path, num_threads: int | None) -> Callable[[_Pict
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = num_threads or 0  # 0: one for each core
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # idle threads leave the cores to decoding
+    # Idle threads that spin would take the cores from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base below Exception

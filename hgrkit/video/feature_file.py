@@ -1,4 +1,4 @@
-"""Frame features that were computed elsewhere, read from `.npz` or `.hdf5` in place of decoding and encoding."""
+"""Reads frame features that were computed elsewhere, from `.npz` or `.hdf5`, instead of decoding and encoding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, final
 
 import numpy as np
@@ -18,19 +17,10 @@ from hgrkit.errors import FeatureFileError, MissingPathError
 
 __all__ = ["FeatureFile"]
 
-_NPZ, _HDF5 = (".npz",), (".hdf5", ".h5")
 # What numpy, zipfile and h5py raise on damage.
 _UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
+    *(OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
 )
 
 
@@ -55,14 +45,14 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
     def _open(self) -> Any:
         suffix = Path(self._path).suffix.lower()
         try:
-            if suffix in _NPZ:
+            if suffix == ".npz":
                 archive = np.load(self._path, allow_pickle=False)
                 if not isinstance(archive, np.lib.npyio.NpzFile):
                     raise FeatureFileError(
                         f"{self._path!r} holds a single array; save features by name with np.savez."
                     )
                 return archive
-            if suffix in _HDF5:
+            if suffix in (".hdf5", ".h5"):
                 import h5py
 
                 return h5py.File(self._path, "r")
@@ -73,7 +63,7 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
         raise FeatureFileError(f"features are read from .npz, .hdf5 and .h5 files, got {self._path!r}.")
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
-        """Features of one video, `[F, feature_dim]`; a `KeyError` if there are none."""
+        """Return the features of one video, `[F, feature_dim]`; raises `KeyError` if there are none."""
         key = self._key(name)
         if key is None:
             raise KeyError(name)
@@ -117,14 +107,11 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 def _line(error: Exception) -> str:
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return (
-        "it holds no plain arrays, such as np.savez writes" if "pickle" in line else line
-    )  # numpy advises to unpickle
+    # numpy's own message advises to unpickle the file.
+    return "it holds no plain arrays, such as np.savez writes" if "pickle" in line else line

@@ -1,4 +1,4 @@
-"""What a file's structure tells where time stamps do not: whether it stops too soon or holds several films."""
+"""Reads from a file's structure what time stamps do not tell: whether it is cut off or holds several films."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["SEVERAL", "count_avi_chunks", "holds_several", "is_cut_off"]
+__all__ = ["SEVERAL_RECORDINGS", "count_avi_chunks", "holds_several_recordings", "is_cut_off"]
 
-SEVERAL = (
+SEVERAL_RECORDINGS = (
     "the file holds several recordings end to end that cannot be read as one; put each into a file of its own"
 )
-"""Why files of which `holds_several` is true are refused."""
+"""Why files of which `holds_several_recordings` is true are refused."""
 
 Check = Callable[[BinaryIO, int], bool]
-"""Whether something is so of a file of some size."""
+"""Takes an open file and its size in bytes."""
 
 _HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 20
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _AVI_DEPTH = 3  # file, list of the movie, list of a record
 _EBML, _EBML_ID = b"\x1a\x45\xdf\xa3", 4  # the mark of a header; the most bytes of a mark
+_MATROSKA_SEGMENT = bytes.fromhex("18538067")  # its id, which its size follows
 _FLV_HEADER, _FLV_TAG, _FLV_BACK = 9, 11, 4
 _MXF_HEADER = bytes.fromhex("060e2b34020501010d0102010102")
 _OGG_HEADER = 27
@@ -35,15 +37,16 @@ _TS_SPACINGS = (188, 192, 204)  # plain, with a time stamp before each packet, w
 def is_cut_off(path: str, container: str) -> bool:
     """Whether a file's own structure shows that bytes are missing at its end.
 
+    False for formats without such structure, and for a file that was cut where one of its packets ends.
+
     Args:
         path: the file.
-        container: FFmpeg's name of its format. `False` is all that can be known of formats without such structure,
-            and of a file that was cut where one of its packets ends.
+        container: FFmpeg's name of its format.
     """
-    return _holds(_CHECKS, path, container)
+    return _passes(_CUT_OFF, path, container)
 
 
-def holds_several(path: str, container: str) -> bool:
+def holds_several_recordings(path: str, container: str) -> bool:
     """Whether other recordings follow the one that FFmpeg reads, as `cat` and some recorders leave them.
 
     Those of MPEG, AVI, DV and GIF files, and of TS files by the same numbers, are read one after the other.
@@ -52,10 +55,10 @@ def holds_several(path: str, container: str) -> bool:
         path: the file.
         container: FFmpeg's name of its format.
     """
-    return _holds(_SEVERAL, path, container)
+    return _passes(_SEVERAL, path, container)
 
 
-def _holds(checks: Mapping[str, Check], path: str, container: str) -> bool:
+def _passes(checks: Mapping[str, Check], path: str, container: str) -> bool:
     check = checks.get(container)
     if check is None:
         return False
@@ -64,12 +67,7 @@ def _holds(checks: Mapping[str, Check], path: str, container: str) -> bool:
 
 
 def count_avi_chunks(path: str, stream: int) -> int:
-    """How many chunks of one stream lie in an AVI file from end to end, the empty ones included.
-
-    Args:
-        path: the file; other lists than `movi` and `rec` are passed over (AVI RIFF file reference).
-        stream: its number.
-    """
+    """Count the chunks of one stream of an AVI file, the empty ones included (AVI RIFF file reference)."""
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         number = b"%02d" % stream
@@ -77,7 +75,7 @@ def count_avi_chunks(path: str, stream: int) -> int:
 
 
 def _avi_chunks(file: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[bytes]:
-    """Names of the chunks that are there whole, of those in lists of pictures and sound one by one."""
+    """Yield the names of the chunks that are whole, also of those in lists of pictures and sound."""
     while at + 8 <= end and depth <= _AVI_DEPTH:
         file.seek(at)
         head = file.read(12)
@@ -90,9 +88,9 @@ def _avi_chunks(file: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[b
 
 
 def _several_movies(file: BinaryIO, size: int) -> bool:
-    """Whether more than one file begins (`ftyp`) or is described (`moov`), of which FFmpeg plays the first.
+    """Whether more than one file begins (`ftyp`) or is described (`moov`); FFmpeg plays only the first.
 
-    ISO/IEC 14496-12, sections 4.3 and 8.2.1. What exceeds the file is other data that stands behind it.
+    ISO/IEC 14496-12, sections 4.3 and 8.2.1. A box that exceeds the file is other data that follows it.
     """
     begun, movies, at = 0, 0, 0
     while at + 8 <= size:
@@ -133,7 +131,7 @@ def _several_flv(file: BinaryIO, size: int) -> bool:
 def _several_matroska(file: BinaryIO, size: int) -> bool:
     """Whether a second EBML header follows (RFC 8794, section 11.2); FFmpeg mistakes its streams.
 
-    What a live recording does not state the size of, its segment and clusters, is gone through piece by piece.
+    A live recording does not state the size of its segment and clusters; their content is read element by element.
     """
     at, begun = 0, False
     while at < size:
@@ -152,7 +150,7 @@ def _several_matroska(file: BinaryIO, size: int) -> bool:
 
 
 def _ebml_length(data: bytes) -> int | None:
-    """The size of an element (RFC 8794, section 6); `None` if it is not known, as live recordings have it."""
+    """Return the size of an element (RFC 8794, section 6); `None` if it is unknown, as in live recordings."""
     bits = 7 * len(data)
     length = int.from_bytes(data, "big") & ((1 << bits) - 1)
     return None if length == (1 << bits) - 1 else length
@@ -202,7 +200,7 @@ def _several_programs(file: BinaryIO, size: int) -> bool:
 
 
 def _programs(data: bytes) -> list[set[bytes]]:
-    """Numbers of the programs and of the packets that describe them, of each association table."""
+    """Return the programs, with the packets that describe them, of each association table."""
     tables = []
     for match in _TS_PROGRAMS.finditer(data):
         end = match.end() + int.from_bytes(match[1], "big") % (1 << 12) - _TS_CHECKSUM
@@ -211,54 +209,47 @@ def _programs(data: bytes) -> list[set[bytes]]:
     return [table for table in tables if table]
 
 
-def _dv(file: BinaryIO, size: int) -> bool:
+def _cut_dv(file: BinaryIO, size: int) -> bool:
     """Whether the last frame is not whole: they are all of one length (IEC 61834-2: 120,000 or 144,000 bytes)."""
     is_625_50 = (file.read(4) + bytes(4))[3] & 0x80
     return size % (144_000 if is_625_50 else 120_000) != 0
 
 
-def _ogg(file: BinaryIO, size: int) -> bool:
+def _cut_ogg(file: BinaryIO, size: int) -> bool:
     """Whether the last page is longer than what is there of it (RFC 3533, section 6)."""
     tail = _tail(file, size)
     at = tail.rfind(b"OggS")
     return at >= 0 and at + _ogg_page_bytes(tail[at : at + _OGG_HEADER + 255]) > len(tail)
 
 
-def _matroska(file: BinaryIO, size: int) -> bool:
-    """Whether the segment is smaller than it says."""
-    end = _matroska_end(file)
-    return end is not None and size < end
-
-
-def _matroska_end(file: BinaryIO) -> int | None:
-    """Where the segment says that it ends (RFC 8794, sections 4 to 6; RFC 9559, 5.1); `None` if it does not."""
+def _cut_matroska(file: BinaryIO, size: int) -> bool:
+    """Whether the segment is smaller than it says (RFC 8794, sections 4 to 6; RFC 9559, 5.1)."""
     head = file.read(_HEAD_BYTES)
-    at = head.find(bytes.fromhex("18538067"))  # the segment's id, then its size
-    if at < 0 or len(head) < at + 12 or not head[at + 4]:
-        return None
-    num_bytes = 9 - head[at + 4].bit_length()
-    size_at = at + 4
-    stated_bytes = _ebml_length(head[size_at : size_at + num_bytes])
-    return None if stated_bytes is None else size_at + num_bytes + stated_bytes
+    at = head.find(_MATROSKA_SEGMENT) + len(_MATROSKA_SEGMENT)
+    if at < len(_MATROSKA_SEGMENT) or len(head) < at + 8 or not head[at]:
+        return False
+    end = at + 9 - head[at].bit_length()
+    stated_bytes = _ebml_length(head[at:end])
+    return stated_bytes is not None and size < end + stated_bytes
 
 
-def _asf(file: BinaryIO, size: int) -> bool:
+def _cut_asf(file: BinaryIO, size: int) -> bool:
     """Whether the file is smaller than it says."""
     stated_bytes = _asf_bytes(file)
     return stated_bytes is not None and size < stated_bytes
 
 
 def _asf_bytes(file: BinaryIO) -> int | None:
-    """The size in the file properties object (ASF specification, section 3.2); `None` if it is not known."""
+    """Return the size in the file properties object (ASF specification, section 3.2); `None` if it is unknown."""
     head = file.read(_HEAD_BYTES)
-    at = head.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
+    at = head.find(_ASF_PROPERTIES)
     if at < 0 or len(head) < at + 92:
         return None
     is_broadcast = head[at + 88] & 1
     return None if is_broadcast else int.from_bytes(head[at + 40 : at + 48], "little")
 
 
-def _gif(file: BinaryIO, _: int) -> bool:
+def _cut_gif(file: BinaryIO, _: int) -> bool:
     """Whether the blocks end before the trailer (GIF89a specification, sections 17 to 27)."""
     head = file.read(13)
     if len(head) < 13:
@@ -285,7 +276,7 @@ def _colour_table_bytes(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _transport_stream(file: BinaryIO, size: int) -> bool:
+def _cut_transport_stream(file: BinaryIO, size: int) -> bool:
     """Whether the last packet is shorter than its 188 bytes (ISO/IEC 13818-1, section 2.4.3.2).
 
     Packets are told by the bytes that begin them, counted from the end, so that bytes that were lost in the middle
@@ -300,7 +291,7 @@ def _transport_stream(file: BinaryIO, size: int) -> bool:
     return False
 
 
-def _program_stream(file: BinaryIO, size: int) -> bool:
+def _cut_program_stream(file: BinaryIO, size: int) -> bool:
     """Whether the last pack holds a packet that states more bytes than there are (ISO/IEC 13818-1, 2.5)."""
     tail = _tail(file, size)
     begin = tail.find(b"\x00\x00\x01\xba")
@@ -313,7 +304,7 @@ def _program_stream(file: BinaryIO, size: int) -> bool:
 
 
 def _end_of_packets(data: bytes, at: int) -> int | None:
-    """Where the packets from a pack header on end, beyond the data if they are cut; `None` if they break off."""
+    """Return where the packets after a pack header end, beyond the data if cut; `None` if they break off."""
     while at < len(data):
         code = data[at : at + 4]
         if not b"\x00\x00\x01".startswith(code[:3]):
@@ -332,7 +323,7 @@ def _end_of_packets(data: bytes, at: int) -> int | None:
 
 
 def _pack_header_bytes(header: bytes) -> int:
-    """14 bytes and stuffing in MPEG-2, 12 bytes in MPEG-1."""
+    """Return its length: 14 bytes and stuffing in MPEG-2, 12 bytes in MPEG-1."""
     if len(header) > 4 and header[4] & 0xC0 != 0x40:
         return 12
     return 14 + (header[13] & 7 if len(header) == 14 else 0)
@@ -343,14 +334,14 @@ def _tail(file: BinaryIO, size: int) -> bytes:
     return file.read(_TAIL_BYTES)
 
 
-_CHECKS: Mapping[str, Check] = {
-    "asf": _asf,
-    "dv": _dv,
-    "gif": _gif,
-    "matroska,webm": _matroska,
-    "mpeg": _program_stream,
-    "mpegts": _transport_stream,
-    "ogg": _ogg,
+_CUT_OFF: Mapping[str, Check] = {
+    "asf": _cut_asf,
+    "dv": _cut_dv,
+    "gif": _cut_gif,
+    "matroska,webm": _cut_matroska,
+    "mpeg": _cut_program_stream,
+    "mpegts": _cut_transport_stream,
+    "ogg": _cut_ogg,
 }
 _SEVERAL: Mapping[str, Check] = {
     "asf": _several_asf,

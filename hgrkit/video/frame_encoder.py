@@ -1,4 +1,4 @@
-"""Frame encoders: pictures in, one vector per picture out; the step between decoding and the video encoder."""
+"""Frame encoders turn pictures into one vector each, between decoding and the video encoder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 DEFAULT_FRAME_SIZE = (224, 224)
-"""Height and width of the pictures that an encoder without a `frame_size` of its own is given."""
+"""Height and width of the pictures for an encoder without a `frame_size` of its own."""
 
 FRAME_ENCODERS = Registry(
     "hgrkit.frame_encoders",
@@ -63,10 +63,10 @@ FrameEncoderFactory = Callable[[str], FrameEncoder]
 
 
 def frame_size_of(encoder: FrameEncoder | None) -> tuple[int, int]:
-    """Height and width that pictures are decoded to for this encoder, or for none.
+    """Return height and width that pictures are decoded to for this encoder, or without one.
 
     Raises:
-        PluginError: if the encoder's `frame_size` is none.
+        PluginError: if the encoder's `frame_size` is not a pair of whole numbers above 0.
     """
     size = getattr(encoder, "frame_size", DEFAULT_FRAME_SIZE)
     try:
@@ -79,7 +79,7 @@ def frame_size_of(encoder: FrameEncoder | None) -> tuple[int, int]:
 
 
 def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> FrameEncoder:
-    """The installed frame encoder of that name, on a device; an instance is returned as it is.
+    """Load the installed frame encoder of that name on a device; an instance is checked and returned.
 
     Args:
         encoder: a name such as `efficientnet-lite2`, or a ready encoder.
@@ -88,7 +88,7 @@ def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> Fra
     Raises:
         FrameEncoderNotFoundError: if no such name is installed.
         PluginError: if the plugin fails, or what it makes is no frame encoder.
-        ConfigError: if the device is unknown or not there.
+        ConfigError: if the device is unknown or absent.
     """
     if not isinstance(encoder, str):
         return _checked(encoder, "the frame encoder that was given")
@@ -98,7 +98,7 @@ def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> Fra
 
 
 def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Features `[B, feature_dim]` of pictures, from an encoder that is not trusted to keep its contract.
+    """Encode pictures to features `[B, feature_dim]`, and check that the encoder keeps its contract.
 
     Raises:
         PluginError: if the encoder fails, or does not return that many finite real numbers.
@@ -127,7 +127,7 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
 
 
 def resolve_device(device: str | torch.device) -> str:
-    """A device that is there: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
+    """Return a device that exists: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
 
     Raises:
         ConfigError: if torch does not know the name, or the machine has no such device; it lists what is there.

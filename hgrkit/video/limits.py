@@ -1,9 +1,9 @@
-"""What one video may cost: limits that decoding keeps, and the reasons that it gives where one is broken."""
+"""What one video may cost: the limits of decoding, and the errors where one is exceeded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import attrs
 
@@ -15,69 +15,52 @@ __all__ = ["DecodeGuard", "DecodeLimits"]
 _LEAST_MEMORY_BYTES = 256 << 20
 
 
-def _nothing() -> None:
-    pass
-
-
-def _above_zero(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
-    name = f"DecodeLimits({attribute.name}=...)"
-    if attribute.name == "seconds":
-        check_number(name, value, "(0, inf)")
-    else:
-        check_whole(name, value)
-
-
 @final
 @attrs.frozen(kw_only=True)
 class DecodeLimits:
     """How much of the machine one video may take; a video that needs more fails, with the limit as its reason.
 
     Attributes:
-        seconds: how long a decoder may go without getting on. In all it may take ten times that, and ten times the
-            video's own length on top; the time that it waits for the rest of the pipeline does not count.
-        memory_bytes: memory of one worker process, its interpreter included (some 70 MB); at least 256 MiB. Kept
-            by the operating system where it can (Linux, BSD), else not at all.
-        pixels: width times height of one picture; 8192 x 8192 unless given.
+        seconds: how long a decoder may make no progress. In all it may take ten times that, plus ten times the
+            video's own length; the time that it waits for the rest of the pipeline does not count.
+        memory_bytes: memory of one worker process, its interpreter included (some 70 MB); at least 256 MiB.
+            Enforced by the operating system where it can (Linux, BSD), else not at all.
+        pixels: width times height of one picture; 8192 x 8192 by default.
         frames: pictures of one video that the sampling picks; 200,000 are 27 hours at two a second.
         pictures: pictures that one video holds; 10 million are 46 hours at 60 a second.
     """
 
-    seconds: float = attrs.field(default=60.0, validator=_above_zero)
-    memory_bytes: int = attrs.field(default=2 << 30)
-    pixels: int = attrs.field(default=1 << 26, validator=_above_zero)
-    frames: int = attrs.field(default=200_000, validator=_above_zero)
-    pictures: int = attrs.field(default=10_000_000, validator=_above_zero)
+    seconds: float = 60.0
+    memory_bytes: int = 2 << 30
+    pixels: int = 1 << 26
+    frames: int = 200_000
+    pictures: int = 10_000_000
 
-    @memory_bytes.validator
-    def _enough_to_start(self, _: object, value: int) -> None:
-        if check_whole("DecodeLimits(memory_bytes=...)", value) < _LEAST_MEMORY_BYTES:
-            raise ConfigError(
-                f"a decoder's memory must be at least {_gigabytes(_LEAST_MEMORY_BYTES)} GB, "
-                f"got {_gigabytes(value)} GB."
-            )
+    def __attrs_post_init__(self) -> None:
+        check_number("DecodeLimits(seconds=...)", self.seconds, "(0, inf)")
+        for name in ("memory_bytes", "pixels", "frames", "pictures"):
+            check_whole(f"DecodeLimits({name}=...)", getattr(self, name))
+        if self.memory_bytes < _LEAST_MEMORY_BYTES:
+            least, given = _gigabytes(_LEAST_MEMORY_BYTES), _gigabytes(self.memory_bytes)
+            raise ConfigError(f"a decoder's memory must be at least {least} GB, got {given} GB.")
 
     def seconds_in_all(self, duration_s: float) -> float:
         """How long a video of that length may take altogether; its length counts as 0 until it is known."""
         return 10 * self.seconds + 10 * duration_s
 
     def stalled(self) -> DecodeLimitError:
-        """The error of a decoder that does not get on."""
-        return DecodeLimitError(
-            f"decoding did not get on for {self.seconds:g} seconds; allow more with --decode-seconds"
-        )
+        """The error of a decoder that makes no progress."""
+        return _exceeded(f"decoding did not get on for {self.seconds:g} seconds", "--decode-seconds")
 
     def took_too_long(self, duration_s: float) -> DecodeLimitError:
-        """The error of a decoder that gets on, but for too long."""
-        return DecodeLimitError(
-            f"decoding took longer than {self.seconds_in_all(duration_s):.0f} seconds; "
-            "allow more with --decode-seconds"
-        )
+        """The error of a decoder that makes progress, but for too long."""
+        seconds = self.seconds_in_all(duration_s)
+        return _exceeded(f"decoding took longer than {seconds:.0f} seconds", "--decode-seconds")
 
     def out_of_memory(self) -> DecodeLimitError:
         """The error of a decoder that was refused memory."""
-        return DecodeLimitError(
-            f"decoding needs more than {_gigabytes(self.memory_bytes)} GB of memory; "
-            "allow more with --decode-memory-gb"
+        return _exceeded(
+            f"decoding needs more than {_gigabytes(self.memory_bytes)} GB of memory", "--decode-memory-gb"
         )
 
     def too_many_frames(self, frames: int) -> DecodeLimitError:
@@ -99,23 +82,23 @@ class DecodeGuard:
     """
 
     limits: DecodeLimits = attrs.field(factory=DecodeLimits)
-    on_progress: Callable[[], None] = _nothing
+    on_progress: Callable[[], None] = lambda: None
 
     def check_size(self, width: int, height: int) -> None:
-        """Raises `DecodeLimitError` if a picture has too many pixels."""
+        """Raise `DecodeLimitError` if a picture has too many pixels."""
         if width * height > self.limits.pixels:
-            raise DecodeLimitError(
-                f"pictures of {width} x {height} are beyond {self.limits.pixels:,} pixels; "
-                "allow more with DecodeLimits(pixels=...)"
-            )
+            size = f"pictures of {width} x {height}"
+            raise _exceeded(f"{size} are beyond {self.limits.pixels:,} pixels", "DecodeLimits(pixels=...)")
 
     def check_pictures(self, pictures: int) -> None:
-        """Raises `DecodeLimitError` if a file holds too many pictures."""
+        """Raise `DecodeLimitError` if a file holds too many pictures."""
         if pictures > self.limits.pictures:
-            raise DecodeLimitError(
-                f"the file holds more than {self.limits.pictures:,} pictures; "
-                "allow more with DecodeLimits(pictures=...)"
-            )
+            most = f"{self.limits.pictures:,} pictures"
+            raise _exceeded(f"the file holds more than {most}", "DecodeLimits(pictures=...)")
+
+
+def _exceeded(what: str, setting: str) -> DecodeLimitError:
+    return DecodeLimitError(f"{what}; allow more with {setting}")
 
 
 def _gigabytes(size: int) -> str:

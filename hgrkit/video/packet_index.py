@@ -1,4 +1,4 @@
-"""The table of a video's packets, read before anything is decoded: time stamps, key frames, the end."""
+"""Reads the packet index of a video before anything is decoded: time stamps, key frames, the end."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import demuxed, film_tracks, open_container
-from hgrkit.video.file_structure import SEVERAL, count_avi_chunks, holds_several, is_cut_off
+from hgrkit.video.file_structure import SEVERAL_RECORDINGS, count_avi_chunks, holds_several_recordings, is_cut_off
 from hgrkit.video.limits import DecodeGuard
-from hgrkit.video.recording import UNBOUNDED, Part, parts_of, usual_step
+from hgrkit.video.recording import BROADCAST_FORMATS, Part, parts_of, usual_step
 
 __all__ = ["PacketIndex", "read_packet_index"]
 
@@ -27,25 +27,26 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
-# How much of what a container states may be absent before a file counts as cut off: some writers round up.
+# How much of the stated duration may be absent before a file counts as cut off: some writers round up.
 _SLACK_S, _SLACK_FRAMES = 0.5, 3
 _LONGEST_S = 100 * 3600.0
-# ASF states a duration, which is off where sound begins first, as FFmpeg writes it; but also a size.
-_CUT_WHEREVER_THEY_END = ("asf", "dv", "gif", "ogg", *UNBOUNDED)
+# Formats whose end is found by their structure. ASF states a duration, too, but FFmpeg writes a wrong one where
+# sound begins first; its size is right.
+_END_TOLD_BY_STRUCTURE = ("asf", "dv", "gif", "ogg", *BROADCAST_FORMATS)
 _STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv")
 _SAME_STAMPS = 50  # in a row: a picture that is stored in fields or slices takes a few packets, never so many
 _SAME_TIME_S = 0.002  # container times are rounded to their own ticks
-# In MPEG files small pictures of H.264 share a packet, and the first alone is stamped; a few without are damage.
+# In MPEG files small pictures of H.264 share a packet, and only the first is stamped; a few without are damage.
 _MOSTLY = 0.9
-_HELD_BACK = 3  # pictures: one by the demuxer, one by the parser, and one
-_LATE_PACKETS = 50  # of streams that FFmpeg learns of later: a second of sound, which may outlast the pictures
-_AVI_UNKNOWN = 1 << 30  # FFmpeg's stand-in for a number that cannot be written afterwards
+_HELD_BACK = 3  # pictures: one by the demuxer, one by the parser, and one more
+_LATE_PACKETS = 50  # of streams that FFmpeg finds later: a second of sound, which may outlast the pictures
+_AVI_UNKNOWN = 1 << 30  # what FFmpeg writes for a number that it cannot fill in afterwards
 _COVER_CODECS = ("bmp", "mjpeg", "png", "tiff", "webp")
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class PacketIndex:
-    """What the packets of one video stream say, N packets in the order in which they are stored.
+    """The N packets of one video stream, in the order of storage.
 
     Attributes:
         track: the stream's number in its file.
@@ -53,14 +54,14 @@ class PacketIndex:
         pts: [N] when each packet's picture is shown.
         stamped: [N] whether that was stored; else it is a guess.
         key: [N] whether decoding can begin there.
-        shown: [N] sorted time stamps of the pictures that are shown; may be shorter than N.
+        shown: sorted time stamps of the pictures that are shown, at most N.
         zero: second 0 of the file, as players show it: when the first of its pictures and sounds begins.
         end: when the last picture ends.
         frame_ticks: how long one picture is usually shown.
         exact: whether every time stamp is stored, each once; else no packet is skipped.
-        seekable: whether the container's own index is good enough to jump by.
-        parts: those after the first, where time stamps begin anew.
-        transfer: FFmpeg's number of the curve that pictures' brightness is stored by.
+        seekable: whether the container's own index can be trusted for seeking.
+        parts: the recordings after the first, where time stamps restart.
+        transfer: FFmpeg's number of the transfer curve of the pictures' brightness.
     """
 
     track: int
@@ -97,29 +98,33 @@ class PacketIndex:
         return float((pts - self.zero) * self.time_base)
 
     def ticks(self, times_s: npt.NDArray[np.float64]) -> Int64:
-        """The last tick that is not after each time."""
+        """Return the last tick that is not after each time."""
         ticks: Int64 = np.floor(times_s / float(self.time_base) + 1e-3).astype(np.int64)
         return self.zero + ticks
 
     def shown_at(self, times_s: npt.NDArray[np.float64]) -> Int64:
-        """Time stamps of the pictures that are on the screen at these times, each once, ascending.
+        """Return the time stamps of the pictures on screen at these times, each once, ascending.
 
-        Before the first picture there is none; it stands for that time.
+        Before the first picture there is none; the first stands for that time.
         """
         positions = np.searchsorted(self.shown, self.ticks(times_s), side="right") - 1
         shown: Int64 = self.shown[np.unique(positions.clip(min=0))]
         return shown
 
     def slack_ticks(self) -> int:
-        """How much of the end may be absent in a file that is still whole."""
+        """Return how much of the stated end may be absent in a file that is still whole."""
         return max(round(_SLACK_S / self.time_base), _SLACK_FRAMES * self.frame_ticks)
 
 
 def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
     """Read every packet of a video's picture stream, decoding none.
 
-    Of several streams of pictures the film is taken: no still, rather a stream that is marked as default, and of
-    those the one with the most pictures.
+    Of several streams of pictures the film is read: no still, preferably a stream that is marked as default, and
+    of those the one with the most pictures.
+
+    Args:
+        path: the file.
+        guard: limits that are kept.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -134,10 +139,12 @@ def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
         if packets.is_cover and container.streams.audio:
             raise DecodeError("the file holds sound with a cover picture, and no video")
         index = packets.index(container)
-        relayed = name in UNBOUNDED and (late > _LATE_PACKETS or any(packets.precedes(table) for table in tables))
-        if relayed or holds_several(path, name):
-            raise DecodeError(SEVERAL)
-        if name in _CUT_WHEREVER_THEY_END and is_cut_off(path, name):
+        relayed = name in BROADCAST_FORMATS and (
+            late > _LATE_PACKETS or any(packets.precedes(table) for table in tables)
+        )
+        if relayed or holds_several_recordings(path, name):
+            raise DecodeError(SEVERAL_RECORDINGS)
+        if name in _END_TOLD_BY_STRUCTURE and is_cut_off(path, name):
             raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
         if name == "avi":
             index = _with_repeats(path, packets, index)
@@ -154,7 +161,7 @@ def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
 
 
 def _read(container: InputContainer, guard: DecodeGuard) -> tuple[list[_Packets], int]:
-    """The tables of all streams that may be the film; and how many packets of later streams follow theirs.
+    """Read the tables of all streams that may be the film, and count the packets of later streams after theirs.
 
     FFmpeg holds back the last pictures of an MPEG stream, whatever follows, until the end of the file.
     """
@@ -179,7 +186,7 @@ def _read(container: InputContainer, guard: DecodeGuard) -> tuple[list[_Packets]
 
 
 def _film(tables: list[_Packets]) -> _Packets:
-    """The stream that a player would show: not a still beside a film, then the default one, then the longest."""
+    """Choose the stream that a player would show: no still beside a film, if possible the default, the longest."""
     moving = [table for table in tables if table.num_pictures > 1] or tables
     default = [table for table in moving if table.stream.disposition & Disposition.default] or moving
     return max(default, key=lambda table: table.num_pictures)
@@ -187,7 +194,7 @@ def _film(tables: list[_Packets]) -> _Packets:
 
 @final
 class _Packets:
-    """The columns of a packet index while they are read."""
+    """The columns of a packet index while they are read; `cut` says whether the last packet is damaged."""
 
     def __init__(self, stream: VideoStream, guard: DecodeGuard) -> None:
         self.stream = stream
@@ -198,7 +205,7 @@ class _Packets:
         self.first: int | None = None
         self.newest: deque[int] = deque(maxlen=_HELD_BACK)
         self._guard = guard
-        self._broadcast = stream.container.format.name in UNBOUNDED
+        self._broadcast = stream.container.format.name in BROADCAST_FORMATS
         self._dts: list[int] = []
         self._stamped: list[bool] = []
         self._key: list[bool] = []
@@ -211,7 +218,7 @@ class _Packets:
 
     @property
     def is_cover(self) -> bool:
-        """Whether this is a picture that nobody marked as a cover."""
+        """Whether this is a cover picture that is not marked as one."""
         return self.num_pictures == 1 and self.stream.codec_context.name in _COVER_CODECS
 
     def precedes(self, other: _Packets) -> bool:
@@ -221,7 +228,6 @@ class _Packets:
         return max(self.first, other.first) > min(self.newest[0], other.newest[0])
 
     def add(self, packet: VideoPacket, number: int) -> None:
-        """Append a packet; whether the last one is whole is kept in `cut`."""
         stamp = packet.pts if packet.pts is not None else packet.dts
         if packet.size == 0:  # the end of the stream, or a picture that repeats the one before
             if stamp is not None and self.pts:
@@ -248,7 +254,6 @@ class _Packets:
         self._guard.check_pictures(len(self.pts))
 
     def index(self, container: InputContainer) -> PacketIndex:
-        """The finished table."""
         stream, name = self.stream, container.format.name
         if not self.pts or stream.time_base is None:
             raise DecodeError("the file holds no pictures")
@@ -267,14 +272,7 @@ class _Packets:
         stored = pts.copy()
         for part in parts:
             pts[part.number :] = stored[part.number :] + part.shift
-        # What comes before the first key frame, in storage or on the screen, cannot be decoded.
-        start = int(np.argmax(key)) if key.any() else 0
-        visible = ~hidden
-        visible[:start] = False
-        if key.any():
-            visible &= pts >= pts[start]
-        if not visible.any():
-            raise DecodeError("the file holds no pictures that are shown")
+        visible = _visible(pts, key, hidden)
         shown = np.unique(pts[visible])
         usual = usual_step(shown)
         rate = stream.average_rate
@@ -282,7 +280,8 @@ class _Packets:
         end = int(shown[-1]) + (self._last_duration or frame_ticks)
         if self._repeats_until is not None:
             end = max(end, self._repeats_until + (parts[-1].shift if parts else 0))
-        if _order_unknown(stream, pts, name):
+        # Pictures of an AVI may be shown in another order than stored, and the file does not tell it.
+        if name == "avi" and stream.codec_context.has_b_frames and (np.diff(pts) > 0).all():
             stamped[:] = False
         return PacketIndex(
             track=stream.index,
@@ -301,8 +300,20 @@ class _Packets:
         )
 
 
+def _visible(pts: Int64, key: Bool, hidden: Bool) -> Bool:
+    """Return which pictures are shown: none that comes before the first key frame, in storage or on screen."""
+    visible = ~hidden
+    if key.any():
+        start = int(np.argmax(key))
+        visible[:start] = False
+        visible &= pts >= pts[start]
+    if not visible.any():
+        raise DecodeError("the file holds no pictures that are shown")
+    return visible
+
+
 def _check_stamps(pts: Int64) -> None:
-    """Refuse a file in which many pictures in a row are said to be shown at once."""
+    """Refuse a file in which many pictures in a row have one time stamp."""
     changes = np.flatnonzero(np.diff(pts))
     runs = np.diff(changes, prepend=-1, append=len(pts) - 1)
     if runs.max(initial=0) >= _SAME_STAMPS:
@@ -312,23 +323,18 @@ def _check_stamps(pts: Int64) -> None:
         )
 
 
-def _order_unknown(stream: VideoStream, pts: Int64, container: str) -> bool:
-    """Whether pictures are shown in another order than stored and the container, an AVI, does not say it."""
-    return container == "avi" and bool(stream.codec_context.has_b_frames) and bool((np.diff(pts) > 0).all())
-
-
 def _avi_delay(pts: Int64, dts: Int64) -> int:
-    """Ticks between a picture's place among the chunks of an AVI and its time stamp, which FFmpeg makes up.
+    """Return the ticks from a picture's place among the chunks of an AVI to the time stamp that FFmpeg makes up.
 
-    Both number the pictures of the file, one in the order in which they are shown.
+    Both number the pictures of the file, the time stamps in the order in which they are shown.
     """
     return int(np.median(np.sort(pts) - np.sort(dts)))
 
 
 def _zero(container: InputContainer, time_base: Fraction, first: int, delay: int) -> int:
-    """The tick at which the file begins: the earliest of its pictures and sounds, as FFmpeg and players have it.
+    """Return the tick at which the file begins: with the earliest of its pictures and sounds, as in players.
 
-    AVI counts pictures as they are stored; `delay` ticks later they are shown.
+    AVI counts pictures as they are stored; they are shown `delay` ticks later.
     """
     start_time: int | None = container.start_time
     if start_time is None:
@@ -338,21 +344,21 @@ def _zero(container: InputContainer, time_base: Fraction, first: int, delay: int
 
 
 def _with_repeats(path: str, packets: _Packets, index: PacketIndex) -> PacketIndex:
-    """The same with the pictures at an AVI's end that repeat the one before: FFmpeg passes over empty chunks."""
+    """Add the pictures at an AVI's end that repeat the one before, in empty chunks, which FFmpeg skips."""
     chunks = count_avi_chunks(path, index.track) if _stated_avi_pictures(packets) > len(packets.pts) else 0
     return attrs.evolve(index, end=max(index.end, index.zero + chunks))
 
 
 def _stated_avi_pictures(packets: _Packets) -> int:
-    """What an AVI's header says: it counts pictures, and a tick is a picture; 0 if it was written into a pipe."""
+    """Return the pictures, which are ticks, that an AVI's header states; 0 if it was written into a pipe."""
     stated = max(packets.stream.frames, packets.stream.duration or 0)
     return 0 if stated == _AVI_UNKNOWN else stated
 
 
 def _missing(path: str, container: InputContainer, packets: _Packets, index: PacketIndex) -> int:
-    """Ticks between the end of the packets and the end that the container states."""
+    """Return the ticks between the end of the packets and the end that the container states."""
     name, stream = container.format.name, packets.stream
-    if name in UNBOUNDED:
+    if name in BROADCAST_FORMATS:
         return 0
     if name == "asf":
         return index.frame_ticks if packets.cut else 0
@@ -368,7 +374,7 @@ def _missing(path: str, container: InputContainer, packets: _Packets, index: Pac
 
 
 def _missing_from_all_streams(path: str, index: PacketIndex, guard: DecodeGuard) -> int:
-    """The same where the duration is that of the longest stream: sound or a subtitle may outlast the pictures."""
+    """Do the same where the stated duration is the longest stream's: sound or subtitles may outlast pictures."""
     with open_container(path, guard) as container:
         end = Fraction(0)
         for packet in demuxed(container, *container.streams, guard=guard):
@@ -379,9 +385,9 @@ def _missing_from_all_streams(path: str, index: PacketIndex, guard: DecodeGuard)
 
 
 def _stated_end(container: InputContainer) -> Fraction:
-    """When the container says that it ends, in seconds.
+    """Return when the container says that it ends, in seconds.
 
     Writers of Matroska and FLV disagree whether a duration counts from the first time stamp or from 0; the earlier
-    end is taken, so that a recording that begins late is not held to be cut off.
+    end is used, so that a recording that begins late is not taken to be cut off.
     """
     return Fraction(min(container.start_time or 0, 0) + (container.duration or 0), av.time_base)

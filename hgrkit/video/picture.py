@@ -1,4 +1,4 @@
-"""Decoded frames to the pictures that a frame encoder takes: as a player shows them, RGB, squashed to its size."""
+"""Turns decoded frames into pictures for a frame encoder: as a player shows them, in RGB, scaled to its size."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from hgrkit.errors import DecodeError
 
-__all__ = ["Orientation", "PictureScaler", "on_ground"]
+__all__ = ["Orientation", "PictureScaler", "on_white"]
 
 Float32 = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.uint8]
 
 _PQ, _HLG = 16, 18
 HDR_TRANSFERS = frozenset({_PQ, _HLG})
 """FFmpeg's numbers of the transfer curves that are mapped: SMPTE ST 2084 and ARIB STD-B67."""
 
+_WIDEST = 4  # times its height that a picture which keeps its shape may be wide
+_WHITE = 255  # behind transparent pictures: white, as on a page; dark drawings would vanish on black
 _WHITE_NITS = 203  # of diffuse white in HDR (ITU-R BT.2408, table 1)
 _KNEE = 0.95  # of white: what is darker keeps its brightness, what is brighter makes room for highlights
 _SCREEN_GAMMA = 2.4  # ITU-R BT.1886
@@ -34,7 +37,7 @@ _BT2020_TO_BT709 = np.array(
 
 
 def tone_mapped(picture: Float32, transfer: int) -> npt.NDArray[np.uint8]:
-    """A picture of BT.2020's colours as 8-bit RGB of BT.709's for a usual screen.
+    """Map a picture of BT.2020's colours to 8-bit RGB of BT.709's, for an ordinary screen.
 
     Args:
         picture: [H, W, 3] as it is stored, in [0, 1].
@@ -52,28 +55,19 @@ def tone_mapped(picture: Float32, transfer: int) -> npt.NDArray[np.uint8]:
 
 
 def _from_pq(picture: Float32) -> Float32:
-    """Nits of the perceptual quantiser (SMPTE ST 2084, equation 4.1)."""
+    """Return nits of the perceptual quantiser (SMPTE ST 2084, equation 4.1)."""
     powers = picture ** (1 / _PQ_M2)
     nits: Float32 = 10_000 * (np.maximum(powers - _PQ_C1, 0) / (_PQ_C2 - _PQ_C3 * powers)) ** (1 / _PQ_M1)
     return nits
 
 
 def _from_hlg(picture: Float32) -> Float32:
-    """Nits of hybrid log-gamma on a screen of 1,000 (ITU-R BT.2100, table 5)."""
+    """Return nits of hybrid log-gamma on a screen of 1,000 (ITU-R BT.2100, table 5)."""
     logarithmic = (np.exp((picture - _HLG_C) / _HLG_A) + _HLG_B) / 12
     scene = np.where(picture <= 0.5, picture**2 / 3, logarithmic)
     luminance = (scene @ _LUMINANCE)[..., None]
     nits = _HLG_PEAK_NITS * np.maximum(luminance, 1e-6) ** (_HLG_GAMMA - 1) * scene
     return nits.astype(np.float32)
-
-
-Picture = npt.NDArray[np.uint8]
-
-_WIDEST = 4
-"""Times its height that a picture which keeps its shape may be wide."""
-
-_GROUND = 255
-"""What shows through transparent pictures: white, as on a page; dark drawings would vanish on black."""
 
 
 @final
@@ -93,11 +87,11 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
-        """What the frame's display matrix says (ISO/IEC 14496-12, 6.2.2), to the nearest quarter turn.
+        """Read the frame's display matrix (ISO/IEC 14496-12, 6.2.2), to the nearest quarter turn.
 
-        Its first two rows are where a step to the right and a step down lead on the screen.
+        Its first two rows are where a step to the right and a step down lead on screen.
         """
-        side_data: Any = frame.side_data  # PyAV's types say it were a dictionary
+        side_data: Any = frame.side_data  # PyAV's types wrongly say that it is a dictionary
         if Type.DISPLAYMATRIX not in side_data:
             return cls()
         data = side_data[Type.DISPLAYMATRIX]
@@ -110,7 +104,7 @@ class Orientation:
         return self.transposed or self.mirrored or self.upended
 
     def upright(self, picture: Picture) -> Picture:
-        """The picture [H, W, 3] as it is shown, [W, H, 3] if it is transposed."""
+        """Return the picture [H, W, 3] as it is shown, [W, H, 3] if it is transposed."""
         if self.transposed:
             picture = picture.swapaxes(0, 1)
         if self.mirrored:
@@ -118,15 +112,15 @@ class Orientation:
         return picture[::-1] if self.upended else picture
 
 
-def on_ground(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
-    """A frame without transparency; to be taken before scaling, or hidden colours bleed into edges."""
+def on_white(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
+    """Lay a transparent frame on white; to be done before scaling, or hidden colours bleed into edges."""
     if not any(component.is_alpha for component in frame.format.components):
         return frame
     picture = reformatter.reformat(frame, format="rgba").to_ndarray()
     alpha = picture[..., 3:].astype(np.uint16)
-    if (alpha == 255).all():  # scaled from what is stored, it is exactly what it would be without alpha
+    if (alpha == 255).all():  # scaling the frame as stored gives exactly what it would without alpha
         return frame
-    colours = (picture[..., :3] * alpha + _GROUND * (255 - alpha) + 127) // 255
+    colours = (picture[..., :3] * alpha + _WHITE * (255 - alpha) + 127) // 255
     return VideoFrame.from_ndarray(colours.astype(np.uint8), "rgb24")
 
 
@@ -149,7 +143,7 @@ class PictureScaler:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> Picture:
-        """One frame as RGB `[H, W, 3]`, turned and mirrored as its file says.
+        """Return one frame as RGB `[H, W, 3]`, turned and mirrored as its file says.
 
         Raises:
             DecodeError: if swscale does not take pictures of this kind.
@@ -159,7 +153,7 @@ class PictureScaler:
         is_hdr = self._transfer in HDR_TRANSFERS
         try:
             scaled = self._reformatter.reformat(
-                on_ground(frame, self._reformatter),
+                on_white(frame, self._reformatter),
                 width=width,
                 height=height,
                 format="rgb48le" if is_hdr else "rgb24",
@@ -173,7 +167,7 @@ class PictureScaler:
         return np.ascontiguousarray(orientation.upright(picture.astype(np.uint8, copy=False)))
 
     def _size(self, frame: VideoFrame, *, transposed: bool) -> tuple[int, int]:
-        """Height and width to scale to, before the picture is turned."""
+        """Return height and width to scale to, before the picture is turned."""
         if isinstance(self._frame_size, int):
             stored = (frame.width, frame.height) if transposed else (frame.height, frame.width)
             width = 2 * round(self._frame_size * stored[1] / stored[0] / 2)

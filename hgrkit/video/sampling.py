@@ -1,4 +1,4 @@
-"""Which moments of a video are looked at: between opening a file and decoding pictures from it."""
+"""Rules that pick the times at which a video's pictures are sampled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sampling(Protocol):
     """
 
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
-        """Times in seconds from the first picture, ascending, within `[0, duration_s)`, at least one."""
+        """Return times in seconds from the first picture, ascending, within `[0, duration_s)`, at least one."""
 
 
 def _rate(value: float) -> float:
@@ -49,7 +49,7 @@ class FpsSampling:
         return f"fps:{self.frames_per_second:g}"
 
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
-        """The middle of every step before the end; of a video shorter than half a step, its own middle."""
+        """Return the middle of every step before the end, or of a video shorter than half a step its middle."""
         if duration_s * self.frames_per_second <= 0.5 + 1e-6:
             return np.array([duration_s / 2])
         steps = np.arange(self.num_times(duration_s), dtype=np.float64)
@@ -57,7 +57,7 @@ class FpsSampling:
         return times_s
 
     def num_times(self, duration_s: float) -> int:
-        """How many times those are."""
+        """Count those times."""
         return max(1, math.ceil(duration_s * self.frames_per_second - 0.5 - 1e-6))
 
 
@@ -76,16 +76,21 @@ class UniformSampling:
         return f"uniform:{self.num_frames}"
 
     def times(self, duration_s: float) -> npt.NDArray[np.float64]:
-        """The middle of each part."""
+        """Return the middle of each part."""
         return (np.arange(self.num_frames, dtype=np.float64) + 0.5) * (duration_s / self.num_frames)
 
     def num_times(self, duration_s: float) -> int:  # noqa: ARG002 - the same for all
-        """How many times those are."""
+        """Count those times."""
         return self.num_frames
 
 
 def times_between(sampling: Sampling, begin_s: float, end_s: float) -> npt.NDArray[np.float64]:
-    """The times that a rule picks of a video whose pictures begin and end there, in seconds on its time line.
+    """Return the times that a rule picks of a video, in seconds on its time line.
+
+    Args:
+        sampling: the rule.
+        begin_s: when the first picture is shown.
+        end_s: when the last picture ends.
 
     >>> times_between(UniformSampling(2), 4.0, 10.0).tolist()
     [5.5, 8.5]
@@ -94,7 +99,7 @@ def times_between(sampling: Sampling, begin_s: float, end_s: float) -> npt.NDArr
 
 
 def parse_sampling(text: str) -> Sampling:
-    """The sampling that prints as `text`.
+    """Return the sampling that prints as `text`.
 
     >>> parse_sampling("fps:2")
     FpsSampling(frames_per_second=2.0)

@@ -140,7 +140,7 @@ def test_a_demo_that_cannot_index_ends_with_status_2_and_one_line(hgrkit, monkey
         (folder / "broken.mp4").write_text("no video")
         return [folder / "broken.mp4"]
 
-    monkeypatch.setattr("hgrkit.demo.run.make_footage", footage)
+    monkeypatch.setattr("hgrkit.demo.make_footage", footage)
     ran = hgrkit("demo")
     assert ran.error.startswith("hgrkit: 1 of the demo's 1 videos cannot be indexed; ")
     assert ran.out == ""

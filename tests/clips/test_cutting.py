@@ -10,11 +10,11 @@ import pytest
 
 from hgrkit.clips import cut_hits
 from hgrkit.errors import ConfigError
-from hgrkit.indexing import worker_process
 from hgrkit.levels import PerLevel
 from hgrkit.results import Hit
 from hgrkit.video.limits import DecodeLimits
-from tests.indexing.test_decode_process import MISCHIEF, program_with
+from hgrkit.video.worker import process as worker_process
+from tests.video.worker.test_decoder import MISCHIEF, program_with
 
 
 @pytest.fixture

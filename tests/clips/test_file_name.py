@@ -1,6 +1,6 @@
 import pytest
 
-from hgrkit.clips.cutting import clip_name
+from hgrkit.clips import clip_name
 from hgrkit.levels import PerLevel
 from hgrkit.results import Hit
 

@@ -9,9 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from hgrkit.demo import footage
-from hgrkit.demo.footage import FOOTAGE, PHOTOGRAPHS, make_footage, write_zoom
-from hgrkit.demo.run import QUESTIONS
+from hgrkit.demo import FOOTAGE, PHOTOGRAPHS, QUESTIONS, make_footage, write_zoom
 from hgrkit.errors import MissingPackageError
 
 PACKAGES = [*FOOTAGE, *PHOTOGRAPHS]
@@ -39,7 +37,7 @@ def test_every_packaged_file_becomes_one_video_of_its_name(made):
 
 def test_gathering_footage_imports_none_of_the_packages(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from hgrkit.demo.footage import make_footage; "
+        "import sys; from pathlib import Path; from hgrkit.demo import make_footage; "
         "make_footage(Path(sys.argv[1])); print(*sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "footage")]
@@ -81,7 +79,7 @@ def test_a_clip_lasts_as_long_as_asked_and_zooms_into_the_middle(tmp_path):
 
 
 def test_a_missing_package_is_one_line_that_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(footage, "FOOTAGE", {"no_such_package": ("clip.mp4",)})
+    monkeypatch.setattr("hgrkit.demo.FOOTAGE", {"no_such_package": ("clip.mp4",)})
     with pytest.raises(MissingPackageError, match=r"'no_such_package' is not installed.*hgrkit\[demo\]") as caught:
         make_footage(tmp_path / "footage")
     assert "\n" not in str(caught.value)
@@ -89,6 +87,6 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(tmp_path, monke
 
 
 def test_a_package_without_the_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(footage, "FOOTAGE", {"numpy": ("clip.mp4",)})
+    monkeypatch.setattr("hgrkit.demo.FOOTAGE", {"numpy": ("clip.mp4",)})
     with pytest.raises(MissingPackageError, match=r"'numpy' carries no clip\.mp4"):
         make_footage(tmp_path / "footage")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgrkit.errors import ConfigError
-from hgrkit.indexing.storing import cut_clips
+from hgrkit.indexing.library_writer import cut_clips
 
 
 @given(

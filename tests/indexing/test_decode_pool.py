@@ -4,17 +4,17 @@ import threading
 import pytest
 
 from hgrkit.errors import ConfigError, DecodeWorkerError
-from hgrkit.indexing import worker_process
-from hgrkit.indexing.decode_pool import DecodePool
 from hgrkit.indexing.pipeline import index_videos
+from hgrkit.indexing.source import DecodePool
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import FpsSampling
+from hgrkit.video.worker import process as worker_process
 
 MISCHIEF = """
 import os, signal, time
-import hgrkit.video.decode_worker as worker
+import hgrkit.video.worker.program as worker
 sound = worker.VideoReader
 def reader(path, *arguments, **settings):
     if "crash" in os.path.basename(path):

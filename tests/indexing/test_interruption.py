@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.pipeline import index_videos
-from hgrkit.indexing.upgrade import upgrade_library
+from hgrkit.indexing.parts import upgrade_library
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.library import Library, Manifest

@@ -87,15 +87,21 @@ def note(library, path, **metadata):
 # touched -------------------------------------------------------------------------------------------------------
 
 
-def test_a_touched_file_is_hashed_once_and_then_known_by_its_time(library, videos, monkeypatch):
-    from hgrkit.indexing import source
+def hashes(monkeypatch):
+    """The paths whose contents are hashed from now on."""
+    from hgrkit.indexing import known_videos
 
+    hashed = []
+    content_hash = known_videos.content_hash
+    monkeypatch.setattr(known_videos, "content_hash", lambda path: hashed.append(path) or content_hash(path))
+    return hashed
+
+
+def test_a_touched_file_is_hashed_once_and_then_known_by_its_time(library, videos, monkeypatch):
     run(library, videos)
     note(library, videos / "a.mp4", id=1)
     before = clips_of(library, videos / "a.mp4")
-    hashed = []
-    content_hash = source.content_hash
-    monkeypatch.setattr(source, "content_hash", lambda path: hashed.append(path) or content_hash(path))
+    hashed = hashes(monkeypatch)
     for path in videos.iterdir():
         os.utime(path, ns=(1, 1))
     first = run(library, videos)
@@ -278,6 +284,20 @@ def test_a_copy_waits_no_longer_for_a_file_that_could_not_be_read(library, video
     assert report.failed == 1
     assert report.indexed + report.duplicates == 2
     assert counts(run(library, videos))["unchanged"] == 2
+
+
+def test_a_file_that_took_the_path_of_another_is_hashed_once(library, videos, monkeypatch):
+    (videos / "b.mp4").unlink()
+    (videos / "broken.mp4").unlink()
+    run(library, videos)
+    shutil.copy(videos / "a.mp4", videos / "c.mp4")  # no duplicate, because the video has lost its path
+    data = bytearray((videos / "a.mp4").read_bytes())
+    data[-1] ^= 1  # of the same size
+    (videos / "a.mp4").write_bytes(data)
+    hashed = hashes(monkeypatch)
+    report = run(library, videos)
+    assert (report.moved, report.indexed + report.failed) == (1, 1)
+    assert sorted(hashed) == [str(videos / "a.mp4"), str(videos / "c.mp4")]
 
 
 def test_files_that_were_swapped_get_each_others_clips(library, videos):

@@ -1,6 +1,6 @@
 import pytest
 
-from hgrkit.indexing.known_videos import KnownVideos
+from hgrkit.indexing.known_videos import KnownVideos, made_absolute
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.library.records import VideoRecord
 
@@ -67,25 +67,29 @@ def test_bytes_are_claimed_once():
 def test_paths_that_were_kept_as_they_were_typed_become_absolute(tmp_path, monkeypatch, old):
     monkeypatch.chdir(tmp_path)
     path = str(tmp_path / "v/a.mp4")
-    known = KnownVideos([record(old, metadata={"id": 1}), record("v/b.mp4"), record("c.mp4")])
-    ((rename,), surplus) = known.made_absolute([VideoFile(path, 5, 7)])
+    records = [record(old, metadata={"id": 1}), record("v/b.mp4"), record("c.mp4")]
+    ((rename,), surplus) = made_absolute(records, [VideoFile(path, 5, 7)])
     assert (rename.path, rename.record, surplus) == (old, record(path, metadata={"id": 1}), [])
 
 
 def test_of_several_spellings_of_one_path_one_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = VideoFile(str(tmp_path / "a.mp4"), 5, 7)
-    known = KnownVideos([record("a.mp4", **FAILED), record("./a.mp4"), record(".//a.mp4", metadata={"id": 1})])
-    ((rename,), surplus) = known.made_absolute([file])
+    records = [record("a.mp4", **FAILED), record("./a.mp4"), record(".//a.mp4", metadata={"id": 1})]
+    ((rename,), surplus) = made_absolute(records, [file])
     assert (rename.path, sorted(surplus)) == (".//a.mp4", ["./a.mp4", "a.mp4"])
-    assert KnownVideos([record("a.mp4"), record(file.path)]).made_absolute([file]) == ([], ["a.mp4"])
+    assert made_absolute([record("a.mp4"), record(file.path)], [file]) == ([], ["a.mp4"])
 
 
 def test_a_file_that_is_reached_through_a_link_is_the_one_that_is_known(tmp_path):
     (tmp_path / "v").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "v")
     known = KnownVideos([record(str(tmp_path / "v/a.mp4"))])
-    assert known.spelled(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "v/a.mp4")
-    assert known.spelled(VideoFile(str(tmp_path / "link/b.mp4"), 1, 2)).path == str(tmp_path / "link/b.mp4")
+    assert known.under_known_path(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "v/a.mp4")
+    assert known.under_known_path(VideoFile(str(tmp_path / "link/b.mp4"), 1, 2)).path == str(
+        tmp_path / "link/b.mp4"
+    )
     both = KnownVideos([record(str(tmp_path / "v/a.mp4")), record(str(tmp_path / "link/a.mp4"))])
-    assert both.spelled(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(tmp_path / "link/a.mp4")
+    assert both.under_known_path(VideoFile(str(tmp_path / "link/a.mp4"), 1, 2)).path == str(
+        tmp_path / "link/a.mp4"
+    )

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hgrkit.indexing.missing import emptied_roots, has_moved_away, is_below, is_gone, missing_videos
+from hgrkit.indexing.known_videos import emptied_roots, has_moved_away, is_below, missing_videos
+from hgrkit.indexing.walk import is_gone
 from hgrkit.library.records import VideoRecord
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import DecodeWorkerError, ShapeError
-from hgrkit.indexing import worker_process
+from hgrkit.indexing.known_videos import content_hash
 from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.report import IndexProgress
-from hgrkit.indexing.source import content_hash
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.library import Library, Manifest
 from hgrkit.video.sampling import FpsSampling
+from hgrkit.video.worker import process as worker_process
 
 MANIFEST = Manifest(
     model="m",
@@ -131,7 +131,7 @@ def test_a_failed_file_is_known_under_another_name(library, tmp_path):
 
 
 def test_a_failed_file_is_tried_again_when_asked_or_changed(library, make_video, tmp_path, monkeypatch):
-    from hgrkit.indexing.decode_process import DecodeProcess
+    from hgrkit.video.worker.decoder import DecodeProcess
 
     tried = []
     read = DecodeProcess.read
@@ -159,7 +159,7 @@ def test_a_video_that_breaks_later_loses_its_clips(library, make_video, tmp_path
 
 
 def test_frames_of_several_videos_share_a_batch(library, make_video, tmp_path, monkeypatch):
-    from hgrkit.indexing.decode_pool import DecodePool
+    from hgrkit.indexing.source import DecodePool
 
     monkeypatch.setattr(DecodePool, "is_waiting", False)
     for number in range(8):
@@ -208,13 +208,13 @@ def test_an_interruption_keeps_what_was_stored_and_ends_the_threads(make_video, 
 
 
 def test_an_error_in_a_thread_reaches_the_caller(library, make_video, tmp_path, monkeypatch):
-    from hgrkit.indexing import source
+    from hgrkit.indexing import known_videos
 
     def broken(path):
         raise ZeroDivisionError(path)
 
     make_video("v/a.mp4")
-    monkeypatch.setattr(source, "content_hash", broken)
+    monkeypatch.setattr(known_videos, "content_hash", broken)
     with pytest.raises(ZeroDivisionError):
         run(library, tmp_path / "v")
 
@@ -282,7 +282,7 @@ def test_no_files_give_an_empty_report(library, tmp_path):
 def test_videos_that_end_faster_than_they_can_be_stored_share_a_commit(
     make_video, tmp_path, memory_store, monkeypatch
 ):
-    from hgrkit.indexing.decode_pool import DecodePool
+    from hgrkit.indexing.source import DecodePool
 
     monkeypatch.setattr(DecodePool, "is_waiting", False)
     for number in range(12):
@@ -309,7 +309,7 @@ def test_a_video_on_which_hgrkit_itself_failed_is_named_and_tried_again(
     program = worker_process._PROGRAM
     before, call = program.rsplit("; ", 1)
     breaks = """
-import hgrkit.video.decode_worker as worker
+import hgrkit.video.worker.program as worker
 sound = worker.VideoReader
 def reader(path, *arguments, **settings):
     return sound(path, *arguments, **settings, **({"size": 1} if "a.mp4" in path else {}))

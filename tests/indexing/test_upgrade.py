@@ -9,8 +9,8 @@ import pytest
 
 from hgrkit.errors import LibraryError, LibraryMismatchError
 from hgrkit.indexing.feature_cache import FeatureCache
+from hgrkit.indexing.parts import drop_finished_upgrade, upgrade_library
 from hgrkit.indexing.pipeline import index_videos
-from hgrkit.indexing.upgrade import drop_finished_upgrade, upgrade_library
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.levels import PerLevel
 from hgrkit.library import Entry, Library, Manifest, VideoRecord

@@ -121,8 +121,8 @@ def test_half_a_film_is_never_taken_for_the_whole(ffmpeg, tmp_path, suffix):
 
 
 def test_a_moment_of_joined_recordings_is_cut_with_its_own_sound(ffmpeg, tmp_path):
-    from hgrkit.video.clip_cut import cut_clip
-    from hgrkit.video.clip_output import ByteSink
+    from hgrkit.video.cutting.clip import ByteSink
+    from hgrkit.video.cutting.cut import cut_clip
 
     data = b""
     for colour, pitch in (("red", 300), ("blue", 900)):

@@ -1,7 +1,7 @@
 import pytest
 
 from hgrkit.errors import DecodeError
-from hgrkit.video.file_structure import holds_several, is_cut_off
+from hgrkit.video.file_structure import holds_several_recordings, is_cut_off
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import UniformSampling
 
@@ -117,5 +117,5 @@ def test_an_asf_that_states_an_impossible_size_is_only_cut_off(make_video):
     at = data.index(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")) + 40
     data[at : at + 8] = b"\xff" * 8
     path.write_bytes(data)
-    assert not holds_several(str(path), "asf")
+    assert not holds_several_recordings(str(path), "asf")
     assert "cut off" in reason_of(path)

@@ -25,7 +25,7 @@ from hgrkit.research.foils.replace_person import replace_person
 from hgrkit.research.foils.replace_scene import replace_scene
 from hgrkit.research.foils.sentence import Draft, Sentence, read_sentence
 from hgrkit.research.foils.switch_roles import switch_roles
-from hgrkit.storage.writing import writing
+from hgrkit.storage.atomic_file import writing
 
 __all__ = ["FOIL_TYPES", "Foil", "FoilSet", "FoilType", "make_foils", "write_foils"]
 

@@ -1,4 +1,4 @@
-"""Which packets or pictures of a video make up a moment, worked out on its table of packets before any is read."""
+"""Plans a clip: which packets or pictures of a video make up a moment, by its packet index alone."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["CutPlan", "plan_copy", "plan_pictures"]
 
 Int64 = npt.NDArray[np.int64]
 
-_SAME_TICK = 1e-3  # of a tick: what floating-point seconds may be off
+_SAME_TICK = 1e-3  # of a tick: rounding error of floating-point seconds
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class CutPlan:
-    """What a clip is made of; times are ticks of the video's own clock.
+    """The pictures of a clip; times are ticks of the video's own clock.
 
     Attributes:
         stamps: [N] ascending time stamps of the packets to copy, or of the pictures to encode.
@@ -33,16 +33,16 @@ class CutPlan:
 
 
 def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str:
-    """The packets that hold every picture of a moment and those that they need, from a key frame on.
+    """Plan the packets that hold every picture of a moment, and those that they refer to, from a key frame on.
 
-    The moment is contained: the clip begins at the last key frame that is not after it, and ends with it or a few
-    pictures later, where the order of storage asks for that. Pictures that are stored after the key frame but
-    shown before it are left out, because what they refer to is not there.
+    The clip contains the moment: it begins at the last key frame that is not after it, and ends with it or a few
+    pictures later where the order of storage requires that. Pictures that are stored after the key frame but
+    shown before it are left out, because the pictures that they refer to are not in the clip.
 
     Args:
-        index: the video's table of packets.
-        start_s: seconds on the video's own time line.
-        end_s: the same, after it.
+        index: the video's packets.
+        start_s: start of the moment, in seconds on the video's own time line.
+        end_s: its end, in seconds.
 
     Returns:
         the plan; or why packets cannot be copied, as a clause.
@@ -60,7 +60,7 @@ def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str
     usable = np.arange(len(index.pts)) >= begin_at
     usable &= index.pts >= begin
     latest = end - 1
-    while True:  # a picture may need one that is shown later; then all up to that one belong to the clip
+    while True:  # a picture may refer to one that is shown later; then all up to that one belong to the clip
         stored = int(np.flatnonzero(usable & (index.pts <= latest))[-1])
         needed = int(index.pts[: stored + 1][usable[: stored + 1]].max())
         if needed <= latest:
@@ -71,15 +71,15 @@ def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str
 
 
 def plan_pictures(index: PacketIndex, start_s: float, end_s: float) -> CutPlan:
-    """The pictures of a moment, from the one on the screen at its start to the last one before its end.
+    """Plan the pictures of a moment, from the one on screen at its start to the last one before its end.
 
     The clip begins and ends with whole pictures, except where one is shown much longer than usual: that one is
     shown in the clip as long as in the moment.
 
     Args:
-        index: the video's table of packets.
-        start_s: seconds on the video's own time line.
-        end_s: the same, after it.
+        index: the video's packets.
+        start_s: start of the moment, in seconds on the video's own time line.
+        end_s: its end, in seconds.
     """
     first, end = _bounds(index, start_s, end_s)
     stamps = index.shown[(index.shown >= first) & (index.shown < end)]
@@ -90,13 +90,13 @@ def plan_pictures(index: PacketIndex, start_s: float, end_s: float) -> CutPlan:
 
 
 def _bounds(index: PacketIndex, start_s: float, end_s: float) -> tuple[int, int]:
-    """The picture on the screen at the start, and the first tick behind the moment; at least one picture fits."""
+    """Return the picture on screen at the start and the first tick after the moment, with one picture at least."""
     first = int(index.shown_at(np.array([start_s]))[0])
     end = index.zero + math.ceil(end_s / float(index.time_base) - _SAME_TICK)
     return first, max(first + 1, min(end, index.end))
 
 
 def _next(index: PacketIndex, stamp: int) -> int:
-    """When a picture ends: with the next one, or with the video."""
+    """Return when a picture ends: with the next one, or with the video."""
     after = int(np.searchsorted(index.shown, stamp, side="right"))
     return int(index.shown[after]) if after < len(index.shown) else index.end

@@ -1,8 +1,7 @@
-"""One decode worker as the operating system sees it: its start, its pipes, its end and what it said at its end."""
+"""One decode worker as the operating system sees it: its start, its pipes, its end and its last words."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,31 +16,24 @@ import attrs
 import av
 
 from hgrkit.errors import DecodeWorkerError
-from hgrkit.video.container import fault
+from hgrkit.video.container import fault_error
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.worker.protocol import BrokenOffError, write_message
 
-__all__ = ["Ending", "WorkerProcess"]
+__all__ = ["WorkerProcess"]
 
 # The worker imports what this process would; the caller's main module, the current folder and `site` stay out.
 _PROGRAM = (
     "import json, sys; hello = json.loads(sys.stdin.buffer.readline()); sys.path[:] = hello['sys_path']; "
-    "from hgrkit.video.decode_worker import work; work(hello, sys.stdin.buffer)"
+    "from hgrkit.video.worker.program import work; work(hello, sys.stdin.buffer)"
 )
-_NAME = "hgrkit-decode-worker"  # for those who look at a list of processes
+_NAME = "hgrkit-decode-worker"  # shown in lists of processes
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _PIPE_BYTES = 1 << 20
 _END_S = 5.0
 _LONGEST_LINE = 200
-_TRACEBACK = 1  # Python's exit status after an error that nobody caught; a crash in FFmpeg is a signal or another
+_TRACEBACK = 1  # Python's exit status after an uncaught error; a crash in FFmpeg is a signal or another status
 _FROM_OUTSIDE = ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
-
-
-@attrs.frozen
-class Ending:
-    """How a worker ended: a reason in one line, and whether the file that it read is at fault."""
-
-    reason: str
-    lasting: bool
 
 
 @final
@@ -93,54 +85,46 @@ class WorkerProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """End it, and let go of its pipes."""
+        """End it, and close its pipes."""
         self.kill()
         self._wait()
         self._listener.join(_END_S)
         for pipe in (self.requests, self.answers, self._errors):
             try:
                 pipe.close()
-            except OSError:  # what it was to be told cannot be sent any more
+            except OSError:  # what is still buffered cannot be sent any more
                 continue
 
-    def ending(self) -> Ending:
-        """How it ended; call it when a pipe broke."""
-        status = self._wait()
-        self._listener.join(_END_S)
-        last_line = self._last_line()
+    def ending(self) -> tuple[str, bool]:
+        """Tell how it ended, in one line, and whether the file that it read is at fault; for when a pipe broke."""
+        status, last_line = self._end()
         if status is not None and status < 0:
             is_file_at_fault = _signal_name(-status) not in _FROM_OUTSIDE
             what = "crashed" if is_file_at_fault else "was killed"
-            return Ending(f"the decoder {what} on this file (signal {-status})", lasting=is_file_at_fault)
+            return f"the decoder {what} on this file (signal {-status})", is_file_at_fault
         if status == _TRACEBACK and last_line:
-            return Ending(str(fault(last_line)), lasting=False)
+            return str(fault_error(last_line)), False
         said = f": {last_line}" if last_line else ""
-        return Ending(
-            f"the decoder crashed on this file (exit status {status}{said})", lasting=status != _TRACEBACK
-        )
+        return f"the decoder crashed on this file (exit status {status}{said})", status != _TRACEBACK
 
     def start_error(self) -> DecodeWorkerError:
-        """The error of a worker that ended before it was ready."""
-        status = self._wait()
-        self._listener.join(_END_S)
+        """Return the error of a worker that ended before it was ready."""
+        status, last_line = self._end()
         return DecodeWorkerError(
             f"the process that decodes videos does not start (exit status {status}): "
-            f"{self._last_line() or 'it said nothing'}. No video can be read with PyAV {av.__version__} in "
+            f"{last_line or 'it said nothing'}. No video can be read with PyAV {av.__version__} in "
             f"{sys.prefix}; install hgrkit in a fresh virtual environment."
         )
 
     def _greet(self, limits: DecodeLimits) -> None:
         hello = {
             "kind": "hello",
-            "sys_path": [*sys.path, os.fspath(Path(__file__).parents[2])],
+            "sys_path": [*sys.path, os.fspath(Path(__file__).parents[3])],
             "parent": os.getpid(),
             "limits": attrs.asdict(limits),
         }
-        try:
-            self.requests.write(json.dumps(hello).encode() + b"\n")
-            self.requests.flush()
-        except OSError:  # it ended already; whoever waits for its answer will see
-            return
+        with suppress(BrokenOffError):  # it has ended already, as whoever waits for its answer will see
+            write_message(self.requests, hello)
 
     def _listen(self) -> None:
         try:
@@ -150,9 +134,12 @@ class WorkerProcess:
         except (OSError, ValueError):
             return
 
-    def _last_line(self) -> str:
+    def _end(self) -> tuple[int | None, str]:
+        """Its exit status, and the last line that it wrote to standard error."""
+        status = self._wait()
+        self._listener.join(_END_S)
         text = self._last_lines[-1].decode(errors="replace").strip() if self._last_lines else ""
-        return "".join(character if character.isprintable() else " " for character in text)[:_LONGEST_LINE]
+        return status, "".join(character if character.isprintable() else " " for character in text)[:_LONGEST_LINE]
 
     def _wait(self) -> int | None:
         try:
@@ -169,7 +156,7 @@ def _apart() -> dict[str, Any]:
 
 
 def _widen(pipe: BinaryIO) -> None:
-    """Let a pipe hold more, where that is allowed, so that its two ends wake each other less often."""
+    """Enlarge a pipe's buffer where that is allowed, so that its two ends wake each other less often."""
     if sys.platform == "linux":
         import fcntl
 

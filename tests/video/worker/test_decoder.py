@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import ConfigError, DecodeWorkerError
-from hgrkit.indexing import worker_process
-from hgrkit.indexing.decode_process import Decoded, DecodeProcess
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import FpsSampling, UniformSampling
+from hgrkit.video.worker import process as worker_process
+from hgrkit.video.worker.decoder import Decoded, DecodeProcess
 
 SIZE = (24, 32)
 TWO_A_SECOND = FpsSampling(2)
@@ -26,7 +26,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 # What a worker does with files of some names, before it would read them.
 MISCHIEF = """
 import os, signal, sys, time
-import hgrkit.video.decode_worker as worker
+import hgrkit.video.worker.program as worker
 sound = worker.VideoReader
 def reader(path, *arguments, **settings):
     name = os.path.basename(path)
@@ -441,8 +441,8 @@ def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker(decoder, make_vide
 @pytest.mark.parametrize("belt", ["", "worker.die_with_parent = lambda parent: None\n"], ids=["signal", "pipe"])
 def test_a_worker_does_not_outlive_its_parent(make_video, belt):
     program = """
-        from hgrkit.indexing import worker_process
-        from hgrkit.indexing.decode_process import DecodeProcess
+        from hgrkit.video.worker import process as worker_process
+        from hgrkit.video.worker.decoder import DecodeProcess
         from hgrkit.video.limits import DecodeLimits
 
         worker_process._PROGRAM = {program!r}
@@ -472,7 +472,7 @@ def test_a_worker_can_write_no_file_and_leaves_no_core(mischief, decoder, make_v
 
 
 def test_a_worker_loads_neither_torch_nor_the_callers_program(decoder, make_video, monkeypatch):
-    code = "import sys; import hgrkit.video.decode_worker; raise SystemExit(' '.join(sorted(sys.modules)))"
+    code = "import sys; import hgrkit.video.worker.program; raise SystemExit(' '.join(sorted(sys.modules)))"
     monkeypatch.setattr(worker_process, "_PROGRAM", worker_process._PROGRAM.rsplit("; ", 2)[0] + "; " + code)
     with pytest.raises(DecodeWorkerError) as caught:
         read(decoder, make_video("a.mp4"))

@@ -1,4 +1,4 @@
-"""What a decode worker and its owner say to each other: a line of JSON, then the raw bytes that it announces."""
+"""The messages between a decode worker and its owner: a line of JSON, then the raw bytes that it announces."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ __all__ = [
     "ProtocolError",
     "finite",
     "read_array",
+    "read_bytes",
+    "read_frames",
     "read_header",
     "write_message",
 ]
 
 Header = dict[str, Any]
-"""A message's `kind` and what belongs to it.
+"""A message's `kind` and its fields.
 
 Owner to worker: `hello` (once: `sys_path`, `parent`, `limits`), `video` (`path`, `frame_size`), `times` (`count`;
-then that many float64, none to be spared the pictures); or, instead of the last two, `cut` (`path`, `start_s`,
+then that many float64; with none, no pictures are sent); or, instead of the last two, `cut` (`path`, `start_s`,
 `end_s`, `exact`).
 
 Worker to owner: `ready` (once), `progress` (about once a second), `opened` (`begin_s`, `duration_s`), `frames`
 (`count`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or `failed` (`reason`,
 `lasting`, `fit`, `decoded_frames`). After `cut`, instead of `frames`: `bytes` (`at`, `count`; then that many bytes
-of the clip) and `restart`, where those so far are to be forgotten; `done` then has what `CutClip` has.
+of the clip) and `restart`, which discards those so far; `done` then also has the fields of `CutClip`.
 """
 
 CHUNK_FRAMES = 16
@@ -47,7 +49,7 @@ _LONGEST_LINE = 1 << 20
 
 
 class ProtocolError(HgrkitError, RuntimeError):
-    """The other side said what is no message; never leaves `hgrkit`."""
+    """The other side sent something that is no message; never leaves `hgrkit`."""
 
 
 class BrokenOffError(ProtocolError):
@@ -56,6 +58,11 @@ class BrokenOffError(ProtocolError):
 
 def write_message(stream: BinaryIO, header: Mapping[str, Any], *arrays: npt.NDArray[Any]) -> None:
     """Send a header and arrays.
+
+    Args:
+        stream: the pipe.
+        header: what announces the arrays.
+        *arrays: sent as raw bytes, in order.
 
     Raises:
         BrokenOffError: if nobody reads.
@@ -69,10 +76,10 @@ def write_message(stream: BinaryIO, header: Mapping[str, Any], *arrays: npt.NDAr
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """The next message's header.
+    """Read the next message's header.
 
     Raises:
-        ProtocolError: if the other side ended, or the line is none.
+        ProtocolError: if the other side ended, or the line is no header.
     """
     line = stream.readline(_LONGEST_LINE)
     if len(line) < _LONGEST_LINE and not line.endswith(b"\n"):
@@ -87,10 +94,10 @@ def read_header(stream: BinaryIO) -> Header:
 
 
 def finite(header: Header, key: str) -> float:
-    """A number in a header.
+    """Return a number from a header.
 
     Raises:
-        ProtocolError: if there is none.
+        ProtocolError: if it is no finite number.
     """
     value = header.get(key)
     if not isinstance(value, int | float) or not math.isfinite(value):
@@ -99,7 +106,12 @@ def finite(header: Header, key: str) -> float:
 
 
 def read_array(stream: BinaryIO, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """One array that the header announced.
+    """Read one array that the header announced.
+
+    Args:
+        stream: the pipe.
+        dtype: the array's type.
+        shape: the array's shape.
 
     Raises:
         BrokenOffError: if the other side ended.
@@ -114,3 +126,37 @@ def read_array(stream: BinaryIO, dtype: npt.DTypeLike, shape: tuple[int, ...]) -
                 raise BrokenOffError("the stream ended.")
             filled += count
     return array
+
+
+def read_frames(
+    stream: BinaryIO, header: Header, frame_size: tuple[int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
+    """Read the body of `frames`: times in seconds [B], and pictures [B, H, W, 3].
+
+    Args:
+        stream: the pipe.
+        header: of kind `frames`.
+        frame_size: height and width of the pictures.
+
+    Raises:
+        ProtocolError: if the worker sends too many, or times that are not finite.
+    """
+    count = int(finite(header, "count"))
+    if not 0 < count <= CHUNK_FRAMES:
+        raise ProtocolError(f"{count} pictures at once.")
+    times_s = read_array(stream, np.float64, (count,))
+    if not np.isfinite(times_s).all():
+        raise ProtocolError(f"pictures at {times_s}.")
+    return times_s, read_array(stream, np.uint8, (count, *frame_size, 3))
+
+
+def read_bytes(stream: BinaryIO, header: Header) -> tuple[int, bytes]:
+    """Read the body of `bytes`, and the position in the clip where they belong.
+
+    Raises:
+        ProtocolError: if the worker sends too many, or the position is below 0.
+    """
+    count, at = int(finite(header, "count")), int(finite(header, "at"))
+    if not 0 < count <= CHUNK_BYTES or at < 0:
+        raise ProtocolError(f"{count} bytes at once.")
+    return at, read_array(stream, np.uint8, (count,)).tobytes()

@@ -6,11 +6,11 @@ import av
 import numpy as np
 import pytest
 
-from hgrkit.demo.footage import make_footage
+from hgrkit.demo import make_footage
 from hgrkit.errors import DecodeError
-from hgrkit.video.clip_cut import cut_clip
-from hgrkit.video.clip_output import SUFFIXES, ByteSink
-from hgrkit.video.clip_sound import ClipSound
+from hgrkit.video.cutting.clip import SUFFIXES, ByteSink
+from hgrkit.video.cutting.cut import cut_clip
+from hgrkit.video.cutting.encode import ClipSound
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.reader import VideoReader
 from tests.video.test_reader import FILES, shown_number

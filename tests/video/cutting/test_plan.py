@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hgrkit.video.cut_plan import plan_copy, plan_pictures
+from hgrkit.video.cutting.plan import plan_copy, plan_pictures
 from hgrkit.video.packet_index import PacketIndex
 
 

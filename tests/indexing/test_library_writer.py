@@ -7,11 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hgrkit.indexing import storing
-from hgrkit.indexing.carry_over import CarryOver
+from hgrkit.indexing import library_writer
 from hgrkit.indexing.known_videos import KnownVideos
 from hgrkit.indexing.source import VideoEnd
-from hgrkit.indexing.storing import Tally
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.levels import PerLevel
 
@@ -29,7 +27,7 @@ def test_videos_wait_for_a_commit_twenty_times_as_long_as_one_takes_but_never_lo
     memory_store, monkeypatch, commit_s, every_s, together
 ):
     clock = SimpleNamespace(now_s=100.0)
-    monkeypatch.setattr(storing, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    monkeypatch.setattr(library_writer, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
     memory = memory_store()
     update = memory.update
 
@@ -39,11 +37,11 @@ def test_videos_wait_for_a_commit_twenty_times_as_long_as_one_takes_but_never_lo
 
     monkeypatch.setattr(memory, "update", slow)
     known = KnownVideos([])
-    videos = storing.Storing(
+    videos = library_writer.LibraryWriter(
         library=memory,
         known=known,
-        carry_over=CarryOver(memory, memory.snapshot(), known),
-        tally=Tally(200),
+        carry_over=library_writer.CarryOver(memory, memory.snapshot(), known),
+        on_done=lambda end: None,
         embed=lambda features: PerLevel(event=features[0], action=features, entity=features),
         clip_seconds=None,
         max_frames=None,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from av.container import OutputContainer
 
-from hgrkit.indexing.decode_process import DecodeProcess
-from hgrkit.video.clip_output import CutClip
+from hgrkit.video.cutting.clip import CutClip
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import FpsSampling
+from hgrkit.video.worker.decoder import DecodeProcess
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hgrkit.demo import run
-from hgrkit.demo.run import demonstrate
+from hgrkit.demo import demonstrate
 from hgrkit.errors import DecodeError, ModelNotFoundError
 from tests.test_retriever import write_video
 
@@ -22,7 +21,7 @@ def test_videos_that_cannot_be_indexed_end_the_demonstration(tmp_path, monkeypat
             path.write_text("no video")
         return [*good, *bad]
 
-    monkeypatch.setattr(run, "make_footage", footage)
+    monkeypatch.setattr("hgrkit.demo.make_footage", footage)
     words = rf"^{broken} of the demo's 3 videos cannot be indexed; .*pip check.* The first is bad0\.mp4: not a "
     with pytest.raises(DecodeError, match=words) as raised:
         demonstrate(tmp_path)

@@ -1,4 +1,4 @@
-"""Cuts a clip out of a video without decoding it: packets are copied into a container like the video's own."""
+"""Cuts a moment out of a video: its packets are copied where they can be, or else it is encoded anew."""
 
 from __future__ import annotations
 
@@ -8,60 +8,67 @@ from itertools import chain, islice
 from pathlib import PurePath
 from typing import Any, final
 
+import attrs
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from hgrkit.video.clip_output import ByteSink, CutClip, open_output
-from hgrkit.video.clip_sound import sound_of
 from hgrkit.video.container import demuxed, open_video
-from hgrkit.video.cut_plan import CutPlan, plan_copy
+from hgrkit.video.cutting.clip import ByteSink, CutClip, open_output
+from hgrkit.video.cutting.encode import encode_clip, sound_of
+from hgrkit.video.cutting.plan import plan_copy
 from hgrkit.video.reader import VideoReader
 
-__all__ = ["CannotCopyError", "copy_clip"]
+__all__ = ["cut_clip"]
 
 _WEB_CODECS = frozenset({"vp8", "vp9", "av1", "libdav1d", "vorbis", "opus"})
 _LIKE = {"avi": ("avi", "mp4"), "flv": ("flv", "mp4"), "asf": ("asf",), "mpegts": ("mpegts",)}
 _SEEK_BACK_S, _SOUND_LAG_S = 2, 10  # how far a container may store sound from its pictures
-_FEW_PACKETS = 64  # hold back no picture for longer than that, or it is none to begin with
+_FEW_PACKETS = 64  # no decoder holds a picture back for longer; without one by then decoding cannot begin there
 
 
-class CannotCopyError(Exception):
-    """Packets of this video cannot make this clip, and why, as a clause; never leaves `hgrkit.video`."""
-
-
-def copy_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink) -> CutClip:
-    """Write a clip that contains a moment, beginning at a key frame.
+def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, *, exact: bool) -> CutClip:
+    """Write a clip of a moment.
 
     Args:
-        reader: of the video; its limits are kept.
-        start_s: seconds on the video's own time line.
-        end_s: the same, after it.
-        sink: where the clip goes.
+        reader: reads the video; its limits are kept.
+        start_s: start of the moment, in seconds on the video's own time line.
+        end_s: its end, in seconds.
+        sink: where the clip's bytes go.
+        exact: encode the moment anew, exact to a frame; else copy from the last key frame before it, if possible.
 
     Raises:
-        CannotCopyError: if the clip has to be encoded anew; what was written is then of no use.
-        DecodeError: if the file cannot be read.
+        DecodeError: if the video cannot be decoded.
     """
-    plan = plan_copy(reader.index, start_s, end_s)
-    if isinstance(plan, str):
-        raise CannotCopyError(plan)
-    return _Copy(reader, plan).write(sink)
+    reason = "to be exact"
+    if not exact:
+        try:
+            return _Copy(reader, start_s, end_s).write(sink)
+        except _CannotCopyError as error:
+            reason = str(error)
+    return attrs.evolve(encode_clip(reader, start_s, end_s, sink), encoded=reason)
+
+
+class _CannotCopyError(Exception):
+    """Says as a clause why packets of this video cannot make this clip."""
 
 
 @final
 class _Copy:
-    """One clip to be copied."""
+    """A clip that contains a moment and begins at a key frame, made of packets of the video."""
 
-    def __init__(self, reader: VideoReader, plan: CutPlan) -> None:
+    def __init__(self, reader: VideoReader, start_s: float, end_s: float) -> None:
+        plan = plan_copy(reader.index, start_s, end_s)
+        if isinstance(plan, str):
+            raise _CannotCopyError(plan)
         self._reader, self._plan, self._index = reader, plan, reader.index
         base = reader.index.time_base
         self._begin, self._end = plan.begin * base, plan.end * base
 
     def write(self, sink: ByteSink) -> CutClip:
-        """Write it into the first kind of container that takes it."""
+        """Write the clip into the first kind of container that takes its packets."""
         with open_video(self._reader.path, self._reader.guard, self._index.track) as (container, stream):
             kinds = _container_kinds(self._reader.path, container, stream)
             self._check_beginning(container, stream)
@@ -71,10 +78,10 @@ class _Copy:
                 if self._fits(container, stream, sink, kind):
                     start_s, end_s = (self._index.seconds(at) for at in (self._plan.begin, self._plan.end))
                     return CutClip(start_s=start_s, end_s=end_s, container=kind)
-        raise CannotCopyError(f"no {' or '.join(kinds)} file takes its packets")
+        raise _CannotCopyError(f"no {' or '.join(kinds)} file takes its packets")
 
     def _check_beginning(self, container: InputContainer, stream: VideoStream) -> None:
-        """Decode the first picture: some files call pictures key frames at which decoding cannot begin."""
+        """Decode the first picture: some files mark pictures as key frames at which decoding cannot begin."""
         context = stream.codec_context
         try:
             for packet in chain(islice(self._packets(container, stream, None), _FEW_PACKETS), [None]):
@@ -85,13 +92,13 @@ class _Copy:
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
-            raise CannotCopyError("its key frame cannot be decoded") from error
-        raise CannotCopyError("its key frame is none at which decoding can begin")
+            raise _CannotCopyError("its key frame cannot be decoded") from error
+        raise _CannotCopyError("its key frame is none at which decoding can begin")
 
     def _fits(self, container: InputContainer, stream: VideoStream, sink: ByteSink, kind: str) -> bool:
-        """Copy pictures and sound, unless that kind of container does not take them."""
+        """Copy pictures and sound; false if that kind of container does not take them."""
         sound = sound_of(container)
-        packets = self._packets(container, stream, sound)
+        packets = _wrapping_errors(self._packets(container, stream, sound))
         try:
             with open_output(sink, kind) as output:
                 copies = {
@@ -99,8 +106,8 @@ class _Copy:
                 }
                 # Before 15, PyAV lets a video's encoder write a header of its own over the one that is copied.
                 copies[stream.index].codec_context.flags = stream.codec_context.flags
-                while (packet := _next_packet(packets)) is not None:
-                    _move(packet, self._begin)
+                for packet in packets:
+                    _shift(packet, self._begin)
                     packet.stream = copies[packet.stream_index]
                     output.mux_one(packet)
         except _SourceError as error:
@@ -114,7 +121,7 @@ class _Copy:
     def _packets(
         self, container: InputContainer, stream: VideoStream, sound: AudioStream | None
     ) -> Iterator[Packet[Any]]:
-        """The clip's packets of pictures and of sound, in the order in which they are stored."""
+        """Yield the clip's packets of pictures and sound in the order of storage."""
         missing = set(self._plan.stamps.tolist())
         if self._index.seekable and self._begin > _SEEK_BACK_S:
             back = self._plan.begin - round(_SEEK_BACK_S / self._index.time_base)
@@ -130,18 +137,18 @@ class _Copy:
                 if begun and packet.pts in missing:
                     missing.discard(packet.pts)
                     yield packet
-            elif self._begin <= at + _half(packet) and at < self._end:
+            elif self._begin <= at + Fraction(packet.duration or 0, 2) * packet.time_base and at < self._end:
                 yield packet
             if not missing and (
                 sound is None or at > self._end + (_SOUND_LAG_S if packet.stream is stream else 0)
             ):
                 return
         if missing:
-            raise CannotCopyError("its packets cannot be found again")
+            raise _CannotCopyError("its packets cannot be found again")
 
 
 def _container_kinds(path: str, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
-    """The containers to try: the video's own kind, where one can begin in the middle of it, and one like it."""
+    """Return the containers to try: the video's own kind, and one that takes the same codecs."""
     name = container.format.name
     if name.startswith("mov"):
         return ("mov",) if PurePath(path).suffix.lower() == ".mov" else ("mp4",)
@@ -151,28 +158,24 @@ def _container_kinds(path: str, container: InputContainer, stream: VideoStream) 
         return ("webm",) if codecs <= _WEB_CODECS else ("matroska",)
     if name in _LIKE:
         return _LIKE[name]
-    raise CannotCopyError(f"packets of {name} files cannot stand alone")
+    raise _CannotCopyError(f"packets of {name} files cannot stand alone")
 
 
 class _SourceError(Exception):
-    """Holds an error of the video apart from those of the container that is written."""
+    """Wraps an error in reading the video, which says nothing of the container that is written."""
 
 
-def _next_packet(packets: Iterator[Packet[Any]]) -> Packet[Any] | None:
+def _wrapping_errors(packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
     try:
-        return next(packets, None)
+        yield from packets
     except (av.error.FFmpegError, ValueError) as error:
         raise _SourceError(error) from error
 
 
-def _half(packet: Packet[Any]) -> Fraction:
-    return Fraction(packet.duration or 0, 2) * packet.time_base
-
-
-def _move(packet: Packet[Any], origin: Fraction) -> None:
-    """Have a packet's times count from the clip's beginning."""
+def _shift(packet: Packet[Any], origin: Fraction) -> None:
+    """Make a packet's times relative to the clip's beginning."""
     if packet.dts is None or packet.pts is None:
-        raise CannotCopyError("its packets do not say when they are decoded")
+        raise _CannotCopyError("its packets do not say when they are decoded")
     shift = round(origin / packet.time_base)
     packet.pts -= shift
     packet.dts -= shift

@@ -3,9 +3,9 @@ import stat
 
 import pytest
 
-from hgrkit.clips import cutting
-from hgrkit.clips.cutting import ClipFile
 from hgrkit.errors import DecodeLimitError
+from hgrkit.video.cutting import clip
+from hgrkit.video.cutting.clip import ClipFile
 
 
 def names(folder):
@@ -53,7 +53,7 @@ def test_a_placed_file_has_the_rights_of_any_new_file(tmp_path):
 
 
 def test_a_file_that_grows_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(cutting, "_MOST_BYTES", 10)
+    monkeypatch.setattr(clip, "_MOST_BYTES", 10)
     with ClipFile(tmp_path) as file:
         file.take(0, b"0123456789")
         with pytest.raises(DecodeLimitError, match="larger than"):

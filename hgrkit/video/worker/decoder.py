@@ -1,0 +1,347 @@
+"""Asks a decode worker for videos, and starts another where one crashed, took too long or asked for too much."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import BinaryIO, Self, TypeVar, final
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DecodeLimitError, DecodeWorkerError
+from hgrkit.video.cutting.clip import SUFFIXES, CutClip
+from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.sampling import Sampling, times_between
+from hgrkit.video.worker.process import WorkerProcess
+from hgrkit.video.worker.protocol import (
+    BrokenOffError,
+    Header,
+    ProtocolError,
+    finite,
+    read_bytes,
+    read_frames,
+    read_header,
+    write_message,
+)
+
+__all__ = ["DecodeProcess", "Decoded"]
+
+_POLL_S = 0.2
+_LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
+
+Times = npt.NDArray[np.float64]
+Pictures = npt.NDArray[np.uint8]
+Body = TypeVar("Body")
+Answer = TypeVar("Answer")
+
+
+@attrs.frozen(kw_only=True)
+class Decoded:
+    """How reading one video ended.
+
+    Attributes:
+        begin_s: when its first picture is shown, on its own time line.
+        duration_s: the video's length; `None` if the file could not be opened.
+        decoded_frames: pictures that the decoder put out, as far as it could tell.
+        reason: why it failed.
+        lasting: whether the failure lies in the file's bytes, so that another attempt is useless until they change
+            or the limits are raised.
+    """
+
+    begin_s: float = 0.0
+    duration_s: float | None = None
+    decoded_frames: int = 0
+    reason: str | None = None
+    lasting: bool = False
+
+
+@final
+class DecodeProcess:
+    """Reads videos in a process of its own, one at a time; used by one thread, closed by any.
+
+    The process starts with the first video, and anew after a failure that may have left something behind. In a
+    `with` block another thread enforces the limits on time; leaving it ends the process.
+
+    Args:
+        limits: what one video may take.
+    """
+
+    def __init__(self, limits: DecodeLimits) -> None:
+        self._limits = limits
+        self._worker: WorkerProcess | None = None
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._clock = _Clock(limits)
+        self._watcher = threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+        self._watcher.join()
+
+    def read(
+        self,
+        path: str,
+        frame_size: tuple[int, int],
+        sampling: Sampling | None,
+        take: Callable[[Times, Pictures], None],
+    ) -> Decoded:
+        """Read one video; whatever is wrong with the file is in the result and never raised.
+
+        Args:
+            path: the file.
+            frame_size: height and width of the pictures.
+            sampling: which pictures; `None` for none of them, only the video's length.
+            take: called with the pictures in order, at most 16 at a time: `times_s` [B], `images` [B, H, W, 3].
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+
+        def talk(worker: WorkerProcess) -> Decoded:
+            write_message(worker.requests, {"kind": "video", "path": _joined(path), "frame_size": frame_size})
+            opened, refused = Decoded(), None
+            read_body = partial(read_frames, frame_size=frame_size)
+            while True:
+                header, frames = self._next_message(worker, "frames", read_body)
+                if frames is not None:
+                    take(*frames)
+                elif header["kind"] == "opened":
+                    opened = Decoded(begin_s=finite(header, "begin_s"), duration_s=finite(header, "duration_s"))
+                    try:
+                        times_s = _times(sampling, opened, self._limits)
+                    except DecodeLimitError as error:  # with no times the worker comes to its end at once
+                        times_s, refused = np.empty(0), error
+                    write_message(worker.requests, {"kind": "times", "count": len(times_s)}, times_s)
+                elif refused is not None:
+                    return Decoded(reason=str(refused), lasting=True)
+                elif header["kind"] == "done" and opened.duration_s is None:
+                    raise ProtocolError("the file was not opened.")
+                else:
+                    return self._failed(header) or attrs.evolve(opened, decoded_frames=_decoded_frames(header))
+
+        return self._ask(talk)
+
+    def cut(
+        self, path: str, start_s: float, end_s: float, *, exact: bool, take: Callable[[int, bytes | None], None]
+    ) -> CutClip | Decoded:
+        """Cut one moment out of one video; if reading the video fails, the result says how.
+
+        Args:
+            path: the file.
+            start_s: start of the moment, in seconds on the video's own time line.
+            end_s: its end, in seconds.
+            exact: encode the moment anew, exact to a frame.
+            take: called with a position in the clip's file and the bytes that belong there, at most 1 MiB; with
+                `None` when all bytes so far are to be discarded.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s, "exact": exact}
+
+        def talk(worker: WorkerProcess) -> CutClip | Decoded:
+            write_message(worker.requests, request)
+            while True:
+                header, piece = self._next_message(worker, "bytes", read_bytes)
+                if piece is not None:
+                    take(*piece)
+                elif header["kind"] == "restart":
+                    take(0, None)
+                elif header["kind"] != "opened":
+                    return self._failed(header) or _clip_of(header)
+
+        return self._ask(talk)
+
+    def check(self, elapsed_s: float) -> None:
+        """End the worker if its video takes too long; called regularly from a thread of its own.
+
+        Args:
+            elapsed_s: seconds since the last call, in which the worker could work.
+        """
+        with self._lock:
+            if self._clock.has_run_out(elapsed_s) and self._worker is not None:
+                self._worker.kill()
+
+    def close(self) -> None:
+        """End the worker and start no other; a thread that waits for it is woken."""
+        with self._lock:
+            self._closed.set()
+            if self._worker is not None:
+                self._worker.kill()
+
+    def release(self) -> None:
+        """End the worker and close its pipes; for the thread that reads."""
+        self.close()
+        self._discard()
+
+    def _watch(self) -> None:
+        checked = time.monotonic()
+        while not self._closed.wait(_POLL_S):
+            elapsed_s, checked = time.monotonic() - checked, time.monotonic()
+            self.check(min(elapsed_s, _LONGEST_POLL_S))
+
+    def _ask(self, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
+        """Have a worker do something; returns how it failed if it did."""
+        tries = 0
+        while True:
+            tries += 1
+            worker = self._running_worker()
+            self._clock = _Clock(self._limits)
+            try:
+                return talk(worker)
+            except DecodeLimitError as error:
+                self._discard()
+                return Decoded(reason=str(error), lasting=True)
+            except BrokenOffError as error:
+                if self._closed.is_set():
+                    raise DecodeWorkerError("decoding was stopped.") from error
+                reason, lasting = worker.ending()
+                self._discard()
+                # A worker that was killed before it said anything may have been killed before it was asked.
+                if lasting or self._clock.was_heard or tries > 1:
+                    return Decoded(reason=reason, lasting=lasting)
+            except ProtocolError:
+                self._discard()
+                return Decoded(reason="the decoder went wrong on this file: its answer is none", lasting=True)
+            except BaseException:
+                self._discard()
+                raise
+
+    def _running_worker(self) -> WorkerProcess:
+        if self._worker is not None and self._worker.is_running:
+            return self._worker
+        self._discard()
+        with self._lock:
+            if self._closed.is_set():
+                raise DecodeWorkerError("decoding was stopped.")
+            self._clock = _Clock(self._limits)
+            worker = self._worker = WorkerProcess(self._limits)
+        try:
+            with self._waiting():
+                read_header(worker.answers)
+        except DecodeLimitError as error:
+            raise DecodeWorkerError(
+                f"the process that decodes videos was not ready in {self._limits.seconds:g} seconds."
+            ) from error
+        except ProtocolError as error:
+            raise worker.start_error() from error
+        return worker
+
+    def _discard(self) -> None:
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Time counts inside; leaving it is progress, unless the limits were broken meanwhile."""
+        with self._lock:
+            self._clock.start()
+        try:
+            yield
+            self._clock.was_heard = True
+        finally:
+            with self._lock:
+                self._clock.stop()
+            self._clock.check()
+
+    def _next_message(
+        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], Body]
+    ) -> tuple[Header, Body | None]:
+        """Read the next message other than `progress`, and the body of one of that kind."""
+        while True:
+            with self._waiting():
+                header = read_header(worker.answers)
+                body = read_body(worker.answers, header) if header["kind"] == kind else None
+            if header["kind"] == "opened":
+                self._clock.duration_s = finite(header, "duration_s")
+            if header["kind"] != "progress":
+                return header, body
+
+    def _failed(self, header: Header) -> Decoded | None:
+        """How reading failed, by the worker's last message on it; `None` if it did not."""
+        if header["kind"] == "done":
+            return None
+        if header["kind"] != "failed":
+            raise ProtocolError(f"{header['kind']} is no end.")
+        decoded_frames = _decoded_frames(header)
+        if not header.get("fit"):
+            self._discard()
+        reason = str(header.get("reason"))
+        return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
+
+
+def _joined(path: str) -> str:
+    """Join, but do not normalise: the worker's current folder is the one that this process had when it began."""
+    return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
+
+
+def _decoded_frames(header: Header) -> int:
+    return int(finite(header, "decoded_frames"))
+
+
+def _clip_of(header: Header) -> CutClip:
+    container = header.get("container")
+    if not isinstance(container, str) or container not in SUFFIXES:
+        raise ProtocolError(f"{header} is no clip.")
+    start_s, end_s = finite(header, "start_s"), finite(header, "end_s")
+    return CutClip(start_s=start_s, end_s=end_s, container=container, encoded=str(header.get("encoded")))
+
+
+def _times(sampling: Sampling | None, opened: Decoded, limits: DecodeLimits) -> Times:
+    """The sampled times of a video, counted before they are made where the sampling can tell."""
+    if sampling is None or opened.duration_s is None:
+        return np.empty(0)
+    count = getattr(sampling, "num_times", None)
+    if count is not None and (num_frames := count(opened.duration_s - opened.begin_s)) > limits.frames:
+        raise limits.too_many_frames(num_frames)
+    times_s = times_between(sampling, opened.begin_s, opened.duration_s)
+    if len(times_s) > limits.frames:
+        raise limits.too_many_frames(len(times_s))
+    return times_s
+
+
+class _Clock:
+    """Seconds that the owner of one video has waited for the worker, while the machine was awake."""
+
+    def __init__(self, limits: DecodeLimits) -> None:
+        self.duration_s = 0.0
+        self.was_heard = False
+        self._limits = limits
+        self._runs = False
+        self._stalled_s = 0.0
+        self._total_s = 0.0
+        self._broken: DecodeLimitError | None = None
+
+    def start(self) -> None:
+        self._runs, self._stalled_s = True, 0.0
+
+    def stop(self) -> None:
+        self._runs = False
+
+    def has_run_out(self, elapsed_s: float) -> bool:
+        """Count time if the clock runs; returns whether a limit is broken."""
+        if self._runs:
+            self._stalled_s += elapsed_s
+            self._total_s += elapsed_s
+            if self._stalled_s > self._limits.seconds:
+                self._broken = self._limits.stalled()
+            elif self._total_s > self._limits.seconds_in_all(self.duration_s):
+                self._broken = self._limits.took_too_long(self.duration_s)
+        return self._broken is not None
+
+    def check(self) -> None:
+        """Raise the limit that was broken."""
+        if self._broken is not None:
+            raise self._broken

@@ -1,0 +1,3 @@
+from tests.indexing.conftest import make_video
+
+__all__ = ["make_video"]
