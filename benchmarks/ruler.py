@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from result_file import described, write_result
 
-from hgrkit.research.evaluation.bootstrap import report
+from hgrkit.research.evaluation.bootstrap import estimate
 from hgrkit.research.evaluation.comparison import compare_ranks
-from hgrkit.research.evaluation.rank_file import read_ranks, retrieval_ranks, write_rank_file
+from hgrkit.research.evaluation.rank_file import read_ranks, write_rank_file
 from hgrkit.research.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
 
 VIDEOS, CAPTIONS_EACH, SEED = 2990, 20, 0
 
@@ -49,8 +50,9 @@ def measure(videos: int, resamples: int) -> dict[str, Any]:
     names, words = [f"video{n}" for n in range(videos)], [f"caption {n}" for n in range(len(owner))]
     seconds: dict[str, float] = {}
     before = peak_mb()
-    rows = timed(lambda: retrieval_ranks(scores, right, videos=names, captions=words), seconds, "rank both ways")
-    intervals = timed(lambda: report(rows, resamples=resamples), seconds, "measures with intervals")
+    truth = GroundTruth.from_positives(right, videos=names, captions=words)
+    rows = timed(lambda: rank_queries(scores, truth), seconds, "rank both ways")
+    intervals = timed(lambda: estimate(rows, resamples=resamples).to_dict(), seconds, "measures with intervals")
     ranked_mb = peak_mb()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("ranks.jsonl", "ranks.parquet"):

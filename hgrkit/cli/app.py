@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import PurePath
 from typing import Annotated, NoReturn
 
 import typer
 
 import hgrkit
-from hgrkit.cli.completion import completed, install_completion, show_completion, with_shell
 from hgrkit.cli.output import echo
 from hgrkit.cli.usage import USAGE_ERROR, usage_line
-from hgrkit.errors import HgrkitError
+from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.storage.writing import full_disk
 
 __all__ = ["COMMANDS", "command_line", "main"]
@@ -27,6 +27,9 @@ __all__ = ["COMMANDS", "command_line", "main"]
 _INTERRUPTED = 130
 _NO_READER = 141
 """What a shell reports of a program that a closed pipe ended."""
+
+_COMPLETION_OPTIONS = ("--install-completion", "--show-completion")
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 COMMANDS = {
     "index": "index",
@@ -38,17 +41,36 @@ COMMANDS = {
     "benchmarks": "benchmarks",
     "foils": "foils",
     "evaluate-parser": "evaluate_parser",
-    "info": "info",
-    "verify": "verify",
-    "repair": "repair",
-    "compact": "compact",
-    "export": "export",
-    "remove": "remove",
+    "info": "library",
+    "verify": "library",
+    "repair": "library",
+    "compact": "library",
+    "export": "library",
+    "remove": "library",
     "import-release": "release",
     "train": "train",
     "demo": "demo",
 }
-"""The commands in the order of the help text, each with the module of `hgrkit.cli` whose `register` adds it."""
+"""The commands in the order of the help text, each with the module of `hgrkit.cli` that has its function."""
+
+
+def _completion(context: typer.Context, parameter: typer.CallbackParam, shell: str | None) -> str | None:
+    """Print a shell's script, or write it and name it in the shell's own settings."""
+    if _known(shell, context, parameter):
+        from typer.completion import install_callback, show_callback
+
+        (show_callback if "--show-completion" in parameter.opts else install_callback)(context, parameter, shell)
+    return shell
+
+
+def _known(shell: str | None, context: typer.Context, parameter: typer.CallbackParam) -> bool:
+    if shell is None or context.resilient_parsing:
+        return False
+    if shell not in _SHELLS:
+        option = parameter.opts[0]
+        found = f"there is no completion for {shell!r}" if shell else "it cannot be told which shell this is"
+        raise ConfigError(f"{found}; type: hgrkit {option} bash (or {', '.join(_SHELLS[1:])})")
+    return True
 
 
 def _show_version(value: bool) -> None:
@@ -68,7 +90,7 @@ def _options(
             "--install-completion",
             metavar="[SHELL]",
             help="Complete commands and options in the shell: bash, zsh, fish or powershell.",
-            callback=install_completion,
+            callback=_completion,
             is_eager=True,
         ),
     ] = None,
@@ -78,7 +100,7 @@ def _options(
             "--show-completion",
             metavar="[SHELL]",
             help="Show the script that does so.",
-            callback=show_completion,
+            callback=_completion,
             is_eager=True,
         ),
     ] = None,
@@ -100,17 +122,47 @@ def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     )
     app.callback()(_options)
     for name in names:
-        import_module(f"hgrkit.cli.{COMMANDS[name]}").register(app)
+        app.command(name)(getattr(import_module(f"hgrkit.cli.{COMMANDS[name]}"), name.replace("-", "_")))
     return app
+
+
+def _with_shell(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which `--install-completion` and its sister name the shell that they are for.
+
+    Where the user names none it is the one that hgrkit was started from, or that of the login.
+    """
+    if not arguments or arguments[0] not in _COMPLETION_OPTIONS or arguments[1:]:
+        return list(arguments)
+    import shellingham
+
+    try:
+        shell = shellingham.detect_shell()[0]
+    except shellingham.ShellDetectionFailure:
+        shell = PurePath(os.environ.get("SHELL", "")).name
+    return [arguments[0], shell]
+
+
+def _completed(commands: Iterable[str]) -> list[str]:
+    """The commands to load: one, where a shell asks how to go on after its name; else all of them."""
+    names = list(commands)
+    if "_HGRKIT_COMPLETE" not in os.environ:
+        return names
+    from typer.completion import get_completion_inspect_parameters
+
+    get_completion_inspect_parameters()  # makes typer's shells known, as its own two options would
+    typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    words = typed.split()
+    after_name = len(words) > 2 or (len(words) == 2 and typed[-1].isspace())
+    return [words[1]] if after_name and words[1] in names else names
 
 
 def main() -> None:
     """Run the command line; the entry point of the `hgrkit` script."""
     _replace_what_cannot_be_shown()
     debug = "--debug" in sys.argv[1:]
-    arguments = with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
+    arguments = _with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
-    app = command_line([asked]) if asked in COMMANDS else command_line(completed(COMMANDS))
+    app = command_line([asked]) if asked in COMMANDS else command_line(_completed(COMMANDS))
     try:
         status = app(args=arguments, prog_name="hgrkit", standalone_mode=False)
     except USAGE_ERROR as error:

@@ -14,15 +14,10 @@ from hgrkit.cli.output import echo, echo_json, printable, stdout
 if TYPE_CHECKING:
     from hgrkit.research.datasets.recipe import Recipe
 
-__all__ = ["register"]
+__all__ = ["benchmarks"]
 
 _INCOMPLETE = 1
 _COLUMNS = ("name", "task", "split", "queries", "videos", "files")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("benchmarks")(benchmarks)
 
 
 def benchmarks(

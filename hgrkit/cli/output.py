@@ -19,6 +19,7 @@ from hgrkit.results import clock
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = [
     "clock",
@@ -26,6 +27,7 @@ __all__ = [
     "echo_json",
     "filled",
     "legend",
+    "plain_table",
     "printable",
     "quoted",
     "shortened",
@@ -63,6 +65,17 @@ def stderr() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def plain_table(first: str, *others: str) -> Table:
+    """A table without lines: the first column on the left, the others, which hold numbers, on the right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:

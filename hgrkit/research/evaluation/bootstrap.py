@@ -1,17 +1,17 @@
-"""Confidence intervals of measures: the bootstrap over videos, whose queries stay together."""
+"""Confidence intervals of measures, by the bootstrap over videos: the queries of a video stay together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar, final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, ConfigError
-from hgrkit.research.evaluation.rank_file import DIRECTIONS, QueryRank
-from hgrkit.research.evaluation.rank_measure import DEFAULT_MEASURES, Direction, RankMeasure
+from hgrkit.research.evaluation.measures import DEFAULT_MEASURES, RankMeasure
+from hgrkit.research.evaluation.rank_file import DIRECTIONS, Direction, QueryRank
 from hgrkit.research.evaluation.ranking import Ranks
 
 __all__ = [
@@ -19,13 +19,16 @@ __all__ = [
     "RESAMPLES",
     "ClusteredRanks",
     "Estimate",
+    "Estimates",
     "Figure",
+    "by_direction",
     "estimate",
     "figures",
     "percentile_interval",
-    "report",
     "resampled_videos",
 ]
+
+T = TypeVar("T")
 
 Weights = npt.NDArray[np.float64]
 
@@ -196,6 +199,7 @@ LEVEL = 95
 RESAMPLES = 1000
 
 _BLOCK = 1 << 21
+"""Resamples, times videos, that are drawn at once: 16 MiB of weights."""
 
 
 @attrs.frozen
@@ -225,11 +229,11 @@ def resampled_videos(num_videos: int, resamples: int, seed: int) -> Iterator[npt
         ConfigError: if `resamples` is less than 1 or `seed` less than 0.
     """
     check_resampling(resamples, seed)
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     height = max(1, _BLOCK // num_videos)
     for start in range(0, resamples, height):
         rows = min(height, resamples - start)
-        drawn = random.integers(num_videos, size=(rows, num_videos)) + num_videos * np.arange(rows)[:, None]
+        drawn = rng.integers(num_videos, size=(rows, num_videos)) + num_videos * np.arange(rows)[:, None]
         counts = np.bincount(drawn.reshape(-1), minlength=rows * num_videos)
         yield counts.reshape(rows, num_videos).astype(np.float64)
 
@@ -253,16 +257,55 @@ def percentile_interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def by_direction(values: Mapping[Figure, T]) -> dict[str, Any]:
+    """Values by direction and measure, those of both directions beside the directions: the shape of our JSON."""
+    nested: dict[str, Any] = {}
+    for figure, value in values.items():
+        place = nested if figure.direction is None else nested.setdefault(figure.direction, {})
+        place[str(figure.measure)] = value
+    return nested
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Estimates(Mapping[Figure, Estimate]):
+    """What `estimate` found: every figure with its interval.
+
+    Attributes:
+        figures: the estimates.
+        videos: number of videos that were resampled.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+
+    figures: Mapping[Figure, Estimate]
+    videos: int
+    resamples: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For each direction a measure's `value` and `interval`, then `level`, `resamples`, `seed`, `videos`."""
+        found = by_direction({figure: value.to_dict() for figure, value in self.items()})
+        return {**found, "level": LEVEL, "resamples": self.resamples, "seed": self.seed, "videos": self.videos}
+
+    def __getitem__(self, figure: Figure) -> Estimate:
+        return self.figures[figure]
+
+    def __iter__(self) -> Iterator[Figure]:
+        return iter(self.figures)
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+
 def estimate(
     rows: Sequence[QueryRank],
     measures: Sequence[RankMeasure] = DEFAULT_MEASURES,
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[Figure, Estimate]:
-    """Measures of ranks with intervals, clustered by video.
-
-    All figures come from the same resamples.
+) -> Estimates:
+    """Measures of ranks with intervals, clustered by video; all of them from the same resamples.
 
     Args:
         rows: ranks of one or both directions.
@@ -283,31 +326,8 @@ def estimate(
     for weights in resampled_videos(len(ranks.videos), resamples, seed):
         for figure in wanted:
             drawn[figure].append(ranks.values(figure, weights))
-    return {
+    found = {
         figure: Estimate(ranks.value(figure), percentile_interval(np.concatenate(drawn[figure])))
         for figure in wanted
     }
-
-
-def report(
-    rows: Sequence[QueryRank],
-    measures: Sequence[RankMeasure] = DEFAULT_MEASURES,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """What `estimate` gives as JSON.
-
-    Returns:
-        for each direction a measure's `value` and `interval`, measures of both directions beside them, and
-        `level`, `resamples`, `seed` and the number of `videos`.
-
-    Raises:
-        BenchmarkError, ConfigError: as `estimate` does.
-    """
-    found: dict[str, Any] = {}
-    for figure, value in estimate(rows, measures, resamples=resamples, seed=seed).items():
-        place = found if figure.direction is None else found.setdefault(figure.direction, {})
-        place[str(figure.measure)] = value.to_dict()
-    videos = len({row.video for row in rows})
-    return {**found, "level": LEVEL, "resamples": resamples, "seed": seed, "videos": videos}
+    return Estimates(figures=found, videos=len(ranks.videos), resamples=resamples, seed=seed)

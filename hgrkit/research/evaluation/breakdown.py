@@ -8,8 +8,8 @@ import attrs
 
 from hgrkit.graph import RoleGraph
 from hgrkit.research.evaluation.bootstrap import Estimate, estimate
+from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import RankMeasure
 
 __all__ = ["BREAKDOWN_MEASURES", "Group", "by_actions", "by_length", "by_role"]
 

@@ -1,4 +1,4 @@
-"""Compares two runs over the same queries: differences, their intervals, and whether chance explains them."""
+"""Compares two runs over the same queries: differences, their intervals, and whether they could be random."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from hgrkit.errors import BenchmarkError
 from hgrkit.research.evaluation.bootstrap import (
     ClusteredRanks,
     Figure,
+    by_direction,
     check_resampling,
     figures,
     percentile_interval,
     resampled_videos,
 )
+from hgrkit.research.evaluation.measures import CUTOFFS, RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import CUTOFFS, RankMeasure
 
 __all__ = ["COMPARED", "Comparison", "Difference", "compare_ranks"]
 
@@ -30,7 +31,10 @@ RESAMPLES = 10_000
 SIGNIFICANT = 0.05
 
 _BLOCK = 1 << 21
+"""Exchanges, times videos, that are held at once."""
+
 _ROUNDING = 1e-9
+"""Equal differences may differ so much by the order of their sums; figures are at most some thousands."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,8 +45,8 @@ class Difference:
         a: the figure of the first run.
         b: of the second.
         interval: of `b - a`, the paired percentile bootstrap over videos.
-        p_value: how often a difference this large, either way, arises when it is left to chance, video by video,
-            which of the two runs is which.
+        p_value: how often a difference this large, either way, arises when the two runs are exchanged at random,
+            video by video.
         better: `a` or `b` if `p_value` is below 0.05, else `None`: the data cannot tell.
     """
 
@@ -95,11 +99,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: differences by direction and measure, those of both directions beside the directions."""
-        found: dict[str, Any] = {"queries": self.queries, "videos": self.videos}
-        for figure, difference in self.differences.items():
-            place = found if figure.direction is None else found.setdefault(figure.direction, {})
-            place[str(figure.measure)] = difference.to_dict()
-        return {**found, "verdict": self.verdict}
+        found = by_direction({figure: value.to_dict() for figure, value in self.differences.items()})
+        return {"queries": self.queries, "videos": self.videos, **found, "verdict": self.verdict}
 
 
 def compare_ranks(
@@ -131,30 +132,30 @@ def compare_ranks(
     check_resampling(resamples, seed)
     ours, theirs = (ClusteredRanks.from_query_ranks(rows) for rows in (a, _aligned(a, b)))
     pair, num_videos = ours.beside(theirs), len(ours.videos)
-    differences = {}
-    wanted = figures(measures, ours.directions)
-    drawn = {figure: _Spread() for figure in wanted}
+    drawn = {figure: _Drawn() for figure in figures(measures, ours.directions)}
     for weights in resampled_videos(num_videos, resamples, seed):
-        for figure in wanted:
-            drawn[figure].bootstrap.append(theirs.values(figure, weights) - ours.values(figure, weights))
+        for figure, own in drawn.items():
+            own.bootstrap.append(theirs.values(figure, weights) - ours.values(figure, weights))
     for first in _exchanges(num_videos, resamples, seed):
-        for figure in wanted:
-            drawn[figure].exchanged.append(_exchanged(pair, figure, first))
-    for figure in wanted:
-        differences[figure] = drawn[figure].difference(ours.value(figure), theirs.value(figure), figure.measure)
+        for figure, own in drawn.items():
+            own.exchanged.append(_exchanged(pair, figure, first))
+    differences = {
+        figure: own.difference(ours.value(figure), theirs.value(figure), figure.measure)
+        for figure, own in drawn.items()
+    }
     return Comparison(queries=len(a), videos=num_videos, differences=differences)
 
 
 @attrs.frozen(eq=False)
-class _Spread:
+class _Drawn:
     """Differences of one figure, block by block."""
 
     bootstrap: list[npt.NDArray[np.float64]] = attrs.field(factory=list)
     exchanged: list[npt.NDArray[np.float64]] = attrs.field(factory=list)
 
     def difference(self, a: float, b: float, measure: RankMeasure) -> Difference:
-        chance = np.abs(np.concatenate(self.exchanged))
-        p_value = (1 + np.count_nonzero(chance >= abs(b - a) - _ROUNDING)) / (1 + len(chance))
+        exchanged = np.abs(np.concatenate(self.exchanged))
+        p_value = (1 + np.count_nonzero(exchanged >= abs(b - a) - _ROUNDING)) / (1 + len(exchanged))
         ahead: Literal["a", "b"] = "b" if (b > a) == measure.higher_is_better else "a"
         return Difference(
             a=a,
@@ -167,10 +168,10 @@ class _Spread:
 
 def _exchanges(num_videos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
     """Which run stands in the first place, 1 for ours and 0 for theirs, blocks [B, K] of all exchanges."""
-    random = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, 1])  # 1: other draws than the bootstrap's
     height = max(1, _BLOCK // num_videos)
     for start in range(0, resamples, height):
-        yield random.integers(2, size=(min(height, resamples - start), num_videos)).astype(np.float64)
+        yield rng.integers(2, size=(min(height, resamples - start), num_videos)).astype(np.float64)
 
 
 def _exchanged(pair: ClusteredRanks, figure: Figure, first: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -9,8 +9,7 @@ import attrs
 
 from hgrkit.graph import RoleGraph, draw_graph
 from hgrkit.levels import LEVELS, PerLevel
-from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import Direction
+from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 from hgrkit.research.evaluation.report_style import file_name, text
 
 __all__ = ["Answer", "Failure", "PhraseScores", "failure_card", "worst_queries"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from hgrkit.parsing.conventions import Conventions, gold_conventions
 from hgrkit.parsing.gold_tokens import parse_gold
 from hgrkit.parsing.protocol import GraphParser
 
-__all__ = ["CORE_ROLES", "F1", "Difference", "ParserQuality", "evaluate_parser"]
+__all__ = ["CORE_ROLES", "F1", "Difference", "ParserQuality", "count_mistakes", "evaluate_parser"]
 
 CORE_ROLES = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
 """The roles that a verb numbers."""
@@ -101,6 +102,17 @@ class ParserQuality:
     failures: int
     conventions: Conventions | None
     differences: tuple[Difference, ...] = attrs.field(repr=False)
+
+    @property
+    def figures(self) -> dict[str, F1]:
+        """All of them by the names that people read."""
+        return {
+            "predicates": self.predicate,
+            "core roles, spans": self.core_span,
+            "core roles, heads": self.core_head,
+            "all roles, spans": self.all_span,
+            **self.roles,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain JSON types, in percent."""
@@ -198,17 +210,17 @@ def _gold(number: int, record: Mapping[str, Any]) -> RoleGraph:
 Triple = tuple[int, str, tuple[int, ...]]
 
 
-def _triples(graph: RoleGraph | None, *, heads: bool = False) -> frozenset[Triple]:
-    if graph is None:
-        return frozenset()
+def _edges(graph: RoleGraph, *, heads: bool = False) -> Iterator[Triple]:
+    """Verb token, role and entity: its span, or its head."""
     nodes = {node.id: node for node in graph.nodes}
-    return frozenset(
-        (_head(nodes[edge.action]), edge.role, _place(nodes[edge.entity], heads=heads)) for edge in graph.edges
-    )
+    for edge in graph.edges:
+        entity = nodes[edge.entity]
+        place = (_head(entity, last=True),) if heads else (entity.span.start, entity.span.stop)
+        yield _head(nodes[edge.action]), edge.role, place
 
 
-def _place(node: Node, *, heads: bool) -> tuple[int, ...]:
-    return (_head(node, last=True),) if heads else (node.span.start, node.span.stop)
+def _triples(graph: RoleGraph | None, *, heads: bool = False) -> frozenset[Triple]:
+    return frozenset() if graph is None else frozenset(_edges(graph, heads=heads))
 
 
 def _core(triples: Iterable[Triple]) -> frozenset[Triple]:
@@ -243,3 +255,51 @@ def _described(graph: RoleGraph) -> set[str]:
     for verb, role, (start, stop) in _triples(graph):
         described.add(f"{words[verb]} {role} {' '.join(words[start:stop])}")
     return described
+
+
+Place = tuple[int, tuple[int, ...]]
+"""A verb token and the span of one of its arguments."""
+
+
+def count_mistakes(differences: Iterable[Difference]) -> dict[str, dict[str, int]]:
+    """Counts of mistakes, the most frequent first; each wrong or missing triple counts once.
+
+    `kinds` are: verbs that were missed or invented, the arguments of these, and of the other verbs the arguments
+    with another role, another extent (an overlapping phrase of the same verb), missed or invented. `roles` says of
+    what has the right extent which role was read as which.
+
+    Args:
+        differences: those of a `ParserQuality`.
+    """
+    kinds: Counter[str] = Counter()
+    roles: Counter[str] = Counter()
+    for difference in differences:
+        _count(difference.gold, difference.answer or RoleGraph(tokens=difference.gold.tokens), kinds, roles)
+    return {"kinds": dict(kinds.most_common()), "roles": dict(roles.most_common())}
+
+
+def _count(gold: RoleGraph, answer: RoleGraph, kinds: Counter[str], roles: Counter[str]) -> None:
+    verbs, found = _predicates(gold), _predicates(answer)
+    kinds.update(verb_missed=len(verbs - found), verb_invented=len(found - verbs))
+    wanted, got = ({(verb, place): role for verb, role, place in _edges(one)} for one in (gold, answer))
+    for place in wanted.keys() & got.keys():
+        if wanted[place] != got[place]:
+            kinds["other_role"] += 1
+            roles[f"{wanted[place]} read as {got[place]}"] += 1
+    missing, surplus = wanted.keys() - got.keys(), got.keys() - wanted.keys()
+    kinds["argument_of_missed_verb"] += sum(verb not in found for verb, _ in missing)
+    kinds["argument_of_invented_verb"] += sum(verb not in verbs for verb, _ in surplus)
+    left = sorted(place for place in surplus if place[0] in verbs)
+    for place in sorted(place for place in missing if place[0] in found):
+        overlapping = next((other for other in left if _overlap(place, other)), None)
+        if overlapping is None:
+            kinds["argument_missed"] += 1
+        else:
+            left.remove(overlapping)
+            kinds["other_extent"] += 1
+    kinds["argument_invented"] += len(left)
+
+
+def _overlap(place: Place, other: Place) -> bool:
+    (verb, (start, stop)), (other_verb, (other_start, other_stop)) = place, other
+    return verb == other_verb and start < other_stop and other_start < stop

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.research.evaluation.chance import rank_probabilities
-from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import Direction
+from hgrkit.research.evaluation.random_baseline import rank_probabilities
+from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 from hgrkit.research.evaluation.ranking import Ranks
 
 __all__ = ["rank_histogram", "recall_curve"]

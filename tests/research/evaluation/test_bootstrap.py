@@ -17,11 +17,10 @@ from hgrkit.research.evaluation.bootstrap import (
     estimate,
     figures,
     percentile_interval,
-    report,
     resampled_videos,
 )
+from hgrkit.research.evaluation.measures import DEFAULT_MEASURES, RankMeasure, parse_measures
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import DEFAULT_MEASURES, RankMeasure, parse_measures
 
 
 def made_up(seed, videos=7, directions=("text_to_video", "video_to_text"), top=40):
@@ -97,22 +96,22 @@ def test_resampling_in_blocks_is_resampling_at_once(monkeypatch):
     from hgrkit.research.evaluation import bootstrap
 
     rows = made_up(1)
-    whole = report(rows, resamples=100, seed=2)
+    whole = estimate(rows, resamples=100, seed=2).to_dict()
     monkeypatch.setattr(bootstrap, "_BLOCK", 20)
-    assert report(rows, resamples=100, seed=2) == whole
+    assert estimate(rows, resamples=100, seed=2).to_dict() == whole
 
 
 def test_the_order_of_queries_changes_no_interval():
     rows = made_up(2)
     shuffled = [rows[n] for n in np.random.default_rng(0).permutation(len(rows))]
     exact = parse_measures("R@1,R@10,MedR,MeanR,SumR,Rsum")  # sums of whole numbers
-    assert report(rows, exact) == report(shuffled, exact)
+    assert estimate(rows, exact).to_dict() == estimate(shuffled, exact).to_dict()
 
 
 def test_the_seed_decides_the_interval():
     rows = made_up(3)
-    assert report(rows, seed=1) == report(rows, seed=1)
-    assert report(rows, seed=1)["text_to_video"] != report(rows, seed=2)["text_to_video"]
+    assert estimate(rows, seed=1).to_dict() == estimate(rows, seed=1).to_dict()
+    assert estimate(rows, seed=1).to_dict()["text_to_video"] != estimate(rows, seed=2).to_dict()["text_to_video"]
 
 
 def test_the_same_queries_in_more_videos_make_a_narrower_interval():
@@ -146,8 +145,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 
 
 def test_what_needs_both_directions_is_left_out_where_there_is_one():
-    assert "Rsum" not in report(made_up(4, directions=("text_to_video",)))
-    both = report(made_up(4))
+    assert "Rsum" not in estimate(made_up(4, directions=("text_to_video",))).to_dict()
+    both = estimate(made_up(4)).to_dict()
     assert set(both) == {"text_to_video", "video_to_text", "Rsum", "level", "resamples", "seed", "videos"}
     assert set(both["Rsum"]) == {"value", "interval"}
     assert both["videos"] == 7

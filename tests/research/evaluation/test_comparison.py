@@ -11,8 +11,8 @@ import pytest
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.research.evaluation.comparison import compare_ranks
+from hgrkit.research.evaluation.measures import RankMeasure, parse_measures
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import RankMeasure, parse_measures
 
 ALL = parse_measures("R@1,R@5,R@10,MedR,MeanR,mRR,SumR,Rsum")
 SIGNS = {"MedR": -1, "MeanR": -1}

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import BenchmarkError, ConfigError
-from hgrkit.research.evaluation.foil_choice import evaluate_foils
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.foil_choice import FoilPair, evaluate_foils
 
 PATHS = ["clips/a.mp4", "clips/b.mp4", "clips/c.mp4"]
 

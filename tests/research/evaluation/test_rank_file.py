@@ -9,11 +9,10 @@ import pytest
 from hgrkit.errors import BenchmarkError, MissingPackageError, MissingPathError
 from hgrkit.research.evaluation.rank_file import (
     QueryRank,
-    caption_ids,
     read_ranks,
-    retrieval_ranks,
     write_rank_file,
 )
+from hgrkit.research.evaluation.retrieval import GroundTruth, caption_ids, rank_queries
 
 LINE = {"video": "a", "caption": "a dog", "rank": 2}
 
@@ -23,7 +22,8 @@ def rows():
     random = np.random.default_rng(0)
     right = np.eye(4, dtype=bool).repeat(2, axis=1)
     right[:, 7] = False
-    return retrieval_ranks(random.random((4, 8)), right, videos="abcd", captions=[f"un été {n}" for n in range(8)])
+    truth = GroundTruth.from_positives(right, videos="abcd", captions=[f"un été {n}" for n in range(8)])
+    return rank_queries(random.random((4, 8)), truth)
 
 
 def write_lines(path, *lines):

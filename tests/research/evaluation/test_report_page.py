@@ -10,7 +10,7 @@ import pytest
 
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark_parser import LarkParser
-from hgrkit.research.evaluation.bootstrap import report as intervals
+from hgrkit.research.evaluation.bootstrap import estimate
 from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
 from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores, worst_queries
 from hgrkit.research.evaluation.rank_charts import rank_histogram, recall_curve
@@ -43,7 +43,7 @@ def rows():
 
 
 def page_of(rows, **more):
-    measured = {"intervals": intervals(rows, resamples=20)}
+    measured = {"intervals": estimate(rows, resamples=20).to_dict()}
     return report_page(Report(title="made up", about=["model default"], measured=measured, rows=rows, **more))
 
 
@@ -106,7 +106,7 @@ def test_no_text_becomes_markup(rows):
 
 def test_figures_stand_with_their_intervals(rows):
     page = page_of(rows)
-    found = intervals(rows, resamples=20)["text_to_video"]["R@10"]
+    found = estimate(rows, resamples=20).to_dict()["text_to_video"]["R@10"]
     low, high = found["interval"]
     assert f"{found['value']:.1f}" in page
     assert f"{low:.1f} to {high:.1f}" in page
@@ -115,7 +115,7 @@ def test_figures_stand_with_their_intervals(rows):
 
 def test_baselines_stand_below_the_model(rows):
     chance = {"intervals": {"text_to_video": {"R@1": {"value": 2.5, "interval": None}}}}
-    measured = {"intervals": intervals(rows, resamples=20), "baselines": {"event_only": chance}}
+    measured = {"intervals": estimate(rows, resamples=20).to_dict(), "baselines": {"event_only": chance}}
     page = report_page(Report(title="t", about=[], measured=measured, rows=rows))
     assert "event only" in page
     assert "<td>2.5</td>" in page

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import BenchmarkError
-from hgrkit.research.evaluation.moment_recall import moment_recall, overlaps
+from hgrkit.research.evaluation.partially_relevant import moment_recall, overlaps
 
 
 def test_the_overlap_is_that_of_counting_small_steps():

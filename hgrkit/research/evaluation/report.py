@@ -1,0 +1,110 @@
+"""Writes the report of an evaluation: breakdowns and the worst queries, gathered for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from hgrkit.errors import ConfigError, GraphError
+from hgrkit.graph import RoleGraph
+from hgrkit.parsing.protocol import GraphParser
+from hgrkit.parsing.registry import parse_each
+from hgrkit.research.evaluation.bootstrap import RESAMPLES
+from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
+from hgrkit.research.evaluation.failure import Failure, worst_queries
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.report_page import Report, report_page
+from hgrkit.research.evaluation.video_source import VideoSource
+
+__all__ = ["Evaluated", "require_folder", "write_report"]
+
+_WORST_CAPTIONS, _WORST_VIDEOS = 12, 12
+
+
+class Evaluated(Protocol):
+    """What any evaluation of retrieval gives."""
+
+    @property
+    def query_ranks(self) -> tuple[QueryRank, ...]:
+        """Every query's rank."""
+        ...
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """The measures, with `intervals` and perhaps `baselines`."""
+        ...
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a page that could not be written, before anything is measured.
+
+    Raises:
+        ConfigError: if there is no folder to write it into.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"there is no folder {str(path.parent)!r} to write the report into.")
+
+
+def write_report(
+    path: Path,
+    evaluation: Evaluated,
+    source: VideoSource,
+    *,
+    title: str,
+    explain: bool = True,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> None:
+    """Write one page of measures, charts, breakdowns and the worst queries.
+
+    Args:
+        path: the page, `.html`.
+        evaluation: what to show.
+        source: where its videos came from; reads the captions again.
+        title: what was evaluated.
+        explain: show the scores of the right and the preferred video, and not only their names.
+        resamples: of the intervals of the breakdowns.
+        seed: of these intervals.
+
+    Raises:
+        ConfigError: if the page cannot be written.
+    """
+    require_folder(path)
+    rows = evaluation.query_ranks
+    captions = [row for row in rows if row.direction == "text_to_video"]
+    graphs = _graphs(source.parser, captions)
+    failures = [
+        source.explain(row, graphs[row.caption])
+        if explain and row.caption in graphs
+        else Failure(row=row, graph=graphs.get(row.caption))
+        for row in worst_queries(captions, _WORST_CAPTIONS)
+    ]
+    videos = max((row.candidates or 0 for row in captions), default=0)
+    counts = [f"{len(captions):,} captions", *([f"{videos:,} videos"] if videos else [])]
+    page = report_page(
+        Report(
+            title=title,
+            about=[f"model {source.name}", *counts, f"parser {source.parser.name}"],
+            measured=evaluation.to_dict(),
+            rows=rows,
+            breakdowns={
+                "By role": by_role(captions, graphs, resamples=resamples, seed=seed),
+                "By number of words": by_length(captions, resamples=resamples, seed=seed),
+                "By number of actions": by_actions(captions, graphs, resamples=resamples, seed=seed),
+            },
+            failures=failures,
+            worst_videos=worst_queries(rows, _WORST_VIDEOS, "video_to_text"),
+            captions={row.query: row.caption for row in captions},
+        )
+    )
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the report cannot be written to {path}: {error.strerror}.") from error
+
+
+def _graphs(parser: GraphParser, rows: Sequence[QueryRank]) -> dict[str, RoleGraph]:
+    """How captions are read, by their words; those that cannot be are left out."""
+    texts = list(dict.fromkeys(row.caption for row in rows))
+    read = zip(texts, parse_each(parser, texts), strict=True)
+    return {text: graph for text, graph in read if not isinstance(graph, GraphError)}
