@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from result_file import described, write_result
 
-from hgrkit.research.evaluation.bootstrap import estimate
+from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
 from hgrkit.research.evaluation.comparison import compare_ranks
 from hgrkit.research.evaluation.rank_file import read_ranks, write_rank_file
 from hgrkit.research.evaluation.ranking import Relevance
@@ -52,7 +52,9 @@ def measure(videos: int, resamples: int) -> dict[str, Any]:
     before = peak_mb()
     truth = GroundTruth.from_positives(right, videos=names, captions=words)
     rows = timed(lambda: rank_queries(scores, truth), seconds, "rank both ways")
-    intervals = timed(lambda: estimate(rows, resamples=resamples).to_dict(), seconds, "measures with intervals")
+    intervals = timed(
+        lambda: estimate(rows, bootstrap=Bootstrap(resamples)).to_dict(), seconds, "measures with intervals"
+    )
     ranked_mb = peak_mb()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("ranks.jsonl", "ranks.parquet"):

@@ -28,13 +28,14 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare two runs over the same queries."""
+    from hgrkit.research.evaluation.bootstrap import Bootstrap
     from hgrkit.research.evaluation.comparison import compare_ranks
     from hgrkit.research.evaluation.measures import parse_measures
     from hgrkit.research.evaluation.rank_file import read_ranks
 
     wanted = parse_measures(measures)
     with stderr().status("comparing"):
-        found = compare_ranks(read_ranks(a), read_ranks(b), wanted, resamples=resamples, seed=seed)
+        found = compare_ranks(read_ranks(a), read_ranks(b), wanted, bootstrap=Bootstrap(resamples, seed))
     if json:
         echo_json({"a": str(a), "b": str(b), **found.to_dict()})
         return

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hgrkit.indexing.report import IndexReport
     from hgrkit.research.datasets.benchmark import Benchmark
+    from hgrkit.research.evaluation.bootstrap import Bootstrap
     from hgrkit.research.evaluation.evaluate import Baselines
     from hgrkit.research.evaluation.foil_choice import FoilEvaluation
     from hgrkit.research.evaluation.partially_relevant import MomentEvaluation
@@ -117,9 +118,11 @@ class _Asked:
     json: bool
 
     @property
-    def resampling(self) -> dict[str, int]:
-        """The bootstrap's settings, as functions take them."""
-        return {"resamples": self.resamples, "seed": self.seed}
+    def bootstrap(self) -> Bootstrap:
+        """How intervals are found."""
+        from hgrkit.research.evaluation.bootstrap import Bootstrap
+
+        return Bootstrap(self.resamples, self.seed)
 
     def run(self) -> None:
         """Evaluate what was asked for, and print it.
@@ -198,7 +201,7 @@ def _foils(asked: _Asked) -> FoilEvaluation:
         stderr().status("choosing between captions and foils"),
         Retriever.open(asked.library, parser=asked.parser, device=asked.device) as retriever,
     ):
-        return choose_foils(retriever, pairs, allow_missing=asked.allow_missing, **asked.resampling)
+        return choose_foils(retriever, pairs, allow_missing=asked.allow_missing, bootstrap=asked.bootstrap)
 
 
 def _library(asked: _Asked) -> Mapping[str, Any]:
@@ -212,7 +215,7 @@ def _library(asked: _Asked) -> Mapping[str, Any]:
     with ExitStack() as opened, stderr().status("scoring every caption against every video"):
         retriever = opened.enter_context(Retriever.open(library, parser=asked.parser, device=asked.device))
         source = LibrarySource(retriever, library)
-        found = evaluate_library(source, captions, baselines=_baselines(asked, opened), **asked.resampling)
+        found = evaluate_library(source, captions, baselines=_baselines(asked, opened), bootstrap=asked.bootstrap)
         return _written(asked, found, source, f"{file.name} against {library.name}")
 
 
@@ -242,7 +245,7 @@ def _benchmark(asked: _Asked) -> Mapping[str, Any]:
                 protocol=asked.protocol,
                 allow_missing=asked.allow_missing,
                 baselines=_baselines(asked, opened),
-                **asked.resampling,
+                bootstrap=asked.bootstrap,
             )
         _tell_problems(bench, evaluated.missing, evaluated.parser_failures)
         return _written(asked, evaluated, source, name)
@@ -280,8 +283,7 @@ def _moments(asked: _Asked, bench: Benchmark, source: VideoSource) -> MomentEval
             frames,
             parser=source.parser,
             allow_missing=asked.allow_missing,
-            resamples=asked.resamples,
-            seed=asked.seed,
+            bootstrap=asked.bootstrap,
             on_progress=lambda done: status.update(f"scoring windows of video {done:,} of {len(frames):,}"),
         )
     _tell_problems(bench, found.missing, found.parser_failures)
@@ -300,7 +302,7 @@ def _release(asked: _Asked) -> Mapping[str, Any]:
 
     folder, model = asked.release or Path(), model_folder(asked.model or "")
     with stderr().status("scoring every caption against every video"):
-        return evaluate_release(folder, model, scores_out=asked.scores, **asked.resampling)
+        return evaluate_release(folder, model, scores_out=asked.scores, resamples=asked.resamples, seed=asked.seed)
 
 
 def _baselines(asked: _Asked, opened: ExitStack) -> Baselines | None:
@@ -330,7 +332,7 @@ def _written(
             write_rank_file(found.query_ranks, path, direction)
     if asked.report is not None:
         with stderr().status("writing the report"):
-            write_report(asked.report, found, source, title=title, explain=explain, **asked.resampling)
+            write_report(asked.report, found, source, title=title, explain=explain, bootstrap=asked.bootstrap)
     return found.to_dict()
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption
-from hgrkit.research.evaluation.bootstrap import RESAMPLES, Estimate
+from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap, Estimate
 from hgrkit.research.evaluation.measures import RetrievalMeasures
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.ranking import Relevance
@@ -123,8 +123,7 @@ def evaluate_scores(
     *,
     protocol: BenchmarkProtocol = "standard",
     allow_missing: bool = False,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> BenchmarkEvaluation:
     """Rank a benchmark's videos for its captions and the other way round.
 
@@ -135,8 +134,7 @@ def evaluate_scores(
             missing and that is not allowed.
         protocol: one of `PROTOCOLS`.
         allow_missing: go on without videos that are not there, or with incomplete annotations.
-        resamples: of the bootstrap for the intervals.
-        seed: of the bootstrap.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if videos or captions are missing and that is not allowed, or no video is there.
@@ -154,7 +152,7 @@ def evaluate_scores(
     return BenchmarkEvaluation(
         benchmark=benchmark,
         protocol=protocol,
-        retrieval=Retrieval(query_ranks=rank_queries(scores, truth), resamples=resamples, seed=seed),
+        retrieval=Retrieval(query_ranks=rank_queries(scores, truth), bootstrap=bootstrap),
         missing=missing,
         parser_failures=scored.failures,
         omitted=scored.omitted,

@@ -15,8 +15,9 @@ from hgrkit.research.evaluation.rank_file import DIRECTIONS, Direction, QueryRan
 from hgrkit.research.evaluation.ranking import Ranks
 
 __all__ = [
+    "DEFAULT_BOOTSTRAP",
     "LEVEL",
-    "RESAMPLES",
+    "Bootstrap",
     "ClusteredRanks",
     "Estimate",
     "Estimates",
@@ -25,7 +26,6 @@ __all__ = [
     "estimate",
     "figures",
     "percentile_interval",
-    "resampled_videos",
 ]
 
 T = TypeVar("T")
@@ -196,8 +196,6 @@ class ClusteredRanks:
 LEVEL = 95
 """Per cent of all repetitions whose interval should hold the true value."""
 
-RESAMPLES = 1000
-
 _BLOCK = 1 << 21
 """Resamples, times videos, that are drawn at once: 16 MiB of weights."""
 
@@ -222,32 +220,43 @@ class Estimate:
         return f"{self.value:.1f} [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
 
 
-def resampled_videos(num_videos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """How often each video is drawn, K draws with replacement each time: blocks [B, K] of all resamples.
+@final
+@attrs.frozen
+class Bootstrap:
+    """How intervals are found: from measures of videos that are drawn anew, with replacement.
+
+    Attributes:
+        resamples: how many times they are drawn.
+        seed: of the draws.
 
     Raises:
         ConfigError: if `resamples` is less than 1 or `seed` less than 0.
     """
-    check_resampling(resamples, seed)
-    rng = np.random.default_rng(seed)
-    height = max(1, _BLOCK // num_videos)
-    for start in range(0, resamples, height):
-        rows = min(height, resamples - start)
-        drawn = rng.integers(num_videos, size=(rows, num_videos)) + num_videos * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.reshape(-1), minlength=rows * num_videos)
-        yield counts.reshape(rows, num_videos).astype(np.float64)
+
+    resamples: int = 1000
+    seed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if self.resamples < 1:
+            raise ConfigError(f"resamples must be at least 1, got {self.resamples}.")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be at least 0, got {self.seed}.")
+
+    def draws(self, num_videos: int) -> Iterator[Weights]:
+        """How often each of K videos is drawn, K draws each time: blocks [B, K] of all resamples."""
+        rng = np.random.default_rng(self.seed)
+        for rows in self.blocks(num_videos):
+            drawn = rng.integers(num_videos, size=(rows, num_videos)) + num_videos * np.arange(rows)[:, None]
+            counts = np.bincount(drawn.reshape(-1), minlength=rows * num_videos)
+            yield counts.reshape(rows, num_videos).astype(np.float64)
+
+    def blocks(self, num_videos: int) -> Iterator[int]:
+        """How many resamples are held at once, until all were."""
+        height = max(1, _BLOCK // num_videos)
+        return (min(height, self.resamples - start) for start in range(0, self.resamples, height))
 
 
-def check_resampling(resamples: int, seed: int) -> None:
-    """Refuse numbers that cannot be resampled with.
-
-    Raises:
-        ConfigError: if `resamples` is less than 1 or `seed` less than 0.
-    """
-    if resamples < 1:
-        raise ConfigError(f"resamples must be at least 1, got {resamples}.")
-    if seed < 0:
-        raise ConfigError(f"seed must be at least 0, got {seed}.")
+DEFAULT_BOOTSTRAP = Bootstrap()
 
 
 def percentile_interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -274,19 +283,17 @@ class Estimates(Mapping[Figure, Estimate]):
     Attributes:
         figures: the estimates.
         videos: number of videos that were resampled.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        bootstrap: how.
     """
 
     figures: Mapping[Figure, Estimate]
     videos: int
-    resamples: int
-    seed: int
+    bootstrap: Bootstrap
 
     def to_dict(self) -> dict[str, Any]:
         """For each direction a measure's `value` and `interval`, then `level`, `resamples`, `seed`, `videos`."""
         found = by_direction({figure: value.to_dict() for figure, value in self.items()})
-        return {**found, "level": LEVEL, "resamples": self.resamples, "seed": self.seed, "videos": self.videos}
+        return {**found, "level": LEVEL, **attrs.asdict(self.bootstrap), "videos": self.videos}
 
     def __getitem__(self, figure: Figure) -> Estimate:
         return self.figures[figure]
@@ -302,20 +309,17 @@ def estimate(
     rows: Sequence[QueryRank],
     measures: Sequence[RankMeasure] = DEFAULT_MEASURES,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> Estimates:
     """Measures of ranks with intervals, clustered by video; all of them from the same resamples.
 
     Args:
         rows: ranks of one or both directions.
         measures: what to measure; what needs both directions is left out if there is one.
-        resamples: how many times the videos are drawn anew.
-        seed: of the draws.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if there is no rank.
-        ConfigError: if `resamples` or `seed` is out of its range.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), sections 8.3 and 13.3; whole clusters
     are drawn, as in Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
@@ -323,11 +327,11 @@ def estimate(
     ranks = ClusteredRanks.from_query_ranks(rows)
     wanted = figures(measures, ranks.directions)
     drawn: dict[Figure, list[npt.NDArray[np.float64]]] = {figure: [] for figure in wanted}
-    for weights in resampled_videos(len(ranks.videos), resamples, seed):
+    for weights in bootstrap.draws(len(ranks.videos)):
         for figure in wanted:
             drawn[figure].append(ranks.values(figure, weights))
     found = {
         figure: Estimate(ranks.value(figure), percentile_interval(np.concatenate(drawn[figure])))
         for figure in wanted
     }
-    return Estimates(figures=found, videos=len(ranks.videos), resamples=resamples, seed=seed)
+    return Estimates(figures=found, videos=len(ranks.videos), bootstrap=bootstrap)

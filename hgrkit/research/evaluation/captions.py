@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, MissingPathError
-from hgrkit.research.evaluation.bootstrap import RESAMPLES
+from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from hgrkit.research.evaluation.ranking import Relevance
 from hgrkit.research.evaluation.retrieval import GroundTruth, Retrieval, caption_ids, rank_queries
 from hgrkit.research.evaluation.video_names import ends_in
@@ -43,8 +43,7 @@ def evaluate_captions(
     library_paths: Sequence[str],
     score: ScoreCaptions,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> Retrieval:
     """Rank every video of a library for every caption, and every caption for every annotated video.
 
@@ -54,8 +53,7 @@ def evaluate_captions(
         captions: `{base name of a video's file, or more of its path: captions}`.
         library_paths: the library's V videos.
         score: C sentences to scores, float32 [V, C], videos in the order of `library_paths`.
-        resamples: of the bootstrap for the intervals.
-        seed: of the bootstrap.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if a name is not in the library, or fits several of its videos.
@@ -77,7 +75,7 @@ def evaluate_captions(
         columns=columns,
         asked={name: row_of[name] for name, own in captions.items() if own},
     )
-    return Retrieval(query_ranks=rank_queries(score(distinct), truth), resamples=resamples, seed=seed)
+    return Retrieval(query_ranks=rank_queries(score(distinct), truth), bootstrap=bootstrap)
 
 
 def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:

@@ -11,13 +11,12 @@ import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.research.evaluation.bootstrap import (
+    Bootstrap,
     ClusteredRanks,
     Figure,
     by_direction,
-    check_resampling,
     figures,
     percentile_interval,
-    resampled_videos,
 )
 from hgrkit.research.evaluation.measures import CUTOFFS, RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
@@ -26,12 +25,10 @@ __all__ = ["COMPARED", "Comparison", "Difference", "compare_ranks"]
 
 COMPARED = tuple(RankMeasure(name) for name in (*(f"R@{k}" for k in CUTOFFS), "MedR", "MeanR", "Rsum"))
 
-RESAMPLES = 10_000
+DEFAULT_BOOTSTRAP = Bootstrap(resamples=10_000)
+"""More than for intervals: the standard error of a p-value of 0.05 is then 0.002."""
 
 SIGNIFICANT = 0.05
-
-_BLOCK = 1 << 21
-"""Exchanges, times videos, that are held at once."""
 
 _ROUNDING = 1e-9
 """Equal differences may differ so much by the order of their sums; figures are at most some thousands."""
@@ -108,8 +105,7 @@ def compare_ranks(
     b: Sequence[QueryRank],
     measures: Sequence[RankMeasure] = COMPARED,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> Comparison:
     """Compare two runs, query by query, keeping the queries of a video together.
 
@@ -120,23 +116,20 @@ def compare_ranks(
         a: ranks of the first run.
         b: ranks of the second, over the same queries, in any order.
         measures: what to compare; what needs both directions is left out if there is one.
-        resamples: of the bootstrap, and of the test.
-        seed: of both.
+        bootstrap: how many resamples and exchanges there are, and their seed.
 
     Raises:
         BenchmarkError: if the queries are not the same; the message names the first that differs.
-        ConfigError: if `resamples` or `seed` is out of its range.
 
     Source: Smucker, Allan and Carterette (CIKM 2007), section 3.4, with videos in place of topics.
     """
-    check_resampling(resamples, seed)
     ours, theirs = (ClusteredRanks.from_query_ranks(rows) for rows in (a, _aligned(a, b)))
     pair, num_videos = ours.beside(theirs), len(ours.videos)
     drawn = {figure: _Drawn() for figure in figures(measures, ours.directions)}
-    for weights in resampled_videos(num_videos, resamples, seed):
+    for weights in bootstrap.draws(num_videos):
         for figure, own in drawn.items():
             own.bootstrap.append(theirs.values(figure, weights) - ours.values(figure, weights))
-    for first in _exchanges(num_videos, resamples, seed):
+    for first in _exchanges(num_videos, bootstrap):
         for figure, own in drawn.items():
             own.exchanged.append(_exchanged(pair, figure, first))
     differences = {
@@ -166,12 +159,11 @@ class _Drawn:
         )
 
 
-def _exchanges(num_videos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+def _exchanges(num_videos: int, bootstrap: Bootstrap) -> Iterator[npt.NDArray[np.float64]]:
     """Which run stands in the first place, 1 for ours and 0 for theirs, blocks [B, K] of all exchanges."""
-    rng = np.random.default_rng([seed, 1])  # 1: other draws than the bootstrap's
-    height = max(1, _BLOCK // num_videos)
-    for start in range(0, resamples, height):
-        yield rng.integers(2, size=(min(height, resamples - start), num_videos)).astype(np.float64)
+    rng = np.random.default_rng([bootstrap.seed, 1])  # 1: other draws than the bootstrap's
+    for rows in bootstrap.blocks(num_videos):
+        yield rng.integers(2, size=(rows, num_videos)).astype(np.float64)
 
 
 def _exchanged(pair: ClusteredRanks, figure: Figure, first: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

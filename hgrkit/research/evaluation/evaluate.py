@@ -23,7 +23,7 @@ from hgrkit.research.evaluation.benchmark_evaluation import (
     CaptionScores,
     evaluate_scores,
 )
-from hgrkit.research.evaluation.bootstrap import RESAMPLES
+from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from hgrkit.research.evaluation.captions import Captions, ScoreCaptions, evaluate_captions
 from hgrkit.research.evaluation.foil_choice import FoilEvaluation, FoilPair, evaluate_foils
 from hgrkit.research.evaluation.random_baseline import RandomBaseline, random_baseline
@@ -147,8 +147,7 @@ def evaluate_benchmark(
     protocol: BenchmarkProtocol = "standard",
     allow_missing: bool = False,
     baselines: Baselines | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> BenchmarkEvaluation:
     """Rank a benchmark's videos for its captions and the other way round: `hgrkit evaluate --benchmark`.
 
@@ -158,8 +157,7 @@ def evaluate_benchmark(
         protocol: `standard` or `released`, see `PROTOCOLS`.
         allow_missing: go on without videos that are not there, or with incomplete annotations.
         baselines: what to set beside the model.
-        resamples: of the bootstrap for the intervals.
-        seed: of the bootstrap.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if videos or captions are missing and that is not allowed.
@@ -171,7 +169,7 @@ def evaluate_benchmark(
         videos: Mapping[str, str], score: Callable[[Sequence[str]], CaptionScores], *, partly: bool
     ) -> BenchmarkEvaluation:
         return evaluate_scores(
-            benchmark, list(videos), score, protocol=protocol, allow_missing=partly, resamples=resamples, seed=seed
+            benchmark, list(videos), score, protocol=protocol, allow_missing=partly, bootstrap=bootstrap
         )
 
     found = evaluated(keys, lambda texts: source.score(texts, list(keys.values())), partly=allow_missing)
@@ -192,8 +190,7 @@ def evaluate_library(
     captions: Captions,
     *,
     baselines: Baselines | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> Retrieval:
     """Rank a library's videos for captions and the other way round: `hgrkit evaluate --captions`.
 
@@ -201,8 +198,7 @@ def evaluate_library(
         source: the library, a `LibrarySource`.
         captions: by the names of the videos that they describe.
         baselines: what to set beside the model.
-        resamples: of the bootstrap for the intervals.
-        seed: of the bootstrap.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if a video is not in the library, or its name fits several.
@@ -210,7 +206,7 @@ def evaluate_library(
     paths = source.paths
 
     def by(score: ScoreCaptions) -> Retrieval:
-        return evaluate_captions(captions, paths, score, resamples=resamples, seed=seed)
+        return evaluate_captions(captions, paths, score, bootstrap=bootstrap)
 
     found = by(lambda texts: source.score(texts, paths).scores)
     if baselines is None:
@@ -223,8 +219,7 @@ def choose_foils(
     pairs: Sequence[FoilPair],
     *,
     allow_missing: bool = False,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> FoilEvaluation:
     """Choose between captions and foils by a library's videos: `hgrkit evaluate --foils`.
 
@@ -232,8 +227,7 @@ def choose_foils(
         retriever: the open library.
         pairs: the choices, such as `read_foils` gives.
         allow_missing: leave out choices about videos that the library does not have.
-        resamples: of the bootstrap for the intervals.
-        seed: of the bootstrap.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if a video is not in the library, or its name fits several.
@@ -243,6 +237,5 @@ def choose_foils(
         retriever.library.indexed_paths(),
         lambda videos, texts: retriever.pair_scores(videos, texts, (None, EVENT_ONLY), less_background=True),
         allow_missing=allow_missing,
-        resamples=resamples,
-        seed=seed,
+        bootstrap=bootstrap,
     )

@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, MissingPathError
-from hgrkit.research.evaluation.bootstrap import LEVEL, RESAMPLES, percentile_interval, resampled_videos
+from hgrkit.research.evaluation.bootstrap import (
+    DEFAULT_BOOTSTRAP,
+    LEVEL,
+    Bootstrap,
+    percentile_interval,
+)
 from hgrkit.research.evaluation.video_names import match_names
 
 __all__ = ["FoilAccuracy", "FoilEvaluation", "FoilPair", "FoilTable", "evaluate_foils", "read_foils"]
@@ -174,16 +179,14 @@ class FoilEvaluation:
         event_only: the event level alone.
         missing: names of videos that the library does not have.
         videos: number of videos that were asked about.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        bootstrap: how intervals are found.
     """
 
     fused: FoilTable
     event_only: FoilTable
     missing: tuple[str, ...]
     videos: int
-    resamples: int
-    seed: int
+    bootstrap: Bootstrap
 
     def to_dict(self) -> dict[str, Any]:
         """What `hgrkit evaluate --foils` reports."""
@@ -193,8 +196,7 @@ class FoilEvaluation:
             "videos": self.videos,
             "missing": len(self.missing),
             "level": LEVEL,
-            "resamples": self.resamples,
-            "seed": self.seed,
+            **attrs.asdict(self.bootstrap),
         }
 
 
@@ -204,8 +206,7 @@ def evaluate_foils(
     score: ScorePairs,
     *,
     allow_missing: bool = False,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> FoilEvaluation:
     """Choose between each caption and its foil, with all levels and with the event level alone.
 
@@ -214,12 +215,10 @@ def evaluate_foils(
         library_paths: the library's videos; a choice names its video by the path, the base name or the stem.
         score: C videos of the library and C sentences to scores, float32 [2, C].
         allow_missing: leave out choices about videos that the library does not have.
-        resamples: how many times the videos are drawn anew for the intervals.
-        seed: of the draws.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if a video is not in the library, or its name fits several.
-        ConfigError: if `resamples` or `seed` is out of its range.
 
     Source: HGR (arXiv 2003.00392), section 4.4.
     """
@@ -235,7 +234,7 @@ def evaluate_foils(
     videos = list(dict.fromkeys(paths[pair.video] for pair in kept))
     place = {video: number for number, video in enumerate(videos)}
     clusters = np.array([place[paths[pair.video]] for pair in kept], np.int64)
-    weights = np.concatenate(list(resampled_videos(len(videos), resamples, seed)))  # [B, V]
+    weights = np.concatenate(list(bootstrap.draws(len(videos))))  # [B, V]
     types = [pair.type for pair in kept]
     fused, event_only = (_table(row, types, clusters, weights) for row in chosen)
     return FoilEvaluation(
@@ -243,8 +242,7 @@ def evaluate_foils(
         event_only=event_only,
         missing=missing,
         videos=len(videos),
-        resamples=resamples,
-        seed=seed,
+        bootstrap=bootstrap,
     )
 
 

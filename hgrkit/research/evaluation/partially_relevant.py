@@ -19,11 +19,11 @@ from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption
 from hgrkit.research.evaluation.benchmark_evaluation import captions_of, own_video, require_complete, videos_found
 from hgrkit.research.evaluation.bootstrap import (
-    RESAMPLES,
+    DEFAULT_BOOTSTRAP,
+    Bootstrap,
     Estimate,
     estimate,
     percentile_interval,
-    resampled_videos,
 )
 from hgrkit.research.evaluation.long_video_search import (
     BestWindow,
@@ -115,19 +115,17 @@ class MomentRecall:
 
 
 def moment_recall(
-    overlap: Float64, videos: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
+    overlap: Float64, videos: Sequence[str], *, bootstrap: Bootstrap = DEFAULT_BOOTSTRAP
 ) -> MomentRecall:
     """R@1 at every threshold and the mean overlap, with intervals clustered by video.
 
     Args:
         overlap: each query's overlap, [Q]; 0 for a moment in the wrong video.
         videos: the video that each query belongs to, [Q].
-        resamples: how many times the videos are drawn anew.
-        seed: of the draws.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if there is no query.
-        ConfigError: if `resamples` or `seed` is out of its range.
     """
     if not len(overlap):
         raise BenchmarkError("there is no moment to measure.")
@@ -135,9 +133,7 @@ def moment_recall(
     names, clusters = np.unique(np.asarray(videos), return_inverse=True)
     sums = np.stack([np.bincount(clusters, column, minlength=len(names)) for column in values.T], axis=1)
     counts = np.bincount(clusters, minlength=len(names))
-    drawn = np.concatenate(
-        [(block @ sums) / (block @ counts)[:, None] for block in resampled_videos(len(names), resamples, seed)]
-    )
+    drawn = np.concatenate([(block @ sums) / (block @ counts)[:, None] for block in bootstrap.draws(len(names))])
     estimates = [
         Estimate(float(value), percentile_interval(resampled))
         for value, resampled in zip(values.mean(axis=0), drawn.T, strict=True)
@@ -156,15 +152,13 @@ class MomentFigures:
         ranks: every caption's rank, its untrimmed video being right.
         right_video: moments looked for in the right video; `None` where the videos' lengths are not known.
         corpus: moments in the video in first place; right if the video is right and the overlap large enough.
-        resamples: of the intervals.
-        seed: of the intervals.
+        bootstrap: how intervals are found.
     """
 
     ranks: tuple[QueryRank, ...]
     right_video: MomentRecall | None
     corpus: MomentRecall | None
-    resamples: int = RESAMPLES
-    seed: int = 0
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP
 
     def to_dict(self) -> dict[str, Any]:
         """`text_to_video`, `moments` (`None` if not measured) and `intervals` of both."""
@@ -175,7 +169,7 @@ class MomentFigures:
             "text_to_video": {**{name: measures[name] for name in _REPORTED}, "queries": len(self.ranks)},
             "moments": {name: recall.to_dict() for name, recall in moments.items()} or None,
             "intervals": {
-                **estimate(self.ranks, resamples=self.resamples, seed=self.seed).to_dict(),
+                **estimate(self.ranks, bootstrap=self.bootstrap).to_dict(),
                 **{f"{name}_moments": recall.intervals() for name, recall in moments.items()},
             },
         }
@@ -216,7 +210,7 @@ class MomentEvaluation:
             ConfigError: if there is no measure of that name in one direction.
         """
         wanted, figures = RankMeasure(name), self.figures
-        (found,) = estimate(figures.ranks, [wanted], resamples=figures.resamples, seed=figures.seed).values()
+        (found,) = estimate(figures.ranks, [wanted], bootstrap=figures.bootstrap).values()
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -245,8 +239,7 @@ def evaluate_moments(
     windows: WindowSettings | None = None,
     fixed_seconds: float = 10.0,
     allow_missing: bool = False,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
     on_progress: Callable[[int], object] | None = None,
 ) -> MomentEvaluation:
     """Rank untrimmed videos for sentences by their best window, and find the moments in them.
@@ -259,14 +252,12 @@ def evaluate_moments(
         windows: which windows are looked at.
         fixed_seconds: length of the fixed windows beside them.
         allow_missing: go on without videos that are not there, or with incomplete annotations.
-        resamples: of the intervals.
-        seed: of the intervals.
+        bootstrap: how intervals are found.
         on_progress: called with the number of videos that are scored.
 
     Raises:
         BenchmarkError: if videos or captions are missing and that is not allowed, or nothing is there.
         ShapeError: if features do not fit the model.
-        ConfigError: if `resamples` or `seed` is out of its range.
 
     Source: Dong et al., Partially Relevant Video Retrieval (ACM MM 2022, arXiv 2208.12510), sections 3 and 4.
     """
@@ -284,8 +275,7 @@ def evaluate_moments(
         moments=_moments(captions) if videos.timed else None,
         load=videos.load,
         embedded=embedded,
-        resamples=resamples,
-        seed=seed,
+        bootstrap=bootstrap,
     )
     figures = [queries.figures(own, way) for own, way in zip(scores, ways, strict=True)]
     return MomentEvaluation(
@@ -354,15 +344,13 @@ class _Queries:
     moments: Float64 | None
     load: LoadVideo
     embedded: EmbeddedCaptions
-    resamples: int
-    seed: int
+    bootstrap: Bootstrap
 
     def figures(self, scores: npt.NDArray[np.float32], way: WayToSearch) -> MomentFigures:
         """Ranks from scores [V, T], and moments in the right video and in the one in first place."""
         ranks = rank_queries(scores, self.truth, both_directions=False)
-        resampling = {"resamples": self.resamples, "seed": self.seed}
         if self.moments is None:
-            return MomentFigures(ranks=ranks, right_video=None, corpus=None, **resampling)
+            return MomentFigures(ranks=ranks, right_video=None, corpus=None, bootstrap=self.bootstrap)
         rows = self.truth.relevance.candidates  # every query has one right video
         columns = np.arange(len(rows)) if self.truth.columns is None else self.truth.columns
         found = find_moments(rows, columns, self.load, self.embedded, way)
@@ -370,7 +358,7 @@ class _Queries:
         in_first_video = np.where([row.rank == 1 for row in ranks], overlap, 0.0)
         return MomentFigures(
             ranks=ranks,
-            right_video=moment_recall(overlap, self.truth.owners, **resampling),
-            corpus=moment_recall(in_first_video, self.truth.owners, **resampling),
-            **resampling,
+            right_video=moment_recall(overlap, self.truth.owners, bootstrap=self.bootstrap),
+            corpus=moment_recall(in_first_video, self.truth.owners, bootstrap=self.bootstrap),
+            bootstrap=self.bootstrap,
         )

@@ -10,7 +10,7 @@ from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
-from hgrkit.research.evaluation.bootstrap import RESAMPLES
+from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
 from hgrkit.research.evaluation.failure import Failure, worst_queries
 from hgrkit.research.evaluation.rank_file import QueryRank
@@ -52,8 +52,7 @@ def write_report(
     *,
     title: str,
     explain: bool = True,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> None:
     """Write one page of measures, charts, breakdowns and the worst queries.
 
@@ -63,8 +62,7 @@ def write_report(
         source: where its videos came from; reads the captions again.
         title: what was evaluated.
         explain: show the scores of the right and the preferred video, and not only their names.
-        resamples: of the intervals of the breakdowns.
-        seed: of these intervals.
+        bootstrap: how intervals are found.
 
     Raises:
         ConfigError: if the page cannot be written.
@@ -88,9 +86,9 @@ def write_report(
             measured=evaluation.to_dict(),
             rows=rows,
             breakdowns={
-                "By role": by_role(captions, graphs, resamples=resamples, seed=seed),
-                "By number of words": by_length(captions, resamples=resamples, seed=seed),
-                "By number of actions": by_actions(captions, graphs, resamples=resamples, seed=seed),
+                "By role": by_role(captions, graphs, bootstrap=bootstrap),
+                "By number of words": by_length(captions, bootstrap=bootstrap),
+                "By number of actions": by_actions(captions, graphs, bootstrap=bootstrap),
             },
             failures=failures,
             worst_videos=worst_queries(rows, _WORST_VIDEOS, "video_to_text"),

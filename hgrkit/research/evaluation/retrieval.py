@@ -11,7 +11,14 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.research.evaluation.bootstrap import RESAMPLES, Estimate, Estimates, Figure, estimate
+from hgrkit.research.evaluation.bootstrap import (
+    DEFAULT_BOOTSTRAP,
+    Bootstrap,
+    Estimate,
+    Estimates,
+    Figure,
+    estimate,
+)
 from hgrkit.research.evaluation.measures import DirectionMeasures, RankMeasure, RetrievalMeasures
 from hgrkit.research.evaluation.random_baseline import RandomBaseline
 from hgrkit.research.evaluation.rank_file import Direction, QueryRank
@@ -149,14 +156,12 @@ class Retrieval:
 
     Attributes:
         query_ranks: captions first.
-        resamples: of the bootstrap for the intervals.
-        seed: of the bootstrap.
+        bootstrap: how intervals are found.
         baselines: the same queries answered by simpler means, by the name of the baseline.
     """
 
     query_ranks: tuple[QueryRank, ...]
-    resamples: int = RESAMPLES
-    seed: int = 0
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP
     baselines: Mapping[str, Retrieval | RandomBaseline] = attrs.field(factory=dict)
 
     @cached_property
@@ -173,7 +178,7 @@ class Retrieval:
     @cached_property
     def estimates(self) -> Estimates:
         """The usual measures with intervals, clustered by video."""
-        return estimate(self.query_ranks, resamples=self.resamples, seed=self.seed)
+        return estimate(self.query_ranks, bootstrap=self.bootstrap)
 
     def __getitem__(self, name: str) -> Estimate:
         """A measure of text to video (`Rsum`: of both directions) with its interval.
@@ -185,7 +190,7 @@ class Retrieval:
         figure = Figure(measure, None if measure.both_directions else "text_to_video")
         if figure in self.estimates:
             return self.estimates[figure]
-        return estimate(self.query_ranks, [measure], resamples=self.resamples, seed=self.seed)[figure]
+        return estimate(self.query_ranks, [measure], bootstrap=self.bootstrap)[figure]
 
     def to_dict(self) -> dict[str, Any]:
         """`text_to_video`, `video_to_text`, `Rsum`, `intervals` and, if there are any, `baselines`."""

@@ -17,7 +17,7 @@ from hgrkit.errors import ReleaseError
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.model.checkpoint import load_model
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.research.evaluation.bootstrap import RESAMPLES, estimate
+from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
 from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
@@ -82,7 +82,7 @@ def evaluate_release(
     model_folder: str | Path,
     *,
     scores_out: str | Path | None = None,
-    resamples: int = RESAMPLES,
+    resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Measure a model on a release: the split tst, else val, else trn.
@@ -112,7 +112,7 @@ def evaluate_release(
     scores = score_release(model, open_split(folder, folder.evaluation_split(), model, Path(model_folder)))
     if scores_out is not None:
         scores.save(scores_out)
-    intervals = estimate(scores.query_ranks(), resamples=resamples, seed=seed).to_dict()
+    intervals = estimate(scores.query_ranks(), bootstrap=Bootstrap(resamples, seed)).to_dict()
     return {**scores.measures().to_dict(), "omitted": scores.omitted, "intervals": intervals}
 
 

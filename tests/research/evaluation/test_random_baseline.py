@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgrkit.errors import BenchmarkError
-from hgrkit.research.evaluation.bootstrap import estimate
+from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
 from hgrkit.research.evaluation.random_baseline import random_baseline, rank_probabilities
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
@@ -33,7 +33,7 @@ def test_the_random_baseline_is_what_random_scores_come_to():
     runs = [rank_queries(random.random(right.shape), truth) for _ in range(300)]
     expected = random_baseline(runs[0]).to_dict()["intervals"]
     rows = [row for run in runs for row in run]
-    found = estimate([_renamed(row, n) for n, row in enumerate(rows)], resamples=1).to_dict()
+    found = estimate([_renamed(row, n) for n, row in enumerate(rows)], bootstrap=Bootstrap(1)).to_dict()
     for direction in ("text_to_video", "video_to_text"):
         for name, value in expected[direction].items():
             assert value["interval"] is None
