@@ -2,7 +2,7 @@
 
 Ranks, all measures of both directions and 1,000 resamples for their intervals; then a comparison of two runs.
 
-    python benchmarks/ruler.py --out benchmarks/results/ruler.json
+    python benchmarks/intervals.py --out benchmarks/results/intervals.json
 """
 
 from __future__ import annotations
