@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import attrs
 import typer
 
-from hgrkit.cli.output import echo, echo_json, plain_table, printable, shortened, stderr, stdout
+from hgrkit.cli.output import (
+    echo,
+    echo_json,
+    measures_table,
+    plain_table,
+    printable,
+    shortened,
+    stderr,
+    stdout,
+    with_interval,
+)
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hgrkit.indexing.report import IndexReport
     from hgrkit.research.datasets.benchmark import Benchmark
     from hgrkit.research.evaluation.bootstrap import Bootstrap
@@ -34,8 +42,6 @@ _WIDTH = 200
 """Columns that the widest table takes; a narrower terminal folds its lines."""
 
 _SHOWN = 20
-_DIRECTIONS = ("text_to_video", "video_to_text")
-_MOMENTS = ("right_video_moments", "corpus_moments")
 
 
 def evaluate(
@@ -87,7 +93,7 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure retrieval in both directions. Values are percentages and ranks."""
-    _Asked(**locals()).run()
+    _Asked(**locals()).run()  # nothing else is local yet: these are the options as they were typed
 
 
 @attrs.frozen(kw_only=True)
@@ -125,21 +131,16 @@ class _Asked:
         return Bootstrap(self.resamples, self.seed)
 
     def run(self) -> None:
-        """Evaluate what was asked for, and print it.
-
-        Raises:
-            ConfigError: if options do not go together.
-        """
         if self.foils is not None:
-            _print_foils(_foils(self), json=self.json)
+            _print_foils(_foils(self, self.foils), json=self.json)
             return
         _check(self)
         if self.benchmark is not None:
-            measured = _benchmark(self)
+            measured = _benchmark(self, self.benchmark)
         elif self.library is not None and self.captions is not None and self.release is None:
-            measured = _library(self)
+            measured = _library(self, self.library, self.captions)
         elif self.release is not None and self.model is not None and self.library is None:
-            measured = _release(self)
+            measured = _release(self, self.release, self.model)
         else:
             raise ConfigError(
                 "give --library LIB and --captions FILE, --release DIR and --model MODEL, or --benchmark NAME, "
@@ -165,8 +166,6 @@ def _check(asked: _Asked) -> None:
         raise ConfigError("--baselines-train goes with --baselines.")
     if asked.benchmark is not None:
         _refuse(captions=asked.captions, release=asked.release, scores=asked.scores)
-        if asked.annotations is None:
-            raise ConfigError("--benchmark needs --annotations DIR, the folder of its published files.")
         return
     _refuse(
         annotations=asked.annotations,
@@ -185,7 +184,7 @@ def _refuse(**given: object) -> None:
         raise ConfigError(f"{', '.join(surplus)} and --benchmark do not go together as given; see --help.")
 
 
-def _foils(asked: _Asked) -> FoilEvaluation:
+def _foils(asked: _Asked, foils: Path) -> FoilEvaluation:
     from hgrkit.research.evaluation.evaluate import choose_foils
     from hgrkit.research.evaluation.foil_choice import read_foils
     from hgrkit.retriever import Retriever
@@ -196,7 +195,7 @@ def _foils(asked: _Asked) -> FoilEvaluation:
         raise ConfigError(f"--foils does not go with {', '.join(given)}; leave one of them out.")
     if asked.library is None:
         raise ConfigError("--foils needs --library LIB, the videos that the sentences are compared with.")
-    pairs = read_foils(asked.foils or Path())
+    pairs = read_foils(foils)
     with (
         stderr().status("choosing between captions and foils"),
         Retriever.open(asked.library, parser=asked.parser, device=asked.device) as retriever,
@@ -204,26 +203,26 @@ def _foils(asked: _Asked) -> FoilEvaluation:
         return choose_foils(retriever, pairs, allow_missing=asked.allow_missing, bootstrap=asked.bootstrap)
 
 
-def _library(asked: _Asked) -> Mapping[str, Any]:
+def _library(asked: _Asked, library: Path, captions: Path) -> Mapping[str, Any]:
     from hgrkit.research.evaluation.captions import read_captions
     from hgrkit.research.evaluation.evaluate import evaluate_library
     from hgrkit.research.evaluation.video_source import LibrarySource
     from hgrkit.retriever import Retriever
 
-    library, file = asked.library or Path(), asked.captions or Path()
-    captions = read_captions(file)
+    read = read_captions(captions)
     with ExitStack() as opened, stderr().status("scoring every caption against every video"):
         retriever = opened.enter_context(Retriever.open(library, parser=asked.parser, device=asked.device))
         source = LibrarySource(retriever, library)
-        found = evaluate_library(source, captions, baselines=_baselines(asked, opened), bootstrap=asked.bootstrap)
-        return _written(asked, found, source, f"{file.name} against {library.name}")
+        found = evaluate_library(source, read, baselines=_baselines(asked, opened), bootstrap=asked.bootstrap)
+        return _written(asked, found, source, f"{captions.name} against {library.name}")
 
 
-def _benchmark(asked: _Asked) -> Mapping[str, Any]:
+def _benchmark(asked: _Asked, name: str) -> Mapping[str, Any]:
     from hgrkit.research.datasets.catalogue import benchmark, find_recipe
     from hgrkit.research.evaluation.evaluate import evaluate_benchmark
 
-    name = asked.benchmark or ""
+    if asked.annotations is None:
+        raise ConfigError("--benchmark needs --annotations DIR, the folder of its published files.")
     moments = find_recipe(name).task == "partially relevant retrieval"
     if moments and (asked.baselines or asked.protocol != "standard"):
         raise ConfigError(
@@ -232,7 +231,7 @@ def _benchmark(asked: _Asked) -> Mapping[str, Any]:
         )
     if (asked.features is None) == (asked.videos is None and asked.library is None):
         raise ConfigError("with --benchmark, give --features FILE, --videos DIR or --library LIB.")
-    bench = benchmark(name, annotations=asked.annotations or Path(), features=asked.features)
+    bench = benchmark(name, annotations=asked.annotations, features=asked.features)
     with ExitStack() as opened:
         source = _source(asked, bench, opened, keep_features=moments)
         if moments:
@@ -296,13 +295,14 @@ def _moments(asked: _Asked, bench: Benchmark, source: VideoSource) -> MomentEval
     return found
 
 
-def _release(asked: _Asked) -> Mapping[str, Any]:
+def _release(asked: _Asked, release: Path, model: str) -> Mapping[str, Any]:
     from hgrkit.model.registry import model_folder
     from hgrkit.research.release.evaluating import evaluate_release
 
-    folder, model = asked.release or Path(), model_folder(asked.model or "")
     with stderr().status("scoring every caption against every video"):
-        return evaluate_release(folder, model, scores_out=asked.scores, resamples=asked.resamples, seed=asked.seed)
+        return evaluate_release(
+            release, model_folder(model), scores_out=asked.scores, resamples=asked.resamples, seed=asked.seed
+        )
 
 
 def _baselines(asked: _Asked, opened: ExitStack) -> Baselines | None:
@@ -353,46 +353,6 @@ def _tell_problems(benchmark: Benchmark, missing: Sequence[str], parser_failures
         echo(f"{parser_failures:,} captions cannot be read; they rank last", err=True)
 
 
-def measures_table(measured: Mapping[str, Any]) -> Table:
-    """Every measure of what was evaluated, and of its baselines if there are any, side by side."""
-    systems = {**measured.get("baselines", {}), "model": measured}
-    level = measured["intervals"]["level"]
-    headings = (f"{name} [{level} %]" if name == "model" else _words(name) for name in systems)
-    table = plain_table("", *headings)
-    for label, path in _rows(measured["intervals"]):
-        table.add_row(label, *(_cell(system["intervals"], path) for system in systems.values()))
-    for direction in _DIRECTIONS:
-        if direction in measured:
-            empty = [""] * (len(systems) - 1)
-            table.add_row(f"{_words(direction)} queries", *empty, str(measured[direction]["queries"]))
-    return table
-
-
-def _rows(intervals: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The label of every figure and where it stands."""
-    for direction in (*_DIRECTIONS, *_MOMENTS):
-        for name in intervals.get(direction, {}):
-            yield f"{_words(direction)} {name}", (direction, name)
-    for name, value in intervals.items():
-        if isinstance(value, Mapping) and "value" in value:
-            yield name, (name,)
-
-
-def _cell(intervals: Mapping[str, Any], path: Sequence[str]) -> str:
-    found: Any = intervals
-    for key in path:
-        found = found[key]
-    return _estimate(found["value"], found["interval"])
-
-
-def _estimate(value: float, interval: Sequence[float] | None) -> str:
-    return f"{value:.1f}" if interval is None else f"{value:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
-
-
-def _words(direction: str) -> str:
-    return direction.replace("_", " ")
-
-
 def _print_foils(found: FoilEvaluation, *, json: bool) -> None:
     """Accuracy of each type, all levels beside the event level alone."""
     from hgrkit.research.evaluation.bootstrap import LEVEL
@@ -404,6 +364,6 @@ def _print_foils(found: FoilEvaluation, *, json: bool) -> None:
     table = plain_table("type", "n", f"accuracy [{LEVEL} %]", f"event only [{LEVEL} %]")
     for name, accuracy in found.fused.types.items():
         both = (system.types[name] for system in systems)
-        table.add_row(name, str(accuracy.n), *(_estimate(one.accuracy, one.interval) for one in both))
-    table.add_row("mean", "", *(_estimate(system.mean, system.mean_interval) for system in systems))
+        table.add_row(name, str(accuracy.n), *(with_interval(one.accuracy, one.interval) for one in both))
+    table.add_row("mean", "", *(with_interval(system.mean, system.mean_interval) for system in systems))
     stdout().print(table)

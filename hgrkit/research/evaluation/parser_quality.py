@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -53,9 +53,11 @@ class F1:
         """The harmonic mean of precision and recall, in percent."""
         return 200 * self.both / (self.gold + self.answer) if self.gold + self.answer else 0.0
 
-    def plus(self, gold: frozenset[Any], answer: frozenset[Any]) -> F1:
-        """With one more caption."""
-        return F1(self.both + len(gold & answer), self.gold + len(gold), self.answer + len(answer))
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[frozenset[Any], frozenset[Any]]]) -> F1:
+        """Counts over captions, each with its gold and its answer."""
+        counts = [(len(gold & answer), len(gold), len(answer)) for gold, answer in pairs]
+        return cls(*map(sum, zip(*counts, strict=True)))
 
     def to_dict(self) -> dict[str, float]:
         """`precision`, `recall` and `f1`, in percent."""
@@ -170,33 +172,23 @@ def _compared(
     speed: float,
     conventions: Conventions | None = None,
 ) -> ParserQuality:
-    predicate = core_span = core_head = all_span = F1()
-    roles: dict[str, F1] = {}
-    differences = []
-    for gold, answer in zip(golds, answers, strict=True):
-        verbs = _predicates(gold), _predicates(answer)
-        spans = _triples(gold), _triples(answer)
-        core = _core(spans[0]), _core(spans[1])
-        predicate = predicate.plus(*verbs)
-        all_span = all_span.plus(*spans)
-        core_span = core_span.plus(*core)
-        core_head = core_head.plus(_core(_triples(gold, heads=True)), _core(_triples(answer, heads=True)))
-        for role in sorted({triple[1] for triple in spans[0] | spans[1]}):
-            of_role = (frozenset(triple for triple in side if triple[1] == role) for side in spans)
-            roles[role] = roles.get(role, F1()).plus(*of_role)
-        if verbs[0] != verbs[1] or spans[0] != spans[1]:
-            differences.append(_difference(gold, answer))
+    pairs = list(zip(golds, answers, strict=True))
+    verbs = [(_predicates(gold), _predicates(answer)) for gold, answer in pairs]
+    spans = [(_triples(gold), _triples(answer)) for gold, answer in pairs]
+    heads = [(_triples(gold, heads=True), _triples(answer, heads=True)) for gold, answer in pairs]
+    roles = sorted({role for own in spans for side in own for _, role, _ in side})
+    equal = [own[0] == own[1] and both[0] == both[1] for own, both in zip(verbs, spans, strict=True)]
     return ParserQuality(
         captions=len(golds),
-        predicate=predicate,
-        core_span=core_span,
-        core_head=core_head,
-        all_span=all_span,
-        roles=dict(sorted(roles.items())),
+        predicate=F1.of(verbs),
+        core_span=F1.of(_with_roles(spans, CORE_ROLES)),
+        core_head=F1.of(_with_roles(heads, CORE_ROLES)),
+        all_span=F1.of(spans),
+        roles={role: F1.of(_with_roles(spans, {role})) for role in roles},
         captions_per_cpu_second=speed,
         failures=sum(answer is None for answer in answers),
         conventions=conventions,
-        differences=tuple(differences),
+        differences=tuple(_difference(*pair) for pair, same in zip(pairs, equal, strict=True) if not same),
     )
 
 
@@ -223,8 +215,14 @@ def _triples(graph: RoleGraph | None, *, heads: bool = False) -> frozenset[Tripl
     return frozenset() if graph is None else frozenset(_edges(graph, heads=heads))
 
 
-def _core(triples: Iterable[Triple]) -> frozenset[Triple]:
-    return frozenset(triple for triple in triples if triple[1] in CORE_ROLES)
+def _with_roles(
+    pairs: Iterable[tuple[frozenset[Triple], frozenset[Triple]]], roles: Set[str]
+) -> Iterator[tuple[frozenset[Triple], frozenset[Triple]]]:
+    for gold, answer in pairs:
+        yield (
+            frozenset(triple for triple in gold if triple[1] in roles),
+            frozenset(triple for triple in answer if triple[1] in roles),
+        )
 
 
 def _predicates(graph: RoleGraph | None) -> frozenset[int]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
+from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation
 from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
 from hgrkit.research.evaluation.failure import Failure, worst_queries
+from hgrkit.research.evaluation.partially_relevant import MomentEvaluation
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.report_page import Report, report_page
+from hgrkit.research.evaluation.retrieval import Retrieval
 from hgrkit.research.evaluation.video_source import VideoSource
 
 __all__ = ["Evaluated", "require_folder", "write_report"]
@@ -22,17 +24,8 @@ __all__ = ["Evaluated", "require_folder", "write_report"]
 _WORST_CAPTIONS, _WORST_VIDEOS = 12, 12
 
 
-class Evaluated(Protocol):
-    """What any evaluation of retrieval gives."""
-
-    @property
-    def query_ranks(self) -> tuple[QueryRank, ...]:
-        """Every query's rank."""
-        ...
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """The measures, with `intervals` and perhaps `baselines`."""
-        ...
+Evaluated = Retrieval | BenchmarkEvaluation | MomentEvaluation
+"""What can be reported."""
 
 
 def require_folder(path: Path) -> None:

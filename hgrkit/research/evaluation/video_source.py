@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, final
+from typing import final
 
 import attrs
 import numpy as np
@@ -45,50 +45,6 @@ Float32 = npt.NDArray[np.float32]
 
 _PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 _ALL_FRAMES = 1 << 30
-
-
-class VideoSource(Protocol):
-    """Videos that captions can be scored against."""
-
-    @property
-    def name(self) -> str:
-        """The model's name, as a report shows it."""
-        ...
-
-    @property
-    def model(self) -> HgrModel:
-        """The model in torch."""
-        ...
-
-    @property
-    def parser(self) -> GraphParser:
-        """What reads the captions."""
-        ...
-
-    @property
-    def paths(self) -> Sequence[str]:
-        """The videos that are there."""
-        ...
-
-    @property
-    def features(self) -> Mapping[str, Float32]:
-        """Their frame features, [F, K] each."""
-        ...
-
-    @property
-    def frames(self) -> Mapping[str, TimedFeatures]:
-        """The same with the frames' times and the videos' lengths, as far as they are known."""
-        ...
-
-    def score(
-        self, texts: Sequence[str], paths: Sequence[str], *, level_weights: LevelWeights | None = None
-    ) -> CaptionScores:
-        """Exact scores of V of the videos for C captions, [V, C], less the captions' background."""
-        ...
-
-    def explain(self, row: QueryRank, graph: RoleGraph) -> Failure:
-        """What the right video and the one in first place say of a caption."""
-        ...
 
 
 @final
@@ -280,6 +236,10 @@ class LibrarySource:
                 for ours, theirs in zip(right.phrases, preferred.phrases, strict=True)
             ),
         )
+
+
+VideoSource = FeatureSource | LibrarySource
+"""Videos to score captions against; scores of another origin go to `evaluate_scores` and `evaluate_captions`."""
 
 
 @contextmanager
