@@ -145,10 +145,6 @@ class FoilAccuracy:
     n: int
     interval: tuple[float, float]
 
-    def to_dict(self) -> dict[str, Any]:
-        """`{"accuracy", "n", "interval"}`."""
-        return {"accuracy": self.accuracy, "n": self.n, "interval": list(self.interval)}
-
 
 @attrs.frozen(kw_only=True)
 class FoilTable:
@@ -166,8 +162,7 @@ class FoilTable:
 
     def to_dict(self) -> dict[str, Any]:
         """`{"types": {type: {...}}, "mean", "mean_interval"}`."""
-        types = {name: found.to_dict() for name, found in self.types.items()}
-        return {"types": types, "mean": self.mean, "mean_interval": list(self.mean_interval)}
+        return attrs.asdict(self)
 
 
 @attrs.frozen(kw_only=True)

@@ -49,6 +49,7 @@ __all__ = [
     "overlaps",
 ]
 
+Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 RECALLS = (1, 5, 10, 100)
@@ -233,7 +234,7 @@ class MomentEvaluation:
 def evaluate_moments(
     model: HgrModel,
     benchmark: Benchmark,
-    frames: Mapping[str, TimedFeatures],
+    frames: Mapping[str, TimedFeatures] | Mapping[str, Float32],
     *,
     parser: str | GraphParser = "lark",
     windows: WindowSettings | None = None,
@@ -247,7 +248,8 @@ def evaluate_moments(
     Args:
         model: the model, in evaluation mode.
         benchmark: captions with moments, videos with their lengths.
-        frames: frame features by the videos' names, with or without a suffix; read twice for each video.
+        frames: frame features [F, K] by the videos' names, with or without a suffix, with their times where these
+            are known; read twice for each video.
         parser: reads the captions; one that cannot be read ranks last and is counted.
         windows: which windows are looked at.
         fixed_seconds: length of the fixed windows beside them.
@@ -294,7 +296,7 @@ class _Videos:
     """The videos that are there, embedded one at a time."""
 
     model: HgrModel
-    frames: Mapping[str, TimedFeatures]
+    frames: Mapping[str, TimedFeatures] | Mapping[str, Float32]
     keys: Sequence[str]
     lengths: Sequence[float | None]
     windows: WindowSettings | None
@@ -303,13 +305,18 @@ class _Videos:
     def timed(self) -> bool:
         """Whether every video's length is known."""
         return all(
-            length is not None or self.frames[key].duration_s is not None
-            for key, length in zip(self.keys, self.lengths, strict=True)
+            length is not None or self.read(number).duration_s is not None
+            for number, length in enumerate(self.lengths)
         )
+
+    def read(self, number: int) -> TimedFeatures:
+        """The frame features of one."""
+        found = self.frames[self.keys[number]]
+        return found if isinstance(found, TimedFeatures) else TimedFeatures(found)
 
     def load(self, number: int) -> LongVideo:
         """Embed one; a length that came with the features is believed before the annotations'."""
-        found, key = self.frames[self.keys[number]], self.keys[number]
+        found, key = self.read(number), self.keys[number]
         if found.features.ndim != 2 or found.features.shape[1] != self.model.feature_dim:
             raise ShapeError(
                 f"features of {key!r} must be [F, {self.model.feature_dim}] for this model, "

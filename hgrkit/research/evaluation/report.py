@@ -61,6 +61,14 @@ def write_report(
         ConfigError: if the page cannot be written.
     """
     require_folder(path)
+    page = _page(evaluation, source, title, bootstrap, explain=explain)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the report cannot be written to {path}: {error.strerror}.") from error
+
+
+def _page(evaluation: Evaluated, source: VideoSource, title: str, bootstrap: Bootstrap, *, explain: bool) -> str:
     rows = evaluation.query_ranks
     captions = [row for row in rows if row.direction == "text_to_video"]
     graphs = _graphs(source.parser, captions)
@@ -72,7 +80,7 @@ def write_report(
     ]
     videos = max((row.candidates or 0 for row in captions), default=0)
     counts = [f"{len(captions):,} captions", *([f"{videos:,} videos"] if videos else [])]
-    page = report_page(
+    return report_page(
         Report(
             title=title,
             about=[f"model {source.name}", *counts, f"parser {source.parser.name}"],
@@ -88,10 +96,6 @@ def write_report(
             captions={row.query: row.caption for row in captions},
         )
     )
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"the report cannot be written to {path}: {error.strerror}.") from error
 
 
 def _graphs(parser: GraphParser, rows: Sequence[QueryRank]) -> dict[str, RoleGraph]:

@@ -33,7 +33,7 @@ from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark
 from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, require_complete
 from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores
-from hgrkit.research.evaluation.long_video_search import FeatureFrames, TimedFeatures
+from hgrkit.research.evaluation.long_video_search import TimedFeatures
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.video_names import match_names
 from hgrkit.retriever import Retriever
@@ -74,9 +74,9 @@ class FeatureSource:
         return list(self.features)
 
     @property
-    def frames(self) -> Mapping[str, TimedFeatures]:
-        """The features; frames stand in the middles of equal parts of a video."""
-        return FeatureFrames(self.features)
+    def frames(self) -> Mapping[str, Float32]:
+        """The features, as `evaluate_moments` takes them."""
+        return self.features
 
     def score(
         self, texts: Sequence[str], paths: Sequence[str], *, level_weights: LevelWeights | None = None
@@ -290,17 +290,20 @@ def open_source(
         if videos is not None:
             keys = match_names((video.name for video in benchmark.videos), _files(videos))
             require_complete(benchmark, list(keys), allow_missing=allow_missing)
-            try:
-                made = Retriever.open(folder, mode="w", model=model, parser=parser, device=device)
-            except LibraryNotFoundError:
-                made = Retriever.create(folder, model=name, parser=parser, device=device)
-            with made as retriever:
+            with _writable(folder, model=model, parser=parser, device=device) as retriever:
                 kept = keep_features or library is not None
                 report = retriever.index(*keys.values(), feature_cache=kept, on_progress=on_progress)
             if on_indexed is not None:
                 on_indexed(report)
         with Retriever.open(folder, model=model, parser=parser, device=device) as retriever:
             yield LibrarySource(retriever, folder)
+
+
+def _writable(folder: Path, *, model: str | None, parser: str, device: str) -> Retriever:
+    try:
+        return Retriever.open(folder, mode="w", model=model, parser=parser, device=device)
+    except LibraryNotFoundError:
+        return Retriever.create(folder, model=model or "default", parser=parser, device=device)
 
 
 def _files(folder: Path) -> list[str]:
