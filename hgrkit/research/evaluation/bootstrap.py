@@ -214,7 +214,7 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """`{"value", "interval": [low, high]}`."""
-        return attrs.asdict(self)
+        return {"value": self.value, "interval": list(self.interval)}
 
     def __str__(self) -> str:
         return f"{self.value:.1f} [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"

@@ -60,7 +60,7 @@ class Difference:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {**attrs.asdict(self), "difference": self.difference}
+        return {**attrs.asdict(self), "interval": list(self.interval), "difference": self.difference}
 
 
 @attrs.frozen(kw_only=True)

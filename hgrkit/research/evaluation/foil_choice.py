@@ -145,6 +145,10 @@ class FoilAccuracy:
     n: int
     interval: tuple[float, float]
 
+    def to_dict(self) -> dict[str, Any]:
+        """`{"accuracy", "n", "interval"}`."""
+        return {"accuracy": self.accuracy, "n": self.n, "interval": list(self.interval)}
+
 
 @attrs.frozen(kw_only=True)
 class FoilTable:
@@ -162,7 +166,8 @@ class FoilTable:
 
     def to_dict(self) -> dict[str, Any]:
         """`{"types": {type: {...}}, "mean", "mean_interval"}`."""
-        return attrs.asdict(self)
+        types = {name: found.to_dict() for name, found in self.types.items()}
+        return {"types": types, "mean": self.mean, "mean_interval": list(self.mean_interval)}
 
 
 @attrs.frozen(kw_only=True)
