@@ -162,6 +162,7 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = _with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    # Only the module of the command that was asked for is imported; a shell that completes names needs them all.
     app = command_line([asked]) if asked in COMMANDS else command_line(_completed(COMMANDS))
     try:
         status = app(args=arguments, prog_name="hgrkit", standalone_mode=False)

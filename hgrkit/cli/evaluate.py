@@ -229,6 +229,7 @@ def _benchmark(asked: _Asked, name: str) -> Mapping[str, Any]:
             f"{name} is partially relevant retrieval: fixed windows stand beside it without --baselines, "
             "and --protocol is 'standard'."
         )
+    # Before the annotations are read: a missing option should not wait for them.
     if (asked.features is None) == (asked.videos is None and asked.library is None):
         raise ConfigError("with --benchmark, give --features FILE, --videos DIR or --library LIB.")
     bench = benchmark(name, annotations=asked.annotations, features=asked.features)
@@ -316,6 +317,7 @@ def _baselines(asked: _Asked, opened: ExitStack) -> Baselines | None:
     if asked.baselines_train is not None:
         captions, features = asked.baselines_train
         train = (read_captions(captions), opened.enter_context(FeatureFile(features)))
+    # For a benchmark --features are where its videos come from, and for a library those of its videos.
     own = asked.features if asked.benchmark is None else None
     return Baselines(train=train, features=None if own is None else opened.enter_context(FeatureFile(own)))
 

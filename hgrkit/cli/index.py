@@ -95,6 +95,7 @@ def index(
     }
     reports: dict[str, IndexReport] = {}
     _require(paths or [], upgrade=upgrade)
+    # A new library is made with the chosen parts at once; there is nothing to upgrade.
     if upgrade and (not paths or _exists(library)):
         with IndexBar() as bar:
             reports["upgrade"] = Retriever.upgrade(library, **chosen, **options, on_progress=bar.show)

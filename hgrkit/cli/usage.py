@@ -37,6 +37,7 @@ def usage_line(error: Any, arguments: Sequence[str], commands: Mapping[str, Any]
     if not arguments or arguments[0] not in commands:
         return _before_a_command(error, arguments, tuple(commands))
     typed = _Typed.of(commands[arguments[0]], arguments[1:])
+    # The likeliest cause first: an option that was swallowed makes click complain of something else.
     answers = (_late_option, _wrong_dash, _unknown_option, _no_value, _unquoted, _missing, _bad_value)
     return next(line for answer in answers if (line := answer(error, typed)))
 

@@ -112,6 +112,7 @@ class PairSums:
         x, y = np.asarray(texts, np.float64), np.asarray(videos, np.float64)
         rows = np.asarray(owners, np.int64)
         counts = np.bincount(rows, minlength=len(y)).astype(np.float64)
+        # Captions of a video are summed before the product with its vector: [V, H] instead of [n, K].
         by_video = np.zeros((len(y), x.shape[1]))
         np.add.at(by_video, rows, x)
         return cls(
@@ -169,6 +170,7 @@ def canonical_correlation(pairs: Covariances, strength: float) -> PairedMaps:
 
     Source: Hotelling, Biometrika 28 (1936); weights and ridge as in Gong, Ke, Isard and Lazebnik, IJCV 106 (2014).
     """
+    # Whitening both sides first makes the correlations the singular values of the cross-covariance.
     text, video = (np.linalg.cholesky(_ridged(side, strength)) for side in (pairs.text, pairs.video))
     whitened = _solved(video, _solved(text, pairs.cross).T).T
     u, correlations, v = np.linalg.svd(whitened, full_matrices=False)
@@ -282,6 +284,7 @@ def video_vectors(features: Mapping[str, Float32], names: Sequence[str]) -> Floa
         BenchmarkError: if a video has no features, or they differ in size.
     """
     keys = match_names(names, features)
+    # A library knows videos by whole paths, which features made elsewhere do not have: base names are tried next.
     bases = match_names([PurePath(name).name for name in names if name not in keys], features)
     found = [keys.get(name) or bases.get(PurePath(name).name) for name in names]
     missing = [name for name, key in zip(names, found, strict=True) if key is None]

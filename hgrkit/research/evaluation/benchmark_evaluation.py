@@ -144,6 +144,7 @@ def evaluate_scores(
         raise ConfigError(f"no protocol named {protocol!r}; there are {', '.join(PROTOCOLS)}.")
     names, missing = require_complete(benchmark, videos, allow_missing=allow_missing)
     captions = captions_of(benchmark, names)
+    # Equal words have equal scores: they are read and scored once, whatever the protocol counts.
     texts = list(dict.fromkeys(caption.text for caption in captions))
     scored = score(texts)
     row_of = {name: row for row, name in enumerate(videos)}
@@ -194,6 +195,7 @@ def own_video(captions: Sequence[BenchmarkCaption], names: Sequence[str], texts:
 def _released(captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]) -> GroundTruth:
     """Different words are one query, which has the name and the video of the first caption with them."""
     rows, columns = _numbers(captions, names, texts)
+    # Reversed, so that the first caption of several with the same words is the one that stays.
     first = {caption.text: caption for caption in reversed(captions)}
     return GroundTruth(
         videos=names,

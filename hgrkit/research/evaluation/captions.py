@@ -65,6 +65,7 @@ def evaluate_captions(
     number = {text: position for position, text in enumerate(distinct)}
     columns = np.array([number[text] for text in texts], np.int64)  # [C]
     rows = np.array([row_of[name] for name in owners], np.int64)  # [C]
+    # Right by words, then repeated for every caption with these words: duplicates stay queries.
     right = Relevance.from_pairs(columns, rows, (len(distinct), len(library_paths)))
     truth = GroundTruth(
         videos=library_paths,
@@ -73,6 +74,7 @@ def evaluate_captions(
         owners=owners,
         relevance=right.take(columns),
         columns=columns,
+        # Videos without captions are candidates, but nothing could be right for them as queries.
         asked={name: row_of[name] for name, own in captions.items() if own},
     )
     return Retrieval(query_ranks=rank_queries(score(distinct), truth), bootstrap=bootstrap)

@@ -168,6 +168,7 @@ def _exchanges(num_videos: int, bootstrap: Bootstrap) -> Iterator[npt.NDArray[np
 
 def _exchanged(pair: ClusteredRanks, figure: Figure, first: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Differences after exchanging the runs on some videos, [B]."""
+    # Both runs are clusters side by side, so that exchanging them is a choice of weights and medians need no code.
     here, there = np.hstack([first, 1 - first]), np.hstack([1 - first, first])
     return pair.values(figure, there) - pair.values(figure, here)
 
@@ -175,6 +176,7 @@ def _exchanged(pair: ClusteredRanks, figure: Figure, first: npt.NDArray[np.float
 def _aligned(a: Sequence[QueryRank], b: Sequence[QueryRank]) -> list[QueryRank]:
     """The second run in the order of the first."""
     theirs = {(row.direction, row.query): row for row in b}
+    # Differences are paired query by query, which needs both runs in one order.
     aligned = []
     for row in a:
         match = theirs.pop((row.direction, row.query), None)

@@ -175,6 +175,7 @@ def evaluate_benchmark(
     found = evaluated(keys, lambda texts: source.score(texts, list(keys.values())), partly=allow_missing)
     if baselines is None:
         return found
+    # Videos without captions were candidates of no query; baselines answer the very same queries.
     asked = {row.query: keys[row.query] for row in found.query_ranks if row.direction == "video_to_text"}
     retrieval = baselines.beside(
         found.retrieval,

@@ -248,6 +248,7 @@ def evaluate_foils(
 
 def _chosen(pairs: Sequence[FoilPair], paths: Mapping[str, str], score: ScorePairs) -> npt.NDArray[np.bool_]:
     """Whether each caption scores higher than its foil, [2, P]; every sentence is scored once for its video."""
+    # A caption has several foils; each sentence is read and scored once for its video.
     asked = dict.fromkeys((paths[pair.video], text) for pair in pairs for text in (pair.caption, pair.foil))
     column = {question: number for number, question in enumerate(asked)}
     scores = score([video for video, _ in asked], [text for _, text in asked])
@@ -269,6 +270,7 @@ def _table(
         hits = np.bincount(clusters[rows], right[rows].astype(np.float64), minlength=weights.shape[1])  # [V]
         asked = np.bincount(clusters[rows], minlength=weights.shape[1])
         with np.errstate(invalid="ignore"):
+            # The types share their draws, so that their mean has an interval, too.
             resampled = 100 * (weights @ hits) / (weights @ asked)  # [B]; no number where none was drawn
         drawn.append(resampled)
         found[name] = FoilAccuracy(

@@ -141,6 +141,7 @@ def find_moments(
     Returns:
         Start and end in seconds, float64 [Q, 2]; 0 and 0 for a sentence that could not be read.
     """
+    # Captions that could not be read have no query; their moments stay 0 to 0, which overlaps nothing.
     readable = {position: number for number, position in enumerate(captions.positions)}
     moments = np.zeros((len(videos), 2))
     for number in np.unique(videos).tolist():

@@ -93,6 +93,7 @@ class RankMeasure:
         cutoffs = _SUMS.get(self.name) or (int(self.name[2:]),)
         gains = np.zeros(len(ranks))
         for k in cutoffs:
+            # Whole hundreds, so that sums are exact and a figure does not depend on the order of the queries.
             gains += 100.0 * (ranks <= k)
         return gains
 

@@ -153,10 +153,12 @@ def evaluate_parser(
     golds = [_gold(number, record) for number, record in enumerate(records, 1)]
     conventions = gold_conventions(records) if gold_trees else None
     parse = partial(parse_gold, parser, records, gold_trees=gold_trees, conventions=conventions or "captions")
+    # A parser may load its model at the first sentence; that is not its speed.
     parse_gold(parser, records[:1], gold_trees=gold_trees)  # whatever is loaded at the first sentence
     started = time.process_time()
     answers = parse()
     elapsed, parsed = time.process_time() - started, len(records)
+    # A few gold captions take less than the clock can tell: repeat them up to a second.
     while parsed and parsed < _TIMED_CAPTIONS and elapsed < 1:
         started = time.process_time()
         parse()
@@ -289,6 +291,7 @@ def _count(gold: RoleGraph, answer: RoleGraph, kinds: Counter[str], roles: Count
     kinds["argument_of_invented_verb"] += sum(verb not in verbs for verb, _ in surplus)
     left = sorted(place for place in surplus if place[0] in verbs)
     for place in sorted(place for place in missing if place[0] in found):
+        # An overlapping phrase of the same verb is the same argument with another extent: it counts once.
         overlapping = next((other for other in left if _overlap(place, other)), None)
         if overlapping is None:
             kinds["argument_missed"] += 1

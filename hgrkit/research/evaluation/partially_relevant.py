@@ -130,6 +130,7 @@ def moment_recall(
     """
     if not len(overlap):
         raise BenchmarkError("there is no moment to measure.")
+    # All figures are means over queries, so that one product with the draws gives them all.
     values = np.stack([*(overlap >= threshold for threshold in THRESHOLDS), overlap], axis=1) * 100.0  # [Q, 4]
     names, clusters = np.unique(np.asarray(videos), return_inverse=True)
     sums = np.stack([np.bincount(clusters, column, minlength=len(names)) for column in values.T], axis=1)
@@ -270,6 +271,7 @@ def evaluate_moments(
     embedded = embed_captions(model, load_parser(parser), texts)
     durations = {video.name: video.duration_s for video in benchmark.videos}
     videos = _Videos(model, frames, [keys[name] for name in names], [durations[name] for name in names], windows)
+    # Fixed windows are cut in seconds, and moments are compared in seconds.
     ways: list[WayToSearch] = [BestWindow(), *([FixedWindows(fixed_seconds)] if videos.timed else [])]
     scores = score_videos(len(names), videos.load, embedded, ways, on_progress=on_progress)
     queries = _Queries(
@@ -362,6 +364,7 @@ class _Queries:
         columns = np.arange(len(rows)) if self.truth.columns is None else self.truth.columns
         found = find_moments(rows, columns, self.load, self.embedded, way)
         overlap = overlaps(found, self.moments)
+        # A moment found in a wrong video overlaps nothing.
         in_first_video = np.where([row.rank == 1 for row in ranks], overlap, 0.0)
         return MomentFigures(
             ranks=ranks,

@@ -53,6 +53,7 @@ class Relevance:
             wrong = numbers[(numbers < 0) | (numbers >= size)]
             if wrong.size:
                 raise BenchmarkError(f"there is no {name} {wrong[0]} among {size}; they are numbered from 0.")
+        # Unique also sorts, by query and then by candidate: what `rank` and `take` rely on.
         flat = np.unique(rows * shape[1] + columns)
         return cls(queries=flat // max(shape[1], 1), candidates=flat % max(shape[1], 1), shape=shape)
 
@@ -146,6 +147,7 @@ def rank(
     _check(table, relevance, row_of, column_of)
     num_queries, num_candidates = relevance.shape
     ranks, positive, tops = np.empty((3, num_queries), np.int64)
+    # Whole queries at a time: a rank needs all candidates of its query, and nothing of another one.
     height = max(1, _BLOCK // max(1, num_candidates))
     starts = np.arange(0, num_queries, height)
     bounds = np.searchsorted(relevance.queries, np.append(starts, num_queries))
@@ -211,6 +213,7 @@ def _rank_block(block: npt.NDArray[Any], queries: Ranks, candidates: Ranks) -> t
     asked, firsts = np.unique(queries, return_index=True)
     best = np.full(num_queries, -np.inf, block.dtype)
     if len(asked):
+        # Only queries that have pairs: reduceat gives an empty group the score at its start.
         best[asked] = np.maximum.reduceat(right, firsts)
     winners = np.flatnonzero(right == best[queries])
     # A tied negative is ahead, so that a constant score ranks last; the best positives themselves are not.

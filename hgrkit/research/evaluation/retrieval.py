@@ -67,6 +67,7 @@ class GroundTruth:
         right = positives if isinstance(positives, Relevance) else Relevance.from_table(positives)
         described = right.transposed
         owners = [""] * len(captions)
+        # Pairs are sorted by caption and then by video: the first of each caption is its first video.
         columns, first = np.unique(described.queries, return_index=True)
         for column, row in zip(columns.tolist(), described.candidates[first].tolist(), strict=True):
             owners[column] = videos[row]
@@ -188,6 +189,7 @@ class Retrieval:
         """
         measure = RankMeasure(name)
         figure = Figure(measure, None if measure.both_directions else "text_to_video")
+        # The usual measures share their resamples; only others need draws of their own.
         if figure in self.estimates:
             return self.estimates[figure]
         return estimate(self.query_ranks, [measure], bootstrap=self.bootstrap)[figure]

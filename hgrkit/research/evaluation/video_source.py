@@ -126,6 +126,7 @@ class FeatureSource:
 
     def _answer(self, name: str, key: str, query: EmbeddedQuery) -> tuple[Answer, list[float]]:
         """One video's scores, and the similarities of the query's actions and entities."""
+        # One window of the whole video, as `score` compares it; a report says of a video what its rank came from.
         frames = self.model.video.max_frames or _ALL_FRAMES
         video = LongVideo.embed(
             self.model,
@@ -206,6 +207,7 @@ class LibrarySource:
         captions = self._captions[asked]
         scores = self.retriever.scores(captions, level_weights=level_weights, less_background=True)
         row_of = {path: row for row, path in enumerate(self.paths)}
+        # A library scores all of its videos at once; a benchmark may ask for some of them, in its own order.
         rows = [row_of[path] for path in paths]
         return CaptionScores(
             scores=scores if rows == list(range(len(scores))) else scores[rows],
