@@ -143,7 +143,7 @@ def _with_shell(arguments: Sequence[str]) -> list[str]:
 
 
 def _completed(commands: Iterable[str]) -> list[str]:
-    """The commands to load: one, where a shell asks how to go on after its name; else all of them."""
+    """The commands to load: one, where a shell completes what follows its name; else all of them."""
     names = list(commands)
     if "_HGRKIT_COMPLETE" not in os.environ:
         return names
@@ -158,7 +158,7 @@ def _completed(commands: Iterable[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line; the entry point of the `hgrkit` script."""
-    _replace_what_cannot_be_shown()
+    _replace_unencodable()
     debug = "--debug" in sys.argv[1:]
     arguments = _with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
@@ -176,7 +176,7 @@ def main() -> None:
         status = _INTERRUPTED
     except SystemExit as end:  # click's and rich's, after a pipe was closed; completion's own
         if isinstance(end.__context__, BrokenPipeError):
-            _end_quietly()
+            _exit_silently()
         raise
     if status == _INTERRUPTED:  # typer's status for ctrl-c
         echo("hgrkit: interrupted; what was finished is kept.", err=True)
@@ -184,8 +184,8 @@ def main() -> None:
         sys.exit(status)
 
 
-def _replace_what_cannot_be_shown() -> None:
-    """Characters that the output's encoding lacks become question marks; a name of a file must not end a run."""
+def _replace_unencodable() -> None:
+    """Replace characters that the output's encoding lacks, so that the name of a file never ends a run."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -196,7 +196,7 @@ def _fail(line: str) -> NoReturn:
     try:
         echo(f"hgrkit: {line}", err=True)
     except BrokenPipeError:
-        _end_quietly()
+        _exit_silently()
     sys.exit(2)
 
 
@@ -206,24 +206,24 @@ def _line(error: HgrkitError | OSError | ImportError) -> str:
     if isinstance(error, HgrkitError):
         return said
     if isinstance(error, OSError):
-        return _said_by_the_system(error)
+        return _system_line(error)
     # A library is not installed whole, or does not fit another.
     what = f"{type(error).__name__}: {said}"
     return f"a library cannot be loaded ({what}) in {sys.prefix}; install hgrkit in a fresh virtual environment."
 
 
-def _said_by_the_system(error: OSError) -> str:
+def _system_line(error: OSError) -> str:
     """What is wrong with a file that cannot be read or written, or with the output."""
     if isinstance(error, BrokenPipeError):
-        _end_quietly()
+        _exit_silently()
     full = full_disk(error.errno)
     reason = full or error.strerror or str(error) or type(error).__name__
     name = "standard output" if error.filename is None and full else error.filename  # every file has its name
     return f"{'' if name is None or str(name) in reason else f'{name}: '}{reason.rstrip('.')}."
 
 
-def _end_quietly() -> NoReturn:
-    """End as any program does whose reader has left, such as `head`: without a word, now and as Python ends."""
+def _exit_silently() -> NoReturn:
+    """Exit without a word when the reader of the output, such as `head`, has closed it."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # there may be no such stream
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""Judges retrieval, parsers and foils: for programs, all that `hgrkit evaluate` and its like do.
+"""Evaluation of retrieval, foils and parsers, for programs: all that `hgrkit evaluate` and `compare` do.
 
 Names are loaded when they are first used: comparing two runs needs no torch.
 """

@@ -40,7 +40,7 @@ is one query, and every video annotated with these words is right, as the code o
 
 @attrs.frozen(kw_only=True, eq=False)
 class CaptionScores:
-    """What a scorer says of C captions.
+    """The scores of C captions, and what was lost on the way to them.
 
     Attributes:
         scores: every video's score for every caption, [V, C].
@@ -133,7 +133,7 @@ def evaluate_scores(
         score: different captions to their scores, videos in the order of `videos`; not called if something is
             missing and that is not allowed.
         protocol: one of `PROTOCOLS`.
-        allow_missing: go on without videos that are not there, or with incomplete annotations.
+        allow_missing: continue without videos that are not there, or with incomplete annotations.
         bootstrap: how intervals are found.
 
     Raises:

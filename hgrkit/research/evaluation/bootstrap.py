@@ -83,7 +83,7 @@ class _Side:
             return (weights @ self.sums(measure.gains(self.ranks))) / (weights @ self.sums())
 
     def _medians(self, weights: Weights) -> Weights:
-        """Weighted medians by counting: only ranks that are some weighting's median are looked at closely."""
+        """Weighted medians, by counting the queries at the ranks among which the medians lie."""
         total = weights @ self.sums()
         lower, upper = (total + 1) // 2, total // 2 + 1  # the one or two queries in the middle, counted from 1
         ranks, position = np.unique(self.ranks, return_inverse=True)

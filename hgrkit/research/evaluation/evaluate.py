@@ -45,7 +45,7 @@ EVENT_ONLY = (1.0, 0.0, 0.0)
 @final
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Baselines:
-    """Simpler means of answering the same queries: random order, the event level alone, and systems fitted here.
+    """Simpler systems that answer the same queries: random order, the event level alone, and fitted baselines.
 
     Attributes:
         train: captions and frame features of the videos that the fitted ones learn from; none are fitted without.
@@ -117,7 +117,7 @@ def evaluate(
             those that the benchmark names.
         parser: reads the captions; one that cannot be read ranks last and is counted.
         protocol: `standard` or `released`, see `PROTOCOLS`.
-        allow_missing: go on without videos that have no features, or with incomplete annotations.
+        allow_missing: continue without videos that have no features, or with incomplete annotations.
         on_progress: called with the number of captions that are read.
 
     Raises:
@@ -155,7 +155,7 @@ def evaluate_benchmark(
         source: where the videos are, such as `open_source` gives.
         benchmark: what is asked.
         protocol: `standard` or `released`, see `PROTOCOLS`.
-        allow_missing: go on without videos that are not there, or with incomplete annotations.
+        allow_missing: continue without videos that are not there, or with incomplete annotations.
         baselines: what to set beside the model.
         bootstrap: how intervals are found.
 

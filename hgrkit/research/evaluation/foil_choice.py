@@ -172,7 +172,7 @@ class FoilTable:
 
 @attrs.frozen(kw_only=True)
 class FoilEvaluation:
-    """What came of it.
+    """The accuracies of a system with all levels, and of the event level alone.
 
     Attributes:
         fused: all levels, as a search ranks.

@@ -254,7 +254,7 @@ def evaluate_moments(
         parser: reads the captions; one that cannot be read ranks last and is counted.
         windows: which windows are looked at.
         fixed_seconds: length of the fixed windows beside them.
-        allow_missing: go on without videos that are not there, or with incomplete annotations.
+        allow_missing: continue without videos that are not there, or with incomplete annotations.
         bootstrap: how intervals are found.
         on_progress: called with the number of videos that are scored.
 
@@ -317,7 +317,7 @@ class _Videos:
         return found if isinstance(found, TimedFeatures) else TimedFeatures(found)
 
     def load(self, number: int) -> LongVideo:
-        """Embed one; a length that came with the features is believed before the annotations'."""
+        """Embed one; a length that came with the features takes precedence over that of the annotations."""
         found, key = self.read(number), self.keys[number]
         if found.features.ndim != 2 or found.features.shape[1] != self.model.feature_dim:
             raise ShapeError(

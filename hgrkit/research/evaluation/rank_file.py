@@ -45,7 +45,7 @@ _COUNT_OR_NONE = attrs.validators.optional(_whole(0))
 
 @attrs.frozen(kw_only=True)
 class QueryRank:
-    """What came of one query.
+    """The rank of one query, with the names that belong to it.
 
     Attributes:
         direction: `text_to_video` or `video_to_text`.

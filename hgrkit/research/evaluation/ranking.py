@@ -102,7 +102,7 @@ class Relevance:
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Ranking:
-    """What came of Q queries.
+    """The ranks of Q queries, with their best positives and their first places, by number.
 
     Attributes:
         ranks: how far down the best positive stands, from 1, int64 [Q]; N + 1 for a query without any.

@@ -75,7 +75,7 @@ _SENTENCES_AT_ONCE = 512
 def sentence_vectors(model: HgrModel, training: Iterable[str]) -> TextVectors:
     """What reads sentences for a model's baselines: C sentences to float32 [C, H], of length one.
 
-    Of a transformer that tells of several layers only the last one's are taken: what it says of a sentence itself.
+    Of a transformer that gives several layers only the last one is taken: its own vector of the sentence.
 
     Args:
         model: the model that the baselines stand beside.
