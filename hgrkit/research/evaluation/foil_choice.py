@@ -19,6 +19,7 @@ from hgrkit.research.evaluation.bootstrap import (
     percentile_interval,
 )
 from hgrkit.research.evaluation.video_names import match_names
+from hgrkit.storage.json_file import read_json_lines
 
 __all__ = ["FoilAccuracy", "FoilEvaluation", "FoilPair", "FoilTable", "evaluate_foils", "read_foils"]
 
@@ -75,11 +76,10 @@ def read_foils(path: Path) -> tuple[FoilPair, ...]:
 
 def _records(path: Path) -> Iterator[tuple[str, Any]]:
     """Each record with its place in the file."""
-    text = _utf8(path)
     try:
-        whole = json.loads(text)
+        whole = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        yield from _lines(text, path)
+        yield from ((f"line {number}", record) for number, record in read_json_lines(path, error=BenchmarkError))
         return
     if isinstance(whole, dict) and "caption" not in whole:
         yield from ((f"record {name!r}", record) for name, record in whole.items())
@@ -87,24 +87,6 @@ def _records(path: Path) -> Iterator[tuple[str, Any]]:
         yield from ((f"record {number}", record) for number, record in enumerate(whole))
     else:
         yield "line 1", whole
-
-
-def _utf8(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BenchmarkError(f"{path}, line {line} is not UTF-8; save the file as UTF-8.") from error
-
-
-def _lines(text: str, path: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield f"line {number}", json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise BenchmarkError(f"{path}, line {number} is not JSON: {error}") from error
 
 
 def _pairs(record: object, place: str, default_type: str) -> Iterator[FoilPair]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -17,6 +15,7 @@ from hgrkit.parsing.graph_file import GraphFileHeader
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
 from hgrkit.research.evaluation.parser_quality import Difference, ParserQuality, count_mistakes, evaluate_parser
+from hgrkit.storage.json_file import read_json_lines
 
 __all__ = ["ParserReport", "ProbeAnswers", "errors_page", "probe_parser", "read_records", "report_parser"]
 
@@ -183,27 +182,15 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise MissingPathError(f"there is no file {str(path)!r}; give one JSON object a line (.jsonl, .jsonl.gz).")
-    try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
-    except (OSError, EOFError, ValueError) as error:
-        raise BenchmarkError(f"{path} cannot be read: {error}.") from error
-    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-    found = [_record(line, f"{path}, line {number}") for number, line in lines]
-    records = [record for record in found if GraphFileHeader.from_record(record) is None]
+    records = []
+    for number, record in read_json_lines(path, error=BenchmarkError):
+        if not isinstance(record, dict):
+            raise BenchmarkError(f"{path}, line {number} must be a JSON object, got {type(record).__name__}.")
+        if GraphFileHeader.from_record(record) is None:
+            records.append(record)
     if not records:
         raise BenchmarkError(f"{path} holds no captions.")
     return records
-
-
-def _record(line: str, where: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise BenchmarkError(f"{where} is no JSON: {error}.") from error
-    if not isinstance(record, dict):
-        raise BenchmarkError(f"{where} must be a JSON object, got {type(record).__name__}.")
-    return record
 
 
 _STYLE = """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import attrs
 
 from hgrkit.errors import BenchmarkError, MissingPackageError, MissingPathError
+from hgrkit.storage.json_file import read_json_lines
 from hgrkit.storage.writing import writing
 
 __all__ = ["DIRECTIONS", "Direction", "QueryRank", "read_ranks", "write_rank_file"]
@@ -125,7 +126,9 @@ def read_ranks(path: Path) -> tuple[QueryRank, ...]:
         raise MissingPathError(f"there is no ranks file {str(path)!r}; `hgrkit evaluate --ranks` writes one.")
     rows: dict[tuple[str, str], QueryRank] = {}
     unnamed: dict[tuple[str, str], int] = {}
-    for number, line in _lines(path):
+    is_table = path.suffix.lower() == _PARQUET
+    lines = enumerate(_read_parquet(path), 1) if is_table else read_json_lines(path, error=BenchmarkError)
+    for number, line in lines:
         where = f"{path}, line {number}"
         try:
             row = _row(line, unnamed)
@@ -151,18 +154,6 @@ def _row(line: object, unnamed: dict[tuple[str, str], int]) -> QueryRank:
         known["query"] = f"{known['video']}#{unnamed.get(video, 0)}"
         unnamed[video] = unnamed.get(video, 0) + 1
     return QueryRank(**known)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, object]]:
-    if path.suffix.lower() == _PARQUET:
-        yield from enumerate(_read_parquet(path), 1)
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise BenchmarkError(f"{path}, line {number}: not JSON: {error}") from error
 
 
 def _write_parquet(lines: list[dict[str, Any]], path: Path) -> None:

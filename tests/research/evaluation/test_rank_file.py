@@ -69,8 +69,7 @@ def test_separators_within_a_caption_do_not_end_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2: not JSON"),
-        ("", "line 2: not JSON"),
+        ("{", "line 2 is not JSON"),
         ("[]", "line 2: a line must be an object"),
         ({"video": "a", "rank": 1}, "line 2: there is no 'caption'"),
         ({**LINE, "rank": None}, "line 2: there is no 'rank'"),
@@ -91,6 +90,10 @@ def test_a_bad_line_is_named(tmp_path, line, message):
     with pytest.raises(BenchmarkError, match=message) as caught:
         read_ranks(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_blank_line_is_no_query(tmp_path):
+    assert len(read_ranks(write_lines(tmp_path / "r.jsonl", LINE, "", {**LINE, "video": "b"}))) == 2
 
 
 def test_a_bad_row_of_a_table_is_named(tmp_path):
