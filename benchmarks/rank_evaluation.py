@@ -2,7 +2,7 @@
 
 Ranks, all measures of both directions and 1,000 resamples for their intervals; then a comparison of two runs.
 
-    python benchmarks/intervals.py --out benchmarks/results/intervals.json
+    python benchmarks/rank_evaluation.py --out benchmarks/results/ruler.json
 """
 
 from __future__ import annotations
