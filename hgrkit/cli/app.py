@@ -56,21 +56,15 @@ COMMANDS = {
 
 def _completion(context: typer.Context, parameter: typer.CallbackParam, shell: str | None) -> str | None:
     """Print a shell's script, or write it and name it in the shell's own settings."""
-    if _known(shell, context, parameter):
-        from typer.completion import install_callback, show_callback
-
-        (show_callback if "--show-completion" in parameter.opts else install_callback)(context, parameter, shell)
-    return shell
-
-
-def _known(shell: str | None, context: typer.Context, parameter: typer.CallbackParam) -> bool:
     if shell is None or context.resilient_parsing:
-        return False
+        return shell
     if shell not in _SHELLS:
-        option = parameter.opts[0]
         found = f"there is no completion for {shell!r}" if shell else "it cannot be told which shell this is"
-        raise ConfigError(f"{found}; type: hgrkit {option} bash (or {', '.join(_SHELLS[1:])})")
-    return True
+        raise ConfigError(f"{found}; type: hgrkit {parameter.opts[0]} bash (or {', '.join(_SHELLS[1:])})")
+    from typer.completion import install_callback, show_callback
+
+    (show_callback if "--show-completion" in parameter.opts else install_callback)(context, parameter, shell)
+    return shell
 
 
 def _show_version(value: bool) -> None:
