@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-Protocol = Literal["standard", "released"]
+_Protocol = Literal["standard", "released"]
 
 _WIDTH = 200
 """Columns that the widest table takes; a narrower terminal folds its lines."""
@@ -72,7 +72,7 @@ def evaluate(
     features: Annotated[Path | None, typer.Option(help="Frame features of its videos, .npz or .hdf5.")] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder of its videos, which are then decoded.")] = None,
     protocol: Annotated[
-        Protocol, typer.Option(help="How a benchmark is counted: standard or released.")
+        _Protocol, typer.Option(help="How a benchmark is counted: standard or released.")
     ] = "standard",
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Measure a benchmark although parts of it are missing.")
@@ -114,7 +114,7 @@ class _Asked:
     annotations: Path | None
     features: Path | None
     videos: Path | None
-    protocol: Protocol
+    protocol: _Protocol
     allow_missing: bool
     baselines: bool
     baselines_train: tuple[Path, Path] | None
