@@ -29,10 +29,11 @@ from result_file import arguments, described, write_result
 from hgrkit.indexing.feature_cache import kept_features
 from hgrkit.model.scorer import embed_videos
 from hgrkit.research.evaluation.baselines import FittedBaseline, TrainingPairs, fit_baselines, video_vectors
-from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
+from hgrkit.research.evaluation.captions import Captions, evaluate_captions, read_captions
 from hgrkit.research.evaluation.comparison import compare_ranks
+from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.evaluation.retrieval import Retrieval
 from hgrkit.research.evaluation.sentence_vectors import sentence_vectors
 from hgrkit.retriever import Retriever
 from hgrkit.video.efficientnet_lite import EfficientNetLite
@@ -53,9 +54,9 @@ Score = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 class Answers:
     """The same queries answered by the model, by its scores with the background left in, and by the baseline."""
 
-    model: CaptionEvaluation
-    with_background: CaptionEvaluation
-    baseline: CaptionEvaluation
+    model: Retrieval
+    with_background: Retrieval
+    baseline: Retrieval
 
     @classmethod
     def of(
@@ -169,7 +170,7 @@ def compared(answers: Answers, videos: set[str] | None = None) -> list[list[Quer
     return [text_queries(side, videos) for side in (answers.model, answers.baseline)]
 
 
-def text_queries(evaluation: CaptionEvaluation, videos: set[str] | None = None) -> list[QueryRank]:
+def text_queries(evaluation: Retrieval, videos: set[str] | None = None) -> list[QueryRank]:
     """Ranks of sentences, those of some videos only if they are given."""
     return [
         row

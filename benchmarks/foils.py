@@ -17,15 +17,12 @@ from msvd_98 import another_clip, for_choosing
 from result_file import arguments, described, write_result
 from timing import timed
 
-from hgrkit.library.records import Float32
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.captions import read_captions
-from hgrkit.research.evaluation.foil_choice import evaluate_foils
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.evaluate import choose_foils
+from hgrkit.research.evaluation.foil_choice import FoilPair
 from hgrkit.research.foils.generate import Foil, make_foils
 from hgrkit.retriever import Retriever
-
-EVENT_ONLY = (1.0, 0.0, 0.0)
 
 
 def measure(data: Path, model: str, seed: int) -> dict[str, Any]:
@@ -60,12 +57,8 @@ def beside_another_clip(foils: Sequence[Foil], videos: Sequence[str]) -> list[Fo
 
 def choose(retriever: Retriever, foils: Sequence[Foil]) -> dict[str, Any]:
     """The accuracies, all levels beside the event level alone."""
-
-    def score(videos: Sequence[str], sentences: Sequence[str]) -> Float32:
-        return retriever.pair_scores(videos, sentences, (None, EVENT_ONLY), less_background=True)
-
     pairs = [FoilPair(video=foil.video, caption=foil.caption, foil=foil.foil, type=foil.type) for foil in foils]
-    return evaluate_foils(pairs, retriever.library.indexed_paths(), score).to_dict()
+    return choose_foils(retriever, pairs).to_dict()
 
 
 if __name__ == "__main__":

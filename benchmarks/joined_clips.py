@@ -31,13 +31,14 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.long_video import LongVideo
 from hgrkit.model.query.captions import EmbeddedCaptions
 from hgrkit.model.scorer import settings_of
-from hgrkit.research.evaluation.bootstrap import report
+from hgrkit.research.evaluation.bootstrap import estimate
 from hgrkit.research.evaluation.captions import Captions, read_captions
 from hgrkit.research.evaluation.long_video_search import WayToSearch, find_moments, score_videos
-from hgrkit.research.evaluation.moment_recall import moment_recall, overlaps
-from hgrkit.research.evaluation.rank_file import QueryRank, query_ranks
-from hgrkit.research.evaluation.rank_measure import RankMeasure
-from hgrkit.research.evaluation.ranking import Relevance, rank
+from hgrkit.research.evaluation.measures import RankMeasure
+from hgrkit.research.evaluation.partially_relevant import moment_recall, overlaps
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
 from hgrkit.retriever import Retriever
 
 Float64 = npt.NDArray[np.float64]
@@ -88,14 +89,18 @@ def measure_round(
     own = [owners[column] for column in columns.tolist()]
     rows = np.array([place[clip][0] for clip in own], np.int64)
     gold = [joined[row].edges_s[number : number + 2] for row, number in (place[clip] for clip in own)]
-    right = Relevance.from_pairs(np.arange(len(rows)), rows, (len(rows), len(videos)))
-    names = [f"round {seed} video {row}" for row in range(len(videos))]
+    truth = GroundTruth(
+        videos=[f"round {seed} video {row}" for row in range(len(videos))],
+        ids=[f"round {seed} caption {column}" for column in columns.tolist()],
+        captions=[""] * len(rows),
+        owners=own,
+        relevance=Relevance.from_pairs(np.arange(len(rows)), rows, (len(rows), len(videos))),
+        columns=columns,
+    )
     found = {}
     scores = score_videos(len(videos), videos.__getitem__, footage.read, list(ways.values()))
     for (name, way), table in zip(ways.items(), scores, strict=True):
-        ranking = rank(table[:, columns].T, right)
-        ids = [f"round {seed} caption {column}" for column in columns.tolist()]
-        ranks = query_ranks(ranking, "text_to_video", ids, videos=own, candidates=names)
+        ranks = rank_queries(table, truth, both_directions=False)
         moments = find_moments(rows, columns, videos.__getitem__, footage.read, way)
         found[name] = (list(ranks), overlaps(moments, gold))
     return found
@@ -113,7 +118,7 @@ def measure_clips(
         clips = [row.video for row in ranks]
         first = np.where([row.rank == 1 for row in ranks], overlap, 0.0)
         measured[name] = {
-            "text_to_video": report(ranks, MEASURES)["text_to_video"],
+            "text_to_video": estimate(ranks, MEASURES).to_dict()["text_to_video"],
             "right_video_moments": moment_recall(overlap, clips).intervals(),
             "corpus_moments": moment_recall(first, clips).intervals(),
             "queries": len(ranks),

@@ -24,8 +24,9 @@ from hgrkit.library.records import Float32
 from hgrkit.model.registry import model_folder
 from hgrkit.model.scorer import embed_graphs
 from hgrkit.parsing.lark.parser import LarkParser
-from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions, evaluate_captions, read_captions
+from hgrkit.research.evaluation.captions import Captions, evaluate_captions, read_captions
 from hgrkit.research.evaluation.measures import DirectionMeasures
+from hgrkit.research.evaluation.retrieval import Retrieval
 
 LEVEL_WEIGHTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2, 0.5, 2), (2, 0, 2))
 
@@ -80,10 +81,11 @@ def evaluate_weights(library: Library, model: str, captions: Captions) -> dict[s
     return measured
 
 
-def halves(evaluation: CaptionEvaluation, captions: Mapping[str, object]) -> dict[str, Any]:
+def halves(evaluation: Retrieval, captions: Mapping[str, object]) -> dict[str, Any]:
     """Text to video for the captions of each half."""
     choosing = set(for_choosing(captions))
-    chosen = np.array([video in choosing for video in evaluation.videos])
+    videos = [row.video for row in evaluation.query_ranks if row.direction == "text_to_video"]
+    chosen = np.array([video in choosing for video in videos])
     ranks = evaluation.measures.text_to_video.ranks
     return {
         "for choosing": DirectionMeasures(ranks=ranks[chosen]).to_dict(),

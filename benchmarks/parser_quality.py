@@ -18,8 +18,8 @@ from typing import Any
 from result_file import arguments, described, write_result
 
 from hgrkit.parsing.registry import load_parser
-from hgrkit.research.evaluation.parser_mistakes import probe_parser
 from hgrkit.research.evaluation.parser_quality import evaluate_parser
+from hgrkit.research.evaluation.parser_report import probe_parser
 
 LOADS = 5
 

@@ -18,10 +18,11 @@ import numpy as np
 from result_file import arguments, described, write_result
 from timing import timed
 
-from hgrkit.research.evaluation.bootstrap import report
+from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
 from hgrkit.research.evaluation.comparison import compare_ranks
-from hgrkit.research.evaluation.rank_file import read_ranks, retrieval_ranks, write_rank_file
+from hgrkit.research.evaluation.rank_file import read_ranks, write_rank_file
 from hgrkit.research.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
 
 VIDEOS, CAPTIONS_EACH, SEED = 2990, 20, 0
 
@@ -49,8 +50,9 @@ def measure(videos: int, resamples: int) -> dict[str, Any]:
         return value
 
     before = peak_mb()
-    rows = taken("rank both ways", lambda: retrieval_ranks(scores, right, videos=names, captions=words))
-    intervals = taken("measures with intervals", lambda: report(rows, resamples=resamples))
+    truth = GroundTruth.from_positives(right, videos=names, captions=words)
+    rows = taken("rank both ways", lambda: rank_queries(scores, truth))
+    intervals = taken("measures with intervals", lambda: estimate(rows, bootstrap=Bootstrap(resamples)).to_dict())
     ranked_mb = peak_mb()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("ranks.jsonl", "ranks.parquet"):

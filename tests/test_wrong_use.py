@@ -35,8 +35,7 @@ from hgrkit.clips import cut_hits
 from hgrkit.errors import BenchmarkError, ConfigError, GraphError, PluginError, ShapeError
 from hgrkit.library import ClipEmbeddings, SearchSettings, VideoRecord
 from hgrkit.parsing import ChainParser, LarkParser, label_tree, load_parser
-from hgrkit.research.evaluation.measures import measure
-from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.evaluation.measures import RankMeasure, measure
 from hgrkit.research.foils.generate import make_foils
 from hgrkit.video.frame_encoder import encode_frames
 from hgrkit.video.limits import DecodeLimits

@@ -1,4 +1,4 @@
-"""The command line: `hgrkit index`, `hgrkit search` and their kin."""
+"""The command line: `hgrkit index`, `hgrkit search` and the other commands."""
 
 from hgrkit.cli.app import command_line, main
 

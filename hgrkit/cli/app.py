@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import PurePath
 from typing import Annotated, NoReturn
 
 import typer
 
 import hgrkit
-from hgrkit.cli.completion import completed, install_completion, show_completion, with_shell
 from hgrkit.cli.output import echo
 from hgrkit.cli.usage import USAGE_ERROR, usage_line
-from hgrkit.errors import HgrkitError
+from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.storage.atomic_file import full_disk
 
 __all__ = ["COMMANDS", "command_line", "main"]
@@ -27,6 +27,9 @@ __all__ = ["COMMANDS", "command_line", "main"]
 _INTERRUPTED = 130
 _NO_READER = 141
 """What a shell reports of a program that a closed pipe ended."""
+
+_COMPLETION_OPTIONS = ("--install-completion", "--show-completion")
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 COMMANDS = {
     "index": "index",
@@ -38,17 +41,30 @@ COMMANDS = {
     "benchmarks": "benchmarks",
     "foils": "foils",
     "evaluate-parser": "evaluate_parser",
-    "info": "info",
-    "verify": "verify",
-    "repair": "repair",
-    "compact": "compact",
-    "export": "export",
-    "remove": "remove",
+    "info": "library",
+    "verify": "library",
+    "repair": "library",
+    "compact": "library",
+    "export": "library",
+    "remove": "library",
     "import-release": "release",
     "train": "train",
     "demo": "demo",
 }
-"""The commands in the order of the help text, each with the module of `hgrkit.cli` whose `register` adds it."""
+"""The commands in the order of the help text, each with the module of `hgrkit.cli` that has its function."""
+
+
+def _completion(context: typer.Context, parameter: typer.CallbackParam, shell: str | None) -> str | None:
+    """Print a shell's script, or write it and name it in the shell's own settings."""
+    if shell is None or context.resilient_parsing:
+        return shell
+    if shell not in _SHELLS:
+        found = f"there is no completion for {shell!r}" if shell else "it cannot be told which shell this is"
+        raise ConfigError(f"{found}; type: hgrkit {parameter.opts[0]} bash (or {', '.join(_SHELLS[1:])})")
+    from typer.completion import install_callback, show_callback
+
+    (show_callback if "--show-completion" in parameter.opts else install_callback)(context, parameter, shell)
+    return shell
 
 
 def _show_version(value: bool) -> None:
@@ -68,7 +84,7 @@ def _options(
             "--install-completion",
             metavar="[SHELL]",
             help="Complete commands and options in the shell: bash, zsh, fish or powershell.",
-            callback=install_completion,
+            callback=_completion,
             is_eager=True,
         ),
     ] = None,
@@ -78,7 +94,7 @@ def _options(
             "--show-completion",
             metavar="[SHELL]",
             help="Show the script that does so.",
-            callback=show_completion,
+            callback=_completion,
             is_eager=True,
         ),
     ] = None,
@@ -100,17 +116,48 @@ def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     )
     app.callback()(_options)
     for name in names:
-        import_module(f"hgrkit.cli.{COMMANDS[name]}").register(app)
+        app.command(name)(getattr(import_module(f"hgrkit.cli.{COMMANDS[name]}"), name.replace("-", "_")))
     return app
+
+
+def _with_shell(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which `--install-completion` and its sister name the shell that they are for.
+
+    Where the user names none it is the one that hgrkit was started from, or that of the login.
+    """
+    if not arguments or arguments[0] not in _COMPLETION_OPTIONS or arguments[1:]:
+        return list(arguments)
+    import shellingham
+
+    try:
+        shell = shellingham.detect_shell()[0]
+    except shellingham.ShellDetectionFailure:
+        shell = PurePath(os.environ.get("SHELL", "")).name
+    return [arguments[0], shell]
+
+
+def _completed(commands: Iterable[str]) -> list[str]:
+    """The commands to load: one, where a shell completes what follows its name; else all of them."""
+    names = list(commands)
+    if "_HGRKIT_COMPLETE" not in os.environ:
+        return names
+    from typer.completion import get_completion_inspect_parameters
+
+    get_completion_inspect_parameters()  # makes typer's shells known, as its own two options would
+    typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    words = typed.split()
+    after_name = len(words) > 2 or (len(words) == 2 and typed[-1].isspace())
+    return [words[1]] if after_name and words[1] in names else names
 
 
 def main() -> None:
     """Run the command line; the entry point of the `hgrkit` script."""
-    _replace_what_cannot_be_shown()
+    _replace_unencodable()
     debug = "--debug" in sys.argv[1:]
-    arguments = with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
+    arguments = _with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
-    app = command_line([asked]) if asked in COMMANDS else command_line(completed(COMMANDS))
+    # Only the module of the command that was asked for is imported; a shell that completes names needs them all.
+    app = command_line([asked]) if asked in COMMANDS else command_line(_completed(COMMANDS))
     try:
         status = app(args=arguments, prog_name="hgrkit", standalone_mode=False)
     except USAGE_ERROR as error:
@@ -123,7 +170,7 @@ def main() -> None:
         status = _INTERRUPTED
     except SystemExit as end:  # click's and rich's, after a pipe was closed; completion's own
         if isinstance(end.__context__, BrokenPipeError):
-            _end_quietly()
+            _exit_silently()
         raise
     if status == _INTERRUPTED:  # typer's status for ctrl-c
         echo("hgrkit: interrupted; what was finished is kept.", err=True)
@@ -131,8 +178,8 @@ def main() -> None:
         sys.exit(status)
 
 
-def _replace_what_cannot_be_shown() -> None:
-    """Characters that the output's encoding lacks become question marks; a name of a file must not end a run."""
+def _replace_unencodable() -> None:
+    """Replace characters that the output's encoding lacks, so that the name of a file never ends a run."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -143,7 +190,7 @@ def _fail(line: str) -> NoReturn:
     try:
         echo(f"hgrkit: {line}", err=True)
     except BrokenPipeError:
-        _end_quietly()
+        _exit_silently()
     sys.exit(2)
 
 
@@ -153,24 +200,24 @@ def _line(error: HgrkitError | OSError | ImportError) -> str:
     if isinstance(error, HgrkitError):
         return said
     if isinstance(error, OSError):
-        return _said_by_the_system(error)
+        return _system_line(error)
     # A library is not installed whole, or does not fit another.
     what = f"{type(error).__name__}: {said}"
     return f"a library cannot be loaded ({what}) in {sys.prefix}; install hgrkit in a fresh virtual environment."
 
 
-def _said_by_the_system(error: OSError) -> str:
+def _system_line(error: OSError) -> str:
     """What is wrong with a file that cannot be read or written, or with the output."""
     if isinstance(error, BrokenPipeError):
-        _end_quietly()
+        _exit_silently()
     full = full_disk(error.errno)
     reason = full or error.strerror or str(error) or type(error).__name__
     name = "standard output" if error.filename is None and full else error.filename  # every file has its name
     return f"{'' if name is None or str(name) in reason else f'{name}: '}{reason.rstrip('.')}."
 
 
-def _end_quietly() -> NoReturn:
-    """End as any program does whose reader has left, such as `head`: without a word, now and as Python ends."""
+def _exit_silently() -> NoReturn:
+    """Exit without a word when the reader of the output, such as `head`, has closed it."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # there may be no such stream
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -14,16 +14,11 @@ from hgrkit.cli.output import echo, echo_json, printable, stdout
 if TYPE_CHECKING:
     from hgrkit.research.datasets.benchmark import Recipe
 
-__all__ = ["register"]
+__all__ = ["benchmarks"]
 
 _INCOMPLETE = 1
 _COLUMNS = ("name", "task", "split", "queries", "videos", "files")
 _DESCRIBED = ("name", "aliases", "task", "split", "queries", "videos", "files", "protocol", "citation")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("benchmarks")(benchmarks)
 
 
 def benchmarks(

@@ -6,19 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from hgrkit.cli.output import echo_json, printable, stderr, stdout
+from hgrkit.cli.output import echo_json, plain_table, printable, stderr, stdout
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hgrkit.research.evaluation.comparison import Comparison
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("compare")(compare)
+__all__ = ["compare"]
 
 
 def compare(
@@ -32,13 +28,14 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare two runs over the same queries."""
+    from hgrkit.research.evaluation.bootstrap import Bootstrap
     from hgrkit.research.evaluation.comparison import compare_ranks
+    from hgrkit.research.evaluation.measures import parse_measures
     from hgrkit.research.evaluation.rank_file import read_ranks
-    from hgrkit.research.evaluation.rank_measure import parse_measures
 
     wanted = parse_measures(measures)
     with stderr().status("comparing"):
-        found = compare_ranks(read_ranks(a), read_ranks(b), wanted, resamples=resamples, seed=seed)
+        found = compare_ranks(read_ranks(a), read_ranks(b), wanted, bootstrap=Bootstrap(resamples, seed))
     if json:
         echo_json({"a": str(a), "b": str(b), **found.to_dict()})
         return
@@ -50,10 +47,7 @@ def compare(
 
 
 def _table(found: Comparison) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for column in ("A", "B", "B - A", "95 % interval", "p"):
-        table.add_column(column, justify="right")
+    table = plain_table("", "A", "B", "B - A", "95 % interval", "p")
     for figure, difference in found.differences.items():
         low, high = difference.interval
         table.add_row(

@@ -16,12 +16,7 @@ from hgrkit.cli.search import result_text
 if TYPE_CHECKING:
     from hgrkit.demo import Demonstration
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("demo")(demo)
+__all__ = ["demo"]
 
 
 def demo(

@@ -1,158 +1,47 @@
-"""`hgrkit evaluate`: captions against a library, a release against its model, or a model on a benchmark."""
+"""`hgrkit evaluate`: captions or foils against a library, a model on a benchmark, a release against its model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 import typer
 
-from hgrkit.cli.baselines import BaselineRun, Features
-from hgrkit.cli.evaluate_benchmark import EVENT_ONLY, BenchmarkRun
-from hgrkit.cli.evaluate_foils import FoilRun
-from hgrkit.cli.evaluate_moments import MomentRun
-from hgrkit.cli.evaluate_report import ReportRun
-from hgrkit.cli.output import echo_json, stderr, stdout
-from hgrkit.cli.ruler import WIDTH, Ruler, measures_table
+from hgrkit.cli.output import (
+    echo,
+    echo_json,
+    measures_table,
+    plain_table,
+    printable,
+    shortened,
+    stderr,
+    stdout,
+    with_interval,
+)
+from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hgrkit.model.hgr_model import HgrModel
-    from hgrkit.model.query.captions import EmbeddedCaptions
-    from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation, BenchmarkProtocol
-    from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions
-    from hgrkit.retriever import Retriever
+    from hgrkit.indexing.report import IndexReport
+    from hgrkit.research.datasets.benchmark import Benchmark
+    from hgrkit.research.evaluation.bootstrap import Bootstrap
+    from hgrkit.research.evaluation.evaluate import Baselines
+    from hgrkit.research.evaluation.foil_choice import FoilEvaluation
+    from hgrkit.research.evaluation.partially_relevant import MomentEvaluation
+    from hgrkit.research.evaluation.report import Evaluated
+    from hgrkit.research.evaluation.video_source import VideoSource
 
-__all__ = ["register"]
+__all__ = ["evaluate"]
 
-ScoreTexts = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+_Protocol = Literal["standard", "released"]
 
+_WIDTH = 200
+"""Columns that the widest table takes; a narrower terminal folds its lines."""
 
-@attrs.frozen(kw_only=True, eq=False, slots=False)
-class LibrarySubject:
-    """Captions and the library that they are evaluated against; sentences are read once.
-
-    Attributes:
-        retriever: the open library.
-        folder: where it is.
-        captions: what is asked.
-    """
-
-    retriever: Retriever
-    folder: Path
-    captions: Captions
-    _read: dict[tuple[str, ...], EmbeddedCaptions] = attrs.field(factory=dict, init=False, repr=False)
-
-    def evaluated(self) -> CaptionEvaluation:
-        """By the model's own score."""
-        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), less_background=True))
-
-    def event_only(self) -> CaptionEvaluation:
-        """By the event level alone."""
-        return self.scored(
-            lambda texts: self.retriever.scores(
-                self._reading(texts), level_weights=EVENT_ONLY, less_background=True
-            )
-        )
-
-    def model(self) -> HgrModel:
-        """The library's model."""
-        return self.retriever.model
-
-    def videos(self) -> tuple[str, ...]:
-        """The library's videos."""
-        return self.retriever.library.indexed_paths()
-
-    def features(self) -> Features:
-        """What the library kept."""
-        from hgrkit.indexing.feature_cache import kept_features
-
-        return kept_features(self.retriever.library, self.folder)
-
-    def scored(self, score: ScoreTexts) -> CaptionEvaluation:
-        """By other scores."""
-        from hgrkit.research.evaluation.captions import evaluate_captions
-
-        return evaluate_captions(self.captions, self.videos(), score)
-
-    def _reading(self, texts: Sequence[str]) -> EmbeddedCaptions:
-        key = tuple(texts)
-        if key not in self._read:
-            self._read[key] = self.retriever.read(texts)
-        return self._read[key]
-
-
-@attrs.frozen(kw_only=True, eq=False, slots=False)
-class BenchmarkSubject:
-    """A benchmark as it was measured.
-
-    Attributes:
-        run: what was asked.
-        measured: what came of it.
-    """
-
-    run: BenchmarkRun
-    measured: BenchmarkEvaluation
-
-    def event_only(self) -> BenchmarkEvaluation:
-        """By the event level alone.
-
-        Raises:
-            ConfigError: if the videos were decoded for this run only.
-        """
-        if self.run.features is None and self.run.library is None:
-            raise ConfigError("--baselines look at the videos again; add --library LIB, where they are indexed.")
-        return attrs.evolve(self.run, videos=None, event_only=True).run()
-
-    def model(self) -> HgrModel:
-        """The model that was measured."""
-        from hgrkit.model.loaded import LoadedModel
-
-        if self.run.library is None:
-            return LoadedModel.load(self.run.model or "default", device=self.run.device).model
-        with self.run.open(self.run.library) as retriever:
-            return retriever.model
-
-    def videos(self) -> tuple[str, ...]:
-        """The benchmark's videos that were there and have captions."""
-        return tuple(row.query for row in self.measured.query_ranks if row.direction == "video_to_text")
-
-    def features(self) -> Features:
-        """What the library kept, by the benchmark's names."""
-        return self._kept
-
-    @cached_property
-    def _kept(self) -> Features:
-        from hgrkit.indexing.feature_cache import kept_features
-        from hgrkit.research.evaluation.video_names import match_names
-
-        if self.run.library is None:
-            raise ConfigError("there are no frame features of the evaluated videos; give --features FILE.")
-        with self.run.open(self.run.library) as retriever:
-            kept = kept_features(retriever.library, self.run.library)
-        return {name: kept[path] for name, path in match_names(self.videos(), kept).items()}
-
-    def scored(self, score: ScoreTexts) -> BenchmarkEvaluation:
-        """By other scores."""
-        from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, evaluate_scores
-
-        return evaluate_scores(
-            self.measured.benchmark,
-            self.videos(),
-            lambda texts: CaptionScores(scores=score(texts)),
-            protocol=cast("BenchmarkProtocol", self.run.protocol),
-            allow_missing=True,
-        )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("evaluate")(evaluate)
+_SHOWN = 20
 
 
 def evaluate(
@@ -183,7 +72,7 @@ def evaluate(
     features: Annotated[Path | None, typer.Option(help="Frame features of its videos, .npz or .hdf5.")] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder of its videos, which are then decoded.")] = None,
     protocol: Annotated[
-        Literal["standard", "released"], typer.Option(help="How a benchmark is counted: standard or released.")
+        _Protocol, typer.Option(help="How a benchmark is counted: standard or released.")
     ] = "standard",
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Measure a benchmark although parts of it are missing.")
@@ -204,130 +93,279 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure retrieval in both directions. Values are percentages and ranks."""
-    if foils is not None:
-        FoilRun(
-            library=library,
-            foils=foils,
-            parser=parser,
-            device=device,
-            allow_missing=allow_missing,
-            resamples=resamples,
-            seed=seed,
-        ).show(
-            json=json,
-            captions=captions,
-            release=release,
-            benchmark=benchmark,
-            model=model,
-            features=features,
-            ranks=ranks or video_ranks,
-            report=report,
-        )
-        return
-    ruler = Ruler(ranks=ranks, video_ranks=video_ranks, resamples=resamples, seed=seed)
-    if (baselines or baselines_train is not None or report is not None) and release is not None:
-        name = "--baselines" if report is None else "--report"
-        raise ConfigError(f"{name} goes with --library or --benchmark, not with --release.")
-    page = None if report is None else ReportRun(path=report, resamples=resamples, seed=seed)
-    beside = BaselineRun.asked(baselines, train=baselines_train, features=features, ruler=ruler)
-    if benchmark is not None:
-        _refuse(captions=captions, release=release, scores=scores)
-        if annotations is None:
-            raise ConfigError("--benchmark needs --annotations DIR, the folder of its published files.")
-        run = BenchmarkRun(
-            name=benchmark,
-            annotations=annotations,
-            model=model,
-            features=features,
-            videos=videos,
-            library=library,
-            parser=parser,
-            device=device,
-            protocol=protocol,
-            allow_missing=allow_missing,
-        )
-        if run.partially_relevant:
-            _print(MomentRun(run=run, ruler=ruler, page=page).measured(baselines=beside is not None), json=json)
+    _Asked(**locals()).run()  # nothing else is local yet: these are the options as they were typed
+
+
+@attrs.frozen(kw_only=True)
+class _Asked:
+    """What was typed: the options of `hgrkit evaluate`, by their names."""
+
+    library: Path | None
+    captions: Path | None
+    foils: Path | None
+    ranks: Path | None
+    video_ranks: Path | None
+    resamples: int
+    seed: int
+    release: Path | None
+    model: str | None
+    scores: Path | None
+    benchmark: str | None
+    annotations: Path | None
+    features: Path | None
+    videos: Path | None
+    protocol: _Protocol
+    allow_missing: bool
+    baselines: bool
+    baselines_train: tuple[Path, Path] | None
+    report: Path | None
+    parser: str
+    device: str
+    json: bool
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """How intervals are found."""
+        from hgrkit.research.evaluation.bootstrap import Bootstrap
+
+        return Bootstrap(self.resamples, self.seed)
+
+    def run(self) -> None:
+        if self.foils is not None:
+            _print_foils(_foils(self, self.foils), json=self.json)
             return
-        evaluated = run.run()
-        measured = ruler.report(evaluated.to_dict(), evaluated.query_ranks)
-        if beside is not None:
-            measured["baselines"] = beside.beside(evaluated, BenchmarkSubject(run=run, measured=evaluated))
-        if page is not None:
-            page.write_benchmark(measured, evaluated.query_ranks, run)
-        _print(measured, json=json)
-        return
-    _refuse(annotations=annotations, features=features if beside is None else None, videos=videos)
-    _fit(library=library, release=release, ranks=ranks or video_ranks, scores=scores)
-    if library is not None and captions is not None and release is None:
-        with stderr().status("scoring every caption against every video"):
-            measured = _library(library, captions, ruler, beside, page, parser=parser, device=device)
-    elif release is not None and model is not None and library is None:
-        from hgrkit.model.registry import model_folder
-        from hgrkit.research.release.experiment import evaluate_release
-
-        with stderr().status("scoring every caption against every video"):
-            measured = evaluate_release(
-                release, model_folder(model), scores_out=scores, resamples=resamples, seed=seed
+        _check(self)
+        if self.benchmark is not None:
+            measured = _benchmark(self, self.benchmark)
+        elif self.library is not None and self.captions is not None and self.release is None:
+            measured = _library(self, self.library, self.captions)
+        elif self.release is not None and self.model is not None and self.library is None:
+            measured = _release(self, self.release, self.model)
+        else:
+            raise ConfigError(
+                "give --library LIB and --captions FILE, --release DIR and --model MODEL, or --benchmark NAME, "
+                "--annotations DIR and --features FILE or --videos DIR."
             )
-    else:
-        raise ConfigError(
-            "give --library LIB and --captions FILE, --release DIR and --model MODEL, or --benchmark NAME, "
-            "--annotations DIR and --features FILE or --videos DIR."
-        )
-    _print(measured, json=json)
+        if self.json:
+            echo_json(measured)
+        else:
+            stdout().print(measures_table(measured), width=_WIDTH, crop=False)
 
 
-def _fit(*, library: Path | None, release: Path | None, ranks: Path | None, scores: Path | None) -> None:
-    """Refuse files that what is evaluated does not give.
+def _check(asked: _Asked) -> None:
+    """Refuse options that do not go together, before anything is read."""
+    beside = asked.baselines or asked.baselines_train is not None
+    if asked.release is not None and (beside or asked.report is not None):
+        name = "--baselines" if asked.report is None else "--report"
+        raise ConfigError(f"{name} goes with --library or --benchmark, not with --release.")
+    if asked.report is not None:
+        from hgrkit.research.evaluation.report import require_folder
 
-    Raises:
-        ConfigError: if one of them was named.
-    """
-    if (ranks is not None and library is None) or (scores is not None and release is None):
+        require_folder(asked.report)
+    if asked.baselines_train is not None and not asked.baselines:
+        raise ConfigError("--baselines-train goes with --baselines.")
+    if asked.benchmark is not None:
+        _refuse(captions=asked.captions, release=asked.release, scores=asked.scores)
+        return
+    _refuse(
+        annotations=asked.annotations,
+        features=asked.features if not asked.baselines else None,
+        videos=asked.videos,
+    )
+    ranks = asked.ranks or asked.video_ranks
+    if (ranks is not None and asked.library is None) or (asked.scores is not None and asked.release is None):
         raise ConfigError("--ranks and --video-ranks go with --library, and --scores with --release.")
 
 
 def _refuse(**given: object) -> None:
-    """Refuse options that mean nothing beside the others.
-
-    Raises:
-        ConfigError: if one of them was given.
-    """
+    """Refuse options that mean nothing beside the others."""
     surplus = [f"--{name}" for name, value in given.items() if value is not None]
     if surplus:
         raise ConfigError(f"{', '.join(surplus)} and --benchmark do not go together as given; see --help.")
 
 
-def _print(measured: dict[str, Any], *, json: bool) -> None:
-    if json:
-        echo_json(measured)
-    else:
-        stdout().print(measures_table(measured), width=WIDTH, crop=False)
-
-
-def _library(
-    library: Path,
-    captions: Path,
-    ruler: Ruler,
-    beside: BaselineRun | None,
-    page: ReportRun | None,
-    *,
-    parser: str,
-    device: str,
-) -> dict[str, Any]:
-    from hgrkit.research.evaluation.captions import read_captions
+def _foils(asked: _Asked, foils: Path) -> FoilEvaluation:
+    from hgrkit.research.evaluation.evaluate import choose_foils
+    from hgrkit.research.evaluation.foil_choice import read_foils
     from hgrkit.retriever import Retriever
 
-    annotations = read_captions(captions)
-    with Retriever.open(library, parser=parser, device=device) as retriever:
-        subject = LibrarySubject(retriever=retriever, folder=library, captions=annotations)
-        evaluated = subject.evaluated()
-        measured = ruler.report(evaluated.measures.to_dict(), evaluated.query_ranks)
-        if beside is not None:
-            measured["baselines"] = beside.beside(evaluated, subject)
-        if page is not None:
-            page.write_library(
-                measured, evaluated.query_ranks, retriever, f"{captions.name} against {library.name}"
+    surplus = ("captions", "release", "benchmark", "model", "features", "ranks", "video_ranks", "report")
+    given = [f"--{name.replace('_', '-')}" for name in surplus if getattr(asked, name)]
+    if given:
+        raise ConfigError(f"--foils does not go with {', '.join(given)}; leave one of them out.")
+    if asked.library is None:
+        raise ConfigError("--foils needs --library LIB, the videos that the sentences are compared with.")
+    pairs = read_foils(foils)
+    with (
+        stderr().status("choosing between captions and foils"),
+        Retriever.open(asked.library, parser=asked.parser, device=asked.device) as retriever,
+    ):
+        return choose_foils(retriever, pairs, allow_missing=asked.allow_missing, bootstrap=asked.bootstrap)
+
+
+def _library(asked: _Asked, library: Path, captions: Path) -> Mapping[str, Any]:
+    from hgrkit.research.evaluation.captions import read_captions
+    from hgrkit.research.evaluation.evaluate import evaluate_library
+    from hgrkit.research.evaluation.video_source import LibrarySource
+    from hgrkit.retriever import Retriever
+
+    read = read_captions(captions)
+    with ExitStack() as opened, stderr().status("scoring every caption against every video"):
+        retriever = opened.enter_context(Retriever.open(library, parser=asked.parser, device=asked.device))
+        source = LibrarySource(retriever, library)
+        found = evaluate_library(source, read, baselines=_baselines(asked, opened), bootstrap=asked.bootstrap)
+        return _written(asked, found, source, f"{captions.name} against {library.name}")
+
+
+def _benchmark(asked: _Asked, name: str) -> Mapping[str, Any]:
+    from hgrkit.research.datasets.catalogue import benchmark, find_recipe
+    from hgrkit.research.evaluation.evaluate import evaluate_benchmark
+
+    if asked.annotations is None:
+        raise ConfigError("--benchmark needs --annotations DIR, the folder of its published files.")
+    moments = find_recipe(name).task == "partially relevant retrieval"
+    if moments and (asked.baselines or asked.protocol != "standard"):
+        raise ConfigError(
+            f"{name} is partially relevant retrieval: fixed windows stand beside it without --baselines, "
+            "and --protocol is 'standard'."
+        )
+    # Before the annotations are read: a missing option should not wait for them.
+    if (asked.features is None) == (asked.videos is None and asked.library is None):
+        raise ConfigError("with --benchmark, give --features FILE, --videos DIR or --library LIB.")
+    bench = benchmark(name, annotations=asked.annotations, features=asked.features)
+    with ExitStack() as opened:
+        source = _source(asked, bench, opened, keep_features=moments)
+        if moments:
+            found = _moments(asked, bench, source)
+            return _written(asked, found, source, name, explain=False)
+        with stderr().status("reading captions and scoring them against every video"):
+            evaluated = evaluate_benchmark(
+                source,
+                bench,
+                protocol=asked.protocol,
+                allow_missing=asked.allow_missing,
+                baselines=_baselines(asked, opened),
+                bootstrap=asked.bootstrap,
             )
-        return measured
+        _tell_problems(bench, evaluated.missing, evaluated.parser_failures)
+        return _written(asked, evaluated, source, name)
+
+
+def _source(asked: _Asked, bench: Benchmark, opened: ExitStack, *, keep_features: bool) -> VideoSource:
+    from hgrkit.research.evaluation.video_source import open_source
+
+    with IndexBar() as bar:
+        return opened.enter_context(
+            open_source(
+                bench,
+                features=asked.features,
+                videos=asked.videos,
+                library=asked.library,
+                model=asked.model,
+                parser=asked.parser,
+                device=asked.device,
+                allow_missing=asked.allow_missing,
+                keep_features=keep_features,
+                on_progress=bar.show,
+                on_indexed=_tell_failures,
+            )
+        )
+
+
+def _moments(asked: _Asked, bench: Benchmark, source: VideoSource) -> MomentEvaluation:
+    from hgrkit.research.evaluation.partially_relevant import evaluate_moments
+
+    frames = source.frames
+    with stderr().status("scoring windows") as status:
+        found = evaluate_moments(
+            source.model,
+            bench,
+            frames,
+            parser=source.parser,
+            allow_missing=asked.allow_missing,
+            bootstrap=asked.bootstrap,
+            on_progress=lambda done: status.update(f"scoring windows of video {done:,} of {len(frames):,}"),
+        )
+    _tell_problems(bench, found.missing, found.parser_failures)
+    if found.figures.right_video is None:
+        echo(
+            "not all videos' lengths are known, so that moments and fixed windows were not measured; "
+            "--videos DIR gives them.",
+            err=True,
+        )
+    return found
+
+
+def _release(asked: _Asked, release: Path, model: str) -> Mapping[str, Any]:
+    from hgrkit.model.registry import model_folder
+    from hgrkit.research.release.experiment import evaluate_release
+
+    with stderr().status("scoring every caption against every video"):
+        return evaluate_release(
+            release, model_folder(model), scores_out=asked.scores, resamples=asked.resamples, seed=asked.seed
+        )
+
+
+def _baselines(asked: _Asked, opened: ExitStack) -> Baselines | None:
+    from hgrkit.research.evaluation.captions import read_captions
+    from hgrkit.research.evaluation.evaluate import Baselines
+    from hgrkit.video.feature_file import FeatureFile
+
+    if not asked.baselines:
+        return None
+    train = None
+    if asked.baselines_train is not None:
+        captions, features = asked.baselines_train
+        train = (read_captions(captions), opened.enter_context(FeatureFile(features)))
+    # For a benchmark --features are where its videos come from, and for a library those of its videos.
+    own = asked.features if asked.benchmark is None else None
+    return Baselines(train=train, features=None if own is None else opened.enter_context(FeatureFile(own)))
+
+
+def _written(
+    asked: _Asked, found: Evaluated, source: VideoSource, title: str, *, explain: bool = True
+) -> Mapping[str, Any]:
+    """What was measured as JSON, after the files that were asked for are written."""
+    from hgrkit.research.evaluation.rank_file import DIRECTIONS, write_rank_file
+    from hgrkit.research.evaluation.report import write_report
+
+    for path, direction in zip((asked.ranks, asked.video_ranks), DIRECTIONS, strict=True):
+        if path is not None:
+            write_rank_file(found.query_ranks, path, direction)
+    if asked.report is not None:
+        with stderr().status("writing the report"):
+            write_report(asked.report, found, source, title=title, explain=explain, bootstrap=asked.bootstrap)
+    return found.to_dict()
+
+
+def _tell_failures(report: IndexReport) -> None:
+    failed = [printable(f"failed {failure.path}: {failure.reason}") for failure in report.failures]
+    for line in shortened(failed, "failed"):
+        echo(line, err=True)
+
+
+def _tell_problems(benchmark: Benchmark, missing: Sequence[str], parser_failures: int) -> None:
+    """Say on standard error what was not there."""
+    for problem in benchmark.problems:
+        echo(printable(problem), err=True)
+    if missing:
+        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
+        echo(f"{len(missing):,} videos are not there: {', '.join(missing[:_SHOWN])}{more}", err=True)
+    if parser_failures:
+        echo(f"{parser_failures:,} captions cannot be read; they rank last", err=True)
+
+
+def _print_foils(found: FoilEvaluation, *, json: bool) -> None:
+    """Accuracy of each type, all levels beside the event level alone."""
+    from hgrkit.research.evaluation.bootstrap import LEVEL
+
+    if json:
+        echo_json(found.to_dict())
+        return
+    systems = (found.fused, found.event_only)
+    table = plain_table("type", "n", f"accuracy [{LEVEL} %]", f"event only [{LEVEL} %]")
+    for name, accuracy in found.fused.types.items():
+        both = (system.types[name] for system in systems)
+        table.add_row(name, str(accuracy.n), *(with_interval(one.accuracy, one.interval) for one in both))
+    table.add_row("mean", "", *(with_interval(system.mean, system.mean_interval) for system in systems))
+    stdout().print(table)

@@ -11,12 +11,7 @@ from rich.table import Table
 from hgrkit.cli.output import echo_json, stderr, stdout
 from hgrkit.errors import ConfigError
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("foils")(foils)
+__all__ = ["foils"]
 
 
 def foils(

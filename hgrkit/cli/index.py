@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hgrkit.retriever import Retriever
     from hgrkit.video.limits import DecodeLimits
 
-__all__ = ["register"]
+__all__ = ["index"]
 
 _KINDS: dict[Skipped, str] = {
     "links": "links",
@@ -26,11 +26,6 @@ _KINDS: dict[Skipped, str] = {
     "trash": "trash and thumbnail folders",
 }
 """Kinds of what was left out, in words."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("index")(index)
 
 
 def index(
@@ -100,6 +95,7 @@ def index(
     }
     reports: dict[str, IndexReport] = {}
     _require(paths or [], upgrade=upgrade)
+    # A new library is made with the chosen parts at once; there is nothing to upgrade.
     if upgrade and (not paths or _exists(library)):
         with IndexBar() as bar:
             reports["upgrade"] = Retriever.upgrade(library, **chosen, **options, on_progress=bar.show)

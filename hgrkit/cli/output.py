@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,6 +18,7 @@ from hgrkit.results import clock
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = [
     "clock",
@@ -25,6 +26,8 @@ __all__ = [
     "echo_json",
     "filled",
     "legend",
+    "measures_table",
+    "plain_table",
     "printable",
     "quoted",
     "shortened",
@@ -32,9 +35,12 @@ __all__ = [
     "stderr",
     "stdout",
     "typed_text",
+    "with_interval",
 ]
 
 _LINES_SHOWN = 20
+_DIRECTIONS = ("text_to_video", "video_to_text")
+_MOMENTS = ("right_video_moments", "corpus_moments")
 _ROLES = {
     ACTION_ROLE: "what happens",
     "ARG0": "who does it",
@@ -62,6 +68,58 @@ def stderr() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def plain_table(first: str, *others: str) -> Table:
+    """A table without lines: the first column on the left, the others, which hold numbers, on the right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def measures_table(measured: Mapping[str, Any]) -> Table:
+    """Every measure of what was evaluated, and of its baselines if there are any, side by side."""
+    systems = {**measured.get("baselines", {}), "model": measured}
+    level = measured["intervals"]["level"]
+    headings = (f"{name} [{level} %]" if name == "model" else _spaced(name) for name in systems)
+    table = plain_table("", *headings)
+    for label, path in _figures(measured["intervals"]):
+        table.add_row(label, *(_cell(system["intervals"], path) for system in systems.values()))
+    for direction in _DIRECTIONS:
+        if direction in measured:
+            empty = [""] * (len(systems) - 1)
+            table.add_row(f"{_spaced(direction)} queries", *empty, str(measured[direction]["queries"]))
+    return table
+
+
+def _figures(intervals: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The label of every figure and where it stands."""
+    for direction in (*_DIRECTIONS, *_MOMENTS):
+        for name in intervals.get(direction, {}):
+            yield f"{_spaced(direction)} {name}", (direction, name)
+    for name, value in intervals.items():
+        if isinstance(value, Mapping) and "value" in value:
+            yield name, (name,)
+
+
+def _cell(intervals: Mapping[str, Any], path: Sequence[str]) -> str:
+    found: Any = intervals
+    for key in path:
+        found = found[key]
+    return with_interval(found["value"], found["interval"])
+
+
+def with_interval(value: float, interval: Sequence[float] | None) -> str:
+    """A figure with its interval, if it has one: `27.0 [20.6, 34.0]`."""
+    return f"{value:.1f}" if interval is None else f"{value:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
+
+
+def _spaced(direction: str) -> str:
+    return direction.replace("_", " ")
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:

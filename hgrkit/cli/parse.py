@@ -15,16 +15,11 @@ from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
 from hgrkit.storage.atomic_file import writing
 
-__all__ = ["register"]
+__all__ = ["parse"]
 
 _LINES_AT_ONCE = 64
 
 Answer = tuple[str, RoleGraph | GraphError]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("parse")(parse)
 
 
 def parse(

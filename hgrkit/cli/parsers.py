@@ -9,14 +9,9 @@ from rich.table import Table
 
 from hgrkit.cli.output import echo_json, printable, stdout
 
-__all__ = ["register"]
+__all__ = ["parsers"]
 
 _WORDS = {True: "yes", False: "no", None: "unknown"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("parsers")(parsers)
 
 
 def parsers(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:

@@ -9,12 +9,7 @@ import typer
 
 from hgrkit.cli.output import echo, echo_json
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("import-release")(import_release)
+__all__ = ["import_release"]
 
 
 def import_release(

@@ -19,15 +19,10 @@ if TYPE_CHECKING:
     from hgrkit.pages.explanation import Explanation
     from hgrkit.results import Hit, SearchResult
 
-__all__ = ["register", "result_text"]
+__all__ = ["result_text", "search"]
 
 _BETWEEN = "  |  "
 _INDENT = " " * 12
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("search")(search)
 
 
 def search(

@@ -1,4 +1,7 @@
-"""What `hgrkit search` shows in a terminal: a line a hit, and bars for levels and phrases where they fit."""
+"""What `hgrkit search` shows in a terminal: a line a hit, and bars for levels and phrases where they fit.
+
+A module of its own, because it needs rich, which a search that prints JSON does not load.
+"""
 
 from __future__ import annotations
 

@@ -11,12 +11,7 @@ from hgrkit.cli.output import echo, echo_json, stderr
 from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("train")(train)
+__all__ = ["train"]
 
 
 def train(

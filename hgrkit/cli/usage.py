@@ -37,6 +37,7 @@ def usage_line(error: Any, arguments: Sequence[str], commands: Mapping[str, Any]
     if not arguments or arguments[0] not in commands:
         return _before_a_command(error, arguments, tuple(commands))
     typed = _Typed.of(commands[arguments[0]], arguments[1:])
+    # The likeliest cause first: an option that was swallowed makes click complain of something else.
     answers = (_late_option, _wrong_dash, _unknown_option, _no_value, _unquoted, _missing, _bad_value)
     return next(line for answer in answers if (line := answer(error, typed)))
 
@@ -84,17 +85,14 @@ class _Typed:
 
     @property
     def name(self) -> str:
-        """The command's name."""
         return str(self.command.name)
 
     @property
     def options(self) -> dict[str, Any]:
-        """The command's options by their spellings."""
         return _options(self.command)
 
     @property
     def places(self) -> list[Any]:
-        """The command's arguments."""
         return [one for one in self.command.params if one.param_type_name == "argument"]
 
     @property
@@ -105,12 +103,10 @@ class _Typed:
         return self.words[sum(place.nargs for place in self.places) :]
 
     def metavar(self, option: str) -> str:
-        """What stands for an option's value."""
         found = self.options.get(option)
         return str((found.metavar or found.name.upper().replace("_", "-")) if found is not None else "VALUE")
 
     def shown(self, parameter: Any) -> str:
-        """How a parameter is written."""
         if parameter.param_type_name == "argument":
             return str(parameter.metavar or parameter.name.upper()) + ("..." if parameter.nargs < 0 else "")
         name = max(parameter.opts, key=len)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hgrkit.errors import HgrkitError
 
-__all__ = ["read_json"]
+__all__ = ["read_json", "read_json_lines"]
 
 T = TypeVar("T", dict[str, Any], list[Any])
 
@@ -48,6 +51,28 @@ def read_json(
     if not isinstance(value, shape):
         raise error(f"{path} must hold a JSON {_KINDS[shape]}, got {type(value).__name__}; expected {expected}.")
     return value
+
+
+def read_json_lines(path: Path, *, error: type[HgrkitError]) -> Iterator[tuple[int, Any]]:
+    """The values of a file of one JSON value a line in UTF-8, plain or `.gz`, with the numbers of their lines.
+
+    Lines are numbered from 1; blank ones are left out.
+
+    Raises:
+        HgrkitError: `error`; the message names the file, the line and what is wrong with it.
+    """
+    try:
+        # In bytes, lines end at a newline only: a caption may hold the line separators of Unicode.
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}, line {number} is not UTF-8; save the file as UTF-8.") from problem
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{path}, line {number} is not JSON: {problem}") from problem
+    except (OSError, EOFError, zlib.error) as problem:
+        raise error(f"{path} cannot be read: {problem}.") from problem
 
 
 def _flaw(problem: ValueError | RecursionError) -> str:

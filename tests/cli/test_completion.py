@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hgrkit.cli import completion
+from hgrkit.cli import app
 from hgrkit.cli.app import COMMANDS
 
 HGRKIT = [sys.executable, "-m", "hgrkit"]
@@ -110,4 +110,4 @@ def test_without_a_name_the_shell_is_the_one_that_asks(hgrkit, monkeypatch):
 def test_only_the_command_that_was_typed_is_loaded(monkeypatch, typed, loaded):
     monkeypatch.setenv("_HGRKIT_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", typed)
-    assert completion.completed(COMMANDS) == loaded
+    assert app._completed(COMMANDS) == loaded

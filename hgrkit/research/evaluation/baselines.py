@@ -1,8 +1,10 @@
-"""The neighbours of a figure: simple systems, fitted here from training pairs, that score the same queries."""
+"""Baselines of an evaluation: simple systems, fitted here to training pairs, that score the same queries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
+from operator import add
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -12,8 +14,8 @@ import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, ShapeError
 from hgrkit.research.evaluation.captions import Captions
-from hgrkit.research.evaluation.rank_measure import RankMeasure
-from hgrkit.research.evaluation.ranking import Relevance, ranks
+from hgrkit.research.evaluation.measures import RankMeasure
+from hgrkit.research.evaluation.ranking import Relevance, rank
 from hgrkit.research.evaluation.video_names import match_names
 
 __all__ = [
@@ -110,6 +112,7 @@ class PairSums:
         x, y = np.asarray(texts, np.float64), np.asarray(videos, np.float64)
         rows = np.asarray(owners, np.int64)
         counts = np.bincount(rows, minlength=len(y)).astype(np.float64)
+        # Captions of a video are summed before the product with its vector: [V, H] instead of [n, K].
         by_video = np.zeros((len(y), x.shape[1]))
         np.add.at(by_video, rows, x)
         return cls(
@@ -167,6 +170,7 @@ def canonical_correlation(pairs: Covariances, strength: float) -> PairedMaps:
 
     Source: Hotelling, Biometrika 28 (1936); weights and ridge as in Gong, Ke, Isard and Lazebnik, IJCV 106 (2014).
     """
+    # Whitening both sides first makes the correlations the singular values of the cross-covariance.
     text, video = (np.linalg.cholesky(_ridged(side, strength)) for side in (pairs.text, pairs.video))
     whitened = _solved(video, _solved(text, pairs.cross).T).T
     u, correlations, v = np.linalg.svd(whitened, full_matrices=False)
@@ -199,6 +203,7 @@ STRENGTHS = (0.1, 1.0, 10.0)
 _DEFAULT_STRENGTH = 1.0
 _HELD_OUT = 0.1
 _MOST_HELD_OUT = 1000
+_FEWEST_FOR_HOLDING_OUT = 20
 _VIDEOS_AT_ONCE = 256
 
 
@@ -240,6 +245,12 @@ class TrainingPairs:
             raise BenchmarkError(f"baselines need at least two training videos with captions, got {len(kept)}.")
         return cls(captions=tuple(kept.values()), videos=video_vectors(features, list(kept)))
 
+    def captions_of(self, rows: npt.NDArray[np.int64]) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """The captions of some videos, and the position of each one's video among `rows`."""
+        own = [self.captions[row] for row in rows.tolist()]
+        owners = np.repeat(np.arange(len(own)), [len(captions) for captions in own])
+        return [text for captions in own for text in captions], owners
+
     def __repr__(self) -> str:
         return f"TrainingPairs(videos={len(self.videos)}, captions={sum(map(len, self.captions))})"
 
@@ -273,6 +284,7 @@ def video_vectors(features: Mapping[str, Float32], names: Sequence[str]) -> Floa
         BenchmarkError: if a video has no features, or they differ in size.
     """
     keys = match_names(names, features)
+    # A library knows videos by whole paths, which features made elsewhere do not have: base names are tried next.
     bases = match_names([PurePath(name).name for name in names if name not in keys], features)
     found = [keys.get(name) or bases.get(PurePath(name).name) for name in names]
     missing = [name for name, key in zip(names, found, strict=True) if key is None]
@@ -281,7 +293,11 @@ def video_vectors(features: Mapping[str, Float32], names: Sequence[str]) -> Floa
             f"there are no features of {len(missing)} of {len(names)} videos, first {missing[0]!r}; "
             "baselines need those of every video."
         )
-    return _stacked([np.asarray(features[key]).mean(axis=0) for key in found if key is not None])
+    means = [np.asarray(np.asarray(features[key]).mean(axis=0), np.float32) for key in found if key is not None]
+    sizes = sorted({mean.shape for mean in means})
+    if len(sizes) != 1 or len(sizes[0]) != 1:
+        raise BenchmarkError(f"frame features must be of one size, got {', '.join(map(str, sizes))}.")
+    return np.stack(means)
 
 
 def fit_baselines(pairs: TrainingPairs, vectors: TextVectors, *, seed: int = 0) -> dict[str, FittedBaseline]:
@@ -296,7 +312,9 @@ def fit_baselines(pairs: TrainingPairs, vectors: TextVectors, *, seed: int = 0) 
         seed: of the choice.
     """
     order = np.random.default_rng(seed).permutation(len(pairs.videos))
-    held = np.sort(order[: min(int(_HELD_OUT * len(order)), _MOST_HELD_OUT)]) if len(order) >= 20 else order[:0]
+    # The ranks of one or two videos would choose at random; from 20 on at least two are held out.
+    number = min(int(_HELD_OUT * len(order)), _MOST_HELD_OUT) if len(order) >= _FEWEST_FOR_HOLDING_OUT else 0
+    held = np.sort(order[:number])
     learned = _sums(pairs, np.setdiff1d(order, held), vectors)
     if not len(held):
         strengths = dict.fromkeys(BASELINES, _DEFAULT_STRENGTH)
@@ -314,43 +332,18 @@ def _best_strengths(
     learned: Covariances, pairs: TrainingPairs, held: npt.NDArray[np.int64], vectors: TextVectors
 ) -> dict[str, float]:
     """For each baseline, the strength under which the captions held out find their videos best."""
-    own = [pairs.captions[row] for row in held.tolist()]
-    texts = vectors([text for captions in own for text in captions])
-    owners = np.repeat(np.arange(len(held)), [len(captions) for captions in own])
+    told, owners = pairs.captions_of(held)
+    texts, videos = vectors(told), pairs.videos[held]
     right = Relevance.from_pairs(np.arange(len(owners)), owners, (len(owners), len(held)))
 
     def quality(fit: Fit, strength: float) -> float:
-        return RankMeasure("mRR").of(ranks(fit(learned, strength).scores(pairs.videos[held], texts).T, right))
+        return RankMeasure("mRR").of(rank(fit(learned, strength).scores(videos, texts).T, right).ranks)
 
-    return {
-        name: max(STRENGTHS, key=lambda strength, fit=fit: quality(fit, strength))  # type: ignore[misc]
-        for name, fit in BASELINES.items()
-    }
+    return {name: max(STRENGTHS, key=partial(quality, fit)) for name, fit in BASELINES.items()}
 
 
 def _sums(pairs: TrainingPairs, rows: npt.NDArray[np.int64], vectors: TextVectors) -> PairSums:
-    """Sums over the captions of some videos, some videos at a time."""
-    parts = (_sums_at_once(pairs, part, vectors) for part in _parts(rows))
-    total = next(parts)
-    for part in parts:
-        total = total + part
-    return total
-
-
-def _sums_at_once(pairs: TrainingPairs, rows: npt.NDArray[np.int64], vectors: TextVectors) -> PairSums:
-    own = [pairs.captions[row] for row in rows.tolist()]
-    texts = vectors([text for captions in own for text in captions])
-    owners = np.repeat(np.arange(len(own)), [len(captions) for captions in own])
-    return PairSums.of(texts, owners, pairs.videos[rows])
-
-
-def _parts(rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-    return (rows[start : start + _VIDEOS_AT_ONCE] for start in range(0, len(rows), _VIDEOS_AT_ONCE))
-
-
-def _stacked(vectors: Sequence[npt.ArrayLike]) -> Float32:
-    arrays = [np.asarray(vector, np.float32) for vector in vectors]
-    sizes = sorted({array.shape for array in arrays})
-    if len(sizes) != 1 or len(sizes[0]) != 1:
-        raise BenchmarkError(f"frame features must be of one size, got {', '.join(map(str, sizes))}.")
-    return np.stack(arrays)
+    """Sums over the captions of some videos, so many videos at a time that their sentence vectors stay small."""
+    parts = (rows[start : start + _VIDEOS_AT_ONCE] for start in range(0, len(rows), _VIDEOS_AT_ONCE))
+    told = ((part, *pairs.captions_of(part)) for part in parts)
+    return reduce(add, (PairSums.of(vectors(texts), owners, pairs.videos[part]) for part, texts, owners in told))

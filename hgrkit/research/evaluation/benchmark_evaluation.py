@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import attrs
 import numpy as np
@@ -12,33 +11,36 @@ import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption
-from hgrkit.research.evaluation.bootstrap import Estimate, Figure, estimate
-from hgrkit.research.evaluation.measures import DirectionMeasures, RetrievalMeasures
-from hgrkit.research.evaluation.rank_file import QueryRank, query_ranks
-from hgrkit.research.evaluation.rank_measure import RankMeasure
-from hgrkit.research.evaluation.ranking import Ranking, Relevance, rank
+from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap, Estimate
+from hgrkit.research.evaluation.measures import RetrievalMeasures
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.retrieval import GroundTruth, Retrieval, rank_queries
 
 __all__ = [
     "PROTOCOLS",
     "BenchmarkEvaluation",
     "BenchmarkProtocol",
     "CaptionScores",
+    "captions_of",
     "evaluate_scores",
+    "own_video",
     "require_complete",
+    "videos_found",
 ]
 
 BenchmarkProtocol = Literal["standard", "released"]
+
+_LAST = ("intervals", "baselines")
 
 PROTOCOLS: tuple[BenchmarkProtocol, ...] = ("standard", "released")
 """`standard`: every annotated caption is a query, and its own video is right. `released`: every different caption
 is one query, and every video annotated with these words is right, as the code of the HGR paper counts."""
 
-_QUERIES_AT_ONCE = 4096
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class CaptionScores:
-    """What a scorer says of C captions.
+    """The scores of C captions, and what was lost on the way to them.
 
     Attributes:
         scores: every video's score for every caption, [V, C].
@@ -51,15 +53,15 @@ class CaptionScores:
     omitted: Mapping[str, int] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False, slots=False)
+@final
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BenchmarkEvaluation:
-    """What came of it.
+    """A benchmark's ranks and measures under its protocol.
 
     Attributes:
         benchmark: what was asked.
         protocol: how it was counted.
-        measures: both directions.
-        query_ranks: every query of both directions, captions first.
+        retrieval: the ranks of all queries, with the baselines if there are any.
         missing: the benchmark's videos that were not there; their captions were not asked.
         parser_failures: different captions that could not be read; they rank last.
         omitted: what the model's limits left out: actions, entities, tokens and frames.
@@ -67,16 +69,20 @@ class BenchmarkEvaluation:
 
     benchmark: Benchmark
     protocol: BenchmarkProtocol
-    measures: RetrievalMeasures
-    query_ranks: tuple[QueryRank, ...]
+    retrieval: Retrieval
     missing: tuple[str, ...]
     parser_failures: int
     omitted: Mapping[str, int]
 
-    @cached_property
-    def estimates(self) -> dict[Figure, Estimate]:
-        """The usual measures with intervals, clustered by video."""
-        return estimate(self.query_ranks)
+    @property
+    def query_ranks(self) -> tuple[QueryRank, ...]:
+        """Every query of both directions, captions first."""
+        return self.retrieval.query_ranks
+
+    @property
+    def measures(self) -> RetrievalMeasures:
+        """Both directions."""
+        return self.retrieval.measures
 
     def __getitem__(self, name: str) -> Estimate:
         """A measure of text to video (`Rsum`: of both directions) with its interval.
@@ -84,26 +90,30 @@ class BenchmarkEvaluation:
         Raises:
             ConfigError: if there is no measure of that name.
         """
-        measure = RankMeasure(name)
-        figure = Figure(measure, None if measure.both_directions else "text_to_video")
-        return (
-            self.estimates[figure] if figure in self.estimates else estimate(self.query_ranks, [measure])[figure]
-        )
+        return self.retrieval[name]
 
     def to_dict(self) -> dict[str, Any]:
         """What `hgrkit evaluate --benchmark --json` prints."""
-        found = len({video.name for video in self.benchmark.videos}) - len(self.missing)
+        retrieval = self.retrieval.to_dict()
+        beside: dict[str, Any] = {name: retrieval.pop(name) for name in _LAST if name in retrieval}
         return {
             "benchmark": self.benchmark.to_dict(),
             "protocol": self.protocol,
-            "videos": {"found": found, "missing": len(self.missing), "names": list(self.missing)},
-            **self.measures.to_dict(),
+            "videos": videos_found(self.benchmark, self.missing),
+            **retrieval,
             "parser_failures": self.parser_failures,
             "omitted": dict(self.omitted),
+            **beside,
         }
 
     def __repr__(self) -> str:
         return f"BenchmarkEvaluation({self.benchmark.name!r}, {self.measures.text_to_video!r})"
+
+
+def videos_found(benchmark: Benchmark, missing: Sequence[str]) -> dict[str, Any]:
+    """How many of a benchmark's videos were there, and which were not, as JSON."""
+    found = len({video.name for video in benchmark.videos}) - len(missing)
+    return {"found": found, "missing": len(missing), "names": list(missing)}
 
 
 def evaluate_scores(
@@ -113,6 +123,7 @@ def evaluate_scores(
     *,
     protocol: BenchmarkProtocol = "standard",
     allow_missing: bool = False,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> BenchmarkEvaluation:
     """Rank a benchmark's videos for its captions and the other way round.
 
@@ -122,7 +133,8 @@ def evaluate_scores(
         score: different captions to their scores, videos in the order of `videos`; not called if something is
             missing and that is not allowed.
         protocol: one of `PROTOCOLS`.
-        allow_missing: go on without videos that are not there, or with incomplete annotations.
+        allow_missing: continue without videos that are not there, or with incomplete annotations.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if videos or captions are missing and that is not allowed, or no video is there.
@@ -131,40 +143,77 @@ def evaluate_scores(
     if protocol not in PROTOCOLS:
         raise ConfigError(f"no protocol named {protocol!r}; there are {', '.join(PROTOCOLS)}.")
     names, missing = require_complete(benchmark, videos, allow_missing=allow_missing)
-    wanted = set(names)
-    captions = [caption for caption in benchmark.captions if caption.video in wanted]
-    if not captions:
-        raise BenchmarkError(f"no caption of {benchmark.name} describes a video that is there.")
+    captions = captions_of(benchmark, names)
+    # Equal words have equal scores: they are read and scored once, whatever the protocol counts.
     texts = list(dict.fromkeys(caption.text for caption in captions))
     scored = score(texts)
     row_of = {name: row for row, name in enumerate(videos)}
     scores = scored.scores[[row_of[name] for name in names]] if list(videos) != names else scored.scores
-    pairs = _Pairs.of(captions, names, texts)
-    forward, backward = _released(scores, pairs) if protocol == "released" else _standard(scores, pairs)
-    queries = _first_of_each(captions) if protocol == "released" else captions
-    ids = [caption.id for caption in queries]
+    truth = _released(captions, names, texts) if protocol == "released" else own_video(captions, names, texts)
     return BenchmarkEvaluation(
         benchmark=benchmark,
         protocol=protocol,
-        measures=RetrievalMeasures(
-            text_to_video=DirectionMeasures(ranks=forward.ranks),
-            video_to_text=DirectionMeasures(ranks=backward.ranks),
-        ),
-        query_ranks=(
-            *query_ranks(
-                forward,
-                "text_to_video",
-                ids,
-                videos=[caption.video for caption in queries],
-                captions=[caption.text for caption in queries],
-                candidates=names,
-            ),
-            *query_ranks(backward, "video_to_text", names, videos=names, candidates=ids),
-        ),
+        retrieval=Retrieval(query_ranks=rank_queries(scores, truth), bootstrap=bootstrap),
         missing=missing,
         parser_failures=scored.failures,
         omitted=scored.omitted,
     )
+
+
+def captions_of(benchmark: Benchmark, videos: Iterable[str]) -> list[BenchmarkCaption]:
+    """The captions of some of a benchmark's videos.
+
+    Raises:
+        BenchmarkError: if there is none.
+    """
+    wanted = set(videos)
+    captions = [caption for caption in benchmark.captions if caption.video in wanted]
+    if not captions:
+        raise BenchmarkError(f"no caption of {benchmark.name} describes a video that is there.")
+    return captions
+
+
+def own_video(captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]) -> GroundTruth:
+    """The protocol `standard`: every caption is a query, and only its own video is right.
+
+    Args:
+        captions: the queries, [C].
+        names: the candidates, [V].
+        texts: the different words of the captions, [T], in the order of the scores' columns.
+    """
+    rows, columns = _numbers(captions, names, texts)
+    return GroundTruth(
+        videos=names,
+        ids=[caption.id for caption in captions],
+        captions=[caption.text for caption in captions],
+        owners=[caption.video for caption in captions],
+        relevance=Relevance.from_pairs(np.arange(len(rows)), rows, (len(rows), len(names))),
+        columns=columns,
+    )
+
+
+def _released(captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]) -> GroundTruth:
+    """Different words are one query, which has the name and the video of the first caption with them."""
+    rows, columns = _numbers(captions, names, texts)
+    # Reversed, so that the first caption of several with the same words is the one that stays.
+    first = {caption.text: caption for caption in reversed(captions)}
+    return GroundTruth(
+        videos=names,
+        ids=[first[text].id for text in texts],
+        captions=texts,
+        owners=[first[text].video for text in texts],
+        relevance=Relevance.from_pairs(columns, rows, (len(texts), len(names))),
+    )
+
+
+def _numbers(
+    captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Each caption's video among `names` and its words among `texts`, int64 [C] each."""
+    row_of = {name: row for row, name in enumerate(names)}
+    column_of = {text: column for column, text in enumerate(texts)}
+    rows = np.array([row_of[caption.video] for caption in captions], np.int64)
+    return rows, np.array([column_of[caption.text] for caption in captions], np.int64)
 
 
 def require_complete(
@@ -202,62 +251,3 @@ def require_complete(
             "--allow-missing measures the others."
         )
     return [name for name in found if name in described], missing
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Pairs:
-    """Which caption belongs to which video, by number.
-
-    Attributes:
-        rows: each caption's video, int64 [C].
-        columns: each caption's words among the different ones, int64 [C].
-        num_videos: V.
-        num_texts: T, the different captions.
-    """
-
-    rows: npt.NDArray[np.int64]
-    columns: npt.NDArray[np.int64]
-    num_videos: int
-    num_texts: int
-
-    @classmethod
-    def of(cls, captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]) -> _Pairs:
-        row_of = {name: row for row, name in enumerate(names)}
-        column_of = {text: column for column, text in enumerate(texts)}
-        return cls(
-            rows=np.array([row_of[caption.video] for caption in captions], np.int64),
-            columns=np.array([column_of[caption.text] for caption in captions], np.int64),
-            num_videos=len(names),
-            num_texts=len(texts),
-        )
-
-
-def _released(scores: npt.NDArray[np.float32], pairs: _Pairs) -> tuple[Ranking, Ranking]:
-    """Different captions against all videos that list them: scores [V, T]."""
-    right = Relevance.from_pairs(pairs.columns, pairs.rows, (pairs.num_texts, pairs.num_videos))
-    return rank(scores.T, right), rank(scores, right.transposed)
-
-
-def _standard(scores: npt.NDArray[np.float32], pairs: _Pairs) -> tuple[Ranking, Ranking]:
-    """Every caption against its own video: scores [V, T], some captions at a time."""
-    parts = []
-    for start in range(0, len(pairs.rows), _QUERIES_AT_ONCE):
-        part = slice(start, start + _QUERIES_AT_ONCE)
-        own = pairs.rows[part]
-        right = Relevance.from_pairs(np.arange(len(own)), own, (len(own), pairs.num_videos))
-        parts.append(rank(scores[:, pairs.columns[part]].T, right))
-    of_videos = Relevance.from_pairs(pairs.rows, np.arange(len(pairs.rows)), (pairs.num_videos, len(pairs.rows)))
-    return _joined(parts), rank(scores, of_videos, columns=pairs.columns)
-
-
-def _joined(parts: Sequence[Ranking]) -> Ranking:
-    fields = [field.name for field in attrs.fields(Ranking)]
-    return Ranking(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in fields})
-
-
-def _first_of_each(captions: Iterable[BenchmarkCaption]) -> list[BenchmarkCaption]:
-    """The first caption of each different text, in their order."""
-    first: dict[str, BenchmarkCaption] = {}
-    for caption in captions:
-        first.setdefault(caption.text, caption)
-    return list(first.values())

@@ -1,31 +1,35 @@
-"""Confidence intervals of measures: the bootstrap over videos, whose queries stay together."""
+"""Confidence intervals of measures, by the bootstrap over videos: the queries of a video stay together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, TypeVar, final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, ConfigError
-from hgrkit.research.evaluation.rank_file import DIRECTIONS, QueryRank
-from hgrkit.research.evaluation.rank_measure import DEFAULT_MEASURES, Direction, RankMeasure
+from hgrkit.research.evaluation.measures import DEFAULT_MEASURES, RankMeasure
+from hgrkit.research.evaluation.rank_file import DIRECTIONS, Direction, QueryRank
 from hgrkit.research.evaluation.ranking import Ranks
 
 __all__ = [
+    "DEFAULT_BOOTSTRAP",
     "LEVEL",
-    "RESAMPLES",
+    "Bootstrap",
     "ClusteredRanks",
     "Estimate",
+    "Estimates",
     "Figure",
+    "by_direction",
     "estimate",
     "figures",
     "percentile_interval",
-    "report",
-    "resampled_videos",
 ]
+
+T = TypeVar("T")
 
 Weights = npt.NDArray[np.float64]
 
@@ -79,7 +83,7 @@ class _Side:
             return (weights @ self.sums(measure.gains(self.ranks))) / (weights @ self.sums())
 
     def _medians(self, weights: Weights) -> Weights:
-        """Weighted medians by counting: only ranks that are some weighting's median are looked at closely."""
+        """Weighted medians, by counting the queries at the ranks among which the medians lie."""
         total = weights @ self.sums()
         lower, upper = (total + 1) // 2, total // 2 + 1  # the one or two queries in the middle, counted from 1
         ranks, position = np.unique(self.ranks, return_inverse=True)
@@ -90,26 +94,21 @@ class _Side:
             """Each cluster's queries among the first ranks, [K]."""
             return np.bincount(self.clusters[position <= last], minlength=self.num_clusters).astype(np.float64)
 
-        first = _first(len(ranks), lambda last: bool((weights @ up_to(last) >= lower).any()))
-        last = _first(len(ranks), lambda last: bool((weights @ up_to(last) >= upper).all()))
+        # Counts of every rank would be a matrix [K, ranks], hundreds of megabytes for MSR-VTT. The medians of all
+        # weightings lie close together, so the first and the last of them are found by bisection.
+        others = range(len(ranks) - 1)
+        first = bisect_left(others, True, key=lambda last: bool((weights @ up_to(last) >= lower).any()))
+        last = bisect_left(others, True, key=lambda last: bool((weights @ up_to(last) >= upper).all()))
         width = last - first + 1
         if self.num_clusters * width > _CELLS and len(weights) > 1:
             return np.concatenate([self._medians(half) for half in np.array_split(weights, 2)])
+        # Counts between the two, [K, width]; what lies below the first is added as one number a cluster.
         inside = (position >= first) & (position <= last)
         cells = self.clusters[inside] * width + position[inside] - first
         counts = np.bincount(cells, minlength=self.num_clusters * width).reshape(-1, width)
         reached = weights @ (np.cumsum(counts, axis=1) + up_to(first - 1)[:, None])  # [B, width]
         middle = [ranks[first + (reached >= wanted[:, None]).argmax(axis=1)] for wanted in (lower, upper)]
         return np.where(total > 0, (middle[0] + middle[1]) / 2, np.nan)
-
-
-def _first(stop: int, holds: Callable[[int], bool]) -> int:
-    """The first number below `stop` that something holds for, given that it holds from there on; else the last."""
-    low, high = 0, stop - 1
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -162,6 +161,7 @@ class ClusteredRanks:
             float64 [B]; not a number where no query has weight.
         """
         each = np.ones((1, len(self.videos))) if weights is None else weights
+        # Rsum is a sum over the directions; every other measure has one.
         ways = self.directions if figure.direction is None else (figure.direction,)
         total = np.zeros(len(each))
         for way in ways:
@@ -193,9 +193,8 @@ class ClusteredRanks:
 LEVEL = 95
 """Per cent of all repetitions whose interval should hold the true value."""
 
-RESAMPLES = 1000
-
 _BLOCK = 1 << 21
+"""Resamples, times videos, that are drawn at once: 16 MiB of weights."""
 
 
 @attrs.frozen
@@ -218,61 +217,108 @@ class Estimate:
         return f"{self.value:.1f} [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
 
 
-def resampled_videos(num_videos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """How often each video is drawn, K draws with replacement each time: blocks [B, K] of all resamples.
+@final
+@attrs.frozen
+class Bootstrap:
+    """How intervals are found: from measures of videos that are drawn anew, with replacement.
+
+    Attributes:
+        resamples: how many times they are drawn.
+        seed: of the draws.
 
     Raises:
         ConfigError: if `resamples` is less than 1 or `seed` less than 0.
     """
-    check_resampling(resamples, seed)
-    random = np.random.default_rng(seed)
-    height = max(1, _BLOCK // num_videos)
-    for start in range(0, resamples, height):
-        rows = min(height, resamples - start)
-        drawn = random.integers(num_videos, size=(rows, num_videos)) + num_videos * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.reshape(-1), minlength=rows * num_videos)
-        yield counts.reshape(rows, num_videos).astype(np.float64)
+
+    resamples: int = 1000
+    seed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if self.resamples < 1:
+            raise ConfigError(f"resamples must be at least 1, got {self.resamples}.")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be at least 0, got {self.seed}.")
+
+    def draws(self, num_videos: int) -> Iterator[Weights]:
+        """How often each of K videos is drawn, K draws each time: blocks [B, K] of all resamples."""
+        rng = np.random.default_rng(self.seed)
+        for rows in self.blocks(num_videos):
+            # One bincount for the whole block: each row counts in a range of its own.
+            drawn = rng.integers(num_videos, size=(rows, num_videos)) + num_videos * np.arange(rows)[:, None]
+            counts = np.bincount(drawn.reshape(-1), minlength=rows * num_videos)
+            yield counts.reshape(rows, num_videos).astype(np.float64)
+
+    def blocks(self, num_videos: int) -> Iterator[int]:
+        """How many resamples are held at once, until all were."""
+        height = max(1, _BLOCK // num_videos)
+        return (min(height, self.resamples - start) for start in range(0, self.resamples, height))
 
 
-def check_resampling(resamples: int, seed: int) -> None:
-    """Refuse numbers that cannot be resampled with.
-
-    Raises:
-        ConfigError: if `resamples` is less than 1 or `seed` less than 0.
-    """
-    if resamples < 1:
-        raise ConfigError(f"resamples must be at least 1, got {resamples}.")
-    if seed < 0:
-        raise ConfigError(f"seed must be at least 0, got {seed}.")
+DEFAULT_BOOTSTRAP = Bootstrap()
 
 
 def percentile_interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """The middle `LEVEL` per cent of what resampling gave; resamples without any query do not count."""
     tail = (100 - LEVEL) / 200
+    # A resample of a direction may hold no query of it: videos without captions were drawn.
     low, high = np.quantile(values[~np.isnan(values)], [tail, 1 - tail])
     return float(low), float(high)
+
+
+def by_direction(values: Mapping[Figure, T]) -> dict[str, Any]:
+    """Values by direction and measure, those of both directions beside the directions: the shape of our JSON."""
+    nested: dict[str, Any] = {}
+    for figure, value in values.items():
+        place = nested if figure.direction is None else nested.setdefault(figure.direction, {})
+        place[str(figure.measure)] = value
+    return nested
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Estimates(Mapping[Figure, Estimate]):
+    """What `estimate` found: every figure with its interval.
+
+    Attributes:
+        figures: the estimates.
+        videos: number of videos that were resampled.
+        bootstrap: how.
+    """
+
+    figures: Mapping[Figure, Estimate]
+    videos: int
+    bootstrap: Bootstrap
+
+    def to_dict(self) -> dict[str, Any]:
+        """For each direction a measure's `value` and `interval`, then `level`, `resamples`, `seed`, `videos`."""
+        found = by_direction({figure: value.to_dict() for figure, value in self.items()})
+        return {**found, "level": LEVEL, **attrs.asdict(self.bootstrap), "videos": self.videos}
+
+    def __getitem__(self, figure: Figure) -> Estimate:
+        return self.figures[figure]
+
+    def __iter__(self) -> Iterator[Figure]:
+        return iter(self.figures)
+
+    def __len__(self) -> int:
+        return len(self.figures)
 
 
 def estimate(
     rows: Sequence[QueryRank],
     measures: Sequence[RankMeasure] = DEFAULT_MEASURES,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[Figure, Estimate]:
-    """Measures of ranks with intervals, clustered by video.
-
-    All figures come from the same resamples.
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+) -> Estimates:
+    """Measures of ranks with intervals, clustered by video; all of them from the same resamples.
 
     Args:
         rows: ranks of one or both directions.
         measures: what to measure; what needs both directions is left out if there is one.
-        resamples: how many times the videos are drawn anew.
-        seed: of the draws.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if there is no rank.
-        ConfigError: if `resamples` or `seed` is out of its range.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), sections 8.3 and 13.3; whole clusters
     are drawn, as in Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
@@ -280,34 +326,12 @@ def estimate(
     ranks = ClusteredRanks.from_query_ranks(rows)
     wanted = figures(measures, ranks.directions)
     drawn: dict[Figure, list[npt.NDArray[np.float64]]] = {figure: [] for figure in wanted}
-    for weights in resampled_videos(len(ranks.videos), resamples, seed):
+    for weights in bootstrap.draws(len(ranks.videos)):
         for figure in wanted:
             drawn[figure].append(ranks.values(figure, weights))
-    return {
+    # The value is that of the data itself, not the mean of the resamples.
+    found = {
         figure: Estimate(ranks.value(figure), percentile_interval(np.concatenate(drawn[figure])))
         for figure in wanted
     }
-
-
-def report(
-    rows: Sequence[QueryRank],
-    measures: Sequence[RankMeasure] = DEFAULT_MEASURES,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """What `estimate` gives as JSON.
-
-    Returns:
-        for each direction a measure's `value` and `interval`, measures of both directions beside them, and
-        `level`, `resamples`, `seed` and the number of `videos`.
-
-    Raises:
-        BenchmarkError, ConfigError: as `estimate` does.
-    """
-    found: dict[str, Any] = {}
-    for figure, value in estimate(rows, measures, resamples=resamples, seed=seed).items():
-        place = found if figure.direction is None else found.setdefault(figure.direction, {})
-        place[str(figure.measure)] = value.to_dict()
-    videos = len({row.video for row in rows})
-    return {**found, "level": LEVEL, "resamples": resamples, "seed": seed, "videos": videos}
+    return Estimates(figures=found, videos=len(ranks.videos), bootstrap=bootstrap)

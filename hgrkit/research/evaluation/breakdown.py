@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from hgrkit.graph import RoleGraph
-from hgrkit.research.evaluation.bootstrap import Estimate, estimate
+from hgrkit.research.evaluation.bootstrap import Bootstrap, Estimate, estimate
+from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import RankMeasure
 
 __all__ = ["BREAKDOWN_MEASURES", "Group", "by_actions", "by_length", "by_role"]
 
@@ -33,59 +33,52 @@ class Group:
     figures: Mapping[str, Estimate]
 
     @classmethod
-    def of(cls, name: str, rows: Sequence[QueryRank], *, resamples: int, seed: int) -> Group:
+    def of(cls, name: str, rows: Sequence[QueryRank], *, bootstrap: Bootstrap) -> Group:
         """Measure some queries of one direction."""
-        found = estimate(rows, BREAKDOWN_MEASURES, resamples=resamples, seed=seed)
+        found = estimate(rows, BREAKDOWN_MEASURES, bootstrap=bootstrap)
         figures = {str(figure.measure): value for figure, value in found.items()}
         return cls(name=name, queries=len(rows), figures=figures)
 
 
-def by_length(rows: Sequence[QueryRank], *, resamples: int, seed: int) -> list[Group]:
+def by_length(rows: Sequence[QueryRank], *, bootstrap: Bootstrap) -> list[Group]:
     """Captions by their number of words; lengths that none has are left out.
 
     Args:
         rows: ranks of captions.
-        resamples: of the intervals.
-        seed: of the intervals.
+        bootstrap: how intervals are found.
     """
     groups = []
     for least, most in _LENGTHS:
         some = [row for row in rows if least <= len(row.caption.split()) <= (most or len(row.caption))]
         if some:
             name = f"{least} words and more" if most is None else f"{least} to {most} words"
-            groups.append(Group.of(name, some, resamples=resamples, seed=seed))
+            groups.append(Group.of(name, some, bootstrap=bootstrap))
     return groups
 
 
-def by_actions(
-    rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, resamples: int, seed: int
-) -> list[Group]:
+def by_actions(rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, bootstrap: Bootstrap) -> list[Group]:
     """Captions by their number of actions.
 
     Args:
         rows: ranks of captions.
         graphs: how captions were read, by their words; those that could not be read are left out.
-        resamples: of the intervals.
-        seed: of the intervals.
+        bootstrap: how intervals are found.
     """
     names = ("no action", "1 action", "2 actions", "3 actions and more")
     members: dict[str, list[QueryRank]] = {name: [] for name in names}
     for row in rows:
         if row.caption in graphs:
             members[names[min(len(graphs[row.caption].actions), 3)]].append(row)
-    return [Group.of(name, some, resamples=resamples, seed=seed) for name, some in members.items() if some]
+    return [Group.of(name, some, bootstrap=bootstrap) for name, some in members.items() if some]
 
 
-def by_role(
-    rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, resamples: int, seed: int
-) -> list[Group]:
+def by_role(rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, bootstrap: Bootstrap) -> list[Group]:
     """Captions in which a role occurs, the commonest role first; a caption stands in several groups.
 
     Args:
         rows: ranks of captions.
         graphs: how captions were read, by their words; those that could not be read are left out.
-        resamples: of the intervals.
-        seed: of the intervals.
+        bootstrap: how intervals are found.
     """
     members: dict[str, list[QueryRank]] = {}
     for row in rows:
@@ -94,4 +87,4 @@ def by_role(
             for role in sorted({graph.role(node) for node in graph.entities}):
                 members.setdefault(role, []).append(row)
     found = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [Group.of(role, some, resamples=resamples, seed=seed) for role, some in found]
+    return [Group.of(role, some, bootstrap=bootstrap) for role, some in found]

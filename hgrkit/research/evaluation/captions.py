@@ -5,40 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, MissingPathError
-from hgrkit.research.evaluation.measures import DirectionMeasures, RetrievalMeasures
-from hgrkit.research.evaluation.rank_file import QueryRank, caption_ids, query_ranks, write_rank_file
-from hgrkit.research.evaluation.rank_measure import Direction
-from hgrkit.research.evaluation.ranking import Relevance, rank
+from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
+from hgrkit.research.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.retrieval import GroundTruth, Retrieval, caption_ids, rank_queries
 from hgrkit.research.evaluation.video_names import ends_in
 from hgrkit.storage.json_file import read_json
 
-__all__ = ["CaptionEvaluation", "Captions", "evaluate_captions", "read_captions", "write_ranks"]
+__all__ = ["Captions", "ScoreCaptions", "evaluate_captions", "read_captions"]
 
 Captions = Mapping[str, Sequence[str]]
 ScoreCaptions = Callable[[Sequence[str]], npt.NDArray[np.float32]]
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class CaptionEvaluation:
-    """What came of it.
-
-    Attributes:
-        videos: the annotated video of each query.
-        captions: each query's words.
-        measures: text to video, the queries against all videos of the library; video to text, the annotated videos
-            against all captions.
-        query_ranks: every query of both directions, captions first, with what is right and what stands first.
-    """
-
-    videos: tuple[str, ...]
-    captions: tuple[str, ...]
-    measures: RetrievalMeasures
-    query_ranks: tuple[QueryRank, ...]
 
 
 def read_captions(path: Path) -> Captions:
@@ -58,7 +38,13 @@ def read_captions(path: Path) -> Captions:
     return captions
 
 
-def evaluate_captions(captions: Captions, library_paths: Sequence[str], score: ScoreCaptions) -> CaptionEvaluation:
+def evaluate_captions(
+    captions: Captions,
+    library_paths: Sequence[str],
+    score: ScoreCaptions,
+    *,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+) -> Retrieval:
     """Rank every video of a library for every caption, and every caption for every annotated video.
 
     Every caption is a query, duplicates kept; every video annotated with that very caption is right.
@@ -67,41 +53,31 @@ def evaluate_captions(captions: Captions, library_paths: Sequence[str], score: S
         captions: `{base name of a video's file, or more of its path: captions}`.
         library_paths: the library's V videos.
         score: C sentences to scores, float32 [V, C], videos in the order of `library_paths`.
+        bootstrap: how intervals are found.
 
     Raises:
         BenchmarkError: if a name is not in the library, or fits several of its videos.
     """
     row_of = _rows(captions, library_paths)
-    videos = tuple(name for name, texts in captions.items() for _ in texts)
-    texts = tuple(text for texts in captions.values() for text in texts)
+    owners = [name for name, texts in captions.items() for _ in texts]
+    texts = [text for own in captions.values() for text in own]
     distinct = list(dict.fromkeys(texts))
     number = {text: position for position, text in enumerate(distinct)}
-    numbers = np.array([number[text] for text in texts], np.int64)  # [C]
-    rows = np.array([row_of[name] for name in videos], np.int64)  # [C]
-    scores = score(distinct)  # [V, distinct]
-    named = Relevance.from_pairs(numbers, rows, (len(distinct), len(library_paths)))
-    right = named.take(numbers)  # [C, V]
-    forward = rank(scores.T, named).take(numbers)
-    asked = {name: row_of[name] for name, own in captions.items() if own}
-    backward = rank(scores, right.transposed, columns=numbers).take(list(asked.values()))
-    ids = caption_ids(videos)
-    return CaptionEvaluation(
-        videos=videos,
+    columns = np.array([number[text] for text in texts], np.int64)  # [C]
+    rows = np.array([row_of[name] for name in owners], np.int64)  # [C]
+    # Right by words, then repeated for every caption with these words: duplicates stay queries.
+    right = Relevance.from_pairs(columns, rows, (len(distinct), len(library_paths)))
+    truth = GroundTruth(
+        videos=library_paths,
+        ids=caption_ids(owners),
         captions=texts,
-        measures=RetrievalMeasures(
-            text_to_video=DirectionMeasures(ranks=forward.ranks),
-            video_to_text=DirectionMeasures(ranks=backward.ranks),
-        ),
-        query_ranks=(
-            *query_ranks(forward, "text_to_video", ids, videos=videos, captions=texts, candidates=library_paths),
-            *query_ranks(backward, "video_to_text", list(asked), videos=list(asked), candidates=ids),
-        ),
+        owners=owners,
+        relevance=right.take(columns),
+        columns=columns,
+        # Videos without captions are candidates, but nothing could be right for them as queries.
+        asked={name: row_of[name] for name, own in captions.items() if own},
     )
-
-
-def write_ranks(evaluation: CaptionEvaluation, path: Path, direction: Direction = "text_to_video") -> None:
-    """Write the ranks of one direction, one query a line; see `hgrkit.research.evaluation.rank_file`."""
-    write_rank_file((row for row in evaluation.query_ranks if row.direction == direction), path)
+    return Retrieval(query_ranks=rank_queries(score(distinct), truth), bootstrap=bootstrap)
 
 
 def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:

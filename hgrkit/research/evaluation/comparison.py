@@ -1,4 +1,4 @@
-"""Compares two runs over the same queries: differences, their intervals, and whether chance explains them."""
+"""Compares two runs over the same queries: differences, their intervals, and whether they could be random."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.research.evaluation.bootstrap import (
+    Bootstrap,
     ClusteredRanks,
     Figure,
-    check_resampling,
+    by_direction,
     figures,
     percentile_interval,
-    resampled_videos,
 )
+from hgrkit.research.evaluation.measures import CUTOFFS, RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import CUTOFFS, RankMeasure
 
 __all__ = ["COMPARED", "Comparison", "Difference", "compare_ranks"]
 
 COMPARED = tuple(RankMeasure(name) for name in (*(f"R@{k}" for k in CUTOFFS), "MedR", "MeanR", "Rsum"))
 
-RESAMPLES = 10_000
+DEFAULT_BOOTSTRAP = Bootstrap(resamples=10_000)
+"""More than for intervals: the standard error of a p-value of 0.05 is then 0.002."""
 
 SIGNIFICANT = 0.05
 
-_BLOCK = 1 << 21
 _ROUNDING = 1e-9
+"""Equal differences may differ so much by the order of their sums; figures are at most some thousands."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,8 +42,8 @@ class Difference:
         a: the figure of the first run.
         b: of the second.
         interval: of `b - a`, the paired percentile bootstrap over videos.
-        p_value: how often a difference this large, either way, arises when it is left to chance, video by video,
-            which of the two runs is which.
+        p_value: how often a difference this large, either way, arises when the two runs are exchanged at random,
+            video by video.
         better: `a` or `b` if `p_value` is below 0.05, else `None`: the data cannot tell.
     """
 
@@ -95,11 +96,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: differences by direction and measure, those of both directions beside the directions."""
-        found: dict[str, Any] = {"queries": self.queries, "videos": self.videos}
-        for figure, difference in self.differences.items():
-            place = found if figure.direction is None else found.setdefault(figure.direction, {})
-            place[str(figure.measure)] = difference.to_dict()
-        return {**found, "verdict": self.verdict}
+        found = by_direction({figure: value.to_dict() for figure, value in self.differences.items()})
+        return {"queries": self.queries, "videos": self.videos, **found, "verdict": self.verdict}
 
 
 def compare_ranks(
@@ -107,8 +105,7 @@ def compare_ranks(
     b: Sequence[QueryRank],
     measures: Sequence[RankMeasure] = COMPARED,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
 ) -> Comparison:
     """Compare two runs, query by query, keeping the queries of a video together.
 
@@ -119,42 +116,39 @@ def compare_ranks(
         a: ranks of the first run.
         b: ranks of the second, over the same queries, in any order.
         measures: what to compare; what needs both directions is left out if there is one.
-        resamples: of the bootstrap, and of the test.
-        seed: of both.
+        bootstrap: how many resamples and exchanges there are, and their seed.
 
     Raises:
         BenchmarkError: if the queries are not the same; the message names the first that differs.
-        ConfigError: if `resamples` or `seed` is out of its range.
 
     Source: Smucker, Allan and Carterette (CIKM 2007), section 3.4, with videos in place of topics.
     """
-    check_resampling(resamples, seed)
     ours, theirs = (ClusteredRanks.from_query_ranks(rows) for rows in (a, _aligned(a, b)))
     pair, num_videos = ours.beside(theirs), len(ours.videos)
-    differences = {}
-    wanted = figures(measures, ours.directions)
-    drawn = {figure: _Spread() for figure in wanted}
-    for weights in resampled_videos(num_videos, resamples, seed):
-        for figure in wanted:
-            drawn[figure].bootstrap.append(theirs.values(figure, weights) - ours.values(figure, weights))
-    for first in _exchanges(num_videos, resamples, seed):
-        for figure in wanted:
-            drawn[figure].exchanged.append(_exchanged(pair, figure, first))
-    for figure in wanted:
-        differences[figure] = drawn[figure].difference(ours.value(figure), theirs.value(figure), figure.measure)
+    drawn = {figure: _Drawn() for figure in figures(measures, ours.directions)}
+    for weights in bootstrap.draws(num_videos):
+        for figure, own in drawn.items():
+            own.bootstrap.append(theirs.values(figure, weights) - ours.values(figure, weights))
+    for first in _exchanges(num_videos, bootstrap):
+        for figure, own in drawn.items():
+            own.exchanged.append(_exchanged(pair, figure, first))
+    differences = {
+        figure: own.difference(ours.value(figure), theirs.value(figure), figure.measure)
+        for figure, own in drawn.items()
+    }
     return Comparison(queries=len(a), videos=num_videos, differences=differences)
 
 
 @attrs.frozen(eq=False)
-class _Spread:
+class _Drawn:
     """Differences of one figure, block by block."""
 
     bootstrap: list[npt.NDArray[np.float64]] = attrs.field(factory=list)
     exchanged: list[npt.NDArray[np.float64]] = attrs.field(factory=list)
 
     def difference(self, a: float, b: float, measure: RankMeasure) -> Difference:
-        chance = np.abs(np.concatenate(self.exchanged))
-        p_value = (1 + np.count_nonzero(chance >= abs(b - a) - _ROUNDING)) / (1 + len(chance))
+        exchanged = np.abs(np.concatenate(self.exchanged))
+        p_value = (1 + np.count_nonzero(exchanged >= abs(b - a) - _ROUNDING)) / (1 + len(exchanged))
         ahead: Literal["a", "b"] = "b" if (b > a) == measure.higher_is_better else "a"
         return Difference(
             a=a,
@@ -165,16 +159,16 @@ class _Spread:
         )
 
 
-def _exchanges(num_videos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+def _exchanges(num_videos: int, bootstrap: Bootstrap) -> Iterator[npt.NDArray[np.float64]]:
     """Which run stands in the first place, 1 for ours and 0 for theirs, blocks [B, K] of all exchanges."""
-    random = np.random.default_rng([seed, 1])
-    height = max(1, _BLOCK // num_videos)
-    for start in range(0, resamples, height):
-        yield random.integers(2, size=(min(height, resamples - start), num_videos)).astype(np.float64)
+    rng = np.random.default_rng([bootstrap.seed, 1])  # 1: other draws than the bootstrap's
+    for rows in bootstrap.blocks(num_videos):
+        yield rng.integers(2, size=(rows, num_videos)).astype(np.float64)
 
 
 def _exchanged(pair: ClusteredRanks, figure: Figure, first: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Differences after exchanging the runs on some videos, [B]."""
+    # Both runs are clusters side by side, so that exchanging them is a choice of weights and medians need no code.
     here, there = np.hstack([first, 1 - first]), np.hstack([1 - first, first])
     return pair.values(figure, there) - pair.values(figure, here)
 
@@ -182,6 +176,7 @@ def _exchanged(pair: ClusteredRanks, figure: Figure, first: npt.NDArray[np.float
 def _aligned(a: Sequence[QueryRank], b: Sequence[QueryRank]) -> list[QueryRank]:
     """The second run in the order of the first."""
     theirs = {(row.direction, row.query): row for row in b}
+    # Differences are paired query by query, which needs both runs in one order.
     aligned = []
     for row in a:
         match = theirs.pop((row.direction, row.query), None)

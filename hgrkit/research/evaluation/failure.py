@@ -9,8 +9,7 @@ import attrs
 
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
-from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import Direction
+from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 
 __all__ = ["Answer", "Failure", "PhraseScores", "worst_queries"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, final
 
 import attrs
@@ -15,7 +15,6 @@ from hgrkit.model.query.captions import EmbeddedCaptions
 
 __all__ = [
     "BestWindow",
-    "FeatureFrames",
     "FixedWindows",
     "LoadVideo",
     "TimedFeatures",
@@ -47,31 +46,6 @@ class TimedFeatures:
 
     def __repr__(self) -> str:
         return f"TimedFeatures({len(self.features)} frames, {self.duration_s} s)"
-
-
-@final
-@attrs.frozen(repr=False)
-class FeatureFrames(Mapping[str, TimedFeatures]):
-    """Frame features of a file, whose frames stand in the middles of equal parts of a video.
-
-    Attributes:
-        features: by the videos' names, [F, K] each.
-    """
-
-    features: Mapping[str, Float32]
-
-    def __getitem__(self, name: str) -> TimedFeatures:
-        """One video's."""
-        return TimedFeatures(self.features[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.features)
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def __repr__(self) -> str:
-        return f"FeatureFrames({len(self)} videos)"
 
 
 class WayToSearch(Protocol):
@@ -167,6 +141,7 @@ def find_moments(
     Returns:
         Start and end in seconds, float64 [Q, 2]; 0 and 0 for a sentence that could not be read.
     """
+    # Captions that could not be read have no query; their moments stay 0 to 0, which overlaps nothing.
     readable = {position: number for number, position in enumerate(captions.positions)}
     moments = np.zeros((len(videos), 2))
     for number in np.unique(videos).tolist():

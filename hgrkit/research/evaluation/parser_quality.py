@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from hgrkit.graph import Node, RoleGraph
 from hgrkit.parsing.gold_tokens import gold_conventions, parse_gold
 from hgrkit.parsing.protocol import Conventions, GraphParser
 
-__all__ = ["CORE_ROLES", "F1", "Difference", "ParserQuality", "evaluate_parser"]
+__all__ = ["CORE_ROLES", "F1", "Difference", "ParserQuality", "count_mistakes", "evaluate_parser"]
 
 CORE_ROLES = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
 """The roles that a verb numbers."""
@@ -51,9 +52,11 @@ class F1:
         """The harmonic mean of precision and recall, in percent."""
         return 200 * self.both / (self.gold + self.answer) if self.gold + self.answer else 0.0
 
-    def plus(self, gold: frozenset[Any], answer: frozenset[Any]) -> F1:
-        """With one more caption."""
-        return F1(self.both + len(gold & answer), self.gold + len(gold), self.answer + len(answer))
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[frozenset[Any], frozenset[Any]]]) -> F1:
+        """Counts over captions, each with its gold and its answer."""
+        counts = [(len(gold & answer), len(gold), len(answer)) for gold, answer in pairs]
+        return cls(*map(sum, zip(*counts, strict=True)))
 
     def to_dict(self) -> dict[str, float]:
         """`precision`, `recall` and `f1`, in percent."""
@@ -101,6 +104,17 @@ class ParserQuality:
     conventions: Conventions | None
     differences: tuple[Difference, ...] = attrs.field(repr=False)
 
+    @property
+    def figures(self) -> dict[str, F1]:
+        """All of them by the names that people read."""
+        return {
+            "predicates": self.predicate,
+            "core roles, spans": self.core_span,
+            "core roles, heads": self.core_head,
+            "all roles, spans": self.all_span,
+            **self.roles,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain JSON types, in percent."""
         return {
@@ -138,10 +152,12 @@ def evaluate_parser(
     golds = [_gold(number, record) for number, record in enumerate(records, 1)]
     conventions = gold_conventions(records) if gold_trees else None
     parse = partial(parse_gold, parser, records, gold_trees=gold_trees, conventions=conventions or "captions")
+    # A parser may load its model at the first sentence; that is not its speed.
     parse_gold(parser, records[:1], gold_trees=gold_trees)  # whatever is loaded at the first sentence
     started = time.process_time()
     answers = parse()
     elapsed, parsed = time.process_time() - started, len(records)
+    # A few gold captions take less than the clock can tell: repeat them up to a second.
     while parsed and parsed < _TIMED_CAPTIONS and elapsed < 1:
         started = time.process_time()
         parse()
@@ -157,33 +173,23 @@ def _compared(
     speed: float,
     conventions: Conventions | None = None,
 ) -> ParserQuality:
-    predicate = core_span = core_head = all_span = F1()
-    roles: dict[str, F1] = {}
-    differences = []
-    for gold, answer in zip(golds, answers, strict=True):
-        verbs = _predicates(gold), _predicates(answer)
-        spans = _triples(gold), _triples(answer)
-        core = _core(spans[0]), _core(spans[1])
-        predicate = predicate.plus(*verbs)
-        all_span = all_span.plus(*spans)
-        core_span = core_span.plus(*core)
-        core_head = core_head.plus(_core(_triples(gold, heads=True)), _core(_triples(answer, heads=True)))
-        for role in sorted({triple[1] for triple in spans[0] | spans[1]}):
-            of_role = (frozenset(triple for triple in side if triple[1] == role) for side in spans)
-            roles[role] = roles.get(role, F1()).plus(*of_role)
-        if verbs[0] != verbs[1] or spans[0] != spans[1]:
-            differences.append(_difference(gold, answer))
+    pairs = list(zip(golds, answers, strict=True))
+    verbs = [(_predicates(gold), _predicates(answer)) for gold, answer in pairs]
+    spans = [(_triples(gold), _triples(answer)) for gold, answer in pairs]
+    heads = [(_triples(gold, heads=True), _triples(answer, heads=True)) for gold, answer in pairs]
+    roles = sorted({role for own in spans for side in own for _, role, _ in side})
+    equal = [own[0] == own[1] and both[0] == both[1] for own, both in zip(verbs, spans, strict=True)]
     return ParserQuality(
         captions=len(golds),
-        predicate=predicate,
-        core_span=core_span,
-        core_head=core_head,
-        all_span=all_span,
-        roles=dict(sorted(roles.items())),
+        predicate=F1.of(verbs),
+        core_span=F1.of(_with_roles(spans, CORE_ROLES)),
+        core_head=F1.of(_with_roles(heads, CORE_ROLES)),
+        all_span=F1.of(spans),
+        roles={role: F1.of(_with_roles(spans, {role})) for role in roles},
         captions_per_cpu_second=speed,
         failures=sum(answer is None for answer in answers),
         conventions=conventions,
-        differences=tuple(differences),
+        differences=tuple(_difference(*pair) for pair, same in zip(pairs, equal, strict=True) if not same),
     )
 
 
@@ -197,21 +203,27 @@ def _gold(number: int, record: Mapping[str, Any]) -> RoleGraph:
 Triple = tuple[int, str, tuple[int, ...]]
 
 
-def _triples(graph: RoleGraph | None, *, heads: bool = False) -> frozenset[Triple]:
-    if graph is None:
-        return frozenset()
+def _edges(graph: RoleGraph, *, heads: bool = False) -> Iterator[Triple]:
+    """Verb token, role and entity: its span, or its head."""
     nodes = {node.id: node for node in graph.nodes}
-    return frozenset(
-        (_head(nodes[edge.action]), edge.role, _place(nodes[edge.entity], heads=heads)) for edge in graph.edges
-    )
+    for edge in graph.edges:
+        entity = nodes[edge.entity]
+        place = (_head(entity, last=True),) if heads else (entity.span.start, entity.span.stop)
+        yield _head(nodes[edge.action]), edge.role, place
 
 
-def _place(node: Node, *, heads: bool) -> tuple[int, ...]:
-    return (_head(node, last=True),) if heads else (node.span.start, node.span.stop)
+def _triples(graph: RoleGraph | None, *, heads: bool = False) -> frozenset[Triple]:
+    return frozenset() if graph is None else frozenset(_edges(graph, heads=heads))
 
 
-def _core(triples: Iterable[Triple]) -> frozenset[Triple]:
-    return frozenset(triple for triple in triples if triple[1] in CORE_ROLES)
+def _with_roles(
+    pairs: Iterable[tuple[frozenset[Triple], frozenset[Triple]]], roles: Set[str]
+) -> Iterator[tuple[frozenset[Triple], frozenset[Triple]]]:
+    for gold, answer in pairs:
+        yield (
+            frozenset(triple for triple in gold if triple[1] in roles),
+            frozenset(triple for triple in answer if triple[1] in roles),
+        )
 
 
 def _predicates(graph: RoleGraph | None) -> frozenset[int]:
@@ -242,3 +254,52 @@ def _described(graph: RoleGraph) -> set[str]:
     for verb, role, (start, stop) in _triples(graph):
         described.add(f"{words[verb]} {role} {' '.join(words[start:stop])}")
     return described
+
+
+Place = tuple[int, tuple[int, ...]]
+"""A verb token and the span of one of its arguments."""
+
+
+def count_mistakes(differences: Iterable[Difference]) -> dict[str, dict[str, int]]:
+    """Counts of mistakes, the most frequent first; each wrong or missing triple counts once.
+
+    `kinds` are: verbs that were missed or invented, the arguments of these, and of the other verbs the arguments
+    with another role, another extent (an overlapping phrase of the same verb), missed or invented. `roles` says of
+    what has the right extent which role was read as which.
+
+    Args:
+        differences: those of a `ParserQuality`.
+    """
+    kinds: Counter[str] = Counter()
+    roles: Counter[str] = Counter()
+    for difference in differences:
+        _count(difference.gold, difference.answer or RoleGraph(tokens=difference.gold.tokens), kinds, roles)
+    return {"kinds": dict(kinds.most_common()), "roles": dict(roles.most_common())}
+
+
+def _count(gold: RoleGraph, answer: RoleGraph, kinds: Counter[str], roles: Counter[str]) -> None:
+    verbs, found = _predicates(gold), _predicates(answer)
+    kinds.update(verb_missed=len(verbs - found), verb_invented=len(found - verbs))
+    wanted, got = ({(verb, place): role for verb, role, place in _edges(one)} for one in (gold, answer))
+    for place in wanted.keys() & got.keys():
+        if wanted[place] != got[place]:
+            kinds["other_role"] += 1
+            roles[f"{wanted[place]} read as {got[place]}"] += 1
+    missing, surplus = wanted.keys() - got.keys(), got.keys() - wanted.keys()
+    kinds["argument_of_missed_verb"] += sum(verb not in found for verb, _ in missing)
+    kinds["argument_of_invented_verb"] += sum(verb not in verbs for verb, _ in surplus)
+    left = sorted(place for place in surplus if place[0] in verbs)
+    for place in sorted(place for place in missing if place[0] in found):
+        # An overlapping phrase of the same verb is the same argument with another extent: it counts once.
+        overlapping = next((other for other in left if _overlap(place, other)), None)
+        if overlapping is None:
+            kinds["argument_missed"] += 1
+        else:
+            left.remove(overlapping)
+            kinds["other_extent"] += 1
+    kinds["argument_invented"] += len(left)
+
+
+def _overlap(place: Place, other: Place) -> bool:
+    (verb, (start, stop)), (other_verb, (other_start, other_stop)) = place, other
+    return verb == other_verb and start < other_stop and other_start < stop

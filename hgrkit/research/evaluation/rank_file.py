@@ -1,63 +1,52 @@
-"""One query's rank with what belongs to it, and files of ranks: JSON lines or Parquet, checked strictly."""
+"""One query's rank with the names that belong to it, and files of ranks: JSON lines or Parquet."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, MissingPackageError, MissingPathError
-from hgrkit.research.evaluation.rank_measure import Direction
-from hgrkit.research.evaluation.ranking import Ranking, Relevance, rank
 from hgrkit.storage.atomic_file import writing
+from hgrkit.storage.json_file import read_json_lines
 
-__all__ = [
-    "DIRECTIONS",
-    "QueryRank",
-    "caption_ids",
-    "query_ranks",
-    "read_ranks",
-    "retrieval_ranks",
-    "write_rank_file",
-]
+__all__ = ["DIRECTIONS", "Direction", "QueryRank", "read_ranks", "write_rank_file"]
+
+Direction = Literal["text_to_video", "video_to_text"]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
-
-def _text(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise BenchmarkError(f"{field.name!r} must be text, got {value!r}.")
+Check = Callable[[object, "attrs.Attribute[Any]", Any], None]
 
 
-def _text_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None:
-        _text(_, field, value)
+def _must(words: str, fits: Callable[[Any], bool]) -> Check:
+    """An attrs validator with a message of ours."""
+
+    def check(_: object, field: attrs.Attribute[Any], value: Any) -> None:
+        if not fits(value):
+            raise BenchmarkError(f"{field.name!r} must be {words}, got {value!r}.")
+
+    return check
 
 
-def _direction(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value not in DIRECTIONS:
-        raise BenchmarkError(f"{field.name!r} must be one of {', '.join(DIRECTIONS)}, got {value!r}.")
+def _whole(least: int) -> Check:
+    def fits(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+    return _must(f"a whole number from {least}", fits)
 
 
-def _from_one(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise BenchmarkError(f"{field.name!r} must be a whole number from 1, got {value!r}.")
-
-
-def _from_zero_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-        raise BenchmarkError(f"{field.name!r} must be a whole number from 0, got {value!r}.")
+_TEXT = _must("text", lambda value: isinstance(value, str))
+_TEXT_OR_NONE = attrs.validators.optional(_TEXT)
+_COUNT_OR_NONE = attrs.validators.optional(_whole(0))
 
 
 @attrs.frozen(kw_only=True)
 class QueryRank:
-    """What came of one query.
+    """The rank of one query, with the names that belong to it.
 
     Attributes:
         direction: `text_to_video` or `video_to_text`.
@@ -74,15 +63,18 @@ class QueryRank:
         BenchmarkError: if a value has the wrong type or is out of its range.
     """
 
-    direction: Direction = attrs.field(default="text_to_video", validator=_direction)
-    query: str = attrs.field(validator=_text)
-    video: str = attrs.field(validator=_text)
-    caption: str = attrs.field(default="", validator=_text)
-    rank: int = attrs.field(validator=_from_one)
-    positive: str | None = attrs.field(default=None, validator=_text_or_none)
-    top: str | None = attrs.field(default=None, validator=_text_or_none)
-    candidates: int | None = attrs.field(default=None, validator=_from_zero_or_none)
-    right: int | None = attrs.field(default=None, validator=_from_zero_or_none)
+    direction: Direction = attrs.field(
+        default="text_to_video",
+        validator=_must(f"one of {', '.join(DIRECTIONS)}", lambda value: value in DIRECTIONS),
+    )
+    query: str = attrs.field(validator=_TEXT)
+    video: str = attrs.field(validator=_TEXT)
+    caption: str = attrs.field(default="", validator=_TEXT)
+    rank: int = attrs.field(validator=_whole(1))
+    positive: str | None = attrs.field(default=None, validator=_TEXT_OR_NONE)
+    top: str | None = attrs.field(default=None, validator=_TEXT_OR_NONE)
+    candidates: int | None = attrs.field(default=None, validator=_COUNT_OR_NONE)
+    right: int | None = attrs.field(default=None, validator=_COUNT_OR_NONE)
 
     def __attrs_post_init__(self) -> None:
         if self.candidates is not None and max(self.rank - 1, self.right or 0) > self.candidates:
@@ -91,109 +83,26 @@ class QueryRank:
             )
 
 
-def caption_ids(videos: Sequence[str]) -> tuple[str, ...]:
-    """Names of captions, `VIDEO#n`, n counting each video's from 0.
-
-    >>> caption_ids(["a", "b", "a"])
-    ('a#0', 'b#0', 'a#1')
-    """
-    seen: Counter[str] = Counter()
-    names = []
-    for video in videos:
-        names.append(f"{video}#{seen[video]}")
-        seen[video] += 1
-    return tuple(names)
-
-
-def query_ranks(
-    ranking: Ranking,
-    direction: Direction,
-    queries: Sequence[str],
-    *,
-    videos: Sequence[str],
-    candidates: Sequence[str],
-    captions: Sequence[str] | None = None,
-) -> tuple[QueryRank, ...]:
-    """Name what a ranking says in numbers.
-
-    Args:
-        ranking: of Q queries over N candidates.
-        direction: which way.
-        queries: the queries' names, [Q], each once.
-        videos: the video that each query belongs to, [Q].
-        candidates: the candidates' names, [N].
-        captions: the queries' words, [Q]; none for videos.
-    """
-    words = captions if captions is not None else ("",) * len(queries)
-    numbers = (column.tolist() for column in (ranking.ranks, ranking.positives, ranking.tops, ranking.counts))
-    columns = zip(queries, videos, words, *numbers, strict=True)
-    return tuple(
-        QueryRank(
-            direction=direction,
-            query=query,
-            video=video,
-            caption=caption,
-            rank=rank_,
-            positive=candidates[positive] if positive >= 0 else None,
-            top=candidates[top],
-            candidates=len(candidates),
-            right=right,
-        )
-        for query, video, caption, rank_, positive, top, right in columns
-    )
-
-
-def retrieval_ranks(
-    scores: npt.ArrayLike,
-    positives: npt.ArrayLike | Relevance,
-    *,
-    videos: Sequence[str],
-    captions: Sequence[str],
-) -> tuple[QueryRank, ...]:
-    """Rank both ways; a caption belongs to the first video that it describes, or to one without a name.
-
-    Args:
-        scores: [V, C], videos by captions.
-        positives: whether the caption describes the video, bool [V, C], or the pairs of video and caption.
-        videos: the videos' names, [V], each once.
-        captions: the captions' words, [C].
-
-    Returns:
-        The captions as queries, then the videos, Q = C + V.
-
-    Raises:
-        BenchmarkError: if the shapes differ or a score is not a number.
-    """
-    table = np.asarray(scores)
-    right = positives if isinstance(positives, Relevance) else Relevance.from_table(positives)
-    backward, named = rank(table, right), right.transposed
-    owners = [""] * len(captions)
-    described, first = np.unique(named.queries, return_index=True)
-    for column, row in zip(described.tolist(), named.candidates[first].tolist(), strict=True):
-        owners[column] = videos[row]
-    ids = caption_ids(owners)
-    return (
-        *query_ranks(
-            rank(table.T, named), "text_to_video", ids, videos=owners, captions=captions, candidates=videos
-        ),
-        *query_ranks(backward, "video_to_text", videos, videos=videos, candidates=ids),
-    )
-
-
 _FIELDS = tuple(field.name for field in attrs.fields(QueryRank))
 _NEEDED = ("video", "caption", "rank")
 _WHOLE = ("rank", "candidates", "right")
 _PARQUET = ".parquet"
 
 
-def write_rank_file(rows: Iterable[QueryRank], path: Path) -> None:
+def write_rank_file(rows: Iterable[QueryRank], path: Path, direction: Direction | None = None) -> None:
     """Write ranks: Parquet if the name ends in `.parquet`, else one JSON object a line.
+
+    Args:
+        rows: the ranks.
+        path: the file.
+        direction: leave out those of the other direction.
 
     Raises:
         MissingPackageError: if Parquet is asked for and `pyarrow` is not installed.
         BenchmarkError: if a name or caption is no Unicode text, which Parquet cannot hold.
     """
-    lines = ({name: getattr(row, name) for name in _FIELDS} for row in rows)
+    wanted = (row for row in rows if direction in (None, row.direction))
+    lines = ({name: getattr(row, name) for name in _FIELDS} for row in wanted)
     if path.suffix.lower() == _PARQUET:
         with writing(path):
             _write_parquet(list(lines), path)
@@ -217,7 +126,9 @@ def read_ranks(path: Path) -> tuple[QueryRank, ...]:
         raise MissingPathError(f"there is no ranks file {str(path)!r}; `hgrkit evaluate --ranks` writes one.")
     rows: dict[tuple[str, str], QueryRank] = {}
     unnamed: dict[tuple[str, str], int] = {}
-    for number, line in _lines(path):
+    is_table = path.suffix.lower() == _PARQUET
+    lines = enumerate(_read_parquet(path), 1) if is_table else read_json_lines(path, error=BenchmarkError)
+    for number, line in lines:
         where = f"{path}, line {number}"
         try:
             row = _row(line, unnamed)
@@ -243,18 +154,6 @@ def _row(line: object, unnamed: dict[tuple[str, str], int]) -> QueryRank:
         known["query"] = f"{known['video']}#{unnamed.get(video, 0)}"
         unnamed[video] = unnamed.get(video, 0) + 1
     return QueryRank(**known)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, object]]:
-    if path.suffix.lower() == _PARQUET:
-        yield from enumerate(_read_parquet(path), 1)
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise BenchmarkError(f"{path}, line {number}: not JSON: {error}") from error
 
 
 def _write_parquet(lines: list[dict[str, Any]], path: Path) -> None:

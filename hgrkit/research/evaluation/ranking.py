@@ -1,4 +1,4 @@
-"""Ranks candidates for every query from a matrix of scores, block by block: what all measures are made of."""
+"""From a matrix of scores and what is right to the rank of every query, block by block."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy.typing as npt
 from hgrkit.arguments import shown
 from hgrkit.errors import BenchmarkError
 
-__all__ = ["Ranking", "Ranks", "Relevance", "rank", "ranks", "real_table"]
+__all__ = ["Ranking", "Ranks", "Relevance", "rank", "real_table"]
 
 Ranks = npt.NDArray[np.int64]
 
 _BLOCK = 1 << 22
-"""Scores that are looked at together; bounds the memory that ranking takes beside the scores."""
+"""Scores that are ranked together: bounds the memory beside the scores."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -53,6 +53,7 @@ class Relevance:
             wrong = numbers[(numbers < 0) | (numbers >= size)]
             if wrong.size:
                 raise BenchmarkError(f"there is no {name} {wrong[0]} among {size}; they are numbered from 0.")
+        # Unique also sorts, by query and then by candidate: what `rank` and `take` rely on.
         flat = np.unique(rows * shape[1] + columns)
         return cls(queries=flat // max(shape[1], 1), candidates=flat % max(shape[1], 1), shape=shape)
 
@@ -101,7 +102,7 @@ class Relevance:
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Ranking:
-    """What came of Q queries.
+    """The ranks of Q queries, with their best positives and their first places, by number.
 
     Attributes:
         ranks: how far down the best positive stands, from 1, int64 [Q]; N + 1 for a query without any.
@@ -115,65 +116,48 @@ class Ranking:
     tops: Ranks
     counts: Ranks
 
-    def take(self, queries: npt.ArrayLike) -> Ranking:
-        """The ranking of some queries, in another order or several times."""
-        rows = np.asarray(queries, dtype=np.int64)
-        return Ranking(
-            ranks=self.ranks[rows], positives=self.positives[rows], tops=self.tops[rows], counts=self.counts[rows]
-        )
-
     def __repr__(self) -> str:
         return f"Ranking(queries={len(self.ranks)})"
 
 
-def rank(scores: npt.ArrayLike, relevance: Relevance, *, columns: npt.ArrayLike | None = None) -> Ranking:
-    """Rank all candidates for every query; a tied negative counts as ahead.
+def rank(
+    scores: npt.ArrayLike,
+    positives: npt.ArrayLike | Relevance,
+    *,
+    rows: npt.ArrayLike | None = None,
+    columns: npt.ArrayLike | None = None,
+) -> Ranking:
+    """Rank all N candidates for each of Q queries; a tied negative counts as ahead.
 
-    >>> rank([[0.9, 0.4, 0.4]], Relevance.from_pairs([0], [1], (1, 3))).ranks.tolist()
-    [3]
+    >>> rank([[0.9, 0.4, 0.4], [0.1, 0.2, 0.3]], [[False, True, False], [False, False, True]]).ranks.tolist()
+    [3, 1]
 
     Args:
         scores: one row a query, one column a candidate, [Q, N]; a transposed view costs no copy of the whole.
-        relevance: which candidates are right.
+        positives: whether the candidate is right, bool [Q, N], or the pairs that are.
+        rows: the row of `scores` that each query takes, int64 [Q], when several share one.
         columns: the column of `scores` that each candidate takes, int64 [N], when several share one.
 
     Raises:
         BenchmarkError: if the shapes differ or a score is not a number.
     """
+    relevance = positives if isinstance(positives, Relevance) else Relevance.from_table(positives)
     table = real_table(scores, "fiub", "scores")
-    column_of = None if columns is None else np.asarray(columns, dtype=np.int64)
-    _check(table, relevance, column_of)
+    row_of, column_of = (None if taken is None else np.asarray(taken, dtype=np.int64) for taken in (rows, columns))
+    _check(table, relevance, row_of, column_of)
     num_queries, num_candidates = relevance.shape
-    ranks_, positives, tops = np.empty((3, num_queries), np.int64)
+    ranks, positive, tops = np.empty((3, num_queries), np.int64)
+    # Whole queries at a time: a rank needs all candidates of its query, and nothing of another one.
     height = max(1, _BLOCK // max(1, num_candidates))
     starts = np.arange(0, num_queries, height)
     bounds = np.searchsorted(relevance.queries, np.append(starts, num_queries))
     for start, first, last in zip(starts.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        rows = slice(start, min(start + height, num_queries))
-        block = table[rows] if column_of is None else np.take(table[rows], column_of, axis=1)
+        part = slice(start, min(start + height, num_queries))
+        block = table[part if row_of is None else row_of[part]]
+        block = block if column_of is None else np.take(block, column_of, axis=1)
         own = (relevance.queries[first:last] - start, relevance.candidates[first:last])
-        ranks_[rows], positives[rows], tops[rows] = _rank_block(_own_copy(block), *own)
-    return Ranking(ranks=ranks_, positives=positives, tops=tops, counts=relevance.counts)
-
-
-def ranks(scores: npt.ArrayLike, positives: npt.ArrayLike | Relevance) -> Ranks:
-    """Each query's rank: how far down its best positive stands, from 1; a tied negative counts as ahead.
-
-    >>> ranks([[0.9, 0.4, 0.4], [0.1, 0.2, 0.3]], [[False, True, False], [False, False, True]]).tolist()
-    [3, 1]
-
-    Args:
-        scores: one row a query, one column a candidate, [Q, N].
-        positives: whether the candidate is right, bool [Q, N], or the pairs that are.
-
-    Returns:
-        int64 [Q]; a query without any positive has the rank N + 1.
-
-    Raises:
-        BenchmarkError: if the shapes differ or a score is not a number.
-    """
-    right = positives if isinstance(positives, Relevance) else Relevance.from_table(positives)
-    return rank(scores, right).ranks
+        ranks[part], positive[part], tops[part] = _rank_block(_own_copy(block), *own)
+    return Ranking(ranks=ranks, positives=positive, tops=tops, counts=relevance.counts)
 
 
 def real_table(values: npt.ArrayLike, kinds: str, name: str) -> npt.NDArray[Any]:
@@ -191,24 +175,25 @@ def real_table(values: npt.ArrayLike, kinds: str, name: str) -> npt.NDArray[Any]
     return table
 
 
-def _check(table: npt.NDArray[Any], relevance: Relevance, columns: Ranks | None) -> None:
-    width = table.shape[1] if columns is None and table.ndim == 2 else relevance.shape[1]
-    if table.ndim != 2 or (table.shape[0], width) != relevance.shape:
-        raise _shapes(table.shape, relevance.shape)
-    if columns is not None and columns.shape != (relevance.shape[1],):
+def _check(table: npt.NDArray[Any], relevance: Relevance, rows: Ranks | None, columns: Ranks | None) -> None:
+    shared = (rows, columns)
+    if table.ndim != 2 or any(
+        size != wanted and taken is None
+        for size, wanted, taken in zip(table.shape, relevance.shape, shared, strict=True)
+    ):
         raise BenchmarkError(
-            f"columns must name one column for each of {relevance.shape[1]} candidates, got {list(columns.shape)}."
+            "scores and positives must both be [queries, candidates], "
+            f"got {list(table.shape)} and {list(relevance.shape)}."
         )
-
-
-def _shapes(scores: tuple[int, ...], positives: tuple[int, ...]) -> BenchmarkError:
-    return BenchmarkError(
-        f"scores and positives must both be [queries, candidates], got {list(scores)} and {list(positives)}."
-    )
+    for name, of, wanted, taken in zip(
+        ("rows", "columns"), ("queries", "candidates"), relevance.shape, shared, strict=True
+    ):
+        if taken is not None and taken.shape != (wanted,):
+            raise BenchmarkError(f"{name} must name one for each of {wanted} {of}, got {list(taken.shape)}.")
 
 
 def _own_copy(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The block in memory of its own, rows contiguous, as floats, without anything that is not a number."""
+    """A copy as floats with contiguous rows; NaN is an error."""
     floats = block.dtype if block.dtype.kind == "f" else np.dtype(np.float64)
     own = np.array(block, dtype=floats, order="C")
     wrong = np.count_nonzero(np.isnan(own))
@@ -218,22 +203,24 @@ def _own_copy(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _rank_block(block: npt.NDArray[Any], queries: Ranks, candidates: Ranks) -> tuple[Ranks, Ranks, Ranks]:
-    """Ranks, best positives and first places of some queries, [q, N]; the block is used up."""
+    """Ranks, best positives and first places of q queries, [q, N]; overwrites the block."""
     num_queries, num_candidates = block.shape
     positives = np.full(num_queries, -1, np.int64)
-    ranks_ = np.full(num_queries, num_candidates + 1, np.int64)
+    ranks = np.full(num_queries, num_candidates + 1, np.int64)
     if not num_candidates:
-        return ranks_, positives, positives.copy()
+        return ranks, positives, positives.copy()
     right = block[queries, candidates]  # [m], grouped by query
     asked, firsts = np.unique(queries, return_index=True)
     best = np.full(num_queries, -np.inf, block.dtype)
     if len(asked):
+        # Only queries that have pairs: reduceat gives an empty group the score at its start.
         best[asked] = np.maximum.reduceat(right, firsts)
     winners = np.flatnonzero(right == best[queries])
+    # A tied negative is ahead, so that a constant score ranks last; the best positives themselves are not.
     ahead = np.count_nonzero(block >= best[:, None], axis=1)
     ahead -= np.bincount(queries[winners], minlength=num_queries)
-    ranks_[asked] = ahead[asked] + 1
+    ranks[asked] = ahead[asked] + 1
     positives[asked] = candidates[winners[np.searchsorted(queries[winners], asked)]]
-    block[queries, candidates] = -np.inf
-    tops = np.where(ranks_ == 1, positives, block.argmax(axis=1))
-    return ranks_, positives, tops
+    block[queries, candidates] = -np.inf  # what is left are wrong candidates: the best of them is in first place
+    tops = np.where(ranks == 1, positives, block.argmax(axis=1))
+    return ranks, positives, tops

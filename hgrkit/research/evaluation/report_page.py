@@ -17,10 +17,9 @@ from hgrkit.levels import LEVELS
 from hgrkit.pages.chart import Axis, draw_chart, quarters
 from hgrkit.rendering import render
 from hgrkit.research.evaluation.breakdown import Group
-from hgrkit.research.evaluation.chance import rank_probabilities
 from hgrkit.research.evaluation.failure import Failure
-from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import Direction
+from hgrkit.research.evaluation.random_baseline import rank_probabilities
+from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 from hgrkit.research.evaluation.ranking import Ranks
 
 __all__ = ["Report", "rank_histogram", "recall_curve", "report_page"]

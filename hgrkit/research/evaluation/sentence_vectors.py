@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Self
 
 import attrs
@@ -75,17 +75,15 @@ _SENTENCES_AT_ONCE = 512
 def sentence_vectors(model: HgrModel, training: Iterable[str]) -> TextVectors:
     """What reads sentences for a model's baselines: C sentences to float32 [C, H], of length one.
 
-    Of a transformer that tells of several layers only the last one's are taken: what it says of a sentence itself.
+    Of a transformer that gives several layers only the last one is taken: its own vector of the sentence.
 
     Args:
         model: the model that the baselines stand beside.
         training: the training captions, whose words are known if the model has no `SentenceTextEncoder`.
     """
     if isinstance(model.text, SentenceTextEncoder):
-        reader = model.text.reader
-        read = lru_cache(maxsize=1)(
-            lambda texts: _read(reader, texts)
-        )  # every baseline asks for the same sentences
+        # Every baseline asks for the same sentences, one baseline after the other.
+        read = lru_cache(maxsize=1)(partial(_read, model.text.reader))
         return lambda texts: read(tuple(texts))
     return BagOfWords.of(training).read
 

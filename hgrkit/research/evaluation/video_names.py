@@ -1,4 +1,4 @@
-"""Finds a benchmark's videos among files, features or a library's paths, which may bear folders and suffixes."""
+"""Finds a benchmark's videos among files, features or a library's paths, which may have folders and suffixes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ends_in", "match_names"]
 
 
 def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
-    """Which key stands for each name: the very name, else a path that ends in it or whose stem it is.
+    """The key of each name: the name itself, else a path that ends in it or whose stem it is.
 
     >>> match_names(["video1", "2.jpg", "video3"], ["clips/video1.mp4", "2", "b.avi"])
     {'video1': 'clips/video1.mp4', '2.jpg': '2'}

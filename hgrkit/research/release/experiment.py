@@ -23,9 +23,10 @@ from hgrkit.model.checkpoint import CARD_FILE, load_model, save_model
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.video.features import VideoFeatures
-from hgrkit.research.evaluation.bootstrap import RESAMPLES, report
+from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
 from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
-from hgrkit.research.evaluation.rank_file import QueryRank, retrieval_ranks
+from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
 from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.dataset import ReleaseDataset, open_split, settings_path
 from hgrkit.research.release.importing import SETTINGS_FILE
@@ -224,7 +225,8 @@ class ReleaseScores:
 
     def query_ranks(self) -> tuple[QueryRank, ...]:
         """Every query's rank on the fused score, captions first."""
-        return retrieval_ranks(self.fused, self.positives, videos=self.video_names, captions=self.captions)
+        truth = GroundTruth.from_positives(self.positives, videos=self.video_names, captions=self.captions)
+        return rank_queries(self.fused, truth)
 
     def save(self, path: str | Path) -> None:
         """Write `level_scores`, `video_names` and `captions` to an npz file, readable without pickle."""
@@ -245,7 +247,7 @@ def evaluate_release(
     model_folder: str | Path,
     *,
     scores_out: str | Path | None = None,
-    resamples: int = RESAMPLES,
+    resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Measure a model on a release: the split tst, else val, else trn.
@@ -262,7 +264,7 @@ def evaluate_release(
     Returns:
         `text_to_video` and `video_to_text`, each with R@1, R@5, R@10 in per cent, MedR, MeanR and the number of
         queries; `Rsum`; `omitted`, what the model's limits left out of captions and videos; and `intervals`, as
-        `hgrkit.research.evaluation.bootstrap.report` gives them.
+        `hgrkit.research.evaluation.bootstrap.Estimates` has them as JSON.
 
     Raises:
         MissingPathError: if the folder does not exist.
@@ -275,7 +277,7 @@ def evaluate_release(
     scores = score_release(model, open_split(folder, folder.evaluation_split(), model, Path(model_folder)))
     if scores_out is not None:
         scores.save(scores_out)
-    intervals = report(scores.query_ranks(), resamples=resamples, seed=seed)
+    intervals = estimate(scores.query_ranks(), bootstrap=Bootstrap(resamples, seed)).to_dict()
     return {**scores.measures().to_dict(), "omitted": scores.omitted, "intervals": intervals}
 
 

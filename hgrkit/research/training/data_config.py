@@ -12,7 +12,7 @@ from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.evaluation.captions import read_captions
-from hgrkit.research.evaluation.foil_file import read_foils
+from hgrkit.research.evaluation.foil_choice import read_foils
 from hgrkit.research.training.clips import CaptionedClips, Float32, check_views, find_clips
 from hgrkit.research.training.foils import CaptionFoils
 from hgrkit.research.training.paraphrases import Paraphrases

@@ -17,7 +17,7 @@ from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.foil_choice import FoilPair
 from hgrkit.research.foils.generate import Foil
 from hgrkit.research.training.clips import CaptionedClips, Indices, find_clips, read_graphs
 from hgrkit.research.training.config import TrainConfig

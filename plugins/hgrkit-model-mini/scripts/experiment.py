@@ -17,9 +17,10 @@ from photographs import Photographs
 
 import hgrkit
 from hgrkit.research.evaluation.comparison import Difference, compare_ranks
-from hgrkit.research.evaluation.rank_file import QueryRank, retrieval_ranks
-from hgrkit.research.evaluation.rank_measure import Direction, RankMeasure
+from hgrkit.research.evaluation.measures import RankMeasure
+from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 from hgrkit.research.evaluation.ranking import Relevance
+from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
 
 __all__ = [
     "MEASURES",
@@ -54,7 +55,7 @@ def rank_texts(
 ) -> list[QueryRank]:
     """Ranks of the sentences, or of the clips, named by the seed too: runs of several seeds stand side by side."""
     pairs = Relevance.from_pairs(owners, np.arange(len(owners)), (len(videos), len(owners)))
-    rows = retrieval_ranks(scores, pairs, videos=videos, captions=captions)
+    rows = rank_queries(scores, GroundTruth.from_positives(pairs, videos=videos, captions=captions))
     return [attrs.evolve(row, query=f"{row.query} {seed}") for row in rows if row.direction == direction]
 
 

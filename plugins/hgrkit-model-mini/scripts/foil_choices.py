@@ -9,8 +9,8 @@ from experiment import Ranks
 from msvd_clips import Clips
 
 from hgrkit.research.evaluation.foil_choice import FoilEvaluation, evaluate_foils
+from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import RankMeasure
 
 __all__ = ["ACCURACY", "ALL", "ELSEWHERE", "FOILS", "choose", "rank_choices", "sentence_columns"]
 

@@ -16,7 +16,7 @@ from hgrkit.model.video.features import VideoFeatures
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.research.evaluation.captions import read_captions
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.foil_choice import FoilPair
 from hgrkit.research.foils.generate import make_foils
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.frame_encoder import encode_frames

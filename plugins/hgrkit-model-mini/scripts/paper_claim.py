@@ -48,7 +48,7 @@ from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.video.features import VideoFeatures
 from hgrkit.parsing.lark.parser import LarkParser
-from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.training.clips import CaptionedClips, read_graphs
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.loss_config import LossConfig

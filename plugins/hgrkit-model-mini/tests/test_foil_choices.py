@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from hgrkit.research.evaluation.foil_file import FoilPair
-from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.evaluation.foil_choice import FoilPair
+from hgrkit.research.evaluation.measures import RankMeasure
 
 
 def two_clips(scripts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.foil_choice import FoilPair
 
 
 def clips_of(scripts, number):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hgrkit.parsing.lark.parser import LarkParser
-from hgrkit.research.evaluation.parser_mistakes import probe_parser
 from hgrkit.research.evaluation.parser_quality import evaluate_parser
+from hgrkit.research.evaluation.parser_report import probe_parser
 
 pytestmark = pytest.mark.shared
 

@@ -12,16 +12,15 @@ from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.research.evaluation import bootstrap
 from hgrkit.research.evaluation.bootstrap import (
     LEVEL,
+    Bootstrap,
     ClusteredRanks,
     Figure,
     estimate,
     figures,
     percentile_interval,
-    report,
-    resampled_videos,
 )
+from hgrkit.research.evaluation.measures import DEFAULT_MEASURES, RankMeasure, parse_measures
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.rank_measure import DEFAULT_MEASURES, RankMeasure, parse_measures
 
 
 def made_up(seed, videos=7, directions=("text_to_video", "video_to_text"), top=40):
@@ -77,7 +76,7 @@ def test_medians_far_apart_are_found_in_parts(monkeypatch):
 
 
 def test_a_resample_draws_as_many_videos_as_there_are():
-    drawn = np.concatenate(list(resampled_videos(11, 500, 3)))
+    drawn = np.concatenate(list(Bootstrap(500, 3).draws(11)))
     assert drawn.shape == (500, 11)
     assert (drawn.sum(axis=1) == 11).all()
     assert drawn.mean(axis=0) == pytest.approx(1, abs=0.2)
@@ -87,9 +86,9 @@ def test_a_resample_draws_as_many_videos_as_there_are():
 def test_the_interval_is_that_of_a_plain_loop():
     rows = made_up(0)
     figure = Figure(RankMeasure("R@10"), "text_to_video")
-    drawn = np.concatenate(list(resampled_videos(7, 200, 5)))
+    drawn = np.concatenate(list(Bootstrap(200, 5).draws(7)))
     values = np.array([repeated(rows, figure, weights) for weights in drawn])
-    found = estimate(rows, [figure.measure], resamples=200, seed=5)[figure]
+    found = estimate(rows, [figure.measure], bootstrap=Bootstrap(200, 5))[figure]
     assert found.interval == pytest.approx(np.quantile(values, [0.025, 0.975]))
 
 
@@ -97,22 +96,28 @@ def test_resampling_in_blocks_is_resampling_at_once(monkeypatch):
     from hgrkit.research.evaluation import bootstrap
 
     rows = made_up(1)
-    whole = report(rows, resamples=100, seed=2)
+    whole = estimate(rows, bootstrap=Bootstrap(100, 2)).to_dict()
     monkeypatch.setattr(bootstrap, "_BLOCK", 20)
-    assert report(rows, resamples=100, seed=2) == whole
+    assert estimate(rows, bootstrap=Bootstrap(100, 2)).to_dict() == whole
 
 
 def test_the_order_of_queries_changes_no_interval():
     rows = made_up(2)
     shuffled = [rows[n] for n in np.random.default_rng(0).permutation(len(rows))]
     exact = parse_measures("R@1,R@10,MedR,MeanR,SumR,Rsum")  # sums of whole numbers
-    assert report(rows, exact) == report(shuffled, exact)
+    assert estimate(rows, exact).to_dict() == estimate(shuffled, exact).to_dict()
 
 
 def test_the_seed_decides_the_interval():
     rows = made_up(3)
-    assert report(rows, seed=1) == report(rows, seed=1)
-    assert report(rows, seed=1)["text_to_video"] != report(rows, seed=2)["text_to_video"]
+    assert (
+        estimate(rows, bootstrap=Bootstrap(seed=1)).to_dict()
+        == estimate(rows, bootstrap=Bootstrap(seed=1)).to_dict()
+    )
+    assert (
+        estimate(rows, bootstrap=Bootstrap(seed=1)).to_dict()["text_to_video"]
+        != estimate(rows, bootstrap=Bootstrap(seed=2)).to_dict()["text_to_video"]
+    )
 
 
 def test_the_same_queries_in_more_videos_make_a_narrower_interval():
@@ -140,14 +145,14 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
             for v, chance in enumerate(chances)
             for n in range(10)
         ]
-        (found,) = estimate(rows, [RankMeasure("R@1")], resamples=300).values()
+        (found,) = estimate(rows, [RankMeasure("R@1")], bootstrap=Bootstrap(300)).values()
         held.append(found.interval[0] <= 40 <= found.interval[1])
     assert abs(np.mean(held) - LEVEL / 100) < 0.045
 
 
 def test_what_needs_both_directions_is_left_out_where_there_is_one():
-    assert "Rsum" not in report(made_up(4, directions=("text_to_video",)))
-    both = report(made_up(4))
+    assert "Rsum" not in estimate(made_up(4, directions=("text_to_video",))).to_dict()
+    both = estimate(made_up(4)).to_dict()
     assert set(both) == {"text_to_video", "video_to_text", "Rsum", "level", "resamples", "seed", "videos"}
     assert set(both["Rsum"]) == {"value", "interval"}
     assert both["videos"] == 7
@@ -165,4 +170,4 @@ def test_nothing_to_measure_is_refused():
 @pytest.mark.parametrize(("setting", "message"), [({"resamples": 0}, "resamples"), ({"seed": -1}, "seed")])
 def test_numbers_that_cannot_be_resampled_with_are_refused(setting, message):
     with pytest.raises(ConfigError, match=message):
-        estimate(made_up(0), **setting)
+        Bootstrap(**setting)

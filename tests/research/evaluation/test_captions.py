@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgrkit.errors import BenchmarkError, MissingPathError
-from hgrkit.research.evaluation.captions import evaluate_captions, read_captions, write_ranks
-from hgrkit.research.evaluation.rank_file import read_ranks
+from hgrkit.research.evaluation.captions import evaluate_captions, read_captions
+from hgrkit.research.evaluation.rank_file import read_ranks, write_rank_file
 
 PATHS = ("v/a.mp4", "v/b.mp4", "w/c.mp4")
 
@@ -34,8 +34,8 @@ def test_every_caption_is_a_query_in_the_order_of_the_file():
     captions = {"b.mp4": ["y", "x"], "a.mp4": ["z"]}
     scores = {"x": [0.9, 0.5, 0.1], "y": [0.1, 0.9, 0.5], "z": [0.5, 0.9, 0.8]}
     found = ranks_of(captions, scores)
-    assert found.videos == ("b.mp4", "b.mp4", "a.mp4")
-    assert found.captions == ("y", "x", "z")
+    asked = [(row.video, row.caption) for row in found.query_ranks if row.direction == "text_to_video"]
+    assert asked == [("b.mp4", "y"), ("b.mp4", "x"), ("a.mp4", "z")]
     assert found.measures.text_to_video.ranks.tolist() == [1, 2, 3]
 
 
@@ -43,7 +43,7 @@ def test_duplicates_stay_queries_and_every_video_with_that_very_caption_is_right
     captions = {"a.mp4": ["same", "same"], "b.mp4": ["same"], "c.mp4": ["Same"]}
     scores = {"same": [0.1, 0.9, 0.5], "Same": [0.3, 0.2, 0.1]}
     found = ranks_of(captions, scores)
-    assert found.captions == ("same", "same", "same", "Same")
+    assert [row.caption for row in found.query_ranks[:4]] == ["same", "same", "same", "Same"]
     assert found.measures.text_to_video.ranks.tolist() == [1, 1, 1, 3]
 
 
@@ -143,7 +143,7 @@ def test_scores_that_are_no_numbers_are_refused():
 def test_ranks_are_written_one_json_line_a_query(tmp_path):
     captions = {"a.mp4": ["un chien à Paris", "un chien à Paris"], "b.mp4": ["y"]}
     scores = {"un chien à Paris": [0.1, 0.9, 0.5], "y": [0.1, 0.9, 0.5]}
-    write_ranks(ranks_of(captions, scores), tmp_path / "ranks.jsonl")
+    write_rank_file(ranks_of(captions, scores).query_ranks, tmp_path / "ranks.jsonl", "text_to_video")
     lines = [json.loads(line) for line in (tmp_path / "ranks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(line["video"], line["caption"], line["rank"]) for line in lines] == [
         ("a.mp4", "un chien à Paris", 3),
@@ -166,7 +166,7 @@ def test_ranks_are_written_one_json_line_a_query(tmp_path):
 def test_ranks_of_the_other_direction_are_written_on_demand(tmp_path):
     captions = {"a.mp4": ["x", "y"], "b.mp4": ["x"], "c.mp4": []}
     found = ranks_of(captions, {"x": [0.1, 0.9, 0.5], "y": [0.8, 0.95, 0.5]})
-    write_ranks(found, tmp_path / "ranks.jsonl", "video_to_text")
+    write_rank_file(found.query_ranks, tmp_path / "ranks.jsonl", "video_to_text")
     first, second = read_ranks(tmp_path / "ranks.jsonl")
     assert (first.query, first.rank, first.positive, first.top, first.right) == (
         "a.mp4",
@@ -182,7 +182,7 @@ def test_ranks_of_the_other_direction_are_written_on_demand(tmp_path):
 def test_words_and_names_that_are_no_unicode_are_written_and_read_back(tmp_path):
     caption, name = "half an emoji \ud83d and a line\u2028separator", "a\udcff.mp4"
     found = ranks_of({name: [caption]}, {caption: [1.0]}, paths=(f"v/{name}",))
-    write_ranks(found, tmp_path / "ranks.jsonl")
+    write_rank_file(found.query_ranks, tmp_path / "ranks.jsonl", "text_to_video")
     (line,) = (tmp_path / "ranks.jsonl").read_text(encoding="utf-8").splitlines()
     line = json.loads(line)
     assert (line["video"], line["caption"], line["rank"]) == (name, caption, 1)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import BenchmarkError, ConfigError
-from hgrkit.research.evaluation.foil_choice import evaluate_foils
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.bootstrap import Bootstrap
+from hgrkit.research.evaluation.foil_choice import FoilPair, evaluate_foils
 
 PATHS = ["clips/a.mp4", "clips/b.mp4", "clips/c.mp4"]
 
@@ -106,11 +106,13 @@ def test_a_type_that_few_videos_have_gets_an_interval_from_the_draws_that_have_i
 def test_the_same_seed_gives_the_same_intervals():
     random = np.random.default_rng(0)
     pairs = [pair(PATHS[i % 3], f"x{i} 0 {random.integers(9)}", f"y{i} 0 4") for i in range(60)]
-    first, same, other = (evaluate_foils(pairs, PATHS, Scores(), seed=seed, resamples=50) for seed in (1, 1, 2))
+    first, same, other = (
+        evaluate_foils(pairs, PATHS, Scores(), bootstrap=Bootstrap(50, seed)) for seed in (1, 1, 2)
+    )
     assert first.fused == same.fused
     assert first.fused != other.fused
 
 
 def test_a_number_of_resamples_below_one_is_refused():
     with pytest.raises(ConfigError, match="resamples"):
-        evaluate_foils([pair("a", "x 1 1", "y 2 2")], PATHS, Scores(), resamples=0)
+        evaluate_foils([pair("a", "x 1 1", "y 2 2")], PATHS, Scores(), bootstrap=Bootstrap(0))

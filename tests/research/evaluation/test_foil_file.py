@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hgrkit.errors import BenchmarkError, MissingPathError
-from hgrkit.research.evaluation.foil_file import FoilPair, read_foils
+from hgrkit.research.evaluation.foil_choice import FoilPair, read_foils
 from hgrkit.research.foils.generate import Foil, write_foils
 
 PAIR = FoilPair(video="v.mp4", caption="a dog runs", foil="a cat runs", type="replace_person")

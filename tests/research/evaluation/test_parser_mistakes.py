@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from hgrkit.graph import Edge, Node, RoleGraph, Span
-from hgrkit.research.evaluation.parser_mistakes import count_mistakes
-from hgrkit.research.evaluation.parser_quality import Difference
+from hgrkit.research.evaluation.parser_quality import Difference, count_mistakes
 
 TOKENS = "a man in red throws a ball and runs".split()
 

@@ -11,8 +11,8 @@ from hgrkit.errors import BenchmarkError, ConfigError, GraphError
 from hgrkit.graph import Edge, Node, RoleGraph, Span
 from hgrkit.parsing import LarkParser
 from hgrkit.parsing.gold_tokens import on_tokens
-from hgrkit.research.evaluation.parser_mistakes import errors_page, probe_parser
 from hgrkit.research.evaluation.parser_quality import evaluate_parser
+from hgrkit.research.evaluation.parser_report import errors_page, probe_parser
 
 GOLD = {
     "tokens": ["a", "man", "throws", "a", "ball", "at", "night"],

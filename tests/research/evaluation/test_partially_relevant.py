@@ -11,7 +11,8 @@ from hgrkit.errors import BenchmarkError, ShapeError
 from hgrkit.model.scorer import embed_captions
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption, BenchmarkVideo
-from hgrkit.research.evaluation.long_video_search import FeatureFrames, TimedFeatures
+from hgrkit.research.evaluation.bootstrap import Bootstrap
+from hgrkit.research.evaluation.long_video_search import TimedFeatures
 from hgrkit.research.evaluation.partially_relevant import evaluate_moments
 
 TEXTS = ["a dog runs", "a man sings", "two cats sleep", "a woman cooks rice", "a boy rides a horse", "birds fly"]
@@ -63,7 +64,7 @@ def benchmark_of(*, duration_s=15.0, texts=TEXTS):
 
 
 def test_every_moment_is_found_where_scenes_show_what_sentences_say(model, features):
-    found = evaluate_moments(model, benchmark_of(), FeatureFrames(features), resamples=20).to_dict()
+    found = evaluate_moments(model, benchmark_of(), features, bootstrap=Bootstrap(20)).to_dict()
     assert found["text_to_video"]["R@1"] == 100
     assert found["text_to_video"]["SumR"] == 400
     assert found["moments"]["right_video"]["R@1 IoU=0.7"] == 100
@@ -78,13 +79,13 @@ def test_times_that_come_with_the_frames_count_before_the_annotations(model, fea
     frames = {
         name: TimedFeatures(rows, times_s=np.arange(30) + 0.5, duration_s=30.0) for name, rows in features.items()
     }
-    found = evaluate_moments(model, benchmark_of(), frames, resamples=20).to_dict()
+    found = evaluate_moments(model, benchmark_of(), frames, bootstrap=Bootstrap(20)).to_dict()
     assert found["text_to_video"]["R@1"] == 100
     assert found["moments"]["right_video"]["R@1 IoU=0.7"] < 50
 
 
 def test_without_lengths_videos_are_ranked_and_moments_are_not_measured(model, features):
-    evaluated = evaluate_moments(model, benchmark_of(duration_s=None), FeatureFrames(features), resamples=20)
+    evaluated = evaluate_moments(model, benchmark_of(duration_s=None), features, bootstrap=Bootstrap(20))
     assert evaluated["R@1"].value == 100
     assert evaluated.to_dict()["moments"] is None
     assert evaluated.to_dict()["baselines"] == {}
@@ -92,29 +93,29 @@ def test_without_lengths_videos_are_ranked_and_moments_are_not_measured(model, f
 
 def test_a_moment_in_the_wrong_video_is_not_found_in_the_corpus(model, features):
     swapped = {"v0": features["v1.mp4"], "v1": features["v0.mp4"]}
-    found = evaluate_moments(model, benchmark_of(), FeatureFrames(swapped), resamples=20).to_dict()
+    found = evaluate_moments(model, benchmark_of(), swapped, bootstrap=Bootstrap(20)).to_dict()
     assert found["text_to_video"]["R@1"] == 0
     assert found["moments"]["corpus"]["R@1 IoU=0.3"] == 0
 
 
 def test_a_sentence_that_cannot_be_read_ranks_last_and_is_counted(model, features):
     texts = [*TEXTS[:5], ""]
-    evaluated = evaluate_moments(model, benchmark_of(texts=texts), FeatureFrames(features), resamples=20)
+    evaluated = evaluate_moments(model, benchmark_of(texts=texts), features, bootstrap=Bootstrap(20))
     assert evaluated.parser_failures == 1
     assert [row.rank for row in evaluated.query_ranks] == [1, 1, 1, 1, 1, 2]
     assert evaluated.to_dict()["moments"]["right_video"]["R@1 IoU=0.5"] == pytest.approx(500 / 6)
 
 
 def test_a_missing_video_is_an_error_unless_that_is_allowed(model, features):
-    some = FeatureFrames({"v0": features["v0.mp4"]})
+    some = {"v0": features["v0.mp4"]}
     with pytest.raises(BenchmarkError, match="'v1'"):
         evaluate_moments(model, benchmark_of(), some)
-    evaluated = evaluate_moments(model, benchmark_of(), some, allow_missing=True, resamples=20)
+    evaluated = evaluate_moments(model, benchmark_of(), some, allow_missing=True, bootstrap=Bootstrap(20))
     assert evaluated.missing == ("v1",)
     assert len(evaluated.query_ranks) == 3
 
 
 def test_features_of_another_size_are_refused_by_name(model):
-    wrong = FeatureFrames({name: np.ones((4, 3), np.float32) for name in ("v0", "v1")})
+    wrong = {name: np.ones((4, 3), np.float32) for name in ("v0", "v1")}
     with pytest.raises(ShapeError, match=r"'v0' must be \[F, 18\]"):
         evaluate_moments(model, benchmark_of(), wrong)

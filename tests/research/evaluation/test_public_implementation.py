@@ -10,8 +10,7 @@ import ir_measures
 import numpy as np
 import pytest
 
-from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
-from hgrkit.research.evaluation.rank_measure import RankMeasure
+from hgrkit.research.evaluation.measures import RankMeasure, RetrievalMeasures, measure
 
 PROBLEMS = 100
 CUTOFFS = (1, 2, 5, 10, 100)

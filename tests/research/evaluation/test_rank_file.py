@@ -9,11 +9,10 @@ import pytest
 from hgrkit.errors import BenchmarkError, MissingPackageError, MissingPathError
 from hgrkit.research.evaluation.rank_file import (
     QueryRank,
-    caption_ids,
     read_ranks,
-    retrieval_ranks,
     write_rank_file,
 )
+from hgrkit.research.evaluation.retrieval import GroundTruth, caption_ids, rank_queries
 
 LINE = {"video": "a", "caption": "a dog", "rank": 2}
 
@@ -23,7 +22,8 @@ def rows():
     random = np.random.default_rng(0)
     right = np.eye(4, dtype=bool).repeat(2, axis=1)
     right[:, 7] = False
-    return retrieval_ranks(random.random((4, 8)), right, videos="abcd", captions=[f"un été {n}" for n in range(8)])
+    truth = GroundTruth.from_positives(right, videos="abcd", captions=[f"un été {n}" for n in range(8)])
+    return rank_queries(random.random((4, 8)), truth)
 
 
 def write_lines(path, *lines):
@@ -69,8 +69,7 @@ def test_separators_within_a_caption_do_not_end_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2: not JSON"),
-        ("", "line 2: not JSON"),
+        ("{", "line 2 is not JSON"),
         ("[]", "line 2: a line must be an object"),
         ({"video": "a", "rank": 1}, "line 2: there is no 'caption'"),
         ({**LINE, "rank": None}, "line 2: there is no 'rank'"),
@@ -91,6 +90,10 @@ def test_a_bad_line_is_named(tmp_path, line, message):
     with pytest.raises(BenchmarkError, match=message) as caught:
         read_ranks(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_blank_line_is_no_query(tmp_path):
+    assert len(read_ranks(write_lines(tmp_path / "r.jsonl", LINE, "", {**LINE, "video": "b"}))) == 2
 
 
 def test_a_bad_row_of_a_table_is_named(tmp_path):

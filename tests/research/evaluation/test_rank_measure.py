@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hgrkit.errors import ConfigError
-from hgrkit.research.evaluation.measures import DirectionMeasures, RetrievalMeasures
-from hgrkit.research.evaluation.rank_measure import DEFAULT_MEASURES, RankMeasure, parse_measures
+from hgrkit.research.evaluation.measures import (
+    DEFAULT_MEASURES,
+    DirectionMeasures,
+    RankMeasure,
+    RetrievalMeasures,
+    parse_measures,
+)
 
 NAMES = ["R@1", "R@50", "R@100", "MedR", "MeanR", "mRR", "Rsum", "SumR"]
 some_ranks = st.lists(st.integers(1, 200), min_size=1, max_size=30)

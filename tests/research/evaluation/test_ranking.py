@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.research.evaluation import ranking
-from hgrkit.research.evaluation.ranking import Relevance, rank, ranks
+from hgrkit.research.evaluation.ranking import Relevance, rank
+
+
+def ranks(scores, positives):
+    return rank(scores, positives).ranks
 
 
 def slow(scores, right):
@@ -145,5 +149,5 @@ def test_scores_that_are_words_are_refused():
 
 
 def test_columns_must_name_one_for_each_candidate():
-    with pytest.raises(BenchmarkError, match="for each of 2 candidates"):
+    with pytest.raises(BenchmarkError, match="columns must name one for each of 2 candidates"):
         rank([[1.0, 2.0]], Relevance.from_table([[True, False]]), columns=[0])

@@ -10,7 +10,7 @@ import pytest
 
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark.parser import LarkParser
-from hgrkit.research.evaluation.bootstrap import report as intervals
+from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
 from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
 from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores, worst_queries
 from hgrkit.research.evaluation.rank_file import QueryRank
@@ -42,7 +42,7 @@ def rows():
 
 
 def page_of(rows, **more):
-    measured = {"intervals": intervals(rows, resamples=20)}
+    measured = {"intervals": estimate(rows, bootstrap=Bootstrap(20)).to_dict()}
     return report_page(Report(title="made up", about=["model default"], measured=measured, rows=rows, **more))
 
 
@@ -80,7 +80,7 @@ def failure_of(caption):
 
 
 def test_every_element_is_closed_and_nothing_comes_from_elsewhere(rows):
-    groups = by_length(rows[:30], resamples=20, seed=0)
+    groups = by_length(rows[:30], bootstrap=Bootstrap(20, 0))
     page = page_of(rows, failures=[failure_of("a dog")], breakdowns={"words": groups}, worst_videos=rows[-2:])
     elements = Elements(page)
     assert elements.open == []
@@ -105,7 +105,7 @@ def test_no_text_becomes_markup(rows):
 
 def test_figures_stand_with_their_intervals(rows):
     page = page_of(rows)
-    found = intervals(rows, resamples=20)["text_to_video"]["R@10"]
+    found = estimate(rows, bootstrap=Bootstrap(20)).to_dict()["text_to_video"]["R@10"]
     low, high = found["interval"]
     assert f"{found['value']:.1f}" in page
     assert f"{low:.1f} to {high:.1f}" in page
@@ -114,7 +114,10 @@ def test_figures_stand_with_their_intervals(rows):
 
 def test_baselines_stand_below_the_model(rows):
     chance = {"intervals": {"text_to_video": {"R@1": {"value": 2.5, "interval": None}}}}
-    measured = {"intervals": intervals(rows, resamples=20), "baselines": {"event_only": chance}}
+    measured = {
+        "intervals": estimate(rows, bootstrap=Bootstrap(20)).to_dict(),
+        "baselines": {"event_only": chance},
+    }
     page = report_page(Report(title="t", about=[], measured=measured, rows=rows))
     assert "event only" in page
     assert "<td>2.5</td>" in page
@@ -157,7 +160,7 @@ def test_one_query_alone_can_be_drawn():
 
 def test_groups_by_length_hold_every_caption_once():
     rows = [row(n, 1, caption=" ".join(["word"] * length)) for n, length in enumerate([1, 4, 5, 12, 40])]
-    groups = by_length(rows, resamples=10, seed=0)
+    groups = by_length(rows, bootstrap=Bootstrap(10, 0))
     assert {group.name: group.queries for group in groups} == {
         "1 to 4 words": 2,
         "5 to 6 words": 1,
@@ -170,11 +173,11 @@ def test_groups_by_role_and_action_follow_the_graphs():
     captions = ["a dog runs on the grass", "a man sings and dances", "a red car"]
     graphs = dict(zip(captions, LarkParser().parse_batch(captions), strict=True))
     rows = [row(n, n + 1, caption=caption) for n, caption in enumerate([*captions, "unread"])]
-    roles = {group.name: group for group in by_role(rows, graphs, resamples=10, seed=0)}
+    roles = {group.name: group for group in by_role(rows, graphs, bootstrap=Bootstrap(10, 0))}
     assert roles["ARG0"].queries == 2
     assert roles["ARGM-LOC"].figures["R@1"].value == 100
     assert roles["NOUN"].figures["MedR"].value == 3
-    actions = {group.name: group.queries for group in by_actions(rows, graphs, resamples=10, seed=0)}
+    actions = {group.name: group.queries for group in by_actions(rows, graphs, bootstrap=Bootstrap(10, 0))}
     assert actions == {"no action": 1, "1 action": 1, "2 actions": 1}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hgrkit.parsing import LarkParser
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.foil_choice import FoilPair
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.foils import CaptionFoils
 

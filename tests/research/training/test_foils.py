@@ -8,7 +8,7 @@ import torch
 
 from hgrkit.errors import BenchmarkError
 from hgrkit.parsing import LarkParser
-from hgrkit.research.evaluation.foil_file import FoilPair
+from hgrkit.research.evaluation.foil_choice import FoilPair
 from hgrkit.research.foils.generate import make_foils
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import TrainConfig

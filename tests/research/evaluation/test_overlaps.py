@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import BenchmarkError
-from hgrkit.research.evaluation.moment_recall import moment_recall, overlaps
+from hgrkit.research.evaluation.bootstrap import Bootstrap
+from hgrkit.research.evaluation.partially_relevant import moment_recall, overlaps
 
 
 def test_the_overlap_is_that_of_counting_small_steps():
@@ -28,7 +29,7 @@ def test_what_are_no_intervals_is_refused(found, right):
 
 
 def test_an_overlap_at_the_threshold_counts_and_the_figures_carry_their_names():
-    recall = moment_recall(np.array([0.0, 0.3, 0.5, 0.9]), ["a", "b", "b", "c"], resamples=50)
+    recall = moment_recall(np.array([0.0, 0.3, 0.5, 0.9]), ["a", "b", "b", "c"], bootstrap=Bootstrap(50))
     assert recall.to_dict() == {
         "R@1 IoU=0.3": 75.0,
         "R@1 IoU=0.5": 50.0,

@@ -1,21 +1,23 @@
-"""What a parser got wrong: kinds of mistakes, counted, and a page that draws gold and answer side by side."""
+"""All about one parser: how well it reads gold captions, which probes it passes, and a page of its errors."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, final
 
 import attrs
 
-from hgrkit.errors import BenchmarkError
+from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.graph import RoleGraph, draw_graph
+from hgrkit.parsing.graph_file import GraphFileHeader
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
 from hgrkit.rendering import render
-from hgrkit.research.evaluation.parser_quality import Difference, ParserQuality
+from hgrkit.research.evaluation.parser_quality import ParserQuality, count_mistakes, evaluate_parser
+from hgrkit.storage.json_file import read_json_lines
 
-__all__ = ["count_mistakes", "errors_page", "probe_parser"]
+__all__ = ["ParserReport", "ProbeAnswers", "errors_page", "probe_parser", "read_records", "report_parser"]
 
 _STEM = 3  # letters that every form of a regular verb shares with its lemma
 
@@ -117,71 +119,78 @@ def _percent(passed: Iterable[bool]) -> float:
     return 100 * sum(answers) / len(answers) if answers else 0.0
 
 
-Span = tuple[int, int]
-Place = tuple[int, Span]
+@final
+@attrs.frozen(kw_only=True, eq=False)
+class ParserReport:
+    """What was measured of a parser.
+
+    Attributes:
+        parser: its name.
+        version: its version.
+        quality: how well it reads gold captions, if there were any.
+        probes: which probes it passes, if there were any.
+    """
+
+    parser: str
+    version: str
+    quality: ParserQuality | None
+    probes: ProbeAnswers | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `hgrkit evaluate-parser --json` prints."""
+        report: dict[str, Any] = {"parser": self.parser, "version": self.version}
+        if self.quality is not None:
+            report |= self.quality.to_dict() | {"mistakes": count_mistakes(self.quality.differences)}
+        return report if self.probes is None else report | {"probes": self.probes.to_dict()}
 
 
-def count_mistakes(differences: Iterable[Difference]) -> dict[str, dict[str, int]]:
-    """Counts of mistakes, the most frequent first; each wrong or missing triple counts once.
-
-    `kinds` are: verbs that were missed or invented, the arguments of these, and of the other verbs the arguments
-    with another role, another extent (an overlapping phrase of the same verb), missed or invented. `roles` says of
-    what has the right extent which role was read as which.
+def report_parser(
+    parser: GraphParser,
+    gold: Sequence[Mapping[str, Any]] | None = None,
+    probes: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    gold_trees: bool = False,
+) -> ParserReport:
+    """Measure a parser as `hgrkit evaluate-parser` does.
 
     Args:
-        differences: those of a `ParserQuality`.
+        parser: any graph parser.
+        gold: gold graphs, as `evaluate_parser` takes them.
+        probes: captions with foils, as `probe_parser` takes them.
+        gold_trees: measure the labeller of a parser that works on dependency trees.
+
+    Raises:
+        GraphError: if a gold record is no role graph.
+        BenchmarkError: if a probe lacks its caption or foil.
+        ConfigError: if `gold_trees` is asked of a parser that has no use for trees.
+        PluginError: if the parser fails in its own way.
     """
-    kinds: Counter[str] = Counter()
-    roles: Counter[str] = Counter()
-    for difference in differences:
-        _count(difference.gold, difference.answer or RoleGraph(tokens=difference.gold.tokens), kinds, roles)
-    return {"kinds": dict(kinds.most_common()), "roles": dict(roles.most_common())}
+    return ParserReport(
+        parser=parser.name,
+        version=parser.version,
+        quality=None if gold is None else evaluate_parser(parser, gold, gold_trees=gold_trees),
+        probes=None if probes is None else probe_parser(parser, probes),
+    )
 
 
-def _count(gold: RoleGraph, answer: RoleGraph, kinds: Counter[str], roles: Counter[str]) -> None:
-    verbs, found = _verbs(gold), _verbs(answer)
-    kinds.update(verb_missed=len(verbs - found), verb_invented=len(found - verbs))
-    wanted, got = _arguments(gold), _arguments(answer)
-    for place in wanted.keys() & got.keys():
-        if wanted[place] != got[place]:
-            kinds["other_role"] += 1
-            roles[f"{wanted[place]} read as {got[place]}"] += 1
-    missing, surplus = wanted.keys() - got.keys(), got.keys() - wanted.keys()
-    kinds["argument_of_missed_verb"] += sum(verb not in found for verb, _ in missing)
-    kinds["argument_of_invented_verb"] += sum(verb not in verbs for verb, _ in surplus)
-    left = sorted(place for place in surplus if place[0] in verbs)
-    for place in sorted(place for place in missing if place[0] in found):
-        overlapping = next((other for other in left if _overlap(place, other)), None)
-        if overlapping is None:
-            kinds["argument_missed"] += 1
-        else:
-            left.remove(overlapping)
-            kinds["other_extent"] += 1
-    kinds["argument_invented"] += len(left)
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Read gold graphs or probes, one JSON object a line; a graph file's header is left out.
 
-
-def _overlap(place: Place, other: Place) -> bool:
-    (verb, (start, stop)), (other_verb, (other_start, other_stop)) = place, other
-    return verb == other_verb and start < other_stop and other_start < stop
-
-
-def _head(node_head: int | None, start: int) -> int:
-    return start if node_head is None else node_head
-
-
-def _verbs(graph: RoleGraph) -> set[int]:
-    return {_head(node.head, node.span.start) for node in graph.actions}
-
-
-def _arguments(graph: RoleGraph) -> dict[Place, str]:
-    nodes = {node.id: node for node in graph.nodes}
-    return {
-        (
-            _head(nodes[edge.action].head, nodes[edge.action].span.start),
-            (nodes[edge.entity].span.start, nodes[edge.entity].span.stop),
-        ): edge.role
-        for edge in graph.edges
-    }
+    Raises:
+        MissingPathError: if there is no such file.
+        BenchmarkError: if it is no `.jsonl` or `.jsonl.gz` of objects, or holds none.
+    """
+    if not path.is_file():
+        raise MissingPathError(f"there is no file {str(path)!r}; give one JSON object a line (.jsonl, .jsonl.gz).")
+    records = []
+    for number, record in read_json_lines(path, error=BenchmarkError):
+        if not isinstance(record, dict):
+            raise BenchmarkError(f"{path}, line {number} must be a JSON object, got {type(record).__name__}.")
+        if GraphFileHeader.from_record(record) is None:
+            records.append(record)
+    if not records:
+        raise BenchmarkError(f"{path} holds no captions.")
+    return records
 
 
 def errors_page(quality: ParserQuality, *, parser: str, source: str) -> str:
@@ -192,12 +201,7 @@ def errors_page(quality: ParserQuality, *, parser: str, source: str) -> str:
         parser: the parser's name.
         source: the gold file's name.
     """
-    counts = {
-        "predicates": quality.predicate,
-        "core roles, spans": quality.core_span,
-        "core roles, heads": quality.core_head,
-        "all roles, spans": quality.all_span,
-        **quality.roles,
-    }
     title = f"{parser} on {source}"
-    return render("parser_errors.html", title=title, quality=quality, counts=counts, draw_graph=draw_graph)
+    return render(
+        "parser_errors.html", title=title, quality=quality, counts=quality.figures, draw_graph=draw_graph
+    )

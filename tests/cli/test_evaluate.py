@@ -20,7 +20,7 @@ CAPTIONS = {
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """Four videos, three of them with captions."""
-    folder = tmp_path_factory.mktemp("ruler")
+    folder = tmp_path_factory.mktemp("evaluate")
     random = np.random.default_rng(0)
     with Retriever.create(folder / "library") as retriever:
         dim = retriever.library.manifest.embed_dim

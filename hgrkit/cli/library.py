@@ -1,0 +1,253 @@
+"""The commands that look after a library: `hgrkit info`, `verify`, `repair`, `compact`, `export` and `remove`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import attrs
+import typer
+
+from hgrkit.cli.output import clock, echo, echo_json, printable, quoted, shown_path, stderr
+from hgrkit.cli.progress import PortionBar
+from hgrkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hgrkit.library.findings import RepairReport, VerifyReport
+    from hgrkit.library.records import VideoRecord
+
+__all__ = ["compact", "export", "info", "remove", "repair", "verify"]
+
+_NOT_WHOLE = 1
+_VIDEOS_SHOWN = 3
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+LibraryArgument = Annotated[Path, typer.Argument(metavar="LIB", help="The library.")]
+
+
+def info(
+    library: Annotated[Path | None, typer.Argument(metavar="LIB", help="The library.", show_default=False)] = None,
+    named: Annotated[
+        Path | None, typer.Option("--library", "-l", metavar="LIB", help="The library, instead of LIB.")
+    ] = None,
+    videos: Annotated[bool, typer.Option("--videos", help="List every video.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="List the videos that failed, and why.")] = False,
+    json: Json = False,
+) -> None:
+    """Describe a library: what it holds, what made it, and the state of its videos."""
+    from hgrkit.library.library import Library
+
+    if library is None and named is None:
+        raise ConfigError("info needs the library; type: hgrkit info LIB")
+    if library is not None and named is not None:
+        both = f"{str(library)!r} and {str(named)!r}"
+        raise ConfigError(f"info takes one library, got {both}; leave one of them out.")
+    folder = library or named or Path()
+    with Library.open(folder) as opened:
+        records, counts = opened.videos(), opened.counts()
+        description: dict[str, Any] = {
+            "library": str(folder),
+            "indexed": counts.indexed,
+            "failed": counts.failed,
+            "clips": counts.clips,
+            "duration_s": sum(record.duration_s or 0.0 for record in records if record.state == "indexed"),
+            "manifest": attrs.asdict(opened.manifest),
+        }
+    listed = [record for record in records if videos or (failed and record.state == "failed")]
+    if json:
+        shown = {"videos": [_as_json(record) for record in listed]} if videos or failed else {}
+        echo_json({**description, **shown})
+        return
+    for name, value in _facts(description).items():
+        echo(f"{name:<25}  {printable(str(value))}")
+    for record in listed:
+        echo(_as_line(record))
+
+
+def _as_json(record: VideoRecord) -> dict[str, Any]:
+    return {
+        "path": record.path,
+        "state": record.state,
+        "reason": record.reason,
+        "clips": record.clips,
+        "duration_s": record.duration_s,
+    }
+
+
+def _facts(description: dict[str, Any]) -> dict[str, Any]:
+    """What is said of the library, a fact on a line, however long it is."""
+    facts = {name: description[name] for name in ("library", "indexed", "failed", "clips")}
+    made_with = {name.replace("_", " "): value for name, value in description["manifest"].items()}
+    return {**facts, "duration": clock(description["duration_s"]), **made_with}
+
+
+def _as_line(record: VideoRecord) -> str:
+    """One video on one line, however long its name is."""
+    length = clock(record.duration_s) if record.duration_s is not None else "-"
+    return printable(f"{record.state:<7}  {shown_path(record.path)}  {length}  {record.reason or ''}").rstrip()
+
+
+def verify(
+    library: LibraryArgument,
+    json: Json = False,
+) -> None:
+    """Check every byte of a library, and change nothing. Exit status 1 if it is damaged."""
+    from hgrkit.indexing.feature_cache import damaged_features
+    from hgrkit.library.findings import Note
+    from hgrkit.library.verify import verify_library
+
+    with PortionBar("verifying") as bar:
+        report = verify_library(library, on_progress=bar.show)
+        remark = "cached features that are damaged; they are decoded anew when they are needed"
+        features = [path.relative_to(library).as_posix() for path in damaged_features(library)]
+    report = attrs.evolve(report, notes=(*report.notes, *(Note(file=file, remark=remark) for file in features)))
+    if json:
+        echo_json(report.to_dict())
+    else:
+        _show_verified(report)
+    if not report.whole:
+        raise typer.Exit(_NOT_WHOLE)
+
+
+def _show_verified(report: VerifyReport) -> None:
+    for damage in report.damages:
+        _block(
+            f"damaged: {damage.file}",
+            damage.problem,
+            f"videos: {_some(damage.videos)}",
+            f"`hgrkit repair` would {damage.repair}",
+        )
+    for note in report.notes:
+        _block(f"no damage: {note.file}", note.remark)
+    state = "whole" if report.whole else f"not whole (damages: {len(report.damages)}); run `hgrkit repair`"
+    echo(f"{printable(report.library)} is {state}")
+    echo(
+        f"videos {report.videos}, clips {report.clips}, segments {report.segments}, bytes {report.num_bytes}, "
+        f"version {report.version}, format {report.format_version}"
+    )
+
+
+def _block(heading: str, *lines: str) -> None:
+    echo(printable(heading))
+    for line in lines:
+        echo(f"  {printable(line)}")
+
+
+def _some(videos: Sequence[str]) -> str:
+    more = len(videos) - _VIDEOS_SHOWN
+    shown = ", ".join(map(shown_path, videos[:_VIDEOS_SHOWN])) or "none"
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def repair(
+    library: LibraryArgument,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Repair a damaged library, and keep what is replaced. Exit status 1 if it stays damaged."""
+    from hgrkit.indexing.feature_cache import damaged_features
+    from hgrkit.library.repair import repair_library
+
+    with PortionBar("repairing") as bar:
+        report = repair_library(library, dry_run=dry_run, on_progress=bar.show)
+        features = damaged_features(library)
+    for path in () if dry_run else features:
+        path.unlink(missing_ok=True)
+    steps = [f"delete {path.relative_to(library).as_posix()}" for path in features]
+    report = attrs.evolve(report, steps=(*report.steps, *steps))
+    if json:
+        echo_json(report.to_dict())
+    else:
+        _show_repaired(report)
+    if not report.whole:
+        raise typer.Exit(_NOT_WHOLE)
+
+
+def _show_repaired(report: RepairReport) -> None:
+    for step in report.steps:
+        echo(printable(f"{'would' if report.dry_run else 'done:'} {step}"))
+    for first, last in report.lost_versions:
+        echo(f"of the versions {first} to {last} not everything is known any more")
+    for file in report.unread:
+        echo(printable(f"nobody can tell what was in {file}"))
+    for title, videos in (
+        ("to be indexed again, they are no longer in the library:", report.dropped),
+        ("to be indexed again, an older version of them may be back:", report.doubtful),
+    ):
+        if videos:
+            echo(title)
+            for video in videos:
+                echo(f"  {printable(shown_path(video))}")
+    if report.kept_in is not None:
+        echo(f"what was replaced is kept in {printable(report.kept_in)}; delete it when you have looked")
+    state = "whole" if report.whole else "not whole"
+    echo(f"{printable(report.library)} {'would be' if report.dry_run else 'is'} {state}")
+
+
+def compact(
+    library: LibraryArgument,
+    json: Json = False,
+) -> None:
+    """Free the space of removed and replaced videos. Searches go on meanwhile."""
+    from hgrkit.indexing.feature_cache import prune_features
+    from hgrkit.library.library import Library
+
+    with Library.open(library, "w") as opened:
+        with stderr().status("rewriting"):
+            report = opened.compact()
+        freed = prune_features(library, {video.content for video in opened.videos()})
+    if json:
+        echo_json({**attrs.asdict(report), "cache_bytes_freed": freed})
+    else:
+        echo(
+            f"{report.bytes_before} bytes in {report.segments_before} segments are now {report.bytes_after} bytes "
+            f"in {report.segments_after}; {freed} bytes of cached features deleted"
+        )
+
+
+def export(
+    library: LibraryArgument,
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet or npz.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    json: Json = False,
+) -> None:
+    """Export every clip with its video, its times and its vectors."""
+    from hgrkit.library.export import ExportFormat, export_library
+    from hgrkit.library.library import Library
+
+    if out.resolve().is_relative_to(library.resolve()):
+        raise ConfigError(f"{out} lies inside the library {library}; write the file somewhere else.")
+    with Library.open(library) as opened, PortionBar("exporting") as bar:
+        report = export_library(opened, out, to=cast("ExportFormat", to), overwrite=force, on_progress=bar.show)
+    if json:
+        echo_json(attrs.asdict(report))
+    else:
+        echo(
+            f"exported {report.clips} clips of {report.videos} videos to {printable(report.file)}, "
+            f"{report.num_bytes} bytes"
+        )
+
+
+def remove(
+    library: LibraryArgument,
+    paths: Annotated[list[str], typer.Argument(help="Videos, or folders above them.")],
+    json: Json = False,
+) -> None:
+    """Remove videos from a library. The video files themselves are not touched."""
+    from hgrkit.library.library import Library
+    from hgrkit.library.removal import named_videos
+
+    with Library.open(library, "w") as opened:
+        named = named_videos(paths, (video.path for video in opened.videos()))
+        opened.update(remove=named)
+        left = len(opened.videos())
+    if json:
+        echo_json({"removed": list(named), "left": left})
+    else:
+        echo(
+            f"videos removed {len(named)}, left {left}; `hgrkit compact {quoted(str(library))}` frees their space"
+        )
