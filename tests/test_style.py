@@ -65,6 +65,6 @@ def test_only_contract_suites_use_assert(module):
     assert not lines, f"assert is no check of input; see lines {lines}"
 
 
-def test_half_of_the_modules_are_at_most_150_lines_long():
+def test_half_of_the_modules_are_at_most_200_lines_long():
     lengths = sorted(len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py"))
-    assert lengths[len(lengths) // 2] <= 150
+    assert lengths[len(lengths) // 2] <= 200
