@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hgrkit.arguments import check_number, check_whole, shown
 from hgrkit.errors import ShapeError
 from hgrkit.matching.frame_weights import EPSILON, Fusion, check_fusion, unit_and_length
+from hgrkit.matching.kernel import chosen_kernel
 
 __all__ = ["Fusion", "clip_alignment", "clip_similarities", "event_similarities", "kernel_name", "mean_over_nodes"]
 
@@ -38,7 +39,8 @@ _INFINITE = 0x7C00
 
 def kernel_name() -> str:
     """What compares clips and nodes on this machine: `numpy`, or the compiled kernel's name."""
-    return "numpy"
+    kernel = chosen_kernel()
+    return "numpy" if kernel is None else kernel.name
 
 
 def clip_similarities(
@@ -80,9 +82,7 @@ def clip_similarities(
     Source: HGR (arXiv 2003.00392), section 3.4.
     """
     problem = _Problem.checked(frames, starts, counts, nodes, sharpness, fusion, num_threads)
-    similarities = np.zeros((len(problem.starts), len(problem.units)), np.float32)
-    _by_numpy(problem, similarities, None)
-    return similarities
+    return _similarities(problem, None)
 
 
 def clip_alignment(
@@ -105,9 +105,8 @@ def clip_alignment(
     """
     problem = _Problem.checked(frames, starts, counts, nodes, sharpness, fusion, num_threads)
     num_nodes = len(problem.units)
-    similarities = np.zeros((len(problem.starts), num_nodes), np.float32)
     weights = np.empty(num_nodes * int(problem.counts.sum()), np.float32)  # the clips' end to end
-    _by_numpy(problem, similarities, weights)
+    similarities = _similarities(problem, weights)
     cuts = num_nodes * np.cumsum(problem.counts)[:-1]
     return [part.reshape(num_nodes, -1) for part in np.split(weights, cuts)][: len(problem.starts)], similarities
 
@@ -133,8 +132,11 @@ def event_similarities(
     vector = np.asarray(query, np.float32)
     if vector.shape != events.shape[1:]:
         raise ShapeError(f"the query must be [{events.shape[1]}] as the events are, got {list(vector.shape)}.")
-    _threads(num_threads)
+    _check_threads(num_threads)
     unit = unit_and_length(vector)[0]
+    kernel = chosen_kernel()
+    if kernel is not None:
+        return kernel.cosines(np.asarray(events), unit, num_threads=num_threads)
     similarities = np.empty(len(events), np.float32)
     step = max(1, _PIECE_ELEMENTS // max(1, events.shape[1]) // 8)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -182,7 +184,7 @@ class _Problem:
     units: FloatArray
     sharpness: float
     fusion: Fusion
-    num_threads: int
+    num_threads: int | None
 
     @classmethod
     def checked(
@@ -196,6 +198,7 @@ class _Problem:
         num_threads: int | None,
     ) -> _Problem:
         check_fusion(fusion)
+        _check_threads(num_threads)
         sharpness = check_number("sharpness", sharpness, "[0, inf)")
         _check_rows("frames", frames)
         num_frames, dim = frames.shape
@@ -214,7 +217,7 @@ class _Problem:
             )
         with np.errstate(invalid="ignore", over="ignore"):
             units = unit_and_length(vectors)[0]
-        return cls(np.asarray(frames), first, many, units, sharpness, fusion, _threads(num_threads))
+        return cls(np.asarray(frames), first, many, units, sharpness, fusion, num_threads)
 
 
 def _check_rows(name: str, rows: npt.NDArray[Any]) -> None:
@@ -230,8 +233,9 @@ def _positions(name: str, values: npt.ArrayLike) -> IntArray:
     return np.ascontiguousarray(array, np.int64)
 
 
-def _threads(num_threads: int | None) -> int:
-    return 0 if num_threads is None else check_whole("num_threads", num_threads)
+def _check_threads(num_threads: int | None) -> None:
+    if num_threads is not None:
+        check_whole("num_threads", num_threads)
 
 
 def _float32(rows: npt.NDArray[Any]) -> FloatArray:
@@ -249,13 +253,31 @@ def _float32(rows: npt.NDArray[Any]) -> FloatArray:
     return found
 
 
-def _by_numpy(problem: _Problem, similarities: FloatArray, weights: FloatArray | None) -> None:
-    """Fill in similarities [V, P] and, if wanted, all clips' weights end to end.
+def _similarities(problem: _Problem, weights: FloatArray | None) -> FloatArray:
+    """Similarities [V, P]; fills in all clips' weights, end to end, if they are wanted."""
+    kernel = chosen_kernel()
+    if kernel is None:
+        return _by_numpy(problem, weights)
+    return kernel.similarities(
+        problem.frames,
+        problem.starts,
+        problem.counts,
+        problem.units,
+        sharpness=problem.sharpness,
+        embed=problem.fusion == "embed",
+        num_threads=problem.num_threads,
+        weights=weights,
+    )
+
+
+def _by_numpy(problem: _Problem, weights: FloatArray | None) -> FloatArray:
+    """The same without a compiled kernel.
 
     Clips of a piece have the same number of frames, and each is multiplied by itself: a product's rounding depends on
     its shape, and so on this clip alone.
     """
     num_nodes = len(problem.units)
+    similarities = np.empty((len(problem.starts), num_nodes), np.float32)
     offsets = num_nodes * (np.cumsum(problem.counts) - problem.counts)
     with np.errstate(invalid="ignore", over="ignore"):
         for members in _pieces(problem):
@@ -273,6 +295,7 @@ def _by_numpy(problem: _Problem, similarities: FloatArray, weights: FloatArray |
                     for member, values in zip(members, own, strict=True):
                         start = offsets[member] + first * count
                         weights[start : start + values.size] = values.reshape(-1)
+    return similarities
 
 
 def _pieces(problem: _Problem) -> Iterator[IntArray]:
