@@ -34,6 +34,5 @@ def compact(
         echo_json({**attrs.asdict(report), "cache_bytes_freed": freed})
     else:
         echo(
-            f"{report.bytes_before} bytes in {report.segments_before} segments are now {report.bytes_after} bytes "
-            f"in {report.segments_after}; {freed} bytes of cached features deleted"
+            f"{report.bytes_before} bytes are now {report.bytes_after}; {freed} bytes of cached features deleted"
         )

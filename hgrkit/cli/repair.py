@@ -11,7 +11,7 @@ from hgrkit.cli.output import echo, echo_json, printable, shown_path
 from hgrkit.cli.progress import PortionBar
 
 if TYPE_CHECKING:
-    from hgrkit.library.findings import RepairReport
+    from hgrkit.library.repair import RepairReport
 
 __all__ = ["register"]
 
@@ -54,13 +54,11 @@ def repair(
 def _show(report: RepairReport) -> None:
     for step in report.steps:
         echo(printable(f"{'would' if report.dry_run else 'done:'} {step}"))
-    for first, last in report.lost_versions:
-        echo(f"of the versions {first} to {last} not everything is known any more")
-    for file in report.unread:
-        echo(printable(f"nobody can tell what was in {file}"))
+    if report.unnamed:
+        echo(f"videos that are lost and whose paths cannot be read: {report.unnamed}")
     for title, videos in (
         ("to be indexed again, they are no longer in the library:", report.dropped),
-        ("to be indexed again, an older version of them may be back:", report.doubtful),
+        ("to be indexed again, they may be an older state of themselves:", report.doubtful),
     ):
         if videos:
             echo(title)

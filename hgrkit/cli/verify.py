@@ -12,7 +12,7 @@ from hgrkit.cli.output import echo, echo_json, printable, shown_path
 from hgrkit.cli.progress import PortionBar
 
 if TYPE_CHECKING:
-    from hgrkit.library.findings import VerifyReport
+    from hgrkit.library.verify import VerifyReport
 
 __all__ = ["register"]
 
@@ -33,8 +33,7 @@ def verify(
     import attrs
 
     from hgrkit.indexing.feature_cache import damaged_features
-    from hgrkit.library.findings import Note
-    from hgrkit.library.verify import verify_library
+    from hgrkit.library.verify import Note, verify_library
 
     with PortionBar("verifying") as bar:
         report = verify_library(library, on_progress=bar.show)
@@ -62,7 +61,7 @@ def _show(report: VerifyReport) -> None:
     state = "whole" if report.whole else f"not whole (damages: {len(report.damages)}); run `hgrkit repair`"
     echo(f"{printable(report.library)} is {state}")
     echo(
-        f"videos {report.videos}, clips {report.clips}, segments {report.segments}, bytes {report.num_bytes}, "
+        f"videos {report.videos}, clips {report.clips}, bytes {report.num_bytes}, "
         f"version {report.version}, format {report.format_version}"
     )
 

@@ -24,7 +24,7 @@ from hgrkit.indexing.video_store import VideoStore
 from hgrkit.indexing.walk import found_file
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.library.store import Rename, Snapshot
-from hgrkit.library.video_row import path_bytes
+from hgrkit.library.records import path_bytes
 
 __all__ = ["CarryOver"]
 

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hgrkit.library.export import ExportReport, export_library
-    from hgrkit.library.findings import Damage, Note, RepairReport, VerifyReport
     from hgrkit.library.library import CompactReport, Counts, Library
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
     from hgrkit.library.moments import Moment, cut_moment
     from hgrkit.library.records import ClipEmbeddings, QueryEmbeddings, VideoRecord
-    from hgrkit.library.repair import repair_library
     from hgrkit.library.scoring import SearchSettings
     from hgrkit.library.search import ClipMatch
     from hgrkit.library.sqlite_store import SqliteStore
     from hgrkit.library.store import Entry, Rename, Snapshot, Store, Usage, Version
-    from hgrkit.library.verify import verify_library
+    from hgrkit.library.repair import RepairReport, repair_library
+    from hgrkit.library.verify import Damage, Note, VerifyReport, verify_library
 
 __all__ = [
     "FORMAT_VERSION",
@@ -58,22 +57,22 @@ _HOMES = {
     "ClipMatch": "search",
     "CompactReport": "library",
     "Counts": "library",
-    "Damage": "findings",
+    "Damage": "verify",
     "Entry": "store",
     "ExportReport": "export",
     "Library": "library",
     "Manifest": "manifest",
     "Moment": "moments",
-    "Note": "findings",
+    "Note": "verify",
     "QueryEmbeddings": "records",
     "Rename": "store",
-    "RepairReport": "findings",
+    "RepairReport": "repair",
     "SearchSettings": "scoring",
     "Snapshot": "store",
     "SqliteStore": "sqlite_store",
     "Store": "store",
     "Usage": "store",
-    "VerifyReport": "findings",
+    "VerifyReport": "verify",
     "Version": "store",
     "VideoRecord": "records",
     "cut_moment": "moments",

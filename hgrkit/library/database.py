@@ -14,7 +14,8 @@ import attrs
 
 from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryMismatchError
 from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.schema import APPLICATION_ID, SCHEMAS
+from hgrkit.library.legacy import SCHEMAS as LEGACY_SCHEMAS
+from hgrkit.library.tables import APPLICATION_ID, SCHEMA
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
 from hgrkit.storage.writing import full_disk
 
@@ -247,5 +248,6 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if found != set(SCHEMAS.get(version, ())):
+    expected = SCHEMA if version == FORMAT_VERSION else LEGACY_SCHEMAS.get(version, ())
+    if found != set(expected):
         raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import get_args
+from typing import TypeVar, get_args
 
 import attrs
 
 from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_text, check_whole
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
-from hgrkit.library.graph_cache import GraphCache
+from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.candidates import AnnCache, AnnIndex, ann_available
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.reader import GRAPH_FROM, Reader
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
-from hgrkit.library.removal import listed_path, positions_of
+from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.library.search import ClipMatch, ClipSearch
+from hgrkit.library.search import ClipMatch, named_video, pair_scores, search_clips, video_scores
 from hgrkit.library.sqlite_store import Mode, SqliteStore, require_outside_libraries
-from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version
+from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version, View
 
-__all__ = ["CompactReport", "Counts", "Library"]
+__all__ = ["ANN_FROM", "CompactReport", "Counts", "Library"]
+
+T = TypeVar("T")
+
+ANN_FROM = 300_000
+"""Clips from which candidates come from an HNSW index instead of a flat scan."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,16 +53,16 @@ class CompactReport:
     """What a compaction did.
 
     Attributes:
-        bytes_before: what database and segments took.
+        bytes_before: what database and arrays took.
         bytes_after: what they take now.
-        segments_before: files of embeddings that there were.
-        segments_after: files of embeddings that there are.
+        files_before: files of embeddings that there were.
+        files_after: files of embeddings that there are.
     """
 
     bytes_before: int
     bytes_after: int
-    segments_before: int
-    segments_after: int
+    files_before: int
+    files_after: int
 
 
 class Library:
@@ -78,10 +84,14 @@ class Library:
     [('dog.mp4', 1.0)]
     """
 
-    def __init__(self, store: Store, reader: Reader, *, writable: bool) -> None:
+    def __init__(self, store: Store, ann_cache: AnnCache, *, writable: bool, ann_from: int = ANN_FROM) -> None:
         """Join the parts; callers want `create` or `open`."""
         self._store = store
-        self._reader = reader
+        self._manifest = store.manifest
+        self._ann_cache = ann_cache
+        self._ann_from = ann_from
+        self._ann: tuple[ClipArrays, AnnIndex | None] | None = None
+        self._ann_lock = Lock()
         self._writable = writable
 
     @classmethod
@@ -90,7 +100,7 @@ class Library:
         path: str | os.PathLike[str],
         manifest: Manifest,
         *,
-        graph_from: int = GRAPH_FROM,
+        ann_from: int = ANN_FROM,
         outside: bool = False,
     ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
@@ -98,7 +108,7 @@ class Library:
         Args:
             path: the folder.
             manifest: what it is made with.
-            graph_from: clips from which candidates come from an HNSW graph.
+            ann_from: clips from which candidates come from an HNSW index.
             outside: refuse a folder inside another library; only an upgrade makes one there, for itself.
 
         Raises:
@@ -108,11 +118,11 @@ class Library:
         """
         path = Path(check_path("the library", path))
         check_instance("manifest", manifest, Manifest)
-        graph_from = check_whole("graph_from", graph_from, least=0)
+        ann_from = check_whole("ann_from", ann_from, least=0)
         if outside:
             require_outside_libraries(path)
         store = SqliteStore.create(path, manifest)
-        return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=True)
+        return cls(store, AnnCache(path), writable=True, ann_from=ann_from)
 
     @classmethod
     def open(
@@ -121,7 +131,7 @@ class Library:
         mode: Mode = "r",
         *,
         manifest: Manifest | None = None,
-        graph_from: int = GRAPH_FROM,
+        ann_from: int = ANN_FROM,
     ) -> Library:
         """Open a library that exists.
 
@@ -129,7 +139,7 @@ class Library:
             path: its folder.
             mode: `r` never creates or writes anything; `w` takes the writer's lock.
             manifest: the parts that it will be used with; they have to be those that made it.
-            graph_from: clips from which candidates come from an HNSW graph.
+            ann_from: clips from which candidates come from an HNSW index.
 
         Raises:
             LibraryNotFoundError: if there is no library.
@@ -138,7 +148,7 @@ class Library:
             DamagedLibraryError: if its database is not what was written.
         """
         check_choice("mode", mode, get_args(Mode))
-        graph_from = check_whole("graph_from", graph_from, least=0)
+        ann_from = check_whole("ann_from", ann_from, least=0)
         path = Path(check_path("the library", path))
         store = SqliteStore(path, mode=mode)
         try:
@@ -148,7 +158,7 @@ class Library:
         except BaseException:
             store.close()
             raise
-        return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=mode == "w")
+        return cls(store, AnnCache(path), writable=mode == "w", ann_from=ann_from)
 
     @property
     def manifest(self) -> Manifest:
@@ -162,11 +172,11 @@ class Library:
 
     def snapshot(self) -> Snapshot:
         """The version committed last, with its clips; later commits do not change it."""
-        return self._reader.snapshot()
+        return self._ask(Snapshot.read)
 
     def videos(self) -> tuple[VideoRecord, ...]:
         """Every video, failed ones included, in the order of their paths' bytes."""
-        return self._reader.snapshot().videos
+        return self._ask(lambda view: tuple(video.record for video in view.videos()))
 
     def indexed_paths(self) -> tuple[str, ...]:
         """The videos that can be found: the rows of `scores`."""
@@ -268,11 +278,16 @@ class Library:
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
         settings = _settings(settings)
 
-        def ask(snapshot: Snapshot, search: ClipSearch) -> list[ClipMatch]:
-            rows = None if videos is None else positions_of(snapshot, videos)
-            return search.search(query, k, settings, rows)
+        k = check_whole("k", k)
+        self._check([query])
+        among = None if videos is None else check_sequence("videos", videos, str, of="paths")
 
-        return self._reader.ask(ask)
+        def ask(view: View) -> list[ClipMatch]:
+            chosen = None if among is None else [named_video(view, path) for path in dict.fromkeys(among)]
+            index = self._ann_index(view.arrays, settings)
+            return search_clips(view, query, k, settings, index=index, videos=chosen)
+
+        return self._ask(ask)
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -285,7 +300,8 @@ class Library:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         settings = _settings(settings)
-        return self._reader.ask(lambda _, search: search.scores(queries, settings))
+        self._check(queries)
+        return self._ask(lambda view: video_scores(view, queries, settings))
 
     def pair_scores(
         self, videos: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
@@ -310,11 +326,8 @@ class Library:
         videos = check_sequence("videos", videos, str, of="paths")
         if len(videos) != len(queries):
             raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
-
-        def ask(snapshot: Snapshot, search: ClipSearch) -> Float32:
-            return search.pair_scores(positions_of(snapshot, videos), queries, ways)
-
-        return self._reader.ask(ask)
+        self._check(queries)
+        return self._ask(lambda view: pair_scores(view, videos, queries, ways))
 
     def compact(self) -> CompactReport:
         """Write what is living into new files, end to end, and delete the old ones; answers stay what they are.
@@ -327,13 +340,13 @@ class Library:
         """
         before = self._store.usage()
         self._store.rewrite()
-        self._reader.refresh_graph()
+        self._refresh_ann_index()
         after = self._store.usage()
         return CompactReport(
             bytes_before=before.num_bytes,
             bytes_after=after.num_bytes,
-            segments_before=before.segments,
-            segments_after=after.segments,
+            files_before=before.files,
+            files_after=after.files,
         )
 
     def replace_with(self, other: Library) -> None:
@@ -344,7 +357,7 @@ class Library:
             DamagedLibraryError: if the other's embeddings are not what was written.
         """
         self._store.rewrite(check_instance("other", other, Library).snapshot())
-        self._reader.follow()
+        self._manifest = self._store.manifest
 
     def relabel(self, manifest: Manifest) -> None:
         """Say otherwise what made the library, in one commit: the same parts under other names.
@@ -356,26 +369,60 @@ class Library:
         check_instance("manifest", manifest, Manifest)
         self.manifest.require(manifest, library="to relabel")
         self._store.rewrite(manifest=manifest)
-        self._reader.follow()
+        self._manifest = self._store.manifest
 
-    def refresh_graph(self) -> bool:
-        """Bring the graph of a large library up to date, as `close` does; whether searches have one now.
+    def refresh_ann_index(self) -> bool:
+        """Bring the HNSW index of a large library up to date, as `close` does; whether searches have one now.
 
         Raises:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
         if not self._writable:
-            raise LibraryError("a library that is open for reading only does not write a graph; open it with 'w'.")
-        return self._reader.refresh_graph()
+            raise LibraryError("a library that is open for reading only writes no HNSW index; open it with 'w'.")
+        return self._refresh_ann_index()
 
     def close(self) -> None:
-        """Let go of the library; a writer of a large one first brings its graph up to date."""
+        """Let go of the library; a writer of a large one first brings its HNSW index up to date."""
         writable, self._writable = self._writable, False
         try:
             if writable:
-                self._reader.refresh_graph()
+                self._refresh_ann_index()
         finally:
             self._store.close()
+
+    def _ask(self, question: Callable[[View], T]) -> T:
+        """Ask the version committed last, as long as the parts that the library was opened for make it."""
+
+        def ask(view: View) -> T:
+            view.manifest.require(self._manifest, library="that was opened")
+            return question(view)
+
+        return self._store.read(ask)
+
+    def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
+        of = "QueryEmbeddings; make them of words with Retriever.read"
+        embed_dim = self._manifest.embed_dim
+        for query in check_sequence("queries", queries, QueryEmbeddings, of=of, error=ShapeError):
+            if query.event.size != embed_dim:
+                raise ShapeError(
+                    f"a query must have embed_dim {embed_dim} as the library has, got {query.event.size}."
+                )
+
+    def _ann_index(self, arrays: ClipArrays, settings: SearchSettings) -> AnnIndex | None:
+        """The saved index if it fits a large library; a scan needs nothing on disk."""
+        if len(arrays.clips) < self._ann_from or settings.candidates_among(arrays.num_living) >= arrays.num_living:
+            return None
+        with self._ann_lock:
+            if self._ann is None or self._ann[0] is not arrays:
+                self._ann = (arrays, self._ann_cache.load(arrays))
+            return self._ann[1]
+
+    def _refresh_ann_index(self) -> bool:
+        arrays = self._ask(lambda view: view.arrays)
+        if len(arrays.clips) < max(self._ann_from, 1) or not ann_available():
+            return False
+        self._ann = (arrays, self._ann_cache.update(arrays))
+        return True
 
     def _listed(self, path: str) -> str:
         """A video's path as the library has it; an unknown one as it is."""

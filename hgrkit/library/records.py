@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hgrkit.arguments import check_number, check_text, check_whole, shown
 from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState", "float64_array"]
+__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState", "float64_array", "path_bytes"]
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -31,6 +31,18 @@ def float64_array(values: npt.ArrayLike) -> Float64:
         ShapeError: if they are none.
     """
     return _real(values).astype(np.float64, copy=False)
+
+
+def path_bytes(path: str) -> bytes:
+    """The key of a path; bytes that are no UTF-8 come and go as Python's surrogate escapes.
+
+    Raises:
+        ConfigError: if the path holds what no file system gave.
+    """
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"the path {path!r} cannot be stored: {error.reason}.") from None
 
 
 def _real(values: npt.ArrayLike) -> npt.NDArray[Any]:

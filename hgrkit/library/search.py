@@ -1,36 +1,32 @@
-"""The cascade of a search: candidates by their event, exact re-ranking at every level, alignment, moments."""
+"""One question to one version of a library: candidates by their event, one exact pass, moments."""
+
+# Paths are compared as absolute ones without following links, as `os.path` does it.
+# ruff: noqa: PTH100
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from threading import RLock
+import os
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
-from hgrkit.arguments import check_sequence, check_whole
-from hgrkit.errors import ShapeError
+from hgrkit.errors import LibraryError
 from hgrkit.levels import PerLevel
-from hgrkit.library.candidates import CandidateIndex, unit_vectors
+from hgrkit.library.arrays import ClipArrays, Rows
+from hgrkit.library.candidates import CandidateIndex, FlatScan
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
-from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
-from hgrkit.library.scoring import PackedClips, SearchSettings
-from hgrkit.library.store import Snapshot
-from hgrkit.matching.packed import PackedLevel, alignment, packed_similarities
+from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, path_bytes
+from hgrkit.library.removal import listed_path
+from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
+from hgrkit.library.store import StoredVideo, View
 from hgrkit.matching.scenes import cut_scenes
 from hgrkit.matching.windows import WindowedLevel
 
-__all__ = ["EXHAUSTIVE_UP_TO", "ClipMatch", "ClipSearch"]
+__all__ = ["ClipMatch", "indexed_videos", "named_video", "pair_scores", "search_clips", "video_scores"]
 
-EXHAUSTIVE_UP_TO = 10_000
-"""Clips that a search looks at one by one unless it is told otherwise."""
-
-_ROUNDING = 2e-6
-"""More than a matrix product's rounding can change a score."""
-
-_EQUALS = 100
-"""Videos beyond the k-th that are looked at for being as good as it."""
+_DECIMALS = 6
+"""Scores are compared rounded: sums in another order differ by less than 1e-6."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -64,195 +60,178 @@ class ClipMatch:
     moment: Moment
 
 
-class ClipSearch:
-    """Searches one snapshot; safe for threads. The clips' vectors stay in memory once they were needed."""
+def search_clips(
+    view: View,
+    query: QueryEmbeddings,
+    k: int,
+    settings: SearchSettings,
+    *,
+    index: CandidateIndex | None = None,
+    videos: Sequence[StoredVideo] | None = None,
+) -> list[ClipMatch]:
+    """Find the best clip of each of the k best videos, the best first; equal scores in the order of their paths.
 
-    def __init__(self, snapshot: Snapshot, index: Callable[[Float32], CandidateIndex], *, embed_dim: int) -> None:
-        """Search a snapshot; `index` makes the index of its unit event embeddings once one is needed."""
-        self._snapshot = snapshot
-        self._make_index = index
-        self._index: CandidateIndex | None = None
-        self._events: Float32 | None = None
-        self._embed_dim = embed_dim
-        self._packed: PackedClips | None = None
-        self._lock = RLock()
+    Args:
+        view: the version that is asked.
+        query: what is asked.
+        k: videos, at least 1.
+        settings: how clips are scored, and how many.
+        index: finds candidates in a large library; every event is compared without one.
+        videos: look at these only, and at all of them.
 
-    def search(
-        self,
-        query: QueryEmbeddings,
-        k: int,
-        settings: SearchSettings,
-        videos: npt.NDArray[np.int64] | None = None,
-    ) -> list[ClipMatch]:
-        """The best clip of each of the k best videos, the best first; equal scores in the order of their paths.
+    Raises:
+        DamagedLibraryError: if stored embeddings are not what was written.
+    """
+    arrays = view.arrays
+    rows = _rows_of(videos) if videos is not None else _candidates(arrays, query, k, settings, index)
+    if not rows.size:
+        return []
+    aligned = _checked_clips(arrays, rows).align(query, settings)
+    scores = aligned.scores.round(_DECIMALS)
+    places = _best_places(arrays, rows, scores, k)
+    numbers = arrays.clips["video"][rows[places]].tolist()
+    stored = view.videos_of(numbers)
+    paths = [stored[number].record.path for number in numbers]
+    best = sorted(
+        zip(places.tolist(), paths, strict=True), key=lambda found: (-scores[found[0]], path_bytes(found[1]))
+    )[:k]
+    return [_match(path, arrays.clip(int(rows[place])), query, aligned, place, settings) for place, path in best]
 
-        Args:
-            query: what is asked.
-            k: videos, at least 1.
-            settings: how clips are scored.
-            videos: look at these only, by their positions in the snapshot, and at all of them.
 
-        Raises:
-            ConfigError: if k is less than 1.
-            ShapeError: if the query does not have the library's embedding size.
-            DamagedLibraryError: if stored embeddings are not what was written.
-        """
-        k = check_whole("k", k)
-        self._check([query])
-        num_clips = len(self._snapshot.clip_keys)
-        if not num_clips:
-            return []
-        if videos is not None:
-            rows = np.flatnonzero(np.isin(self._snapshot.clip_videos, videos))
-            return self._matches(rows, self._some_clips(rows), query, k, settings) if rows.size else []
-        exhaustive = settings.exhaustive
-        if exhaustive or (exhaustive is None and num_clips <= EXHAUSTIVE_UP_TO):
-            return self._matches(np.arange(num_clips), self._all_clips(), query, k, settings)
-        rows = self._candidates(query, k, settings.candidates)
-        return self._matches(rows, self._some_clips(rows), query, k, settings)
+def video_scores(view: View, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Float32:
+    """Score every query with every indexed video, by its best clip; exact.
 
-    def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Float32:
-        """Every query against every indexed video, by its best clip; exact.
+    Returns:
+        float32 [V, C], videos in the order of `indexed_videos`.
 
-        Returns:
-            float32 [V, C], videos in the order of the snapshot.
-
-        Raises:
-            ShapeError: if a query does not have the library's embedding size.
-            DamagedLibraryError: if stored embeddings are not what was written.
-        """
-        self._check(queries)
-        _, starts = np.unique(self._snapshot.clip_videos, return_index=True)
-        scores = np.empty((len(starts), len(queries)), np.float32)
-        if not scores.size:
-            return scores
-        done = 0
-        for part in self._all_clips().scores(queries, settings):
-            scores[:, done : done + part.shape[1]] = np.maximum.reduceat(part, starts, axis=0)
-            done += part.shape[1]
+    Raises:
+        DamagedLibraryError: if stored embeddings are not what was written.
+    """
+    videos = indexed_videos(view)
+    scores = np.empty((len(videos), len(queries)), np.float32)
+    if not scores.size:
         return scores
-
-    def pair_scores(
-        self,
-        videos: npt.NDArray[np.int64],
-        queries: Sequence[QueryEmbeddings],
-        settings: Sequence[SearchSettings],
-    ) -> Float32:
-        """One score a query, by the best clip of the one video that it is asked of; exact.
-
-        Args:
-            videos: [C] each query's video, by its position in the snapshot; one that has clips.
-            queries: C queries.
-            settings: S ways to score.
-
-        Returns:
-            float32 [S, C].
-
-        Raises:
-            ShapeError: if a query does not have the library's embedding size.
-            DamagedLibraryError: if stored embeddings are not what was written.
-        """
-        self._check(queries)
-        scores = np.empty((len(settings), len(queries)), np.float32)
-        for video in np.unique(videos):
-            asked = np.flatnonzero(videos == video)
-            clips = self._all_clips().take(np.flatnonzero(self._snapshot.clip_videos == video))
-            for row, setting in enumerate(settings):
-                parts = clips.scores([queries[place] for place in asked.tolist()], setting)
-                scores[row, asked] = np.concatenate([part.max(axis=0) for part in parts])
-        return scores
-
-    def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
-        of = "QueryEmbeddings; make them of words with Retriever.read"
-        for query in check_sequence("queries", queries, QueryEmbeddings, of=of, error=ShapeError):
-            if query.event.size != self._embed_dim:
-                raise ShapeError(
-                    f"a query must have embed_dim {self._embed_dim} as the library has, got {query.event.size}."
-                )
-
-    def _all_clips(self) -> PackedClips:
-        with self._lock:
-            if self._packed is None:
-                self._packed = self._pack(np.arange(len(self._snapshot.clip_keys)))
-            return self._packed
-
-    def _some_clips(self, rows: npt.NDArray[np.int64]) -> PackedClips:
-        packed = self._packed
-        return self._pack(rows) if packed is None else packed.take(rows)
-
-    def _pack(self, rows: npt.NDArray[np.int64]) -> PackedClips:
-        action, entity = self._snapshot.frames(rows.tolist())
-        return PackedClips(
-            self._unit_events()[rows], PackedLevel.from_clips(action), PackedLevel.from_clips(entity)
-        )
-
-    def _unit_events(self) -> Float32:
-        with self._lock:
-            if self._events is None:
-                self._events = unit_vectors(self._snapshot.events())
-            return self._events
-
-    def _candidates(self, query: QueryEmbeddings, k: int, count: int) -> npt.NDArray[np.int64]:
-        """Positions of the clips to re-rank, ascending, of at least k videos if there are so many."""
-        with self._lock:
-            if self._index is None:
-                self._index = self._make_index(self._unit_events())
-            index = self._index
-        event = unit_vectors(query.event)
-        count = max(count, k)
-        while True:
-            rows = np.sort(index.nearest(event, count))
-            if len(np.unique(self._snapshot.clip_videos[rows])) >= k or count >= len(self._snapshot.clip_keys):
-                return rows
-            count *= 2
-
-    def _matches(
-        self,
-        rows: npt.NDArray[np.int64],
-        packed: PackedClips,
-        query: QueryEmbeddings,
-        k: int,
-        settings: SearchSettings,
-    ) -> list[ClipMatch]:
-        """Re-rank clips at ascending positions.
-
-        Matrix products round by where a row lies, so that equal clips may differ in the last digit: the videos at
-        the top are scored once more, each by itself, before they are put in order.
-        """
-        (scores,) = (part[:, 0] for part in packed.scores([query], settings))
-        best_first = np.argsort(-scores, kind="stable")
-        _, firsts = np.unique(self._snapshot.clip_videos[rows[best_first]], return_index=True)
-        best = best_first[np.sort(firsts)]  # each video's best clip, the best video first
-        near = best[: k + _EQUALS]
-        near = rows[np.sort(near[scores[near] >= scores[best[:k][-1]] - _ROUNDING])]
-        videos = [self._snapshot.videos[video].path for video in self._snapshot.clip_videos[near].tolist()]
-        clips = self._snapshot.clips(near.tolist())
-        matches = [_match(video, clip, query, settings) for video, clip in zip(videos, clips, strict=True)]
-        return sorted(matches, key=lambda match: -match.score)[:k]
+    clips = _checked_clips(view.arrays, _rows_of(videos))
+    starts = np.cumsum([0, *(len(video.rows) for video in videos[:-1])])
+    done = 0
+    for part in clips.scores(queries, settings):
+        scores[:, done : done + part.shape[1]] = np.maximum.reduceat(part, starts, axis=0)
+        done += part.shape[1]
+    return scores
 
 
-def _match(video: str, clip: ClipEmbeddings, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
-    action = _matched(clip.action, query.action, settings)
-    entity = _matched(clip.entity, query.entity, settings)
-    weights = np.concatenate([action.weights, entity.weights])
-    relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
-    levels = PerLevel(
-        event=float(unit_vectors(clip.event) @ unit_vectors(query.event)), action=action.score, entity=entity.score
+def pair_scores(
+    view: View, paths: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
+) -> Float32:
+    """Score each query with its own video, by the video's best clip; exact.
+
+    Args:
+        view: the version that is asked.
+        paths: each query's video.
+        queries: C queries.
+        settings: S ways to score.
+
+    Returns:
+        float32 [S, C].
+
+    Raises:
+        LibraryError: if a video is not indexed.
+        DamagedLibraryError: if stored embeddings are not what was written.
+    """
+    scores = np.empty((len(settings), len(queries)), np.float32)
+    found = {path: named_video(view, path) for path in dict.fromkeys(paths)}
+    for path, video in found.items():
+        asked = [place for place, other in enumerate(paths) if other == path]
+        clips = _checked_clips(view.arrays, _rows_of([video]))
+        for row, setting in enumerate(settings):
+            parts = clips.scores([queries[place] for place in asked], setting)
+            scores[row, asked] = np.concatenate([part.max(axis=0) for part in parts])
+    return scores
+
+
+def indexed_videos(view: View) -> list[StoredVideo]:
+    """Return the videos that can be found, in the order of their paths."""
+    return [video for video in view.videos() if video.record.state == "indexed"]
+
+
+def named_video(view: View, path: str) -> StoredVideo:
+    """Find an indexed video by its path, absolute or from the current folder.
+
+    Raises:
+        LibraryError: if it is not indexed.
+    """
+    found = view.find(path) or view.find(os.path.abspath(path))
+    if found is None:  # earlier versions kept paths as they were typed
+        listed = listed_path(path, {video.record.path for video in view.videos()})
+        found = None if listed is None else view.find(listed)
+    if found is None or found.record.state != "indexed":
+        raise LibraryError(f"the library has no indexed video {path!r}; index it, or leave it out.")
+    return found
+
+
+def _rows_of(videos: Sequence[StoredVideo]) -> Rows:
+    return np.array([row for video in videos for row in video.rows], np.int64)
+
+
+def _candidates(
+    arrays: ClipArrays, query: QueryEmbeddings, k: int, settings: SearchSettings, index: CandidateIndex | None
+) -> Rows:
+    """Clips to compare exactly, ascending: of at least k videos if there are so many."""
+    count = settings.candidates_among(arrays.num_living)
+    if count >= arrays.num_living:
+        return arrays.rows
+    index = index or FlatScan(arrays)
+    count = max(count, k)
+    while True:
+        rows = np.sort(index.nearest(query.event, count))
+        arrays.check_clips(rows)
+        if len(np.unique(arrays.clips["video"][rows])) >= k or count >= arrays.num_living:
+            return rows
+        count *= 2
+
+
+def _checked_clips(arrays: ClipArrays, rows: Rows) -> ClipSet:
+    arrays.check_clips(rows)
+    arrays.check_frames(rows)
+    all_of_them = np.array_equal(rows, np.arange(len(arrays.clips)))  # mapped events are then read where they lie
+    records = arrays.clips if all_of_them else arrays.clips[rows]
+    return ClipSet(
+        event=records["event"],
+        action=arrays.frames["action"],
+        entity=arrays.frames["entity"],
+        starts=records["first_frame"],
+        counts=records["num_frames"],
     )
+
+
+def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Rows:
+    """Places in `rows` of the best clips of the k best videos, and of all videos that equal the last of them."""
+    order = np.lexsort((rows, -scores))
+    _, firsts = np.unique(arrays.clips["video"][rows[order]], return_index=True)
+    best = order[np.sort(firsts)]  # each video's best clip, the best video first
+    return best[scores[best] >= scores[best[:k][-1]]]
+
+
+def _match(
+    video: str, clip: ClipEmbeddings, query: QueryEmbeddings, aligned: Alignment, place: int, settings: SearchSettings
+) -> ClipMatch:
+    action, entity = aligned.weights_of(place)
+    weights = np.concatenate([action, entity])
+    relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
     return ClipMatch(
         video=video,
         start_s=clip.start_s,
         end_s=clip.end_s,
-        score=float(settings.fuse(levels)),
+        score=float(aligned.scores[place]),
         levels=PerLevel(
-            event=levels.event,
-            action=levels.action if len(query.action) else None,
-            entity=levels.entity if len(query.entity) else None,
+            event=float(aligned.levels.event[place]),
+            action=float(aligned.levels.action[place]) if len(query.action) else None,
+            entity=float(aligned.levels.entity[place]) if len(query.entity) else None,
         ),
-        action_similarities=action.similarities,
-        entity_similarities=entity.similarities,
-        action_weights=action.weights,
-        entity_weights=entity.weights,
+        action_similarities=aligned.similarities.action[place],
+        entity_similarities=aligned.similarities.entity[place],
+        action_weights=action,
+        entity_weights=entity,
         times_s=clip.times_s,
         moment=_moment(clip, query, relevance, settings),
     )
@@ -274,22 +253,3 @@ def _moment(clip: ClipEmbeddings, query: QueryEmbeddings, relevance: Float32, se
     best = int(np.argmax(fits))
     first, stop = int(scenes.starts[best]), int(scenes.stops[best])
     return moment_of_frames(clip.times_s, first, stop, start_s=clip.start_s, end_s=clip.end_s)
-
-
-@attrs.frozen(eq=False)
-class _MatchedLevel:
-    """One clip's frames against one query's nodes."""
-
-    similarities: Float32
-    weights: Float32
-
-    @property
-    def score(self) -> float:
-        return float(self.similarities.mean()) if self.similarities.size else 0.0
-
-
-def _matched(frames: Float32, nodes: Float32, settings: SearchSettings) -> _MatchedLevel:
-    packed = PackedLevel.from_clips([frames])
-    similarities = packed_similarities(packed, nodes, sharpness=settings.sharpness, fusion=settings.fusion)
-    weights, _ = alignment(frames, nodes, sharpness=settings.sharpness)
-    return _MatchedLevel(similarities[0], weights)

@@ -94,21 +94,20 @@ def clip_alignment(
     sharpness: float = 4.0,
     fusion: Fusion = "embed",
     num_threads: int | None = None,
-) -> tuple[list[FloatArray], FloatArray]:
+) -> tuple[FloatArray, FloatArray]:
     """How much each frame of a clip bears on each node, and the similarities that follow from it.
 
     The arguments and errors are those of `clip_similarities`.
 
     Returns:
-        The alignment weights of each clip, [P, F] whose rows sum to one, and the similarities, [V, P]: bit for bit
-        what `clip_similarities` has.
+        The alignment weights of all clips end to end, each [P, F] whose rows sum to one, and the similarities,
+        [V, P]: bit for bit what `clip_similarities` has.
     """
     problem = _Problem.checked(frames, starts, counts, nodes, sharpness, fusion, num_threads)
     num_nodes = len(problem.units)
-    weights = np.empty(num_nodes * int(problem.counts.sum()), np.float32)  # the clips' end to end
+    weights = np.empty(num_nodes * int(problem.counts.sum()), np.float32)
     similarities = _similarities(problem, weights)
-    cuts = num_nodes * np.cumsum(problem.counts)[:-1]
-    return [part.reshape(num_nodes, -1) for part in np.split(weights, cuts)][: len(problem.starts)], similarities
+    return weights, similarities
 
 
 def event_similarities(

@@ -30,13 +30,13 @@ from hgrkit.library import Library
 from hgrkit.library.change import apply_commit
 from hgrkit.testing.store_contract import random_clip
 from hgrkit.library import VideoRecord
-with Library.open(sys.argv[1], "w", graph_from=10) as library:
+with Library.open(sys.argv[1], "w", ann_from=10) as library:
     for number in range(int(sys.argv[2]), 10**6):
         record = VideoRecord(path=f"{number % 40:03}.mp4", content=str(number), size=number, mtime_ns=0)
         library.add(record, [random_clip(number * 10 + part) for part in range(number % 4 + 1)])
         print(number, flush=True)
         if number % 10 == 0:
-            library.refresh_graph()
+            library.refresh_ann_index()
         if number % 25 == 0:
             library.compact()
 """
@@ -84,7 +84,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged_and_leaves_no_half_v
             for number in range(max(0, start - 40), start):
                 assert videos[f"{number % 40:03}.mp4"] in (number, start)
             assert library.search(query(), 3)
-            snapshot = library._reader.snapshot()
+            snapshot = library.snapshot()
             for row, place in enumerate(snapshot.clip_videos.tolist()):
                 number = int(snapshot.videos[place].content)
                 part = row - int(np.flatnonzero(snapshot.clip_videos == place)[0])
@@ -273,7 +273,7 @@ def test_a_library_can_be_moved_and_copied(folder, tmp_path):
 
 
 def test_nothing_of_a_library_is_a_pickle(folder):
-    with Library.open(folder, "w", graph_from=1) as library:
+    with Library.open(folder, "w", ann_from=1) as library:
         library.add(record("d"), [ClipEmbeddings(**{name: getattr(random_clip(1), name) for name in _FIELDS})])
     names = {path.suffix for path in folder.rglob("*") if path.is_file()}
     assert names == {".sqlite", ".safetensors", ".lock", ".hnsw", ".json"}

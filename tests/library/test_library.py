@@ -20,6 +20,7 @@ from hgrkit.library import (
     SearchSettings,
     VideoRecord,
 )
+from hgrkit.library.candidates import AnnCache
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 16
@@ -113,7 +114,7 @@ def reference_score(query: QueryEmbeddings, clip: ClipEmbeddings, settings: Sear
 def test_scores_are_those_of_the_equations_by_the_best_clip_of_each_video(folder, queries, settings):
     with Library.open(folder) as library:
         scores = library.scores(queries[:7], settings)
-        snapshot = library._reader.snapshot()
+        snapshot = library.snapshot()
         paths = library.indexed_paths()
         for place in (0, 3, 150, 299):
             rows = np.flatnonzero(snapshot.clip_videos == place)
@@ -179,8 +180,8 @@ def test_a_search_among_some_videos_says_of_them_what_a_search_of_all_says(folde
 
 @pytest.mark.parametrize("graph_from", [10**9, 1], ids=["flat scan", "graph"])
 def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, graph_from):
-    with Library.open(folder, "w", graph_from=graph_from) as library:
-        assert library.refresh_graph() == (graph_from == 1)
+    with Library.open(folder, "w", ann_from=graph_from) as library:
+        assert library.refresh_ann_index() == (graph_from == 1)
         approximate = SearchSettings(candidates=100, exhaustive=False)
         found = total = 0
         for query in queries:
@@ -277,11 +278,11 @@ def test_counts_and_records_tell_what_there_is(folder):
 
 
 @pytest.mark.parametrize("damage", ["delete", "flip", "truncate", "describe", "other version"])
-def test_a_graph_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, damage, monkeypatch):
+def test_an_hnsw_index_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, damage, monkeypatch):
     pytest.importorskip("hnswlib")
     random = np.random.default_rng(0)
     path = tmp_path / "lib"
-    with Library.create(path, MANIFEST, graph_from=20) as library:
+    with Library.create(path, MANIFEST, ann_from=20) as library:
         library.add_all([Entry(record(f"{n:02}"), [random_clip(n, embed_dim=DIM)]) for n in range(50)])
     graph, description = sorted((path / "cache").iterdir())
     whole = graph.read_bytes()
@@ -294,38 +295,39 @@ def test_a_graph_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, 
     elif damage == "describe":
         description.write_text("{")
     else:
-        with Library.open(path, "w") as library:  # too small for a graph of its own
+        with Library.open(path, "w") as library:  # too small for an index of its own
             library.remove("07")
+            library.compact()
     query, settings = about(random, np.ones(DIM), 1, 1), SearchSettings(exhaustive=False, candidates=10)
-    with Library.open(path, graph_from=20) as library, monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.candidates.HnswGraph.load", lambda *_, **__: pytest.fail("it was loaded"))
+    with Library.open(path, ann_from=20) as library, monkeypatch.context() as patch:
+        patch.setattr("hnswlib.Index", lambda *_, **__: pytest.fail("it was loaded"))
         before = [match.video for match in library.search(query, 3, settings=settings)]
-    Library.open(path, "w", graph_from=20).close()
+    Library.open(path, "w", ann_from=20).close()
     loaded: list[str] = []
-    with Library.open(path, graph_from=20) as library:
-        from hgrkit.library.candidates import HnswGraph
-
-        load = HnswGraph.load
-        monkeypatch.setattr(HnswGraph, "load", lambda *a, **k: loaded.append("graph") or load(*a, **k))
+    with Library.open(path, ann_from=20) as library:
+        load = AnnCache.load
+        monkeypatch.setattr(
+            AnnCache, "load", lambda *given: loaded.append(type(found := load(*given)).__name__) or found
+        )
         assert [match.video for match in library.search(query, 3, settings=settings)] == before
-    assert loaded == ["graph"]
+    assert loaded == ["AnnIndex"]
 
 
-def test_a_compaction_changes_no_answer_frees_space_and_brings_a_new_graph(tmp_path, queries):
+def test_a_compaction_changes_no_answer_frees_space_and_brings_a_new_hnsw_index(tmp_path, queries):
     path, settings = tmp_path / "lib", SearchSettings(exhaustive=False, candidates=10)
-    with Library.create(path, MANIFEST, graph_from=20) as library:
+    with Library.create(path, MANIFEST, ann_from=20) as library:
         for number in range(60):
             clips = [random_clip(number + part, embed_dim=DIM) for part in range(3)]
             library.add(record(f"{number % 30:02}"), clips)
-        library.refresh_graph()
+        library.refresh_ann_index()
         before = library.scores(queries), library.videos(), library.version.number
-        (old_graph,) = (path / "cache").glob("*.hnsw")
+        (index,) = (path / "cache").glob("*.hnsw")
+        old_index = index.read_bytes()
         report = library.compact()
-        (graph,) = (path / "cache").glob("*.hnsw")
-        assert graph != old_graph
-        assert (report.segments_before, report.segments_after) == (60, 1)
+        assert index.read_bytes() != old_index
+        assert report.files_before == report.files_after == 2
         assert report.bytes_after < report.bytes_before
-        sizes = [file.stat().st_size for file in [path / "library.sqlite", *(path / "segments").iterdir()]]
+        sizes = [file.stat().st_size for file in [path / "library.sqlite", *(path / "arrays").iterdir()]]
         assert abs(report.bytes_after - sum(sizes)) < 65536  # SQLite's own log
         np.testing.assert_array_equal(library.scores(queries), before[0])
         assert (library.videos(), library.version.number) == (before[1], before[2] + 1)
@@ -377,8 +379,8 @@ def test_a_library_becomes_another_one_and_its_old_readers_are_told(tmp_path, qu
 
 def test_without_hnswlib_a_large_library_is_scanned(folder, queries, monkeypatch):
     monkeypatch.setitem(sys.modules, "hnswlib", None)
-    with Library.open(folder, "w", graph_from=1) as library:
-        assert not library.refresh_graph()
+    with Library.open(folder, "w", ann_from=1) as library:
+        assert not library.refresh_ann_index()
         assert len(library.search(queries[0], 5, settings=SearchSettings(exhaustive=False))) == 5
 
 
@@ -409,7 +411,7 @@ def test_what_cannot_be_searched_is_refused(folder, queries):
         with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
             library.search(queries[0], 0)
         with pytest.raises(LibraryError, match="reading only"):
-            library.refresh_graph()
+            library.refresh_ann_index()
         with pytest.raises(LibraryError, match="reading only"):
             library.remove("000.mp4")
     with pytest.raises(LibraryError, match="is closed"):

@@ -79,7 +79,7 @@ def test_a_lost_database_comes_back_row_by_row_from_the_segments(library_of, ans
     assert verify_library(folder).whole
     assert (report.dropped, report.doubtful, report.lost_versions) == ((), (), ())
     answers(folder).assert_same(before)
-    with Library.open(folder, "w", graph_from=3) as library:
+    with Library.open(folder, "w", ann_from=3) as library:
         assert (library.version, library.snapshot().clip_keys.tolist()) == (version, keys)
         library.add(record("q.mp4"), [random_clip(1)])
     assert verify_library(folder).whole

@@ -19,7 +19,7 @@ from hgrkit.library.repair import repair_library
 from tests.torture import fault
 from tests.torture.check import damages, query
 from tests.torture.child import Ended, Say, in_child
-from tests.torture.content import GRAPH_FROM, found_in
+from tests.torture.content import ANN_FROM, found_in
 from tests.torture.damage import CLASSES, KINDS, class_of, damage
 from tests.torture.findings import Findings
 from tests.torture.plan import Plan, grown
@@ -152,7 +152,7 @@ def _read(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
 
 
 def _write(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
-    Library.open(folder, "w", graph_from=GRAPH_FROM).close()
+    Library.open(folder, "w", ann_from=ANN_FROM).close()
     return _read(folder, truths)
 
 
@@ -200,8 +200,8 @@ def _repair(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
 def _closed(folder: Path, seed: int) -> _Library:
     """A library that was closed in order, with a graph and with cached features."""
     plan = grown(folder, seed=seed * 2 + 11, steps=14)
-    with Library.open(folder, "w", graph_from=GRAPH_FROM) as library:
-        library.refresh_graph()
+    with Library.open(folder, "w", ann_from=ANN_FROM) as library:
+        library.refresh_ann_index()
     _add_features(folder)
     return _described("closed", plan)
 
@@ -233,7 +233,7 @@ def _described(name: str, plan: Plan) -> _Library:
         copy = folder.with_name(f"{name}-{mode}")
         shutil.copytree(folder, copy)
         if mode == "w":
-            Library.open(copy, "w", graph_from=GRAPH_FROM).close()
+            Library.open(copy, "w", ann_from=ANN_FROM).close()
         truths.append(_Truth(found_in(copy), _answers(copy)))
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
@@ -243,7 +243,7 @@ def _described(name: str, plan: Plan) -> _Library:
 
 
 def _answers(folder: Path) -> Answers:
-    with Library.open(folder, graph_from=GRAPH_FROM) as library:
+    with Library.open(folder, ann_from=ANN_FROM) as library:
         return [
             [
                 [match.video, match.start_s, match.end_s, match.score, match.moment.start_s, match.moment.end_s]

@@ -13,7 +13,7 @@ from hgrkit.library import Library
 from hgrkit.library.repair import repair_library
 from tests.torture import fault
 from tests.torture.child import Say, in_child
-from tests.torture.content import GRAPH_FROM, MANIFEST, State, Step, expected, found_in, next_step, perform
+from tests.torture.content import ANN_FROM, MANIFEST, State, Step, expected, found_in, next_step, perform
 
 FORMAT_1 = Path(__file__).parents[1] / "library" / "format_1" / "library"
 
@@ -89,9 +89,9 @@ class Plan:
         if self.broken:
             repair_library(folder)
         if self.template is None:
-            library = Library.create(folder, MANIFEST, graph_from=GRAPH_FROM)
+            library = Library.create(folder, MANIFEST, ann_from=ANN_FROM)
         else:
-            library = Library.open(folder, "w", graph_from=GRAPH_FROM)
+            library = Library.open(folder, "w", ann_from=ANN_FROM)
         say(["done", self.opening, fault.count()])
         for step in self.all_steps():
             say(["begin", step.kind, fault.count()])
