@@ -192,7 +192,7 @@ def _repair(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
     if surplus:
         return "different", f"repaired videos that are not true: {sorted(surplus)[:4]}"
     missing = min((truth.held.keys() - held.keys() - set(report.dropped) for truth in truths), key=len)
-    if missing and not (report.lost_versions or report.unread):
+    if missing and not report.unnamed:
         return "false verdict", f"the repair lost videos and does not say so: {sorted(missing)[:4]}"
     return "part", ""
 
