@@ -35,7 +35,7 @@ from hgrkit.library.database import (
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import VideoRecord
-from hgrkit.library.snapshot import SqliteView, read_version, view_of
+from hgrkit.library.snapshot import SqliteView, read_any_manifest, read_version, view_of
 from hgrkit.library.store import (
     Entry,
     Rename,
@@ -281,7 +281,7 @@ class SqliteStore:
         self._cache = VersionCache()
         self._writer = Writer(folder) if mode == "w" else None
         try:
-            self._manifest = self._read(read_manifest)
+            self._manifest = self._read(read_any_manifest)
         except BaseException:
             self.close()
             raise
@@ -344,7 +344,7 @@ class SqliteStore:
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
         """Make a snapshot the whole library, in new arrays; old arrays and freed pages go."""
         version = self._require_writer().rewrite(snapshot, manifest)
-        self._manifest = self._read(read_manifest)
+        self._manifest = self._read(read_any_manifest)
         return version
 
     def usage(self) -> Usage:
