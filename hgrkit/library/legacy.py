@@ -61,11 +61,14 @@ def _canonical_value(value: Value) -> bytes:
 
 _MANIFEST = SealedTable("manifest", MANIFEST.types, _canonical)
 _HEAD_1 = SealedTable(
-    "head", {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER},
+    "head",
+    {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER},
     _canonical,
 )
 _HEAD_2 = SealedTable("head", {**_HEAD_1.types, "rows": _BLOB}, _canonical)
-_VIDEOS = SealedTable("videos", {name: kind for name, kind in VIDEOS.types.items() if name != "first_clip"}, _canonical)
+_VIDEOS = SealedTable(
+    "videos", {name: kind for name, kind in VIDEOS.types.items() if name != "first_clip"}, _canonical
+)
 _SEGMENTS = SealedTable(
     "segments",
     {
@@ -150,7 +153,8 @@ class LegacyView:
         clips.sort(key=lambda row: (places[row[1]], row[2]))
         firsts = dict(reversed([(row[1], place) for place, row in enumerate(clips)]))
         self._videos = [
-            StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row)) for row in videos
+            StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row))
+            for row in videos
         ]
         if cache.version != self.version or cache.arrays is None:
             cache.arrays = _arrays(folder / SEGMENT_FOLDER, segments, clips, self.manifest.embed_dim)
@@ -202,12 +206,28 @@ def _arrays(
         tensors = _segment(folder, segments[number], embed_dim)
         for place in members:
             key, video, _, start_s, end_s, _, segment_row, first, count = clips[place]
-            if not (0 <= segment_row < len(tensors["event"]) and 0 <= first and 0 < count <= len(tensors["times_s"]) - first):
+            if not (
+                0 <= segment_row < len(tensors["event"])
+                and first >= 0
+                and 0 < count <= len(tensors["times_s"]) - first
+            ):
                 raise _incomplete()
             part = frames[first_frames[place] : first_frames[place] + count]
             part["time_s"] = tensors["times_s"][first : first + count]
-            part["action"], part["entity"] = (tensors[name][first : first + count] for name in ("action", "entity"))
-            records[place] = (video, key, first_frames[place], count, start_s, end_s, 0, 0, tensors["event"][segment_row])
+            part["action"], part["entity"] = (
+                tensors[name][first : first + count] for name in ("action", "entity")
+            )
+            records[place] = (
+                video,
+                key,
+                first_frames[place],
+                count,
+                start_s,
+                end_s,
+                0,
+                0,
+                tensors["event"][segment_row],
+            )
     return ClipArrays(records, frames)
 
 

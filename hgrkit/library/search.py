@@ -213,7 +213,12 @@ def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Row
 
 
 def _match(
-    video: str, clip: ClipEmbeddings, query: QueryEmbeddings, aligned: Alignment, place: int, settings: SearchSettings
+    video: str,
+    clip: ClipEmbeddings,
+    query: QueryEmbeddings,
+    aligned: Alignment,
+    place: int,
+    settings: SearchSettings,
 ) -> ClipMatch:
     action, entity = aligned.weights_of(place)
     weights = np.concatenate([action, entity])

@@ -9,9 +9,9 @@ from typing import Any
 
 from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.arrays import ClipArrays
-from hgrkit.library.records import path_bytes
 from hgrkit.library.legacy import LegacyView, read_legacy_manifest, read_legacy_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+from hgrkit.library.records import path_bytes
 from hgrkit.library.store import StoredVideo, Version, VersionCache, View
 from hgrkit.library.tables import (
     BLOCKS,

@@ -15,7 +15,19 @@ from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord, path_bytes
 
-__all__ = ["Entry", "Rename", "Snapshot", "Store", "StoredVideo", "Usage", "Version", "VersionCache", "View", "changed_renames", "check_entries"]
+__all__ = [
+    "Entry",
+    "Rename",
+    "Snapshot",
+    "Store",
+    "StoredVideo",
+    "Usage",
+    "Version",
+    "VersionCache",
+    "View",
+    "changed_renames",
+    "check_entries",
+]
 
 Frames = npt.NDArray[np.floating[Any]]
 T = TypeVar("T")
