@@ -1,4 +1,4 @@
-"""Libraries of formats 1 and 2, whose clips lie in safetensors segments: read whole, so that they can be migrated."""
+"""Libraries of formats 1 and 2, whose clips lie in safetensors segments: read whole, to be migrated."""
 
 from __future__ import annotations
 
