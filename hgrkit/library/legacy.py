@@ -1,12 +1,13 @@
-"""Libraries of formats 1 and 2, whose clips lie in safetensors segments: read whole, so that they can be migrated."""
+"""Libraries of formats 1 and 2, whose clips lie in safetensors segments: read whole, to be migrated."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import sqlite3
+import struct
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +24,14 @@ from hgrkit.library.tables import (
     VIDEOS,
     RowSum,
     SealedTable,
+    Value,
     format_of,
     read_manifest,
     record_from_row,
 )
 from hgrkit.storage.tensor_file import TensorFile, damaged, read_file
 
-__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_legacy_version"]
+__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_legacy_manifest", "read_legacy_version"]
 
 SEGMENT_FOLDER: Final = "segments"
 
@@ -38,11 +40,35 @@ _DIGEST_BYTES: Final = 32
 
 _TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
 
+_DOUBLE = struct.Struct("<d")
+
+
+def _canonical(name: str, row: Sequence[Value]) -> bytes:
+    """What was under the digest of a row in formats 1 and 2."""
+    return name.encode() + b"".join(map(_canonical_value, row))
+
+
+def _canonical_value(value: Value) -> bytes:
+    if value is None:
+        return b"n"
+    if isinstance(value, int):
+        return b"i%d;" % value
+    if isinstance(value, float):
+        return b"f" + _DOUBLE.pack(value)
+    content = value.encode() if isinstance(value, str) else value
+    return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content)
+
+
+_MANIFEST = SealedTable("manifest", MANIFEST.types, _canonical)
 _HEAD_1 = SealedTable(
-    "head", {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER}
+    "head",
+    {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER},
+    _canonical,
 )
-_HEAD_2 = SealedTable("head", {**_HEAD_1.types, "rows": _BLOB})
-_VIDEOS = SealedTable("videos", {name: kind for name, kind in VIDEOS.types.items() if name != "first_clip"})
+_HEAD_2 = SealedTable("head", {**_HEAD_1.types, "rows": _BLOB}, _canonical)
+_VIDEOS = SealedTable(
+    "videos", {name: kind for name, kind in VIDEOS.types.items() if name != "first_clip"}, _canonical
+)
 _SEGMENTS = SealedTable(
     "segments",
     {
@@ -53,6 +79,7 @@ _SEGMENTS = SealedTable(
         "block_bytes": _INTEGER,
         "digests": _BLOB,
     },
+    _canonical,
 )
 _CLIPS_2 = SealedTable(
     "clips",
@@ -66,13 +93,14 @@ _CLIPS_2 = SealedTable(
         "first_frame": _INTEGER,
         "frames": _INTEGER,
     },
+    _canonical,
 )
 # Format 1 had no sum of rows, and marked the clips of removed videos with the version that removed them.
-_CLIPS_1 = SealedTable("clips", {**_CLIPS_2.types, "removed_in": "INTEGER"})
+_CLIPS_1 = SealedTable("clips", {**_CLIPS_2.types, "removed_in": "INTEGER"}, _canonical)
 
 SCHEMAS: Final[Mapping[int, tuple[str, ...]]] = {
     version: (
-        *(table.definition for table in (MANIFEST, head, _VIDEOS, _SEGMENTS, clips)),
+        *(table.definition for table in (_MANIFEST, head, _VIDEOS, _SEGMENTS, clips)),
         "CREATE INDEX clips_of_video ON clips (video_id)",
     )
     for version, head, clips in ((1, _HEAD_1, _CLIPS_1), (2, _HEAD_2, _CLIPS_2))
@@ -89,6 +117,15 @@ def read_legacy_version(connection: sqlite3.Connection) -> Version:
     return Version(*_head(connection)[1:3])
 
 
+def read_legacy_manifest(connection: sqlite3.Connection) -> Manifest:
+    """Read what made a library of format 1 or 2.
+
+    Raises:
+        DamagedLibraryError: if its row is missing or not what was written.
+    """
+    return read_manifest(connection, _MANIFEST)
+
+
 class LegacyView:
     """The version committed last, its clips in memory; implements `hgrkit.library.store.View`."""
 
@@ -100,7 +137,7 @@ class LegacyView:
         """
         _, number, token, num_videos, num_clips, self.next_number, *sums = _head(connection)
         self.version = Version(number, token)
-        self.manifest: Manifest = read_manifest(connection)
+        self.manifest: Manifest = read_legacy_manifest(connection)
         total = RowSum()
         videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))
         segments = {row[0]: row[1:] for row in _SEGMENTS.rows(connection, total=total)}
@@ -116,7 +153,8 @@ class LegacyView:
         clips.sort(key=lambda row: (places[row[1]], row[2]))
         firsts = dict(reversed([(row[1], place) for place, row in enumerate(clips)]))
         self._videos = [
-            StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row)) for row in videos
+            StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row))
+            for row in videos
         ]
         if cache.version != self.version or cache.arrays is None:
             cache.arrays = _arrays(folder / SEGMENT_FOLDER, segments, clips, self.manifest.embed_dim)
@@ -168,12 +206,28 @@ def _arrays(
         tensors = _segment(folder, segments[number], embed_dim)
         for place in members:
             key, video, _, start_s, end_s, _, segment_row, first, count = clips[place]
-            if not (0 <= segment_row < len(tensors["event"]) and 0 <= first and 0 < count <= len(tensors["times_s"]) - first):
+            if not (
+                0 <= segment_row < len(tensors["event"])
+                and first >= 0
+                and 0 < count <= len(tensors["times_s"]) - first
+            ):
                 raise _incomplete()
             part = frames[first_frames[place] : first_frames[place] + count]
             part["time_s"] = tensors["times_s"][first : first + count]
-            part["action"], part["entity"] = (tensors[name][first : first + count] for name in ("action", "entity"))
-            records[place] = (video, key, first_frames[place], count, start_s, end_s, 0, 0, tensors["event"][segment_row])
+            part["action"], part["entity"] = (
+                tensors[name][first : first + count] for name in ("action", "entity")
+            )
+            records[place] = (
+                video,
+                key,
+                first_frames[place],
+                count,
+                start_s,
+                end_s,
+                0,
+                0,
+                tensors["event"][segment_row],
+            )
     return ClipArrays(records, frames)
 
 

@@ -12,7 +12,16 @@ import numpy.typing as npt
 from hgrkit.arguments import check_number, check_text, check_whole, shown
 from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState", "float64_array", "path_bytes"]
+__all__ = [
+    "ClipEmbeddings",
+    "Float32",
+    "Float64",
+    "QueryEmbeddings",
+    "VideoRecord",
+    "VideoState",
+    "float64_array",
+    "path_bytes",
+]
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -95,7 +95,10 @@ def search_clips(
     best = sorted(
         zip(places.tolist(), paths, strict=True), key=lambda found: (-scores[found[0]], path_bytes(found[1]))
     )[:k]
-    return [_match(path, arrays.clip(int(rows[place])), query, aligned, place, settings) for place, path in best]
+    return [
+        _match(path, arrays.clip(int(rows[place])), query, settings, aligned=aligned, place=place)
+        for place, path in best
+    ]
 
 
 def video_scores(view: View, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Float32:
@@ -209,11 +212,18 @@ def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Row
     order = np.lexsort((rows, -scores))
     _, firsts = np.unique(arrays.clips["video"][rows[order]], return_index=True)
     best = order[np.sort(firsts)]  # each video's best clip, the best video first
-    return best[scores[best] >= scores[best[:k][-1]]]
+    found: Rows = best[scores[best] >= scores[best[:k][-1]]]
+    return found
 
 
 def _match(
-    video: str, clip: ClipEmbeddings, query: QueryEmbeddings, aligned: Alignment, place: int, settings: SearchSettings
+    video: str,
+    clip: ClipEmbeddings,
+    query: QueryEmbeddings,
+    settings: SearchSettings,
+    *,
+    aligned: Alignment,
+    place: int,
 ) -> ClipMatch:
     action, entity = aligned.weights_of(place)
     weights = np.concatenate([action, entity])

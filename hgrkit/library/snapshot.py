@@ -9,9 +9,9 @@ from typing import Any
 
 from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.arrays import ClipArrays
-from hgrkit.library.records import path_bytes
-from hgrkit.library.legacy import LegacyView, read_legacy_version
+from hgrkit.library.legacy import LegacyView, read_legacy_manifest, read_legacy_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+from hgrkit.library.records import path_bytes
 from hgrkit.library.store import StoredVideo, Version, VersionCache, View
 from hgrkit.library.tables import (
     BLOCKS,
@@ -26,7 +26,7 @@ from hgrkit.library.tables import (
     record_from_row,
 )
 
-__all__ = ["SqliteView", "read_arrays", "read_version", "stored_video", "view_of"]
+__all__ = ["SqliteView", "read_any_manifest", "read_arrays", "read_version", "stored_video", "view_of"]
 
 
 class SqliteView:
@@ -93,6 +93,12 @@ def read_version(connection: sqlite3.Connection) -> Version:
     """Read which version of a library of any format was committed last."""
     is_legacy = format_of(connection) != FORMAT_VERSION
     return read_legacy_version(connection) if is_legacy else read_head(connection).version
+
+
+def read_any_manifest(connection: sqlite3.Connection) -> Manifest:
+    """Read what made a library of any format."""
+    is_legacy = format_of(connection) != FORMAT_VERSION
+    return read_legacy_manifest(connection) if is_legacy else read_manifest(connection)
 
 
 def read_arrays(

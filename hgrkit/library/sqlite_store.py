@@ -8,6 +8,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeVar
@@ -35,7 +36,7 @@ from hgrkit.library.database import (
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import VideoRecord
-from hgrkit.library.snapshot import SqliteView, read_version, view_of
+from hgrkit.library.snapshot import SqliteView, read_any_manifest, read_version, view_of
 from hgrkit.library.store import (
     Entry,
     Rename,
@@ -108,15 +109,19 @@ class Writer:
             )
             if not (removed or renames or put):
                 return head.version
-            rows, first_clip = [], head.clips
-            for number, entry in enumerate(put, head.next_video):
-                rows.append(row_from_record(number, entry.record, clips=len(entry.clips), first_clip=first_clip))
-                first_clip += len(entry.clips)
-            key = head.next_clip - head.clips  # a new clip's key less its place in the arrays
+            numbers = range(head.next_video, head.next_video + len(put))
+            firsts = list(accumulate((len(entry.clips) for entry in put), initial=0))
+            rows = [
+                row_from_record(number, entry.record, clips=len(entry.clips), first_clip=head.clips + first)
+                for number, entry, first in zip(numbers, put, firsts, strict=False)
+            ]
             with self._attempt(connection, head.version) as version:
                 appended = append_clips(
                     self._folder,
-                    [(row[0], key + row[-1], entry.clips) for row, entry in zip(rows, put, strict=True)],
+                    [
+                        (number, head.next_clip + first, entry.clips)
+                        for number, entry, first in zip(numbers, put, firsts, strict=False)
+                    ],
                     generation=head.generation,
                     clips=head.clips,
                     frames=head.frames,
@@ -130,8 +135,7 @@ class Writer:
                     change.rename(renames)
                     for row in rows:
                         change.put(row)
-                    next_video, next_clip = head.next_video + len(put), key + first_clip
-                    change.seal(version, appended, next_video=next_video, next_clip=next_clip)
+                    change.seal(version, appended, next_video=numbers.stop, next_clip=head.next_clip + firsts[-1])
             return version
 
     def rewrite(self, snapshot: Snapshot | None, manifest: Manifest | None) -> Version:
@@ -281,7 +285,7 @@ class SqliteStore:
         self._cache = VersionCache()
         self._writer = Writer(folder) if mode == "w" else None
         try:
-            self._manifest = self._read(read_manifest)
+            self._manifest = self._read(read_any_manifest)
         except BaseException:
             self.close()
             raise
@@ -302,9 +306,7 @@ class SqliteStore:
             folder.mkdir(parents=True, exist_ok=True)
             with WriterLock(folder):
                 _require_vacant(folder)
-                create_database(
-                    folder / DATABASE_FILE, lambda connection: make_tables(connection, manifest, head)
-                )
+                create_database(folder / DATABASE_FILE, lambda connection: make_tables(connection, manifest, head))
         return cls(folder, mode="w")
 
     @property
@@ -344,7 +346,7 @@ class SqliteStore:
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
         """Make a snapshot the whole library, in new arrays; old arrays and freed pages go."""
         version = self._require_writer().rewrite(snapshot, manifest)
-        self._manifest = self._read(read_manifest)
+        self._manifest = self._read(read_any_manifest)
         return version
 
     def usage(self) -> Usage:

@@ -15,7 +15,19 @@ from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord, path_bytes
 
-__all__ = ["Entry", "Rename", "Snapshot", "Store", "StoredVideo", "Usage", "Version", "VersionCache", "View", "changed_renames", "check_entries"]
+__all__ = [
+    "Entry",
+    "Rename",
+    "Snapshot",
+    "Store",
+    "StoredVideo",
+    "Usage",
+    "Version",
+    "VersionCache",
+    "View",
+    "changed_renames",
+    "check_entries",
+]
 
 Frames = npt.NDArray[np.floating[Any]]
 T = TypeVar("T")
@@ -156,8 +168,8 @@ class Snapshot:
         manifest: what made it.
         stored: every video, failed ones included, in the order of their paths' bytes.
         videos: their records.
-        clip_keys: [V] numbers that name clips across versions, never used twice; clips are in the order of `videos`,
-            then of time as they were given.
+        clip_keys: [V] numbers that name clips across versions, never used twice; clips are in the order of
+            `videos`, then of time as they were given.
         clip_videos: [V] for each clip the position of its video in `videos`.
         clip_frames: [V] for each clip the number of its frames.
     """

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from typing import Any, Final
@@ -75,6 +74,11 @@ _MODULUS = 1 << 256
 _PYTHON: Final[Mapping[str, type]] = {"TEXT": str, "INTEGER": int, "REAL": float, "BLOB": bytes}
 
 
+def _canonical(name: str, row: Sequence[Value]) -> bytes:
+    """Bytes that no two rows share. Not `repr`, which shows characters as each Python's Unicode tables have them."""
+    return ascii((name, *row)).encode()
+
+
 @attrs.frozen(slots=False)
 class SealedTable:
     """A table of numbered rows whose last column is the digest of the others.
@@ -82,10 +86,12 @@ class SealedTable:
     Attributes:
         name: the table.
         types: its columns between `id` and `digest`, with their SQL types.
+        canonical: makes the bytes under a digest from the table's name and a row.
     """
 
     name: str
     types: Mapping[str, str]
+    canonical: Callable[[str, Sequence[Value]], bytes] = _canonical
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -182,22 +188,7 @@ class SealedTable:
         return frozenset(product(*allowed))
 
     def _digest(self, row: Sequence[Value]) -> bytes:
-        return hashlib.sha256(b"".join((self.name.encode(), *map(_canonical, row)))).digest()
-
-
-_DOUBLE = struct.Struct("<d")
-
-
-def _canonical(value: Value) -> bytes:
-    """Bytes that no two different values share, whatever comes after them."""
-    if value is None:
-        return b"n"
-    if isinstance(value, int):
-        return b"i%d;" % value
-    if isinstance(value, float):
-        return b"f" + _DOUBLE.pack(value)
-    content = value.encode() if isinstance(value, str) else value
-    return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content)
+        return hashlib.sha256(self.canonical(self.name, row)).digest()
 
 
 _TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
@@ -249,7 +240,7 @@ BLOCKS: Final = SealedTable("blocks", {"checksums": _BLOB})
 REMOVED: Final = SealedTable("removed", {"clips": _INTEGER})
 """Clip records that are no longer in the library, from `id` on."""
 
-VIDEOS_A_SUM: Final = 128
+VIDEOS_A_SUM: Final = 64
 """Reading one video checks up to so many rows, opening a library reads one sum for so many videos: at 200,000 videos
 both take some milliseconds."""
 
@@ -316,14 +307,14 @@ def read_head(connection: sqlite3.Connection) -> Head:
     return Head(version=Version(number, token), **dict(zip(names, others, strict=True)))
 
 
-def read_manifest(connection: sqlite3.Connection) -> Manifest:
-    """Read what made the library.
+def read_manifest(connection: sqlite3.Connection, table: SealedTable | None = None) -> Manifest:
+    """Read what made the library, from the table of its format.
 
     Raises:
         DamagedLibraryError: if its row is missing or not what was written.
     """
     try:
-        return Manifest.from_json(MANIFEST.only(connection)[1])
+        return Manifest.from_json((table or MANIFEST).only(connection)[1])
     except (ValueError, TypeError) as error:
         raise DamagedLibraryError(f"the library's manifest is damaged: {error}.") from error
 

@@ -15,7 +15,15 @@ import attrs
 
 from hgrkit.arguments import check_callable, check_path
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryNotFoundError
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays, array_path, clip_type, frame_type, map_records
+from hgrkit.library.arrays import (
+    ARRAY_FOLDER,
+    ARRAY_NAME,
+    ClipArrays,
+    array_path,
+    clip_type,
+    frame_type,
+    map_records,
+)
 from hgrkit.library.candidates import AnnCache
 from hgrkit.library.database import DATABASE_FILE, read_database, translated_errors
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
@@ -279,9 +287,7 @@ def _read_bucket(
         found.lost += [video.record.path for video in videos]
 
 
-def _arrays(
-    found: Examination, checksums: dict[int, bytes], removed: list[tuple[int, int]]
-) -> ClipArrays:
+def _arrays(found: Examination, checksums: dict[int, bytes], removed: list[tuple[int, int]]) -> ClipArrays:
     """The arrays as far as they are there; a block whose checksum is lost has one that nothing agrees with."""
     head, manifest = found.head, found.manifest
     assert head is not None and manifest is not None  # noqa: S101
@@ -298,7 +304,9 @@ def _arrays(
                     repair="write the videos that are whole anew, and name those that are lost",
                 )
             )
-    return ClipArrays.salvage(clips, frames, num_clips=head.clips, checksums=checksums, tail=head.tail, removed=removed)
+    return ClipArrays.salvage(
+        clips, frames, num_clips=head.clips, checksums=checksums, tail=head.tail, removed=removed
+    )
 
 
 def _check_clips(found: Examination, on_progress: Progress | None) -> None:
@@ -369,7 +377,9 @@ def _size(folder: Path) -> int:
 
 def _notes(found: Examination) -> Iterator[Note]:
     folder = found.folder
-    known = {DATABASE_FILE, ARRAY_FOLDER, "cache"} | ({SEGMENT_FOLDER} if found.format_version != FORMAT_VERSION else set())
+    known = {DATABASE_FILE, ARRAY_FOLDER, "cache"} | (
+        {SEGMENT_FOLDER} if found.format_version != FORMAT_VERSION else set()
+    )
     remarks = {
         DAMAGED_FOLDER: "what earlier repairs replaced; delete it when you have looked",
         _UPGRADE_FOLDER: "an upgrade that is being made or was interrupted; `--upgrade` resumes it",
@@ -389,7 +399,10 @@ def _notes(found: Examination) -> Iterator[Note]:
             yield Note(file=name, remark=remarks.get(name, "no file of a library; it is left alone"))
     yield from _array_notes(found)
     if found.arrays is not None and unfit_ann_index(folder, found.arrays):
-        yield Note(file="cache/ann.hnsw", remark="an HNSW index of another state; searches do without, a writer replaces it")
+        yield Note(
+            file="cache/ann.hnsw",
+            remark="an HNSW index of another state; searches do without, a writer replaces it",
+        )
 
 
 def _array_notes(found: Examination) -> Iterator[Note]:

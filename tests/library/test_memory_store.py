@@ -36,7 +36,9 @@ class MemoryView:
 
     @property
     def arrays(self):
-        videos = [(number, video.keys[0] if video.keys else 0, video.clips) for number, video in enumerate(self._videos)]
+        videos = [
+            (number, video.keys[0] if video.keys else 0, video.clips) for number, video in enumerate(self._videos)
+        ]
         return ClipArrays.of_clips(videos, self.manifest.embed_dim)
 
     def videos(self):
