@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
     from hgrkit.library.moments import Moment, cut_moment
     from hgrkit.library.records import ClipEmbeddings, QueryEmbeddings, VideoRecord
+    from hgrkit.library.repair import RepairReport, repair_library
     from hgrkit.library.scoring import SearchSettings
     from hgrkit.library.search import ClipMatch
     from hgrkit.library.sqlite_store import SqliteStore
     from hgrkit.library.store import Entry, Rename, Snapshot, Store, Usage, Version
-    from hgrkit.library.repair import RepairReport, repair_library
     from hgrkit.library.verify import Damage, Note, VerifyReport, verify_library
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The arrays of a library: append-only files of clip and frame records, mapped and checked before they are believed.
+"""The arrays of a library: append-only files of clip and frame records, mapped, and checked before they are used.
 
 A version owns the first `Head.clips` and `Head.frames` records of its generation; what lies behind them belongs to
 nobody and is overwritten. Each clip record holds a checksum of the clip's frames; the clip records themselves are
@@ -31,8 +31,8 @@ __all__ = [
     "ClipArrays",
     "Rows",
     "append_clips",
-    "clip_type",
     "array_path",
+    "clip_type",
     "frame_type",
     "map_records",
     "shorten_arrays",
@@ -158,12 +158,10 @@ class ClipArrays:
             tail: checksum of the records after the last full block.
             removed: as the constructor has it.
         """
-        known = np.zeros((-(-num_clips // _BLOCK_CLIPS), 8), np.uint8)
+        known = bytearray(8 * -(-len(clips) // _BLOCK_CLIPS))
         for first, part in [*checksums.items(), (num_clips // _BLOCK_CLIPS, tail)]:
-            rows = np.frombuffer(part[: len(part) // 8 * 8], np.uint8).reshape(-1, 8)[: max(0, len(known) - first)]
-            known[first : first + len(rows)] = rows
-        blocks = -(-len(clips) // _BLOCK_CLIPS)
-        return cls(clips, frames, removed=removed, checksums=known[:blocks].tobytes())
+            known[8 * first : 8 * first + len(part)] = part[: max(0, len(known) - 8 * first)]
+        return cls(clips, frames, removed=removed, checksums=bytes(known))
 
     @classmethod
     def of_clips(cls, videos: Iterable[tuple[int, int, Sequence[ClipEmbeddings]]], embed_dim: int) -> ClipArrays:
@@ -238,7 +236,7 @@ class ClipArrays:
 
     def belongs(self, video: int, rows: range) -> bool:
         """Whether these are clip records of a video, none of them removed."""
-        inside = not rows or (0 <= rows.start and rows.stop <= len(self.clips))
+        inside = not rows or (rows.start >= 0 and rows.stop <= len(self.clips))
         part = slice(rows.start, rows.stop)
         return inside and bool(self.living[part].all()) and bool((self.clips["video"][part] == video).all())
 
@@ -264,7 +262,7 @@ class ClipArrays:
         if not self._checked_frames[row]:
             record = self.clips[row]
             first, count = int(record["first_frame"]), int(record["num_frames"])
-            inside = 0 <= first and 0 < count <= len(self.frames) - first
+            inside = first >= 0 and 0 < count <= len(self.frames) - first
             part = self.frames[first : first + count]
             self._checked_frames[row] = inside and _checksum(part) == record["checksum"]
         return bool(self._checked_frames[row])
@@ -362,7 +360,7 @@ def append_clips(
                     pending = []
         frame_file.sync()
         clip_file.sync()
-    left = np.concatenate(pending) if pending else ()
+    left = np.concatenate(pending) if pending else b""
     return Appended(
         clips=clips,
         frames=frames,
@@ -373,7 +371,7 @@ def append_clips(
 
 
 def shorten_arrays(folder: Path, *, generation: int, clips: int, frames: int, embed_dim: int) -> None:
-    """Cut off what lies behind the records that there are, and delete other generations, as far as the disk lets it."""
+    """Cut off what lies behind the records, and delete other generations, as far as the disk lets it."""
     for name, count, kind in (("clips", clips, clip_type(embed_dim)), ("frames", frames, frame_type(embed_dim))):
         path = array_path(folder, name, generation)
         with suppress(OSError):
@@ -458,8 +456,7 @@ def _encoded(
 
 
 def _checksum(records: npt.NDArray[Any] | bytes) -> int:
-    data = records if isinstance(records, bytes) else memoryview(records.view(np.uint8))
-    return xxhash.xxh3_64_intdigest(data)
+    return xxhash.xxh3_64_intdigest(records if isinstance(records, bytes) else records.view(np.uint8).data)
 
 
 def _checksum_bytes(records: npt.NDArray[Any] | bytes) -> bytes:
@@ -467,17 +464,19 @@ def _checksum_bytes(records: npt.NDArray[Any] | bytes) -> bytes:
 
 
 def map_records(folder: Path, name: str, generation: int, count: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Map the first records of a file, or as many of them as there are."""
+    """Map the first records of a file, or as many of them as there are.
+
+    Raises:
+        OSError: if the system does not let it be read.
+    """
     path = array_path(folder, name, generation)
     try:
         size = path.stat().st_size if path.is_file() else 0  # a pipe would wait for ever
         count = min(count, size // kind.itemsize)
         if count:
             return np.memmap(path, kind, mode="r", shape=(count,)).view(np.ndarray)
-    except FileNotFoundError:
+    except FileNotFoundError:  # a compaction deletes it between the two
         pass
-    except OSError as error:
-        raise _damaged(f"{path.name} cannot be read ({error.strerror})") from error
     return np.empty(0, kind)
 
 

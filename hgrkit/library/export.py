@@ -25,9 +25,8 @@ from hgrkit.errors import (
 )
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import ClipEmbeddings, VideoRecord
+from hgrkit.library.records import ClipEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.store import Frames, Snapshot
-from hgrkit.library.records import path_bytes
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder
 from hgrkit.storage.writing import writing
 

@@ -156,10 +156,10 @@ class LegacyView:
             StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row))
             for row in videos
         ]
-        if cache.version != self.version or cache.arrays is None:
-            cache.arrays = _arrays(folder / SEGMENT_FOLDER, segments, clips, self.manifest.embed_dim)
-            cache.version = self.version
-        self.arrays: ClipArrays = cache.arrays
+        self.arrays, _ = cache.get(
+            self.version,
+            lambda: (_arrays(folder / SEGMENT_FOLDER, segments, clips, self.manifest.embed_dim), {}),
+        )
 
     def find(self, path: str) -> StoredVideo | None:
         """Find one video by its path."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from hgrkit.arguments import check_callable, check_flag, check_path
-from hgrkit.errors import HgrkitError
+from hgrkit.errors import LibraryError
 from hgrkit.library.arrays import array_path
 from hgrkit.library.candidates import AnnCache
 from hgrkit.library.change import WrittenLibrary
@@ -23,6 +23,7 @@ from hgrkit.library.database import (
     open_for_writing,
     translated_errors,
 )
+from hgrkit.library.snapshot import TOLD_FILE
 from hgrkit.library.store import Snapshot, Version
 from hgrkit.library.tables import Head
 from hgrkit.library.verify import DAMAGED_FOLDER, Examination, Progress, examine_library, unfit_ann_index
@@ -181,11 +182,13 @@ def _rewrite(found: Examination, quarantine: _Quarantine) -> None:
     )
     snapshot = Snapshot(head.version, manifest, arrays, found.videos)
     written = WrittenLibrary(found.folder, snapshot, manifest=manifest, head=new, keep_numbers=True)
+    with closing(open_for_writing(database)) as connection:
+        if not checkpoint(connection):  # SQLite would take an old log for the new database's own
+            raise LibraryError(f"{database} is in use by readers; close them, and repair it again.")
     quarantine.copy(database)
-    with suppress(HgrkitError), closing(open_for_writing(database)) as connection:
-        checkpoint(connection)  # SQLite would take an old log for the new database's own
     for suffix in ("-wal", "-shm", "-journal"):
         quarantine.move(found.folder / (DATABASE_FILE + suffix))
     create_database(database, written.fill)
+    quarantine.move(found.folder / TOLD_FILE)
     for name in ("clips", "frames"):
         quarantine.move(array_path(found.folder, name, head.generation))

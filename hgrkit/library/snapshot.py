@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.arrays import ClipArrays
@@ -26,7 +26,20 @@ from hgrkit.library.tables import (
     record_from_row,
 )
 
-__all__ = ["SqliteView", "read_any_manifest", "read_arrays", "read_version", "stored_video", "view_of"]
+__all__ = [
+    "TOLD_FILE",
+    "SqliteView",
+    "read_any_manifest",
+    "read_arrays",
+    "read_version",
+    "require_told",
+    "stored_video",
+    "told_version",
+    "view_of",
+]
+
+TOLD_FILE: Final = "newest.txt"
+"""Holds the number of a version that is in SQLite's log alone, so that the loss of the log is noticed."""
 
 
 class SqliteView:
@@ -42,19 +55,20 @@ class SqliteView:
         self._head = read_head(connection)
         self.version: Version = self._head.version
         self.manifest: Manifest = read_manifest(connection)
-        if cache.version != self.version or cache.arrays is None:
-            sums, arrays = read_arrays(connection, folder, embed_dim=self.manifest.embed_dim)
-            cache.version, cache.arrays, cache.sums = self.version, arrays, sums
-        self.arrays: ClipArrays = cache.arrays
-        self._sums = cache.sums
+        self.arrays, self._sums = cache.get(
+            self.version, lambda: read_arrays(connection, folder, embed_dim=self.manifest.embed_dim)
+        )
 
     def find(self, path: str) -> StoredVideo | None:
         """Find one video by its path."""
-        found = self._connection.execute("SELECT id FROM videos WHERE path = ?", (path_bytes(path),)).fetchone()
-        if found is None:
-            return None
-        video = self.videos_of([found[0]])[found[0]]
-        return video if video.record.path == path else None
+        key = path_bytes(path)
+        found = self._connection.execute("SELECT id FROM videos WHERE path = ?", (key,)).fetchone()
+        video = None if found is None else self.videos_of([found[0]])[found[0]]
+        # SQLite's index of paths is under no sum: what it does not have is looked for without it.
+        others = self.videos() if video is None else [video] if path_bytes(video.record.path) != key else []
+        if any(path_bytes(other.record.path) == key for other in others) or (video and others):
+            raise _incomplete("its index of paths is not that of its videos")
+        return video
 
     def videos_of(self, numbers: Collection[int]) -> dict[int, StoredVideo]:
         """Read videos by their numbers; each is checked with its neighbours."""
@@ -95,6 +109,24 @@ def read_version(connection: sqlite3.Connection) -> Version:
     return read_legacy_version(connection) if is_legacy else read_head(connection).version
 
 
+def told_version(folder: Path) -> int | None:
+    """Read which version a reader must meet at least, before it begins; `None` if the database says it all."""
+    try:
+        return int((folder / TOLD_FILE).read_bytes()[:32])
+    except (OSError, ValueError):
+        return None
+
+
+def require_told(connection: sqlite3.Connection, told: int | None) -> None:
+    """Refuse a database that is older than it was said to be.
+
+    Raises:
+        DamagedLibraryError: if commits are lost with SQLite's log.
+    """
+    if told is not None and read_version(connection).number < told:
+        raise _incomplete("SQLite's log, and the newest commits with it, are lost")
+
+
 def read_any_manifest(connection: sqlite3.Connection) -> Manifest:
     """Read what made a library of any format."""
     is_legacy = format_of(connection) != FORMAT_VERSION
@@ -103,8 +135,8 @@ def read_any_manifest(connection: sqlite3.Connection) -> Manifest:
 
 def read_arrays(
     connection: sqlite3.Connection, folder: Path, *, embed_dim: int
-) -> tuple[dict[int, bytes], ClipArrays]:
-    """Read the sums of videos and map the arrays of the version committed last.
+) -> tuple[ClipArrays, dict[int, bytes]]:
+    """Map the arrays of the version committed last, and read the sums of its videos.
 
     Raises:
         DamagedLibraryError: if rows are changed, lost, stale or surplus, or an array is missing or too short.
@@ -115,7 +147,7 @@ def read_arrays(
     removed = [(first, first + count) for first, count in REMOVED.rows(connection, total=total)]
     if total.content != head.rows:
         raise _incomplete("some of its rows are lost, stale or surplus")
-    return sums, ClipArrays.open(
+    arrays = ClipArrays.open(
         folder,
         generation=head.generation,
         clips=head.clips,
@@ -124,6 +156,7 @@ def read_arrays(
         removed=removed,
         checksums=checksums + head.tail,
     )
+    return arrays, sums
 
 
 def stored_video(row: tuple[Any, ...]) -> StoredVideo:

@@ -112,9 +112,16 @@ class VersionCache:
     """What readers of a store keep from one question to the next: the arrays of the version that was read last."""
 
     def __init__(self) -> None:
-        self.version: Version | None = None
-        self.arrays: ClipArrays | None = None
-        self.sums: dict[int, bytes] = {}
+        self._kept: tuple[Version, ClipArrays, dict[int, bytes]] | None = None
+
+    def get(
+        self, version: Version, read: Callable[[], tuple[ClipArrays, dict[int, bytes]]]
+    ) -> tuple[ClipArrays, dict[int, bytes]]:
+        """Return the arrays of a version, and the sums of its videos; `read` reads them if they are not kept."""
+        kept = self._kept  # once: another thread may replace it
+        if kept is None or kept[0] != version:
+            kept = self._kept = (version, *read())
+        return kept[1:]
 
 
 class View(Protocol):

@@ -27,7 +27,7 @@ __all__ = [
     "HEAD",
     "MANIFEST",
     "REMOVED",
-    "SCHEMAS",
+    "SCHEMA",
     "SUMS",
     "VIDEOS",
     "Head",

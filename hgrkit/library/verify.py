@@ -28,7 +28,7 @@ from hgrkit.library.candidates import AnnCache
 from hgrkit.library.database import DATABASE_FILE, read_database, translated_errors
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
-from hgrkit.library.snapshot import read_version, stored_video
+from hgrkit.library.snapshot import TOLD_FILE, read_any_manifest, read_version, stored_video, told_version
 from hgrkit.library.sqlite_store import require_library
 from hgrkit.library.store import Snapshot, StoredVideo, Version, VersionCache
 from hgrkit.library.tables import (
@@ -203,18 +203,21 @@ def examine_library(folder: Path, on_progress: Progress | None = None) -> Examin
     found = Examination(folder=folder)
     try:
         require_library(folder)
-        read_database(folder / DATABASE_FILE, lambda connection: _read_tables(connection, found))
+        told = told_version(folder)
+        read_database(folder / DATABASE_FILE, lambda connection: _read_tables(connection, found, told))
     except LibraryNotFoundError:
         raise
     except DamagedLibraryError as error:
-        found.damages.append(Damage(file=DATABASE_FILE, problem=_problem(error), repair=_UNREPAIRABLE))
+        is_segment = found.manifest is not None and found.format_version != FORMAT_VERSION
+        file = SEGMENT_FOLDER if is_segment else DATABASE_FILE
+        found.damages.append(Damage(file=file, problem=_problem(error), repair=_UNREPAIRABLE))
         return found
     if found.format_version == FORMAT_VERSION:
         _check_clips(found, on_progress)
     return found
 
 
-def _read_tables(connection: sqlite3.Connection, found: Examination) -> None:
+def _read_tables(connection: sqlite3.Connection, found: Examination, told: int | None) -> None:
     """Read what the database says; what can be read of a damaged one is kept."""
     fresh = Examination(folder=found.folder)
     for field in attrs.fields(Examination):  # a reading may be repeated
@@ -222,6 +225,7 @@ def _read_tables(connection: sqlite3.Connection, found: Examination) -> None:
     found.format_version, found.version = format_of(connection), read_version(connection)
     checked = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(3)")]
     if found.format_version != FORMAT_VERSION:
+        found.manifest = read_any_manifest(connection)
         snapshot = Snapshot.read(LegacyView(connection, found.folder, VersionCache()))
         found.videos = list(snapshot.stored)
         return
@@ -234,9 +238,12 @@ def _read_tables(connection: sqlite3.Connection, found: Examination) -> None:
     if total.content != found.head.rows:
         found.stale = True
         problems.append("some of its rows are lost, stale or surplus")
+    if told is not None and found.version.number < told:
+        found.stale = True
+        problems.append("SQLite's log, and the newest commits with it, are lost")
     found.arrays = _arrays(found, checksums, [(first, first + count) for first, count in removed.items()])
-    for bucket in sorted(sums):
-        _read_bucket(connection, bucket, sums[bucket], found, problems)
+    for bucket in sorted({*sums, *_buckets(connection, problems)}):
+        _read_bucket(connection, bucket, sums.get(bucket, bytes(32)), found, problems)
     found.videos.sort(key=lambda video: os.fsencode(video.record.path))
     found.unnamed = max(0, found.head.videos - len(found.videos) - len(found.lost))
     if found.unnamed:
@@ -265,6 +272,16 @@ def _intact(
                 yield row
     except sqlite3.DatabaseError as error:
         problems.append(f"table {table.name} cannot be read: {error}")
+
+
+def _buckets(connection: sqlite3.Connection, problems: list[str]) -> set[int]:
+    """The sums that the videos which are there belong to."""
+    try:
+        query = "SELECT DISTINCT id / ? FROM videos NOT INDEXED"
+        return {bucket for (bucket,) in connection.execute(query, (VIDEOS_A_SUM,))}
+    except sqlite3.DatabaseError as error:
+        problems.append(f"table videos cannot be read: {error}")
+        return set()
 
 
 def _read_bucket(
@@ -377,7 +394,7 @@ def _size(folder: Path) -> int:
 
 def _notes(found: Examination) -> Iterator[Note]:
     folder = found.folder
-    known = {DATABASE_FILE, ARRAY_FOLDER, "cache"} | (
+    known = {DATABASE_FILE, ARRAY_FOLDER, TOLD_FILE, "cache"} | (
         {SEGMENT_FOLDER} if found.format_version != FORMAT_VERSION else set()
     )
     remarks = {
