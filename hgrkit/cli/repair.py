@@ -56,6 +56,8 @@ def _show(report: RepairReport) -> None:
         echo(printable(f"{'would' if report.dry_run else 'done:'} {step}"))
     if report.unnamed:
         echo(f"videos that are lost and whose paths cannot be read: {report.unnamed}")
+    if report.lost_from is not None:
+        echo(f"what was committed from version {report.lost_from} on is lost; index the videos again")
     for title, videos in (
         ("to be indexed again, they are no longer in the library:", report.dropped),
         ("to be indexed again, they may be an older state of themselves:", report.doubtful),

@@ -45,6 +45,7 @@ class RepairReport:
         dropped: videos that are no longer in the library because something of them was lost: index them again.
         unnamed: how many more there were, of which not even the path can be read.
         doubtful: videos that may be an older state of themselves, because rows were lost: index them again.
+        lost_from: the first version whose commit is lost, and all later ones with it; `None` if none is.
         kept_in: the folder that what was damaged or replaced was moved to, relative to the library's; `None` if
             there was nothing to keep.
     """
@@ -56,6 +57,7 @@ class RepairReport:
     dropped: tuple[str, ...] = ()
     unnamed: int = 0
     doubtful: tuple[str, ...] = ()
+    lost_from: int | None = None
     kept_in: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,6 +159,7 @@ def _report(found: Examination, *, dry_run: bool) -> RepairReport:
         steps=tuple(steps),
         dropped=tuple(found.lost),
         unnamed=found.unnamed,
+        lost_from=found.lost_from,
         doubtful=tuple(video.record.path for video in found.videos) if found.stale else (),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
@@ -109,15 +110,26 @@ def read_version(connection: sqlite3.Connection) -> Version:
     return read_legacy_version(connection) if is_legacy else read_head(connection).version
 
 
-def told_version(folder: Path) -> int | None:
-    """Read which version a reader must meet at least, before it begins; `None` if the database says it all."""
-    try:
-        return int((folder / TOLD_FILE).read_bytes()[:32])
-    except (OSError, ValueError):
+def told_version(folder: Path) -> float | None:
+    """Read which version a reader must meet at least, before it begins; `None` if the database says it all.
+
+    What is no number stands for any later version.
+
+    Raises:
+        OSError: if the file is there and cannot be read.
+    """
+    path = folder / TOLD_FILE
+    if not path.exists():
         return None
+    try:
+        return int(path.read_bytes()[:32]) if path.is_file() else math.inf
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return math.inf
 
 
-def require_told(connection: sqlite3.Connection, told: int | None) -> None:
+def require_told(connection: sqlite3.Connection, told: float | None) -> None:
     """Refuse a database that is older than it was said to be.
 
     Raises:

@@ -139,9 +139,10 @@ class SqliteStore:
             raise LibraryError(f"the library {self._folder} is closed; open it again.")
         failed: Version | None = None
         while True:
-            told = told_version(self._folder)
+            with translated_errors(self._folder):
+                told = told_version(self._folder)
 
-            def ask(connection: sqlite3.Connection, told: int | None = told) -> T:
+            def ask(connection: sqlite3.Connection, told: float | None = told) -> T:
                 require_told(connection, told)
                 return read(connection)
 

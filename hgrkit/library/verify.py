@@ -137,6 +137,7 @@ class Examination:
         lost: paths of videos that are not.
         unnamed: how many more are not, of which not even the path can be read.
         stale: rows are missing or stale, and nobody can tell which: any video may be an older one.
+        lost_from: the first version whose commit is lost with SQLite's log, if one is.
         damages: what is not whole.
     """
 
@@ -150,6 +151,7 @@ class Examination:
     lost: list[str] = attrs.field(factory=list)
     unnamed: int = 0
     stale: bool = False
+    lost_from: int | None = None
     damages: list[Damage] = attrs.field(factory=list)
 
     @property
@@ -217,7 +219,7 @@ def examine_library(folder: Path, on_progress: Progress | None = None) -> Examin
     return found
 
 
-def _read_tables(connection: sqlite3.Connection, found: Examination, told: int | None) -> None:
+def _read_tables(connection: sqlite3.Connection, found: Examination, told: float | None) -> None:
     """Read what the database says; what can be read of a damaged one is kept."""
     fresh = Examination(folder=found.folder)
     for field in attrs.fields(Examination):  # a reading may be repeated
@@ -239,7 +241,7 @@ def _read_tables(connection: sqlite3.Connection, found: Examination, told: int |
         found.stale = True
         problems.append("some of its rows are lost, stale or surplus")
     if told is not None and found.version.number < told:
-        found.stale = True
+        found.stale, found.lost_from = True, found.version.number + 1
         problems.append("SQLite's log, and the newest commits with it, are lost")
     found.arrays = _arrays(found, checksums, [(first, first + count) for first, count in removed.items()])
     for bucket in sorted({*sums, *_buckets(connection, problems)}):

@@ -13,7 +13,7 @@ from hgrkit.library import Library, QueryEmbeddings, SearchSettings
 from hgrkit.library.repair import repair_library
 from hgrkit.library.verify import verify_library
 from tests.torture.child import Say, in_child
-from tests.torture.content import DIM, ANN_FROM, MANIFEST, Video, digest_of, found_in
+from tests.torture.content import ANN_FROM, DIM, MANIFEST, Video, digest_of, found_in
 from tests.torture.plan import Held
 
 ADDED = Video("added-afterwards.mp4", 77, 2)

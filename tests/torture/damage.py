@@ -18,6 +18,7 @@ CLASSES = (
     "ANN description",
     "features",
     "lock",
+    "marker of the log",
     "other",
 )
 
@@ -31,6 +32,7 @@ def class_of(path: Path) -> str:
         "library.sqlite-wal": "log",
         "library.sqlite-shm": "log index",
         "writer.lock": "lock",
+        "newest.txt": "marker of the log",
     }
     suffixes = {".hnsw": "ANN index", ".json": "ANN description"}
     array = path.name.split("-")[0] if path.parent.name == "arrays" else "other"
