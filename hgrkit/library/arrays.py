@@ -390,10 +390,9 @@ class _AppendedFile:
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._place, self._buffer = path, size, bytearray()
         self._is_new = not path.exists()
+        if size and (not path.is_file() or path.stat().st_size < size):
+            raise _damaged(f"{path.name} is missing or shorter than {size} bytes")
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        if os.fstat(self._descriptor).st_size < size:
-            os.close(self._descriptor)
-            raise _damaged(f"{path.name} is shorter than {size} bytes")
 
     def read_last(self, size: int) -> bytes:
         """Read the last bytes before the place."""
