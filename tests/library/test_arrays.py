@@ -176,7 +176,7 @@ def test_a_flipped_bit_anywhere_in_a_file_is_noticed_by_whoever_reads_it(tmp_pat
         content = bytearray(whole)
         content[place] ^= 1 << place % 8
         path.write_bytes(content)
-        with pytest.raises(DamagedLibraryError, match="is not what was written|are not what was written"):
+        with pytest.raises(DamagedLibraryError, match=r"is not what was written|are not what was written"):
             events(folder)
         assert not verify_library(folder).whole
     path.write_bytes(whole)
@@ -194,7 +194,7 @@ def test_records_that_changed_places_are_noticed(tmp_path):
         first, second = slice(one * size, (one + length) * size), slice(other * size, (other + length) * size)
         swapped[first], swapped[second] = content[second], content[first]
         path.write_bytes(swapped)
-        with pytest.raises(DamagedLibraryError, match="block . of its clips is not what was written"):
+        with pytest.raises(DamagedLibraryError, match=r"block . of its clips is not what was written"):
             events(folder)
 
 
@@ -285,6 +285,6 @@ def test_a_clip_that_no_writer_could_have_made_is_damage_even_with_matching_chec
     folder = tmp_path / "lib"
     arrays = ClipArrays.of_clips([(1, 1, [random_clip(0)])], DIM)
     arrays.frames["action"][1, 2] = np.nan
-    with pytest.raises(DamagedLibraryError, match="clip 0 is no clip: .* must be finite numbers"):
+    with pytest.raises(DamagedLibraryError, match=r"clip 0 is no clip: .* must be finite numbers"):
         arrays.clip(0)
     assert not folder.exists()

@@ -1,4 +1,4 @@
-"""Libraries of earlier formats, kept since they were written: read as they are, and migrated with the same answers."""
+"""Libraries of earlier formats, kept since they were written: read as they are, migrated with the same answers."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ from hgrkit.library import Library
 left = int(sys.argv[2])
 def watch(event, arguments):
     global left
-    if event in {"open", "os.mkdir", "os.truncate", "os.remove", "os.rmdir", "sqlite3.connect"} and sys.argv[1] in str(arguments):
+    counted = event in {"open", "os.mkdir", "os.truncate", "os.remove", "os.rmdir", "sqlite3.connect"}
+    if counted and sys.argv[1] in str(arguments):
         left -= 1
         if left == 0: os.kill(os.getpid(), signal.SIGKILL)
 sync = os.fsync

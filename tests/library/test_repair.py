@@ -10,11 +10,11 @@ from pathlib import Path
 
 import attrs
 import pytest
+from hgrkit.library.commit_record import read_commit_record
+from hgrkit.library.history import read_log
 
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryLockedError, LibraryNotFoundError
 from hgrkit.library import Entry, Library, VideoRecord, repair_library, rewrite, segment, verify_library
-from hgrkit.library.commit_record import read_commit_record
-from hgrkit.library.history import read_log
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 each_kind = pytest.mark.parametrize("kind", ["plain", "compacted", "followed"])
