@@ -53,6 +53,7 @@ DAMAGED_FOLDER = "damaged"
 
 _UPGRADE_FOLDER = "upgrade"
 _ATTEMPTS = 5
+_PROBLEMS_NAMED = 8
 _UNREPAIRABLE = "do nothing: restore a backup, or delete the folder and index the videos again"
 
 Progress = Callable[[int, int], None]
@@ -251,10 +252,12 @@ def _read_tables(connection: sqlite3.Connection, found: Examination, told: float
     if found.unnamed:
         problems.append(f"videos that cannot be read: {found.unnamed}")
     if problems:
+        named = list(dict.fromkeys(problems))
+        more = [f"and {len(named) - _PROBLEMS_NAMED} more"] if len(named) > _PROBLEMS_NAMED else []
         found.damages.append(
             Damage(
                 file=DATABASE_FILE,
-                problem="; ".join(dict.fromkeys(problems)),
+                problem="; ".join([*named[:_PROBLEMS_NAMED], *more]),
                 videos=tuple(found.lost),
                 repair="write the videos that are whole anew, and name those that are lost",
             )
@@ -294,7 +297,9 @@ def _read_bucket(
     videos = []
     try:
         for row, digest in VIDEOS.scan(connection, "id >= ? AND id < ?", (first, first + VIDEOS_A_SUM)):
-            if digest is not None:
+            if digest is None:
+                problems.append(f"row {row[0]!r} of table videos is not what was written")
+            else:
                 total.add(digest)
                 videos.append(stored_video(row))
     except sqlite3.DatabaseError as error:
@@ -436,7 +441,7 @@ def _array_notes(found: Examination) -> Iterator[Note]:
             yield Note(file=file, remark="of a rewriting that is being made, was interrupted or is superseded")
         else:
             kind, count = (clip_type, found.head.clips) if match[1] == "clips" else (frame_type, found.head.frames)
-            if path.stat().st_size > count * kind(found.manifest.embed_dim).itemsize:
+            if path.is_file() and path.stat().st_size > count * kind(found.manifest.embed_dim).itemsize:
                 remark = "records of a commit that is being made or was interrupted; the next writer cuts them off"
                 yield Note(file=file, remark=remark)
 

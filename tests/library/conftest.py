@@ -21,9 +21,9 @@ def clips(seed: int, count: int) -> list:
 
 
 def make_library(folder: Path, kind: str) -> None:
-    """Ten videos that were added one by one and together, replaced, removed, moved; a failed one; a graph.
+    """Ten videos that were added one by one and together, replaced, removed, moved; a failed one; an HNSW index.
 
-    `plain`: nine commits, each in its segment; `compacted`: all of it rewritten; `followed`: and then two commits.
+    `plain`: nine commits; `compacted`: all of it rewritten; `followed`: and then two commits.
     """
     with Library.create(folder, StoreContract.manifest, ann_from=3) as library:
         for number in range(6):
