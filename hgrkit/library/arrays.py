@@ -370,17 +370,27 @@ def append_clips(
     )
 
 
-def shorten_arrays(folder: Path, *, generation: int, clips: int, frames: int, embed_dim: int) -> None:
-    """Cut off what lies behind the records, and delete other generations, as far as the disk lets it."""
-    for name, count, kind in (("clips", clips, clip_type(embed_dim)), ("frames", frames, frame_type(embed_dim))):
-        path = array_path(folder, name, generation)
-        with suppress(OSError):
-            if path.stat().st_size > count * kind.itemsize:
-                os.truncate(path, count * kind.itemsize)
+def shorten_arrays(folder: Path, *, generation: int, clips: int, frames: int, tail: bytes, embed_dim: int) -> None:
+    """Cut off what lies behind the records, and delete other generations, as far as the disk lets it.
+
+    Arguments as for `append_clips`.
+
+    Raises:
+        DamagedLibraryError: if the last records are not what was written, as with another library's database;
+            nothing is then changed.
+    """
+    counts = (("clips", clips, clip_type(embed_dim)), ("frames", frames, frame_type(embed_dim)))
+    sizes = {array_path(folder, name, generation): count * kind.itemsize for name, count, kind in counts}
+    for (path, size), (name, _, kind) in zip(sizes.items(), counts, strict=True):
+        if size:
+            with _AppendedFile(path, size) as file:
+                if name == "clips":
+                    _partial_block(file, clips % _BLOCK_CLIPS, tail, kind)
     for path in (folder / ARRAY_FOLDER).glob("*.bin"):
-        match = ARRAY_NAME.fullmatch(path.name)
-        if match and int(match[2]) != generation:
-            with suppress(OSError):  # Windows keeps files that a reader has mapped; the next writer deletes them
+        with suppress(OSError):  # Windows keeps files that a reader has mapped; the next writer deletes them
+            if path in sizes and path.stat().st_size > sizes[path]:
+                os.truncate(path, sizes[path])
+            elif path not in sizes and ARRAY_NAME.fullmatch(path.name):
                 path.unlink()
 
 

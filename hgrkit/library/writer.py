@@ -250,6 +250,7 @@ class Writer:
             generation=head.generation,
             clips=head.clips,
             frames=head.frames,
+            tail=head.tail,
             embed_dim=manifest.embed_dim,
         )
         shutil.rmtree(self._folder / SEGMENT_FOLDER, ignore_errors=True)
