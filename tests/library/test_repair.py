@@ -10,11 +10,11 @@ from pathlib import Path
 
 import attrs
 import pytest
+from hgrkit.library.commit_record import read_commit_record
+from hgrkit.library.history import read_log
 
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryLockedError, LibraryNotFoundError
 from hgrkit.library import Entry, Library, VideoRecord, repair_library, rewrite, segment, verify_library
-from hgrkit.library.commit_record import read_commit_record
-from hgrkit.library.history import read_log
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 each_kind = pytest.mark.parametrize("kind", ["plain", "compacted", "followed"])
@@ -79,7 +79,7 @@ def test_a_lost_database_comes_back_row_by_row_from_the_segments(library_of, ans
     assert verify_library(folder).whole
     assert (report.dropped, report.doubtful, report.lost_versions) == ((), (), ())
     answers(folder).assert_same(before)
-    with Library.open(folder, "w", ann_from=3) as library:
+    with Library.open(folder, "w", candidates="hnsw") as library:
         assert (library.version, library.snapshot().clip_keys.tolist()) == (version, keys)
         library.add(record("q.mp4"), [random_clip(1)])
     assert verify_library(folder).whole

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from hgrkit.errors import LibraryMismatchError, LibraryNotFoundError
-from hgrkit.library import Library, VideoRecord, verify_library
-from hgrkit.library import segment as module
 from hgrkit.library.head import Head, read_head
 from hgrkit.library.history import newest_history, read_log
 from hgrkit.library.rebuild import rebuild_database
 from hgrkit.library.schema import HEAD, VIDEOS, RowSum
+
+from hgrkit.errors import LibraryMismatchError, LibraryNotFoundError
+from hgrkit.library import Library, VideoRecord, verify_library
+from hgrkit.library import segment as module
 from hgrkit.storage.tensor_file import TensorFile
 from hgrkit.testing.store_contract import StoreContract, random_clip
 

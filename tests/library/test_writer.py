@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hgrkit.library.commit_record import read_commit_record
 
 from hgrkit.errors import DamagedLibraryError, LibraryError
 from hgrkit.library import Entry, Rename, SqliteStore, VideoRecord
-from hgrkit.library.commit_record import read_commit_record
 from hgrkit.library.database import _State
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
