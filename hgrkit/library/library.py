@@ -21,7 +21,7 @@ from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, Vid
 from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import (
-    ClipMatch,
+    Matches,
     Source,
     all_videos,
     indexed_paths,
@@ -290,7 +290,7 @@ class Library:
         *,
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
-    ) -> list[ClipMatch]:
+    ) -> Matches:
         """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
 
         Args:

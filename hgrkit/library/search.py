@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 import numpy as np
@@ -26,6 +26,7 @@ from hgrkit.matching.windows import WindowedLevel
 
 __all__ = [
     "ClipMatch",
+    "Matches",
     "Source",
     "all_videos",
     "indexed_paths",
@@ -69,6 +70,18 @@ class ClipMatch:
     moment: Moment
 
 
+class Matches(list[ClipMatch]):
+    """The answer to a question, the best match first.
+
+    Attributes:
+        exact: every clip that was asked for was compared at every level, not only the nearest by event.
+    """
+
+    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool) -> None:
+        super().__init__(matches)
+        self.exact = exact
+
+
 @attrs.frozen(eq=False)
 class Source:
     """A version that is searched, alone or with those of other libraries.
@@ -89,7 +102,7 @@ def search_clips(
     settings: SearchSettings,
     *,
     paths: Sequence[str] | None = None,
-) -> list[ClipMatch]:
+) -> Matches:
     """Find the best clip of each of the k best videos, the best first; equal scores in the order of their paths.
 
     Args:
@@ -109,7 +122,9 @@ def search_clips(
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
     first = [one for one in found if best[one.path] is one][:k]
-    return [_match(one, query, settings) for one in first]
+    total = sum(source.view.arrays.num_living for source in sources)
+    exact = paths is not None or settings.candidates_among(total) >= total
+    return Matches((_match(one, query, settings) for one in first), exact=exact)
 
 
 def video_scores(
