@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -50,7 +49,7 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
         flat = {count: search_all(library, queries, cascade(count)) for count in options.candidates}
         seconds["pack all clips"] = timed(lambda: library.search(queries[0], K, settings=exhaustive))
         exact = search_all(library, queries, exhaustive)
-    with Library.open(path, "w", ann_from=1) as library:
+    with Library.open(path, "w", candidates="hnsw") as library:
         seconds["build and save graph"] = timed(library.refresh_ann_index)
         library.search(queries[0], K, settings=cascade(100))
         graph = {count: search_all(library, queries, cascade(count)) for count in options.candidates}
@@ -77,7 +76,7 @@ def build(path: Path, random: np.random.Generator, topics: np.ndarray, options: 
         clip_seconds=None,
         embed_dim=options.embed_dim,
     )
-    with Library.create(path, manifest, ann_from=sys.maxsize) as library:
+    with Library.create(path, manifest, candidates="flat") as library:
         for start in range(0, options.clips, 1000):
             library.add_all(
                 [

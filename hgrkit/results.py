@@ -112,6 +112,7 @@ class SearchResult:
         graph: how it was read.
         hits: best first, one a video.
         elapsed_ms: time from text to hits, in milliseconds.
+        exact: every clip was compared at every level, not only those whose event is nearest.
         notes: what of the question was not compared, and why, in sentences; empty if all of it was.
     """
 
@@ -119,6 +120,7 @@ class SearchResult:
     graph: RoleGraph
     hits: tuple[Hit, ...]
     elapsed_ms: float
+    exact: bool = True
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,6 +129,7 @@ class SearchResult:
             "query": self.query,
             "graph": self.graph.to_dict(),
             "hits": [hit.to_dict() for hit in self.hits],
+            "exact": self.exact,
             "notes": list(self.notes),
             "elapsed_ms": self.elapsed_ms,
         }

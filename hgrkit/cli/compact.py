@@ -33,6 +33,4 @@ def compact(
     if json:
         echo_json({**attrs.asdict(report), "cache_bytes_freed": freed})
     else:
-        echo(
-            f"{report.bytes_before} bytes are now {report.bytes_after}; {freed} bytes of cached features deleted"
-        )
+        echo(f"{report.bytes_before} bytes are now {report.bytes_after}; {freed} bytes of cached features deleted")

@@ -22,9 +22,8 @@ from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.source import VideoEnd, content_hash
 from hgrkit.indexing.video_store import VideoStore
 from hgrkit.indexing.walk import found_file
-from hgrkit.library.records import ClipEmbeddings, VideoRecord
+from hgrkit.library.records import ClipEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.store import Rename, Snapshot
-from hgrkit.library.records import path_bytes
 
 __all__ = ["CarryOver"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 import attrs
 
@@ -19,15 +20,27 @@ from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.library.search import ClipMatch, named_video, pair_scores, search_clips, video_scores
+from hgrkit.library.search import (
+    Matches,
+    Source,
+    all_videos,
+    indexed_paths,
+    pair_scores,
+    search_clips,
+    video_scores,
+)
 from hgrkit.library.sqlite_store import Mode, SqliteStore, require_outside_libraries
 from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version, View
 
-__all__ = ["ANN_FROM", "CompactReport", "Counts", "Library"]
+__all__ = ["CandidateSource", "CompactReport", "Counts", "Library"]
 
 T = TypeVar("T")
+P = TypeVar("P")
+StrPath = str | os.PathLike[str]
 
-ANN_FROM = 300_000
+CandidateSource = Literal["auto", "flat", "hnsw"]
+
+_ANN_FROM = {"auto": 300_000, "flat": sys.maxsize, "hnsw": 1}
 """Clips from which candidates come from an HNSW index instead of a flat scan."""
 
 
@@ -84,23 +97,25 @@ class Library:
     [('dog.mp4', 1.0)]
     """
 
-    def __init__(self, store: Store, ann_cache: AnnCache, *, writable: bool, ann_from: int = ANN_FROM) -> None:
+    def __init__(
+        self, stores: Sequence[tuple[Store, AnnCache]], *, writable: bool, candidates: CandidateSource = "auto"
+    ) -> None:
         """Join the parts; callers want `create` or `open`."""
-        self._store = store
-        self._manifest = store.manifest
-        self._ann_cache = ann_cache
-        self._ann_from = ann_from
-        self._ann: tuple[ClipArrays, AnnIndex | None] | None = None
+        self._stores = tuple(store for store, _ in stores)
+        self._ann_caches = tuple(cache for _, cache in stores)
+        self._manifest = self._stores[0].manifest
+        self._ann_from = _ANN_FROM[candidates]
+        self._ann: dict[int, tuple[ClipArrays, AnnIndex | None]] = {}
         self._ann_lock = Lock()
         self._writable = writable
 
     @classmethod
     def create(
         cls,
-        path: str | os.PathLike[str],
+        path: StrPath,
         manifest: Manifest,
         *,
-        ann_from: int = ANN_FROM,
+        candidates: CandidateSource = "auto",
         outside: bool = False,
     ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
@@ -108,7 +123,7 @@ class Library:
         Args:
             path: the folder.
             manifest: what it is made with.
-            ann_from: clips from which candidates come from an HNSW index.
+            candidates: where the clips that a search compares exactly come from, as `open` says.
             outside: refuse a folder inside another library; only an upgrade makes one there, for itself.
 
         Raises:
@@ -118,73 +133,89 @@ class Library:
         """
         path = Path(check_path("the library", path))
         check_instance("manifest", manifest, Manifest)
-        ann_from = check_whole("ann_from", ann_from, least=0)
+        check_choice("candidates", candidates, get_args(CandidateSource))
         if outside:
             require_outside_libraries(path)
         store = SqliteStore.create(path, manifest)
-        return cls(store, AnnCache(path), writable=True, ann_from=ann_from)
+        return cls([(store, AnnCache(path))], writable=True, candidates=candidates)
 
     @classmethod
     def open(
         cls,
-        path: str | os.PathLike[str],
+        path: StrPath | Sequence[StrPath],
         mode: Mode = "r",
         *,
         manifest: Manifest | None = None,
-        ann_from: int = ANN_FROM,
+        candidates: CandidateSource = "auto",
     ) -> Library:
-        """Open a library that exists.
+        """Open a library that exists, or several as one.
 
         Args:
-            path: its folder.
+            path: its folder, or the folders of several libraries that the same parts made, to be read only. Hits
+                and their order are those of one library that holds all videos; a video that several hold is listed
+                once.
             mode: `r` never creates or writes anything; `w` takes the writer's lock.
             manifest: the parts that it will be used with; they have to be those that made it.
-            ann_from: clips from which candidates come from an HNSW index.
+            candidates: where the clips that a search compares exactly come from: a `flat` scan of all events, an
+                `hnsw` index of them, or `auto`, which takes the index where it is faster.
 
         Raises:
             LibraryNotFoundError: if there is no library.
             LibraryMismatchError: if other parts, or a later format, made it.
             LibraryLockedError: in mode `w`, if another process writes to it.
             DamagedLibraryError: if its database is not what was written.
+            ConfigError: if several libraries are to be written, or one is named twice.
         """
         check_choice("mode", mode, get_args(Mode))
-        ann_from = check_whole("ann_from", ann_from, least=0)
-        path = Path(check_path("the library", path))
-        store = SqliteStore(path, mode=mode)
+        check_choice("candidates", candidates, get_args(CandidateSource))
+        if manifest is not None:
+            check_instance("manifest", manifest, Manifest)
+        several = (
+            [path] if isinstance(path, str | os.PathLike) else check_sequence("path", path, None, of="folders")
+        )
+        folders = [Path(check_path("the library", folder)) for folder in several]
+        if not folders or len({folder.absolute() for folder in folders}) != len(folders):
+            raise ConfigError("libraries to open as one must be at least one, and each must be named once.")
+        if mode == "w" and len(folders) > 1:
+            raise ConfigError("several libraries cannot be written as one; open one of them with mode='w'.")
+        stores: list[SqliteStore] = []
         try:
-            if manifest is not None:
-                check_instance("manifest", manifest, Manifest)
-                store.manifest.require(manifest, library=str(path))
+            for folder in folders:
+                stores.append(SqliteStore(folder, mode=mode))
+                stores[-1].manifest.require(manifest or stores[0].manifest, library=str(folder))
         except BaseException:
-            store.close()
+            for store in stores:
+                store.close()
             raise
-        return cls(store, AnnCache(path), writable=mode == "w", ann_from=ann_from)
+        parts = list(zip(stores, map(AnnCache, folders), strict=True))
+        return cls(parts, writable=mode == "w", candidates=candidates)
 
     @property
     def manifest(self) -> Manifest:
         """What made the library."""
-        return self._store.manifest
+        return self._stores[0].manifest
 
     @property
     def version(self) -> Version:
-        """The version committed last."""
-        return self._store.version()
+        """The version committed last; of several libraries, one that changes when one of theirs does."""
+        versions = [store.version() for store in self._stores]
+        return Version(sum(one.number for one in versions), "+".join(one.token for one in versions))
 
     def snapshot(self) -> Snapshot:
         """The version committed last, with its clips; later commits do not change it."""
-        return self._ask(Snapshot.read)
+        return self._ask(lambda sources: Snapshot.read(self._only(sources).view))
 
     def videos(self) -> tuple[VideoRecord, ...]:
         """Every video, failed ones included, in the order of their paths' bytes."""
-        return self._ask(lambda view: tuple(video.record for video in view.videos()))
+        return tuple(self._ask(all_videos))
 
     def indexed_paths(self) -> tuple[str, ...]:
         """The videos that can be found: the rows of `scores`."""
-        return tuple(video.path for video in self.videos() if video.state == "indexed")
+        return tuple(self._ask(indexed_paths))
 
     def video(self, path: str) -> VideoRecord | None:
         """One video, by its path, absolute or from the current folder; `None` if the library does not have it."""
-        return self._store.find(self._listed(path))
+        return self._find(self._listed(path))
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -213,7 +244,7 @@ class Library:
         Raises:
             LibraryError, ShapeError, ConfigError: as `add` does.
         """
-        self._store.commit(put=check_sequence("entries", entries, Entry, of="Entry objects"))
+        self._only(self._stores).commit(put=check_sequence("entries", entries, Entry, of="Entry objects"))
 
     def update(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
@@ -226,7 +257,7 @@ class Library:
             LibraryError, ShapeError: as `add` does.
             ConfigError: as `add` does, or if what is to be renamed is not there or of another state.
         """
-        return self._store.commit(
+        return self._only(self._stores).commit(
             put=check_sequence("put", put, Entry, of="Entry objects"),
             remove=check_sequence("remove", remove, str, of="paths"),
             rename=check_sequence("rename", rename, Rename, of="Rename objects"),
@@ -249,7 +280,7 @@ class Library:
         Raises:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
-        before = self._store.version()
+        before = self.version
         return self.update(remove=[self._listed(path)]) != before
 
     def search(
@@ -259,7 +290,7 @@ class Library:
         *,
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
-    ) -> list[ClipMatch]:
+    ) -> Matches:
         """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
 
         Args:
@@ -281,13 +312,7 @@ class Library:
         k = check_whole("k", k)
         self._check([query])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-
-        def ask(view: View) -> list[ClipMatch]:
-            chosen = None if among is None else [named_video(view, path) for path in dict.fromkeys(among)]
-            index = self._ann_index(view.arrays, settings)
-            return search_clips(view, query, k, settings, index=index, videos=chosen)
-
-        return self._ask(ask)
+        return self._ask(lambda sources: search_clips(sources, query, k, settings, paths=among), indexed=settings)
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -301,7 +326,7 @@ class Library:
         """
         settings = _settings(settings)
         self._check(queries)
-        return self._ask(lambda view: video_scores(view, queries, settings))
+        return self._ask(lambda sources: video_scores(sources, queries, settings))
 
     def pair_scores(
         self, videos: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
@@ -327,7 +352,7 @@ class Library:
         if len(videos) != len(queries):
             raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
         self._check(queries)
-        return self._ask(lambda view: pair_scores(view, videos, queries, ways))
+        return self._ask(lambda sources: pair_scores(sources, videos, queries, ways))
 
     def compact(self) -> CompactReport:
         """Write what is living into new files, end to end, and delete the old ones; answers stay what they are.
@@ -338,10 +363,11 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        before = self._store.usage()
-        self._store.rewrite()
+        store = self._only(self._stores)
+        before = store.usage()
+        store.rewrite()
         self._refresh_ann_index()
-        after = self._store.usage()
+        after = store.usage()
         return CompactReport(
             bytes_before=before.num_bytes,
             bytes_after=after.num_bytes,
@@ -356,8 +382,8 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             DamagedLibraryError: if the other's embeddings are not what was written.
         """
-        self._store.rewrite(check_instance("other", other, Library).snapshot())
-        self._manifest = self._store.manifest
+        self._only(self._stores).rewrite(check_instance("other", other, Library).snapshot())
+        self._manifest = self.manifest
 
     def relabel(self, manifest: Manifest) -> None:
         """Say otherwise what made the library, in one commit: the same parts under other names.
@@ -368,8 +394,8 @@ class Library:
         """
         check_instance("manifest", manifest, Manifest)
         self.manifest.require(manifest, library="to relabel")
-        self._store.rewrite(manifest=manifest)
-        self._manifest = self._store.manifest
+        self._only(self._stores).rewrite(manifest=manifest)
+        self._manifest = self.manifest
 
     def refresh_ann_index(self) -> bool:
         """Bring the HNSW index of a large library up to date, as `close` does; whether searches have one now.
@@ -388,16 +414,31 @@ class Library:
             if writable:
                 self._refresh_ann_index()
         finally:
-            self._store.close()
+            for store in self._stores:
+                store.close()
 
-    def _ask(self, question: Callable[[View], T]) -> T:
-        """Ask the version committed last, as long as the parts that the library was opened for make it."""
+    def _ask(self, question: Callable[[Sequence[Source]], T], *, indexed: SearchSettings | None = None) -> T:
+        """Ask the version committed last, as long as the parts that the library was opened for make it.
 
-        def ask(view: View) -> T:
-            view.manifest.require(self._manifest, library="that was opened")
-            return question(view)
+        With the settings of a search, HNSW indexes come with the versions that have one.
+        """
 
-        return self._store.read(ask)
+        def ask(views: tuple[View, ...]) -> T:
+            if len(views) < len(self._stores):
+                return self._stores[len(views)].read(lambda view: ask((*views, view)))
+            for view in views:
+                view.manifest.require(self._manifest, library="that was opened")
+            return question(
+                [Source(view, self._ann_index(place, view.arrays, indexed)) for place, view in enumerate(views)]
+            )
+
+        return ask(())
+
+    def _only(self, parts: Sequence[P]) -> P:
+        """The part of the one library that this is."""
+        if len(parts) > 1:
+            raise LibraryError("several libraries are open as one; open the one that is meant.")
+        return parts[0]
 
     def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
         of = "QueryEmbeddings; make them of words with Retriever.read"
@@ -408,25 +449,30 @@ class Library:
                     f"a query must have embed_dim {embed_dim} as the library has, got {query.event.size}."
                 )
 
-    def _ann_index(self, arrays: ClipArrays, settings: SearchSettings) -> AnnIndex | None:
+    def _ann_index(self, place: int, arrays: ClipArrays, settings: SearchSettings | None) -> AnnIndex | None:
         """The saved index if it fits a large library; a scan needs nothing on disk."""
-        if len(arrays.clips) < self._ann_from or settings.candidates_among(arrays.num_living) >= arrays.num_living:
+        if settings is None or len(arrays.clips) < self._ann_from:
+            return None
+        if settings.candidates_among(arrays.num_living) >= arrays.num_living:
             return None
         with self._ann_lock:
-            if self._ann is None or self._ann[0] is not arrays:
-                self._ann = (arrays, self._ann_cache.load(arrays))
-            return self._ann[1]
+            if place not in self._ann or self._ann[place][0] is not arrays:
+                self._ann[place] = (arrays, self._ann_caches[place].load(arrays))
+            return self._ann[place][1]
 
     def _refresh_ann_index(self) -> bool:
-        arrays = self._ask(lambda view: view.arrays)
+        arrays = self._ask(lambda sources: self._only(sources).view.arrays)
         if len(arrays.clips) < max(self._ann_from, 1) or not ann_available():
             return False
-        self._ann = (arrays, self._ann_cache.update(arrays))
+        self._ann[0] = (arrays, self._ann_caches[0].update(arrays))
         return True
+
+    def _find(self, path: str) -> VideoRecord | None:
+        return next((found for store in self._stores if (found := store.find(path)) is not None), None)
 
     def _listed(self, path: str) -> str:
         """A video's path as the library has it; an unknown one as it is."""
-        if self._store.find(check_text("path", path)) is not None:
+        if self._find(check_text("path", path)) is not None:
             return path
         return listed_path(path, {video.path for video in self.videos()}) or path
 

@@ -1,4 +1,4 @@
-"""One question to one version of a library: candidates by their event, one exact pass, moments."""
+"""One question to one version of a library, or of several: candidates by event, one exact pass, moments."""
 
 # Paths are compared as absolute ones without following links, as `os.path` does it.
 # ruff: noqa: PTH100
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 import numpy as np
@@ -16,14 +16,24 @@ from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.candidates import CandidateIndex, FlatScan
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
-from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, path_bytes
+from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
+from hgrkit.matching.clip_similarities import event_similarities
 from hgrkit.matching.scenes import cut_scenes
 from hgrkit.matching.windows import WindowedLevel
 
-__all__ = ["ClipMatch", "indexed_videos", "named_video", "pair_scores", "search_clips", "video_scores"]
+__all__ = [
+    "ClipMatch",
+    "Matches",
+    "Source",
+    "all_videos",
+    "indexed_paths",
+    "pair_scores",
+    "search_clips",
+    "video_scores",
+]
 
 _DECIMALS = 6
 """Scores are compared rounded: sums in another order differ by less than 1e-6."""
@@ -60,76 +70,102 @@ class ClipMatch:
     moment: Moment
 
 
+class Matches(list[ClipMatch]):
+    """The answer to a question, the best match first.
+
+    Attributes:
+        exact: every clip that was asked for was compared at every level, not only the nearest by event.
+    """
+
+    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool) -> None:
+        super().__init__(matches)
+        self.exact = exact
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """A version that is searched, alone or with those of other libraries.
+
+    Attributes:
+        view: the version.
+        index: finds candidates in a large library; every event is compared without one.
+    """
+
+    view: View
+    index: CandidateIndex | None = None
+
+
 def search_clips(
-    view: View,
+    sources: Sequence[Source],
     query: QueryEmbeddings,
     k: int,
     settings: SearchSettings,
     *,
-    index: CandidateIndex | None = None,
-    videos: Sequence[StoredVideo] | None = None,
-) -> list[ClipMatch]:
+    paths: Sequence[str] | None = None,
+) -> Matches:
     """Find the best clip of each of the k best videos, the best first; equal scores in the order of their paths.
 
     Args:
-        view: the version that is asked.
+        sources: the libraries' versions; hits and order are those of one library that holds all their videos.
         query: what is asked.
         k: videos, at least 1.
         settings: how clips are scored, and how many.
-        index: finds candidates in a large library; every event is compared without one.
-        videos: look at these only, and at all of them.
+        paths: look at these videos only, and at all of them.
 
     Raises:
+        LibraryError: if one of `paths` is not indexed.
         DamagedLibraryError: if stored embeddings are not what was written.
     """
-    arrays = view.arrays
-    rows = _rows_of(videos) if videos is not None else _candidates(arrays, query, k, settings, index)
-    if not rows.size:
-        return []
-    aligned = _checked_clips(arrays, rows).align(query, settings)
-    scores = aligned.scores.round(_DECIMALS)
-    places = _best_places(arrays, rows, scores, k)
-    numbers = arrays.clips["video"][rows[places]].tolist()
-    stored = view.videos_of(numbers)
-    paths = [stored[number].record.path for number in numbers]
-    best = sorted(
-        zip(places.tolist(), paths, strict=True), key=lambda found: (-scores[found[0]], path_bytes(found[1]))
-    )[:k]
-    return [
-        _match(path, arrays.clip(int(rows[place])), query, settings, aligned=aligned, place=place)
-        for place, path in best
-    ]
+    found: list[_Found] = []
+    for source, rows in zip(sources, _candidates(sources, query, k, settings, paths), strict=True):
+        found += _compare(source.view, rows, query, k, settings) if rows.size else []
+    found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
+    best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
+    first = [one for one in found if best[one.path] is one][:k]
+    total = sum(source.view.arrays.num_living for source in sources)
+    exact = paths is not None or settings.candidates_among(total) >= total
+    return Matches((_match(one, query, settings) for one in first), exact=exact)
 
 
-def video_scores(view: View, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Float32:
+def video_scores(
+    sources: Sequence[Source], queries: Sequence[QueryEmbeddings], settings: SearchSettings
+) -> Float32:
     """Score every query with every indexed video, by its best clip; exact.
 
     Returns:
-        float32 [V, C], videos in the order of `indexed_videos`.
+        float32 [V, C], videos in the order of `indexed_paths`.
 
     Raises:
         DamagedLibraryError: if stored embeddings are not what was written.
     """
-    videos = indexed_videos(view)
-    scores = np.empty((len(videos), len(queries)), np.float32)
-    if not scores.size:
-        return scores
-    clips = _checked_clips(view.arrays, _rows_of(videos))
-    starts = np.cumsum([0, *(len(video.rows) for video in videos[:-1])])
-    done = 0
-    for part in clips.scores(queries, settings):
-        scores[:, done : done + part.shape[1]] = np.maximum.reduceat(part, starts, axis=0)
-        done += part.shape[1]
+    places = {path: place for place, path in enumerate(indexed_paths(sources))}
+    scores = np.full((len(places), len(queries)), -np.inf, np.float32)
+    for view in (source.view for source in sources):
+        videos = [video for video in view.videos() if video.record.state == "indexed"]
+        if not videos or not queries:
+            continue
+        clips = _checked_clips(view.arrays, _rows_of(videos))
+        starts = np.cumsum([0, *(len(video.rows) for video in videos[:-1])])
+        rows = np.array([places[video.record.path] for video in videos])
+        done = 0
+        for part in clips.scores(queries, settings):
+            columns = slice(done, done + part.shape[1])
+            best = np.maximum.reduceat(part, starts, axis=0)
+            scores[rows, columns] = np.maximum(scores[rows, columns], best)
+            done += part.shape[1]
     return scores
 
 
 def pair_scores(
-    view: View, paths: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
+    sources: Sequence[Source],
+    paths: Sequence[str],
+    queries: Sequence[QueryEmbeddings],
+    settings: Sequence[SearchSettings],
 ) -> Float32:
     """Score each query with its own video, by the video's best clip; exact.
 
     Args:
-        view: the version that is asked.
+        sources: the versions that are asked.
         paths: each query's video.
         queries: C queries.
         settings: S ways to score.
@@ -141,33 +177,46 @@ def pair_scores(
         LibraryError: if a video is not indexed.
         DamagedLibraryError: if stored embeddings are not what was written.
     """
-    scores = np.empty((len(settings), len(queries)), np.float32)
-    found = {path: named_video(view, path) for path in dict.fromkeys(paths)}
-    for path, video in found.items():
+    scores = np.full((len(settings), len(queries)), -np.inf, np.float32)
+    for path in dict.fromkeys(paths):
         asked = [place for place, other in enumerate(paths) if other == path]
-        clips = _checked_clips(view.arrays, _rows_of([video]))
-        for row, setting in enumerate(settings):
-            parts = clips.scores([queries[place] for place in asked], setting)
-            scores[row, asked] = np.concatenate([part.max(axis=0) for part in parts])
+        for source, video in _named(sources, path):
+            clips = _checked_clips(source.view.arrays, _rows_of([video]))
+            for row, setting in enumerate(settings):
+                parts = clips.scores([queries[place] for place in asked], setting)
+                best = np.concatenate([part.max(axis=0) for part in parts])
+                scores[row, asked] = np.maximum(scores[row, asked], best)
     return scores
 
 
-def indexed_videos(view: View) -> list[StoredVideo]:
-    """Return the videos that can be found, in the order of their paths."""
-    return [video for video in view.videos() if video.record.state == "indexed"]
+def all_videos(sources: Sequence[Source]) -> list[VideoRecord]:
+    """Return every video, in the order of the paths; of one that several libraries hold, an indexed record."""
+    found: dict[bytes, VideoRecord] = {}
+    for source in sources:
+        for record in (video.record for video in source.view.videos()):
+            known = found.get(key := path_bytes(record.path))
+            if known is None or known.state == "failed":
+                found[key] = record
+    return [found[key] for key in sorted(found)]
 
 
-def named_video(view: View, path: str) -> StoredVideo:
-    """Find an indexed video by its path, absolute or from the current folder.
+def indexed_paths(sources: Sequence[Source]) -> list[str]:
+    """Return the paths of the videos that can be found, in their order."""
+    return [record.path for record in all_videos(sources) if record.state == "indexed"]
 
-    Raises:
-        LibraryError: if it is not indexed.
-    """
-    found = view.find(path) or view.find(os.path.abspath(path))
-    if found is None:  # earlier versions kept paths as they were typed
-        listed = listed_path(path, {video.record.path for video in view.videos()})
-        found = None if listed is None else view.find(listed)
-    if found is None or found.record.state != "indexed":
+
+def _named(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
+    """An indexed video by its path, absolute or from the current folder, in every library that holds it."""
+    found: list[tuple[Source, StoredVideo]] = []
+    for source in sources:
+        view = source.view
+        video = view.find(path) or view.find(os.path.abspath(path))
+        if video is None:  # earlier versions kept paths as they were typed
+            listed = listed_path(path, {other.record.path for other in view.videos()})
+            video = None if listed is None else view.find(listed)
+        if video is not None and video.record.state == "indexed":
+            found.append((source, video))
+    if not found:
         raise LibraryError(f"the library has no indexed video {path!r}; index it, or leave it out.")
     return found
 
@@ -177,20 +226,75 @@ def _rows_of(videos: Sequence[StoredVideo]) -> Rows:
 
 
 def _candidates(
-    arrays: ClipArrays, query: QueryEmbeddings, k: int, settings: SearchSettings, index: CandidateIndex | None
-) -> Rows:
-    """Clips to compare exactly, ascending: of at least k videos if there are so many."""
-    count = settings.candidates_among(arrays.num_living)
-    if count >= arrays.num_living:
-        return arrays.rows
-    index = index or FlatScan(arrays)
+    sources: Sequence[Source],
+    query: QueryEmbeddings,
+    k: int,
+    settings: SearchSettings,
+    paths: Sequence[str] | None,
+) -> list[Rows]:
+    """Clips to compare exactly, ascending, of each source: of at least k videos if there are so many."""
+    if paths is not None:
+        chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
+        for path in dict.fromkeys(paths):
+            for source, video in _named(sources, path):
+                chosen[id(source)].append(video)
+        return [np.unique(_rows_of(chosen[id(source)])) for source in sources]
+    total = sum(source.view.arrays.num_living for source in sources)
+    count = settings.candidates_among(total)
+    if count >= total:
+        return [source.view.arrays.rows for source in sources]
     count = max(count, k)
     while True:
-        rows = np.sort(index.nearest(query.event, count))
-        arrays.check_clips(rows)
-        if len(np.unique(arrays.clips["video"][rows])) >= k or count >= arrays.num_living:
+        rows = _nearest(sources, query.event, count)
+        videos = sum(
+            len(np.unique(source.view.arrays.clips["video"][part]))
+            for source, part in zip(sources, rows, strict=True)
+        )
+        if videos >= k or count >= total:
             return rows
         count *= 2
+
+
+def _nearest(sources: Sequence[Source], event: Float32, count: int) -> list[Rows]:
+    """The `count` clips of all sources whose events are nearest, ascending."""
+    rows = [(source.index or FlatScan(source.view.arrays)).nearest(event, count) for source in sources]
+    if len(sources) > 1:
+        nearness = [
+            event_similarities(source.view.arrays.clips["event"][part], event)
+            for source, part in zip(sources, rows, strict=True)
+        ]
+        every = np.concatenate(nearness)
+        least = np.partition(every, -count)[-count] if count < len(every) else -np.inf
+        rows = [part[near >= least] for part, near in zip(rows, nearness, strict=True)]
+    for source, part in zip(sources, rows, strict=True):
+        source.view.arrays.check_clips(part)
+    return [np.sort(part) for part in rows]
+
+
+@attrs.frozen(eq=False)
+class _Found:
+    """A video's best clip."""
+
+    score: float
+    path: str
+    arrays: ClipArrays
+    row: int
+    aligned: Alignment
+    place: int
+
+
+def _compare(view: View, rows: Rows, query: QueryEmbeddings, k: int, settings: SearchSettings) -> list[_Found]:
+    """The k best videos of one version, and all that equal the last of them."""
+    arrays = view.arrays
+    aligned = _checked_clips(arrays, rows).align(query, settings)
+    scores = aligned.scores.round(_DECIMALS)
+    places = _best_places(arrays, rows, scores, k)
+    numbers = arrays.clips["video"][rows[places]].tolist()
+    videos = view.videos_of(numbers)
+    return [
+        _Found(float(scores[place]), videos[number].record.path, arrays, int(rows[place]), aligned, place)
+        for place, number in zip(places.tolist(), numbers, strict=True)
+    ]
 
 
 def _checked_clips(arrays: ClipArrays, rows: Rows) -> ClipSet:
@@ -216,20 +320,13 @@ def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Row
     return found
 
 
-def _match(
-    video: str,
-    clip: ClipEmbeddings,
-    query: QueryEmbeddings,
-    settings: SearchSettings,
-    *,
-    aligned: Alignment,
-    place: int,
-) -> ClipMatch:
+def _match(found: _Found, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
+    clip, aligned, place = found.arrays.clip(found.row), found.aligned, found.place
     action, entity = aligned.weights_of(place)
     weights = np.concatenate([action, entity])
     relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
     return ClipMatch(
-        video=video,
+        video=found.path,
         start_s=clip.start_s,
         end_s=clip.end_s,
         score=float(aligned.scores[place]),

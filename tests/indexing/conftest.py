@@ -1,9 +1,9 @@
 import av
 import numpy as np
 import pytest
+from hgrkit.library.video_row import path_bytes
 
 from hgrkit.library.store import Entry
-from hgrkit.library.video_row import path_bytes
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def make_library(folder: Path, kind: str) -> None:
 
     `plain`: nine commits; `compacted`: all of it rewritten; `followed`: and then two commits.
     """
-    with Library.create(folder, StoreContract.manifest, ann_from=3) as library:
+    with Library.create(folder, StoreContract.manifest, candidates="hnsw") as library:
         for number in range(6):
             library.add(record(f"v/{number}.mp4"), clips(number, 1 + number % 3))
         library.add_all([Entry(record(f"w/{number}\udcff.mp4"), clips(20 + number, 2)) for number in range(4)])

@@ -29,7 +29,7 @@ import sys
 from hgrkit.library import Library
 from hgrkit.testing.store_contract import random_clip
 from hgrkit.library import VideoRecord
-with Library.open(sys.argv[1], "w", ann_from=10) as library:
+with Library.open(sys.argv[1], "w", candidates="hnsw") as library:
     for number in range(int(sys.argv[2]), 10**6):
         record = VideoRecord(path=f"{number % 40:03}.mp4", content=str(number), size=number, mtime_ns=0)
         library.add(record, [random_clip(number * 10 + part) for part in range(number % 4 + 1)])
@@ -292,7 +292,7 @@ def test_a_library_can_be_moved_and_copied(folder, tmp_path):
 
 
 def test_nothing_of_a_library_is_a_pickle(folder):
-    with Library.open(folder, "w", ann_from=1) as library:
+    with Library.open(folder, "w", candidates="hnsw") as library:
         library.add(record("d"), [ClipEmbeddings(**{name: getattr(random_clip(1), name) for name in _FIELDS})])
     names = {path.suffix for path in folder.rglob("*") if path.is_file()}
     assert names == {".sqlite", ".bin", ".lock", ".hnsw", ".json"}

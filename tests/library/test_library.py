@@ -178,10 +178,10 @@ def test_a_search_among_some_videos_says_of_them_what_a_search_of_all_says(folde
             library.search(queries[0], 5, videos=["lost.mp4"])
 
 
-@pytest.mark.parametrize("graph_from", [10**9, 1], ids=["flat scan", "graph"])
-def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, graph_from):
-    with Library.open(folder, "w", ann_from=graph_from) as library:
-        assert library.refresh_ann_index() == (graph_from == 1)
+@pytest.mark.parametrize("source", ["flat", "hnsw"])
+def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, source):
+    with Library.open(folder, "w", candidates=source) as library:
+        assert library.refresh_ann_index() == (source == "hnsw")
         approximate = SearchSettings(candidates=100, exhaustive=False)
         found = total = 0
         for query in queries:
@@ -282,7 +282,7 @@ def test_an_hnsw_index_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_
     pytest.importorskip("hnswlib")
     random = np.random.default_rng(0)
     path = tmp_path / "lib"
-    with Library.create(path, MANIFEST, ann_from=20) as library:
+    with Library.create(path, MANIFEST, candidates="hnsw") as library:
         library.add_all([Entry(record(f"{n:02}"), [random_clip(n, embed_dim=DIM)]) for n in range(50)])
     graph, description = sorted((path / "cache").iterdir())
     whole = graph.read_bytes()
@@ -299,12 +299,12 @@ def test_an_hnsw_index_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_
             library.remove("07")
             library.compact()
     query, settings = about(random, np.ones(DIM), 1, 1), SearchSettings(exhaustive=False, candidates=10)
-    with Library.open(path, ann_from=20) as library, monkeypatch.context() as patch:
+    with Library.open(path, candidates="hnsw") as library, monkeypatch.context() as patch:
         patch.setattr("hnswlib.Index", lambda *_, **__: pytest.fail("it was loaded"))
         before = [match.video for match in library.search(query, 3, settings=settings)]
-    Library.open(path, "w", ann_from=20).close()
+    Library.open(path, "w", candidates="hnsw").close()
     loaded: list[str] = []
-    with Library.open(path, ann_from=20) as library:
+    with Library.open(path, candidates="hnsw") as library:
         load = AnnCache.load
         monkeypatch.setattr(
             AnnCache, "load", lambda *given: loaded.append(type(found := load(*given)).__name__) or found
@@ -315,7 +315,7 @@ def test_an_hnsw_index_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_
 
 def test_a_compaction_changes_no_answer_frees_space_and_brings_a_new_hnsw_index(tmp_path, queries):
     path, settings = tmp_path / "lib", SearchSettings(exhaustive=False, candidates=10)
-    with Library.create(path, MANIFEST, ann_from=20) as library:
+    with Library.create(path, MANIFEST, candidates="hnsw") as library:
         for number in range(60):
             clips = [random_clip(number + part, embed_dim=DIM) for part in range(3)]
             library.add(record(f"{number % 30:02}"), clips)
@@ -379,7 +379,7 @@ def test_a_library_becomes_another_one_and_its_old_readers_are_told(tmp_path, qu
 
 def test_without_hnswlib_a_large_library_is_scanned(folder, queries, monkeypatch):
     monkeypatch.setitem(sys.modules, "hnswlib", None)
-    with Library.open(folder, "w", ann_from=1) as library:
+    with Library.open(folder, "w", candidates="hnsw") as library:
         assert not library.refresh_ann_index()
         assert len(library.search(queries[0], 5, settings=SearchSettings(exhaustive=False))) == 5
 
@@ -434,3 +434,69 @@ def test_importing_the_library_imports_neither_torch_nor_hnswlib():
     program = "import sys, hgrkit.library; print({'torch', 'hnswlib', 'av'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.fixture(scope="module")
+def halves(folder, tmp_path_factory):
+    """The library's videos in two others, with equal videos in each; some of them once more in a third one."""
+    path = tmp_path_factory.mktemp("halves")
+    with Library.open(folder) as library:
+        snapshot = library.snapshot()
+        clips = dict(
+            zip(range(len(snapshot.clip_keys)), snapshot.clips(range(len(snapshot.clip_keys))), strict=True)
+        )
+    entries = [
+        Entry(video, [clips[row] for row in np.flatnonzero(snapshot.clip_videos == place).tolist()])
+        for place, video in enumerate(snapshot.videos)
+    ]
+    for name, part in (("a", entries[1::2]), ("b", entries[::2])):
+        with Library.create(path / name, MANIFEST) as half:
+            half.add_all(part)
+            half.add(record(f"equal-{name}.mp4"), [random_clip(5, embed_dim=DIM)])
+    with Library.create(path / "again", MANIFEST) as again:
+        again.add_all(entries[:20])
+    with Library.create(path / "whole", MANIFEST) as whole:
+        whole.add_all(
+            [*entries, *(Entry(record(f"equal-{name}.mp4"), [random_clip(5, embed_dim=DIM)]) for name in "ab")]
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    "settings", [None, SearchSettings(candidates=40, exhaustive=False)], ids=["exact", "cascade"]
+)
+def test_several_libraries_answer_as_one_that_holds_all_their_videos(halves, queries, settings):
+    with Library.open(halves / "whole") as whole, Library.open([halves / "a", halves / "b"]) as joined:
+        assert joined.indexed_paths() == whole.indexed_paths()
+        assert joined.counts() == whole.counts()
+        np.testing.assert_array_equal(joined.scores(queries), whole.scores(queries))
+        for query in queries:
+            one, other = (library.search(query, 12, settings=settings) for library in (whole, joined))
+            assert [(match.video, match.score, match.moment) for match in one] == [
+                (match.video, match.score, match.moment) for match in other
+            ]
+    with (
+        Library.open(halves / "whole") as whole,
+        Library.open([halves / x for x in ("again", "a", "b")]) as joined,
+    ):
+        assert joined.counts() == whole.counts()
+        np.testing.assert_array_equal(joined.scores(queries), whole.scores(queries))
+        for query in queries[:20]:
+            assert [match.video for match in joined.search(query, 12)] == [
+                match.video for match in whole.search(query, 12)
+            ]
+        some = ["001.mp4", "equal-b.mp4"]
+        assert {match.video for match in joined.search(queries[0], 5, videos=some)} == set(some)
+        with pytest.raises(LibraryError, match="several libraries are open as one"):
+            joined.add(record("new.mp4"), [random_clip(1, embed_dim=DIM)])
+
+
+def test_several_libraries_must_be_of_the_same_parts_and_only_read(halves, tmp_path):
+    other = tmp_path / "other"
+    Library.create(other, attrs.evolve(MANIFEST, sampling="fps:1")).close()
+    with pytest.raises(LibraryMismatchError, match="sampling fps:1, not sampling uniform:20"):
+        Library.open([halves / "a", other])
+    with pytest.raises(ConfigError, match="cannot be written as one"):
+        Library.open([halves / "a", halves / "b"], "w")
+    with pytest.raises(ConfigError, match="named once"):
+        Library.open([halves / "a", halves / "a"])

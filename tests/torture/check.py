@@ -13,7 +13,7 @@ from hgrkit.library import Library, QueryEmbeddings, SearchSettings
 from hgrkit.library.repair import repair_library
 from hgrkit.library.verify import verify_library
 from tests.torture.child import Say, in_child
-from tests.torture.content import ANN_FROM, DIM, MANIFEST, Video, digest_of, found_in
+from tests.torture.content import DIM, MANIFEST, Video, digest_of, found_in
 from tests.torture.plan import Held
 
 ADDED = Video("added-afterwards.mp4", 77, 2)
@@ -75,7 +75,7 @@ def _examine(folder: Path, allowed: Sequence[Held], after: Sequence[Held] | None
     _compare(held, allowed, say)
     _search(folder, held, say)
     _verify(folder, say)
-    with Library.open(folder, "w", ann_from=ANN_FROM) as library:
+    with Library.open(folder, "w", candidates="hnsw") as library:
         library.add(ADDED.record, ADDED.entry.clips)
     later = after or [held, *(allowed[allowed.index(held) + 1 :] if held in allowed else ())]
     now = found_in(folder)
@@ -101,7 +101,7 @@ def _compare(held: Held, allowed: Sequence[Held], say: Say) -> None:
 
 
 def _search(folder: Path, held: dict[str, str], say: Say) -> None:
-    with Library.open(folder, ann_from=ANN_FROM) as library:
+    with Library.open(folder, candidates="hnsw") as library:
         indexed = set(library.indexed_paths())
         for settings in (SearchSettings(exhaustive=True), SearchSettings(exhaustive=False, candidates=8)):
             matches = library.search(query(0), 5, settings=settings)

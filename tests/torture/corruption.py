@@ -22,7 +22,7 @@ from hgrkit.library.repair import repair_library
 from tests.torture import fault
 from tests.torture.check import ADDED, damages, query
 from tests.torture.child import Ended, Say, in_child
-from tests.torture.content import ANN_FROM, found_in
+from tests.torture.content import found_in
 from tests.torture.damage import CLASSES, KINDS, class_of, damage
 from tests.torture.findings import Findings
 from tests.torture.plan import grown
@@ -155,7 +155,7 @@ def _read(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
 
 
 def _write(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
-    Library.open(folder, "w", ann_from=ANN_FROM).close()
+    Library.open(folder, "w", candidates="hnsw").close()
     return _read(folder, truths)
 
 
@@ -204,7 +204,7 @@ def _closed(room: Path, seed: int) -> _Library:
     """A library that was closed in order, with an HNSW index and with cached features."""
     folder = room / "closed"
     plan = grown(folder, seed=seed * 2 + 11, steps=14)
-    with Library.open(folder, "w", ann_from=ANN_FROM) as library:
+    with Library.open(folder, "w", candidates="hnsw") as library:
         library.refresh_ann_index()
     _add_features(folder)
     return _described(folder, [plan.template])
@@ -244,7 +244,7 @@ def _logged(room: Path, seed: int) -> _Library:
     plan.lay_out(folder)
 
     def write(say: Say) -> None:
-        library = Library.open(folder, "w", ann_from=ANN_FROM)
+        library = Library.open(folder, "w", candidates="hnsw")
         reader = sqlite3.connect(folder / "library.sqlite", isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM head").fetchall()
@@ -265,7 +265,7 @@ def _described(folder: Path, states: Sequence[Path]) -> _Library:
             copy = folder.with_name(f"{folder.name}-{number}-{mode}")
             shutil.copytree(state, copy)
             if mode == "w":
-                Library.open(copy, "w", ann_from=ANN_FROM).close()
+                Library.open(copy, "w", candidates="hnsw").close()
             truths.append(_Truth(found_in(copy), _answers(copy)))
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
@@ -275,7 +275,7 @@ def _described(folder: Path, states: Sequence[Path]) -> _Library:
 
 
 def _answers(folder: Path) -> Answers:
-    with Library.open(folder, ann_from=ANN_FROM) as library:
+    with Library.open(folder, candidates="hnsw") as library:
         return [
             [
                 [match.video, match.start_s, match.end_s, match.score, match.moment.start_s, match.moment.end_s]

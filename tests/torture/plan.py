@@ -15,7 +15,7 @@ from hgrkit.library import Library
 from hgrkit.library.repair import repair_library
 from tests.torture import fault
 from tests.torture.child import Say, in_child
-from tests.torture.content import ANN_FROM, MANIFEST, State, Step, expected, found_in, next_step, perform
+from tests.torture.content import MANIFEST, State, Step, expected, found_in, next_step, perform
 
 FORMATS = Path(__file__).parents[1] / "library"
 
@@ -92,9 +92,9 @@ class Plan:
         if self.broken:
             repair_library(folder)
         if self.template is None:
-            library = Library.create(folder, MANIFEST, ann_from=ANN_FROM)
+            library = Library.create(folder, MANIFEST, candidates="hnsw")
         else:
-            library = Library.open(folder, "w", ann_from=ANN_FROM)
+            library = Library.open(folder, "w", candidates="hnsw")
         say(["done", self.opening, fault.count()])
         for step in self.all_steps():
             say(["begin", step.kind, fault.count()])
