@@ -41,6 +41,7 @@ COMMANDS = {
     "info": "info",
     "verify": "verify",
     "repair": "repair",
+    "backup": "backup",
     "compact": "compact",
     "export": "export",
     "remove": "remove",

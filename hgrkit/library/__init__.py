@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hgrkit.library.backup import BackupReport, backup_library
     from hgrkit.library.export import ExportReport, export_library
     from hgrkit.library.library import CompactReport, Counts, Library
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMAT_VERSION",
+    "BackupReport",
     "ClipEmbeddings",
     "ClipMatch",
     "CompactReport",
@@ -45,6 +47,7 @@ __all__ = [
     "VerifyReport",
     "Version",
     "VideoRecord",
+    "backup_library",
     "cut_moment",
     "export_library",
     "repair_library",
@@ -53,6 +56,7 @@ __all__ = [
 
 _HOMES = {
     "FORMAT_VERSION": "manifest",
+    "BackupReport": "backup",
     "ClipEmbeddings": "records",
     "ClipMatch": "search",
     "CompactReport": "library",
@@ -75,6 +79,7 @@ _HOMES = {
     "VerifyReport": "verify",
     "Version": "store",
     "VideoRecord": "records",
+    "backup_library": "backup",
     "cut_moment": "moments",
     "export_library": "export",
     "repair_library": "repair",

@@ -1,4 +1,4 @@
-"""`backup_library`: one committed version of a library, copied into a folder of its own while a writer may go on."""
+"""`backup_library`: one committed version, copied into a folder of its own while a writer may go on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def backup_library(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> BackupReport:
-    """Copy the version committed last into a new folder, which is a library: whole, compact and of the newest format.
+    """Copy the version committed last into a new folder: a library, whole, compact and of the newest format.
 
     Every byte is checked on its way. A writer may go on meanwhile. Caches are left out.
 
@@ -81,7 +81,7 @@ def backup_library(
                 copy,
                 snapshot,
                 manifest=snapshot.manifest,
-                head=attrs.evolve(head, generation=1),
+                head=head,
                 keep_numbers=True,
                 on_progress=on_progress,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from hgrkit.library.tables import (
 )
 
 __all__ = ["Change", "WrittenLibrary", "find_video"]
+
+_VIDEOS_A_PORTION = 64
 
 
 def find_video(connection: sqlite3.Connection, path: str) -> VideoRecord | None:
@@ -119,7 +121,14 @@ class WrittenLibrary:
     """A snapshot written to arrays of a new generation, end to end; `fill` makes it the whole library."""
 
     def __init__(
-        self, folder: Path, snapshot: Snapshot, *, manifest: Manifest, head: Head, keep_numbers: bool
+        self,
+        folder: Path,
+        snapshot: Snapshot,
+        *,
+        manifest: Manifest,
+        head: Head,
+        keep_numbers: bool,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Write the arrays, durably.
 
@@ -129,6 +138,7 @@ class WrittenLibrary:
             manifest: what made it, from now on.
             head: of the version that is written: its token, its generation and the next numbers.
             keep_numbers: let videos keep their numbers and clips their keys; else they take the head's next ones.
+            on_progress: is told how many videos are written, and how many there are.
 
         Raises:
             DamagedLibraryError: if the snapshot is not what was written.
@@ -137,7 +147,7 @@ class WrittenLibrary:
         self._snapshot, self._manifest, self._head = snapshot, manifest, head
         numbers = [video.number for video in snapshot.stored]
         self._numbers = numbers if keep_numbers else range(head.next_video, head.next_video + len(numbers))
-        self._keep_numbers = keep_numbers
+        self._keep_numbers, self._on_progress = keep_numbers, on_progress
         self._appended = append_clips(
             folder,
             self._clips(),
@@ -164,9 +174,11 @@ class WrittenLibrary:
         )
 
     def _clips(self) -> Iterator[tuple[int, int, list[ClipEmbeddings]]]:
-        row = 0
-        for number, record in zip(self._numbers, self._snapshot.videos, strict=True):
+        row, total = 0, len(self._snapshot.videos)
+        for done, (number, record) in enumerate(zip(self._numbers, self._snapshot.videos, strict=True), 1):
             clips = self._snapshot.clips(range(row, row + record.clips))
             keep = self._keep_numbers and record.clips
             yield number, int(self._snapshot.clip_keys[row]) if keep else self._head.next_clip + row, clips
             row += record.clips
+            if self._on_progress is not None and (done % _VIDEOS_A_PORTION == 0 or done == total):
+                self._on_progress(done, total)

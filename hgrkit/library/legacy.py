@@ -22,6 +22,7 @@ from hgrkit.library.store import StoredVideo, Version, VersionCache
 from hgrkit.library.tables import (
     MANIFEST,
     VIDEOS,
+    Head,
     RowSum,
     SealedTable,
     Value,
@@ -135,8 +136,9 @@ class LegacyView:
         Raises:
             DamagedLibraryError: if rows are changed, lost, stale or surplus, or a segment is not what was written.
         """
-        _, number, token, num_videos, num_clips, self.next_number, *sums = _head(connection)
+        _, number, token, num_videos, num_clips, next_number, *sums = _head(connection)
         self.version = Version(number, token)
+        self.head = Head(version=self.version, generation=0, next_video=next_number, next_clip=next_number)
         self.manifest: Manifest = read_legacy_manifest(connection)
         total = RowSum()
         videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))

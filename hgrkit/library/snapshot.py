@@ -13,13 +13,14 @@ from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.legacy import LegacyView, read_legacy_manifest, read_legacy_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import path_bytes
-from hgrkit.library.store import StoredVideo, Version, VersionCache, View
+from hgrkit.library.store import Snapshot, StoredVideo, Version, VersionCache, View
 from hgrkit.library.tables import (
     BLOCKS,
     REMOVED,
     SUMS,
     VIDEOS,
     VIDEOS_A_SUM,
+    Head,
     RowSum,
     format_of,
     read_head,
@@ -32,6 +33,7 @@ __all__ = [
     "SqliteView",
     "read_any_manifest",
     "read_arrays",
+    "read_state",
     "read_version",
     "require_told",
     "stored_video",
@@ -53,8 +55,8 @@ class SqliteView:
             DamagedLibraryError: if it is not what was written.
         """
         self._connection = connection
-        self._head = read_head(connection)
-        self.version: Version = self._head.version
+        self.head = read_head(connection)
+        self.version: Version = self.head.version
         self.manifest: Manifest = read_manifest(connection)
         self.arrays, self._sums = cache.get(
             self.version, lambda: read_arrays(connection, folder, embed_dim=self.manifest.embed_dim)
@@ -84,8 +86,8 @@ class SqliteView:
         """Read every video, in the order of the paths."""
         rows = [row for bucket in sorted(self._sums) for row in self._rows(bucket)]
         ((count,),) = self._connection.execute("SELECT COUNT(*) FROM videos").fetchall()
-        if not len(rows) == count == self._head.videos:
-            raise _incomplete(f"{count} rows of videos are there instead of {self._head.videos}")
+        if not len(rows) == count == self.head.videos:
+            raise _incomplete(f"{count} rows of videos are there instead of {self.head.videos}")
         return [stored_video(row) for row in sorted(rows, key=lambda row: row[1])]
 
     def _rows(self, bucket: int) -> list[tuple[Any, ...]]:
@@ -108,6 +110,14 @@ def read_version(connection: sqlite3.Connection) -> Version:
     """Read which version of a library of any format was committed last."""
     is_legacy = format_of(connection) != FORMAT_VERSION
     return read_legacy_version(connection) if is_legacy else read_head(connection).version
+
+
+def read_state(view: View) -> tuple[Snapshot, Head]:
+    """Read all videos of a library's version, and a head under which they can be written to the first arrays."""
+    assert isinstance(view, SqliteView | LegacyView)  # noqa: S101
+    head = view.head
+    empty = Head(version=head.version, next_video=head.next_video, next_clip=head.next_clip)
+    return Snapshot.read(view), empty
 
 
 def told_version(folder: Path) -> float | None:

@@ -1,7 +1,7 @@
-"""The library's tables: rows sealed with a SHA-256 of themselves, and sums that notice lost, stale and surplus rows.
+"""The library's tables: rows sealed with a SHA-256 of themselves, and sums that notice lost and stale rows.
 
-`head` seals everything: `rows` is the sum of the digests of `sums`, `blocks` and `removed`; a row of `sums` is in turn
-the sum of the digests of some hundred `videos`. So one video is checked by reading its neighbours, not all videos.
+`head` seals everything: `rows` is the sum of the digests of `sums`, `blocks` and `removed`; a row of `sums` is in
+turn the sum of the digests of some `videos`. So one video is checked by reading its neighbours, not all videos.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _PYTHON: Final[Mapping[str, type]] = {"TEXT": str, "INTEGER": int, "REAL": float
 
 
 def _canonical(name: str, row: Sequence[Value]) -> bytes:
-    """Bytes that no two rows share. Not `repr`, which shows characters as each Python's Unicode tables have them."""
+    # Not `repr`, which shows characters as each Python's Unicode tables have them.
     return ascii((name, *row)).encode()
 
 
@@ -195,9 +195,9 @@ _TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGE
 
 MANIFEST: Final = SealedTable("manifest", {"body": _TEXT})
 
-# The version committed last: a random token that no other history shares, which arrays belong to it and how many of
-# their records, the next numbers of videos and of clips, and what the rows of all other tables add up to. `tail` is the
-# checksum of the clip records after the last full block.
+# The version committed last: a random token that no other history shares, which arrays belong to it and how many
+# of their records, the next numbers of videos and of clips, and what the rows of all other tables add up to. `tail`
+# is the checksum of the clip records after the last full block.
 HEAD: Final = SealedTable(
     "head",
     {
@@ -241,8 +241,8 @@ REMOVED: Final = SealedTable("removed", {"clips": _INTEGER})
 """Clip records that are no longer in the library, from `id` on."""
 
 VIDEOS_A_SUM: Final = 64
-"""Reading one video checks up to so many rows, opening a library reads one sum for so many videos: at 200,000 videos
-both take some milliseconds."""
+"""Reading one video checks up to so many rows, opening a library reads one sum for so many videos: at 200,000
+videos both take some milliseconds."""
 
 SCHEMA: Final = tuple(table.definition for table in (MANIFEST, HEAD, VIDEOS, SUMS, BLOCKS, REMOVED))
 

@@ -164,8 +164,8 @@ class Examination:
 def verify_library(folder: str | os.PathLike[str], *, on_progress: Progress | None = None) -> VerifyReport:
     """Check everything: the database and every row of it, every byte of the arrays, and that they agree.
 
-    Needs neither videos nor a model. A writer may continue meanwhile: one committed version is checked. As for every
-    reader, SQLite makes its index (`-shm`) anew if a dead writer left a log without one.
+    Needs neither videos nor a model. A writer may continue meanwhile: one committed version is checked. As for
+    every reader, SQLite makes its index (`-shm`) anew if a dead writer left a log without one.
 
     Args:
         folder: the library's folder; reading it is enough.
@@ -314,7 +314,8 @@ def _read_bucket(
 def _arrays(found: Examination, checksums: dict[int, bytes], removed: list[tuple[int, int]]) -> ClipArrays:
     """The arrays as far as they are there; a block whose checksum is lost has one that nothing agrees with."""
     head, manifest = found.head, found.manifest
-    assert head is not None and manifest is not None  # noqa: S101
+    assert head is not None  # noqa: S101
+    assert manifest is not None  # noqa: S101
     clips, frames = (
         map_records(found.folder, name, head.generation, count, kind(manifest.embed_dim))
         for name, count, kind in (("clips", head.clips, clip_type), ("frames", head.frames, frame_type))

@@ -157,8 +157,7 @@ class Writer:
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Write a library of an earlier format anew; until that is committed, the old one is whole."""
         view = LegacyView(connection, self._folder, VersionCache())
-        head = Head(version=view.version, generation=0, next_video=view.next_number, next_clip=view.next_number)
-        self._rewrite(connection, Snapshot.read(view), None, head=head, keep_numbers=True)
+        self._rewrite(connection, Snapshot.read(view), None, head=view.head, keep_numbers=True)
 
     def _rewrite(
         self,

@@ -115,7 +115,7 @@ def test_what_a_crash_appended_without_its_commit_belongs_to_nobody_and_is_overw
     folder = tmp_path / "lib"
     (first,) = make(folder, already)
     store = SqliteStore(folder)
-    head = store.read(lambda view: view._head)
+    head = store.read(lambda view: view.head)
     store.close()
     append_clips(  # as a writer does before its transaction
         folder,

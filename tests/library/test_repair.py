@@ -12,10 +12,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hgrkit.library.commit_record import read_commit_record
-from hgrkit.library.history import read_log
 
-<<<<<<< HEAD
 from hgrkit.errors import (
     DamagedLibraryError,
     LibraryError,
@@ -25,10 +22,6 @@ from hgrkit.errors import (
     LibraryNotFoundError,
 )
 from hgrkit.library import Entry, Library, VideoRecord, repair_library, verify_library
-=======
-from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryLockedError, LibraryNotFoundError
-from hgrkit.library import Entry, Library, VideoRecord, repair_library, rewrite, segment, verify_library
->>>>>>> r-store
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 each_kind = pytest.mark.parametrize("kind", ["plain", "compacted", "followed"])
@@ -88,20 +81,12 @@ def test_a_damaged_array_costs_the_videos_in_it_and_no_other(library_of, answers
     concerned = {video for found in verify_library(folder).damages for video in found.videos}
     report = repair_library(folder)
     assert report.whole
-<<<<<<< HEAD
     assert set(report.dropped) == concerned
     assert (report.unnamed, report.doubtful, report.lost_from) == (0, (), None)
     if name == "frames" and damage == "flipped":
         assert len(concerned) == 1
     answers(folder).assert_same(before.without(report.dropped))
     with Library.open(folder, "w") as library:
-=======
-    assert verify_library(folder).whole
-    assert (report.dropped, report.doubtful, report.lost_versions) == ((), (), ())
-    answers(folder).assert_same(before)
-    with Library.open(folder, "w", candidates="hnsw") as library:
-        assert (library.version, library.snapshot().clip_keys.tolist()) == (version, keys)
->>>>>>> r-store
         library.add(record("q.mp4"), [random_clip(1)])
     assert verify_library(folder).whole
 
