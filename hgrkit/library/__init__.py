@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hgrkit.library.backup import BackupReport, backup_library
     from hgrkit.library.export import ExportReport, export_library
-    from hgrkit.library.library import CompactReport, Counts, Library
+    from hgrkit.library.library import Library
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
     from hgrkit.library.moments import Moment, cut_moment
-    from hgrkit.library.records import ClipEmbeddings, QueryEmbeddings, VideoRecord
+    from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, QueryEmbeddings, VideoRecord
     from hgrkit.library.repair import RepairReport, repair_library
     from hgrkit.library.scoring import SearchSettings
     from hgrkit.library.search import ClipMatch
@@ -59,8 +59,8 @@ _HOMES = {
     "BackupReport": "backup",
     "ClipEmbeddings": "records",
     "ClipMatch": "search",
-    "CompactReport": "library",
-    "Counts": "library",
+    "CompactReport": "records",
+    "Counts": "records",
     "Damage": "verify",
     "Entry": "store",
     "ExportReport": "export",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import importlib.util
 import json
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, Literal, Protocol
 
 import attrs
 import numpy as np
@@ -19,7 +22,15 @@ from hgrkit.library.records import Float32
 from hgrkit.matching.clip_similarities import event_similarities
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder, write_atomically
 
-__all__ = ["AnnCache", "AnnIndex", "CandidateIndex", "FlatScan", "ann_available", "unit_vectors"]
+__all__ = [
+    "AnnCache",
+    "AnnIndex",
+    "CandidateIndex",
+    "CandidateSource",
+    "FlatScan",
+    "ann_available",
+    "unit_vectors",
+]
 
 _LINKS = 16
 """hnswlib's M."""
@@ -34,6 +45,12 @@ _EPSILON = 1e-10
 _FORMAT = 2
 _READ_BYTES = 1 << 20
 _ROWS_AT_ONCE = 1 << 14
+
+
+CandidateSource = Literal["auto", "flat", "hnsw"]
+
+_WANTED_FROM: Mapping[CandidateSource, int] = {"auto": 300_000, "flat": sys.maxsize, "hnsw": 1}
+"""Clips from which candidates come from an HNSW index instead of a flat scan."""
 
 
 class CandidateIndex(Protocol):
@@ -101,22 +118,44 @@ class AnnIndex:
         return rows[np.argsort(-similarities, kind="stable")][:count]
 
 
-@attrs.frozen
 class AnnCache:
     """`cache/ann.hnsw` of a library and, beside it, `ann.json`: its checksum and what it was built from.
 
     Both may be deleted at will. hnswlib crashes on damaged files: none is loaded whose checksum does not fit.
-
-    Attributes:
-        folder: the library's folder.
     """
 
-    folder: Path
+    def __init__(self, folder: Path, candidates: CandidateSource = "auto") -> None:
+        """Look in a library's folder; `candidates` says from how many clips on an index is wanted."""
+        self._folder = folder
+        self._wanted_from = _WANTED_FROM[candidates]
+        self._loaded: tuple[ClipArrays, AnnIndex | None] | None = None
+        self._lock = Lock()
+
+    def index(self, arrays: ClipArrays) -> CandidateIndex:
+        """Return what finds candidates among clips: the saved index if one is wanted and fits, else a scan."""
+        if len(arrays.clips) < self._wanted_from:
+            return FlatScan(arrays)
+        with self._lock:
+            if self._loaded is None or self._loaded[0] is not arrays:
+                self._loaded = (arrays, self.load(arrays))
+            return self._loaded[1] or FlatScan(arrays)
+
+    def refresh(self, arrays: ClipArrays) -> bool:
+        """Bring the saved index up to date if one is wanted; whether there is one now.
+
+        Raises:
+            LibraryError: if it cannot be written.
+            DamagedLibraryError: if events are not what was written.
+        """
+        if len(arrays.clips) < self._wanted_from or not ann_available():
+            return False
+        self._loaded = (arrays, self.update(arrays))
+        return True
 
     @property
     def path(self) -> Path:
         """Where the index is."""
-        return self.folder / "cache" / "ann.hnsw"
+        return self._folder / "cache" / "ann.hnsw"
 
     def load(self, arrays: ClipArrays) -> AnnIndex | None:
         """Load the index of these arrays, or `None` if none fits or hnswlib is not installed."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
-from typing import Literal, TypeVar, get_args
-
-import attrs
+from typing import TypeVar, get_args
 
 from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_text, check_whole
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.arrays import ClipArrays
-from hgrkit.library.candidates import AnnCache, AnnIndex, ann_available
+from hgrkit.library.candidates import AnnCache, CandidateSource
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
+from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import (
@@ -32,50 +28,11 @@ from hgrkit.library.search import (
 from hgrkit.library.sqlite_store import Mode, SqliteStore, require_outside_libraries
 from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version, View
 
-__all__ = ["CandidateSource", "CompactReport", "Counts", "Library"]
+__all__ = ["Library"]
 
 T = TypeVar("T")
 P = TypeVar("P")
 StrPath = str | os.PathLike[str]
-
-CandidateSource = Literal["auto", "flat", "hnsw"]
-
-_ANN_FROM = {"auto": 300_000, "flat": sys.maxsize, "hnsw": 1}
-"""Clips from which candidates come from an HNSW index instead of a flat scan."""
-
-
-@attrs.frozen(kw_only=True)
-class Counts:
-    """How much a library holds.
-
-    Attributes:
-        videos: all videos, failed ones included.
-        indexed: those that can be found.
-        failed: those that could not be read.
-        clips: clips of all indexed videos.
-    """
-
-    videos: int
-    indexed: int
-    failed: int
-    clips: int
-
-
-@attrs.frozen(kw_only=True)
-class CompactReport:
-    """What a compaction did.
-
-    Attributes:
-        bytes_before: what database and arrays took.
-        bytes_after: what they take now.
-        files_before: files of embeddings that there were.
-        files_after: files of embeddings that there are.
-    """
-
-    bytes_before: int
-    bytes_after: int
-    files_before: int
-    files_after: int
 
 
 class Library:
@@ -97,16 +54,11 @@ class Library:
     [('dog.mp4', 1.0)]
     """
 
-    def __init__(
-        self, stores: Sequence[tuple[Store, AnnCache]], *, writable: bool, candidates: CandidateSource = "auto"
-    ) -> None:
+    def __init__(self, stores: Sequence[tuple[Store, AnnCache]], *, writable: bool) -> None:
         """Join the parts; callers want `create` or `open`."""
         self._stores = tuple(store for store, _ in stores)
         self._ann_caches = tuple(cache for _, cache in stores)
-        self._manifest = self._stores[0].manifest
-        self._ann_from = _ANN_FROM[candidates]
-        self._ann: dict[int, tuple[ClipArrays, AnnIndex | None]] = {}
-        self._ann_lock = Lock()
+        self._manifest: Manifest = self._stores[0].manifest
         self._writable = writable
 
     @classmethod
@@ -137,7 +89,7 @@ class Library:
         if outside:
             require_outside_libraries(path)
         store = SqliteStore.create(path, manifest)
-        return cls([(store, AnnCache(path))], writable=True, candidates=candidates)
+        return cls([(store, AnnCache(path, candidates))], writable=True)
 
     @classmethod
     def open(
@@ -187,8 +139,8 @@ class Library:
             for store in stores:
                 store.close()
             raise
-        parts = list(zip(stores, map(AnnCache, folders), strict=True))
-        return cls(parts, writable=mode == "w", candidates=candidates)
+        caches = [AnnCache(folder, candidates) for folder in folders]
+        return cls(list(zip(stores, caches, strict=True)), writable=mode == "w")
 
     @property
     def manifest(self) -> Manifest:
@@ -254,8 +206,7 @@ class Library:
         A video that is put replaces what the library has of its path; until then the old one stays findable.
 
         Raises:
-            LibraryError, ShapeError: as `add` does.
-            ConfigError: as `add` does, or if what is to be renamed is not there or of another state.
+            LibraryError, ShapeError, ConfigError: as `Store.commit` does.
         """
         return self._only(self._stores).commit(
             put=check_sequence("put", put, Entry, of="Entry objects"),
@@ -264,13 +215,12 @@ class Library:
         )
 
     def rename(self, path: str, record: VideoRecord) -> None:
-        """Let a video go on as another record with the same clips: its file was moved, or only touched.
+        """Let a video continue as another record with the same clips: its file was moved, or only touched.
 
         A video that has the record's path already is replaced.
 
         Raises:
-            LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
-            ConfigError: if there is no such video, or the record is of another state.
+            LibraryError, ConfigError: as `Store.commit` does.
         """
         self.update(rename=[Rename(self._listed(path), record)])
 
@@ -307,12 +257,10 @@ class Library:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
-        settings = _settings(settings)
-
-        k = check_whole("k", k)
+        settings, k = _settings(settings), check_whole("k", k)
         self._check([query])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-        return self._ask(lambda sources: search_clips(sources, query, k, settings, paths=among), indexed=settings)
+        return self._ask(lambda sources: search_clips(sources, query, k, settings, paths=among))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -366,14 +314,8 @@ class Library:
         store = self._only(self._stores)
         before = store.usage()
         store.rewrite()
-        self._refresh_ann_index()
-        after = store.usage()
-        return CompactReport(
-            bytes_before=before.num_bytes,
-            bytes_after=after.num_bytes,
-            files_before=before.files,
-            files_after=after.files,
-        )
+        self._ann_caches[0].refresh(self._arrays())
+        return CompactReport(bytes_before=before.num_bytes, bytes_after=store.usage().num_bytes)
 
     def replace_with(self, other: Library) -> None:
         """Become what another library is, in one commit: its videos, its embeddings and what made it.
@@ -405,32 +347,27 @@ class Library:
         """
         if not self._writable:
             raise LibraryError("a library that is open for reading only writes no HNSW index; open it with 'w'.")
-        return self._refresh_ann_index()
+        return self._ann_caches[0].refresh(self._arrays())
 
     def close(self) -> None:
         """Let go of the library; a writer of a large one first brings its HNSW index up to date."""
         writable, self._writable = self._writable, False
         try:
             if writable:
-                self._refresh_ann_index()
+                self._ann_caches[0].refresh(self._arrays())
         finally:
             for store in self._stores:
                 store.close()
 
-    def _ask(self, question: Callable[[Sequence[Source]], T], *, indexed: SearchSettings | None = None) -> T:
-        """Ask the version committed last, as long as the parts that the library was opened for make it.
-
-        With the settings of a search, HNSW indexes come with the versions that have one.
-        """
+    def _ask(self, question: Callable[[Sequence[Source]], T]) -> T:
+        """Ask the version committed last, as long as the parts that the library was opened for make it."""
 
         def ask(views: tuple[View, ...]) -> T:
             if len(views) < len(self._stores):
                 return self._stores[len(views)].read(lambda view: ask((*views, view)))
             for view in views:
                 view.manifest.require(self._manifest, library="that was opened")
-            return question(
-                [Source(view, self._ann_index(place, view.arrays, indexed)) for place, view in enumerate(views)]
-            )
+            return question([Source(view, cache) for view, cache in zip(views, self._ann_caches, strict=True)])
 
         return ask(())
 
@@ -449,23 +386,8 @@ class Library:
                     f"a query must have embed_dim {embed_dim} as the library has, got {query.event.size}."
                 )
 
-    def _ann_index(self, place: int, arrays: ClipArrays, settings: SearchSettings | None) -> AnnIndex | None:
-        """The saved index if it fits a large library; a scan needs nothing on disk."""
-        if settings is None or len(arrays.clips) < self._ann_from:
-            return None
-        if settings.candidates_among(arrays.num_living) >= arrays.num_living:
-            return None
-        with self._ann_lock:
-            if place not in self._ann or self._ann[place][0] is not arrays:
-                self._ann[place] = (arrays, self._ann_caches[place].load(arrays))
-            return self._ann[place][1]
-
-    def _refresh_ann_index(self) -> bool:
-        arrays = self._ask(lambda sources: self._only(sources).view.arrays)
-        if len(arrays.clips) < max(self._ann_from, 1) or not ann_available():
-            return False
-        self._ann[0] = (arrays, self._ann_caches[0].update(arrays))
-        return True
+    def _arrays(self) -> ClipArrays:
+        return self._ask(lambda sources: self._only(sources).view.arrays)
 
     def _find(self, path: str) -> VideoRecord | None:
         return next((found for store in self._stores if (found := store.find(path)) is not None), None)

@@ -14,6 +14,8 @@ from hgrkit.errors import ConfigError, ShapeError
 
 __all__ = [
     "ClipEmbeddings",
+    "CompactReport",
+    "Counts",
     "Float32",
     "Float64",
     "QueryEmbeddings",
@@ -208,3 +210,33 @@ class QueryEmbeddings:
             f"QueryEmbeddings(actions={len(self.action)}, entities={len(self.entity)}, "
             f"embed_dim={self.event.size})"
         )
+
+
+@attrs.frozen(kw_only=True)
+class Counts:
+    """How much a library holds.
+
+    Attributes:
+        videos: all videos, failed ones included.
+        indexed: those that can be found.
+        failed: those that could not be read.
+        clips: clips of all indexed videos.
+    """
+
+    videos: int
+    indexed: int
+    failed: int
+    clips: int
+
+
+@attrs.frozen(kw_only=True)
+class CompactReport:
+    """What a compaction did.
+
+    Attributes:
+        bytes_before: what database and arrays took.
+        bytes_after: what they take now.
+    """
+
+    bytes_before: int
+    bytes_after: int

@@ -14,7 +14,7 @@ import numpy as np
 from hgrkit.errors import LibraryError
 from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays, Rows
-from hgrkit.library.candidates import CandidateIndex, FlatScan
+from hgrkit.library.candidates import AnnCache
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
@@ -88,11 +88,11 @@ class Source:
 
     Attributes:
         view: the version.
-        index: finds candidates in a large library; every event is compared without one.
+        ann_cache: finds candidates in a large library.
     """
 
     view: View
-    index: CandidateIndex | None = None
+    ann_cache: AnnCache
 
 
 def search_clips(
@@ -257,7 +257,7 @@ def _candidates(
 
 def _nearest(sources: Sequence[Source], event: Float32, count: int) -> list[Rows]:
     """The `count` clips of all sources whose events are nearest, ascending."""
-    rows = [(source.index or FlatScan(source.view.arrays)).nearest(event, count) for source in sources]
+    rows = [source.ann_cache.index(source.view.arrays).nearest(event, count) for source in sources]
     if len(sources) > 1:
         nearness = [
             event_similarities(source.view.arrays.clips["event"][part], event)

@@ -325,7 +325,6 @@ def test_a_compaction_changes_no_answer_frees_space_and_brings_a_new_hnsw_index(
         old_index = index.read_bytes()
         report = library.compact()
         assert index.read_bytes() != old_index
-        assert report.files_before == report.files_after == 2
         assert report.bytes_after < report.bytes_before
         sizes = [file.stat().st_size for file in [path / "library.sqlite", *(path / "arrays").iterdir()]]
         assert abs(report.bytes_after - sum(sizes)) < 65536  # SQLite's own log
