@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hgrkit.library.backup import BackupReport, backup_library
+    from hgrkit.library.examination import Damage
     from hgrkit.library.export import ExportReport, export_library
     from hgrkit.library.library import Library
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hgrkit.library.search import ClipMatch
     from hgrkit.library.sqlite_store import SqliteStore
     from hgrkit.library.store import Entry, Rename, Snapshot, Store, Usage, Version
-    from hgrkit.library.verify import Damage, Note, VerifyReport, verify_library
+    from hgrkit.library.verify import Note, VerifyReport, verify_library
 
 __all__ = [
     "FORMAT_VERSION",
@@ -61,7 +62,7 @@ _HOMES = {
     "ClipMatch": "search",
     "CompactReport": "records",
     "Counts": "records",
-    "Damage": "verify",
+    "Damage": "examination",
     "Entry": "store",
     "ExportReport": "export",
     "Library": "library",

@@ -14,7 +14,6 @@ from hgrkit.arguments import check_callable, check_path
 from hgrkit.errors import LibraryExistsError, MissingPathError
 from hgrkit.library.change import WrittenLibrary
 from hgrkit.library.database import DATABASE_FILE, create_database
-from hgrkit.library.snapshot import read_state
 from hgrkit.library.sqlite_store import SqliteStore, require_outside_libraries
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_folder
 from hgrkit.storage.writing import writing
@@ -70,7 +69,7 @@ def backup_library(
     _require_vacant(target)
     store = SqliteStore(source)
     try:
-        snapshot, head = store.read(read_state)
+        snapshot, head = store.state()
     finally:
         store.close()
     copy = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")

@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from hgrkit.library.arrays import Appended, append_clips
+from hgrkit.library.appending import append_clips
+from hgrkit.library.arrays import BLOCK_CLIPS, Extent
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.store import Rename, Snapshot, Version
@@ -61,30 +62,32 @@ class Change:
 
     def remove(self, path: str) -> None:
         """Delete a video, if there is one, and mark its clips as removed."""
-        for row in self._take(path):
+        self._remove(path_bytes(path))
+
+    def _remove(self, key: Any) -> None:
+        for row in self._take(key):
             clips, first_clip = row[8], row[10]
             if clips:
                 REMOVED.insert(self._connection, [(first_clip, clips)], self._total)
 
     def rename(self, renames: Sequence[Rename]) -> None:
         """Give videos other records, all at once: two may swap their paths."""
-        taken = [(rename.record, self._take(rename.path)) for rename in renames]
+        taken = [(rename.record, self._take(path_bytes(rename.path))) for rename in renames]
         for record, rows in taken:
             for row in rows:
                 self.put(row_from_record(row[0], record, clips=row[8], first_clip=row[10]))
 
     def put(self, row: tuple[Value, ...]) -> None:
         """Insert a video; what has its path is removed."""
-        path = row[1]
-        assert isinstance(path, bytes)  # noqa: S101
-        self.remove(path.decode("utf-8", "surrogateescape"))
+        self._remove(row[1])
         VIDEOS.insert(self._connection, [row], self._sum_of(row[0]))
         self._num_videos += 1
 
-    def seal(self, version: Version, appended: Appended, *, next_video: int, next_clip: int) -> None:
-        """Write the sums, the checksums of the arrays and the head of the new version."""
-        if appended.checksums:
-            BLOCKS.insert(self._connection, [(appended.first_block, appended.checksums)], self._total)
+    def seal(self, version: Version, extent: Extent, checksums: bytes, *, next_video: int, next_clip: int) -> None:
+        """Write the sums, the checksums of the blocks that were completed and the head of the new version."""
+        if checksums:
+            first_block = self._head.extent.clips // BLOCK_CLIPS
+            BLOCKS.insert(self._connection, [(first_block, checksums)], self._total)
         for bucket, total in self._sums.items():
             SUMS.delete(self._connection, "id = ?", (bucket,), self._total)
             if total.content != bytes(32):
@@ -92,18 +95,16 @@ class Change:
         head = attrs.evolve(
             self._head,
             version=version,
+            extent=extent,
             videos=self._num_videos,
-            clips=appended.clips,
-            frames=appended.frames,
             next_video=next_video,
             next_clip=next_clip,
-            tail=appended.tail,
             rows=self._total.content,
         )
         HEAD.replace(self._connection, head.row())
 
-    def _take(self, path: str) -> list[tuple[Any, ...]]:
-        rows = list(VIDEOS.rows(self._connection, "path = ?", (path_bytes(path),)))
+    def _take(self, key: Any) -> list[tuple[Any, ...]]:
+        rows = list(VIDEOS.rows(self._connection, "path = ?", (key,)))
         for row in rows:
             VIDEOS.delete(self._connection, "id = ?", (row[0],), self._sum_of(row[0]))
         self._num_videos -= len(rows)
@@ -148,15 +149,7 @@ class WrittenLibrary:
         numbers = [video.number for video in snapshot.stored]
         self._numbers = numbers if keep_numbers else range(head.next_video, head.next_video + len(numbers))
         self._keep_numbers, self._on_progress = keep_numbers, on_progress
-        self._appended = append_clips(
-            folder,
-            self._clips(),
-            generation=head.generation,
-            clips=0,
-            frames=0,
-            tail=b"",
-            embed_dim=manifest.embed_dim,
-        )
+        self._extent, self._checksums = append_clips(folder, self._clips(), head.extent, manifest.embed_dim)
 
     def fill(self, connection: sqlite3.Connection) -> None:
         """Replace all tables, inside a transaction."""
@@ -168,7 +161,8 @@ class WrittenLibrary:
         new = not self._keep_numbers
         change.seal(
             self._head.version,
-            self._appended,
+            self._extent,
+            self._checksums,
             next_video=self._head.next_video + new * len(self._numbers),
             next_clip=self._head.next_clip + new * first_clip,
         )

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.arrays import ClipArrays, clip_type, frame_type
+from hgrkit.library.arrays import ClipArrays, Extent, clip_type, frame_type
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import path_bytes
 from hgrkit.library.store import StoredVideo, Version, VersionCache
@@ -138,7 +138,12 @@ class LegacyView:
         """
         _, number, token, num_videos, num_clips, next_number, *sums = _head(connection)
         self.version = Version(number, token)
-        self.head = Head(version=self.version, generation=0, next_video=next_number, next_clip=next_number)
+        self.head = Head(
+            version=self.version,
+            extent=Extent(generation=0),
+            next_video=next_number,
+            next_clip=next_number,
+        )
         self.manifest: Manifest = read_legacy_manifest(connection)
         total = RowSum()
         videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))

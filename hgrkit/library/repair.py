@@ -13,7 +13,7 @@ import attrs
 
 from hgrkit.arguments import check_callable, check_flag, check_path
 from hgrkit.errors import LibraryError
-from hgrkit.library.arrays import array_path
+from hgrkit.library.arrays import Extent
 from hgrkit.library.candidates import AnnCache
 from hgrkit.library.change import WrittenLibrary
 from hgrkit.library.database import (
@@ -23,10 +23,11 @@ from hgrkit.library.database import (
     open_for_writing,
     translated_errors,
 )
+from hgrkit.library.examination import Examination, Progress, examine_library
 from hgrkit.library.snapshot import TOLD_FILE
 from hgrkit.library.store import Snapshot, Version
 from hgrkit.library.tables import Head
-from hgrkit.library.verify import DAMAGED_FOLDER, Examination, Progress, examine_library, unfit_ann_index
+from hgrkit.library.verify import DAMAGED_FOLDER, unfit_ann_index
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_folder
 from hgrkit.storage.lock import WriterLock
 
@@ -179,7 +180,7 @@ def _rewrite(found: Examination, quarantine: _Quarantine) -> None:
     database = found.folder / DATABASE_FILE
     new = Head(
         version=Version(head.version.number + 1, uuid.uuid4().hex),
-        generation=head.generation + 1,
+        extent=Extent(generation=head.extent.generation + 1),
         next_video=head.next_video,
         next_clip=head.next_clip,
     )
@@ -193,5 +194,5 @@ def _rewrite(found: Examination, quarantine: _Quarantine) -> None:
         quarantine.move(found.folder / (DATABASE_FILE + suffix))
     create_database(database, written.fill)
     quarantine.move(found.folder / TOLD_FILE)
-    for name in ("clips", "frames"):
-        quarantine.move(array_path(found.folder, name, head.generation))
+    for file in head.extent.files(found.folder, manifest.embed_dim):
+        quarantine.move(file.path)

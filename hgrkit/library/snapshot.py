@@ -13,14 +13,13 @@ from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.legacy import LegacyView, read_legacy_manifest, read_legacy_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import path_bytes
-from hgrkit.library.store import Snapshot, StoredVideo, Version, VersionCache, View
+from hgrkit.library.store import StoredVideo, Version, VersionCache
 from hgrkit.library.tables import (
     BLOCKS,
     REMOVED,
     SUMS,
     VIDEOS,
     VIDEOS_A_SUM,
-    Head,
     RowSum,
     format_of,
     read_head,
@@ -33,7 +32,6 @@ __all__ = [
     "SqliteView",
     "read_any_manifest",
     "read_arrays",
-    "read_state",
     "read_version",
     "require_told",
     "stored_video",
@@ -100,7 +98,7 @@ class SqliteView:
         return rows
 
 
-def view_of(connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> View:
+def view_of(connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> SqliteView | LegacyView:
     """Return the view of a library of any format that we read."""
     is_legacy = format_of(connection) != FORMAT_VERSION
     return LegacyView(connection, folder, cache) if is_legacy else SqliteView(connection, folder, cache)
@@ -110,14 +108,6 @@ def read_version(connection: sqlite3.Connection) -> Version:
     """Read which version of a library of any format was committed last."""
     is_legacy = format_of(connection) != FORMAT_VERSION
     return read_legacy_version(connection) if is_legacy else read_head(connection).version
-
-
-def read_state(view: View) -> tuple[Snapshot, Head]:
-    """Read all videos of a library's version, and a head under which they can be written to the first arrays."""
-    assert isinstance(view, SqliteView | LegacyView)  # noqa: S101
-    head = view.head
-    empty = Head(version=head.version, next_video=head.next_video, next_clip=head.next_clip)
-    return Snapshot.read(view), empty
 
 
 def told_version(folder: Path) -> float | None:
@@ -169,16 +159,8 @@ def read_arrays(
     removed = [(first, first + count) for first, count in REMOVED.rows(connection, total=total)]
     if total.content != head.rows:
         raise _incomplete("some of its rows are lost, stale or surplus")
-    arrays = ClipArrays.open(
-        folder,
-        generation=head.generation,
-        clips=head.clips,
-        frames=head.frames,
-        embed_dim=embed_dim,
-        removed=removed,
-        checksums=checksums + head.tail,
-    )
-    return arrays, sums
+    files = head.extent.files(folder, embed_dim)
+    return ClipArrays.open(files, checksums=checksums + head.extent.tail, removed=removed), sums
 
 
 def stored_video(row: tuple[Any, ...]) -> StoredVideo:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import attrs
+
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryExistsError, LibraryNotFoundError
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME
+from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, Extent
 from hgrkit.library.database import (
     DATABASE_FILE,
     create_database,
@@ -106,6 +108,16 @@ class SqliteStore:
         snapshot = self.read(Snapshot.read)
         self._manifest = snapshot.manifest
         return snapshot
+
+    def state(self) -> tuple[Snapshot, Head]:
+        """The version committed last, and a head under which a library of its own can be made of it."""
+
+        def read(connection: sqlite3.Connection) -> tuple[Snapshot, Head]:
+            view = view_of(connection, self._folder, self._cache)
+            head = attrs.evolve(view.head, extent=Extent(), videos=0, rows=bytes(32))
+            return Snapshot.read(view), head
+
+        return self._read(read)
 
     def commit(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()

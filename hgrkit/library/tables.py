@@ -17,6 +17,7 @@ from typing import Any, Final
 import attrs
 
 from hgrkit.errors import ConfigError, DamagedLibraryError
+from hgrkit.library.arrays import Extent
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import VideoRecord, path_bytes
 from hgrkit.library.store import Version
@@ -253,30 +254,26 @@ class Head:
 
     Attributes:
         version: the version committed last.
+        extent: how far its arrays go.
         videos: rows of videos.
-        generation: which arrays belong to the version; every rewriting makes new ones.
-        clips: records of the array of clips, removed ones included.
-        frames: records of the array of frames.
         next_video: the number that the next video takes.
         next_clip: the key that the next clip takes.
-        tail: checksum of the clip records after the last full block.
         rows: the sum of the digests of all rows of `sums`, `blocks` and `removed`.
     """
 
     version: Version
+    extent: Extent = attrs.field(factory=Extent)
     videos: int = 0
-    generation: int = 1
-    clips: int = 0
-    frames: int = 0
     next_video: int = 1
     next_clip: int = 1
-    tail: bytes = b""
     rows: bytes = bytes(32)
 
     def row(self) -> tuple[Value, ...]:
         """The row of the table `head`."""
-        _, *others = attrs.astuple(self, recurse=False)
-        return (1, self.version.number, self.version.token, *others)
+        values = attrs.asdict(self, recurse=False)
+        version, extent = values.pop("version"), attrs.asdict(values.pop("extent"))
+        values |= {"version": version.number, "token": version.token, **extent}
+        return (1, *(values[name] for name in HEAD.types))
 
 
 def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) -> None:
@@ -302,9 +299,9 @@ def read_head(connection: sqlite3.Connection) -> Head:
     Raises:
         DamagedLibraryError: if it is missing or not what was written.
     """
-    _, number, token, *others = HEAD.only(connection)
-    names = [field.name for field in attrs.fields(Head)][1:]
-    return Head(version=Version(number, token), **dict(zip(names, others, strict=True)))
+    row = dict(zip(HEAD.columns[1:], HEAD.only(connection)[1:], strict=True))
+    extent = Extent(**{field.name: row.pop(field.name) for field in attrs.fields(Extent)})
+    return Head(version=Version(row.pop("version"), row.pop("token")), extent=extent, **row)
 
 
 def read_manifest(connection: sqlite3.Connection, table: SealedTable | None = None) -> Manifest:

@@ -11,8 +11,11 @@ from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 
+import attrs
+
 from hgrkit.errors import HgrkitError, LibraryError, ShapeError
-from hgrkit.library.arrays import ARRAY_FOLDER, append_clips, shorten_arrays
+from hgrkit.library.appending import append_clips, shorten_arrays
+from hgrkit.library.arrays import ARRAY_FOLDER, Extent
 from hgrkit.library.change import Change, WrittenLibrary, find_video
 from hgrkit.library.database import (
     DATABASE_FILE,
@@ -97,22 +100,15 @@ class Writer:
             numbers = range(head.next_video, head.next_video + len(put))
             firsts = list(accumulate((len(entry.clips) for entry in put), initial=0))
             rows = [
-                row_from_record(number, entry.record, clips=len(entry.clips), first_clip=head.clips + first)
+                row_from_record(number, entry.record, clips=len(entry.clips), first_clip=head.extent.clips + first)
                 for number, entry, first in zip(numbers, put, firsts, strict=False)
             ]
             with self._attempt(connection, head.version) as version:
-                appended = append_clips(
-                    self._folder,
-                    [
-                        (number, head.next_clip + first, entry.clips)
-                        for number, entry, first in zip(numbers, put, firsts, strict=False)
-                    ],
-                    generation=head.generation,
-                    clips=head.clips,
-                    frames=head.frames,
-                    tail=head.tail,
-                    embed_dim=embed_dim,
-                )
+                videos = [
+                    (number, head.next_clip + first, entry.clips)
+                    for number, entry, first in zip(numbers, put, firsts, strict=False)
+                ]
+                extent, checksums = append_clips(self._folder, videos, head.extent, embed_dim)
                 with transaction(connection):
                     change = Change(connection)
                     for path in removed:
@@ -120,7 +116,9 @@ class Writer:
                     change.rename(renames)
                     for row in rows:
                         change.put(row)
-                    change.seal(version, appended, next_video=numbers.stop, next_clip=head.next_clip + firsts[-1])
+                    change.seal(
+                        version, extent, checksums, next_video=numbers.stop, next_clip=head.next_clip + firsts[-1]
+                    )
             return version
 
     def rewrite(self, snapshot: Snapshot | None, manifest: Manifest | None) -> Version:
@@ -175,12 +173,8 @@ class Writer:
                 f"{snapshot.manifest.embed_dim}."
             )
         with self._attempt(connection, head.version) as version:
-            empty = Head(
-                version=version,
-                generation=head.generation + 1,
-                next_video=head.next_video,
-                next_clip=head.next_clip,
-            )
+            generation = Extent(generation=head.extent.generation + 1)
+            empty = attrs.evolve(head, version=version, extent=generation, videos=0, rows=bytes(32))
             written = WrittenLibrary(
                 self._folder, snapshot, manifest=manifest, head=empty, keep_numbers=keep_numbers
             )
@@ -244,14 +238,7 @@ class Writer:
             shutil.rmtree(self._folder / ARRAY_FOLDER, ignore_errors=True)
             return
         head, manifest = read_head(connection), read_manifest(connection)
-        shorten_arrays(
-            self._folder,
-            generation=head.generation,
-            clips=head.clips,
-            frames=head.frames,
-            tail=head.tail,
-            embed_dim=manifest.embed_dim,
-        )
+        shorten_arrays(self._folder, head.extent, manifest.embed_dim)
         shutil.rmtree(self._folder / SEGMENT_FOLDER, ignore_errors=True)
 
     def _log_is_empty(self, connection: sqlite3.Connection) -> bool:

@@ -13,7 +13,8 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, ShapeError
 from hgrkit.library import Entry, SqliteStore, VideoRecord, verify_library
-from hgrkit.library.arrays import ClipArrays, append_clips, array_path, clip_type, frame_type
+from hgrkit.library.appending import append_clips
+from hgrkit.library.arrays import ClipArrays, clip_type, frame_type
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 8
@@ -25,6 +26,10 @@ def record(path: str) -> VideoRecord:
 
 def entry(number: int, clips: int) -> Entry:
     return Entry(record(f"{number:03}"), [random_clip(1000 * number + part, frames=2) for part in range(clips)])
+
+
+def array_path(folder: Path, name: str) -> Path:
+    return folder / "arrays" / f"{name}-1.bin"
 
 
 def arrays_of(folder: Path) -> ClipArrays:
@@ -118,15 +123,9 @@ def test_what_a_crash_appended_without_its_commit_belongs_to_nobody_and_is_overw
     head = store.read(lambda view: view.head)
     store.close()
     append_clips(  # as a writer does before its transaction
-        folder,
-        [(99, 500, [random_clip(seed, frames=4) for seed in range(70)])],
-        generation=head.generation,
-        clips=head.clips,
-        frames=head.frames,
-        tail=head.tail,
-        embed_dim=DIM,
+        folder, [(99, 500, [random_clip(seed, frames=4) for seed in range(70)])], head.extent, DIM
     )
-    before = {name: array_path(folder, name, 1).stat().st_size for name in ("clips", "frames")}
+    before = {name: array_path(folder, name).stat().st_size for name in ("clips", "frames")}
     assert events(folder) == expected(first)
     report = verify_library(folder)
     assert report.whole
@@ -138,7 +137,7 @@ def test_what_a_crash_appended_without_its_commit_belongs_to_nobody_and_is_overw
     assert events(folder) == expected(first, second)
     assert verify_library(folder).notes == ()
     for name, size in before.items():
-        assert array_path(folder, name, 1).stat().st_size < size
+        assert array_path(folder, name).stat().st_size < size
 
 
 def test_a_writer_that_died_between_append_and_commit_loses_nothing_that_was_there(tmp_path):
@@ -170,7 +169,7 @@ def test_a_writer_that_died_between_append_and_commit_loses_nothing_that_was_the
 def test_a_flipped_bit_anywhere_in_a_file_is_noticed_by_whoever_reads_it(tmp_path, name):
     folder = tmp_path / "lib"
     make(folder, 64, 3)
-    path = array_path(folder, name, 1)
+    path = array_path(folder, name)
     whole = path.read_bytes()
     for place in range(0, len(whole), max(1, len(whole) // 150)):
         content = bytearray(whole)
@@ -186,7 +185,7 @@ def test_a_flipped_bit_anywhere_in_a_file_is_noticed_by_whoever_reads_it(tmp_pat
 def test_records_that_changed_places_are_noticed(tmp_path):
     folder = tmp_path / "lib"
     make(folder, 130)
-    path = array_path(folder, "clips", 1)
+    path = array_path(folder, "clips")
     size = clip_type(DIM).itemsize
     content = path.read_bytes()
     for one, other, length in ((0, 1, 1), (0, 64, 64), (128, 129, 1)):
@@ -203,7 +202,7 @@ def test_records_that_changed_places_are_noticed(tmp_path):
 def test_a_short_file_is_damage_named_by_every_reader_and_no_writer_goes_on_with_it(tmp_path, name, left):
     folder = tmp_path / "lib"
     make(folder, 65)
-    path = array_path(folder, name, 1)
+    path = array_path(folder, name)
     path.write_bytes(path.read_bytes()[:left])
     for read in (events, lambda folder: SqliteStore(folder).read(lambda view: view.arrays)):
         with pytest.raises(DamagedLibraryError, match=rf"{path.name} holds \d+ of \d+ records"):
@@ -218,7 +217,7 @@ def test_a_short_file_is_damage_named_by_every_reader_and_no_writer_goes_on_with
 def test_a_missing_file_a_folder_and_a_pipe_are_damage_and_never_waited_for(tmp_path, name):
     folder = tmp_path / "lib"
     make(folder, 2)
-    path = array_path(folder, name, 1)
+    path = array_path(folder, name)
     for replace in (path.unlink, path.mkdir, lambda: (path.rmdir(), os.mkfifo(path))):
         replace()
         with pytest.raises(DamagedLibraryError, match=rf"{path.name} holds 0 of \d+ records"):

@@ -187,7 +187,7 @@ def test_a_damaged_library_gives_no_backup(library_of, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "call", ["arrays.os.fsync", "arrays.os.write", "database.sync_file", "backup.sync_folder"]
+    "call", ["appending.os.fsync", "appending.os.write", "database.sync_file", "backup.sync_folder"]
 )
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_backup_that_fails_leaves_nothing_under_its_name(library_of, tmp_path, monkeypatch, call, error):
@@ -217,7 +217,7 @@ def test_a_backup_that_is_killed_has_no_name(library_of, tmp_path):
         "setattr(module, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))\n"
         "backup_library(sys.argv[1], sys.argv[2])\n"
     )
-    for place in ("arrays.sync_folder", "backup.create_database", "database.sync_file"):
+    for place in ("appending.sync_folder", "backup.create_database", "database.sync_file"):
         command = [sys.executable, "-c", program, folder, tmp_path / "backup", place]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
         assert not (tmp_path / "backup").exists()

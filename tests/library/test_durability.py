@@ -18,7 +18,8 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryLockedError
 from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, SqliteStore, VideoRecord
-from hgrkit.library.arrays import append_clips, map_records
+from hgrkit.library.appending import append_clips
+from hgrkit.library.arrays import ArrayFile
 from hgrkit.library.verify import verify_library
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
@@ -213,20 +214,21 @@ def test_readers_in_threads_get_whole_answers_while_a_writer_adds_replaces_and_r
 def test_a_question_that_meets_a_compaction_is_put_again_to_the_newest_version(folder, monkeypatch):
     """The arrays are deleted between the reading of the rows and the mapping of the files."""
 
-    def meanwhile(folder, name, generation, count, kind):
+    def meanwhile(file):
         if not compacted:
-            compacted.append(generation)
+            compacted.append(file.path.name)
             with Library.open(folder, "w") as writer:
                 writer.remove("a")
                 writer.compact()
-        return map_records(folder, name, generation, count, kind)
+        return map_file(file)
 
-    compacted: list[int] = []
+    compacted: list[str] = []
+    map_file = ArrayFile.map
     with Library.open(folder) as reader:
-        monkeypatch.setattr("hgrkit.library.arrays.map_records", meanwhile)
+        monkeypatch.setattr(ArrayFile, "map", meanwhile)
         assert [match.video for match in reader.search(query(), 3)] != []
         assert {video.path for video in reader.videos()} == {"b", "c"}
-    assert compacted == [1]
+    assert compacted == ["clips-1.bin"]
 
 
 def test_a_snapshot_and_its_vectors_outlive_a_compaction(folder):

@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_it_as_it_was(folder, number, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hgrkit.library.arrays.os.fsync", full)
+    monkeypatch.setattr("hgrkit.library.appending.os.fsync", full)
     with pytest.raises(LibraryError, match="No space left"):
         Library.open(folder, "w")
     monkeypatch.undo()
