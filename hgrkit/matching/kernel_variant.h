@@ -1,6 +1,7 @@
 /* One variant of the kernel, included by `kernel.c` once for each kind of processor with these macros:
  * VARIANT, a suffix of names; LANES, numbers in a vector; TARGET, the attribute that lets a function use the
- * processor's instructions; HALF_LOAD, which reads LANES float16, unless every processor can run the variant.
+ * processor's instructions; FOLDED, which adds up a vector to four numbers; HALF_LOAD, which reads LANES float16,
+ * unless every processor can run the variant.
  *
  * Sums run in the same order wherever a clip, a frame or a node stands, so that a result depends on nothing else.
  */
@@ -10,13 +11,11 @@
 #define Bits JOINED(Bits, VARIANT)
 #define load JOINED(load, VARIANT)
 #define load_rest JOINED(load_rest, VARIANT)
-#define loaded JOINED(loaded, VARIANT)
 #define total JOINED(total, VARIANT)
 #define larger JOINED(larger, VARIANT)
 #define exponential JOINED(exponential, VARIANT)
 #define dots JOINED(dots, VARIANT)
 #define compare JOINED(compare, VARIANT)
-#define compare_all JOINED(compare_all, VARIANT)
 #define align JOINED(align, VARIANT)
 #define attend JOINED(attend, VARIANT)
 #define attended_length JOINED(attended_length, VARIANT)
@@ -55,11 +54,8 @@ INLINE Floats load_rest(const char *at, ptrdiff_t count, const int half) {
 }
 
 INLINE float total(Floats values) {
-    float parts[LANES];
-    memcpy(parts, &values, sizeof parts);
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; i++) parts[i] += parts[i + width];
-    return parts[0];
+    Floats4 sums = FOLDED(values);
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
 INLINE Floats larger(Floats one, Floats other) {
@@ -248,13 +244,11 @@ static TARGET void JOINED(cosines, VARIANT)(const Rows *rows, ptrdiff_t count, c
 #undef Bits
 #undef load
 #undef load_rest
-#undef loaded
 #undef total
 #undef larger
 #undef exponential
 #undef dots
 #undef compare
-#undef compare_all
 #undef align
 #undef attend
 #undef attended_length
@@ -263,4 +257,5 @@ static TARGET void JOINED(cosines, VARIANT)(const Rows *rows, ptrdiff_t count, c
 #undef VARIANT
 #undef LANES
 #undef TARGET
+#undef FOLDED
 #undef HALF_LOAD
