@@ -114,8 +114,11 @@ def clip_alignment(
     num_nodes = len(problem.units)
     weights = np.empty(num_nodes * int(problem.counts.sum()), np.float32)  # the clips' end to end
     similarities = _similarities(problem, weights)
-    cuts = num_nodes * np.cumsum(problem.counts)[:-1]
-    return [part.reshape(num_nodes, -1) for part in np.split(weights, cuts)][: len(problem.starts)], similarities
+    ends = np.cumsum(problem.counts).tolist()
+    return [
+        weights[num_nodes * (end - count) : num_nodes * end].reshape(num_nodes, count)
+        for end, count in zip(ends, problem.counts.tolist(), strict=True)
+    ], similarities
 
 
 def event_similarities(
@@ -320,8 +323,9 @@ def _by_numpy(problem: _Problem, weights: FloatArray | None) -> FloatArray:
 def _pieces(problem: _Problem) -> Iterator[IntArray]:
     """Positions of clips with the same number of frames, few enough to be worked on at once."""
     by_count = np.argsort(problem.counts, kind="stable")
-    counts, groups = np.unique(problem.counts[by_count], return_index=True)
-    for count, group in zip(counts.tolist(), np.split(by_count, groups[1:]), strict=True):
+    groups = np.flatnonzero(np.diff(problem.counts[by_count])) + 1
+    for group in np.split(by_count, groups):
+        count = int(problem.counts[group[0]]) if len(group) else 0
         step = max(1, min(_PIECE_CLIPS, _PIECE_ELEMENTS // max(1, count * problem.frames.shape[1])))
         for first in range(0, len(group), step):
             yield group[first : first + step]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ShapeError
+from hgrkit.matching.clip_similarities import mean_over_nodes
 from hgrkit.matching.frame_weights import (
     Fusion,
     alignment_weights,
@@ -187,33 +188,6 @@ def alignment(
         )
     cosines: FloatArray = unit_and_length(rows)[0] @ unit_and_length(columns)[0].T  # [F, P]
     return np.ascontiguousarray(alignment_weights(cosines, sharpness).T), np.ascontiguousarray(cosines.T)
-
-
-def mean_over_nodes(similarities: FloatArray, counts: npt.ArrayLike) -> FloatArray:
-    """Level scores of sentences whose nodes lie end to end: the mean over each one's nodes, 0 if it has none.
-
-    >>> mean_over_nodes(np.array([[0.2, 0.4, 0.9]], dtype=np.float32), [2, 0, 1]).round(1).tolist()
-    [[0.30000001192092896, 0.0, 0.8999999761581421]]
-
-    Args:
-        similarities: [V, P].
-        counts: number of nodes of each of C sentences; they sum to P.
-
-    Returns:
-        float32 [V, C].
-
-    Raises:
-        ShapeError: if the counts do not sum to P.
-    """
-    sizes = np.asarray(counts, dtype=np.int64)
-    if sizes.sum() != similarities.shape[1]:
-        raise ShapeError(f"counts sum to {sizes.sum()}, but there are {similarities.shape[1]} nodes.")
-    means = np.zeros((similarities.shape[0], sizes.size), dtype=np.float32)
-    (real,) = np.nonzero(sizes)
-    if real.size:
-        starts = (np.cumsum(sizes) - sizes)[real]
-        means[:, real] = np.add.reduceat(similarities, starts, axis=1) / sizes[real].astype(np.float32)
-    return means
 
 
 def _compared(group: _Group, nodes: FloatArray, sharpness: float, fusion: Fusion) -> FloatArray:

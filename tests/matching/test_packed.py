@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.matching.clip_similarities import mean_over_nodes
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
-from hgrkit.matching.packed import PackedLevel, alignment, mean_over_nodes, packed_similarities
+from hgrkit.matching.packed import PackedLevel, alignment, packed_similarities
 
 DIM = 24
 
@@ -90,7 +91,6 @@ def test_zero_frames_and_zero_nodes_score_zero():
 def test_no_clip_and_no_node_are_answered():
     assert packed_similarities(PackedLevel.from_clips([]), nodes_of(2)).shape == (0, 2)
     assert packed_similarities(PackedLevel.from_clips(clips_of(2)), np.zeros((0, DIM))).shape == (1, 0)
-    assert mean_over_nodes(np.zeros((3, 0), dtype=np.float32), [0, 0]).tolist() == [[0.0, 0.0]] * 3
 
 
 def test_the_given_frames_are_left_as_they_were():
@@ -132,11 +132,6 @@ def test_what_is_no_clip_is_refused(clips):
 def test_nodes_of_another_size_are_refused():
     with pytest.raises(ShapeError, match=r"\[P, 24\], got \[2, 5\]"):
         packed_similarities(PackedLevel.from_clips(clips_of(2)), np.zeros((2, 5)))
-
-
-def test_counts_that_do_not_fit_are_refused():
-    with pytest.raises(ShapeError, match="sum to 2, but there are 3"):
-        mean_over_nodes(np.zeros((1, 3), dtype=np.float32), [2])
 
 
 def test_an_unknown_fusion_is_refused():
