@@ -80,14 +80,17 @@ INLINE Floats exponential(Floats x) {
     return (Floats)((Bits)sum + ((Bits)shifted << 23));
 }
 
-/* Cosines of `num_rows` rows and `num_nodes` nodes, constants both, into [num_nodes, padded], and the rows' lengths. */
-INLINE void dots(const Rows *rows, const char *row, const int num_rows, const float *nodes, ptrdiff_t width,
+/* Cosines of `num_rows` rows and `num_nodes` nodes, constants both, into [num_nodes, padded], and the rows' lengths.
+ * What lies `ahead` bytes further is fetched for later, which halves the time of clips that are in no cache.
+ */
+INLINE void dots(const Rows *rows, const char *row, ptrdiff_t ahead, const int num_rows, const float *nodes, ptrdiff_t width,
                  const int num_nodes, ptrdiff_t padded, const int half, float *cosines, float *lengths) {
     Floats dot[4][NODES] = {{{0}}}, square[4] = {{0}}, values[4];
     const ptrdiff_t size = half ? 2 : 4;
     for (ptrdiff_t d = 0; d < rows->dim; d += LANES) {
         for (int t = 0; t < num_rows; t++) {
             const char *at = row + t * rows->stride + d * size;
+            __builtin_prefetch((const void *)((uintptr_t)at + (uintptr_t)ahead)); /* may be no memory of ours */
             values[t] = rows->dim - d >= LANES ? load(at, half) : load_rest(at, rows->dim - d, half);
             square[t] += values[t] * values[t];
         }
@@ -105,14 +108,14 @@ INLINE void dots(const Rows *rows, const char *row, const int num_rows, const fl
 }
 
 /* The same for any number of rows: some at once, so that a node is read once for them, and then one by one. */
-INLINE void compare(const Rows *rows, const char *first, ptrdiff_t count, const float *nodes, ptrdiff_t width,
+INLINE void compare(const Rows *rows, const char *first, ptrdiff_t ahead, ptrdiff_t count, const float *nodes, ptrdiff_t width,
                     const int num_nodes, ptrdiff_t padded, const int half, float *cosines, float *lengths) {
     const int together = num_nodes == 1 ? 4 : 2;
     ptrdiff_t t = 0;
     for (; t + together <= count; t += together)
-        dots(rows, first + t * rows->stride, together, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
+        dots(rows, first + t * rows->stride, ahead, together, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
     for (; t < count; t++)
-        dots(rows, first + t * rows->stride, 1, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
+        dots(rows, first + t * rows->stride, ahead, 1, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
 }
 
 /* Weights that sum to one from the cosines of a node and `count` frames; zeros beyond. */
@@ -181,7 +184,7 @@ INLINE float fuse(const float *weights, const float *cosines, const float *lengt
 }
 
 /* One clip and `num_nodes` nodes, a constant. */
-INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t count, const float *nodes, ptrdiff_t width,
+INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t ahead, ptrdiff_t count, const float *nodes, ptrdiff_t width,
                        const int num_nodes, const Settings *settings, const Scratch *scratch, const int half,
                        float *similarities) {
     const ptrdiff_t padded = scratch->padded;
@@ -190,7 +193,7 @@ INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t count, c
         scratch->lengths[t] = 0;
         for (int p = 0; p < num_nodes; p++) cosines[p * padded + t] = 0;
     }
-    compare(frames, first, count, nodes, width, num_nodes, padded, half, cosines, scratch->lengths);
+    compare(frames, first, ahead, count, nodes, width, num_nodes, padded, half, cosines, scratch->lengths);
     for (int p = 0; p < num_nodes; p++) align(cosines + p * padded, count, settings->sharpness, weights + p * padded);
     if (!settings->embed) {
         for (int p = 0; p < num_nodes; p++)
@@ -203,12 +206,13 @@ INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t count, c
                           (lengths[p] > EPSILON ? lengths[p] : EPSILON);
 }
 
-static TARGET void JOINED(clip, VARIANT)(const Rows *frames, const char *first, ptrdiff_t count, const Units *nodes,
+static TARGET void JOINED(clip, VARIANT)(const Rows *frames, const char *first, ptrdiff_t ahead, ptrdiff_t count,
+                                         const Units *nodes,
                                          const Settings *settings, const Scratch *scratch, float *similarities,
                                          float *weights) {
 #define BLOCK(num_nodes)                                                                                             \
-    (frames->half ? clip_block(frames, first, count, units, nodes->width, num_nodes, settings, scratch, 1, out)      \
-                  : clip_block(frames, first, count, units, nodes->width, num_nodes, settings, scratch, 0, out))
+    (frames->half ? clip_block(frames, first, ahead, count, units, nodes->width, num_nodes, settings, scratch, 1, out)      \
+                  : clip_block(frames, first, ahead, count, units, nodes->width, num_nodes, settings, scratch, 0, out))
     for (ptrdiff_t p = 0; p < nodes->count; p += NODES) {
         const float *units = nodes->data + p * nodes->width;
         const ptrdiff_t left = nodes->count - p;
@@ -233,9 +237,9 @@ static TARGET void JOINED(cosines, VARIANT)(const Rows *rows, ptrdiff_t count, c
         const char *first = rows->data + t * rows->stride;
         const ptrdiff_t some = count - t < 16 ? count - t : 16;
         if (rows->half)
-            compare(rows, first, some, node->data, node->width, 1, 0, 1, cosines + t, lengths);
+            compare(rows, first, AHEAD, some, node->data, node->width, 1, 0, 1, cosines + t, lengths);
         else
-            compare(rows, first, some, node->data, node->width, 1, 0, 0, cosines + t, lengths);
+            compare(rows, first, AHEAD, some, node->data, node->width, 1, 0, 0, cosines + t, lengths);
     }
 }
 
