@@ -9,6 +9,7 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define Floats JOINED(Floats, VARIANT)
 #define Bits JOINED(Bits, VARIANT)
+#define Shorts JOINED(Shorts, VARIANT)
 #define load JOINED(load, VARIANT)
 #define load_rest JOINED(load_rest, VARIANT)
 #define total JOINED(total, VARIANT)
@@ -24,6 +25,7 @@
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Shorts __attribute__((vector_size(2 * LANES)));
 
 /* LANES numbers at an address that need not be aligned. */
 INLINE Floats load(const char *at, const int half) {
@@ -35,10 +37,9 @@ INLINE Floats load(const char *at, const int half) {
 #if defined(HALF_LOAD)
     return HALF_LOAD(at);
 #else
-    uint16_t bits[LANES];
-    memcpy(bits, at, sizeof bits);
-    Bits wide;
-    for (int i = 0; i < LANES; i++) wide[i] = bits[i];
+    Shorts bits;
+    memcpy(&bits, at, sizeof bits);
+    Bits wide = __builtin_convertvector(bits, Bits);
     Bits magnitude = (wide & 0x7fff) << 13; /* exponent and fraction as in float32, but for the exponent's bias */
     Bits infinite = (Bits)(magnitude >= 0x0f800000) & 0x7f800000; /* infinity and NaN keep the highest exponent */
     values = (Floats)magnitude * 0x1p112f;
@@ -246,6 +247,7 @@ static TARGET void JOINED(cosines, VARIANT)(const Rows *rows, ptrdiff_t count, c
 #undef INLINE
 #undef Floats
 #undef Bits
+#undef Shorts
 #undef load
 #undef load_rest
 #undef total
