@@ -196,8 +196,8 @@ _TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGE
 MANIFEST: Final = SealedTable("manifest", {"body": _TEXT})
 
 # The version committed last: a random token that no other history shares, which arrays belong to it and how many
-# of their records, the next numbers of videos and of clips, and what the rows of all other tables add up to. `tail`
-# is the checksum of the clip records after the last full block.
+# of their records, the next numbers of videos and of clips, and what the rows of all other tables add up to.
+# `tail` is the checksum of the clip records after the last full block.
 HEAD: Final = SealedTable(
     "head",
     {

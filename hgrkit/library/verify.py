@@ -135,6 +135,7 @@ class Examination:
         manifest: what made it.
         arrays: its clips, as far as they are there.
         videos: the videos that are whole, in the order of their paths.
+        short: which arrays lack records.
         lost: paths of videos that are not.
         unnamed: how many more are not, of which not even the path can be read.
         stale: rows are missing or stale, and nobody can tell which: any video may be an older one.
@@ -149,6 +150,7 @@ class Examination:
     manifest: Manifest | None = None
     arrays: ClipArrays | None = None
     videos: list[StoredVideo] = attrs.field(factory=list)
+    short: list[str] = attrs.field(factory=list)
     lost: list[str] = attrs.field(factory=list)
     unnamed: int = 0
     stale: bool = False
@@ -320,15 +322,11 @@ def _arrays(found: Examination, checksums: dict[int, bytes], removed: list[tuple
         map_records(found.folder, name, head.generation, count, kind(manifest.embed_dim))
         for name, count, kind in (("clips", head.clips, clip_type), ("frames", head.frames, frame_type))
     )
-    for name, there, count in (("clips", clips, head.clips), ("frames", frames, head.frames)):
-        if len(there) < count:
-            found.damages.append(
-                Damage(
-                    file=_relative(found, name),
-                    problem=f"it holds {len(there)} of {count} records",
-                    repair="write the videos that are whole anew, and name those that are lost",
-                )
-            )
+    found.short = [
+        f"{array_path(found.folder, name, head.generation).name} holds {len(there)} of {count} records"
+        for name, there, count in (("clips", clips, head.clips), ("frames", frames, head.frames))
+        if len(there) < count
+    ]
     return ClipArrays.salvage(
         clips, frames, num_clips=head.clips, checksums=checksums, tail=head.tail, removed=removed
     )
@@ -348,11 +346,11 @@ def _check_clips(found: Examination, on_progress: Progress | None) -> None:
         if on_progress is not None and (done % _VIDEOS_A_PORTION == 0 or done == len(found.videos)):
             on_progress(done, len(found.videos))
     num_clips = sum(len(video.rows) for video in whole)
-    if lost:
+    if lost or found.short:
         found.damages.append(
             Damage(
                 file=ARRAY_FOLDER,
-                problem="records of clips or frames are not what was written",
+                problem="; ".join(found.short or ["records of clips or frames are not what was written"]),
                 videos=tuple(lost),
                 repair=f"write the videos that are whole anew; videos to index again: {len(lost)}",
             )
@@ -382,11 +380,6 @@ def _moved_on(found: Examination) -> bool:
 def _problem(error: DamagedLibraryError) -> str:
     """What is wrong, without the advice that the message ends with."""
     return str(error).split("; run `hgrkit repair`")[0].split("; restore a backup")[0].rstrip(".")
-
-
-def _relative(found: Examination, name: str) -> str:
-    generation = found.head.generation if found.head else 0
-    return array_path(found.folder, name, generation).relative_to(found.folder).as_posix()
 
 
 def _size(folder: Path) -> int:

@@ -21,7 +21,7 @@ from hgrkit.errors import (
     LibraryMismatchError,
     LibraryNotFoundError,
 )
-from hgrkit.library import Entry, Library, VideoRecord, repair_library, verify_library
+from hgrkit.library import Entry, Library, SqliteStore, VideoRecord, repair_library, verify_library
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 each_kind = pytest.mark.parametrize("kind", ["plain", "compacted", "followed"])
@@ -286,15 +286,18 @@ def test_the_repaired_database_is_never_missing_even_if_the_repair_is_cut_short(
 def test_readers_that_keep_sqlites_log_in_use_are_not_cut_off(library_of):
     """A repair takes no log away that is not emptied: what is there alone would be lost."""
     folder = library_of("plain")
-    with Library.open(folder, "w") as library:
-        with closing(sqlite3.connect(folder / "library.sqlite", isolation_level=None)) as reader:
-            reader.execute("BEGIN")
-            reader.execute("SELECT * FROM head").fetchall()
-            library.add(record("q.mp4"), [random_clip(1)])
-            library._store._writer._lock.release()
-            flip(array_files(folder)[1], 20)
-            with pytest.raises(LibraryError, match="in use by readers; close them"):
-                repair_library(folder)
+    store = SqliteStore(folder, mode="w")
+    with (
+        closing(store),
+        closing(sqlite3.connect(folder / "library.sqlite", isolation_level=None)) as reader,
+    ):
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM head").fetchall()
+        store.commit(put=[Entry(record("q.mp4"), [random_clip(1)])])
+        store._writer._lock.release()
+        flip(array_files(folder)[1], 20)
+        with pytest.raises(LibraryError, match="in use by readers; close them"):
+            repair_library(folder)
     report = repair_library(folder)
     assert report.whole
     assert "q.mp4" in {video.path for video in Library.open(folder).videos()}

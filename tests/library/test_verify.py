@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryMismatchError, LibraryNotFoundError
-from hgrkit.library import Library, VideoRecord, verify_library
+from hgrkit.library import Library, SqliteStore, VideoRecord, verify_library
 from hgrkit.library.arrays import clip_type, frame_type
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
@@ -115,8 +115,11 @@ def test_every_damaged_array_is_named_and_so_are_the_videos_in_it(library_of, ki
         copy = shutil.copytree(folder, folder.with_name("copy"))
         damage(copy / "arrays" / path.name)
         report = verify_library(copy)
-        assert {found.file for found in report.damages} <= {"arrays", f"arrays/{path.name}"}
-        concerned = {video for found in report.damages for video in found.videos}
+        (found,) = report.damages
+        assert found.file == "arrays"
+        if "flipped" not in found.problem and not path.exists():
+            assert path.name in found.problem
+        concerned = set(found.videos)
         assert concerned
         assert concerned <= indexed
         with Library.open(copy) as library, pytest.raises(DamagedLibraryError):
@@ -128,8 +131,7 @@ def test_every_damaged_array_is_named_and_so_are_the_videos_in_it(library_of, ki
 @pytest.mark.parametrize("name", ["clips", "frames"])
 def test_every_flipped_bit_of_a_living_record_is_noticed_and_its_video_named(library_of, kind, name):
     folder = library_of(kind)
-    with Library.open(folder) as library:
-        stored, arrays = library._store.read(lambda view: (view.videos(), view.arrays))
+    stored, arrays = SqliteStore(folder).read(lambda view: (view.videos(), view.arrays))
     size = {"clips": clip_type(8), "frames": frame_type(8)}[name].itemsize
     path = next(path for path in array_files(folder) if path.name.startswith(name))
     whole = path.read_bytes()
@@ -181,8 +183,8 @@ def test_a_damaged_database_is_named_and_a_backup_asked_for(library_of, kind, da
 
 
 SURPLUS_VIDEO = """
-INSERT INTO videos SELECT 99, x'78', content, size, mtime_ns, state, reason, duration_s, clips, metadata, first_clip,
-    digest FROM videos LIMIT 1
+INSERT INTO videos SELECT 99, x'78', content, size, mtime_ns, state, reason, duration_s, clips, metadata,
+    first_clip, digest FROM videos LIMIT 1
 """
 
 
