@@ -1,4 +1,4 @@
-"""Compiles the matcher's kernel while a wheel is built; where it cannot, the wheel goes without, and numpy computes.
+"""Compiles the matcher's kernel while a wheel is built; a wheel made without a compiler computes with numpy.
 
     python hatch_build.py
 
@@ -32,6 +32,7 @@ class KernelHook(BuildHookInterface[Any]):
         library = Path(self.root, LIBRARY) if version == "editable" else self._folder / "kernel"
         problem = compile_kernel(Path(self.root, SOURCE), library)
         if problem:
+            library.unlink(missing_ok=True)  # an older one may not do what its source now says
             self.app.display_warning(f"hgrkit's kernel is not compiled, numpy is used instead: {problem}")
             return
         build_data["pure_python"] = False
@@ -50,9 +51,10 @@ def compile_kernel(source: Path, library: Path) -> str:
     Returns:
         What went wrong; nothing if it is compiled.
     """
-    compiler = shlex.split(os.environ.get("CC", "")) or [
-        path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))
-    ][:1]
+    compiler = (
+        shlex.split(os.environ.get("CC", ""))
+        or [path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))][:1]
+    )
     if not compiler:
         return "there is no C compiler"
     asked = [flag for name in ("CFLAGS", "ARCHFLAGS", "LDFLAGS") for flag in shlex.split(os.environ.get(name, ""))]

@@ -160,8 +160,8 @@ class ClipSet:
             scores=np.asarray(settings.fuse(levels), np.float64),
             levels=levels,
             similarities=PerLevel(event=levels.event, action=action, entity=entity),
-            weights=(aligned["action"][0], aligned["entity"][0]),
-            counts=self.counts,
+            action_weights=aligned["action"][0],
+            entity_weights=aligned["entity"][0],
         )
 
 
@@ -173,23 +173,12 @@ class Alignment:
         scores: [V] weighted mean of the levels.
         levels: [V] each level's score.
         similarities: of each node, [V, A] and [V, E]; of the event, [V].
-        weights: how much each frame bears on each action and on each entity, all clips' end to end.
-        counts: [V] each clip's number of frames.
+        action_weights: of each clip [A, F], how much each frame bears on each action; rows sum to one.
+        entity_weights: of each clip [E, F], the same for entities.
     """
 
     scores: npt.NDArray[np.float64]
     levels: PerLevel[Float32]
     similarities: PerLevel[Float32]
-    weights: tuple[Float32, Float32]
-    counts: npt.NDArray[np.int64]
-
-    def weights_of(self, clip: int) -> tuple[Float32, Float32]:
-        """Return a clip's weights, [A, F] and [E, F]; rows sum to one."""
-        first, count = int(self.counts[:clip].sum()), int(self.counts[clip])
-        action, entity = (
-            flat[nodes * first : nodes * (first + count)].reshape(nodes, count)
-            for flat, nodes in zip(
-                self.weights, (self.similarities.action.shape[1], self.similarities.entity.shape[1]), strict=True
-            )
-        )
-        return action, entity
+    action_weights: Sequence[Float32]
+    entity_weights: Sequence[Float32]

@@ -20,9 +20,8 @@ from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbedd
 from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
-from hgrkit.matching.clip_similarities import event_similarities
+from hgrkit.matching.clip_similarities import clip_similarities, event_similarities
 from hgrkit.matching.scenes import cut_scenes
-from hgrkit.matching.windows import WindowedLevel
 
 __all__ = [
     "ClipMatch",
@@ -322,7 +321,7 @@ def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Row
 
 def _match(found: _Found, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
     clip, aligned, place = found.arrays.clip(found.row), found.aligned, found.place
-    action, entity = aligned.weights_of(place)
+    action, entity = aligned.action_weights[place], aligned.entity_weights[place]
     weights = np.concatenate([action, entity])
     relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
     return ClipMatch(
@@ -349,14 +348,16 @@ def _moment(clip: ClipEmbeddings, query: QueryEmbeddings, relevance: Float32, se
     scenes = cut_scenes(clip.entity)
     if len(scenes) == 1 or not len(query.action) + len(query.entity):
         return cut_moment(clip.times_s, relevance, start_s=clip.start_s, end_s=clip.end_s)
-    levels = (
-        (weight, WindowedLevel.cut(frames, scenes, sharpness=settings.sharpness, fusion=settings.fusion), nodes)
-        for weight, frames, nodes in zip(
-            settings.level_weights[1:], (clip.action, clip.entity), (query.action, query.entity), strict=True
-        )
-        if len(nodes)
-    )
-    fits = sum((weight * level.similarities(nodes).mean(axis=1) for weight, level, nodes in levels), np.float32(0))
+    fits = np.zeros(len(scenes), np.float32)
+    for weight, frames, nodes in zip(
+        settings.level_weights[1:], (clip.action, clip.entity), (query.action, query.entity), strict=True
+    ):
+        if len(nodes):
+            counts = scenes.stops - scenes.starts
+            similarities = clip_similarities(
+                frames, scenes.starts, counts, nodes, sharpness=settings.sharpness, fusion=settings.fusion
+            )
+            fits += np.float32(weight) * similarities.mean(axis=1)
     best = int(np.argmax(fits))
     first, stop = int(scenes.starts[best]), int(scenes.stops[best])
     return moment_of_frames(clip.times_s, first, stop, start_s=clip.start_s, end_s=clip.end_s)

@@ -1,8 +1,8 @@
 """How similar stored clips and nodes are: the matcher's arithmetic straight on float16 (HGR, section 3.4).
 
-A search asks one sentence against thousands of clips whose frames lie end to end in files. Nothing is packed or copied
-first: each clip is read where it lies. The numbers equal those of `hgrkit.matching.matcher.Matcher` to rounding, and
-depend on nothing but the clip's frames and the node, so that equal clips have equal scores to the last bit.
+A search asks one sentence against thousands of clips whose frames lie end to end in files. Nothing is packed or
+copied first: each clip is read where it lies. The numbers equal those of `hgrkit.matching.matcher.Matcher` to
+rounding. A clip's depend on no other clip and on no position: equal clips have equal scores, to the last bit.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ _PIECE_CLIPS = 16
 _PIECE_ELEMENTS = 1 << 20
 """Numbers of a piece of long clips: 4 MiB."""
 
-_PIECE_NODES = 64
-"""Nodes that numpy compares with a piece at once: bounds what many sentences take."""
+_PRODUCT_ELEMENTS = 1 << 18
+"""Multiplications in one product: OpenBLAS divides larger ones among threads, which wait for each other longer."""
+
+_FEW_NODES = 16
+"""Nodes for which it takes less time to form the attended frames than the inner products of a clip's frames."""
 
 _INFINITE = 0x7C00
 """The exponent of float16's infinities and NaN."""
@@ -81,7 +84,9 @@ def clip_similarities(
 
     Source: HGR (arXiv 2003.00392), section 3.4.
     """
-    problem = _Problem.checked(frames, starts, counts, nodes, sharpness, fusion, num_threads)
+    problem = _Problem.checked(
+        frames, starts, counts, nodes, sharpness=sharpness, fusion=fusion, num_threads=num_threads
+    )
     return _similarities(problem, None)
 
 
@@ -94,20 +99,26 @@ def clip_alignment(
     sharpness: float = 4.0,
     fusion: Fusion = "embed",
     num_threads: int | None = None,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[list[FloatArray], FloatArray]:
     """How much each frame of a clip bears on each node, and the similarities that follow from it.
 
     The arguments and errors are those of `clip_similarities`.
 
     Returns:
-        The alignment weights of all clips end to end, each [P, F] whose rows sum to one, and the similarities,
-        [V, P]: bit for bit what `clip_similarities` has.
+        The alignment weights of each clip, [P, F] whose rows sum to one, and the similarities, [V, P]: bit for bit
+        what `clip_similarities` has.
     """
-    problem = _Problem.checked(frames, starts, counts, nodes, sharpness, fusion, num_threads)
+    problem = _Problem.checked(
+        frames, starts, counts, nodes, sharpness=sharpness, fusion=fusion, num_threads=num_threads
+    )
     num_nodes = len(problem.units)
-    weights = np.empty(num_nodes * int(problem.counts.sum()), np.float32)
+    weights = np.empty(num_nodes * int(problem.counts.sum()), np.float32)  # the clips' end to end
     similarities = _similarities(problem, weights)
-    return weights, similarities
+    ends = np.cumsum(problem.counts).tolist()
+    return [
+        weights[num_nodes * (end - count) : num_nodes * end].reshape(num_nodes, count)
+        for end, count in zip(ends, problem.counts.tolist(), strict=True)
+    ], similarities
 
 
 def event_similarities(
@@ -175,7 +186,7 @@ def mean_over_nodes(similarities: FloatArray, counts: npt.ArrayLike) -> FloatArr
 
 @attrs.frozen(eq=False)
 class _Problem:
-    """Arguments that fit each other, and nodes of length one: nothing that a kernel reads lies outside an array."""
+    """Arguments that fit each other, so that a kernel reads nothing outside the arrays; nodes of length one."""
 
     frames: npt.NDArray[Any]
     starts: IntArray
@@ -192,6 +203,7 @@ class _Problem:
         starts: npt.ArrayLike,
         counts: npt.ArrayLike,
         nodes: npt.ArrayLike,
+        *,
         sharpness: float,
         fusion: Fusion,
         num_threads: int | None,
@@ -238,7 +250,10 @@ def _check_threads(num_threads: int | None) -> None:
 
 
 def _float32(rows: npt.NDArray[Any]) -> FloatArray:
-    """Rows in single precision, of float16 in four vector operations: `astype` goes number by number, 12 times slower."""
+    """Rows in single precision.
+
+    Float16 takes four operations on whole arrays; `astype` goes number by number, and takes 12 times as long.
+    """
     if rows.dtype != np.float16:
         return np.asarray(rows, np.float32)
     bits = np.ascontiguousarray(rows).view(np.int16)
@@ -272,8 +287,8 @@ def _similarities(problem: _Problem, weights: FloatArray | None) -> FloatArray:
 def _by_numpy(problem: _Problem, weights: FloatArray | None) -> FloatArray:
     """The same without a compiled kernel.
 
-    Clips of a piece have the same number of frames, and each is multiplied by itself: a product's rounding depends on
-    its shape, and so on this clip alone.
+    Clips of a piece have the same number of frames, and each is multiplied by itself: a product's rounding depends
+    on its shape, and so on this clip alone.
     """
     num_nodes = len(problem.units)
     similarities = np.empty((len(problem.starts), num_nodes), np.float32)
@@ -282,50 +297,60 @@ def _by_numpy(problem: _Problem, weights: FloatArray | None) -> FloatArray:
         for members in _pieces(problem):
             count = int(problem.counts[members[0]])
             piece = _float32(problem.frames[problem.starts[members, None] + np.arange(count)])  # [n, F, D]
-            lengths = np.sqrt(np.einsum("nfd,nfd->nf", piece, piece))[:, None]  # [n, 1, F]
-            for first in range(0, num_nodes, _PIECE_NODES):
-                units = problem.units[first : first + _PIECE_NODES]
-                cosines = units @ piece.transpose(0, 2, 1) / np.maximum(lengths, EPSILON)  # [n, P, F]
+            lengths = np.sqrt(np.einsum("nfd,nfd->nf", piece, piece))[:, :, None]  # [n, F, 1]
+            gram = piece @ piece.transpose(0, 2, 1) if num_nodes > _FEW_NODES else None  # [n, F, F]
+            step = max(_FEW_NODES, _PRODUCT_ELEMENTS // max(1, count * piece.shape[2]))
+            for first in range(0, num_nodes, step):
+                units = problem.units[first : first + step]
+                cosines = piece @ units.T / np.maximum(lengths, EPSILON)  # [n, F, P]
                 own = _frame_weights(cosines, problem.sharpness)
-                similarities[members, first : first + len(units)] = _fused(
-                    own, cosines, lengths, piece, problem.fusion
-                )
-                if weights is not None:
-                    for member, values in zip(members, own, strict=True):
-                        start = offsets[member] + first * count
-                        weights[start : start + values.size] = values.reshape(-1)
+                part = slice(first, first + len(units))
+                if problem.fusion == "sim":
+                    similarities[members, part] = (own * cosines).sum(axis=1)
+                else:
+                    products = (own * lengths * cosines).sum(axis=1)  # x_t = length_t u_t
+                    similarities[members, part] = products / np.maximum(
+                        _attended_lengths(own, piece, gram), EPSILON
+                    )
+                if weights is None:
+                    continue
+                for member, values in zip(members, own, strict=True):
+                    start = offsets[member] + first * count
+                    weights[start : start + values.size] = values.T.reshape(-1)
     return similarities
 
 
 def _pieces(problem: _Problem) -> Iterator[IntArray]:
     """Positions of clips with the same number of frames, few enough to be worked on at once."""
     by_count = np.argsort(problem.counts, kind="stable")
-    counts, groups = np.unique(problem.counts[by_count], return_index=True)
-    for count, group in zip(counts.tolist(), np.split(by_count, groups[1:]), strict=True):
+    groups = np.flatnonzero(np.diff(problem.counts[by_count])) + 1
+    for group in np.split(by_count, groups):
+        count = int(problem.counts[group[0]]) if len(group) else 0
         step = max(1, min(_PIECE_CLIPS, _PIECE_ELEMENTS // max(1, count * problem.frames.shape[1])))
         for first in range(0, len(group), step):
             yield group[first : first + step]
 
 
 def _frame_weights(cosines: FloatArray, sharpness: float) -> FloatArray:
-    """Weights over the last axis, the frames, that sum to one: [n, P, F] -> [n, P, F]."""
+    """Weights over the frames that sum to one: [n, F, P] -> [n, F, P].
+
+    `alignment_weights` has the frames along the first axis; which numbers numpy adds first then depends on n.
+    """
     weights = np.maximum(cosines, 0)
-    lengths = np.sqrt((weights * weights).sum(axis=-1, keepdims=True))
+    lengths = np.sqrt((weights * weights).sum(axis=1, keepdims=True))
     weights *= np.float32(sharpness) / np.maximum(lengths, EPSILON)
-    weights -= weights.max(axis=-1, keepdims=True)
+    weights -= weights.max(axis=1, keepdims=True)
     np.exp(weights, out=weights)
-    weights /= weights.sum(axis=-1, keepdims=True)
+    weights /= weights.sum(axis=1, keepdims=True)
     return weights
 
 
-def _fused(
-    weights: FloatArray, cosines: FloatArray, lengths: FloatArray, piece: FloatArray, fusion: Fusion
-) -> FloatArray:
-    """Similarities [n, P] of weights and cosines [n, P, F], the frames' lengths [n, 1, F] and frames [n, F, D]."""
-    if fusion == "sim":
-        similarities: FloatArray = (weights * cosines).sum(axis=-1)
-        return similarities
-    products = (weights * lengths * cosines).sum(axis=-1)  # x_t = length_t u_t
-    attended = weights @ piece  # [n, P, D]
-    fused: FloatArray = products / np.maximum(np.sqrt(np.einsum("npd,npd->np", attended, attended)), EPSILON)
-    return fused
+def _attended_lengths(weights: FloatArray, piece: FloatArray, gram: FloatArray | None) -> FloatArray:
+    """`||sum_t w_t x_t||`, [n, P], of weights [n, F, P], frames [n, F, D] and, for many nodes, their products."""
+    if gram is None:
+        attended = weights.transpose(0, 2, 1) @ piece  # [n, P, D]
+        squares = np.einsum("npd,npd->np", attended, attended)
+    else:
+        squares = np.maximum((weights * (gram @ weights)).sum(axis=1), 0)
+    lengths: FloatArray = np.sqrt(squares)
+    return lengths

@@ -1,6 +1,6 @@
 """The compiled kernel, where there is one: `kernel.c` as a shared library, called by its addresses.
 
-It knows nothing of Python, so that one build serves every Python, and a call holds no lock: threads run side by side.
+It knows nothing of Python: one build serves every Python, and threads run side by side, without its lock.
 `HGRKIT_KERNEL` names the variant to use, such as `numpy`; without it the processor's fastest is used.
 """
 
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,8 @@ def chosen_kernel(environment: Mapping[str, str] = os.environ) -> Kernel | None:
 @cache
 def kernel_names() -> tuple[str, ...]:
     """The variants that run here, the fastest first; the last is `numpy`."""
-    library, names = _library(), []
+    library = _library()
+    names: list[str] = []
     while library is not None and (name := library.hgrkit_kernel_name(len(names))) is not None:
         names.append(name.decode())
     return (*names, "numpy")
@@ -202,13 +204,13 @@ def _in_threads(fill: Callable[[slice], None], frames: IntArray, products: int, 
     if not len(frames):
         return
     worth = int(frames[-1]) * products // _WORTH_A_THREAD
-    count = max(1, min(num_threads or num_cores(), worth))
+    count = min(num_threads or num_cores(), worth) if worth > 1 else 1
     if count == 1:
         fill(slice(0, len(frames)))
         return
     edges = np.searchsorted(frames, np.linspace(0, int(frames[-1]), count + 1)[1:-1], side="right")
     cuts = [0, *edges.tolist(), len(frames)]
-    parts = [slice(*pair) for pair in zip(cuts[:-1], cuts[1:], strict=True) if pair[0] < pair[1]]
+    parts = [slice(*pair) for pair in pairwise(cuts) if pair[0] < pair[1]]
     with ThreadPoolExecutor(len(parts)) as pool:
         for _ in pool.map(fill, parts):
             pass

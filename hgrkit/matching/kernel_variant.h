@@ -1,6 +1,7 @@
 /* One variant of the kernel, included by `kernel.c` once for each kind of processor with these macros:
  * VARIANT, a suffix of names; LANES, numbers in a vector; TARGET, the attribute that lets a function use the
- * processor's instructions; HALF_LOAD, which reads LANES float16, unless every processor can run the variant.
+ * processor's instructions; FOLDED, which adds up a vector to four numbers; HALF_LOAD, which reads LANES float16,
+ * unless every processor can run the variant.
  *
  * Sums run in the same order wherever a clip, a frame or a node stands, so that a result depends on nothing else.
  */
@@ -8,15 +9,14 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define Floats JOINED(Floats, VARIANT)
 #define Bits JOINED(Bits, VARIANT)
+#define Shorts JOINED(Shorts, VARIANT)
 #define load JOINED(load, VARIANT)
 #define load_rest JOINED(load_rest, VARIANT)
-#define loaded JOINED(loaded, VARIANT)
 #define total JOINED(total, VARIANT)
 #define larger JOINED(larger, VARIANT)
 #define exponential JOINED(exponential, VARIANT)
 #define dots JOINED(dots, VARIANT)
 #define compare JOINED(compare, VARIANT)
-#define compare_all JOINED(compare_all, VARIANT)
 #define align JOINED(align, VARIANT)
 #define attend JOINED(attend, VARIANT)
 #define attended_length JOINED(attended_length, VARIANT)
@@ -25,6 +25,7 @@
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Shorts __attribute__((vector_size(2 * LANES)));
 
 /* LANES numbers at an address that need not be aligned. */
 INLINE Floats load(const char *at, const int half) {
@@ -36,10 +37,9 @@ INLINE Floats load(const char *at, const int half) {
 #if defined(HALF_LOAD)
     return HALF_LOAD(at);
 #else
-    uint16_t bits[LANES];
-    memcpy(bits, at, sizeof bits);
-    Bits wide;
-    for (int i = 0; i < LANES; i++) wide[i] = bits[i];
+    Shorts bits;
+    memcpy(&bits, at, sizeof bits);
+    Bits wide = __builtin_convertvector(bits, Bits);
     Bits magnitude = (wide & 0x7fff) << 13; /* exponent and fraction as in float32, but for the exponent's bias */
     Bits infinite = (Bits)(magnitude >= 0x0f800000) & 0x7f800000; /* infinity and NaN keep the highest exponent */
     values = (Floats)magnitude * 0x1p112f;
@@ -55,11 +55,8 @@ INLINE Floats load_rest(const char *at, ptrdiff_t count, const int half) {
 }
 
 INLINE float total(Floats values) {
-    float parts[LANES];
-    memcpy(parts, &values, sizeof parts);
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; i++) parts[i] += parts[i + width];
-    return parts[0];
+    Floats4 sums = FOLDED(values);
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
 INLINE Floats larger(Floats one, Floats other) {
@@ -84,14 +81,17 @@ INLINE Floats exponential(Floats x) {
     return (Floats)((Bits)sum + ((Bits)shifted << 23));
 }
 
-/* Cosines of `num_rows` rows and `num_nodes` nodes, constants both, into [num_nodes, padded], and the rows' lengths. */
-INLINE void dots(const Rows *rows, const char *row, const int num_rows, const float *nodes, ptrdiff_t width,
+/* Cosines of `num_rows` rows and `num_nodes` nodes, constants both, into [num_nodes, padded], and the rows' lengths.
+ * What lies `ahead` bytes further is fetched for later, which halves the time of clips that are in no cache.
+ */
+INLINE void dots(const Rows *rows, const char *row, ptrdiff_t ahead, const int num_rows, const float *nodes, ptrdiff_t width,
                  const int num_nodes, ptrdiff_t padded, const int half, float *cosines, float *lengths) {
     Floats dot[4][NODES] = {{{0}}}, square[4] = {{0}}, values[4];
     const ptrdiff_t size = half ? 2 : 4;
     for (ptrdiff_t d = 0; d < rows->dim; d += LANES) {
         for (int t = 0; t < num_rows; t++) {
             const char *at = row + t * rows->stride + d * size;
+            __builtin_prefetch((const void *)((uintptr_t)at + (uintptr_t)ahead)); /* may be no memory of ours */
             values[t] = rows->dim - d >= LANES ? load(at, half) : load_rest(at, rows->dim - d, half);
             square[t] += values[t] * values[t];
         }
@@ -109,14 +109,14 @@ INLINE void dots(const Rows *rows, const char *row, const int num_rows, const fl
 }
 
 /* The same for any number of rows: some at once, so that a node is read once for them, and then one by one. */
-INLINE void compare(const Rows *rows, const char *first, ptrdiff_t count, const float *nodes, ptrdiff_t width,
+INLINE void compare(const Rows *rows, const char *first, ptrdiff_t ahead, ptrdiff_t count, const float *nodes, ptrdiff_t width,
                     const int num_nodes, ptrdiff_t padded, const int half, float *cosines, float *lengths) {
     const int together = num_nodes == 1 ? 4 : 2;
     ptrdiff_t t = 0;
     for (; t + together <= count; t += together)
-        dots(rows, first + t * rows->stride, together, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
+        dots(rows, first + t * rows->stride, ahead, together, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
     for (; t < count; t++)
-        dots(rows, first + t * rows->stride, 1, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
+        dots(rows, first + t * rows->stride, ahead, 1, nodes, width, num_nodes, padded, half, cosines + t, lengths + t);
 }
 
 /* Weights that sum to one from the cosines of a node and `count` frames; zeros beyond. */
@@ -185,7 +185,7 @@ INLINE float fuse(const float *weights, const float *cosines, const float *lengt
 }
 
 /* One clip and `num_nodes` nodes, a constant. */
-INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t count, const float *nodes, ptrdiff_t width,
+INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t ahead, ptrdiff_t count, const float *nodes, ptrdiff_t width,
                        const int num_nodes, const Settings *settings, const Scratch *scratch, const int half,
                        float *similarities) {
     const ptrdiff_t padded = scratch->padded;
@@ -194,7 +194,7 @@ INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t count, c
         scratch->lengths[t] = 0;
         for (int p = 0; p < num_nodes; p++) cosines[p * padded + t] = 0;
     }
-    compare(frames, first, count, nodes, width, num_nodes, padded, half, cosines, scratch->lengths);
+    compare(frames, first, ahead, count, nodes, width, num_nodes, padded, half, cosines, scratch->lengths);
     for (int p = 0; p < num_nodes; p++) align(cosines + p * padded, count, settings->sharpness, weights + p * padded);
     if (!settings->embed) {
         for (int p = 0; p < num_nodes; p++)
@@ -207,12 +207,13 @@ INLINE void clip_block(const Rows *frames, const char *first, ptrdiff_t count, c
                           (lengths[p] > EPSILON ? lengths[p] : EPSILON);
 }
 
-static TARGET void JOINED(clip, VARIANT)(const Rows *frames, const char *first, ptrdiff_t count, const Units *nodes,
+static TARGET void JOINED(clip, VARIANT)(const Rows *frames, const char *first, ptrdiff_t ahead, ptrdiff_t count,
+                                         const Units *nodes,
                                          const Settings *settings, const Scratch *scratch, float *similarities,
                                          float *weights) {
 #define BLOCK(num_nodes)                                                                                             \
-    (frames->half ? clip_block(frames, first, count, units, nodes->width, num_nodes, settings, scratch, 1, out)      \
-                  : clip_block(frames, first, count, units, nodes->width, num_nodes, settings, scratch, 0, out))
+    (frames->half ? clip_block(frames, first, ahead, count, units, nodes->width, num_nodes, settings, scratch, 1, out)      \
+                  : clip_block(frames, first, ahead, count, units, nodes->width, num_nodes, settings, scratch, 0, out))
     for (ptrdiff_t p = 0; p < nodes->count; p += NODES) {
         const float *units = nodes->data + p * nodes->width;
         const ptrdiff_t left = nodes->count - p;
@@ -237,24 +238,23 @@ static TARGET void JOINED(cosines, VARIANT)(const Rows *rows, ptrdiff_t count, c
         const char *first = rows->data + t * rows->stride;
         const ptrdiff_t some = count - t < 16 ? count - t : 16;
         if (rows->half)
-            compare(rows, first, some, node->data, node->width, 1, 0, 1, cosines + t, lengths);
+            compare(rows, first, AHEAD, some, node->data, node->width, 1, 0, 1, cosines + t, lengths);
         else
-            compare(rows, first, some, node->data, node->width, 1, 0, 0, cosines + t, lengths);
+            compare(rows, first, AHEAD, some, node->data, node->width, 1, 0, 0, cosines + t, lengths);
     }
 }
 
 #undef INLINE
 #undef Floats
 #undef Bits
+#undef Shorts
 #undef load
 #undef load_rest
-#undef loaded
 #undef total
 #undef larger
 #undef exponential
 #undef dots
 #undef compare
-#undef compare_all
 #undef align
 #undef attend
 #undef attended_length
@@ -263,4 +263,5 @@ static TARGET void JOINED(cosines, VARIANT)(const Rows *rows, ptrdiff_t count, c
 #undef VARIANT
 #undef LANES
 #undef TARGET
+#undef FOLDED
 #undef HALF_LOAD
