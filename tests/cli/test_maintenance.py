@@ -111,7 +111,6 @@ def test_compacting_gives_space_back_and_drops_features_of_what_is_gone(hgrkit, 
     for content in ("boat.mp4", "gone"):
         cache.save(content, times_s=np.array([0.0]), features=np.ones((1, 4), np.float32), duration_s=1.0)
     report = hgrkit("compact", library, "--json").json
-    assert (report["files_before"], report["files_after"]) == (2, 2)
     assert report["bytes_after"] < report["bytes_before"]
     assert report["cache_bytes_freed"] > 0
     assert cache.load("boat.mp4") is not None
