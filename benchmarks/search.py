@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -53,8 +52,8 @@ def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
         flat = {count: search_all(library, queries, cascade(count)) for count in options.candidates}
         seconds["pack all clips"] = seconds_of(lambda: library.search(queries[0], K, settings=exhaustive))
         exact = search_all(library, queries, exhaustive)
-    with Library.open(path, "w", graph_from=1) as library:
-        seconds["build and save graph"] = seconds_of(library.refresh_graph)
+    with Library.open(path, "w", candidates="hnsw") as library:
+        seconds["build and save graph"] = seconds_of(library.refresh_ann_index)
         library.search(queries[0], K, settings=cascade(100))
         graph = {count: search_all(library, queries, cascade(count)) for count in options.candidates}
     return {
@@ -80,7 +79,7 @@ def build(path: Path, rng: np.random.Generator, topics: np.ndarray, options: arg
         clip_seconds=None,
         embed_dim=options.embed_dim,
     )
-    with Library.create(path, manifest, graph_from=sys.maxsize) as library:
+    with Library.create(path, manifest, candidates="flat") as library:
         for start in range(0, options.clips, 1000):
             library.add_all(
                 [

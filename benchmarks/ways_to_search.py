@@ -11,7 +11,7 @@ from joined_videos import Joined
 
 from hgrkit.indexing.library_writer import cut_clips
 from hgrkit.library.moments import cut_moment
-from hgrkit.matching.packed import alignment
+from hgrkit.matching.clip_similarities import clip_alignment
 from hgrkit.matching.scenes import cut_scenes
 from hgrkit.matching.windows import Windows
 from hgrkit.model.long_video import LongVideo, WindowSettings
@@ -79,7 +79,9 @@ class InClips:
                 continue
             for place, query in zip(asked, queries, strict=True):
                 nodes = [(video.frames.action[part], query.action), (video.frames.entity[part], query.entity)]
-                weights = [alignment(frames, own)[0] for frames, own in nodes if len(own)]
+                weights = [
+                    clip_alignment(frames, [0], [len(frames)], own)[0][0] for frames, own in nodes if len(own)
+                ]
                 relevance = np.concatenate(weights).mean(axis=0)
                 moment = cut_moment(
                     video_times(video)[part], relevance, start_s=times_s[clip][0], end_s=times_s[clip][1]

@@ -27,6 +27,7 @@ class Phrase:
     """One action or entity of the query, as it was found in one clip.
 
     Attributes:
+        node_id: the query graph's node that it is.
         text: the phrase's words.
         role: `V` for an action, else the phrase's role in the query.
         level: `action` or `entity`.
@@ -35,6 +36,7 @@ class Phrase:
         weights: [F] alignment: how much each frame bears on the phrase; they sum to one.
     """
 
+    node_id: int
     text: str
     role: Role
     level: Level
@@ -51,6 +53,7 @@ class Phrase:
     def to_dict(self) -> dict[str, Any]:
         """The phrase as plain JSON types."""
         return {
+            "node_id": self.node_id,
             "text": self.text,
             "role": self.role,
             "level": self.level,
@@ -109,6 +112,7 @@ class SearchResult:
         graph: how it was read.
         hits: best first, one a video.
         elapsed_ms: time from text to hits, in milliseconds.
+        exact: every clip was compared at every level, not only those whose event is nearest.
         notes: what of the question was not compared, and why, in sentences; empty if all of it was.
     """
 
@@ -116,6 +120,7 @@ class SearchResult:
     graph: RoleGraph
     hits: tuple[Hit, ...]
     elapsed_ms: float
+    exact: bool = True
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,6 +129,7 @@ class SearchResult:
             "query": self.query,
             "graph": self.graph.to_dict(),
             "hits": [hit.to_dict() for hit in self.hits],
+            "exact": self.exact,
             "notes": list(self.notes),
             "elapsed_ms": self.elapsed_ms,
         }
@@ -158,22 +164,23 @@ def signed(similarity: float | None) -> str:
 def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
     """A clip that a library found, told in the words of the query; phrases are in the graph's order."""
     times = tuple(match.times_s.tolist())
-
-    def phrases(level: Level, nodes: Sequence[Node], similarities: Float32, weights: Float32) -> dict[int, Phrase]:
-        return {
-            node.id: Phrase(
-                text=graph.phrase(node),
-                role=graph.role(node),
-                level=level,
-                similarity=float(similarity),
-                times_s=times,
-                weights=tuple(row.tolist()),
-            )
-            for node, similarity, row in zip(nodes, similarities, weights, strict=True)
-        }
-
-    found = phrases("action", query.actions, match.action_similarities, match.action_weights)
-    found |= phrases("entity", query.entities, match.entity_similarities, match.entity_weights)
+    levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
+        ("action", query.actions, match.action_similarities, match.action_weights),
+        ("entity", query.entities, match.entity_similarities, match.entity_weights),
+    )
+    found = {
+        node.id: Phrase(
+            node_id=node.id,
+            text=graph.phrase(node),
+            role=graph.role(node),
+            level=level,
+            similarity=float(similarity),
+            times_s=times,
+            weights=tuple(weights.tolist()),
+        )
+        for level, nodes, all_similarities, all_weights in levels
+        for node, similarity, weights in zip(nodes, all_similarities, all_weights, strict=True)
+    }
     return Hit(
         rank=rank,
         video=match.video,

@@ -15,6 +15,7 @@ import attrs
 from hgrkit.arguments import check_flag, check_instance, check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
+from hgrkit.library.candidates import CandidateSource
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
@@ -109,7 +110,7 @@ class Retriever:
     @classmethod
     def open(
         cls,
-        path: StrPath,
+        path: StrPath | Sequence[StrPath],
         *,
         mode: Literal["r", "w"] = "r",
         model: StrPath | None = None,
@@ -118,11 +119,12 @@ class Retriever:
         sampling: str | Sampling | None = None,
         clip_seconds: float | None = None,
         device: str = "auto",
+        candidates: CandidateSource = "auto",
     ) -> Self:
         """Open a library; never makes one.
 
         Args:
-            path: the library.
+            path: the library, or several that the same parts made: they are then searched as one, and only read.
             mode: `r` to search, `w` to index as well (one writer at a time).
             model: by default the one that made the library, as are the frame encoder, sampling and clip length.
             parser: an installed parser or an instance.
@@ -130,6 +132,8 @@ class Retriever:
             sampling: as for `create`.
             clip_seconds: as for `create`.
             device: `auto`, `cpu`, `cuda` or `mps`; a reader needs no torch on the first two.
+            candidates: where the clips that a search compares exactly come from: a `flat` scan of all events, an
+                `hnsw` index of them, or `auto`, which takes the index where it is faster.
 
         Raises:
             LibraryNotFoundError: if there is no library.
@@ -137,13 +141,14 @@ class Retriever:
             LibraryLockedError: if another process is writing, in mode `w`.
         """
         loaded = load_parser(parser)
-        library = Library.open(path, mode=mode)
+        library = Library.open(path, mode=mode, candidates=candidates)
+        folder = Path(path) if isinstance(path, str | PathLike) else Path(path[0])
         try:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
             dim = model_.query_side.embed_dim if mode == "r" else model_.model.embed_dim
             used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint, embed_dim=dim)
-            made_with.require(used, library=fspath(path))
+            made_with.require(used, library=fspath(folder))
             parts = None
             if mode == "w":
                 from hgrkit.indexing.parts import Parts, drop_finished_upgrade
@@ -155,12 +160,12 @@ class Retriever:
                     clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
                     device=device,
                 )
-                made_with.require(parts.manifest, library=fspath(path))
-                drop_finished_upgrade(library, Path(path))
+                made_with.require(parts.manifest, library=fspath(folder))
+                drop_finished_upgrade(library, folder)
         except BaseException:
             library.close()
             raise
-        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
+        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=folder)
 
     @classmethod
     def upgrade(
@@ -280,7 +285,13 @@ class Retriever:
             )
 
     def search(
-        self, query: str | RoleGraph, k: int = 10, *, videos: Sequence[StrPath] | None = None
+        self,
+        query: str | RoleGraph,
+        k: int = 10,
+        *,
+        videos: Sequence[StrPath] | None = None,
+        exact: bool = False,
+        num_candidates: int | None = None,
     ) -> SearchResult:
         """The k best videos for a sentence, each by its best clip, with the moment and every phrase.
 
@@ -288,11 +299,14 @@ class Retriever:
             query: words, or a graph that was read or changed before.
             k: number of hits, at least 1.
             videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
+            exact: compare every clip at every level; a large library is else searched among the clips whose event
+                is nearest, and `SearchResult.exact` says so.
+            num_candidates: how many those are; by default their number grows with the library.
 
         Raises:
             GraphError: if the query is neither text nor graph, or cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k is no number, or less than 1.
+            ConfigError: if k or `num_candidates` is no number, or less than 1.
         """
         if not isinstance(query, str | RoleGraph):
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
@@ -301,12 +315,18 @@ class Retriever:
         side = self._model.query_side
         (embedded,), omitted = side.encoder.embed([graph])
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
-        matches = self.library.search(embedded.embeddings, k, settings=side.settings, videos=among)
+        settings = attrs.evolve(
+            side.settings, exhaustive=check_flag("exact", exact) or None, candidates=num_candidates
+        )
+        if num_candidates is not None and not exact:
+            settings = attrs.evolve(settings, exhaustive=False)
+        matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
             query=query if isinstance(query, str) else graph.text,
             graph=graph,
             hits=hits,
+            exact=matches.exact,
             elapsed_ms=(time.perf_counter() - started) * 1000,
             notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens),
         )

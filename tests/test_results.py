@@ -20,7 +20,13 @@ GRAPH = RoleGraph.from_dict(
 )
 
 PHRASE = Phrase(
-    text="a dog", role="ARG0", level="entity", similarity=0.5, times_s=(0.0, 0.5, 1.0), weights=(0.25, 0.5, 0.25)
+    node_id=2,
+    text="a dog",
+    role="ARG0",
+    level="entity",
+    similarity=0.5,
+    times_s=(0.0, 0.5, 1.0),
+    weights=(0.25, 0.5, 0.25),
 )
 
 HIT = Hit(
@@ -54,6 +60,7 @@ def test_a_result_has_exactly_the_documented_shape():
                 "levels": {"event": 0.3, "action": 0.4, "entity": 0.5},
                 "phrases": [
                     {
+                        "node_id": 2,
                         "text": "a dog",
                         "role": "ARG0",
                         "level": "entity",
@@ -64,6 +71,7 @@ def test_a_result_has_exactly_the_documented_shape():
                 ],
             }
         ],
+        "exact": True,
         "notes": [],
         "elapsed_ms": 1.25,
     }
@@ -71,7 +79,7 @@ def test_a_result_has_exactly_the_documented_shape():
 
 def test_keys_come_in_the_documented_order():
     record = RESULT.to_dict()
-    assert list(record) == ["query", "graph", "hits", "notes", "elapsed_ms"]
+    assert list(record) == ["query", "graph", "hits", "exact", "notes", "elapsed_ms"]
     assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "levels", "phrases"]
     assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "info": "library",
     "verify": "library",
     "repair": "library",
+    "backup": "library",
     "compact": "library",
     "export": "library",
     "remove": "library",

@@ -1,4 +1,4 @@
-"""The commands that look after a library: `hgrkit info`, `verify`, `repair`, `compact`, `export` and `remove`."""
+"""The commands that look after a library, from `hgrkit info` to `hgrkit remove`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hgrkit.library.findings import RepairReport, VerifyReport
     from hgrkit.library.records import VideoRecord
+    from hgrkit.library.repair import RepairReport
+    from hgrkit.library.verify import VerifyReport
 
-__all__ = ["compact", "export", "info", "remove", "repair", "verify"]
+__all__ = ["backup", "compact", "export", "info", "remove", "repair", "verify"]
 
 _NOT_WHOLE = 1
 _VIDEOS_SHOWN = 3
@@ -94,8 +95,7 @@ def verify(
 ) -> None:
     """Check every byte of a library, and change nothing. Exit status 1 if it is damaged."""
     from hgrkit.indexing.feature_cache import damaged_features
-    from hgrkit.library.findings import Note
-    from hgrkit.library.verify import verify_library
+    from hgrkit.library.verify import Note, verify_library
 
     with PortionBar("verifying") as bar:
         report = verify_library(library, on_progress=bar.show)
@@ -123,7 +123,7 @@ def _show_verified(report: VerifyReport) -> None:
     state = "whole" if report.whole else f"not whole (damages: {len(report.damages)}); run `hgrkit repair`"
     echo(f"{printable(report.library)} is {state}")
     echo(
-        f"videos {report.videos}, clips {report.clips}, segments {report.segments}, bytes {report.num_bytes}, "
+        f"videos {report.videos}, clips {report.clips}, bytes {report.num_bytes}, "
         f"version {report.version}, format {report.format_version}"
     )
 
@@ -169,13 +169,13 @@ def repair(
 def _show_repaired(report: RepairReport) -> None:
     for step in report.steps:
         echo(printable(f"{'would' if report.dry_run else 'done:'} {step}"))
-    for first, last in report.lost_versions:
-        echo(f"of the versions {first} to {last} not everything is known any more")
-    for file in report.unread:
-        echo(printable(f"nobody can tell what was in {file}"))
+    if report.unnamed:
+        echo(f"videos that are lost and whose paths cannot be read: {report.unnamed}")
+    if report.lost_from is not None:
+        echo(f"what was committed from version {report.lost_from} on is lost; index the videos again")
     for title, videos in (
         ("to be indexed again, they are no longer in the library:", report.dropped),
-        ("to be indexed again, an older version of them may be back:", report.doubtful),
+        ("to be indexed again, they may be an older state of themselves:", report.doubtful),
     ):
         if videos:
             echo(title)
@@ -185,6 +185,25 @@ def _show_repaired(report: RepairReport) -> None:
         echo(f"what was replaced is kept in {printable(report.kept_in)}; delete it when you have looked")
     state = "whole" if report.whole else "not whole"
     echo(f"{printable(report.library)} {'would be' if report.dry_run else 'is'} {state}")
+
+
+def backup(
+    library: LibraryArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make; it must not exist.")],
+    json: Json = False,
+) -> None:
+    """Copy a library, checked and whole, while others may write to it."""
+    from hgrkit.library.backup import backup_library
+
+    with PortionBar("backing up") as bar:
+        report = backup_library(library, out, on_progress=bar.show)
+    if json:
+        echo_json(attrs.asdict(report))
+    else:
+        echo(
+            f"backed up version {report.version}, {report.clips} clips of {report.videos} videos, "
+            f"to {printable(report.out)}, {report.num_bytes} bytes"
+        )
 
 
 def compact(
@@ -202,10 +221,7 @@ def compact(
     if json:
         echo_json({**attrs.asdict(report), "cache_bytes_freed": freed})
     else:
-        echo(
-            f"{report.bytes_before} bytes in {report.segments_before} segments are now {report.bytes_after} bytes "
-            f"in {report.segments_after}; {freed} bytes of cached features deleted"
-        )
+        echo(f"{report.bytes_before} bytes are now {report.bytes_after}; {freed} bytes of cached features deleted")
 
 
 def export(

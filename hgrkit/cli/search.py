@@ -27,7 +27,10 @@ _INDENT = " " * 12
 
 def search(
     text: Annotated[str, typer.Argument(help="What to look for, in words; quote it.")],
-    library: Annotated[Path, typer.Option("--library", "-l", metavar="LIB", help="The library to search.")],
+    library: Annotated[
+        list[Path],
+        typer.Option("--library", "-l", metavar="LIB", help="The library to search; several are searched as one."),
+    ],
     k: Annotated[
         int | None,
         typer.Option("--k", "-k", min=1, help="Number of hits; by default 5 in a terminal, else 10."),
@@ -44,6 +47,13 @@ def search(
         bool,
         typer.Option("--exact", help="Cut clips to the exact frame (slower: they are encoded again)."),
     ] = False,
+    exact_search: Annotated[
+        bool, typer.Option("--exact-search", help="Compare every clip, however large the library is.")
+    ] = False,
+    candidates: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Compare the N nearest clips; by default more in larger libraries."),
+    ] = None,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -54,7 +64,9 @@ def search(
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
-        result = retriever.search(typed_text(text), k=k or _default_k(json=json))
+        result = retriever.search(
+            typed_text(text), k=k or _default_k(json=json), exact=exact_search, num_candidates=candidates
+        )
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
@@ -142,7 +154,8 @@ def _show(result: SearchResult, explanation: Explanation | None) -> None:
         words = legend(phrase.role for hit in result.hits for phrase in hit.phrases)
         if words:
             echo(words)
-    for note in result.notes:
+    approximate = "Approximate: the nearest clips were compared; --exact-search compares every one."
+    for note in (*result.notes, *(() if result.exact else (approximate,))):
         echo(printable(note), err=True)
 
 

@@ -26,9 +26,8 @@ from hgrkit.indexing.source import VideoEnd
 from hgrkit.indexing.walk import VideoFile, found_file, is_gone
 from hgrkit.levels import PerLevel
 from hgrkit.library.library import Library
-from hgrkit.library.records import ClipEmbeddings, Float32, Float64, VideoRecord
+from hgrkit.library.records import ClipEmbeddings, Float32, Float64, VideoRecord, path_bytes
 from hgrkit.library.store import Entry, Rename, Snapshot
-from hgrkit.library.video_row import path_bytes
 from hgrkit.model.video.features import evenly_spaced
 
 __all__ = ["CarryOver", "Embed", "LibraryWriter", "cut_clips"]

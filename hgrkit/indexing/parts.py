@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -275,7 +274,7 @@ def _match_records(videos: Sequence[VideoRecord], target: Library) -> None:
 def _begun(folder: Path, wanted: Manifest) -> Library:
     """Open the library that an interrupted upgrade to the same parts left, or create one."""
     try:
-        target = Library.open(folder, "w", graph_from=sys.maxsize)
+        target = Library.open(folder, "w", candidates="flat")
     except LibraryLockedError:
         raise
     except LibraryError:  # there is none, or it is not whole
@@ -295,7 +294,7 @@ def _begun(folder: Path, wanted: Manifest) -> Library:
 
 def _made_anew(folder: Path, wanted: Manifest) -> Library:
     _delete(folder)
-    return Library.create(folder, wanted, graph_from=sys.maxsize)
+    return Library.create(folder, wanted, candidates="flat")
 
 
 def _delete(folder: Path) -> None:

@@ -9,21 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hgrkit.library.backup import BackupReport, backup_library
+    from hgrkit.library.examination import Damage
     from hgrkit.library.export import ExportReport, export_library
-    from hgrkit.library.findings import Damage, Note, RepairReport, VerifyReport
-    from hgrkit.library.library import CompactReport, Counts, Library
+    from hgrkit.library.library import Library
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
     from hgrkit.library.moments import Moment, cut_moment
-    from hgrkit.library.records import ClipEmbeddings, QueryEmbeddings, VideoRecord
-    from hgrkit.library.repair import repair_library
+    from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, QueryEmbeddings, VideoRecord
+    from hgrkit.library.repair import RepairReport, repair_library
     from hgrkit.library.scoring import SearchSettings
     from hgrkit.library.search import ClipMatch
     from hgrkit.library.sqlite_store import SqliteStore
     from hgrkit.library.store import Entry, Rename, Snapshot, Store, Usage, Version
-    from hgrkit.library.verify import verify_library
+    from hgrkit.library.verify import Note, VerifyReport, verify_library
 
 __all__ = [
     "FORMAT_VERSION",
+    "BackupReport",
     "ClipEmbeddings",
     "ClipMatch",
     "CompactReport",
@@ -46,6 +48,7 @@ __all__ = [
     "VerifyReport",
     "Version",
     "VideoRecord",
+    "backup_library",
     "cut_moment",
     "export_library",
     "repair_library",
@@ -54,28 +57,30 @@ __all__ = [
 
 _HOMES = {
     "FORMAT_VERSION": "manifest",
+    "BackupReport": "backup",
     "ClipEmbeddings": "records",
     "ClipMatch": "search",
-    "CompactReport": "library",
-    "Counts": "library",
-    "Damage": "findings",
+    "CompactReport": "records",
+    "Counts": "records",
+    "Damage": "examination",
     "Entry": "store",
     "ExportReport": "export",
     "Library": "library",
     "Manifest": "manifest",
     "Moment": "moments",
-    "Note": "findings",
+    "Note": "verify",
     "QueryEmbeddings": "records",
     "Rename": "store",
-    "RepairReport": "findings",
+    "RepairReport": "repair",
     "SearchSettings": "scoring",
     "Snapshot": "store",
     "SqliteStore": "sqlite_store",
     "Store": "store",
     "Usage": "store",
-    "VerifyReport": "findings",
+    "VerifyReport": "verify",
     "Version": "store",
     "VideoRecord": "records",
+    "backup_library": "backup",
     "cut_moment": "moments",
     "export_library": "export",
     "repair_library": "repair",

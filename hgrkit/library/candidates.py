@@ -1,109 +1,228 @@
-"""The first stage of a search: which clips' event embeddings are nearest, by a flat scan or an HNSW graph."""
+"""The first stage of a search: which clips' events are nearest, by a flat scan or an HNSW index (hnswlib)."""
 
 from __future__ import annotations
 
 import errno
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, Literal, Protocol
 
+import attrs
 import numpy as np
-import numpy.typing as npt
+import xxhash
 
+from hgrkit.library.arrays import ClipArrays, Rows
+from hgrkit.library.database import translated_errors
 from hgrkit.library.records import Float32
+from hgrkit.matching.clip_similarities import event_similarities
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder, write_atomically
 
-__all__ = ["NEIGHBOURS", "CandidateIndex", "FlatScan", "HnswGraph", "unit_vectors"]
+__all__ = [
+    "AnnCache",
+    "AnnIndex",
+    "CandidateIndex",
+    "CandidateSource",
+    "FlatScan",
+    "ann_available",
+    "unit_vectors",
+]
 
-Rows = npt.NDArray[np.int64]
+_LINKS = 16
+"""hnswlib's M."""
 
-NEIGHBOURS = 16
-"""hnswlib's M of every graph that is kept."""
+_CONSTRUCTION = 200
+"""hnswlib's ef_construction."""
+
+_FLAT_SHARE = 0.1
+"""Clips that came since the index was saved are scanned flat until they are so many of all."""
 
 _EPSILON = 1e-10
+_FORMAT = 2
+_READ_BYTES = 1 << 20
+_ROWS_AT_ONCE = 1 << 14
+
+
+CandidateSource = Literal["auto", "flat", "hnsw"]
+
+_WANTED_FROM: Mapping[CandidateSource, int] = {"auto": 300_000, "flat": sys.maxsize, "hnsw": 1}
+"""Clips from which candidates come from an HNSW index instead of a flat scan."""
 
 
 class CandidateIndex(Protocol):
     """Finds the clips whose event embeddings point where a query's does."""
 
     def nearest(self, event: Float32, count: int) -> Rows:
-        """At most `count` positions of clips, the nearest first, for a query event [D]."""
+        """Return at most `count` clip records for a query's event [D], in any order."""
         ...
 
 
+@attrs.frozen
 class FlatScan:
-    """Compares every clip: exact, and the fastest up to some hundred thousand clips."""
+    """Compares every clip as it lies on disk: exact, and the fastest up to some hundred thousand clips.
 
-    def __init__(self, events: Float32) -> None:
-        """Scan unit event embeddings, [V, D]."""
-        self._events = events
+    Attributes:
+        arrays: the clips.
+        first: the record from which on they are compared.
+    """
+
+    arrays: ClipArrays
+    first: int = 0
 
     def nearest(self, event: Float32, count: int) -> Rows:
-        """The `count` largest cosines; of equal ones the first clips."""
-        similarities = self._events @ event
-        if count >= similarities.size:
-            return np.argsort(-similarities, kind="stable")
+        """Return the `count` clips with the largest cosines; of equal ones the first."""
+        self.arrays.check_clips(np.arange(self.first, len(self.arrays.clips)) if self.first else None)
+        similarities = event_similarities(self.arrays.clips["event"][self.first :], event)
+        living = self.arrays.living[self.first :]
+        similarities[~living] = -np.inf
+        count = min(count, int(living.sum()))
+        if not count:
+            return np.empty(0, np.int64)
         threshold = np.partition(similarities, -count)[-count]
         rows = np.flatnonzero(similarities >= threshold)
-        return rows[np.argsort(-similarities[rows], kind="stable")][:count]
+        return self.first + rows[np.argsort(-similarities[rows], kind="stable")][:count]
 
 
-class HnswGraph:
-    """An hnswlib graph over unit event embeddings; its labels are positions of clips."""
+@attrs.frozen(eq=False)
+class AnnIndex:
+    """An HNSW index of the first clips of a library; those that came since are scanned flat.
 
-    def __init__(self, index: Any, events: Float32) -> None:
-        """Search an hnswlib index of these event embeddings, [V, D]."""
-        self._index = index
-        self._events = events
+    Attributes:
+        index: hnswlib's, whose labels are clip records.
+        size: clip records that it holds, removed ones included.
+        arrays: the clips.
+    """
 
-    @classmethod
-    def build(cls, events: Float32, *, neighbours: int = NEIGHBOURS, construction: int = 200) -> HnswGraph:
-        """Link unit event embeddings [V, D], V at least 1.
-
-        Args:
-            events: the clips' unit event embeddings.
-            neighbours: hnswlib's M.
-            construction: hnswlib's ef_construction.
-
-        Raises:
-            ImportError: if hnswlib is not installed.
-        """
-        import hnswlib
-
-        index = hnswlib.Index(space="ip", dim=events.shape[1])
-        index.init_index(max_elements=len(events), M=neighbours, ef_construction=construction, random_seed=0)
-        index.add_items(events, np.arange(len(events)))
-        return cls(index, events)
-
-    @classmethod
-    def load(cls, path: str, events: Float32) -> HnswGraph:
-        """Load the graph of these events from a file that was looked at before; hnswlib trusts every byte of it.
-
-        Raises:
-            ImportError: if hnswlib is not installed.
-            RuntimeError: if hnswlib refuses the file.
-        """
-        import hnswlib
-
-        index = hnswlib.Index(space="ip", dim=events.shape[1])
-        index.load_index(path)
-        return cls(index, events)
-
-    def save(self, path: str) -> None:
-        """Write the graph; neither atomic nor durable.
-
-        Raises:
-            OSError: if not all of it was written, of which hnswlib says nothing.
-        """
-        self._index.save_index(path)
-        if Path(path).stat().st_size != self._index.index_file_size():
-            raise OSError(errno.ENOSPC, "the graph was not written to its end", path)
+    index: Any
+    size: int
+    arrays: ClipArrays
 
     def nearest(self, event: Float32, count: int) -> Rows:
-        """About the `count` nearest clips; hnswlib's search is as wide as the number asked for."""
+        """Return about the `count` nearest clips; hnswlib's search is as wide as the number asked for."""
+        newest = FlatScan(self.arrays, self.size).nearest(event, count)
+        removed = self.size - int(self.arrays.living[: self.size].sum())
         try:
-            labels, _ = self._index.knn_query(event[None], k=min(count, len(self._events)), num_threads=1)
+            labels, _ = self.index.knn_query(
+                unit_vectors(event)[None], k=min(count + removed, self.size), num_threads=1
+            )
         except RuntimeError:  # fewer can be reached, as among many equal clips
-            return FlatScan(self._events).nearest(event, count)
-        return np.asarray(labels[0], np.int64)
+            return FlatScan(self.arrays).nearest(event, count)
+        rows = np.asarray(labels[0], np.int64)
+        rows = np.concatenate([rows[self.arrays.living[rows]], newest])
+        self.arrays.check_clips(rows)
+        similarities = event_similarities(self.arrays.clips["event"][rows], event)
+        return rows[np.argsort(-similarities, kind="stable")][:count]
+
+
+class AnnCache:
+    """`cache/ann.hnsw` of a library and, beside it, `ann.json`: its checksum and what it was built from.
+
+    Both may be deleted at will. hnswlib crashes on damaged files: none is loaded whose checksum does not fit.
+    """
+
+    def __init__(self, folder: Path, candidates: CandidateSource = "auto") -> None:
+        """Look in a library's folder; `candidates` says from how many clips on an index is wanted."""
+        self._folder = folder
+        self._wanted_from = _WANTED_FROM[candidates]
+        self._loaded: tuple[ClipArrays, AnnIndex | None] | None = None
+        self._lock = Lock()
+
+    def index(self, arrays: ClipArrays) -> CandidateIndex:
+        """Return what finds candidates among clips: the saved index if one is wanted and fits, else a scan."""
+        if len(arrays.clips) < self._wanted_from:
+            return FlatScan(arrays)
+        with self._lock:
+            if self._loaded is None or self._loaded[0] is not arrays:
+                self._loaded = (arrays, self.load(arrays))
+            return self._loaded[1] or FlatScan(arrays)
+
+    def refresh(self, arrays: ClipArrays) -> bool:
+        """Bring the saved index up to date if one is wanted; whether there is one now.
+
+        Raises:
+            LibraryError: if it cannot be written.
+            DamagedLibraryError: if events are not what was written.
+        """
+        if len(arrays.clips) < self._wanted_from or not ann_available():
+            return False
+        self._loaded = (arrays, self.update(arrays))
+        return True
+
+    @property
+    def path(self) -> Path:
+        """Where the index is."""
+        return self._folder / "cache" / "ann.hnsw"
+
+    def load(self, arrays: ClipArrays) -> AnnIndex | None:
+        """Load the index of these arrays, or `None` if none fits or hnswlib is not installed."""
+        if not ann_available():
+            return None
+        try:
+            described = json.loads(self.path.with_suffix(".json").read_bytes())
+            size = int(described["clips"])
+            if not 0 < size <= len(arrays.clips) or described != _described(arrays, size, self.path):
+                return None
+            import hnswlib
+
+            index = hnswlib.Index(space="ip", dim=_embed_dim(arrays))
+            index.load_index(str(self.path), max_elements=len(arrays.clips))
+        except (OSError, ValueError, LookupError, TypeError, RecursionError, RuntimeError):
+            return None
+        return AnnIndex(index, size, arrays)
+
+    def update(self, arrays: ClipArrays) -> AnnIndex:
+        """Bring the saved index up to date: add the clips that came since, or build it anew.
+
+        Raises:
+            ImportError: if hnswlib is not installed.
+            LibraryError: if it cannot be written.
+            DamagedLibraryError: if events are not what was written.
+        """
+        import hnswlib
+
+        found = self.load(arrays)
+        if found is not None and len(arrays.clips) - found.size <= _FLAT_SHARE * len(arrays.clips):
+            return found
+        if found is None:
+            index = hnswlib.Index(space="ip", dim=_embed_dim(arrays))
+            index.init_index(
+                max_elements=len(arrays.clips), M=_LINKS, ef_construction=_CONSTRUCTION, random_seed=0
+            )
+            found = AnnIndex(index, 0, arrays)
+        arrays.check_clips()
+        for first in range(found.size, len(arrays.clips), _ROWS_AT_ONCE):
+            rows = np.arange(first, min(first + _ROWS_AT_ONCE, len(arrays.clips)))
+            found.index.add_items(unit_vectors(arrays.clips["event"][rows].astype(np.float32)), rows)
+        self._save(found.index, arrays)
+        return AnnIndex(found.index, len(arrays.clips), arrays)
+
+    def _save(self, index: Any, arrays: ClipArrays) -> None:
+        """Write the index; an interruption leaves one whose checksum does not fit."""
+        with translated_errors(self.path):
+            self.path.parent.mkdir(exist_ok=True)
+            temporary = self.path.with_name(self.path.name + TEMPORARY_SUFFIX)
+            try:
+                index.save_index(str(temporary))
+                if temporary.stat().st_size != index.index_file_size():  # hnswlib says nothing of a full disk
+                    raise OSError(errno.ENOSPC, "the index was not written to its end", str(self.path))
+                sync_file(temporary)
+                described = _described(arrays, len(arrays.clips), temporary)
+                temporary.replace(self.path)
+            except (OSError, RuntimeError):
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
+            sync_folder(self.path.parent)
+            write_atomically(self.path.with_suffix(".json"), json.dumps(described).encode())
+
+
+def ann_available() -> bool:
+    """Whether hnswlib is installed; it is not imported."""
+    return importlib.util.find_spec("hnswlib") is not None
 
 
 def unit_vectors(vectors: Float32) -> Float32:
@@ -111,3 +230,23 @@ def unit_vectors(vectors: Float32) -> Float32:
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     units: Float32 = vectors / np.maximum(norms, np.float32(_EPSILON))
     return units
+
+
+def _described(arrays: ClipArrays, size: int, path: Path) -> dict[str, Any]:
+    if not path.is_file():  # a pipe would wait for ever
+        raise FileNotFoundError(path)
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while part := file.read(_READ_BYTES):
+            digest.update(part)
+    return {
+        "format": _FORMAT,
+        "clips": size,
+        "embed_dim": _embed_dim(arrays),
+        "built_from": arrays.fingerprint(size),
+        "checksum": digest.hexdigest(),
+    }
+
+
+def _embed_dim(arrays: ClipArrays) -> int:
+    return int(arrays.clips["event"].shape[1])

@@ -1,161 +1,178 @@
-"""A commit applied to the database, row by row: a new one, one rolled forward, or one replayed."""
+"""The rows of one commit: what a writer does to the tables, inside a transaction."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 
-from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.commit_record import CommitRecord, LoggedSegment
-from hgrkit.library.head import Head, read_head, read_manifest
-from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.schema import CLIPS, HEAD, MANIFEST, SCHEMA, SEGMENTS, VIDEOS, RowSum, Value
-from hgrkit.library.segment import SegmentRecord
-from hgrkit.library.store import Rename, Version
-from hgrkit.library.video_row import path_bytes, row_from_record
+from hgrkit.library.appending import append_clips
+from hgrkit.library.arrays import BLOCK_CLIPS, Extent
+from hgrkit.library.manifest import Manifest
+from hgrkit.library.records import ClipEmbeddings, VideoRecord, path_bytes
+from hgrkit.library.store import Rename, Snapshot, Version
+from hgrkit.library.tables import (
+    BLOCKS,
+    HEAD,
+    REMOVED,
+    SUMS,
+    VIDEOS,
+    VIDEOS_A_SUM,
+    Head,
+    RowSum,
+    Value,
+    make_tables,
+    read_head,
+    record_from_row,
+    row_from_record,
+)
 
-__all__ = ["apply_commit", "make_tables"]
+__all__ = ["Change", "WrittenLibrary", "find_video"]
+
+_VIDEOS_A_PORTION = 64
 
 
-def make_tables(connection: sqlite3.Connection, body: str, head: Head) -> None:
-    """The tables of a library that holds nothing, inside a transaction.
-
-    Args:
-        connection: a database without tables.
-        body: the manifest, as JSON.
-        head: the version that there is, without videos.
-    """
-    for statement in SCHEMA:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-    MANIFEST.replace(connection, (1, body))
-    HEAD.replace(connection, head.row())
-
-
-def apply_commit(connection: sqlite3.Connection, parts: Sequence[LoggedSegment]) -> Version:
-    """Do to the database what a commit's segments say, inside a transaction.
-
-    Args:
-        connection: the database, at the version before.
-        parts: every segment of the commit, in order; one that is the whole library may follow any older version.
+def find_video(connection: sqlite3.Connection, path: str) -> VideoRecord | None:
+    """Find one video by its path.
 
     Raises:
-        DamagedLibraryError: if the segments are not one commit that follows the database's version, or rows are
-            not what was written.
-        sqlite3.Error: if the disk fails.
+        DamagedLibraryError: if its row is not what was written.
     """
-    commits = [part.commit for part in parts]
-    _require_one_commit(commits)
-    _require_next(connection, commits[0])
-    if commits[0].whole:
-        _forget_everything(connection, commits[0])
-    change = _Change(connection)
-    for path in commits[0].remove:
-        change.remove(path)
-    change.rename(commits[0].rename)
-    for part in parts:
-        change.put(part.commit, part.segment)
-    change.seal(commits[0])
-    return Version(commits[0].number, commits[0].token)
+    rows = list(VIDEOS.rows(connection, "path = ?", (path_bytes(path),)))
+    return record_from_row(rows[0]) if rows else None
 
 
-def _require_one_commit(commits: Sequence[CommitRecord]) -> None:
-    shared = {attrs.evolve(commit, part=0, segment=0, put=(), remove=(), rename=()) for commit in commits}
-    parts = [commit.part for commit in commits]
-    if len(shared) != 1 or len(parts) != commits[0].parts or parts != list(range(len(parts))):
-        raise DamagedLibraryError(f"the segments of version {commits[0].number} do not belong together.")
-
-
-def _require_next(connection: sqlite3.Connection, commit: CommitRecord) -> None:
-    version = read_head(connection).version
-    follows = (version.number + 1, version.token) == (commit.number, commit.parent)
-    if not follows and not (commit.whole and commit.number > version.number):
-        raise DamagedLibraryError(
-            f"version {commit.number} does not follow version {version.number}, which the database has."
-        )
-    if not commit.whole and commit.manifest != read_manifest(connection):
-        raise DamagedLibraryError(f"version {commit.number} was made with another model than the database says.")
-
-
-def _forget_everything(connection: sqlite3.Connection, commit: CommitRecord) -> None:
-    """Make the tables anew, whatever the format of the old ones."""
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        connection.execute(f'DROP TABLE "{name}"')
-    before = Version(commit.number - 1, commit.parent)
-    make_tables(connection, commit.manifest.to_json(), Head(version=before))
-
-
-class _Change:
-    """The rows of one commit; `seal` writes the new head."""
+class Change:
+    """One commit: remove, rename and put, in this order, and then `seal`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        head = read_head(connection)
+        """Begin at the version committed last.
+
+        Raises:
+            DamagedLibraryError: if its head is not what was written.
+        """
         self._connection = connection
-        self._videos = head.videos
-        self._clips = head.clips
-        self._total = RowSum(head.rows or bytes(32))
+        self._head = read_head(connection)
+        self._total = RowSum(self._head.rows)
+        self._sums: dict[int, RowSum] = {}
+        self._num_videos = self._head.videos
 
     def remove(self, path: str) -> None:
-        """Delete a video, if there is one, and its clips."""
-        for video in self._take(path):
-            self._clips -= len(CLIPS.delete(self._connection, "video_id = ?", (video[0],), self._total))
+        """Delete a video, if there is one, and mark its clips as removed."""
+        self._remove(path_bytes(path))
+
+    def _remove(self, key: Any) -> None:
+        for row in self._take(key):
+            clips, first_clip = row[8], row[10]
+            if clips:
+                REMOVED.insert(self._connection, [(first_clip, clips)], self._total)
 
     def rename(self, renames: Sequence[Rename]) -> None:
         """Give videos other records, all at once: two may swap their paths."""
-        taken = [(rename, self._take(rename.path)) for rename in renames]
-        for rename, rows in taken:
-            if len(rows) != 1:
-                raise DamagedLibraryError(f"{rename.path!r} was renamed and is not there.")
-            self.remove(rename.record.path)
-            ((number, *_, clips, _),) = rows
-            self._insert(row_from_record(number, rename.record, clips))
+        taken = [(rename.record, self._take(path_bytes(rename.path))) for rename in renames]
+        for record, rows in taken:
+            for row in rows:
+                self.put(row_from_record(row[0], record, clips=row[8], first_clip=row[10]))
 
-    def put(self, commit: CommitRecord, segment: SegmentRecord) -> None:
-        """Insert the videos of one segment and their clips; what has their paths is removed."""
-        SEGMENTS.insert(self._connection, [_segment_row(commit.segment, segment)], self._total)
-        row = first_frame = 0
-        for put in commit.put:
-            self.remove(put.record.path)
-            self._insert(row_from_record(put.number, put.record, len(put.clips)))
-            rows: list[tuple[Value, ...]] = []
-            for ordinal, clip in enumerate(put.clips):
-                place = (commit.segment, row, first_frame, clip.frames)
-                rows.append((put.number + 1 + ordinal, put.number, ordinal, clip.start_s, clip.end_s, *place))
-                row, first_frame = row + 1, first_frame + clip.frames
-            CLIPS.insert(self._connection, rows, self._total)
-            self._clips += len(rows)
+    def put(self, row: tuple[Value, ...]) -> None:
+        """Insert a video; what has its path is removed."""
+        self._remove(row[1])
+        VIDEOS.insert(self._connection, [row], self._sum_of(row[0]))
+        self._num_videos += 1
 
-    def seal(self, commit: CommitRecord) -> None:
-        """Write the head."""
-        head = Head(
-            version=Version(commit.number, commit.token),
-            videos=self._videos,
-            clips=self._clips,
-            next_number=commit.next_number,
+    def seal(self, version: Version, extent: Extent, checksums: bytes, *, next_video: int, next_clip: int) -> None:
+        """Write the sums, the checksums of the blocks that were completed and the head of the new version."""
+        if checksums:
+            first_block = self._head.extent.clips // BLOCK_CLIPS
+            BLOCKS.insert(self._connection, [(first_block, checksums)], self._total)
+        for bucket, total in self._sums.items():
+            SUMS.delete(self._connection, "id = ?", (bucket,), self._total)
+            if total.content != bytes(32):
+                SUMS.insert(self._connection, [(bucket, total.content)], self._total)
+        head = attrs.evolve(
+            self._head,
+            version=version,
+            extent=extent,
+            videos=self._num_videos,
+            next_video=next_video,
+            next_clip=next_clip,
             rows=self._total.content,
         )
         HEAD.replace(self._connection, head.row())
 
-    def _insert(self, row: tuple[Value, ...]) -> None:
-        VIDEOS.insert(self._connection, [row], self._total)
-        self._videos += 1
-
-    def _take(self, path: str) -> list[tuple[Any, ...]]:
-        rows = VIDEOS.delete(self._connection, "path = ?", (path_bytes(path),), self._total)
-        self._videos -= len(rows)
+    def _take(self, key: Any) -> list[tuple[Any, ...]]:
+        rows = list(VIDEOS.rows(self._connection, "path = ?", (key,)))
+        for row in rows:
+            VIDEOS.delete(self._connection, "id = ?", (row[0],), self._sum_of(row[0]))
+        self._num_videos -= len(rows)
         return rows
 
+    def _sum_of(self, number: Any) -> RowSum:
+        bucket = int(number) // VIDEOS_A_SUM
+        if bucket not in self._sums:
+            rows = list(SUMS.rows(self._connection, "id = ?", (bucket,)))
+            self._sums[bucket] = RowSum(rows[0][1] if rows else bytes(32))
+        return self._sums[bucket]
 
-def _segment_row(number: int, segment: SegmentRecord) -> tuple[Value, ...]:
-    return (
-        number,
-        segment.file,
-        segment.clips,
-        segment.frames,
-        segment.num_bytes,
-        segment.block_bytes,
-        segment.digests,
-    )
+
+class WrittenLibrary:
+    """A snapshot written to arrays of a new generation, end to end; `fill` makes it the whole library."""
+
+    def __init__(
+        self,
+        folder: Path,
+        snapshot: Snapshot,
+        *,
+        manifest: Manifest,
+        head: Head,
+        keep_numbers: bool,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write the arrays, durably.
+
+        Args:
+            folder: the library's folder.
+            snapshot: what to write.
+            manifest: what made it, from now on.
+            head: of the version that is written: its token, its generation and the next numbers.
+            keep_numbers: let videos keep their numbers and clips their keys; else they take the head's next ones.
+            on_progress: is told how many videos are written, and how many there are.
+
+        Raises:
+            DamagedLibraryError: if the snapshot is not what was written.
+            OSError: if the disk is full or fails.
+        """
+        self._snapshot, self._manifest, self._head = snapshot, manifest, head
+        numbers = [video.number for video in snapshot.stored]
+        self._numbers = numbers if keep_numbers else range(head.next_video, head.next_video + len(numbers))
+        self._keep_numbers, self._on_progress = keep_numbers, on_progress
+        self._extent, self._checksums = append_clips(folder, self._clips(), head.extent, manifest.embed_dim)
+
+    def fill(self, connection: sqlite3.Connection) -> None:
+        """Replace all tables, inside a transaction."""
+        make_tables(connection, self._manifest, self._head)
+        change, first_clip = Change(connection), 0
+        for number, record in zip(self._numbers, self._snapshot.videos, strict=True):
+            change.put(row_from_record(number, record, clips=record.clips, first_clip=first_clip))
+            first_clip += record.clips
+        new = not self._keep_numbers
+        change.seal(
+            self._head.version,
+            self._extent,
+            self._checksums,
+            next_video=self._head.next_video + new * len(self._numbers),
+            next_clip=self._head.next_clip + new * first_clip,
+        )
+
+    def _clips(self) -> Iterator[tuple[int, int, list[ClipEmbeddings]]]:
+        row, total = 0, len(self._snapshot.videos)
+        for done, (number, record) in enumerate(zip(self._numbers, self._snapshot.videos, strict=True), 1):
+            clips = self._snapshot.clips(range(row, row + record.clips))
+            keep = self._keep_numbers and record.clips
+            yield number, int(self._snapshot.clip_keys[row]) if keep else self._head.next_clip + row, clips
+            row += record.clips
+            if self._on_progress is not None and (done % _VIDEOS_A_PORTION == 0 or done == total):
+                self._on_progress(done, total)

@@ -13,8 +13,9 @@ from typing import TypeVar
 import attrs
 
 from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryMismatchError
+from hgrkit.library.legacy import SCHEMAS as LEGACY_SCHEMAS
 from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.schema import APPLICATION_ID, SCHEMAS
+from hgrkit.library.tables import APPLICATION_ID, SCHEMA
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file, sync_folder
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "is_database",
     "open_for_writing",
     "read_database",
+    "require_integrity",
     "transaction",
     "translated_errors",
 ]
@@ -94,6 +96,19 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def require_integrity(connection: sqlite3.Connection) -> None:
+    """Let SQLite check its trees: a writer must not go by an index that leaves a video out (0.3 s for 200,000).
+
+    Raises:
+        DamagedLibraryError: if they do not agree.
+    """
+    ((found,),) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    if found != "ok":
+        raise DamagedLibraryError(
+            f"the library's database is damaged: {found}; run `hgrkit repair`, or restore a backup."
+        )
 
 
 def checkpoint(connection: sqlite3.Connection) -> bool:
@@ -246,5 +261,6 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if found != set(SCHEMAS.get(version, ())):
+    expected = SCHEMA if version == FORMAT_VERSION else LEGACY_SCHEMAS.get(version, ())
+    if found != set(expected):
         raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")

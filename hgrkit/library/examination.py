@@ -1,52 +1,103 @@
-"""A library's files examined, without changing a byte: what is damaged, and what could be made of the rest."""
+"""A library's files, examined to the last byte: what of it is whole, and what is damaged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 
-from hgrkit.arguments import url_remark
-from hgrkit.errors import DamagedLibraryError, LibraryMismatchError, LibraryNotFoundError
-from hgrkit.library.commit_log import SEGMENT_FOLDER, SEGMENT_NAME
-from hgrkit.library.commit_record import LoggedSegment
-from hgrkit.library.contents import ClipPlace, DatabaseContents, read_contents
-from hgrkit.library.database import DATABASE_FILE
-from hgrkit.library.findings import Damage, Note
-from hgrkit.library.history import History, SegmentLog, newest_history, read_log, segment_names
-from hgrkit.library.intact_snapshot import IntactSnapshot
-from hgrkit.library.leftovers import leftover_notes
-from hgrkit.library.rebuild import replay_history
-from hgrkit.library.segment_check import problem_of, segment_problem
+from hgrkit.errors import DamagedLibraryError, LibraryNotFoundError
+from hgrkit.library.arrays import ARRAY_FOLDER, ClipArrays, lacking_records
+from hgrkit.library.database import DATABASE_FILE, read_database
+from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
+from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+from hgrkit.library.snapshot import read_any_manifest, read_version, stored_video, told_version
+from hgrkit.library.sqlite_store import require_library
+from hgrkit.library.store import Snapshot, StoredVideo, Version, VersionCache
+from hgrkit.library.tables import (
+    BLOCKS,
+    REMOVED,
+    SUMS,
+    VIDEOS,
+    VIDEOS_A_SUM,
+    Head,
+    RowSum,
+    format_of,
+    read_head,
+    read_manifest,
+)
 
-__all__ = ["Examination", "examine_library", "require_library"]
+__all__ = ["Damage", "Examination", "Progress", "examine_library"]
+
+_PROBLEMS_NAMED = 8
+_VIDEOS_A_PORTION = 64
+_UNREPAIRABLE = "do nothing: restore a backup, or delete the folder and index the videos again"
+
+Progress = Callable[[int, int], None]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True)
+class Damage:
+    """Something that is not as it was written and that the library itself cannot make good.
+
+    Attributes:
+        file: relative to the library's folder.
+        problem: what is wrong with it.
+        videos: paths of the videos whose answers it takes away or puts in doubt, as far as they can be read.
+        repair: what `hgrkit repair` would do, in words.
+    """
+
+    file: str
+    problem: str
+    videos: tuple[str, ...] = ()
+    repair: str
+
+
+@attrs.define(kw_only=True, eq=False)
 class Examination:
-    """What was found.
+    """A library's files, examined.
 
     Attributes:
         folder: the library's folder.
-        contents: its database, if that can be read.
-        log: its segments, read without the database.
-        history: what the database can be rebuilt from, if from anything.
-        broken: the segments that the database names and that are not what it says, and what is wrong with each.
+        format_version: the layout on disk, if it can be read.
+        version: the version committed last, if it can be read.
+        head: its head, in the newest format.
+        manifest: what made it.
+        arrays: its clips, as far as they are there.
+        videos: the videos that are whole, in the order of their paths.
+        short: which arrays lack records.
+        lost: paths of videos that are not.
+        unnamed: how many more are not, of which not even the path can be read.
+        stale: rows are missing or stale, and nobody can tell which: any video may be an older one.
+        lost_from: the first version whose commit is lost with SQLite's log, if one is.
         damages: what is not whole.
-        notes: what is no damage.
     """
 
     folder: Path
-    contents: DatabaseContents | None
-    log: SegmentLog
-    history: History | None
-    broken: Mapping[str, str]
-    damages: tuple[Damage, ...]
-    notes: tuple[Note, ...]
+    format_version: int | None = None
+    version: Version | None = None
+    head: Head | None = None
+    manifest: Manifest | None = None
+    arrays: ClipArrays | None = None
+    videos: list[StoredVideo] = attrs.field(factory=list)
+    short: list[str] = attrs.field(factory=list)
+    lost: list[str] = attrs.field(factory=list)
+    unnamed: int = 0
+    stale: bool = False
+    lost_from: int | None = None
+    damages: list[Damage] = attrs.field(factory=list)
+
+    @property
+    def repairable(self) -> bool:
+        """Whether something of the library can be saved."""
+        return self.head is not None and self.manifest is not None
 
 
-def examine_library(folder: Path, on_progress: Callable[[int, int], None] | None = None) -> Examination:
+def examine_library(folder: Path, on_progress: Progress | None = None) -> Examination:
     """Examine every byte of the version that is committed now.
 
     Raises:
@@ -54,189 +105,153 @@ def examine_library(folder: Path, on_progress: Callable[[int, int], None] | None
         LibraryMismatchError: if it is of a later format.
         LibraryError: if it cannot be read.
     """
-    require_library(folder)
-    log = read_log(folder, on_progress)
+    found = Examination(folder=folder)
     try:
-        contents = read_contents(folder)
+        require_library(folder)
+        told = told_version(folder)
+        read_database(folder / DATABASE_FILE, lambda connection: _read_tables(connection, found, told))
+    except LibraryNotFoundError:
+        raise
     except DamagedLibraryError as error:
-        return _without_database(folder, log, problem_of(error))
-    except LibraryMismatchError:
-        if not log.segments:
-            raise
-        return _without_database(folder, log, "it says that it is of a later format, and its segments are not")
-    added = [file for file in contents.segments if SEGMENT_NAME.fullmatch(file) and file not in log.segments]
-    return _with_database(folder, log.joined(read_log(folder, names=added)), contents)  # a writer may have gone on
+        is_segment = found.manifest is not None and found.format_version != FORMAT_VERSION
+        file = SEGMENT_FOLDER if is_segment else DATABASE_FILE
+        found.damages.append(Damage(file=file, problem=_problem(error), repair=_UNREPAIRABLE))
+        return found
+    if found.arrays is not None:
+        _check_clips(found, found.arrays, on_progress)
+    return found
 
 
-def require_library(folder: Path) -> None:
-    """Raise unless there is a library, or something of one.
-
-    Raises:
-        LibraryNotFoundError: if there is nothing.
-    """
-    if not (folder / DATABASE_FILE).is_file() and not segment_names(folder):
-        raise LibraryNotFoundError(
-            url_remark(folder)
-            or f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
-        )
-
-
-# the database can be read --------------------------------------------------------------------------------------
-
-
-def _with_database(folder: Path, log: SegmentLog, contents: DatabaseContents) -> Examination:
-    broken = dict(_broken_segments(folder, log, contents))
-    history = newest_history(log.segments.values(), head=contents.head.version.token)
-    damages = (
-        list(_stale_database(contents, log, broken))
-        or list(_segment_damages(folder, contents, broken))
-        or list(_disagreement(contents, log))
-    )
-    return Examination(
-        folder=folder,
-        contents=contents,
-        log=log,
-        history=history,
-        broken=broken,
-        damages=tuple(damages),
-        notes=(*_unnamed_notes(contents, log), *leftover_notes(folder, contents.snapshot)),
-    )
-
-
-def _broken_segments(folder: Path, log: SegmentLog, contents: DatabaseContents) -> Iterator[tuple[str, str]]:
-    places: dict[str, list[ClipPlace]] = {file: [] for file in contents.segments}
-    for place in contents.places:
-        places[place.segment.file].append(place)
-    for file, record in contents.segments.items():
-        logged = log.segments.get(file)
-        problem = segment_problem(
-            folder,
-            record,
-            places[file],
-            embed_dim=contents.snapshot.manifest.embed_dim,
-            format_version=contents.format_version,
-            found=logged.segment if logged else None,
-        )
-        if problem is not None:
-            yield file, problem
-
-
-def _stale_database(contents: DatabaseContents, log: SegmentLog, broken: Mapping[str, str]) -> Iterator[Damage]:
-    """The database is not the one of these segments: an older one of this library, or another library's."""
-    unnamed = [segment for file, segment in log.segments.items() if file not in contents.segments]
-    later = [segment for segment in unnamed if _is_later(segment, contents)]
-    strange = bool(unnamed) and bool(contents.segments) and len(broken) == len(contents.segments)
-    if later or strange:
-        number = contents.head.version.number
-        unknown = [segment for segment in unnamed if strange or segment.commit.number > number]
-        yield Damage(
-            file=DATABASE_FILE,
-            problem=f"it is of version {number} and does not know segments of version "
-            f"{max(segment.commit.number for segment in unknown)}: it is older, or another library's",
-            videos=_paths_put(unknown),
-            remedy="rebuild",
-            repair="rebuild it from the segments",
-        )
-
-
-def _is_later(segment: LoggedSegment, contents: DatabaseContents) -> bool:
-    """Whether a segment is of a version that the database must know; the very next one it need not."""
-    head, commit = contents.head.version, segment.commit
-    return commit.number > head.number and (commit.number, commit.parent) != (head.number + 1, head.token)
-
-
-def _segment_damages(folder: Path, contents: DatabaseContents, broken: Mapping[str, str]) -> Iterator[Damage]:
-    if not broken:
+def _read_tables(connection: sqlite3.Connection, found: Examination, told: float | None) -> None:
+    """Read what the database says; what can be read of a damaged one is kept."""
+    fresh = Examination(folder=found.folder)
+    for field in attrs.fields(Examination):  # a reading may be repeated
+        setattr(found, field.name, getattr(fresh, field.name))
+    found.format_version, found.version = format_of(connection), read_version(connection)
+    checked = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(3)")]
+    if found.format_version != FORMAT_VERSION:
+        found.manifest = read_any_manifest(connection)
+        snapshot = Snapshot.read(LegacyView(connection, found.folder, VersionCache()))
+        found.videos = list(snapshot.stored)
         return
-    lost = set(IntactSnapshot.of(folder, contents, broken).lost)
-    videos = contents.videos_by_segment()
-    for file, problem in broken.items():
-        gone = [video for video in videos[file] if video in lost]
-        yield Damage(
-            file=f"{SEGMENT_FOLDER}/{file}",
-            problem=problem,
-            videos=videos[file],
-            remedy="rewrite",
-            repair=f"write the intact videos anew; videos of it to index again: {len(gone)}"
-            if gone
-            else "write the library anew; no video is lost",
+    found.head, found.manifest = read_head(connection), read_manifest(connection)
+    problems = [] if checked == ["ok"] else checked
+    total = RowSum()
+    sums, checksums, removed = (
+        dict(_intact(connection, table, total, problems)) for table in (SUMS, BLOCKS, REMOVED)
+    )
+    if total.content != found.head.rows:
+        found.stale = True
+        problems.append("some of its rows are lost, stale or surplus")
+    if told is not None and found.version.number < told:
+        found.stale, found.lost_from = True, found.version.number + 1
+        problems.append("SQLite's log, and the newest commits with it, are lost")
+    files = found.head.extent.files(found.folder, found.manifest.embed_dim)
+    found.arrays = ClipArrays.salvage(
+        files,
+        checksums=checksums,
+        tail=found.head.extent.tail,
+        removed=[(first, first + count) for first, count in removed.items()],
+    )
+    found.short = lacking_records(files, (found.arrays.clips, found.arrays.frames))
+    for bucket in sorted({*sums, *_buckets(connection, problems)}):
+        _read_bucket(connection, bucket, sums.get(bucket, bytes(32)), found, problems)
+    found.videos.sort(key=lambda video: os.fsencode(video.record.path))
+    found.unnamed = max(0, found.head.videos - len(found.videos) - len(found.lost))
+    if found.unnamed:
+        problems.append(f"videos that cannot be read: {found.unnamed}")
+    if problems:
+        named = list(dict.fromkeys(problems))
+        more = [f"and {len(named) - _PROBLEMS_NAMED} more"] if len(named) > _PROBLEMS_NAMED else []
+        found.damages.append(
+            Damage(
+                file=DATABASE_FILE,
+                problem="; ".join([*named[:_PROBLEMS_NAMED], *more]),
+                videos=tuple(found.lost),
+                repair="write the videos that are whole anew, and name those that are lost",
+            )
         )
 
 
-def _disagreement(contents: DatabaseContents, log: SegmentLog) -> Iterator[Damage]:
-    """Commit records that would not give this database again."""
-    if contents.format_version == 1 or not contents.head.version.number:
-        return
-    history = newest_history(
-        attrs.evolve(log.segments[file], segment=record)
-        for file, record in contents.segments.items()
-        if file in log.segments
-    )
+def _intact(
+    connection: sqlite3.Connection, table: Any, total: RowSum, problems: list[str]
+) -> Iterator[tuple[int, Any]]:
+    """The rows of a small table that are what was written."""
     try:
-        if history is not None and not history.lost and replay_history(history).head == contents.head:
-            return
-        problem = "its commit records do not lead to what the database says"
-    except DamagedLibraryError as error:
-        problem = problem_of(error)
-    yield Damage(file=SEGMENT_FOLDER, problem=problem, remedy="rewrite", repair="write the library anew, as it is")
+        for row, digest in table.scan(connection):
+            if digest is None:
+                problems.append(f"row {row[0]!r} of table {table.name} is not what was written")
+            else:
+                total.add(digest)
+                yield row
+    except sqlite3.DatabaseError as error:
+        problems.append(f"table {table.name} cannot be read: {error}")
 
 
-def _unnamed_notes(contents: DatabaseContents, log: SegmentLog) -> Iterator[Note]:
-    version = contents.head.version
-    for file in sorted({*log.segments, *log.damaged} - contents.segments.keys()):
-        segment = log.segments.get(file)
-        if segment is None:
-            remark = "no row names it and it is not whole: a commit that failed; the next writer deletes it"
-        elif (segment.commit.number, segment.commit.parent) == (version.number + 1, version.token):
-            remark = "of a commit that is being made, or that a crash interrupted; the next writer finishes it"
+def _buckets(connection: sqlite3.Connection, problems: list[str]) -> set[int]:
+    """The sums that the videos which are there belong to."""
+    try:
+        query = "SELECT DISTINCT id / ? FROM videos NOT INDEXED"
+        return {bucket for (bucket,) in connection.execute(query, (VIDEOS_A_SUM,))}
+    except sqlite3.DatabaseError as error:
+        problems.append(f"table videos cannot be read: {error}")
+        return set()
+
+
+def _read_bucket(
+    connection: sqlite3.Connection, bucket: int, expected: bytes, found: Examination, problems: list[str]
+) -> None:
+    """Read the videos under one sum; if it does not agree, all of them are in doubt, and count as lost."""
+    total, first = RowSum(), bucket * VIDEOS_A_SUM
+    videos = []
+    try:
+        for row, digest in VIDEOS.scan(connection, "id >= ? AND id < ?", (first, first + VIDEOS_A_SUM)):
+            if digest is None:
+                problems.append(f"row {row[0]!r} of table videos is not what was written")
+            else:
+                total.add(digest)
+                videos.append(stored_video(row))
+    except sqlite3.DatabaseError as error:
+        problems.append(f"table videos cannot be read: {error}")
+    if total.content == expected:
+        found.videos += videos
+    else:
+        problems.append("some rows of videos are lost, stale or surplus")
+        found.lost += [video.record.path for video in videos]
+
+
+def _check_clips(found: Examination, arrays: ClipArrays, on_progress: Progress | None) -> None:
+    """Check every video's clips; those that are damaged are lost."""
+    whole: list[StoredVideo] = []
+    lost: list[str] = []
+    for done, video in enumerate(found.videos, 1):
+        if arrays.is_video_intact(video.number, video.rows):
+            whole.append(video)
         else:
-            remark = f"of version {segment.commit.number}, which is superseded; the next writer deletes it"
-        yield Note(file=f"{SEGMENT_FOLDER}/{file}", remark=remark)
+            lost.append(video.record.path)
+        if on_progress is not None and (done % _VIDEOS_A_PORTION == 0 or done == len(found.videos)):
+            on_progress(done, len(found.videos))
+    num_clips = sum(len(video.rows) for video in whole)
+    if lost or found.short:
+        found.damages.append(
+            Damage(
+                file=ARRAY_FOLDER,
+                problem="; ".join(found.short or ["records of clips or frames are not what was written"]),
+                videos=tuple(lost),
+                repair=f"write the videos that are whole anew; videos to index again: {len(lost)}",
+            )
+        )
+    elif not found.damages and num_clips != arrays.num_living:
+        found.damages.append(
+            Damage(
+                file=DATABASE_FILE,
+                problem=f"its videos have {num_clips} clips, of which {arrays.num_living} are there",
+                repair="write the library anew, as its videos say",
+            )
+        )
+    found.videos, found.lost = whole, sorted({*found.lost, *lost})
 
 
-# the database cannot be read -----------------------------------------------------------------------------------
-
-
-def _without_database(folder: Path, log: SegmentLog, problem: str) -> Examination:
-    history = newest_history(log.segments.values())
-    paths: tuple[str, ...] = ()
-    damages: list[Damage] = []
-    if history is not None:
-        try:
-            paths = replay_history(history).paths
-        except DamagedLibraryError as error:
-            damages.append(_lost(SEGMENT_FOLDER, problem_of(error)))
-            history = None
-    repair = (
-        f"rebuild it from the commit records of {len(history.files)} segments"
-        if history
-        else "nothing: no segment has a commit record to rebuild it from; restore the library from a backup"
-    )
-    damages.insert(0, Damage(file=DATABASE_FILE, problem=problem, videos=paths, remedy="rebuild", repair=repair))
-    damages += [_lost(f"{SEGMENT_FOLDER}/{file}", problem) for file, problem in log.damaged.items()]
-    gaps = history.lost if history else ()
-    damages += [_lost(SEGMENT_FOLDER, f"{_span(lost)} is not there") for lost in gaps]
-    others = sorted(log.segments.keys() - (history.files if history else log.segments.keys()))
-    remark = "of a commit that failed or is superseded"
-    notes = [Note(file=f"{SEGMENT_FOLDER}/{file}", remark=remark) for file in others]
-    return Examination(
-        folder=folder,
-        contents=None,
-        log=log,
-        history=history,
-        broken={},
-        damages=tuple(damages),
-        notes=(*notes, *leftover_notes(folder, None)),
-    )
-
-
-def _lost(file: str, problem: str) -> Damage:
-    return Damage(file=file, problem=problem, remedy="rewrite", repair="go on without it, and say what is lost")
-
-
-def _span(lost: range) -> str:
-    return f"version {lost[0]}" if len(lost) == 1 else f"everything from version {lost[0]} to {lost[-1]}"
-
-
-def _paths_put(segments: Iterable[LoggedSegment]) -> tuple[str, ...]:
-    return tuple(sorted({put.record.path for segment in segments for put in segment.commit.put}))
+def _problem(error: DamagedLibraryError) -> str:
+    """What is wrong, without the advice that the message ends with."""
+    return str(error).split("; run `hgrkit repair`")[0].split("; restore a backup")[0].rstrip(".")

@@ -16,18 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.arguments import check_callable, check_flag, check_instance, check_path
-from hgrkit.errors import (
-    ConfigError,
-    DamagedLibraryError,
-    LibraryExistsError,
-    MissingPackageError,
-    MissingPathError,
-)
+from hgrkit.errors import ConfigError, LibraryExistsError, MissingPackageError, MissingPathError
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import ClipEmbeddings, VideoRecord
+from hgrkit.library.records import ClipEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.store import Frames, Snapshot
-from hgrkit.library.video_row import path_bytes
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder, writing
 
 __all__ = ["ExportFormat", "ExportReport", "export_library"]
@@ -205,7 +198,6 @@ def _schema(manifest: Manifest) -> Any:
 
 
 def _table(group: list[_Row], schema: Any) -> Any:
-    import numpy as np
     import pyarrow as pa
 
     paths = [path_bytes(video.path) for video, _ in group]
@@ -290,34 +282,17 @@ def export_library(
     check_callable("on_progress", on_progress, takes="how many portions are done and how many there are")
     target = Path(check_path("path", path))
     _require_target(target, to, overwrite=overwrite)
-    report = on_progress or _unheard
-    snapshot = library.snapshot()
-    while True:
-        try:
-            with writing(target), _whole_file(target, overwrite=overwrite) as temporary:
-                _write(to, temporary, snapshot, report)
-                num_bytes = temporary.stat().st_size
-        except DamagedLibraryError:
-            newer = library.snapshot()
-            if newer.version == snapshot.version:
-                raise
-            snapshot = newer  # a compaction took the old one's segments away
-        else:
-            break
+    write = write_npz if to == "npz" else write_parquet
+    snapshot = library.snapshot()  # its vectors stay readable, whatever a writer does meanwhile
+    with writing(target), _whole_file(target, overwrite=overwrite) as temporary:
+        write(temporary, snapshot, on_progress or (lambda *_: None))
+        num_bytes = temporary.stat().st_size
     return ExportReport(
         file=str(target),
         videos=sum(video.state == "indexed" for video in snapshot.videos),
         clips=len(snapshot.clip_keys),
         num_bytes=num_bytes,
     )
-
-
-def _write(to: ExportFormat, path: Path, snapshot: Snapshot, report: _Progress) -> None:
-    (write_npz if to == "npz" else write_parquet)(path, snapshot, report)
-
-
-def _unheard(done: int, total: int) -> None:
-    """Nobody follows the export."""
 
 
 def _require_target(path: Path, to: str, *, overwrite: bool) -> None:

@@ -3,60 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import get_args
-
-import attrs
+from typing import TypeVar, get_args
 
 from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_text, check_whole
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
-from hgrkit.library.graph_cache import GraphCache
+from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.candidates import AnnCache, CandidateSource
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.reader import GRAPH_FROM, Reader
-from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings, VideoRecord
-from hgrkit.library.removal import listed_path, positions_of
+from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, Float32, QueryEmbeddings, VideoRecord
+from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.library.search import ClipMatch, ClipSearch
+from hgrkit.library.search import (
+    Matches,
+    Source,
+    all_videos,
+    indexed_paths,
+    pair_scores,
+    search_clips,
+    video_scores,
+)
 from hgrkit.library.sqlite_store import Mode, SqliteStore, require_outside_libraries
-from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version
+from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version, View
 
-__all__ = ["CompactReport", "Counts", "Library"]
+__all__ = ["Library"]
 
-
-@attrs.frozen(kw_only=True)
-class Counts:
-    """How much a library holds.
-
-    Attributes:
-        videos: all videos, failed ones included.
-        indexed: those that can be found.
-        failed: those that could not be read.
-        clips: clips of all indexed videos.
-    """
-
-    videos: int
-    indexed: int
-    failed: int
-    clips: int
-
-
-@attrs.frozen(kw_only=True)
-class CompactReport:
-    """What a compaction did.
-
-    Attributes:
-        bytes_before: what database and segments took.
-        bytes_after: what they take now.
-        segments_before: files of embeddings that there were.
-        segments_after: files of embeddings that there are.
-    """
-
-    bytes_before: int
-    bytes_after: int
-    segments_before: int
-    segments_after: int
+T = TypeVar("T")
+P = TypeVar("P")
+StrPath = str | os.PathLike[str]
 
 
 class Library:
@@ -78,19 +54,20 @@ class Library:
     [('dog.mp4', 1.0)]
     """
 
-    def __init__(self, store: Store, reader: Reader, *, writable: bool) -> None:
+    def __init__(self, stores: Sequence[tuple[Store, AnnCache]], *, writable: bool) -> None:
         """Join the parts; callers want `create` or `open`."""
-        self._store = store
-        self._reader = reader
+        self._stores = tuple(store for store, _ in stores)
+        self._ann_caches = tuple(cache for _, cache in stores)
+        self._manifest: Manifest = self._stores[0].manifest
         self._writable = writable
 
     @classmethod
     def create(
         cls,
-        path: str | os.PathLike[str],
+        path: StrPath,
         manifest: Manifest,
         *,
-        graph_from: int = GRAPH_FROM,
+        candidates: CandidateSource = "auto",
         outside: bool = False,
     ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
@@ -98,7 +75,7 @@ class Library:
         Args:
             path: the folder.
             manifest: what it is made with.
-            graph_from: clips from which candidates come from an HNSW graph.
+            candidates: where the clips that a search compares exactly come from, as `open` says.
             outside: refuse a folder inside another library; only an upgrade makes one there, for itself.
 
         Raises:
@@ -108,73 +85,89 @@ class Library:
         """
         path = Path(check_path("the library", path))
         check_instance("manifest", manifest, Manifest)
-        graph_from = check_whole("graph_from", graph_from, least=0)
+        check_choice("candidates", candidates, get_args(CandidateSource))
         if outside:
             require_outside_libraries(path)
         store = SqliteStore.create(path, manifest)
-        return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=True)
+        return cls([(store, AnnCache(path, candidates))], writable=True)
 
     @classmethod
     def open(
         cls,
-        path: str | os.PathLike[str],
+        path: StrPath | Sequence[StrPath],
         mode: Mode = "r",
         *,
         manifest: Manifest | None = None,
-        graph_from: int = GRAPH_FROM,
+        candidates: CandidateSource = "auto",
     ) -> Library:
-        """Open a library that exists.
+        """Open a library that exists, or several as one.
 
         Args:
-            path: its folder.
+            path: its folder, or the folders of several libraries that the same parts made, to be read only. Hits
+                and their order are those of one library that holds all videos; a video that several hold is listed
+                once.
             mode: `r` never creates or writes anything; `w` takes the writer's lock.
             manifest: the parts that it will be used with; they have to be those that made it.
-            graph_from: clips from which candidates come from an HNSW graph.
+            candidates: where the clips that a search compares exactly come from: a `flat` scan of all events, an
+                `hnsw` index of them, or `auto`, which takes the index where it is faster.
 
         Raises:
             LibraryNotFoundError: if there is no library.
             LibraryMismatchError: if other parts, or a later format, made it.
             LibraryLockedError: in mode `w`, if another process writes to it.
             DamagedLibraryError: if its database is not what was written.
+            ConfigError: if several libraries are to be written, or one is named twice.
         """
         check_choice("mode", mode, get_args(Mode))
-        graph_from = check_whole("graph_from", graph_from, least=0)
-        path = Path(check_path("the library", path))
-        store = SqliteStore(path, mode=mode)
+        check_choice("candidates", candidates, get_args(CandidateSource))
+        if manifest is not None:
+            check_instance("manifest", manifest, Manifest)
+        several = (
+            [path] if isinstance(path, str | os.PathLike) else check_sequence("path", path, None, of="folders")
+        )
+        folders = [Path(check_path("the library", folder)) for folder in several]
+        if not folders or len({folder.absolute() for folder in folders}) != len(folders):
+            raise ConfigError("libraries to open as one must be at least one, and each must be named once.")
+        if mode == "w" and len(folders) > 1:
+            raise ConfigError("several libraries cannot be written as one; open one of them with mode='w'.")
+        stores: list[SqliteStore] = []
         try:
-            if manifest is not None:
-                check_instance("manifest", manifest, Manifest)
-                store.manifest.require(manifest, library=str(path))
+            for folder in folders:
+                stores.append(SqliteStore(folder, mode=mode))
+                stores[-1].manifest.require(manifest or stores[0].manifest, library=str(folder))
         except BaseException:
-            store.close()
+            for store in stores:
+                store.close()
             raise
-        return cls(store, Reader(store, GraphCache(Path(path)), graph_from=graph_from), writable=mode == "w")
+        caches = [AnnCache(folder, candidates) for folder in folders]
+        return cls(list(zip(stores, caches, strict=True)), writable=mode == "w")
 
     @property
     def manifest(self) -> Manifest:
         """What made the library."""
-        return self._store.manifest
+        return self._stores[0].manifest
 
     @property
     def version(self) -> Version:
-        """The version committed last."""
-        return self._store.version()
+        """The version committed last; of several libraries, one that changes when one of theirs does."""
+        versions = [store.version() for store in self._stores]
+        return Version(sum(one.number for one in versions), "+".join(one.token for one in versions))
 
     def snapshot(self) -> Snapshot:
         """The version committed last, with its clips; later commits do not change it."""
-        return self._reader.snapshot()
+        return self._ask(lambda sources: Snapshot.read(self._only(sources).view))
 
     def videos(self) -> tuple[VideoRecord, ...]:
         """Every video, failed ones included, in the order of their paths' bytes."""
-        return self._reader.snapshot().videos
+        return tuple(self._ask(all_videos))
 
     def indexed_paths(self) -> tuple[str, ...]:
         """The videos that can be found: the rows of `scores`."""
-        return tuple(video.path for video in self.videos() if video.state == "indexed")
+        return tuple(self._ask(indexed_paths))
 
     def video(self, path: str) -> VideoRecord | None:
         """One video, by its path, absolute or from the current folder; `None` if the library does not have it."""
-        return self._store.find(self._listed(path))
+        return self._find(self._listed(path))
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -203,7 +196,7 @@ class Library:
         Raises:
             LibraryError, ShapeError, ConfigError: as `add` does.
         """
-        self._store.commit(put=check_sequence("entries", entries, Entry, of="Entry objects"))
+        self._only(self._stores).commit(put=check_sequence("entries", entries, Entry, of="Entry objects"))
 
     def update(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
@@ -213,23 +206,21 @@ class Library:
         A video that is put replaces what the library has of its path; until then the old one stays findable.
 
         Raises:
-            LibraryError, ShapeError: as `add` does.
-            ConfigError: as `add` does, or if what is to be renamed is not there or of another state.
+            LibraryError, ShapeError, ConfigError: as `Store.commit` does.
         """
-        return self._store.commit(
+        return self._only(self._stores).commit(
             put=check_sequence("put", put, Entry, of="Entry objects"),
             remove=check_sequence("remove", remove, str, of="paths"),
             rename=check_sequence("rename", rename, Rename, of="Rename objects"),
         )
 
     def rename(self, path: str, record: VideoRecord) -> None:
-        """Let a video go on as another record with the same clips: its file was moved, or only touched.
+        """Let a video continue as another record with the same clips: its file was moved, or only touched.
 
         A video that has the record's path already is replaced.
 
         Raises:
-            LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
-            ConfigError: if there is no such video, or the record is of another state.
+            LibraryError, ConfigError: as `Store.commit` does.
         """
         self.update(rename=[Rename(self._listed(path), record)])
 
@@ -239,7 +230,7 @@ class Library:
         Raises:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
-        before = self._store.version()
+        before = self.version
         return self.update(remove=[self._listed(path)]) != before
 
     def search(
@@ -249,7 +240,7 @@ class Library:
         *,
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
-    ) -> list[ClipMatch]:
+    ) -> Matches:
         """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
 
         Args:
@@ -266,13 +257,10 @@ class Library:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
-        settings = _settings(settings)
-
-        def ask(snapshot: Snapshot, search: ClipSearch) -> list[ClipMatch]:
-            rows = None if videos is None else positions_of(snapshot, videos)
-            return search.search(query, k, settings, rows)
-
-        return self._reader.ask(ask)
+        settings, k = _settings(settings), check_whole("k", k)
+        self._check([query])
+        among = None if videos is None else check_sequence("videos", videos, str, of="paths")
+        return self._ask(lambda sources: search_clips(sources, query, k, settings, paths=among))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -285,7 +273,8 @@ class Library:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         settings = _settings(settings)
-        return self._reader.ask(lambda _, search: search.scores(queries, settings))
+        self._check(queries)
+        return self._ask(lambda sources: video_scores(sources, queries, settings))
 
     def pair_scores(
         self, videos: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
@@ -310,11 +299,8 @@ class Library:
         videos = check_sequence("videos", videos, str, of="paths")
         if len(videos) != len(queries):
             raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
-
-        def ask(snapshot: Snapshot, search: ClipSearch) -> Float32:
-            return search.pair_scores(positions_of(snapshot, videos), queries, ways)
-
-        return self._reader.ask(ask)
+        self._check(queries)
+        return self._ask(lambda sources: pair_scores(sources, videos, queries, ways))
 
     def compact(self) -> CompactReport:
         """Write what is living into new files, end to end, and delete the old ones; answers stay what they are.
@@ -325,16 +311,11 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        before = self._store.usage()
-        self._store.rewrite()
-        self._reader.refresh_graph()
-        after = self._store.usage()
-        return CompactReport(
-            bytes_before=before.num_bytes,
-            bytes_after=after.num_bytes,
-            segments_before=before.segments,
-            segments_after=after.segments,
-        )
+        store = self._only(self._stores)
+        before = store.usage()
+        store.rewrite()
+        self._ann_caches[0].refresh(self._arrays())
+        return CompactReport(bytes_before=before.num_bytes, bytes_after=store.usage().num_bytes)
 
     def replace_with(self, other: Library) -> None:
         """Become what another library is, in one commit: its videos, its embeddings and what made it.
@@ -343,8 +324,8 @@ class Library:
             LibraryError: if the library is open for reading only, or the disk fails; nothing is then changed.
             DamagedLibraryError: if the other's embeddings are not what was written.
         """
-        self._store.rewrite(check_instance("other", other, Library).snapshot())
-        self._reader.follow()
+        self._only(self._stores).rewrite(check_instance("other", other, Library).snapshot())
+        self._manifest = self.manifest
 
     def relabel(self, manifest: Manifest) -> None:
         """Say otherwise what made the library, in one commit: the same parts under other names.
@@ -355,31 +336,65 @@ class Library:
         """
         check_instance("manifest", manifest, Manifest)
         self.manifest.require(manifest, library="to relabel")
-        self._store.rewrite(manifest=manifest)
-        self._reader.follow()
+        self._only(self._stores).rewrite(manifest=manifest)
+        self._manifest = self.manifest
 
-    def refresh_graph(self) -> bool:
-        """Bring the graph of a large library up to date, as `close` does; whether searches have one now.
+    def refresh_ann_index(self) -> bool:
+        """Bring the HNSW index of a large library up to date, as `close` does; whether searches have one now.
 
         Raises:
             LibraryError: if the library is open for reading only, or the disk fails.
         """
         if not self._writable:
-            raise LibraryError("a library that is open for reading only does not write a graph; open it with 'w'.")
-        return self._reader.refresh_graph()
+            raise LibraryError("a library that is open for reading only writes no HNSW index; open it with 'w'.")
+        return self._ann_caches[0].refresh(self._arrays())
 
     def close(self) -> None:
-        """Let go of the library; a writer of a large one first brings its graph up to date."""
+        """Let go of the library; a writer of a large one first brings its HNSW index up to date."""
         writable, self._writable = self._writable, False
         try:
             if writable:
-                self._reader.refresh_graph()
+                self._ann_caches[0].refresh(self._arrays())
         finally:
-            self._store.close()
+            for store in self._stores:
+                store.close()
+
+    def _ask(self, question: Callable[[Sequence[Source]], T]) -> T:
+        """Ask the version committed last, as long as the parts that the library was opened for make it."""
+
+        def ask(views: tuple[View, ...]) -> T:
+            if len(views) < len(self._stores):
+                return self._stores[len(views)].read(lambda view: ask((*views, view)))
+            for view in views:
+                view.manifest.require(self._manifest, library="that was opened")
+            return question([Source(view, cache) for view, cache in zip(views, self._ann_caches, strict=True)])
+
+        return ask(())
+
+    def _only(self, parts: Sequence[P]) -> P:
+        """The part of the one library that this is."""
+        if len(parts) > 1:
+            raise LibraryError("several libraries are open as one; open the one that is meant.")
+        return parts[0]
+
+    def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
+        of = "QueryEmbeddings; make them of words with Retriever.read"
+        embed_dim = self._manifest.embed_dim
+        for query in check_sequence("queries", queries, QueryEmbeddings, of=of, error=ShapeError):
+            if query.event.size != embed_dim:
+                raise ShapeError(
+                    f"a query must have embed_dim {embed_dim} as the library has, got {query.event.size}."
+                )
+
+    def _arrays(self) -> ClipArrays:
+        return self._ask(lambda sources: self._only(sources).view.arrays)
+
+    def _find(self, path: str) -> VideoRecord | None:
+        return next((found for store in self._stores if (found := store.find(path)) is not None), None)
 
     def _listed(self, path: str) -> str:
         """A video's path as the library has it; an unknown one as it is."""
-        if self._store.find(check_text("path", path)) is not None:
+        if self._find(check_text("path", path)) is not None:
             return path
         return listed_path(path, {video.path for video in self.videos()}) or path
 

@@ -13,7 +13,7 @@ from hgrkit.errors import ConfigError, LibraryMismatchError
 
 __all__ = ["FORMAT_VERSION", "Manifest"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """The format that this hgrkit writes; it reads every one up to it."""
 
 _FITTING = ("model_fingerprint", "frame_encoder_fingerprint", "sampling", "clip_seconds", "embed_dim")

@@ -12,7 +12,18 @@ import numpy.typing as npt
 from hgrkit.arguments import check_number, check_text, check_whole, shown
 from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["ClipEmbeddings", "Float32", "Float64", "QueryEmbeddings", "VideoRecord", "VideoState", "float64_array"]
+__all__ = [
+    "ClipEmbeddings",
+    "CompactReport",
+    "Counts",
+    "Float32",
+    "Float64",
+    "QueryEmbeddings",
+    "VideoRecord",
+    "VideoState",
+    "float64_array",
+    "path_bytes",
+]
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -31,6 +42,18 @@ def float64_array(values: npt.ArrayLike) -> Float64:
         ShapeError: if they are none.
     """
     return _real(values).astype(np.float64, copy=False)
+
+
+def path_bytes(path: str) -> bytes:
+    """The key of a path; bytes that are no UTF-8 come and go as Python's surrogate escapes.
+
+    Raises:
+        ConfigError: if the path holds what no file system gave.
+    """
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"the path {path!r} cannot be stored: {error.reason}.") from None
 
 
 def _real(values: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -187,3 +210,33 @@ class QueryEmbeddings:
             f"QueryEmbeddings(actions={len(self.action)}, entities={len(self.entity)}, "
             f"embed_dim={self.event.size})"
         )
+
+
+@attrs.frozen(kw_only=True)
+class Counts:
+    """How much a library holds.
+
+    Attributes:
+        videos: all videos, failed ones included.
+        indexed: those that can be found.
+        failed: those that could not be read.
+        clips: clips of all indexed videos.
+    """
+
+    videos: int
+    indexed: int
+    failed: int
+    clips: int
+
+
+@attrs.frozen(kw_only=True)
+class CompactReport:
+    """What a compaction did.
+
+    Attributes:
+        bytes_before: what database and arrays took.
+        bytes_after: what they take now.
+    """
+
+    bytes_before: int
+    bytes_after: int

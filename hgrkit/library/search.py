@@ -1,36 +1,41 @@
-"""The cascade of a search: candidates by their event, exact re-ranking at every level, alignment, moments."""
+"""One question to one version of a library, or of several: candidates by event, one exact pass, moments."""
+
+# Paths are compared as absolute ones without following links, as `os.path` does it.
+# ruff: noqa: PTH100
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from threading import RLock
+import os
+from collections.abc import Iterable, Sequence
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
-from hgrkit.arguments import check_sequence, check_whole
-from hgrkit.errors import ShapeError
+from hgrkit.errors import LibraryError
 from hgrkit.levels import PerLevel
-from hgrkit.library.candidates import CandidateIndex, unit_vectors
+from hgrkit.library.arrays import ClipArrays, Rows
+from hgrkit.library.candidates import AnnCache
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
-from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
-from hgrkit.library.scoring import PackedClips, SearchSettings
-from hgrkit.library.store import Snapshot
-from hgrkit.matching.packed import PackedLevel, alignment, packed_similarities
+from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
+from hgrkit.library.removal import listed_path
+from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
+from hgrkit.library.store import StoredVideo, View
+from hgrkit.matching.clip_similarities import clip_similarities, event_similarities
 from hgrkit.matching.scenes import cut_scenes
-from hgrkit.matching.windows import WindowedLevel
 
-__all__ = ["EXHAUSTIVE_UP_TO", "ClipMatch", "ClipSearch"]
+__all__ = [
+    "ClipMatch",
+    "Matches",
+    "Source",
+    "all_videos",
+    "indexed_paths",
+    "pair_scores",
+    "search_clips",
+    "video_scores",
+]
 
-EXHAUSTIVE_UP_TO = 10_000
-"""Clips that a search looks at one by one unless it is told otherwise."""
-
-_ROUNDING = 2e-6
-"""More than a matrix product's rounding can change a score."""
-
-_EQUALS = 100
-"""Videos beyond the k-th that are looked at for being as good as it."""
+_DECIMALS = 6
+"""Scores are compared rounded: sums in another order differ by less than 1e-6."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -64,195 +69,275 @@ class ClipMatch:
     moment: Moment
 
 
-class ClipSearch:
-    """Searches one snapshot; safe for threads. The clips' vectors stay in memory once they were needed."""
+class Matches(list[ClipMatch]):
+    """The answer to a question, the best match first.
 
-    def __init__(self, snapshot: Snapshot, index: Callable[[Float32], CandidateIndex], *, embed_dim: int) -> None:
-        """Search a snapshot; `index` makes the index of its unit event embeddings once one is needed."""
-        self._snapshot = snapshot
-        self._make_index = index
-        self._index: CandidateIndex | None = None
-        self._events: Float32 | None = None
-        self._embed_dim = embed_dim
-        self._packed: PackedClips | None = None
-        self._lock = RLock()
+    Attributes:
+        exact: every clip that was asked for was compared at every level, not only the nearest by event.
+    """
 
-    def search(
-        self,
-        query: QueryEmbeddings,
-        k: int,
-        settings: SearchSettings,
-        videos: npt.NDArray[np.int64] | None = None,
-    ) -> list[ClipMatch]:
-        """The best clip of each of the k best videos, the best first; equal scores in the order of their paths.
+    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool) -> None:
+        super().__init__(matches)
+        self.exact = exact
 
-        Args:
-            query: what is asked.
-            k: videos, at least 1.
-            settings: how clips are scored.
-            videos: look at these only, by their positions in the snapshot, and at all of them.
 
-        Raises:
-            ConfigError: if k is less than 1.
-            ShapeError: if the query does not have the library's embedding size.
-            DamagedLibraryError: if stored embeddings are not what was written.
-        """
-        k = check_whole("k", k)
-        self._check([query])
-        num_clips = len(self._snapshot.clip_keys)
-        if not num_clips:
-            return []
-        if videos is not None:
-            rows = np.flatnonzero(np.isin(self._snapshot.clip_videos, videos))
-            return self._matches(rows, self._some_clips(rows), query, k, settings) if rows.size else []
-        exhaustive = settings.exhaustive
-        if exhaustive or (exhaustive is None and num_clips <= EXHAUSTIVE_UP_TO):
-            return self._matches(np.arange(num_clips), self._all_clips(), query, k, settings)
-        rows = self._candidates(query, k, settings.candidates)
-        return self._matches(rows, self._some_clips(rows), query, k, settings)
+@attrs.frozen(eq=False)
+class Source:
+    """A version that is searched, alone or with those of other libraries.
 
-    def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Float32:
-        """Every query against every indexed video, by its best clip; exact.
+    Attributes:
+        view: the version.
+        ann_cache: finds candidates in a large library.
+    """
 
-        Returns:
-            float32 [V, C], videos in the order of the snapshot.
+    view: View
+    ann_cache: AnnCache
 
-        Raises:
-            ShapeError: if a query does not have the library's embedding size.
-            DamagedLibraryError: if stored embeddings are not what was written.
-        """
-        self._check(queries)
-        _, starts = np.unique(self._snapshot.clip_videos, return_index=True)
-        scores = np.empty((len(starts), len(queries)), np.float32)
-        if not scores.size:
-            return scores
+
+def search_clips(
+    sources: Sequence[Source],
+    query: QueryEmbeddings,
+    k: int,
+    settings: SearchSettings,
+    *,
+    paths: Sequence[str] | None = None,
+) -> Matches:
+    """Find the best clip of each of the k best videos, the best first; equal scores in the order of their paths.
+
+    Args:
+        sources: the libraries' versions; hits and order are those of one library that holds all their videos.
+        query: what is asked.
+        k: videos, at least 1.
+        settings: how clips are scored, and how many.
+        paths: look at these videos only, and at all of them.
+
+    Raises:
+        LibraryError: if one of `paths` is not indexed.
+        DamagedLibraryError: if stored embeddings are not what was written.
+    """
+    found: list[_Found] = []
+    for source, rows in zip(sources, _candidates(sources, query, k, settings, paths), strict=True):
+        found += _compare(source.view, rows, query, k, settings) if rows.size else []
+    found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
+    best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
+    first = [one for one in found if best[one.path] is one][:k]
+    total = sum(source.view.arrays.num_living for source in sources)
+    exact = paths is not None or settings.candidates_among(total) >= total
+    return Matches((_match(one, query, settings) for one in first), exact=exact)
+
+
+def video_scores(
+    sources: Sequence[Source], queries: Sequence[QueryEmbeddings], settings: SearchSettings
+) -> Float32:
+    """Score every query with every indexed video, by its best clip; exact.
+
+    Returns:
+        float32 [V, C], videos in the order of `indexed_paths`.
+
+    Raises:
+        DamagedLibraryError: if stored embeddings are not what was written.
+    """
+    places = {path: place for place, path in enumerate(indexed_paths(sources))}
+    scores = np.full((len(places), len(queries)), -np.inf, np.float32)
+    for view in (source.view for source in sources):
+        videos = [video for video in view.videos() if video.record.state == "indexed"]
+        if not videos or not queries:
+            continue
+        clips = _checked_clips(view.arrays, _rows_of(videos))
+        starts = np.cumsum([0, *(len(video.rows) for video in videos[:-1])])
+        rows = np.array([places[video.record.path] for video in videos])
         done = 0
-        for part in self._all_clips().scores(queries, settings):
-            scores[:, done : done + part.shape[1]] = np.maximum.reduceat(part, starts, axis=0)
+        for part in clips.scores(queries, settings):
+            columns = slice(done, done + part.shape[1])
+            best = np.maximum.reduceat(part, starts, axis=0)
+            scores[rows, columns] = np.maximum(scores[rows, columns], best)
             done += part.shape[1]
-        return scores
+    return scores
 
-    def pair_scores(
-        self,
-        videos: npt.NDArray[np.int64],
-        queries: Sequence[QueryEmbeddings],
-        settings: Sequence[SearchSettings],
-    ) -> Float32:
-        """One score a query, by the best clip of the one video that it is asked of; exact.
 
-        Args:
-            videos: [C] each query's video, by its position in the snapshot; one that has clips.
-            queries: C queries.
-            settings: S ways to score.
+def pair_scores(
+    sources: Sequence[Source],
+    paths: Sequence[str],
+    queries: Sequence[QueryEmbeddings],
+    settings: Sequence[SearchSettings],
+) -> Float32:
+    """Score each query with its own video, by the video's best clip; exact.
 
-        Returns:
-            float32 [S, C].
+    Args:
+        sources: the versions that are asked.
+        paths: each query's video.
+        queries: C queries.
+        settings: S ways to score.
 
-        Raises:
-            ShapeError: if a query does not have the library's embedding size.
-            DamagedLibraryError: if stored embeddings are not what was written.
-        """
-        self._check(queries)
-        scores = np.empty((len(settings), len(queries)), np.float32)
-        for video in np.unique(videos):
-            asked = np.flatnonzero(videos == video)
-            clips = self._all_clips().take(np.flatnonzero(self._snapshot.clip_videos == video))
+    Returns:
+        float32 [S, C].
+
+    Raises:
+        LibraryError: if a video is not indexed.
+        DamagedLibraryError: if stored embeddings are not what was written.
+    """
+    scores = np.full((len(settings), len(queries)), -np.inf, np.float32)
+    for path in dict.fromkeys(paths):
+        asked = [place for place, other in enumerate(paths) if other == path]
+        for source, video in _named(sources, path):
+            clips = _checked_clips(source.view.arrays, _rows_of([video]))
             for row, setting in enumerate(settings):
-                parts = clips.scores([queries[place] for place in asked.tolist()], setting)
-                scores[row, asked] = np.concatenate([part.max(axis=0) for part in parts])
-        return scores
+                parts = clips.scores([queries[place] for place in asked], setting)
+                best = np.concatenate([part.max(axis=0) for part in parts])
+                scores[row, asked] = np.maximum(scores[row, asked], best)
+    return scores
 
-    def _check(self, queries: Sequence[QueryEmbeddings]) -> None:
-        of = "QueryEmbeddings; make them of words with Retriever.read"
-        for query in check_sequence("queries", queries, QueryEmbeddings, of=of, error=ShapeError):
-            if query.event.size != self._embed_dim:
-                raise ShapeError(
-                    f"a query must have embed_dim {self._embed_dim} as the library has, got {query.event.size}."
-                )
 
-    def _all_clips(self) -> PackedClips:
-        with self._lock:
-            if self._packed is None:
-                self._packed = self._pack(np.arange(len(self._snapshot.clip_keys)))
-            return self._packed
+def all_videos(sources: Sequence[Source]) -> list[VideoRecord]:
+    """Return every video, in the order of the paths; of one that several libraries hold, an indexed record."""
+    found: dict[bytes, VideoRecord] = {}
+    for source in sources:
+        for record in (video.record for video in source.view.videos()):
+            known = found.get(key := path_bytes(record.path))
+            if known is None or known.state == "failed":
+                found[key] = record
+    return [found[key] for key in sorted(found)]
 
-    def _some_clips(self, rows: npt.NDArray[np.int64]) -> PackedClips:
-        packed = self._packed
-        return self._pack(rows) if packed is None else packed.take(rows)
 
-    def _pack(self, rows: npt.NDArray[np.int64]) -> PackedClips:
-        action, entity = self._snapshot.frames(rows.tolist())
-        return PackedClips(
-            self._unit_events()[rows], PackedLevel.from_clips(action), PackedLevel.from_clips(entity)
+def indexed_paths(sources: Sequence[Source]) -> list[str]:
+    """Return the paths of the videos that can be found, in their order."""
+    return [record.path for record in all_videos(sources) if record.state == "indexed"]
+
+
+def _named(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
+    """An indexed video by its path, absolute or from the current folder, in every library that holds it."""
+    found: list[tuple[Source, StoredVideo]] = []
+    for source in sources:
+        view = source.view
+        video = view.find(path) or view.find(os.path.abspath(path))
+        if video is None:  # earlier versions kept paths as they were typed
+            listed = listed_path(path, {other.record.path for other in view.videos()})
+            video = None if listed is None else view.find(listed)
+        if video is not None and video.record.state == "indexed":
+            found.append((source, video))
+    if not found:
+        raise LibraryError(f"the library has no indexed video {path!r}; index it, or leave it out.")
+    return found
+
+
+def _rows_of(videos: Sequence[StoredVideo]) -> Rows:
+    return np.array([row for video in videos for row in video.rows], np.int64)
+
+
+def _candidates(
+    sources: Sequence[Source],
+    query: QueryEmbeddings,
+    k: int,
+    settings: SearchSettings,
+    paths: Sequence[str] | None,
+) -> list[Rows]:
+    """Clips to compare exactly, ascending, of each source: of at least k videos if there are so many."""
+    if paths is not None:
+        chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
+        for path in dict.fromkeys(paths):
+            for source, video in _named(sources, path):
+                chosen[id(source)].append(video)
+        return [np.unique(_rows_of(chosen[id(source)])) for source in sources]
+    total = sum(source.view.arrays.num_living for source in sources)
+    count = settings.candidates_among(total)
+    if count >= total:
+        return [source.view.arrays.rows for source in sources]
+    count = max(count, k)
+    while True:
+        rows = _nearest(sources, query.event, count)
+        videos = sum(
+            len(np.unique(source.view.arrays.clips["video"][part]))
+            for source, part in zip(sources, rows, strict=True)
         )
-
-    def _unit_events(self) -> Float32:
-        with self._lock:
-            if self._events is None:
-                self._events = unit_vectors(self._snapshot.events())
-            return self._events
-
-    def _candidates(self, query: QueryEmbeddings, k: int, count: int) -> npt.NDArray[np.int64]:
-        """Positions of the clips to re-rank, ascending, of at least k videos if there are so many."""
-        with self._lock:
-            if self._index is None:
-                self._index = self._make_index(self._unit_events())
-            index = self._index
-        event = unit_vectors(query.event)
-        count = max(count, k)
-        while True:
-            rows = np.sort(index.nearest(event, count))
-            if len(np.unique(self._snapshot.clip_videos[rows])) >= k or count >= len(self._snapshot.clip_keys):
-                return rows
-            count *= 2
-
-    def _matches(
-        self,
-        rows: npt.NDArray[np.int64],
-        packed: PackedClips,
-        query: QueryEmbeddings,
-        k: int,
-        settings: SearchSettings,
-    ) -> list[ClipMatch]:
-        """Re-rank clips at ascending positions.
-
-        Matrix products round by where a row lies, so that equal clips may differ in the last digit: the videos at
-        the top are scored once more, each by itself, before they are put in order.
-        """
-        (scores,) = (part[:, 0] for part in packed.scores([query], settings))
-        best_first = np.argsort(-scores, kind="stable")
-        _, firsts = np.unique(self._snapshot.clip_videos[rows[best_first]], return_index=True)
-        best = best_first[np.sort(firsts)]  # each video's best clip, the best video first
-        near = best[: k + _EQUALS]
-        near = rows[np.sort(near[scores[near] >= scores[best[:k][-1]] - _ROUNDING])]
-        videos = [self._snapshot.videos[video].path for video in self._snapshot.clip_videos[near].tolist()]
-        clips = self._snapshot.clips(near.tolist())
-        matches = [_match(video, clip, query, settings) for video, clip in zip(videos, clips, strict=True)]
-        return sorted(matches, key=lambda match: -match.score)[:k]
+        if videos >= k or count >= total:
+            return rows
+        count *= 2
 
 
-def _match(video: str, clip: ClipEmbeddings, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
-    action = _matched(clip.action, query.action, settings)
-    entity = _matched(clip.entity, query.entity, settings)
-    weights = np.concatenate([action.weights, entity.weights])
-    relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
-    levels = PerLevel(
-        event=float(unit_vectors(clip.event) @ unit_vectors(query.event)), action=action.score, entity=entity.score
+def _nearest(sources: Sequence[Source], event: Float32, count: int) -> list[Rows]:
+    """The `count` clips of all sources whose events are nearest, ascending."""
+    rows = [source.ann_cache.index(source.view.arrays).nearest(event, count) for source in sources]
+    if len(sources) > 1:
+        nearness = [
+            event_similarities(source.view.arrays.clips["event"][part], event)
+            for source, part in zip(sources, rows, strict=True)
+        ]
+        every = np.concatenate(nearness)
+        least = np.partition(every, -count)[-count] if count < len(every) else -np.inf
+        rows = [part[near >= least] for part, near in zip(rows, nearness, strict=True)]
+    for source, part in zip(sources, rows, strict=True):
+        source.view.arrays.check_clips(part)
+    return [np.sort(part) for part in rows]
+
+
+@attrs.frozen(eq=False)
+class _Found:
+    """A video's best clip."""
+
+    score: float
+    path: str
+    arrays: ClipArrays
+    row: int
+    aligned: Alignment
+    place: int
+
+
+def _compare(view: View, rows: Rows, query: QueryEmbeddings, k: int, settings: SearchSettings) -> list[_Found]:
+    """The k best videos of one version, and all that equal the last of them."""
+    arrays = view.arrays
+    aligned = _checked_clips(arrays, rows).align(query, settings)
+    scores = aligned.scores.round(_DECIMALS)
+    places = _best_places(arrays, rows, scores, k)
+    numbers = arrays.clips["video"][rows[places]].tolist()
+    videos = view.videos_of(numbers)
+    return [
+        _Found(float(scores[place]), videos[number].record.path, arrays, int(rows[place]), aligned, place)
+        for place, number in zip(places.tolist(), numbers, strict=True)
+    ]
+
+
+def _checked_clips(arrays: ClipArrays, rows: Rows) -> ClipSet:
+    arrays.check_clips(rows)
+    arrays.check_frames(rows)
+    all_of_them = np.array_equal(rows, np.arange(len(arrays.clips)))  # mapped events are then read where they lie
+    records = arrays.clips if all_of_them else arrays.clips[rows]
+    return ClipSet(
+        event=records["event"],
+        action=arrays.frames["action"],
+        entity=arrays.frames["entity"],
+        starts=records["first_frame"],
+        counts=records["num_frames"],
     )
+
+
+def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Rows:
+    """Places in `rows` of the best clips of the k best videos, and of all videos that equal the last of them."""
+    order = np.lexsort((rows, -scores))
+    _, firsts = np.unique(arrays.clips["video"][rows[order]], return_index=True)
+    best = order[np.sort(firsts)]  # each video's best clip, the best video first
+    found: Rows = best[scores[best] >= scores[best[:k][-1]]]
+    return found
+
+
+def _match(found: _Found, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
+    clip, aligned, place = found.arrays.clip(found.row), found.aligned, found.place
+    action, entity = aligned.action_weights[place], aligned.entity_weights[place]
+    weights = np.concatenate([action, entity])
+    relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
     return ClipMatch(
-        video=video,
+        video=found.path,
         start_s=clip.start_s,
         end_s=clip.end_s,
-        score=float(settings.fuse(levels)),
+        score=float(aligned.scores[place]),
         levels=PerLevel(
-            event=levels.event,
-            action=levels.action if len(query.action) else None,
-            entity=levels.entity if len(query.entity) else None,
+            event=float(aligned.levels.event[place]),
+            action=float(aligned.levels.action[place]) if len(query.action) else None,
+            entity=float(aligned.levels.entity[place]) if len(query.entity) else None,
         ),
-        action_similarities=action.similarities,
-        entity_similarities=entity.similarities,
-        action_weights=action.weights,
-        entity_weights=entity.weights,
+        action_similarities=aligned.similarities.action[place],
+        entity_similarities=aligned.similarities.entity[place],
+        action_weights=action,
+        entity_weights=entity,
         times_s=clip.times_s,
         moment=_moment(clip, query, relevance, settings),
     )
@@ -263,33 +348,16 @@ def _moment(clip: ClipEmbeddings, query: QueryEmbeddings, relevance: Float32, se
     scenes = cut_scenes(clip.entity)
     if len(scenes) == 1 or not len(query.action) + len(query.entity):
         return cut_moment(clip.times_s, relevance, start_s=clip.start_s, end_s=clip.end_s)
-    levels = (
-        (weight, WindowedLevel.cut(frames, scenes, sharpness=settings.sharpness, fusion=settings.fusion), nodes)
-        for weight, frames, nodes in zip(
-            settings.level_weights[1:], (clip.action, clip.entity), (query.action, query.entity), strict=True
-        )
-        if len(nodes)
-    )
-    fits = sum((weight * level.similarities(nodes).mean(axis=1) for weight, level, nodes in levels), np.float32(0))
+    fits = np.zeros(len(scenes), np.float32)
+    for weight, frames, nodes in zip(
+        settings.level_weights[1:], (clip.action, clip.entity), (query.action, query.entity), strict=True
+    ):
+        if len(nodes):
+            counts = scenes.stops - scenes.starts
+            similarities = clip_similarities(
+                frames, scenes.starts, counts, nodes, sharpness=settings.sharpness, fusion=settings.fusion
+            )
+            fits += np.float32(weight) * similarities.mean(axis=1)
     best = int(np.argmax(fits))
     first, stop = int(scenes.starts[best]), int(scenes.stops[best])
     return moment_of_frames(clip.times_s, first, stop, start_s=clip.start_s, end_s=clip.end_s)
-
-
-@attrs.frozen(eq=False)
-class _MatchedLevel:
-    """One clip's frames against one query's nodes."""
-
-    similarities: Float32
-    weights: Float32
-
-    @property
-    def score(self) -> float:
-        return float(self.similarities.mean()) if self.similarities.size else 0.0
-
-
-def _matched(frames: Float32, nodes: Float32, settings: SearchSettings) -> _MatchedLevel:
-    packed = PackedLevel.from_clips([frames])
-    similarities = packed_similarities(packed, nodes, sharpness=settings.sharpness, fusion=settings.fusion)
-    weights, _ = alignment(frames, nodes, sharpness=settings.sharpness)
-    return _MatchedLevel(similarities[0], weights)

@@ -1,212 +1,44 @@
-"""The default store, with its one writer: segments are the log of commits, SQLite is their index."""
+"""The default store: videos in SQLite, their clips in append-only arrays, one writer and any number of readers."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Literal, TypeVar
 
 import attrs
 
 from hgrkit.arguments import url_remark
-from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryExistsError, LibraryNotFoundError
-from hgrkit.library.change import apply_commit, make_tables
-from hgrkit.library.commit_log import CommitLog
-from hgrkit.library.commit_record import CommitRecord
+from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryExistsError, LibraryNotFoundError
+from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, Extent
 from hgrkit.library.database import (
     DATABASE_FILE,
-    checkpoint,
     create_database,
     is_database,
-    open_for_writing,
     read_database,
-    transaction,
     translated_errors,
 )
-from hgrkit.library.draft import draft_commit, find_video
-from hgrkit.library.head import Head, format_of, read_head, read_manifest
-from hgrkit.library.manifest import FORMAT_VERSION, Manifest
-from hgrkit.library.records import ClipEmbeddings, VideoRecord
-from hgrkit.library.rewrite import Rewrite
-from hgrkit.library.rules import check_entries
-from hgrkit.library.schema import SEGMENTS
-from hgrkit.library.snapshot import SegmentCache, SqliteSnapshot, read_snapshot
-from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file
+from hgrkit.library.legacy import SEGMENT_FOLDER
+from hgrkit.library.manifest import Manifest
+from hgrkit.library.records import VideoRecord
+from hgrkit.library.snapshot import read_any_manifest, read_version, require_told, told_version, view_of
+from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version, VersionCache, View
+from hgrkit.library.tables import Head, make_tables
+from hgrkit.library.writer import Writer
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
 from hgrkit.storage.lock import LOCK_FILE, WriterLock
 
-__all__ = ["Mode", "SqliteStore", "library_around", "require_outside_libraries"]
-
-
-class Writer:
-    """Commits to one library, from one thread at a time.
-
-    A commit is written to its segment first, durably, and then to the database in one transaction. A crash between
-    the two leaves a segment that the next writer rolls forward; an error between them removes the segment.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        """Take the lock and bring the library into order: of the newest format, with nothing left over.
-
-        Raises:
-            LibraryLockedError: if another process writes to it.
-            LibraryMismatchError: if its format is a later one.
-            DamagedLibraryError: if its database is not what was written, or older than its segments.
-            LibraryError: if it cannot be written.
-        """
-        self._folder = folder
-        self._database = folder / DATABASE_FILE
-        self._log = CommitLog(folder)
-        self._commits = Lock()
-        self._failed: tuple[str, int] | None = None
-        self._connection: sqlite3.Connection | None = None
-        with translated_errors(folder):
-            self._lock = WriterLock(folder)
-        try:
-            self._connection = open_for_writing(self._database)
-            with translated_errors(self._database):
-                self._recover(self._connection)
-        except BaseException:
-            self.close()
-            raise
-
-    def commit(self, *, put: Sequence[Entry], remove: Sequence[str], rename: Sequence[Rename]) -> Version:
-        """Do all of it or nothing; durable when this returns.
-
-        Raises:
-            LibraryError, ConfigError, ShapeError: as `Store.commit` says.
-        """
-        with self._commits, translated_errors(self._database):
-            connection = self._ready()
-            record = draft_commit(connection, put=put, remove=remove, rename=rename)
-            if record is None:
-                return read_head(connection).version
-            clips = [clip for entry in put for clip in entry.clips]
-            return self._append(connection, record.token, 1, [(record, clips)])
-
-    def rewrite(self, snapshot: Snapshot | None, manifest: Manifest | None) -> Version:
-        """Make a snapshot, by default the last version, the whole library, and free what is no longer needed.
-
-        Raises:
-            LibraryError, ShapeError: as `Store.rewrite` says.
-        """
-        with self._commits, translated_errors(self._database):
-            connection = self._ready()
-            return self._rewrite(connection, snapshot, manifest)
-
-    def close(self) -> None:
-        """Close the database and let go of the lock; doing so twice is harmless."""
-        with self._commits:
-            connection, self._connection = self._connection, None
-            try:
-                if connection is not None:
-                    with suppress(HgrkitError, sqlite3.Error, OSError):
-                        self._settle(connection)
-                    connection.close()
-            finally:
-                self._lock.release()
-
-    def _ready(self) -> sqlite3.Connection:
-        if self._connection is None or not self._lock.held:
-            raise LibraryError(f"the library {self._folder} is not open for writing; open it with mode='w'.")
-        self._settle(self._connection)
-        return self._connection
-
-    def _recover(self, connection: sqlite3.Connection) -> None:
-        checkpoint(connection)
-        while parts := self._log.following(read_head(connection).version, self._named(connection)):
-            with transaction(connection):
-                apply_commit(connection, parts)
-            checkpoint(connection)
-        self._log.clear(self._named(connection))
-        if format_of(connection) != FORMAT_VERSION:
-            self._rewrite(connection, None, None)
-
-    def _rewrite(
-        self, connection: sqlite3.Connection, snapshot: Snapshot | None, manifest: Manifest | None
-    ) -> Version:
-        head, numbers = read_head(connection), None
-        cache = SegmentCache(self._folder)
-        if snapshot is None:
-            own = read_snapshot(connection, cache)
-            snapshot, numbers = own, own.video_numbers
-        rewrite = Rewrite(snapshot, manifest, head=head, numbers=numbers)
-        version = self._append(connection, rewrite.token, rewrite.num_parts, _forgetting(rewrite, cache))
-        with suppress(sqlite3.Error):  # a full disk keeps the freed pages
-            connection.execute("VACUUM")
-        checkpoint(connection)
-        with suppress(OSError):  # what is left, the next writer deletes
-            self._log.clear(self._named(connection))
-        return version
-
-    def _append(
-        self,
-        connection: sqlite3.Connection,
-        token: str,
-        num_parts: int,
-        parts: Iterable[tuple[CommitRecord, Sequence[ClipEmbeddings]]],
-    ) -> Version:
-        try:
-            segments = self._log.append(parts)
-            with transaction(connection):
-                version = apply_commit(connection, segments)
-        except BaseException:
-            self._failed = (token, num_parts)
-            with suppress(HgrkitError, sqlite3.Error, OSError):
-                self._settle(connection)
-            raise
-        checkpoint(connection)
-        return version
-
-    def _settle(self, connection: sqlite3.Connection) -> None:
-        """Remove every trace of a commit that failed; as long as that cannot be done, there is no other commit.
-
-        Its frames may stand in SQLite's log although the commit was refused, and a crash would bring them back:
-        the log is emptied before the segment goes.
-
-        Raises:
-            LibraryError, sqlite3.Error, OSError: if the disk does not let them be removed.
-        """
-        if self._failed is None:
-            return
-        token, num_parts = self._failed
-        if read_head(connection).version.token != token:  # an interruption may come when it is done
-            if not self._log_is_empty(connection):
-                raise LibraryError(
-                    f"{self._database}: an earlier commit failed and its traces cannot be removed yet; "
-                    "free disk space and try again."
-                )
-            self._log.discard(token, num_parts)
-        self._failed = None
-
-    def _log_is_empty(self, connection: sqlite3.Connection) -> bool:
-        log = self._database.with_name(self._database.name + "-wal")
-        if log.stat().st_size and checkpoint(connection):
-            sync_file(log)
-        return log.stat().st_size == 0
-
-    def _named(self, connection: sqlite3.Connection) -> set[str]:
-        return {row[1] for row in SEGMENTS.rows(connection)}
-
-
-def _forgetting(rewrite: Rewrite, cache: SegmentCache) -> Iterable[tuple[CommitRecord, Sequence[ClipEmbeddings]]]:
-    """The parts of a rewriting; after each, old segments are let go of, so that memory holds few of them."""
-    for part in rewrite.parts():
-        yield part
-        cache.keep(frozenset())
-
+__all__ = ["Mode", "SqliteStore", "library_around", "require_library", "require_outside_libraries"]
 
 Mode = Literal["r", "w"]
 T = TypeVar("T")
 
 
 class SqliteStore:
-    """A folder with `library.sqlite`, `segments/*.safetensors` and, for writers, `writer.lock`."""
+    """A folder with `library.sqlite`, `arrays/*.bin` and, for writers, `writer.lock`."""
 
     def __init__(self, folder: Path, *, mode: Mode = "r") -> None:
         """Open a library that exists; a writer brings it into order and into the newest format.
@@ -218,20 +50,14 @@ class SqliteStore:
             DamagedLibraryError: if its database is not what was written.
             LibraryError: in mode `w`, if it cannot be written.
         """
+        require_library(folder)
         self._database = folder / DATABASE_FILE
-        if not self._database.is_file() and CommitLog(folder).usage():
-            raise DamagedLibraryError(f"{self._database} is damaged: it is missing; run `hgrkit repair {folder}`.")
-        if not self._database.is_file():
-            raise LibraryNotFoundError(
-                url_remark(folder)
-                or f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
-            )
         self._folder = folder
         self._closed = False
-        self._cache = SegmentCache(folder)
+        self._cache = VersionCache()
         self._writer = Writer(folder) if mode == "w" else None
         try:
-            self._manifest = self._read(read_manifest)
+            self._manifest = self._read(read_any_manifest)
         except BaseException:
             self.close()
             raise
@@ -244,7 +70,6 @@ class SqliteStore:
             LibraryExistsError: if the folder holds a library, or anything else.
             LibraryError: if it cannot be written.
         """
-        body = attrs.evolve(manifest, format_version=FORMAT_VERSION).to_json()
         head = Head(version=Version(0, uuid.uuid4().hex))
         if remark := url_remark(folder):
             raise LibraryError(remark)
@@ -253,7 +78,7 @@ class SqliteStore:
             folder.mkdir(parents=True, exist_ok=True)
             with WriterLock(folder):
                 _require_vacant(folder)
-                create_database(folder / DATABASE_FILE, lambda connection: make_tables(connection, body, head))
+                create_database(folder / DATABASE_FILE, lambda connection: make_tables(connection, manifest, head))
         return cls(folder, mode="w")
 
     @property
@@ -263,38 +88,55 @@ class SqliteStore:
 
     def version(self) -> Version:
         """The version committed last."""
-        return self._read(read_head).version
+        return self._read(read_version)
 
     def find(self, path: str) -> VideoRecord | None:
         """One video, by its path."""
-        return self._read(lambda connection: find_video(connection, path))
+        found = self.read(lambda view: view.find(path))
+        return None if found is None else found.record
 
-    def snapshot(self) -> SqliteSnapshot:
+    def read(self, question: Callable[[View], T]) -> T:
+        """Answer a question from the version committed last, in one transaction."""
+
+        def ask(connection: sqlite3.Connection) -> T:
+            return question(view_of(connection, self._folder, self._cache))
+
+        return self._read(ask)
+
+    def snapshot(self) -> Snapshot:
         """The version committed last, read and checked."""
-        snapshot = self._read(lambda connection: read_snapshot(connection, self._cache))
+        snapshot = self.read(Snapshot.read)
         self._manifest = snapshot.manifest
         return snapshot
+
+    def state(self) -> tuple[Snapshot, Head]:
+        """The version committed last, and a head under which a library of its own can be made of it."""
+
+        def read(connection: sqlite3.Connection) -> tuple[Snapshot, Head]:
+            view = view_of(connection, self._folder, self._cache)
+            head = attrs.evolve(view.head, extent=Extent(), videos=0, rows=bytes(32))
+            return Snapshot.read(view), head
+
+        return self._read(read)
 
     def commit(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
     ) -> Version:
-        """Remove, rename and put videos: one segment, then one transaction."""
-        check_entries(put, self._manifest.embed_dim)
+        """Remove, rename and put videos: one append, then one transaction."""
         return self._require_writer().commit(put=put, remove=remove, rename=rename)
 
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
-        """Make a snapshot the whole library, in new segments; old segments and freed pages go."""
+        """Make a snapshot the whole library, in new arrays; old arrays and freed pages go."""
         version = self._require_writer().rewrite(snapshot, manifest)
-        self._manifest = self._read(read_manifest)
+        self._manifest = self._read(read_any_manifest)
         return version
 
     def usage(self) -> Usage:
-        """The size of database and segments."""
+        """The size of database and arrays."""
         with translated_errors(self._folder):
-            files = [path for path in self._folder.glob(DATABASE_FILE + "*") if path.is_file()]
-            segments = CommitLog(self._folder).usage()
-            num_bytes = sum(segments) + sum(path.stat().st_size for path in files)
-        return Usage(num_bytes=num_bytes, segments=len(segments))
+            arrays = [*self._folder.glob(f"{ARRAY_FOLDER}/*.bin"), *self._folder.glob(f"{SEGMENT_FOLDER}/*")]
+            files = [*arrays, *self._folder.glob(DATABASE_FILE + "*")]
+            return Usage(num_bytes=sum(path.stat().st_size for path in files), files=len(arrays))
 
     def close(self) -> None:
         """Close the database and let go of the writer's lock."""
@@ -304,9 +146,25 @@ class SqliteStore:
             writer.close()
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Read; a rewriting deletes the arrays of older versions, and who meets one reads the newest."""
         if self._closed:
             raise LibraryError(f"the library {self._folder} is closed; open it again.")
-        return read_database(self._database, read)
+        failed: Version | None = None
+        while True:
+            with translated_errors(self._folder):
+                told = told_version(self._folder)
+
+            def ask(connection: sqlite3.Connection, told: float | None = told) -> T:
+                require_told(connection, told)
+                return read(connection)
+
+            try:
+                return read_database(self._database, ask)
+            except DamagedLibraryError:
+                found = read_database(self._database, read_version)
+                if found == failed:
+                    raise
+                failed = found
 
     def _require_writer(self) -> Writer:
         if self._closed:
@@ -317,7 +175,7 @@ class SqliteStore:
 
 
 def library_around(path: str | os.PathLike[str]) -> Path | None:
-    """The innermost library that is at a path or has it inside; links are followed."""
+    """Find the innermost library that is at a path or has it inside; links are followed."""
     real = Path(os.path.realpath(path))
     return next((folder for folder in (real, *real.parents) if is_database(folder / DATABASE_FILE)), None)
 
@@ -331,6 +189,28 @@ def require_outside_libraries(path: str | os.PathLike[str]) -> None:
     outer = library_around(Path(path).absolute().parent)
     if outer is not None:
         raise LibraryExistsError(f"{path} lies inside the library {outer}; choose a folder outside of it.")
+
+
+def require_library(folder: Path) -> None:
+    """Refuse a folder without a database.
+
+    Raises:
+        DamagedLibraryError: if there are arrays or segments of a library.
+        LibraryNotFoundError: if there is nothing of one.
+    """
+    database = folder / DATABASE_FILE
+    if database.is_file():
+        return
+    if any(ARRAY_NAME.fullmatch(path.name) for path in folder.glob(f"{ARRAY_FOLDER}/*")) or any(
+        folder.glob(f"{SEGMENT_FOLDER}/*.safetensors")
+    ):
+        raise DamagedLibraryError(
+            f"{database} is damaged: it is missing; restore a backup, or delete the folder and index again."
+        )
+    raise LibraryNotFoundError(
+        url_remark(folder)
+        or f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
+    )
 
 
 def _require_vacant(folder: Path) -> None:

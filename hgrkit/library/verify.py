@@ -2,34 +2,94 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+import socket
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import attrs
 
 from hgrkit.arguments import check_callable, check_path
 from hgrkit.errors import LibraryError
+from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays
+from hgrkit.library.candidates import AnnCache
 from hgrkit.library.database import DATABASE_FILE, read_database, translated_errors
-from hgrkit.library.examination import Examination, examine_library
-from hgrkit.library.findings import VerifyReport
-from hgrkit.library.head import read_head
+from hgrkit.library.examination import Damage, Examination, Progress, examine_library
+from hgrkit.library.legacy import SEGMENT_FOLDER
+from hgrkit.library.manifest import FORMAT_VERSION
+from hgrkit.library.snapshot import TOLD_FILE, read_version
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
+from hgrkit.storage.lock import LOCK_FILE
 
-__all__ = ["report_of", "verify_library"]
+__all__ = ["DAMAGED_FOLDER", "Note", "VerifyReport", "unfit_ann_index", "verify_library"]
 
+DAMAGED_FOLDER = "damaged"
+"""Where a repair puts what it replaces."""
+
+_UPGRADE_FOLDER = "upgrade"
 _ATTEMPTS = 5
 
 
-def verify_library(
-    folder: str | os.PathLike[str], *, on_progress: Callable[[int, int], None] | None = None
-) -> VerifyReport:
-    """Check everything: the database and every row of it, every byte of every segment, and that they agree.
+@attrs.frozen(kw_only=True)
+class Note:
+    """Something that was noticed and does no harm: the library deals with it by itself.
 
-    Needs neither videos nor a model. A writer may go on meanwhile: one committed version is checked. As for every
-    reader, SQLite makes its index (`-shm`) anew if a dead writer left a log without one.
+    Attributes:
+        file: relative to the library's folder.
+        remark: what it is and what becomes of it.
+    """
+
+    file: str
+    remark: str
+
+
+@attrs.frozen(kw_only=True)
+class VerifyReport:
+    """What `verify_library` found.
+
+    Attributes:
+        library: the folder.
+        format_version: the layout on disk; `None` if the database cannot be read.
+        version: the number of the version committed last; `None` likewise.
+        videos: how many there are, failed ones included.
+        clips: how many clips they have.
+        num_bytes: size of everything in the folder.
+        damages: what is not whole.
+        notes: what is no damage.
+    """
+
+    library: str
+    format_version: int | None
+    version: int | None
+    videos: int
+    clips: int
+    num_bytes: int
+    damages: tuple[Damage, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is damaged."""
+        return not self.damages
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, as JSON holds it."""
+        return {"whole": self.whole, **attrs.asdict(self)}
+
+
+def verify_library(folder: str | os.PathLike[str], *, on_progress: Progress | None = None) -> VerifyReport:
+    """Check everything: the database and every row of it, every byte of the arrays, and that they agree.
+
+    Needs neither videos nor a model. A writer may continue meanwhile: one committed version is checked. As for
+    every reader, SQLite makes its index (`-shm`) anew if a dead writer left a log without one.
 
     Args:
         folder: the library's folder; reading it is enough.
-        on_progress: is told how many segments were read, and how many there are.
+        on_progress: is told how many videos were checked, and how many there are.
 
     Raises:
         LibraryNotFoundError: if there is no library, and nothing of one.
@@ -37,40 +97,30 @@ def verify_library(
         LibraryError: if it cannot be read.
     """
     path = Path(check_path("folder", folder))
-    check_callable("on_progress", on_progress, takes="how many segments were read and how many there are")
+    check_callable("on_progress", on_progress, takes="how many videos were checked and how many there are")
     with translated_errors(path):
         for _ in range(_ATTEMPTS):
-            examination = examine_library(path, on_progress)
-            if not examination.damages or not _moved_on(examination):
+            found = examine_library(path, on_progress)
+            if not found.damages or not _moved_on(found):
                 break
-        return report_of(examination)
+        return VerifyReport(
+            library=str(path),
+            format_version=found.format_version,
+            version=None if found.version is None else found.version.number,
+            videos=len(found.videos) + len(found.lost) + found.unnamed,
+            clips=sum(video.record.clips for video in found.videos),
+            num_bytes=_size(path),
+            damages=tuple(found.damages),
+            notes=tuple(_notes(found)),
+        )
 
 
-def report_of(examination: Examination) -> VerifyReport:
-    """What an examination found, in the words of a report."""
-    folder, contents = examination.folder, examination.contents
-    return VerifyReport(
-        library=str(folder),
-        format_version=contents.format_version if contents else None,
-        version=contents.head.version.number if contents else None,
-        videos=contents.head.videos if contents else 0,
-        clips=contents.head.clips if contents else 0,
-        segments=len(contents.segments) if contents else len(examination.log.segments),
-        num_bytes=_size(folder),
-        damages=examination.damages,
-        notes=examination.notes,
-    )
-
-
-def _moved_on(examination: Examination) -> bool:
+def _moved_on(found: Examination) -> bool:
     """Whether a writer committed something meanwhile, and may have deleted what was to be examined."""
-    if examination.contents is None:
-        return False
     try:
-        version = read_database(examination.folder / DATABASE_FILE, read_head).version
+        return read_database(found.folder / DATABASE_FILE, read_version) != found.version
     except LibraryError:
-        return True
-    return version != examination.contents.head.version
+        return False
 
 
 def _size(folder: Path) -> int:
@@ -79,3 +129,88 @@ def _size(folder: Path) -> int:
         with suppress(OSError):  # a living writer deletes files
             total += path.stat().st_size if path.is_file() else 0
     return total
+
+
+# what else lies in the folder, none of which can harm ----------------------------------------------------------
+
+
+def _notes(found: Examination) -> Iterator[Note]:
+    folder = found.folder
+    known = {DATABASE_FILE, ARRAY_FOLDER, TOLD_FILE, "cache"} | (
+        {SEGMENT_FOLDER} if found.format_version != FORMAT_VERSION else set()
+    )
+    remarks = {
+        DAMAGED_FOLDER: "what earlier repairs replaced; delete it when you have looked",
+        _UPGRADE_FOLDER: "an upgrade that is being made or was interrupted; `--upgrade` resumes it",
+        SEGMENT_FOLDER: "of an earlier format; the next writer deletes it",
+    }
+    writer = _writer(folder)
+    for path in sorted(folder.iterdir()):
+        name = path.name
+        if name.startswith(DATABASE_FILE + TEMPORARY_SUFFIX):
+            yield Note(file=name, remark="a database that was never finished; `hgrkit repair` deletes it")
+        elif name in {f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"}:
+            yield Note(file=name, remark=f"SQLite's log, {writer or 'left by a writer that died'}")
+        elif name == LOCK_FILE:
+            remark = writer or ("left by a writer that died; it blocks nobody" if _is_filled(path) else None)
+            yield from [Note(file=name, remark=remark)] if remark else []
+        elif name not in known:
+            yield Note(file=name, remark=remarks.get(name, "no file of a library; it is left alone"))
+    yield from _array_notes(found)
+    if found.arrays is not None and unfit_ann_index(folder, found.arrays):
+        yield Note(
+            file="cache/ann.hnsw",
+            remark="an HNSW index of another state; searches do without, a writer replaces it",
+        )
+
+
+def _array_notes(found: Examination) -> Iterator[Note]:
+    head, manifest = found.head, found.manifest
+    own = (
+        {file.path: file.num_bytes for file in head.extent.files(found.folder, manifest.embed_dim)}
+        if head and manifest
+        else {}
+    )
+    for path in sorted((found.folder / ARRAY_FOLDER).glob("*")):
+        file = f"{ARRAY_FOLDER}/{path.name}"
+        if ARRAY_NAME.fullmatch(path.name) is None:
+            yield Note(file=file, remark="no file of a library; it is left alone")
+        elif own and path not in own:
+            yield Note(file=file, remark="of a rewriting that is being made, was interrupted or is superseded")
+        elif path.is_file() and path.stat().st_size > own.get(path, sys.maxsize):
+            remark = "records of a commit that is being made or was interrupted; the next writer cuts them off"
+            yield Note(file=file, remark=remark)
+
+
+def unfit_ann_index(folder: Path, arrays: ClipArrays) -> bool:
+    """Whether there is an HNSW index that no search may load."""
+    cache = AnnCache(folder)
+    return cache.path.exists() and cache.load(arrays) is None
+
+
+def _is_filled(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _writer(folder: Path) -> str | None:
+    """Who writes now, as far as the lock's text and the list of processes tell; nobody is kept waiting."""
+    try:
+        named = json.loads((folder / LOCK_FILE).read_bytes()[:4096])
+        pid, host = int(named["pid"]), str(named["host"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    if host != socket.gethostname():
+        return f"process {pid} on {host} may be writing"
+    return f"process {pid} is writing" if _lives(pid) else None
+
+
+def _lives(pid: int) -> bool:
+    if os.name == "nt" or not 0 < pid < 1 << 31:  # Windows: a signal of 0 would end the process
+        return os.name == "nt"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True

@@ -1,1 +1,1 @@
-"""Compares clips with sentences: tensors for training and evaluation, packed arrays for search."""
+"""Compares clips with sentences: tensors for training and evaluation, arrays for search."""

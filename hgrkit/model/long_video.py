@@ -16,7 +16,7 @@ from hgrkit.levels import PerLevel
 from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.matching.packed import mean_over_nodes
+from hgrkit.matching.clip_similarities import mean_over_nodes
 from hgrkit.matching.scenes import PENALTY, SHORTEST_SCENE, best_stretches, cut_scenes
 from hgrkit.matching.windows import WindowedLevel, Windows, window_events
 from hgrkit.model.hgr_model import HgrModel

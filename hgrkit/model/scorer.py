@@ -11,11 +11,9 @@ import torch
 
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
-from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.records import Float32, QueryEmbeddings
-from hgrkit.library.scoring import PackedClips, SearchSettings
+from hgrkit.library.scoring import ClipSet, SearchSettings
 from hgrkit.matching.matcher import Matcher
-from hgrkit.matching.packed import PackedLevel
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
 from hgrkit.model.query.encoder import EmbeddedQuery
@@ -135,7 +133,7 @@ class EmbeddedVideos:
         omitted_frames: frames that the model's `max_frames` left out.
     """
 
-    clips: PackedClips
+    clips: ClipSet
     settings: SearchSettings
     omitted_frames: int
 
@@ -182,8 +180,13 @@ def embed_videos(model: HgrModel, features: Iterable[Float32]) -> EmbeddedVideos
             action += _clips(video.action, lengths)
             entity += _clips(video.entity, lengths)
             omitted += batch.omitted_frames
-    clips = PackedClips(
-        unit_vectors(np.concatenate(event)), PackedLevel.from_clips(action), PackedLevel.from_clips(entity)
+    counts = np.array([len(frames) for frames in action], np.int64)
+    clips = ClipSet(
+        event=np.concatenate(event),
+        action=np.concatenate(action),
+        entity=np.concatenate(entity),
+        starts=np.cumsum(counts) - counts,
+        counts=counts,
     )
     return EmbeddedVideos(clips=clips, settings=settings_of(model.matcher), omitted_frames=omitted)
 

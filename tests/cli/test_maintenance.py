@@ -1,9 +1,8 @@
-"""The commands that keep a library: verify, repair, compact, remove, export."""
+"""The commands that keep a library: verify, repair, backup, compact, remove, export."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +32,10 @@ def listed(library: Path) -> list[str]:
 
 
 def cut(library: Path) -> Path:
-    """Cut off the end of a segment that has a video in it."""
-    with Library.open(library) as opened:
-        (video, *_) = opened.indexed_paths()
-    for path in sorted((library / "segments").iterdir()):
-        if video.encode() in path.read_bytes():
-            path.write_bytes(path.read_bytes()[:-1])
-            return path
-    raise AssertionError(video)
+    """Cut off the end of the frames: those of the video that was put last."""
+    path = library / "arrays" / "frames-1.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    return path
 
 
 # verify and repair ---------------------------------------------------------------------------------------------
@@ -55,10 +50,11 @@ def test_a_whole_library_is_status_0(hgrkit, library):
 
 
 def test_a_damaged_library_is_status_1_and_the_damage_is_named(hgrkit, library):
-    segment = cut(library)
+    path = cut(library)
     ran = hgrkit("verify", library)
     assert ran.status == 1
-    assert f"damaged: segments/{segment.name}" in ran.out.splitlines()
+    assert "damaged: arrays" in ran.out.splitlines()
+    assert f"  {path.name} holds 14 of 15 records" in ran.out.splitlines()
     assert "  videos: boat.mp4" in ran.out.splitlines()
     ran = hgrkit("verify", library, "--json")
     assert ran.status == 1
@@ -86,9 +82,10 @@ def test_a_repair_as_text_names_every_video_once(hgrkit, library):
 
 def test_what_cannot_be_repaired_is_status_1(hgrkit, library):
     (library / "library.sqlite").write_bytes(b"")
-    shutil.rmtree(library / "segments")
     for command in ("verify", "repair"):
-        assert hgrkit(command, library).status == 1
+        ran = hgrkit(command, library)
+        assert ran.status == 1
+        assert "restore a backup, or delete the folder and index the videos again" in ran.out
 
 
 def test_damaged_cached_features_are_named_and_deleted_and_are_no_damage(hgrkit, library):
@@ -114,7 +111,6 @@ def test_compacting_gives_space_back_and_drops_features_of_what_is_gone(hgrkit, 
     for content in ("boat.mp4", "gone"):
         cache.save(content, times_s=np.array([0.0]), features=np.ones((1, 4), np.float32), duration_s=1.0)
     report = hgrkit("compact", library, "--json").json
-    assert (report["segments_before"], report["segments_after"]) == (5, 1)
     assert report["bytes_after"] < report["bytes_before"]
     assert report["cache_bytes_freed"] > 0
     assert cache.load("boat.mp4") is not None
@@ -159,6 +155,26 @@ def test_an_export_never_writes_into_the_library(hgrkit, library):
     assert (library / "library.sqlite").read_bytes() == before
 
 
+# backup --------------------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_a_library_and_nothing_is_written_over(hgrkit, library, tmp_path):
+    report = hgrkit("backup", library, tmp_path / "copy", "--json").json
+    assert (report["version"], report["videos"], report["clips"]) == (5, 4, 4)
+    assert hgrkit("verify", tmp_path / "copy").status == 0
+    assert listed(tmp_path / "copy") == listed(library)
+    assert "exists already" in hgrkit("backup", library, tmp_path / "copy").error
+    assert "lies inside the library" in hgrkit("backup", library, library / "copy").error
+    assert "no folder" in hgrkit("backup", library, tmp_path / "none" / "copy").error
+    assert hgrkit("backup", library, tmp_path / "again").out.startswith("backed up version 5, 4 clips of 4 videos")
+
+
+def test_a_damaged_library_gives_no_backup(hgrkit, library, tmp_path):
+    cut(library)
+    assert "is damaged" in hgrkit("backup", library, tmp_path / "copy").error
+    assert [path.name for path in tmp_path.iterdir()] == ["lib"]
+
+
 # mistakes ------------------------------------------------------------------------------------------------------
 
 COMMANDS = {
@@ -167,6 +183,7 @@ COMMANDS = {
     "compact": (),
     "remove": ("a.mp4",),
     "export": ("--to", "npz", "--out", "{tmp}/out"),
+    "backup": ("{tmp}/copy",),
 }
 
 
@@ -187,6 +204,7 @@ def test_a_library_that_is_being_written_to_names_who_writes(hgrkit, library, co
         assert f"process {os.getpid()} on" in error
         assert hgrkit("verify", library).status == 0
         assert hgrkit("export", library, "--to", "npz", "--out", library.with_name("out")).status == 0
+        assert hgrkit("backup", library, library.with_name("copy")).status == 0
 
 
 @pytest.mark.parametrize(

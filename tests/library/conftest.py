@@ -21,11 +21,11 @@ def clips(seed: int, count: int) -> list:
 
 
 def make_library(folder: Path, kind: str) -> None:
-    """Ten videos that were added one by one and together, replaced, removed, moved; a failed one; a graph.
+    """Ten videos that were added one by one and together, replaced, removed, moved; a failed one; an HNSW index.
 
-    `plain`: nine commits, each in its segment; `compacted`: all of it rewritten; `followed`: and then two commits.
+    `plain`: nine commits; `compacted`: all of it rewritten; `followed`: and then two commits.
     """
-    with Library.create(folder, StoreContract.manifest, graph_from=3) as library:
+    with Library.create(folder, StoreContract.manifest, candidates="hnsw") as library:
         for number in range(6):
             library.add(record(f"v/{number}.mp4"), clips(number, 1 + number % 3))
         library.add_all([Entry(record(f"w/{number}\udcff.mp4"), clips(20 + number, 2)) for number in range(4)])

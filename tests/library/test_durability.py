@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryLockedError
-from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, VideoRecord
-from hgrkit.library.change import apply_commit
+from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, SqliteStore, VideoRecord
+from hgrkit.library.appending import append_clips
+from hgrkit.library.arrays import ArrayFile
 from hgrkit.library.verify import verify_library
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
@@ -27,16 +28,15 @@ MANIFEST = StoreContract.manifest
 WRITER = """
 import sys
 from hgrkit.library import Library
-from hgrkit.library.change import apply_commit
 from hgrkit.testing.store_contract import random_clip
 from hgrkit.library import VideoRecord
-with Library.open(sys.argv[1], "w", graph_from=10) as library:
+with Library.open(sys.argv[1], "w", candidates="hnsw") as library:
     for number in range(int(sys.argv[2]), 10**6):
         record = VideoRecord(path=f"{number % 40:03}.mp4", content=str(number), size=number, mtime_ns=0)
         library.add(record, [random_clip(number * 10 + part) for part in range(number % 4 + 1)])
         print(number, flush=True)
         if number % 10 == 0:
-            library.refresh_graph()
+            library.refresh_ann_index()
         if number % 25 == 0:
             library.compact()
 """
@@ -84,7 +84,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged_and_leaves_no_half_v
             for number in range(max(0, start - 40), start):
                 assert videos[f"{number % 40:03}.mp4"] in (number, start)
             assert library.search(query(), 3)
-            snapshot = library._reader.snapshot()
+            snapshot = library.snapshot()
             for row, place in enumerate(snapshot.clip_videos.tolist()):
                 number = int(snapshot.videos[place].content)
                 part = row - int(np.flatnonzero(snapshot.clip_videos == place)[0])
@@ -94,33 +94,36 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged_and_leaves_no_half_v
     assert start > 5
 
 
-@pytest.mark.parametrize("place", [0, 20, 300, -1])
-def test_a_flipped_byte_in_a_segment_names_the_file(folder, place):
-    segment = sorted((folder / "segments").iterdir())[1]
-    content = bytearray(segment.read_bytes())
+@pytest.mark.parametrize("name", ["clips", "frames"])
+@pytest.mark.parametrize("place", [0, 20, 60, 70, -1])
+def test_a_flipped_byte_in_an_array_is_an_error_and_no_answer(folder, name, place):
+    path = folder / "arrays" / f"{name}-1.bin"
+    content = bytearray(path.read_bytes())
     content[place] ^= 0x10
-    segment.write_bytes(content)
+    path.write_bytes(content)
     with Library.open(folder) as library:
         assert library.counts().clips == 3
-        with pytest.raises(DamagedLibraryError, match=segment.name):
+        with pytest.raises(DamagedLibraryError, match="clip"):
             library.search(query(), 3)
-        with pytest.raises(DamagedLibraryError, match=segment.name):
+        with pytest.raises(DamagedLibraryError, match="clip"):
             library.scores([query()])
 
 
-def test_truncated_swapped_and_missing_segments_are_named(folder):
-    first, second, _ = sorted((folder / "segments").iterdir())
-    first_content = first.read_bytes()
+def test_truncated_swapped_and_missing_arrays_are_noticed(folder):
+    clips, frames = folder / "arrays" / "clips-1.bin", folder / "arrays" / "frames-1.bin"
+    whole = clips.read_bytes(), frames.read_bytes()
     for damage in (
-        lambda: first.write_bytes(first_content[:-1]),
-        lambda: first.write_bytes(b""),
-        lambda: first.write_bytes(second.read_bytes()),
-        first.unlink,
+        lambda: clips.write_bytes(whole[0][:-1]),
+        lambda: clips.write_bytes(b""),
+        lambda: (clips.write_bytes(whole[1]), frames.write_bytes(whole[0])),
+        clips.unlink,
+        frames.unlink,
     ):
         damage()
-        with Library.open(folder) as library, pytest.raises(DamagedLibraryError, match=first.name):
+        with Library.open(folder) as library, pytest.raises(DamagedLibraryError, match=r"clips|frames"):
             library.search(query(), 3)
-    first.write_bytes(first_content)
+    clips.write_bytes(whole[0])
+    frames.write_bytes(whole[1])
     with Library.open(folder) as library:
         assert len(library.search(query(), 3)) == 3
 
@@ -208,28 +211,46 @@ def test_readers_in_threads_get_whole_answers_while_a_writer_adds_replaces_and_r
     reader.close()
 
 
-def test_a_question_that_meets_a_compaction_is_put_again_to_the_newest_version(folder):
-    def ask(snapshot, search):
-        asked.append(snapshot.version.number)
-        if len(asked) == 1:
+def test_a_question_that_meets_a_compaction_is_put_again_to_the_newest_version(folder, monkeypatch):
+    """The arrays are deleted between the reading of the rows and the mapping of the files."""
+
+    def meanwhile(file):
+        if not compacted:
+            compacted.append(file.path.name)
             with Library.open(folder, "w") as writer:
                 writer.remove("a")
                 writer.compact()
-        return [clip.event.tolist() for clip in snapshot.clips(range(len(snapshot.clip_keys)))]
+        return map_file(file)
 
-    asked: list[int] = []
+    compacted: list[str] = []
+    map_file = ArrayFile.map
     with Library.open(folder) as reader:
-        assert len(reader._reader.ask(ask)) == 2
-    assert asked == [3, 5]
+        monkeypatch.setattr(ArrayFile, "map", meanwhile)
+        assert [match.video for match in reader.search(query(), 3)] != []
+        assert {video.path for video in reader.videos()} == {"b", "c"}
+    assert compacted == ["clips-1.bin"]
 
 
-def test_damage_is_no_reason_to_ask_again(folder):
+def test_a_snapshot_and_its_vectors_outlive_a_compaction(folder):
+    with Library.open(folder) as reader, Library.open(folder, "w") as writer:
+        snapshot = reader.snapshot()
+        writer.remove("a")
+        writer.compact()
+        assert len(snapshot.clips([0, 1, 2])) == 3
+        assert len(reader.snapshot().clip_keys) == 2
+
+
+def test_damage_is_no_reason_to_ask_for_ever(folder):
     asked: list[int] = []
-    with Library.open(folder) as reader:
-        (folder / "segments" / f"{reader.version.token}.safetensors").unlink()
-        with pytest.raises(DamagedLibraryError, match="it is missing"):
-            reader._reader.ask(lambda snapshot, _: asked.append(1) or snapshot.clips([0, 1, 2]))
-    assert asked == [1]
+
+    def ask(view):
+        asked.append(view.version.number)
+        view.arrays.check_clips()
+
+    (folder / "arrays" / "clips-1.bin").write_bytes(bytes(3 * (64 + 16)))
+    with pytest.raises(DamagedLibraryError, match="not what was written"):
+        SqliteStore(folder).read(ask)
+    assert asked == [3, 3]
 
 
 def test_a_video_that_is_indexed_again_stays_listed_with_its_old_answer_until_the_new_one_is_in(
@@ -239,11 +260,11 @@ def test_a_video_that_is_indexed_again_stays_listed_with_its_old_answer_until_th
         before = [(match.video, match.score) for match in reader.search(query(), 3)]
         seen: list[object] = []
 
-        def looking(*arguments: object) -> object:
+        def looking(*arguments: object, **others: object) -> object:
             seen.append([(match.video, match.score) for match in reader.search(query(), 3)])
-            return apply_commit(*arguments)
+            return append_clips(*arguments, **others)
 
-        monkeypatch.setattr("hgrkit.library.sqlite_store.apply_commit", looking)
+        monkeypatch.setattr("hgrkit.library.writer.append_clips", looking)
         writer.add(record("b", "new"), [random_clip(77)])
         assert seen == [before]
         after = reader.search(query(), 3)
@@ -273,10 +294,10 @@ def test_a_library_can_be_moved_and_copied(folder, tmp_path):
 
 
 def test_nothing_of_a_library_is_a_pickle(folder):
-    with Library.open(folder, "w", graph_from=1) as library:
+    with Library.open(folder, "w", candidates="hnsw") as library:
         library.add(record("d"), [ClipEmbeddings(**{name: getattr(random_clip(1), name) for name in _FIELDS})])
     names = {path.suffix for path in folder.rglob("*") if path.is_file()}
-    assert names == {".sqlite", ".safetensors", ".lock", ".hnsw", ".json"}
+    assert names == {".sqlite", ".bin", ".lock", ".hnsw", ".json"}
 
 
 _FIELDS = ("start_s", "end_s", "times_s", "event", "action", "entity")

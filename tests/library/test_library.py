@@ -20,6 +20,7 @@ from hgrkit.library import (
     SearchSettings,
     VideoRecord,
 )
+from hgrkit.library.candidates import AnnCache
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 16
@@ -113,7 +114,7 @@ def reference_score(query: QueryEmbeddings, clip: ClipEmbeddings, settings: Sear
 def test_scores_are_those_of_the_equations_by_the_best_clip_of_each_video(folder, queries, settings):
     with Library.open(folder) as library:
         scores = library.scores(queries[:7], settings)
-        snapshot = library._reader.snapshot()
+        snapshot = library.snapshot()
         paths = library.indexed_paths()
         for place in (0, 3, 150, 299):
             rows = np.flatnonzero(snapshot.clip_videos == place)
@@ -177,10 +178,10 @@ def test_a_search_among_some_videos_says_of_them_what_a_search_of_all_says(folde
             library.search(queries[0], 5, videos=["lost.mp4"])
 
 
-@pytest.mark.parametrize("graph_from", [10**9, 1], ids=["flat scan", "graph"])
-def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, graph_from):
-    with Library.open(folder, "w", graph_from=graph_from) as library:
-        assert library.refresh_graph() == (graph_from == 1)
+@pytest.mark.parametrize("source", ["flat", "hnsw"])
+def test_candidates_find_what_the_exhaustive_search_finds(folder, queries, source):
+    with Library.open(folder, "w", candidates=source) as library:
+        assert library.refresh_ann_index() == (source == "hnsw")
         approximate = SearchSettings(candidates=100, exhaustive=False)
         found = total = 0
         for query in queries:
@@ -277,11 +278,11 @@ def test_counts_and_records_tell_what_there_is(folder):
 
 
 @pytest.mark.parametrize("damage", ["delete", "flip", "truncate", "describe", "other version"])
-def test_a_graph_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, damage, monkeypatch):
+def test_an_hnsw_index_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, damage, monkeypatch):
     pytest.importorskip("hnswlib")
     random = np.random.default_rng(0)
     path = tmp_path / "lib"
-    with Library.create(path, MANIFEST, graph_from=20) as library:
+    with Library.create(path, MANIFEST, candidates="hnsw") as library:
         library.add_all([Entry(record(f"{n:02}"), [random_clip(n, embed_dim=DIM)]) for n in range(50)])
     graph, description = sorted((path / "cache").iterdir())
     whole = graph.read_bytes()
@@ -294,38 +295,38 @@ def test_a_graph_that_does_not_fit_is_never_loaded_and_is_built_again(tmp_path, 
     elif damage == "describe":
         description.write_text("{")
     else:
-        with Library.open(path, "w") as library:  # too small for a graph of its own
+        with Library.open(path, "w") as library:  # too small for an index of its own
             library.remove("07")
+            library.compact()
     query, settings = about(random, np.ones(DIM), 1, 1), SearchSettings(exhaustive=False, candidates=10)
-    with Library.open(path, graph_from=20) as library, monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.candidates.HnswGraph.load", lambda *_, **__: pytest.fail("it was loaded"))
+    with Library.open(path, candidates="hnsw") as library, monkeypatch.context() as patch:
+        patch.setattr("hnswlib.Index", lambda *_, **__: pytest.fail("it was loaded"))
         before = [match.video for match in library.search(query, 3, settings=settings)]
-    Library.open(path, "w", graph_from=20).close()
+    Library.open(path, "w", candidates="hnsw").close()
     loaded: list[str] = []
-    with Library.open(path, graph_from=20) as library:
-        from hgrkit.library.candidates import HnswGraph
-
-        load = HnswGraph.load
-        monkeypatch.setattr(HnswGraph, "load", lambda *a, **k: loaded.append("graph") or load(*a, **k))
+    with Library.open(path, candidates="hnsw") as library:
+        load = AnnCache.load
+        monkeypatch.setattr(
+            AnnCache, "load", lambda *given: loaded.append(type(found := load(*given)).__name__) or found
+        )
         assert [match.video for match in library.search(query, 3, settings=settings)] == before
-    assert loaded == ["graph"]
+    assert loaded == ["AnnIndex"]
 
 
-def test_a_compaction_changes_no_answer_frees_space_and_brings_a_new_graph(tmp_path, queries):
+def test_a_compaction_changes_no_answer_frees_space_and_brings_a_new_hnsw_index(tmp_path, queries):
     path, settings = tmp_path / "lib", SearchSettings(exhaustive=False, candidates=10)
-    with Library.create(path, MANIFEST, graph_from=20) as library:
+    with Library.create(path, MANIFEST, candidates="hnsw") as library:
         for number in range(60):
             clips = [random_clip(number + part, embed_dim=DIM) for part in range(3)]
             library.add(record(f"{number % 30:02}"), clips)
-        library.refresh_graph()
+        library.refresh_ann_index()
         before = library.scores(queries), library.videos(), library.version.number
-        (old_graph,) = (path / "cache").glob("*.hnsw")
+        (index,) = (path / "cache").glob("*.hnsw")
+        old_index = index.read_bytes()
         report = library.compact()
-        (graph,) = (path / "cache").glob("*.hnsw")
-        assert graph != old_graph
-        assert (report.segments_before, report.segments_after) == (60, 1)
+        assert index.read_bytes() != old_index
         assert report.bytes_after < report.bytes_before
-        sizes = [file.stat().st_size for file in [path / "library.sqlite", *(path / "segments").iterdir()]]
+        sizes = [file.stat().st_size for file in [path / "library.sqlite", *(path / "arrays").iterdir()]]
         assert abs(report.bytes_after - sum(sizes)) < 65536  # SQLite's own log
         np.testing.assert_array_equal(library.scores(queries), before[0])
         assert (library.videos(), library.version.number) == (before[1], before[2] + 1)
@@ -377,8 +378,8 @@ def test_a_library_becomes_another_one_and_its_old_readers_are_told(tmp_path, qu
 
 def test_without_hnswlib_a_large_library_is_scanned(folder, queries, monkeypatch):
     monkeypatch.setitem(sys.modules, "hnswlib", None)
-    with Library.open(folder, "w", graph_from=1) as library:
-        assert not library.refresh_graph()
+    with Library.open(folder, "w", candidates="hnsw") as library:
+        assert not library.refresh_ann_index()
         assert len(library.search(queries[0], 5, settings=SearchSettings(exhaustive=False))) == 5
 
 
@@ -409,7 +410,7 @@ def test_what_cannot_be_searched_is_refused(folder, queries):
         with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
             library.search(queries[0], 0)
         with pytest.raises(LibraryError, match="reading only"):
-            library.refresh_graph()
+            library.refresh_ann_index()
         with pytest.raises(LibraryError, match="reading only"):
             library.remove("000.mp4")
     with pytest.raises(LibraryError, match="is closed"):
@@ -432,3 +433,69 @@ def test_importing_the_library_imports_neither_torch_nor_hnswlib():
     program = "import sys, hgrkit.library; print({'torch', 'hnswlib', 'av'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.fixture(scope="module")
+def halves(folder, tmp_path_factory):
+    """The library's videos in two others, with equal videos in each; some of them once more in a third one."""
+    path = tmp_path_factory.mktemp("halves")
+    with Library.open(folder) as library:
+        snapshot = library.snapshot()
+        clips = dict(
+            zip(range(len(snapshot.clip_keys)), snapshot.clips(range(len(snapshot.clip_keys))), strict=True)
+        )
+    entries = [
+        Entry(video, [clips[row] for row in np.flatnonzero(snapshot.clip_videos == place).tolist()])
+        for place, video in enumerate(snapshot.videos)
+    ]
+    for name, part in (("a", entries[1::2]), ("b", entries[::2])):
+        with Library.create(path / name, MANIFEST) as half:
+            half.add_all(part)
+            half.add(record(f"equal-{name}.mp4"), [random_clip(5, embed_dim=DIM)])
+    with Library.create(path / "again", MANIFEST) as again:
+        again.add_all(entries[:20])
+    with Library.create(path / "whole", MANIFEST) as whole:
+        whole.add_all(
+            [*entries, *(Entry(record(f"equal-{name}.mp4"), [random_clip(5, embed_dim=DIM)]) for name in "ab")]
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    "settings", [None, SearchSettings(candidates=40, exhaustive=False)], ids=["exact", "cascade"]
+)
+def test_several_libraries_answer_as_one_that_holds_all_their_videos(halves, queries, settings):
+    with Library.open(halves / "whole") as whole, Library.open([halves / "a", halves / "b"]) as joined:
+        assert joined.indexed_paths() == whole.indexed_paths()
+        assert joined.counts() == whole.counts()
+        np.testing.assert_array_equal(joined.scores(queries), whole.scores(queries))
+        for query in queries:
+            one, other = (library.search(query, 12, settings=settings) for library in (whole, joined))
+            assert [(match.video, match.score, match.moment) for match in one] == [
+                (match.video, match.score, match.moment) for match in other
+            ]
+    with (
+        Library.open(halves / "whole") as whole,
+        Library.open([halves / x for x in ("again", "a", "b")]) as joined,
+    ):
+        assert joined.counts() == whole.counts()
+        np.testing.assert_array_equal(joined.scores(queries), whole.scores(queries))
+        for query in queries[:20]:
+            assert [match.video for match in joined.search(query, 12)] == [
+                match.video for match in whole.search(query, 12)
+            ]
+        some = ["001.mp4", "equal-b.mp4"]
+        assert {match.video for match in joined.search(queries[0], 5, videos=some)} == set(some)
+        with pytest.raises(LibraryError, match="several libraries are open as one"):
+            joined.add(record("new.mp4"), [random_clip(1, embed_dim=DIM)])
+
+
+def test_several_libraries_must_be_of_the_same_parts_and_only_read(halves, tmp_path):
+    other = tmp_path / "other"
+    Library.create(other, attrs.evolve(MANIFEST, sampling="fps:1")).close()
+    with pytest.raises(LibraryMismatchError, match="sampling fps:1, not sampling uniform:20"):
+        Library.open([halves / "a", other])
+    with pytest.raises(ConfigError, match="cannot be written as one"):
+        Library.open([halves / "a", halves / "b"], "w")
+    with pytest.raises(ConfigError, match="named once"):
+        Library.open([halves / "a", halves / "a"])

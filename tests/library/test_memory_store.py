@@ -12,8 +12,10 @@ import numpy as np
 
 from hgrkit.errors import LibraryError, ShapeError
 from hgrkit.library import ClipEmbeddings, Entry, Manifest, Rename, Snapshot, Usage, Version, VideoRecord
-from hgrkit.library.rules import check_entries, effective_renames
-from hgrkit.library.video_row import path_bytes, stored_record
+from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.records import path_bytes
+from hgrkit.library.store import StoredVideo, changed_renames, check_entries
+from hgrkit.library.tables import stored_record
 from hgrkit.testing.store_contract import StoreContract
 
 
@@ -25,7 +27,7 @@ class _Video:
 
 
 @attrs.frozen(eq=False)
-class MemorySnapshot:
+class MemoryView:
     """A version: a tuple that nobody changes."""
 
     version: Version
@@ -33,41 +35,31 @@ class MemorySnapshot:
     _videos: tuple[_Video, ...] = ()
 
     @property
+    def arrays(self):
+        videos = [
+            (number, video.keys[0] if video.keys else 0, video.clips) for number, video in enumerate(self._videos)
+        ]
+        return ClipArrays.of_clips(videos, self.manifest.embed_dim)
+
     def videos(self):
-        return tuple(video.record for video in self._videos)
+        firsts = np.cumsum([0, *(len(video.clips) for video in self._videos)]).tolist()
+        return [
+            StoredVideo(number, first, video.record)
+            for number, (first, video) in enumerate(zip(firsts, self._videos, strict=False))
+        ]
 
-    @property
-    def clip_keys(self):
-        return np.array([key for video in self._videos for key in video.keys], np.int64)
+    def videos_of(self, numbers):
+        return {video.number: video for video in self.videos() if video.number in numbers}
 
-    @property
-    def clip_videos(self):
-        return np.repeat(np.arange(len(self._videos)), [len(video.clips) for video in self._videos])
-
-    @property
-    def clip_frames(self):
-        return np.array([clip.num_frames for clip in self._all()], np.int64)
-
-    def events(self):
-        return np.array([clip.event for clip in self._all()], np.float32).reshape(-1, self.manifest.embed_dim)
-
-    def frames(self, rows):
-        clips = self.clips(rows)
-        return [clip.action for clip in clips], [clip.entity for clip in clips]
-
-    def clips(self, rows):
-        clips = self._all()
-        return [clips[row] for row in rows]
-
-    def _all(self):
-        return [clip for video in self._videos for clip in video.clips]
+    def find(self, path):
+        return next((video for video in self.videos() if video.record.path == path), None)
 
 
 @attrs.define(eq=False)
 class _Shelf:
     """What stands for the disk: every version since the last rewriting, and the next clip's key."""
 
-    versions: list[MemorySnapshot]
+    versions: list[MemoryView]
     next_key: int = 1
     lock: Lock = attrs.field(factory=Lock)
 
@@ -89,7 +81,7 @@ class MemoryStore:
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> MemoryStore:
-        _SHELVES[folder] = _Shelf([MemorySnapshot(Version(0, uuid.uuid4().hex), manifest)])
+        _SHELVES[folder] = _Shelf([MemoryView(Version(0, uuid.uuid4().hex), manifest)])
         return cls(folder, write=True)
 
     @property
@@ -100,12 +92,16 @@ class MemoryStore:
         return self._shelf.current.version
 
     def find(self, path: str) -> VideoRecord | None:
-        return next((record for record in self.snapshot().videos if record.path == path), None)
+        found = self.read(lambda view: view.find(path))
+        return None if found is None else found.record
 
-    def snapshot(self) -> MemorySnapshot:
+    def read(self, question):
         if self._closed:
             raise LibraryError("the store is closed.")
-        return self._shelf.current
+        return question(self._shelf.current)
+
+    def snapshot(self) -> Snapshot:
+        return self.read(Snapshot.read)
 
     def commit(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
@@ -116,14 +112,14 @@ class MemoryStore:
             new = {entry.record.path: self._stored(entry) for entry in put}
             videos = {video.record.path: video for video in self._shelf.current._videos}
             gone = [path for path in remove if path in videos]
-            renames = effective_renames(rename, find=self.find, gone=gone, put=put)
+            renames = changed_renames(rename, find=self.find, removed=gone, put=put)
             if not (put or gone or renames):
                 return self.version()
             taken = [(videos.pop(one.path), one.record) for one in renames]
             for path in gone:
                 videos.pop(path, None)
             for video, record in taken:
-                videos[record.path] = attrs.evolve(video, record=attrs.evolve(record, clips=len(video.clips)))
+                videos[record.path] = attrs.evolve(video, record=stored_record(record, clips=len(video.clips)))
             return self._seal({**videos, **new}, self.manifest)
 
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
@@ -141,8 +137,8 @@ class MemoryStore:
             return self.version()
 
     def usage(self) -> Usage:
-        sizes = [clip.action.nbytes for version in self._shelf.versions for clip in version._all()]
-        return Usage(num_bytes=sum(sizes), segments=len(self._shelf.versions))
+        sizes = [version.arrays.frames.nbytes for version in self._shelf.versions]
+        return Usage(num_bytes=sum(sizes), files=len(self._shelf.versions))
 
     def close(self) -> None:
         self._closed = True
@@ -156,7 +152,7 @@ class MemoryStore:
     def _seal(self, videos: dict[str, _Video], manifest: Manifest) -> Version:
         version = Version(self.version().number + 1, uuid.uuid4().hex)
         ordered = sorted(videos.values(), key=lambda video: path_bytes(video.record.path))
-        self._shelf.versions.append(MemorySnapshot(version, manifest, tuple(ordered)))
+        self._shelf.versions.append(MemoryView(version, manifest, tuple(ordered)))
         return version
 
     def _require_writable(self) -> None:

@@ -11,19 +11,14 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from hgrkit.errors import LibraryMismatchError, LibraryNotFoundError
-from hgrkit.library import Library, VideoRecord, verify_library
-from hgrkit.library import segment as module
-from hgrkit.library.head import Head, read_head
-from hgrkit.library.history import newest_history, read_log
-from hgrkit.library.rebuild import rebuild_database
-from hgrkit.library.schema import HEAD, VIDEOS, RowSum
-from hgrkit.storage.tensor_file import TensorFile
+from hgrkit.errors import DamagedLibraryError, LibraryMismatchError, LibraryNotFoundError
+from hgrkit.library import Library, SqliteStore, VideoRecord, verify_library
+from hgrkit.library.arrays import clip_type, frame_type
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 KINDS = ("plain", "compacted", "followed")
@@ -43,8 +38,19 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def segments(folder: Path) -> list[Path]:
-    return sorted((folder / "segments").iterdir())
+def array_files(folder: Path) -> list[Path]:
+    return sorted((folder / "arrays").iterdir())
+
+
+def every_clip(library: Library) -> None:
+    snapshot = library.snapshot()
+    snapshot.clips(range(len(snapshot.clip_keys)))
+
+
+def execute(folder: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(folder / "library.sqlite", isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def flip(path: Path, place: int, bit: int = 0) -> None:
@@ -58,7 +64,7 @@ def test_a_library_that_was_closed_is_whole_and_there_is_nothing_to_say(library_
     report = verify_library(library_of(kind))
     assert report.whole
     assert report.damages == report.notes == ()
-    assert (report.format_version, report.videos) == (2, 10)
+    assert (report.format_version, report.videos) == (3, 10)
     assert report.to_dict()["whole"] is True
 
 
@@ -78,9 +84,9 @@ def test_an_empty_library_is_whole(tmp_path):
 @each_kind
 def test_verifying_changes_no_byte_whatever_it_finds(library_of, kind):
     folder = library_of(kind)
-    flip(segments(folder)[0], 500)
+    flip(array_files(folder)[0], 100)
     (folder / "library.sqlite.tmp").write_bytes(b"x")
-    (folder / "segments" / ("0" * 32 + ".safetensors")).write_bytes(b"x")
+    (folder / "arrays" / "clips-9.bin").write_bytes(b"x")
     before = contents(folder)
     verify_library(folder)
     assert contents(folder) == before
@@ -89,11 +95,10 @@ def test_verifying_changes_no_byte_whatever_it_finds(library_of, kind):
 # damage --------------------------------------------------------------------------------------------------------
 
 
-def damages_of_a_segment():
+def damages_of_an_array():
     yield "emptied", lambda path: path.write_bytes(b"")
     yield "cut in half", lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     yield "cut by a byte", lambda path: path.write_bytes(path.read_bytes()[:-1])
-    yield "longer by a byte", lambda path: path.write_bytes(path.read_bytes() + b"\0")
     yield "zeroed", lambda path: path.write_bytes(bytes(path.stat().st_size))
     yield "deleted", Path.unlink
     yield "a folder", lambda path: (path.unlink(), path.mkdir())
@@ -101,43 +106,59 @@ def damages_of_a_segment():
 
 
 @each_kind
-@pytest.mark.parametrize("damage", [pytest.param(act, id=name) for name, act in damages_of_a_segment()])
-def test_every_damaged_segment_is_named_with_the_videos_in_it(library_of, kind, damage):
+@pytest.mark.parametrize("damage", [pytest.param(act, id=name) for name, act in damages_of_an_array()])
+def test_every_damaged_array_is_named_and_so_are_the_videos_in_it(library_of, kind, damage):
     folder = library_of(kind)
     with Library.open(folder) as library:
         indexed = set(library.indexed_paths())
-    concerned = set()
-    for segment in segments(folder):
+    for path in array_files(folder):
         copy = shutil.copytree(folder, folder.with_name("copy"))
-        damage(copy / "segments" / segment.name)
+        damage(copy / "arrays" / path.name)
         report = verify_library(copy)
-        assert [found.file for found in report.damages] == [f"segments/{segment.name}"]
-        concerned |= set(report.damages[0].videos)
+        (found,) = report.damages
+        assert found.file == "arrays"
+        if "flipped" not in found.problem and not path.exists():
+            assert path.name in found.problem
+        concerned = set(found.videos)
+        assert concerned
+        assert concerned <= indexed
+        with Library.open(copy) as library, pytest.raises(DamagedLibraryError):
+            every_clip(library)
         shutil.rmtree(copy)
-    assert concerned == indexed
 
 
 @each_kind
-def test_every_flipped_bit_of_a_segment_is_noticed(library_of, kind):
+@pytest.mark.parametrize("name", ["clips", "frames"])
+def test_every_flipped_bit_of_a_living_record_is_noticed_and_its_video_named(library_of, kind, name):
     folder = library_of(kind)
-    segment = segments(folder)[-1]
-    whole = segment.read_bytes()
-    for place in range(0, len(whole), len(whole) // 40):
-        flip(segment, place, place % 8)
-        assert [found.file for found in verify_library(folder).damages] == [f"segments/{segment.name}"]
-        segment.write_bytes(whole)
+    stored, arrays = SqliteStore(folder).read(lambda view: (view.videos(), view.arrays))
+    size = {"clips": clip_type(8), "frames": frame_type(8)}[name].itemsize
+    path = next(path for path in array_files(folder) if path.name.startswith(name))
+    whole = path.read_bytes()
+    for video in stored:
+        for row in video.rows:
+            first, count = (int(arrays.clips[row][field]) for field in ("first_frame", "num_frames"))
+            rows = range(row, row + 1) if name == "clips" else range(first, first + count)
+            place = rows.start * size + (13 * row) % (len(rows) * size)
+            flip(path, place, place % 8)
+            (found,) = verify_library(folder).damages
+            assert found.file == "arrays"
+            assert video.record.path in found.videos
+            if name == "frames":
+                assert found.videos == (video.record.path,)
+            path.write_bytes(whole)
     assert verify_library(folder).whole
 
 
-def test_segments_that_changed_places_are_both_named(library_of):
+def test_arrays_that_changed_places_are_damage(library_of):
     folder = library_of("plain")
-    first, second, *_ = segments(folder)
+    first, second = array_files(folder)
     first.rename(folder / "between")
     second.rename(first)
     (folder / "between").rename(second)
-    assert {found.file for found in verify_library(folder).damages} == {
-        f"segments/{path.name}" for path in (first, second)
-    }
+    report = verify_library(folder)
+    assert not report.whole
+    assert {video for found in report.damages for video in found.videos}
 
 
 @each_kind
@@ -148,17 +169,71 @@ def test_segments_that_changed_places_are_both_named(library_of):
         lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
         lambda path: path.write_bytes(bytes(path.stat().st_size)),
         Path.unlink,
-        lambda path: path.write_bytes(segments(path.parent)[0].read_bytes()),
+        lambda path: path.write_bytes(array_files(path.parent)[0].read_bytes()),
         lambda path: (path.unlink(), path.mkdir()),
     ],
-    ids=["emptied", "cut in half", "zeroed", "deleted", "a segment instead", "a folder instead"],
+    ids=["emptied", "cut in half", "zeroed", "deleted", "an array instead", "a folder instead"],
 )
-def test_a_damaged_database_is_named_and_could_be_rebuilt(library_of, kind, damage):
+def test_a_damaged_database_is_named_and_a_backup_asked_for(library_of, kind, damage):
     folder = library_of(kind)
     damage(folder / "library.sqlite")
-    (found,) = verify_library(folder).damages
-    assert (found.file, found.remedy) == ("library.sqlite", "rebuild")
-    assert len(found.videos) == 10
+    found, *_ = verify_library(folder).damages
+    assert found.file == "library.sqlite"
+    assert "restore a backup" in found.repair
+
+
+SURPLUS_VIDEO = """
+INSERT INTO videos SELECT 99, x'78', content, size, mtime_ns, state, reason, duration_s, clips, metadata,
+    first_clip, digest FROM videos LIMIT 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("DELETE FROM videos WHERE path = x'762f302e6d7034'", "videos"),
+        ("UPDATE videos SET size = 2 WHERE path = x'762f302e6d7034'", "videos"),
+        ("DELETE FROM sums", "lost, stale or surplus"),
+        ("DELETE FROM removed", "lost, stale or surplus"),
+        ("DELETE FROM blocks", "lost, stale or surplus"),
+        ("INSERT INTO removed VALUES (5, 1, zeroblob(32))", "row 5 of table removed"),
+        ("INSERT INTO blocks VALUES (5, x'00', zeroblob(32))", "row 5 of table blocks"),
+        ("INSERT INTO sums VALUES (5, x'00', zeroblob(32))", "row 5 of table sums"),
+        (SURPLUS_VIDEO, "row 99 of table videos"),
+    ],
+)
+def test_rows_that_are_lost_changed_or_surplus_are_named(library_of, statement, problem):
+    folder = library_of("plain")
+    with Library.open(folder, "w") as library:
+        library.add(record("long.mp4"), [random_clip(seed) for seed in range(70)])
+    execute(folder, statement)
+    found, *_ = verify_library(folder).damages
+    assert found.file == "library.sqlite"
+    assert problem in found.problem
+    with pytest.raises(DamagedLibraryError):
+        Library.open(folder).snapshot()
+
+
+@pytest.mark.parametrize("table", ["videos", "sums", "blocks", "removed", "head"])
+def test_rows_of_an_older_day_are_noticed(library_of, table):
+    """A table that is as it was some commits ago, each of its rows intact."""
+    folder = library_of("plain")
+    with Library.open(folder, "w") as library:
+        library.add(record("long.mp4"), [random_clip(seed) for seed in range(70)])
+    older = shutil.copy(folder / "library.sqlite", folder.with_name("older.sqlite"))
+    with Library.open(folder, "w") as library:
+        library.rename("v/0.mp4", VideoRecord(path="v/0.mp4", content="touched", size=1, mtime_ns=1))
+        library.update(remove=["v/1.mp4"])
+        library.add(record("more.mp4"), [random_clip(seed) for seed in range(70)])
+    execute(
+        folder,
+        f"ATTACH '{older}' AS older",
+        f"DELETE FROM {table}",
+        f"INSERT INTO {table} SELECT * FROM older.{table}",
+    )
+    assert not verify_library(folder).whole
+    with pytest.raises(DamagedLibraryError):
+        Library.open(folder).snapshot()
 
 
 @each_kind
@@ -177,76 +252,25 @@ def test_a_bit_that_flipped_in_the_database_is_noticed_or_means_nothing(library_
     assert noticed
 
 
-def test_a_format_number_that_flipped_is_damage_where_the_segments_say_otherwise(library_of, tmp_path):
+def test_a_later_format_is_refused_by_name(library_of):
     folder = library_of("plain")
     flip(folder / "library.sqlite", 62)
-    (found,) = verify_library(folder).damages
-    assert "later format" in found.problem
-    shutil.rmtree(folder / "segments")
     with pytest.raises(LibraryMismatchError, match="upgrade hgrkit"):
         verify_library(folder)
 
 
-def test_an_older_database_is_not_taken_for_the_library(library_of, tmp_path):
+def test_a_format_number_that_flipped_to_an_earlier_one_is_damage(library_of):
     folder = library_of("plain")
-    older = tmp_path / "older.sqlite"
-    shutil.copy(folder / "library.sqlite", older)
-    with Library.open(folder, "w") as library:
-        library.add(record("one.mp4"), [random_clip(1)])
-        library.add(record("two.mp4"), [random_clip(2)])
-    shutil.copy(older, folder / "library.sqlite")
+    flip(folder / "library.sqlite", 63)
     (found,) = verify_library(folder).damages
-    assert (found.file, found.remedy) == ("library.sqlite", "rebuild")
-    assert found.videos == ("one.mp4", "two.mp4")
+    assert "its tables are not those of a library" in found.problem
 
 
 def test_the_database_of_another_library_is_not_taken_for_the_library(library_of):
     folder, other = library_of("followed"), library_of("plain", "other")
     shutil.copy(other / "library.sqlite", folder / "library.sqlite")
-    assert [found.file for found in verify_library(folder).damages] == ["library.sqlite"]
-    Library.create(other.with_name("empty"), StoreContract.manifest).close()
-    shutil.copy(other.with_name("empty") / "library.sqlite", folder / "library.sqlite")
-    assert [found.file for found in verify_library(folder).damages] == ["library.sqlite"]
-
-
-def test_a_segment_whose_vectors_are_no_numbers_is_damage_even_with_matching_digests(tmp_path):
-    folder = tmp_path / "lib"
-    with Library.create(folder, StoreContract.manifest) as library:
-        library.add(record("a"), [random_clip(1)])
-    (path,) = segments(folder)
-    file = TensorFile.parse(path.read_bytes())
-    tensors = {
-        name: np.array(tensor)
-        for name, tensor in module.segment_tensors(file, clips=1, frames=3, embed_dim=8).items()
-    }
-    tensors["action"][1, 2] = np.nan
-    header = module.tensor_header(tensors, module.segment_metadata(tensors, file.metadata["commit"]))
-    path.write_bytes(header + b"".join(tensor.tobytes() for tensor in tensors.values()))
-    history = newest_history(read_log(folder).segments.values())
-    rebuild_database(folder / "library.sqlite", history)
-    (found,) = verify_library(folder).damages
-    assert found.problem == "its tensor action holds what is no finite number"
-    assert found.videos == ("a",)
-
-
-def test_rows_that_were_changed_with_all_their_digests_disagree_with_the_log(library_of):
-    folder = library_of("plain")
-    with sqlite3.connect(folder / "library.sqlite") as connection:
-        head = read_head(connection)
-        total = RowSum(head.rows)
-        ((number, *values),) = VIDEOS.delete(connection, "path = ?", (b"v/0.mp4",), total)
-        VIDEOS.insert(connection, [(number, b"v/9.mp4", *values[1:])], total)
-        sealed = Head(
-            version=head.version,
-            videos=head.videos,
-            clips=head.clips,
-            next_number=head.next_number,
-            rows=total.content,
-        )
-        HEAD.replace(connection, sealed.row())
-    connection.close()
-    (found,) = verify_library(folder).damages
-    assert found.problem == "its commit records do not lead to what the database says"
+    assert not verify_library(folder).whole
+    assert verify_library(folder).videos == 10
 
 
 # what is no damage ---------------------------------------------------------------------------------------------
@@ -254,11 +278,11 @@ def test_rows_that_were_changed_with_all_their_digests_disagree_with_the_log(lib
 
 def test_caches_that_are_damaged_or_gone_are_notes_at_most(library_of):
     folder = library_of("plain")
-    graph, description = sorted((folder / "cache").iterdir())
-    flip(graph, 100)
+    index, _ = sorted((folder / "cache").iterdir())
+    flip(index, 100)
     report = verify_library(folder)
     assert report.whole
-    assert {note.file for note in report.notes} == {f"cache/{path.name}" for path in (graph, description)}
+    assert {note.file for note in report.notes} == {"cache/ann.hnsw"}
     shutil.rmtree(folder / "cache")
     assert verify_library(folder).notes == ()
 
@@ -268,12 +292,13 @@ def test_what_a_killed_writer_leaves_is_noted_and_no_damage(library_of):
     leftovers = {
         "library.sqlite.tmp": b"half",
         "writer.lock": json.dumps({"pid": 2**22 + 1, "host": socket.gethostname()}).encode(),
-        f"segments/{'0' * 32}.safetensors": b"half",
-        f"segments/{'1' * 32}.safetensors.tmp": b"half",
+        "arrays/clips-2.bin": b"half",
+        "arrays/notes.txt": b"the user's own",
+        "segments": None,
         "notes.txt": b"the user's own",
     }
     for name, content in leftovers.items():
-        (folder / name).write_bytes(content)
+        (folder / name).mkdir() if content is None else (folder / name).write_bytes(content)
     report = verify_library(folder)
     assert report.whole
     assert {note.file for note in report.notes} == set(leftovers)
@@ -310,7 +335,7 @@ def test_a_library_that_is_compacted_meanwhile_is_never_called_damaged(library_o
     assert process.returncode == 0
 
 
-def test_a_commit_that_a_crash_interrupted_is_noted(library_of, tmp_path):
+def test_records_of_a_commit_that_a_crash_interrupted_are_noted(library_of, tmp_path):
     folder = library_of("plain")
     shutil.copy(folder / "library.sqlite", tmp_path / "before.sqlite")
     with Library.open(folder, "w") as library:
@@ -318,23 +343,25 @@ def test_a_commit_that_a_crash_interrupted_is_noted(library_of, tmp_path):
     shutil.copy(tmp_path / "before.sqlite", folder / "library.sqlite")
     report = verify_library(folder)
     assert report.whole
-    assert any("the next writer finishes it" in note.remark for note in report.notes)
+    assert {note.remark for note in report.notes if note.file.startswith("arrays")} == {
+        "records of a commit that is being made or was interrupted; the next writer cuts them off"
+    }
     Library.open(folder, "w").close()
-    assert verify_library(folder).videos == 11
+    assert not any(note.file.startswith("arrays") for note in verify_library(folder).notes)
 
 
-# libraries of the first format, and none at all ----------------------------------------------------------------
+# libraries of earlier formats, and none at all -------------------------------------------------------------------
 
 
-def test_a_library_of_the_first_format_is_verified_as_it_is(tmp_path):
-    folder = shutil.copytree(Path(__file__).parent / "format_1" / "library", tmp_path / "lib")
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_library_of_an_earlier_format_is_verified_as_it_is(tmp_path, version):
+    folder = shutil.copytree(Path(__file__).parent / f"format_{version}" / "library", tmp_path / "lib")
+    before = contents(folder)
     report = verify_library(folder)
     assert report.whole
-    assert report.format_version == 1
-    segment = segments(folder)[0]
-    flip(segment, segment.stat().st_size - 1)
-    (found,) = verify_library(folder).damages
-    assert found.file == f"segments/{segment.name}"
+    assert report.format_version == version
+    assert report.notes == ()
+    assert contents(folder) == before
 
 
 def test_where_there_is_no_library_there_is_nothing_to_verify(tmp_path):

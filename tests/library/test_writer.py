@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryError
-from hgrkit.library import Entry, Rename, SqliteStore, VideoRecord
-from hgrkit.library.commit_record import read_commit_record
+from hgrkit.library import Entry, Rename, SqliteStore, VideoRecord, verify_library
 from hgrkit.library.database import _State
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
@@ -53,8 +52,8 @@ def state(folder: Path) -> list[object]:
     ]
 
 
-def segments(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "segments").iterdir()}
+def arrays(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in (folder / "arrays").iterdir()}
 
 
 COMMITS = {
@@ -73,57 +72,34 @@ COMMITS = {
 
 
 @pytest.mark.parametrize("commits", COMMITS.values(), ids=COMMITS)
-def test_commits_that_the_database_lost_are_rolled_forward(folder, tmp_path, commits, monkeypatch):
-    monkeypatch.setattr("hgrkit.library.rewrite.SEGMENT_BYTES", 1500)  # several parts
+def test_after_every_commit_rows_and_arrays_agree_and_nothing_is_left_over(folder, commits):
+    store = SqliteStore(folder, mode="w")
+    for number, commit in enumerate(commits, 4):
+        assert commit(store).number == number
+        assert state(folder)[0].number == number
+        report = verify_library(folder)
+        assert report.whole
+        assert {note.file for note in report.notes} <= {"writer.lock", f"{DATABASE}-wal", f"{DATABASE}-shm"}
+    store.close()
+    assert len(arrays(folder)) == 2
+    assert verify_library(folder).notes == ()
+
+
+def test_an_older_database_is_the_library_as_it_was_then(folder, tmp_path):
+    """Whoever puts one back gets that version, whole; nothing in the folder tells that there was a later one."""
     shutil.copy(folder / DATABASE, tmp_path / "before")
+    before = state(folder)
     store = SqliteStore(folder, mode="w")
-    for commit in commits:
-        commit(store)
+    store.commit(put=[entry("d", 9)], remove=["a"])
     store.close()
-    expected, rows = state(folder), rows_of(folder)
     shutil.copy(tmp_path / "before", folder / DATABASE)
-    SqliteStore(folder, mode="w").close()
-    assert state(folder) == expected
-    assert rows_of(folder) == rows
-
-
-def rows_of(folder: Path) -> list[list[tuple[object, ...]]]:
-    connection = sqlite3.connect(folder / DATABASE)
-    tables = ("manifest", "head", "videos", "segments", "clips")
-    found = [connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in tables]
-    connection.close()
-    return found
-
-
-def test_a_segment_of_a_commit_that_lacks_another_is_deleted(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("hgrkit.library.rewrite.SEGMENT_BYTES", 1500)
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    before = state(copy), segments(copy)
+    assert state(folder) == before
+    assert verify_library(folder).whole
     store = SqliteStore(folder, mode="w")
-    store.rewrite()
+    store.commit(put=[entry("e", 9)])
     store.close()
-    parts = sorted((folder / "segments").iterdir())
-    assert len(parts) == 3
-    for path in parts[:-1]:
-        shutil.copy(path, copy / "segments")
-    SqliteStore(copy, mode="w").close()
-    assert (state(copy), segments(copy)) == before
-
-
-def test_a_writer_deletes_nothing_if_the_database_is_older_than_its_segments(folder, tmp_path):
-    shutil.copy(folder / DATABASE, tmp_path / "before")
-    store = SqliteStore(folder, mode="w")
-    for path in "def":
-        store.commit(put=[entry(path, 1)])
-    store.close()
-    (lost,) = (path for path in (folder / "segments").iterdir() if read_commit_record(path).number == 5)
-    lost.unlink()
-    shutil.copy(tmp_path / "before", folder / DATABASE)
-    before = segments(folder)
-    with pytest.raises(DamagedLibraryError, match=r"version 6, which does not follow version 4 .*hgrkit repair"):
-        SqliteStore(folder, mode="w")
-    assert segments(folder) == before
-    assert len(state(folder)[2]) == 4
+    assert [video.path for video in state(folder)[2]] == ["a", "b", "c", "e"]
+    assert verify_library(folder).whole
 
 
 def test_what_is_committed_lies_in_the_database_file_itself(folder, tmp_path):
@@ -131,7 +107,7 @@ def test_what_is_committed_lies_in_the_database_file_itself(folder, tmp_path):
     store.commit(put=[entry("d", 9)])
     assert (folder / f"{DATABASE}-wal").stat().st_size == 0
     copy = tmp_path / "copy"
-    shutil.copytree(folder / "segments", copy / "segments")
+    shutil.copytree(folder / "arrays", copy / "arrays")
     shutil.copy(folder / DATABASE, copy)
     assert state(copy) == state(folder)
     store.close()
@@ -152,7 +128,7 @@ def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypa
         raise KeyboardInterrupt
 
     store = SqliteStore(folder, mode="w")
-    monkeypatch.setattr("hgrkit.library.sqlite_store.checkpoint", interrupted)
+    monkeypatch.setattr("hgrkit.library.writer.checkpoint", interrupted)
     with pytest.raises(KeyboardInterrupt):
         store.commit(put=[entry("d", 9)])
     monkeypatch.undo()
@@ -163,18 +139,19 @@ def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypa
 def test_while_the_traces_of_a_failed_commit_cannot_be_removed_there_is_no_other_commit(folder, monkeypatch):
     store = SqliteStore(folder, mode="w")
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
         store.commit(put=[entry("d", 9)])  # stays in the log
-        patch.setattr("hgrkit.library.change._Change.seal", lambda *_: int("broken"))
+        committed = arrays(folder)
+        patch.setattr("hgrkit.library.change.Change.seal", lambda *_, **__: int("broken"))
         with pytest.raises(ValueError, match="broken"):
             store.commit(put=[entry("e", 9)])
-        assert len(segments(folder)) == 5
+        assert arrays(folder)["clips-1.bin"] > committed["clips-1.bin"]
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
         with pytest.raises(LibraryError, match="an earlier commit failed and its traces cannot be removed"):
             store.commit(put=[entry("f", 9)])
     store.commit(put=[entry("f", 9)])
-    assert len(segments(folder)) == 5
+    assert arrays(folder)["clips-1.bin"] == committed["clips-1.bin"] * 10 // 8
     store.close()
     assert [video.path for video in state(folder)[2]] == ["a", "b", "c", "d", "f"]
 
@@ -190,10 +167,13 @@ def entry(path, frames):
     record = VideoRecord(path=path, content="", size=1, mtime_ns=1, metadata={"long": "x" * 3000})
     return Entry(record, [random_clip(frames, frames=frames)])
 
+def sizes():
+    return {path.name: path.stat().st_size for path in (folder / "arrays").iterdir()}
+
 folder, outcomes = Path(sys.argv[1]), []
 for step in range(50):
     store = SqliteStore(folder, mode="w")
-    before = store.version(), len(list((folder / "segments").iterdir()))
+    before = store.version(), sizes()
     resource.setrlimit(resource.RLIMIT_FSIZE, (step * 1500, resource.RLIM_INFINITY))
     try:
         store.rewrite() if step % 3 == 0 else store.commit(put=[entry(f"{step % 7}", 5 + 4 * (step % 9))])
@@ -206,8 +186,9 @@ for step in range(50):
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     if outcomes[-1] == "refused":
         assert store.version() == before[0], step
+        store.commit(remove=["not there"])
+        assert sizes() == before[1], step
         store.commit(put=[entry("next", 3)])
-        assert len(list((folder / "segments").iterdir())) == before[1] + 1, step
     store.close()
     snapshot = SqliteStore(folder).snapshot()
     snapshot.clips(range(len(snapshot.clip_keys)))
@@ -226,25 +207,27 @@ def test_a_file_that_cannot_grow_ends_in_an_error_and_the_writer_goes_on(folder)
     assert outcomes.count("done") > 10
 
 
-@pytest.mark.parametrize("write", ["open", "replace"])
-def test_whatever_the_disk_refuses_the_library_stays_whole(folder, write, monkeypatch):
+@pytest.mark.parametrize("call", ["open", "write", "fsync"])
+def test_whatever_the_disk_refuses_the_library_stays_whole(folder, call, monkeypatch):
     def refused(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
     expected = state(folder)
     store = SqliteStore(folder, mode="w")
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, write, refused)
-        for commit in (lambda: store.commit(put=[entry("a", 9)]), store.rewrite):
+    before = arrays(folder)
+    for commit in (lambda: store.commit(put=[entry("a", 9)]), store.rewrite):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, refused)
             with pytest.raises(LibraryError, match="Input/output error"):
                 commit()
-    assert state(folder) == expected
+        assert state(folder) == expected
     store.commit(put=[entry("d", 9)])
+    assert arrays(folder).keys() == before.keys()
     store.close()
     assert len(state(folder)[2]) == 4
 
 
-def test_old_segments_that_cannot_be_deleted_go_with_the_next_writer(folder, monkeypatch):
+def test_old_arrays_that_cannot_be_deleted_go_with_the_next_writer(folder, monkeypatch):
     def refused(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
@@ -253,7 +236,23 @@ def test_old_segments_that_cannot_be_deleted_go_with_the_next_writer(folder, mon
         patch.setattr(Path, "unlink", refused)
         store.rewrite()
     store.close()
-    assert len(segments(folder)) == 4
+    assert len(arrays(folder)) == 4
     SqliteStore(folder, mode="w").close()
-    assert len(segments(folder)) == 1
+    assert len(arrays(folder)) == 2
     assert len(state(folder)[2]) == 3
+
+
+def test_a_writer_reads_no_clip_but_those_of_the_last_block(folder):
+    """Adding a video costs what the video costs, however large the library is."""
+    store = SqliteStore(folder, mode="w")
+    store.commit(put=[Entry(record("d"), [random_clip(seed) for seed in range(200)])])
+    path = folder / "arrays" / "clips-1.bin"
+    content = bytearray(path.read_bytes())
+    content[70] ^= 1
+    path.write_bytes(content)
+    store.commit(put=[entry("e", 3)])
+    content[-1 - 200] ^= 1
+    path.write_bytes(content + path.read_bytes()[len(content) :])
+    with pytest.raises(DamagedLibraryError, match="last clips are not what was written"):
+        store.commit(put=[entry("f", 3)])
+    store.close()

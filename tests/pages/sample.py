@@ -38,10 +38,16 @@ def write_video(path, seconds, size=(96, 64)):
     return path
 
 
-def phrase(text, role, level, similarity, weights):
+def phrase(node_id, text, role, level, similarity, weights):
     times_s = tuple(0.25 + 0.5 * number for number in range(len(weights)))
     return Phrase(
-        text=text, role=role, level=level, similarity=similarity, times_s=times_s, weights=tuple(weights)
+        node_id=node_id,
+        text=text,
+        role=role,
+        level=level,
+        similarity=similarity,
+        times_s=times_s,
+        weights=tuple(weights),
     )
 
 
@@ -51,10 +57,10 @@ def result_over(*videos, num_frames=8):
     for place, row in enumerate(weights):
         row[2 * place + 1] = 0.5
     phrases = (
-        phrase("chases", "V", "action", 0.41234567, weights[0]),
-        phrase("a dog", "ARG0", "entity", 0.5, weights[1]),
-        phrase("</script><b>", "ARG1", "entity", -0.125, weights[2]),
-        phrase("barks", "V", "action", 0.3, weights[3]),
+        phrase(3, "chases", "V", "action", 0.41234567, weights[0]),
+        phrase(5, "a dog", "ARG0", "entity", 0.5, weights[1]),
+        phrase(8, "</script><b>", "ARG1", "entity", -0.125, weights[2]),
+        phrase(9, "barks", "V", "action", 0.3, weights[3]),
     )
     hits = tuple(
         Hit(

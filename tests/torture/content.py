@@ -19,8 +19,6 @@ from hgrkit.testing.store_contract import StoreContract
 
 MANIFEST: Manifest = StoreContract.manifest
 DIM = MANIFEST.embed_dim
-GRAPH_FROM = 4
-"""Clips from which the tortured libraries keep a graph."""
 
 
 @attrs.frozen
@@ -137,12 +135,12 @@ def perform(library: Library, step: Step, folder: Path) -> Library:
             rename=[Rename(old, new.record) for old, new in step.rename],
         )
     elif step.kind == "graph":
-        library.refresh_graph()
+        library.refresh_ann_index()
     elif step.kind == "compact":
         library.compact()
     elif step.kind == "reopen":
         library.close()
-        return Library.open(folder, "w", graph_from=GRAPH_FROM)
+        return Library.open(folder, "w", candidates="hnsw")
     elif step.kind == "features":
         cache = FeatureCache(folder, "encoder-1", "uniform:20")
         cache.save("sha256:a", times_s=np.arange(9.0), features=np.ones((9, 400), np.float32), duration_s=9.0)

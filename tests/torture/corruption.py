@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,12 @@ from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.library import Library, SearchSettings
 from hgrkit.library.repair import repair_library
 from tests.torture import fault
-from tests.torture.check import damages, query
+from tests.torture.check import ADDED, damages, query
 from tests.torture.child import Ended, Say, in_child
-from tests.torture.content import GRAPH_FROM, found_in
+from tests.torture.content import found_in
 from tests.torture.damage import CLASSES, KINDS, class_of, damage
 from tests.torture.findings import Findings
-from tests.torture.plan import Plan, grown
+from tests.torture.plan import grown
 
 Progress = Callable[[int], None]
 Answers = list[list[Any]]
@@ -58,9 +61,9 @@ class _Library:
 
 
 def run(count: int, *, seed: int, folder: Path, progress: Progress = lambda done: None) -> dict[str, object]:
-    """Damage copies of two libraries, one closed, one left by a killed writer, a file of each kind in turn."""
+    """Damage copies of three libraries, one closed, two left by killed writers, a file of each kind in turn."""
     random = np.random.default_rng([seed, 2])
-    libraries = [_closed(folder / "closed", seed), _killed(folder / "killed", seed)]
+    libraries = [make(folder, seed) for make in (_closed, _killed, _logged)]
     turns = [(library, name) for library in libraries for name in CLASSES if name in library.files]
     outcomes: Counter[str] = Counter()
     classes: Counter[str] = Counter()
@@ -152,7 +155,7 @@ def _read(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
 
 
 def _write(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
-    Library.open(folder, "w", graph_from=GRAPH_FROM).close()
+    Library.open(folder, "w", candidates="hnsw").close()
     return _read(folder, truths)
 
 
@@ -192,23 +195,28 @@ def _repair(folder: Path, truths: list[_Truth]) -> tuple[str, str]:
     if surplus:
         return "different", f"repaired videos that are not true: {sorted(surplus)[:4]}"
     missing = min((truth.held.keys() - held.keys() - set(report.dropped) for truth in truths), key=len)
-    if missing and not (report.lost_versions or report.unread):
+    if missing and not (report.unnamed or report.lost_from):
         return "false verdict", f"the repair lost videos and does not say so: {sorted(missing)[:4]}"
     return "part", ""
 
 
-def _closed(folder: Path, seed: int) -> _Library:
-    """A library that was closed in order, with a graph and with cached features."""
+def _closed(room: Path, seed: int) -> _Library:
+    """A library that was closed in order, with an HNSW index and with cached features."""
+    folder = room / "closed"
     plan = grown(folder, seed=seed * 2 + 11, steps=14)
-    with Library.open(folder, "w", graph_from=GRAPH_FROM) as library:
-        library.refresh_graph()
+    with Library.open(folder, "w", candidates="hnsw") as library:
+        library.refresh_ann_index()
     _add_features(folder)
-    return _described("closed", plan)
+    return _described(folder, [plan.template])
 
 
-def _killed(folder: Path, seed: int) -> _Library:
-    """A library whose writer was killed while it wrote its database; its log is left."""
-    plan = grown(folder.with_name("before-the-kill"), seed=seed * 2 + 12, steps=14)
+def _killed(room: Path, seed: int) -> _Library:
+    """A library whose writer was killed in a commit that it had not told of; SQLite's log is left.
+
+    Nobody notices the loss of that commit if the log is damaged, and nobody was promised it.
+    """
+    folder, before = room / "killed", room / "killed-before"
+    plan = grown(room / "before-the-kill", seed=seed * 2 + 12, steps=14)
     for at in range(400, 0, -1):
         plan.lay_out(folder)
         armed = fault.Fault(folder=folder, at=at, how="kill before")
@@ -222,28 +230,52 @@ def _killed(folder: Path, seed: int) -> _Library:
         ):
             (folder / "writer.lock").write_text('{"pid": 1, "host": "gone"}')
             _add_features(folder)
-            return _described("killed", attrs.evolve(plan, template=folder))
+            shutil.copytree(folder, before)
+            (before / "library.sqlite-wal").unlink()
+            (before / "library.sqlite-shm").unlink()
+            return _described(folder, [folder, before])
     raise RuntimeError("no kill left a log; choose another seed")
 
 
-def _described(name: str, plan: Plan) -> _Library:
-    folder = plan.template or Path()
+def _logged(room: Path, seed: int) -> _Library:
+    """A library whose newest commit was acknowledged and is in SQLite's log alone: a reader was in the way."""
+    folder = room / "logged"
+    plan = grown(room / "before-the-log", seed=seed * 2 + 13, steps=14)
+    plan.lay_out(folder)
+
+    def write(say: Say) -> None:
+        library = Library.open(folder, "w", candidates="hnsw")
+        reader = sqlite3.connect(folder / "library.sqlite", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM head").fetchall()
+        library.add(ADDED.record, ADDED.entry.clips)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if in_child(write).how != "killed":
+        raise RuntimeError("the writer was not killed")
+    _add_features(folder)
+    return _described(folder, [folder])
+
+
+def _described(folder: Path, states: Sequence[Path]) -> _Library:
+    """A library, and what its copies may say: what these folders do, and do once a writer came."""
     truths = []
-    for mode in ("r", "w"):
-        copy = folder.with_name(f"{name}-{mode}")
-        shutil.copytree(folder, copy)
-        if mode == "w":
-            Library.open(copy, "w", graph_from=GRAPH_FROM).close()
-        truths.append(_Truth(found_in(copy), _answers(copy)))
+    for number, state in enumerate(states):
+        for mode in ("r", "w"):
+            copy = folder.with_name(f"{folder.name}-{number}-{mode}")
+            shutil.copytree(state, copy)
+            if mode == "w":
+                Library.open(copy, "w", candidates="hnsw").close()
+            truths.append(_Truth(found_in(copy), _answers(copy)))
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             files.setdefault(class_of(path), []).append(path.relative_to(folder))
-    return _Library(name, folder, truths, files)
+    return _Library(folder.name, folder, truths, files)
 
 
 def _answers(folder: Path) -> Answers:
-    with Library.open(folder, graph_from=GRAPH_FROM) as library:
+    with Library.open(folder, candidates="hnsw") as library:
         return [
             [
                 [match.video, match.start_s, match.end_s, match.score, match.moment.start_s, match.moment.end_s]

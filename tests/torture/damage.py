@@ -8,7 +8,19 @@ import numpy as np
 
 KINDS = ("bit", "bytes", "truncate", "empty", "delete", "swap", "append", "zero")
 
-CLASSES = ("database", "log", "log index", "segment", "graph", "graph description", "features", "lock", "other")
+CLASSES = (
+    "database",
+    "log",
+    "log index",
+    "clips",
+    "frames",
+    "ANN index",
+    "ANN description",
+    "features",
+    "lock",
+    "marker of the log",
+    "other",
+)
 
 
 def class_of(path: Path) -> str:
@@ -20,9 +32,11 @@ def class_of(path: Path) -> str:
         "library.sqlite-wal": "log",
         "library.sqlite-shm": "log index",
         "writer.lock": "lock",
+        "newest.txt": "marker of the log",
     }
-    suffixes = {".safetensors": "segment", ".hnsw": "graph", ".json": "graph description"}
-    return names.get(path.name) or suffixes.get(path.suffix, "other")
+    suffixes = {".hnsw": "ANN index", ".json": "ANN description"}
+    array = path.name.split("-")[0] if path.parent.name == "arrays" else "other"
+    return names.get(path.name) or suffixes.get(path.suffix, array)
 
 
 def damage(path: Path, kind: str, random: np.random.Generator) -> str:

@@ -16,7 +16,7 @@ from hgrkit.library import Library
 from tests.torture import fault
 from tests.torture.check import ADDED, problems_of
 from tests.torture.child import Say, in_child
-from tests.torture.content import GRAPH_FROM, MANIFEST, State, Step, Video, digest_of, expected, found_in, perform
+from tests.torture.content import MANIFEST, State, Step, Video, digest_of, expected, found_in, perform
 from tests.torture.findings import Findings
 from tests.torture.plan import Held
 
@@ -138,9 +138,9 @@ def _write(folder: Path, armed: fault.Fault, say: Say) -> None:
 
 def _open(folder: Path) -> Library:
     try:
-        return Library.open(folder, "w", graph_from=GRAPH_FROM)
+        return Library.open(folder, "w", candidates="hnsw")
     except LibraryNotFoundError:
-        return Library.create(folder, MANIFEST, graph_from=GRAPH_FROM)
+        return Library.create(folder, MANIFEST, candidates="hnsw")
 
 
 def _allowed(said: list[list[Any]]) -> tuple[Held, list[Held]]:

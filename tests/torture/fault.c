@@ -201,6 +201,7 @@ CHANGES_PATH(unlink, (const char *path), (path))
 CHANGES_PATH(mkdir, (const char *path, mode_t mode), (path, mode))
 CHANGES_PATH(rmdir, (const char *path), (path))
 CHANGES_PATH(truncate, (const char *path, off_t size), (path, size))
+CHANGES_PATH(truncate64, (const char *path, off64_t size), (path, size))
 
 /* Only an open that makes a file changes anything. */
 #define OPENS(name)                                                                          \

@@ -14,7 +14,7 @@ from tests.torture import fault
 from tests.torture.check import problems_of
 from tests.torture.child import Ended, in_child
 from tests.torture.findings import Findings
-from tests.torture.plan import Plan, grown, of_format_1
+from tests.torture.plan import Plan, grown, of_format
 
 Progress = Callable[[int], None]
 
@@ -69,7 +69,7 @@ class Kills:
             self.findings.note(problem, how)
 
     def _scenes(self, count: int) -> list[_Scene]:
-        plans = [of_format_1(), Plan(template=None, state={}, seed=self._seed(), steps=2)]
+        plans = [of_format(1), of_format(2), Plan(template=None, state={}, seed=self._seed(), steps=2)]
         plans += [
             grown(self.folder / f"template-{number}", seed=self._seed(), steps=_STEPS) for number in range(count)
         ]
@@ -154,10 +154,10 @@ def run(count: int, *, seed: int, folder: Path, progress: Progress = lambda done
 
 def _place(kind: str, call: fault.Call) -> str:
     """What a kill at this call is inside of."""
-    if kind == "graph" or "graph-" in call.path:
-        return "graph save"
+    if kind == "graph" or call.path.startswith("cache/ann"):
+        return "index save"
     if kind != "commit":
         return kind
-    if call.path.startswith("segments"):
-        return "segment write"
+    if call.path.startswith("arrays"):
+        return "array write"
     return "checkpoint" if call.path == "library.sqlite" else "SQL commit"

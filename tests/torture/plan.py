@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from hgrkit.library import Library
 from hgrkit.library.repair import repair_library
 from tests.torture import fault
 from tests.torture.child import Say, in_child
-from tests.torture.content import GRAPH_FROM, MANIFEST, State, Step, expected, found_in, next_step, perform
+from tests.torture.content import MANIFEST, State, Step, expected, found_in, next_step, perform
 
-FORMAT_1 = Path(__file__).parents[1] / "library" / "format_1" / "library"
+FORMATS = Path(__file__).parents[1] / "library"
 
 Held = dict[str, str] | None
 """What `found` says of a library; `None` where there is none."""
@@ -27,11 +29,11 @@ class Plan:
 
     Attributes:
         template: a closed library to begin with; `None` to make one.
-        state: what it holds; empty for one of format 1, which gets no steps.
+        state: what it holds; empty for one of an earlier format, which gets no steps.
         seed: of the steps.
         steps: how many.
         held: what it holds, if that does not follow from `state`.
-        broken: the database is emptied, and the writer repairs it first.
+        broken: a row of the database is damaged that no video needs, and the writer repairs it first.
     """
 
     template: Path | None
@@ -54,7 +56,8 @@ class Plan:
         if self.template is not None:
             shutil.copytree(self.template, folder)
         if self.broken:
-            (folder / "library.sqlite").write_bytes(b"")
+            with closing(sqlite3.connect(folder / "library.sqlite", isolation_level=None)) as connection:
+                connection.execute("INSERT INTO removed VALUES (1000000, 1, x'00')")
 
     def all_steps(self) -> list[Step]:
         """The steps; the same ones every time."""
@@ -89,9 +92,9 @@ class Plan:
         if self.broken:
             repair_library(folder)
         if self.template is None:
-            library = Library.create(folder, MANIFEST, graph_from=GRAPH_FROM)
+            library = Library.create(folder, MANIFEST, candidates="hnsw")
         else:
-            library = Library.open(folder, "w", graph_from=GRAPH_FROM)
+            library = Library.open(folder, "w", candidates="hnsw")
         say(["done", self.opening, fault.count()])
         for step in self.all_steps():
             say(["begin", step.kind, fault.count()])
@@ -116,6 +119,7 @@ def grown(folder: Path, *, seed: int, steps: int) -> Plan:
     return Plan(template=folder, state=first.last_state(), seed=seed + 1, steps=steps)
 
 
-def of_format_1() -> Plan:
-    """A plan that begins with a library of the first format and migrates it."""
-    return Plan(template=FORMAT_1, state={}, seed=0, steps=0, held=found_in(FORMAT_1))
+def of_format(version: int) -> Plan:
+    """A plan that begins with a library of an earlier format and migrates it."""
+    folder = FORMATS / f"format_{version}" / "library"
+    return Plan(template=folder, state={}, seed=0, steps=0, held=found_in(folder))

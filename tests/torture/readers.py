@@ -18,7 +18,7 @@ from hgrkit.errors import HgrkitError
 from hgrkit.library import Library, SearchSettings
 from tests.torture.check import query
 from tests.torture.child import Child
-from tests.torture.content import GRAPH_FROM, MANIFEST, State, Step, Video, next_step, perform, random_video
+from tests.torture.content import MANIFEST, State, Step, Video, next_step, perform, random_video
 from tests.torture.findings import Findings
 
 Progress = Callable[[int], None]
@@ -62,7 +62,7 @@ def run(count: int, *, seed: int, folder: Path, progress: Progress = lambda done
     """Search `count` times from ten readers while one writer adds, replaces, moves, removes and compacts."""
     library, stop = folder / "lib", folder / "stop"
     first = _first_state(seed)
-    with Library.create(library, MANIFEST, graph_from=GRAPH_FROM) as made:
+    with Library.create(library, MANIFEST, candidates="hnsw") as made:
         made.add_all([video.entry for video in first.values()])
     each = -(-count // (_PROCESSES * _THREADS))
     written = folder / "written"
@@ -107,7 +107,7 @@ def _steps(state: State, seed: int, count: int | None = None) -> list[Step]:
 def _write(folder: Path, state: State, seed: int, written: Path, stop: Path) -> None:
     """Be the writer, until `stop` is there; notes when each step began and when it was done."""
     random, pause = np.random.default_rng([seed, 4]), np.random.default_rng([seed, 5])
-    library = Library.open(folder, "w", graph_from=GRAPH_FROM)
+    library = Library.open(folder, "w", candidates="hnsw")
     with written.open("w") as log:
         while not stop.exists():
             step = next_step(random, state, upgrades=False)
@@ -136,7 +136,7 @@ def _read(folder: Path, count: int, log: Path) -> None:
             with lock:
                 file.write(json.dumps(line) + "\n")
 
-        shared = Library.open(folder, graph_from=GRAPH_FROM)
+        shared = Library.open(folder, candidates="hnsw")
         threads = [
             threading.Thread(target=_be_reader, args=(folder, shared, count, number, note))
             for number in range(_THREADS)
@@ -155,7 +155,7 @@ def _be_reader(folder: Path, library: Library, count: int, number: int, note: Ca
         start = time.monotonic()
         try:
             if turn % 16 == 15:
-                with Library.open(folder, graph_from=GRAPH_FROM) as fresh:
+                with Library.open(folder, candidates="hnsw") as fresh:
                     given = _ask(fresh, kind, asked)
             else:
                 given = _ask(library, kind, asked)

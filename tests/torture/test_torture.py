@@ -53,9 +53,9 @@ def test_kills_hit_every_place_where_a_library_is_written(report):
         "checkpoint",
         "compact",
         "create",
-        "graph save",
+        "index save",
         "migrate",
-        "segment write",
+        "array write",
     }
     assert places <= report["kills"]["at"].keys()
 
@@ -67,7 +67,7 @@ def test_killed_runs_of_the_command_lose_nothing_and_leave_no_process(report):
 
 
 def test_damaged_files_give_the_same_answers_or_an_error(report):
-    assert set(report["corruptions"]["of"]) >= {"database", "segment", "log", "graph", "features"}
+    assert set(report["corruptions"]["of"]) >= {"database", "clips", "frames", "log", "ANN index", "features"}
     wrong = counts(
         report, "corruptions", "signals", "hangs", "other_errors", "silent_wrong_answers", "false_verdicts"
     )

@@ -1,0 +1,266 @@
+"""Libraries of formats 1 and 2, whose clips lie in safetensors segments: read whole, to be migrated."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+import struct
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DamagedLibraryError
+from hgrkit.library.arrays import ClipArrays, Extent, clip_type, frame_type
+from hgrkit.library.manifest import Manifest
+from hgrkit.library.records import path_bytes
+from hgrkit.library.store import StoredVideo, Version, VersionCache
+from hgrkit.library.tables import (
+    MANIFEST,
+    VIDEOS,
+    Head,
+    RowSum,
+    SealedTable,
+    Value,
+    format_of,
+    read_manifest,
+    record_from_row,
+)
+from hgrkit.storage.tensor_file import TensorFile, damaged, read_file
+
+__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_legacy_manifest", "read_legacy_version"]
+
+SEGMENT_FOLDER: Final = "segments"
+
+_SEGMENT_NAME: Final = re.compile(r"[0-9a-f]{32}\.safetensors")
+_DIGEST_BYTES: Final = 32
+
+_TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
+
+_DOUBLE = struct.Struct("<d")
+
+
+def _canonical(name: str, row: Sequence[Value]) -> bytes:
+    """What was under the digest of a row in formats 1 and 2."""
+    return name.encode() + b"".join(map(_canonical_value, row))
+
+
+def _canonical_value(value: Value) -> bytes:
+    if value is None:
+        return b"n"
+    if isinstance(value, int):
+        return b"i%d;" % value
+    if isinstance(value, float):
+        return b"f" + _DOUBLE.pack(value)
+    content = value.encode() if isinstance(value, str) else value
+    return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content)
+
+
+_MANIFEST = SealedTable("manifest", MANIFEST.types, _canonical)
+_HEAD_1 = SealedTable(
+    "head",
+    {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER},
+    _canonical,
+)
+_HEAD_2 = SealedTable("head", {**_HEAD_1.types, "rows": _BLOB}, _canonical)
+_VIDEOS = SealedTable(
+    "videos", {name: kind for name, kind in VIDEOS.types.items() if name != "first_clip"}, _canonical
+)
+_SEGMENTS = SealedTable(
+    "segments",
+    {
+        "file": "TEXT NOT NULL UNIQUE",
+        "clips": _INTEGER,
+        "frames": _INTEGER,
+        "num_bytes": _INTEGER,
+        "block_bytes": _INTEGER,
+        "digests": _BLOB,
+    },
+    _canonical,
+)
+_CLIPS_2 = SealedTable(
+    "clips",
+    {
+        "video_id": _INTEGER,
+        "ordinal": _INTEGER,
+        "start_s": _REAL,
+        "end_s": _REAL,
+        "segment_id": _INTEGER,
+        "segment_row": _INTEGER,
+        "first_frame": _INTEGER,
+        "frames": _INTEGER,
+    },
+    _canonical,
+)
+# Format 1 had no sum of rows, and marked the clips of removed videos with the version that removed them.
+_CLIPS_1 = SealedTable("clips", {**_CLIPS_2.types, "removed_in": "INTEGER"}, _canonical)
+
+SCHEMAS: Final[Mapping[int, tuple[str, ...]]] = {
+    version: (
+        *(table.definition for table in (_MANIFEST, head, _VIDEOS, _SEGMENTS, clips)),
+        "CREATE INDEX clips_of_video ON clips (video_id)",
+    )
+    for version, head, clips in ((1, _HEAD_1, _CLIPS_1), (2, _HEAD_2, _CLIPS_2))
+}
+"""By format version, the statements that made every library of that format."""
+
+
+def read_legacy_version(connection: sqlite3.Connection) -> Version:
+    """Read which version of a library of format 1 or 2 was committed last.
+
+    Raises:
+        DamagedLibraryError: if that is not what was written.
+    """
+    return Version(*_head(connection)[1:3])
+
+
+def read_legacy_manifest(connection: sqlite3.Connection) -> Manifest:
+    """Read what made a library of format 1 or 2.
+
+    Raises:
+        DamagedLibraryError: if its row is missing or not what was written.
+    """
+    return read_manifest(connection, _MANIFEST)
+
+
+class LegacyView:
+    """The version committed last, its clips in memory; implements `hgrkit.library.store.View`."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> None:
+        """Read it all, unless the cache has it.
+
+        Raises:
+            DamagedLibraryError: if rows are changed, lost, stale or surplus, or a segment is not what was written.
+        """
+        _, number, token, num_videos, num_clips, next_number, *sums = _head(connection)
+        self.version = Version(number, token)
+        self.head = Head(
+            version=self.version,
+            extent=Extent(generation=0),
+            next_video=next_number,
+            next_clip=next_number,
+        )
+        self.manifest: Manifest = read_legacy_manifest(connection)
+        total = RowSum()
+        videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))
+        segments = {row[0]: row[1:] for row in _SEGMENTS.rows(connection, total=total)}
+        clips = list(_CLIPS_2.rows(connection, total=total)) if sums else _clips_of_format_1(connection, segments)
+        counts = {row[0]: row[8] for row in videos if row[8]}
+        if (
+            (sums and total.content != sums[0])
+            or (len(videos), len(clips)) != (num_videos, num_clips)
+            or Counter(row[1] for row in clips) != Counter(counts)
+        ):
+            raise _incomplete()
+        places = {row[0]: place for place, row in enumerate(videos)}
+        clips.sort(key=lambda row: (places[row[1]], row[2]))
+        firsts = dict(reversed([(row[1], place) for place, row in enumerate(clips)]))
+        self._videos = [
+            StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row))
+            for row in videos
+        ]
+        self.arrays, _ = cache.get(
+            self.version,
+            lambda: (_arrays(folder / SEGMENT_FOLDER, segments, clips, self.manifest.embed_dim), {}),
+        )
+
+    def find(self, path: str) -> StoredVideo | None:
+        """Find one video by its path."""
+        key = path_bytes(path)
+        return next((video for video in self._videos if path_bytes(video.record.path) == key), None)
+
+    def videos_of(self, numbers: Collection[int]) -> dict[int, StoredVideo]:
+        """Return the videos with these numbers."""
+        wanted = set(numbers)
+        return {video.number: video for video in self._videos if video.number in wanted}
+
+    def videos(self) -> list[StoredVideo]:
+        """Return every video."""
+        return self._videos
+
+
+def _head(connection: sqlite3.Connection) -> tuple[Any, ...]:
+    return (_HEAD_1 if format_of(connection) == 1 else _HEAD_2).only(connection)
+
+
+def _clips_of_format_1(
+    connection: sqlite3.Connection, segments: Mapping[int, tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """The clips of videos that are there, as rows of format 2."""
+    written = dict(connection.execute("SELECT segment_id, COUNT(*) FROM clips GROUP BY segment_id"))
+    if written != {number: clips for number, (_, clips, *_) in segments.items()}:
+        raise _incomplete()
+    return [row[:-1] for row in _CLIPS_1.rows(connection, "removed_in IS NULL")]
+
+
+def _arrays(
+    folder: Path, segments: Mapping[int, tuple[Any, ...]], clips: list[tuple[Any, ...]], embed_dim: int
+) -> ClipArrays:
+    """Clip and frame records of rows of format 2, in their order."""
+    counts = np.array([row[8] for row in clips], np.int64)
+    first_frames = np.cumsum(counts) - counts
+    records, frames = np.zeros(len(clips), clip_type(embed_dim)), np.empty(counts.sum(), frame_type(embed_dim))
+    by_segment: dict[int, list[int]] = {}
+    for place, row in enumerate(clips):
+        by_segment.setdefault(row[5], []).append(place)
+    for number, members in by_segment.items():
+        if number not in segments:
+            raise _incomplete()
+        tensors = _segment(folder, segments[number], embed_dim)
+        for place in members:
+            key, video, _, start_s, end_s, _, segment_row, first, count = clips[place]
+            if not (
+                0 <= segment_row < len(tensors["event"])
+                and first >= 0
+                and 0 < count <= len(tensors["times_s"]) - first
+            ):
+                raise _incomplete()
+            part = frames[first_frames[place] : first_frames[place] + count]
+            part["time_s"] = tensors["times_s"][first : first + count]
+            part["action"], part["entity"] = (
+                tensors[name][first : first + count] for name in ("action", "entity")
+            )
+            records[place] = (
+                video,
+                key,
+                first_frames[place],
+                count,
+                start_s,
+                end_s,
+                0,
+                0,
+                tensors["event"][segment_row],
+            )
+    return ClipArrays(records, frames)
+
+
+def _segment(folder: Path, row: tuple[Any, ...], embed_dim: int) -> dict[str, npt.NDArray[Any]]:
+    """The tensors of a segment, every block of which is checked."""
+    file, num_clips, num_frames, num_bytes, block_bytes, digests = row
+    if not _SEGMENT_NAME.fullmatch(file) or block_bytes < 1:
+        raise DamagedLibraryError(f"{file!r} is no segment of the library in {folder}; restore a backup.")
+    path = folder / file
+    data = read_file(path, num_bytes=num_bytes)
+    blocks = [data[start : start + block_bytes] for start in range(0, len(data), block_bytes)]
+    if b"".join(hashlib.sha256(block).digest() for block in blocks) != digests:
+        raise damaged(path, "it is not what was written")
+    try:
+        tensors = TensorFile.parse(data)
+        return {
+            "times_s": tensors.tensor("times_s", (num_frames,), "F64"),
+            "event": tensors.tensor("event", (num_clips, embed_dim), "F16"),
+            "action": tensors.tensor("action", (num_frames, embed_dim), "F16"),
+            "entity": tensors.tensor("entity", (num_frames, embed_dim), "F16"),
+        }
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
+
+
+def _incomplete() -> DamagedLibraryError:
+    return DamagedLibraryError(
+        "the library's database is damaged: rows are lost, stale or surplus; restore a backup, or index again."
+    )
