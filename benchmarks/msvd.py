@@ -42,7 +42,7 @@ def measure(data: Path, model: str) -> dict[str, Any]:
         report = retriever.index(data / "videos")
         seconds = sum(os.times()[:4]) - sum(before[:4])  # the processes that decode included
         evaluation = evaluate_captions(
-            captions, retriever.library.indexed_paths(), partial(retriever.scores, less_background=True)
+            captions, retriever.library.indexed_paths(), partial(retriever.scores, querybank_norm=True)
         )
         by_weights = evaluate_weights(retriever.library, model, captions)
         manifest = retriever.library.manifest

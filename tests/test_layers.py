@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "arguments", "levels", "plugins"}),
+    frozenset({"errors", "arguments", "levels", "plugins", "settings"}),
     frozenset({"graph", "storage"}),
     frozenset({"matching", "parsing"}),
     frozenset({"library", "video"}),

@@ -28,8 +28,8 @@ from hgrkit.errors import (
     ShapeError,
 )
 from hgrkit.graph import Node, RoleGraph, Span
-from hgrkit.matching.background import Background
 from hgrkit.matching.matcher import Matcher
+from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.checkpoint import save_model
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.scorer import settings_of
@@ -84,12 +84,12 @@ def write_video(path, seconds, colour):
         container.mux(stream.encode(None))
 
 
-def save_random_model(folder, seed=0, background=None, **video):
+def save_random_model(folder, seed=0, querybank_norm=None, **video):
     model = HgrModel(
         text=TextEncoder(vocabulary=Vocabulary.from_sentences([WORDS]), embed_dim=16, word_dim=8),
         video=VideoEncoder(**{"feature_dim": 192, "embed_dim": 16, **video}),
         matcher=Matcher(level_weights=(1, 2, 3)),
-        background=background,
+        querybank_norm=querybank_norm,
     )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -585,21 +585,21 @@ def test_a_score_of_a_pair_is_the_score_of_that_sentence_and_video(retriever):
     np.testing.assert_allclose(event, expected, atol=2e-6, rtol=0)
 
 
-def test_the_background_comes_off_where_sentences_are_compared_and_nowhere_else(tmp_path, videos):
+def test_querybank_normalisation_counts_where_sentences_are_compared_and_nowhere_else(tmp_path, videos):
     torch.manual_seed(2)
-    folder = save_random_model(tmp_path / "model", background=Background.of(torch.randn(9, 16)))
+    folder = save_random_model(tmp_path / "model", querybank_norm=QuerybankNorm.of(torch.randn(9, 16)))
     with create(tmp_path / "library", folder, clip_seconds=2) as retriever:
         retriever.index(videos)
         paths, sentences = retriever.library.indexed_paths(), [*QUERIES, ""]
         with torch.inference_mode():
             batch = retriever.model.text.batch(LarkParser().parse_batch(QUERIES))
-            background = retriever.model.background(retriever.model.text(batch).event).numpy()
-        plain, less = retriever.scores(sentences), retriever.scores(sentences, less_background=True)
-        np.testing.assert_allclose(less[:, :-1], plain[:, :-1] - background, atol=2e-6, rtol=0)
-        assert np.ptp(background) > 1e-3
+            norms = retriever.model.querybank_norm(retriever.model.text(batch).event).numpy()
+        plain, less = retriever.scores(sentences), retriever.scores(sentences, querybank_norm=True)
+        np.testing.assert_allclose(less[:, :-1], plain[:, :-1] - norms, atol=2e-6, rtol=0)
+        assert np.ptp(norms) > 1e-3
         assert (less[:, -1] == -1).all()
         assert retriever.search(QUERY).hits[0].score == pytest.approx(plain[:, 0].max(), abs=2e-6)
-        pairs = retriever.pair_scores(paths[:1] * len(sentences), sentences, less_background=True)
+        pairs = retriever.pair_scores(paths[:1] * len(sentences), sentences, querybank_norm=True)
         np.testing.assert_allclose(pairs[0], less[0], atol=2e-6, rtol=0)
 
 

@@ -50,13 +50,13 @@ class LibrarySubject:
 
     def evaluated(self) -> CaptionEvaluation:
         """By the model's own score."""
-        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), less_background=True))
+        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), querybank_norm=True))
 
     def event_only(self) -> CaptionEvaluation:
         """By the event level alone."""
         return self.scored(
             lambda texts: self.retriever.scores(
-                self._reading(texts), level_weights=EVENT_ONLY, less_background=True
+                self._reading(texts), level_weights=EVENT_ONLY, querybank_norm=True
             )
         )
 

@@ -21,6 +21,7 @@ from hgrkit.matching.frame_weights import (
     check_fusion,
     fused_similarities,
     unit_and_length,
+    unit_vectors,
 )
 
 __all__ = ["WindowedLevel", "Windows", "window_events"]
@@ -239,7 +240,7 @@ class WindowedLevel:
         vectors = np.asarray(nodes, np.float32)
         if vectors.ndim != 2 or vectors.shape[1] != self.units.shape[1]:
             raise ShapeError(f"nodes must be [P, {self.units.shape[1]}], got {list(vectors.shape)}.")
-        cosines: FloatArray = self.units @ unit_and_length(vectors)[0].T  # [F, P]
+        cosines: FloatArray = self.units @ unit_vectors(vectors).T  # [F, P]
         similarities = np.empty((self.num_windows, len(vectors)), np.float32)
         for group in self.groups:
             for windows, columns in _chunks(group.frames.shape, len(vectors)):

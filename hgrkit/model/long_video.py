@@ -13,9 +13,9 @@ import torch
 
 from hgrkit.errors import ConfigError
 from hgrkit.levels import PerLevel
-from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import SearchSettings
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.packed import mean_over_nodes
 from hgrkit.matching.scenes import PENALTY, SHORTEST_SCENE, best_stretches, cut_scenes
 from hgrkit.matching.windows import WindowedLevel, Windows, window_events

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hgrkit.model.query.graph_encoder import GraphEncoder
 
 from hgrkit.errors import CheckpointError, ConfigError, ModelNotFoundError
 from hgrkit.model.folder import model_fingerprint
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
-from hgrkit.model.query.graph_encoder import GraphEncoder
 from hgrkit.model.scorer import ModelQueryEncoder
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary

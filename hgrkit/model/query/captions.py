@@ -1,4 +1,4 @@
-"""Many sentences as queries, each with its background; those that cannot be read are named."""
+"""Many sentences as queries; those that cannot be read are named."""
 
 from __future__ import annotations
 
@@ -9,45 +9,14 @@ import attrs
 import numpy as np
 
 from hgrkit.arguments import check_flag, check_sequence
-from hgrkit.errors import ConfigError, GraphError
-from hgrkit.library.candidates import unit_vectors
+from hgrkit.errors import GraphError
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.model.query.encoder import QueryEncoder
-from hgrkit.model.query.weights import Weights
 from hgrkit.model.text.graph_selection import Omitted
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
 
-__all__ = ["Background", "EmbeddedCaptions", "read_captions"]
-
-
-class Background:
-    """How well sentences fit the events of N clips; the equation stands at the twin.
-
-    Args:
-        weights: those of the twin.
-        size: N.
-        embed_dim: D.
-        temperature: t, positive.
-
-    Raises:
-        CheckpointError: if the weights are not the twin's.
-        ConfigError: if the temperature is not positive.
-    """
-
-    def __init__(self, weights: Weights, *, size: int, embed_dim: int, temperature: float) -> None:
-        if not temperature > 0:
-            raise ConfigError(f"a background's temperature must be positive, got {temperature}.")
-        self.events = weights.take("events", size, embed_dim)
-        self.temperature = temperature
-
-    def __call__(self, sentences: Float32) -> Float32:
-        """Events of sentences, [C, D] -> their background, [C]."""
-        scaled = unit_vectors(sentences) @ self.events.T / self.temperature
-        highest = scaled.max(axis=1, keepdims=True)
-        mean = np.log(np.exp(scaled - highest).mean(axis=1)) + highest[:, 0]
-        background: Float32 = np.float32(self.temperature) * mean
-        return background
+__all__ = ["EmbeddedCaptions", "read_captions"]
 
 
 UNREADABLE_SCORE = -1.0
@@ -67,25 +36,25 @@ class EmbeddedCaptions:
         positions: where each of them stands among the C sentences.
         failures: position and reason of every sentence that could not be read.
         omitted: what the model's limits left out, over all sentences.
-        background: of events of queries, [Q, D] -> [Q], if the model has one.
+        querybank_norm: of events of queries, [Q, D] -> [Q], if the model has one.
     """
 
     queries: Sequence[QueryEmbeddings]
     positions: Sequence[int]
     failures: Mapping[int, str]
     omitted: Omitted
-    background: Callable[[Float32], Float32] | None = None
+    querybank_norm: Callable[[Float32], Float32] | None = None
 
-    def spread(self, scores: Float32, *, less_background: bool = False) -> Float32:
+    def spread(self, scores: Float32, *, querybank_norm: bool = False) -> Float32:
         """Scores of the queries, [V, Q], to scores of all sentences, [V, C]: -1 for those without a graph.
 
-        `less_background` takes off what each query scores with any clip: a video's queries compare then, and a
-        query's videos keep their order.
+        With `querybank_norm`, what each query scores with any clip is taken off: a video's queries compare then,
+        and a query's videos keep their order.
         """
-        if check_flag("less_background", less_background) and self.background is not None and self.queries:
+        if check_flag("querybank_norm", querybank_norm) and self.querybank_norm is not None and self.queries:
             parts = _some_at_a_time(self.queries)
             scores = scores - np.concatenate(
-                [self.background(np.stack([query.event for query in part])) for part in parts]
+                [self.querybank_norm(np.stack([query.event for query in part])) for part in parts]
             )
         if not self.failures:
             return scores
@@ -140,7 +109,11 @@ def read_captions(
         if on_progress is not None:
             on_progress(len(positions) + len(failures))
     return EmbeddedCaptions(
-        queries=queries, positions=positions, failures=failures, omitted=omitted, background=encoder.background
+        queries=queries,
+        positions=positions,
+        failures=failures,
+        omitted=omitted,
+        querybank_norm=encoder.querybank_norm,
     )
 
 

@@ -34,8 +34,8 @@ class QueryEncoder(Protocol):
     """Role graphs to queries: `hgrkit.model.query` without torch, `hgrkit.model.scorer` with a model in torch."""
 
     @property
-    def background(self) -> Callable[[Float32], Float32] | None:
-        """How well events of queries fit any clip, [Q, D] -> [Q], if the model has a background."""
+    def querybank_norm(self) -> Callable[[Float32], Float32] | None:
+        """How well events of queries fit any clip, [Q, D] -> [Q], if the model knows that."""
         ...
 
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:

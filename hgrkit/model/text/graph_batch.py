@@ -14,13 +14,13 @@ from hgrkit.arguments import check_instance
 from hgrkit.errors import ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import moved
-from hgrkit.model.text.edge_policy import edge_policy
 from hgrkit.model.text.graph_selection import (
     GraphLimits,
     Omitted,
     SelectedGraph,
     SelectedNode,
     check_words,
+    edge_policy,
     released_role_id,
     select_all,
 )
@@ -82,7 +82,7 @@ class GraphBatch:
             max_actions: actions that are kept of each sentence, in graph order; `None` is no limit.
             max_entities: entities that are kept of each sentence, in graph order; `None` is no limit.
             max_tokens: tokens that are kept of each sentence; `None` is no limit.
-            edges: name of the edge policy, who sees whom (`hgrkit.model.text.edge_policy`).
+            edges: name of the edge policy, who sees whom (`EDGE_POLICIES`).
 
         Raises:
             ShapeError: if there is no graph, or no token is kept.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_flag, check_instance, check_number, check_whole
+from hgrkit.arguments import check_instance
 from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings
+from hgrkit.model.config import VideoConfig, VideoSettings
 from hgrkit.model.video.features import VideoFeatures
+from hgrkit.settings import to_json
 
 __all__ = ["VideoEmbeddings", "VideoEncoder"]
 
@@ -23,11 +25,10 @@ class VideoEncoder(nn.Module):
     `event = sum_t softmax_t(u . e_t + d) e_t`; the action level is all `a_t`, the entity level all `n_t`.
 
     Args:
-        feature_dim: K, numbers a frame.
-        embed_dim: D.
-        dropout: share of embedding entries zeroed in training.
-        shared_projection: one linear map for the three levels.
-        max_frames: frames of a clip that the model was made for; `features` keeps that many, `None` all.
+        settings: those of `hgrkit.model.config.VideoConfig` by name, at least `feature_dim` (K) and `embed_dim`.
+
+    Attributes:
+        settings: the arguments that make an encoder of the same shape.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -35,40 +36,19 @@ class VideoEncoder(nn.Module):
     Source: HGR (arXiv 2003.00392), section 3.2.
     """
 
-    def __init__(
-        self,
-        *,
-        feature_dim: int,
-        embed_dim: int,
-        dropout: float = 0.0,
-        shared_projection: bool = False,
-        max_frames: int | None = None,
-    ) -> None:
+    def __init__(self, **settings: Unpack[VideoSettings]) -> None:
         super().__init__()
-        feature_dim, embed_dim = check_whole("feature_dim", feature_dim), check_whole("embed_dim", embed_dim)
-        dropout = check_number("dropout", dropout, "[0, 1)")
-        shared_projection = check_flag("shared_projection", shared_projection)
-        max_frames = None if max_frames is None else check_whole("max_frames", max_frames)
-        self.feature_dim = feature_dim
-        self.embed_dim = embed_dim
-        self.shared_projection = shared_projection
-        self.max_frames = max_frames
+        config = VideoConfig(**settings)
+        self.settings: dict[str, Any] = to_json(config)
+        self.feature_dim = config.feature_dim
+        self.embed_dim = config.embed_dim
+        self.shared_projection = config.shared_projection
+        self.max_frames = config.max_frames
         self.projections = nn.ModuleList(
-            nn.Linear(feature_dim, embed_dim) for _ in range(1 if shared_projection else 3)
+            nn.Linear(config.feature_dim, config.embed_dim) for _ in range(1 if config.shared_projection else 3)
         )
-        self.dropout = nn.Dropout(dropout)
-        self.pooling = nn.Linear(embed_dim, 1)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an encoder of the same shape."""
-        return {
-            "feature_dim": self.feature_dim,
-            "embed_dim": self.embed_dim,
-            "dropout": self.dropout.p,
-            "shared_projection": self.shared_projection,
-            "max_frames": self.max_frames,
-        }
+        self.dropout = nn.Dropout(config.dropout)
+        self.pooling = nn.Linear(config.embed_dim, 1)
 
     def forward(self, features: VideoFeatures) -> VideoEmbeddings:
         """Encode V clips of up to F frames.

@@ -81,7 +81,7 @@ def evaluate(
             captions = embed_captions(model, loaded, texts, on_progress=on_progress)
             omitted = {**attrs.asdict(captions.omitted), "frames": videos.omitted_frames}
             return CaptionScores(
-                scores=videos.scores(captions, less_background=True),
+                scores=videos.scores(captions, querybank_norm=True),
                 failures=len(captions.failures),
                 omitted=omitted,
             )

@@ -8,7 +8,7 @@ import attrs
 
 from hgrkit.errors import ConfigError
 from hgrkit.levels import LEVELS, Level
-from hgrkit.research.training.setting import setting
+from hgrkit.settings import setting
 
 __all__ = ["TrainConfig"]
 
@@ -67,7 +67,7 @@ class TrainConfig:
 
     background: int | None = setting(
         None,
-        "training clips that a sentence's background is drawn from; none: as many as at the start",
+        "training clips that querybank normalisation draws from; none: as many as at the start",
         within="[1, inf)",
     )
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 import textwrap
-from typing import Any, get_type_hints
+from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
-from hgrkit.matching.matcher import Matcher
-from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.model.text.text_encoder import TextEncoder
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.matching.config import MatcherConfig
+from hgrkit.model.config import VideoConfig
+from hgrkit.model.text.registry import TEXT_ENCODERS
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.data_config import ClipFiles, DataConfig, FoilFile, ParaphraseFiles
 from hgrkit.research.training.loss_config import LossConfig
-from hgrkit.research.training.model_config import ModelConfig, module_range, module_settings
+from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import preset_names
-from hgrkit.research.training.setting import NOTHING, described
+from hgrkit.settings import NOTHING, described
 
 __all__ = ["example_config"]
 
 _TABLES = ("text", "video", "matcher", "train", "dev", "paraphrases", "foils")
+_GIVEN = ("embed_dim", "feature_dim")
+"""Settings of a model's parts that `[model]` or the data say."""
 _EXAMPLES = {
     ("data.train", "captions"): "train.json",
     ("data.train", "features"): ["train.npz"],
@@ -49,38 +49,33 @@ def example_config() -> str:
         _commented(_table("data.paraphrases", ParaphraseFiles)),
         _commented(_table("data.foils", FoilFile)),
         _table("model", ModelConfig),
-        _module("model.text", TextEncoder, "if text_encoder is rnn"),
-        _commented(_module("model.text", SentenceTextEncoder, "if text_encoder is sentence")),
-        _module("model.video", VideoEncoder),
-        _module("model.matcher", Matcher),
+        *_text_encoders(),
+        _table("model.video", VideoConfig),
+        _table("model.matcher", MatcherConfig),
         _table("training", TrainConfig),
         _table("loss", LossConfig),
     ]
     return "\n".join(parts)
 
 
-def _table(name: str, cls: type) -> str:
-    hints = get_type_hints(cls)
-    lines = [f"[{name}]"]
+def _text_encoders() -> Iterator[str]:
+    """A table for each kind of text encoder, all but that of the default commented out."""
+    default = attrs.fields_dict(ModelConfig)["text_encoder"].default
+    for name in sorted(TEXT_ENCODERS, key=lambda name: name != default):
+        table = _table("model.text", TEXT_ENCODERS[name].load().config, f"if text_encoder is {name}")
+        yield table if name == default else _commented(table)
+
+
+def _table(name: str, cls: type, condition: str = "") -> str:
+    attrs.resolve_types(cls)
+    lines = [f"[{name}]" + (f"  # {condition}" if condition else "")]
     for field in attrs.fields(cls):
-        if field.name in _TABLES:
+        if field.name in _TABLES or (name.startswith("model.") and field.name in _GIVEN):
             continue
         required = field.default is attrs.NOTHING
         value = _EXAMPLES[name, field.name] if required else field.default
-        within = field.metadata["within"]
-        kind = f"{described(hints[field.name])}{f' in {within}' if within else ''}"
-        lines += _setting(field.name, value, f"{field.metadata['meaning']} ({kind})", required=required)
-    return "\n".join(lines) + "\n"
-
-
-def _module(name: str, cls: type, condition: str = "") -> str:
-    """A table of a module's arguments, explained by its own docstring."""
-    meanings = _arguments(cls)
-    lines = [f"[{name}]" + (f"  # {condition}" if condition else "")]
-    for key, (hint, default) in module_settings(cls).items():
-        within = module_range(key)
-        kind = f"{described(hint)}{f' in {within}' if within else ''}"
-        lines += _setting(key, default, f"{meanings[key]} ({kind})", required=False)
+        meaning = f"{field.metadata['meaning']} ({described(field.type, field.metadata['within'])})"
+        lines += _setting(field.name, value, meaning, required=required)
     return "\n".join(lines) + "\n"
 
 
@@ -95,11 +90,3 @@ def _toml(value: Any) -> str:
 
 def _commented(text: str) -> str:
     return "".join(f"#{line}\n" if line.startswith("#") else f"# {line}\n" for line in text.splitlines())
-
-
-def _arguments(cls: type) -> dict[str, str]:
-    """What a class's docstring says of each argument."""
-    doc = inspect.getdoc(cls) or ""
-    block = doc.partition("Args:\n")[2].split("\n\n")[0]
-    found = re.findall(r"^    (\w+): (.*(?:\n {8,}.*)*)", block, re.MULTILINE)
-    return {name: " ".join(text.split()).rstrip(".").replace("`None`", repr(NOTHING)) for name, text in found}

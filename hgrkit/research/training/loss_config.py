@@ -9,7 +9,7 @@ from torch import nn
 
 from hgrkit.errors import ConfigError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
-from hgrkit.research.training.setting import setting
+from hgrkit.settings import setting
 
 __all__ = ["LossConfig"]
 

@@ -16,15 +16,16 @@ from hgrkit.errors import ConfigError, HgrkitError, MissingPathError, ShapeError
 from hgrkit.model.checkpoint import load_model, save_model
 from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.registry import TEXT_ENCODERS
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.data_config import DataConfig
 from hgrkit.research.training.loss_config import LossConfig
-from hgrkit.research.training.model_config import ModelConfig, module_settings, text_module
+from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.records import TrainingProgress, TrainingRun
 from hgrkit.research.training.run_folder import MODEL_FOLDER, require_vacancy
-from hgrkit.research.training.setting import NOTHING, check_keys, read_settings
 from hgrkit.research.training.trainer import Trainer
+from hgrkit.settings import NOTHING, check_keys, read_settings
 from hgrkit.storage.writing import writing
 
 __all__ = ["MODEL_FOLDER", "RunConfig", "preset_names", "with_preset"]
@@ -69,10 +70,10 @@ def _fitting(preset: Tables, own: Tables) -> Tables:
     """What of a preset's `[model]` applies to that of a config."""
     if own.get("start", NOTHING) != NOTHING:
         return {}
-    encoder = text_module(own.get("text_encoder", preset.get("text_encoder")))
-    if encoder is None:
-        return preset
-    known = module_settings(encoder)
+    kind = own.get("text_encoder", preset.get("text_encoder"))
+    if not isinstance(kind, str) or kind not in TEXT_ENCODERS:
+        return preset  # which the model's config refuses
+    known = attrs.fields_dict(TEXT_ENCODERS[kind].load().config)
     return {**preset, "text": {name: value for name, value in preset["text"].items() if name in known}}
 
 

@@ -55,9 +55,9 @@ from hgrkit.research.training.loss_config import LossConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.records import TrainingProgress
 from hgrkit.research.training.run_folder import LOG_FILE
-from hgrkit.research.training.setting import read_settings
 from hgrkit.research.training.state import STATE_FILE
 from hgrkit.research.training.trainer import Trainer
+from hgrkit.settings import read_settings
 
 MEAN = "mean of the types"
 CUTOFFS = tuple(RankMeasure(name) for name in ("R@1", "R@5", "R@10", "mRR"))

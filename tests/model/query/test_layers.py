@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hgrkit.model.query.graph_encoder import GraphAttention
+from hgrkit.model.query.text_encoder import Recurrence
+from hgrkit.model.query.weights import Weights
 from torch import nn
 
 from hgrkit.errors import CheckpointError, ConfigError
-from hgrkit.model.query.graph_encoder import GraphAttention
 from hgrkit.model.query.layers import LayerNorm, Linear, sigmoid, softmax
-from hgrkit.model.query.text_encoder import Recurrence
-from hgrkit.model.query.weights import Weights
 from hgrkit.model.text import graph_attention as torch_graph_attention
 
 TOLERANCE = 1e-6

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from hgrkit.model.text.edge_policy import starts_as_identity, with_graph_start, without_default_start
 
 from hgrkit.errors import ConfigError
-from hgrkit.model.text.edge_policy import starts_as_identity, with_graph_start, without_default_start
 
 
 @pytest.mark.parametrize(

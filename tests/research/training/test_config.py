@@ -16,7 +16,7 @@ from hgrkit.research.training.loss_config import LossConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.optimizer import learning_rate
 from hgrkit.research.training.run_config import RunConfig, preset_names, with_preset
-from hgrkit.research.training.setting import read_settings
+from hgrkit.settings import read_settings
 
 NEEDED = '[data.train]\ncaptions = "c.json"\nfeatures = ["f.npz"]\n'
 
