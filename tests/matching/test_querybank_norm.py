@@ -36,11 +36,15 @@ def test_one_whose_events_are_not_loaded_takes_nothing_off():
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [{"size": 0, "embed_dim": 2}, {"size": 1, "embed_dim": 0}, {"size": 1, "embed_dim": 1, "temperature": 0}],
+    ("settings", "name"),
+    [
+        ({"size": 0, "embed_dim": 2}, "size"),
+        ({"size": 1, "embed_dim": 0}, "embed_dim"),
+        ({"size": 1, "embed_dim": 1, "temperature": 0}, "temperature"),
+    ],
 )
-def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(ConfigError, match="positive temperature"):
+def test_settings_out_of_range_are_refused_by_name(settings, name):
+    with pytest.raises(ConfigError, match=f"^{name} must be .*, got 0"):
         QuerybankNorm(**settings)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hgrkit.model.query.weights import Weights
 from safetensors.torch import save_file
 
 from hgrkit.errors import CheckpointError
+from hgrkit.model.query.layers import Weights
 
 
 @pytest.fixture

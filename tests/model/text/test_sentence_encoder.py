@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hgrkit.model.text.edge_policy import EDGE_POLICIES
 
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.graph import Node, RoleGraph, Span
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.checkpoint import load_model, model_fingerprint, save_model
 from hgrkit.model.hgr_model import HgrModel, ModelOrigin
+from hgrkit.model.text.graph_selection import EDGE_POLICIES
 from hgrkit.model.text.sentence_encoder import STATE_SCALE, SentenceTextEncoder
 from hgrkit.model.text.sentence_reader import MAX_PIECES
 from hgrkit.model.video.features import VideoFeatures
