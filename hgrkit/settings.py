@@ -131,7 +131,7 @@ def described(hint: Any, within: str | None = None) -> str:
     """A type in words, with the range of its numbers.
 
     >>> described(int | None, "[1, inf)")
-    "a whole number in [1, inf) or 'none'"
+    'a whole number in [1, inf) or none'
     """
     if hint in _SIMPLE:
         return _SIMPLE[hint][1] + (f" in {within}" if within and hint in (int, float) else "")
@@ -139,7 +139,7 @@ def described(hint: Any, within: str | None = None) -> str:
         return " or ".join(map(repr, get_args(hint)))
     if _is_union(hint):
         parts = [described(part, within) for part in get_args(hint) if part is not types.NoneType]
-        return " or ".join([*parts, *([repr(NOTHING)] if types.NoneType in get_args(hint) else [])])
+        return " or ".join([*parts, *([NOTHING] if types.NoneType in get_args(hint) else [])])
     if _is_sequence(hint):
         kinds = get_args(hint)
         length = "" if Ellipsis in kinds or len(kinds) == 1 else f" of {len(kinds)}"

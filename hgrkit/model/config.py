@@ -58,7 +58,7 @@ class VideoConfig:
     dropout: float = setting(0.0, "share of embedding entries zeroed in training", within="[0, 1)")
     shared_projection: bool = setting(False, "one linear map for the three levels")
     max_frames: int | None = setting(
-        None, "evenly spaced frames that a clip keeps; 'none' keeps all", within="[1, inf)"
+        None, "evenly spaced frames that a clip keeps; none keeps all", within="[1, inf)"
     )
 
 

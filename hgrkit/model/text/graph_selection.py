@@ -64,12 +64,12 @@ class GraphLimits:
     """How much of a sentence enters an encoder; `None` is no limit. The defaults are the released models'.
 
     Raises:
-        ConfigError: if a limit is no whole number of at least 0.
+        ConfigError: if a limit is out of its range.
     """
 
     max_actions: int | None = setting(4, "actions that are kept of a sentence, in graph order", within="[0, inf)")
     max_entities: int | None = setting(6, "entities that are kept, in graph order", within="[0, inf)")
-    max_tokens: int | None = setting(30, "tokens that are kept of a sentence", within="[0, inf)")
+    max_tokens: int | None = setting(30, "tokens that are kept of a sentence", within="[1, inf)")
 
 
 @attrs.frozen(kw_only=True)
