@@ -11,8 +11,10 @@ import lazy_loader
 __version__ = "0.1.0"
 
 __getattr__, _, _names = lazy_loader.attach_stub(__name__, __file__)
-__all__ = ["__version__", *sorted({*_names} - {"parsing", "testing"})]  # two folders that plugins reach by name
+_FOLDERS = ("parsing", "testing")  # reached by name, as plugins do: `hgrkit.testing.ParserContract`
+__all__ = ["__version__"]
+__all__ += [name for name in _names if name not in _FOLDERS]
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "parsing", "testing"]
+    return [*__all__, *_FOLDERS]

@@ -3,12 +3,18 @@
 from . import parsing as parsing
 from . import testing as testing
 from .errors import HgrkitError as HgrkitError
-from .graph import Edge as Edge, Node as Node, RoleGraph as RoleGraph, Span as Span
+from .graph import Edge as Edge
+from .graph import Node as Node
+from .graph import RoleGraph as RoleGraph
+from .graph import Span as Span
 from .indexing.report import IndexReport as IndexReport
-from .levels import Level as Level, PerLevel as PerLevel
-from .matching.losses import HingeLoss as HingeLoss, InfoNCE as InfoNCE
+from .levels import Level as Level
+from .levels import PerLevel as PerLevel
+from .matching.losses import HingeLoss as HingeLoss
+from .matching.losses import InfoNCE as InfoNCE
 from .matching.matcher import Matcher as Matcher
-from .model.checkpoint import load_model as load_model, save_model as save_model
+from .model.checkpoint import load_model as load_model
+from .model.checkpoint import save_model as save_model
 from .model.hgr_model import HgrModel as HgrModel
 from .model.text.graph_batch import GraphBatch as GraphBatch
 from .model.text.sentence_encoder import SentenceTextEncoder as SentenceTextEncoder
@@ -21,7 +27,9 @@ from .research.evaluation.evaluate import evaluate as evaluate
 from .research.training.clips import CaptionedClips as CaptionedClips
 from .research.training.config import TrainConfig as TrainConfig
 from .research.training.trainer import Trainer as Trainer
-from .results import Hit as Hit, Phrase as Phrase, SearchResult as SearchResult
+from .results import Hit as Hit
+from .results import Phrase as Phrase
+from .results import SearchResult as SearchResult
 from .retriever import Retriever as Retriever
 
 __all__ = [

@@ -31,9 +31,6 @@ _ROWS, _COLUMNS = 1, 0
 """Where the negatives of a pair lie in [V, C]: wrong captions along a row, wrong clips along a column."""
 
 
-_NEGATIVES = "negatives, if not 'hardest' or 'all',"
-
-
 class HingeLoss(nn.Module):
     """Asks that a pair scores higher than its negatives by a margin.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hgrkit.graph import Edge, Node, RoleGraph, Span
 from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.query.folder import read_query_side
+from hgrkit.model.loaded import read_query_side
 from hgrkit.model.scorer import ModelQueryEncoder
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
 from hgrkit.model.text.registry import TEXT_ENCODERS, TextModel

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hgrkit.arguments import check_sequence, check_whole, shown
 from hgrkit.errors import ShapeError
-from hgrkit.matching.embeddings import moved
+from hgrkit.matching.embeddings import check_tensors, moved
 
 __all__ = ["VideoFeatures", "evenly_spaced", "frame_features"]
 
@@ -33,20 +33,10 @@ class VideoFeatures:
     omitted_frames: int = 0
 
     def __attrs_post_init__(self) -> None:
-        frames, mask = self.frames, self.frame_mask
-        if not (isinstance(frames, Tensor) and frames.ndim == 3 and frames.is_floating_point()):
-            raise ShapeError(
-                f"frames must be a floating-point tensor [V, F, K], got {shown(frames)}; "
-                "make one: VideoFeatures.from_arrays(arrays)."
-            )
-        if not (isinstance(mask, Tensor) and mask.dtype == torch.bool and mask.shape == frames.shape[:2]):
-            raise ShapeError(f"frame_mask must be bool {list(frames.shape[:2])}, got {shown(mask)}.")
-        if mask.device != frames.device:
-            raise ShapeError(
-                f"frames are on {frames.device} and frame_mask on {mask.device}; move one: mask.to(...)."
-            )
+        hint = "; make one: VideoFeatures.from_arrays(arrays)"
+        check_tensors(self, {"frames": "VFK", "frame_mask": "VF"}, hint=hint)
         # on other devices the check would wait for what is computed there
-        if frames.device.type == "cpu" and not bool(frames.isfinite().all()):
+        if self.frames.device.type == "cpu" and not bool(self.frames.isfinite().all()):
             raise ShapeError("frames must be finite, got numbers that are NaN or infinite; padding is zero.")
 
     @classmethod

@@ -12,9 +12,8 @@ import attrs
 from hgrkit.matching.config import MatcherConfig
 from hgrkit.model.config import VideoConfig
 from hgrkit.model.text.registry import TEXT_ENCODERS
-from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.data_config import ClipFiles, DataConfig, FoilFile, ParaphraseFiles
-from hgrkit.research.training.loss_config import LossConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import preset_names
 from hgrkit.settings import NOTHING, described

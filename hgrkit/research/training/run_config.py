@@ -18,9 +18,8 @@ from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.registry import TEXT_ENCODERS
 from hgrkit.research.training.clips import CaptionedClips
-from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.data_config import DataConfig
-from hgrkit.research.training.loss_config import LossConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.records import TrainingProgress, TrainingRun
 from hgrkit.research.training.run_folder import MODEL_FOLDER, require_vacancy

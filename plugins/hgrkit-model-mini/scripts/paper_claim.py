@@ -50,8 +50,7 @@ from hgrkit.model.video.features import VideoFeatures
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.research.evaluation.rank_measure import RankMeasure
 from hgrkit.research.training.clips import CaptionedClips, read_graphs
-from hgrkit.research.training.config import TrainConfig
-from hgrkit.research.training.loss_config import LossConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.records import TrainingProgress
 from hgrkit.research.training.run_folder import LOG_FILE

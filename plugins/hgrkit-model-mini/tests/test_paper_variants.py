@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hgrkit.research.training.config import TrainConfig
-from hgrkit.research.training.loss_config import LossConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import with_preset
 from hgrkit.settings import read_settings

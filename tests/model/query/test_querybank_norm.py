@@ -14,7 +14,7 @@ from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.checkpoint import load_model
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.query.folder import read_query_side
+from hgrkit.model.loaded import read_query_side
 from hgrkit.model.scorer import ModelQueryEncoder
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.video.video_encoder import VideoEncoder

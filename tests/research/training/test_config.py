@@ -9,10 +9,9 @@ import pytest
 from hgrkit.arguments import Range
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
-from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.data_config import DataConfig
 from hgrkit.research.training.example_config import example_config
-from hgrkit.research.training.loss_config import LossConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.optimizer import learning_rate
 from hgrkit.research.training.run_config import RunConfig, preset_names, with_preset
