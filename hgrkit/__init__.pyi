@@ -20,8 +20,8 @@ from .model.text.graph_batch import GraphBatch as GraphBatch
 from .model.text.sentence_encoder import SentenceTextEncoder as SentenceTextEncoder
 from .model.text.text_encoder import TextEncoder as TextEncoder
 from .model.text.vocabulary import Vocabulary as Vocabulary
-from .model.video.features import VideoFeatures as VideoFeatures
-from .model.video.video_encoder import VideoEncoder as VideoEncoder
+from .model.video import VideoEncoder as VideoEncoder
+from .model.video import VideoFeatures as VideoFeatures
 from .research.datasets.catalogue import benchmark as benchmark
 from .research.evaluation.evaluate import evaluate as evaluate
 from .research.training.clips import CaptionedClips as CaptionedClips

@@ -35,7 +35,7 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.scorer import settings_of
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever

@@ -18,7 +18,7 @@ from hgrkit.model.config import HgrModelConfig
 from hgrkit.model.folder import CARD_FILE, FORMAT, WEIGHTS_FILE, model_fingerprint
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.registry import TextModel, text_encoder_kind
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.settings import read_settings, to_json
 from hgrkit.video.frame_encoder import resolve_device
 

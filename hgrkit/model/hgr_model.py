@@ -18,8 +18,7 @@ from hgrkit.model.config import ModelOrigin
 from hgrkit.model.folder import QUERYBANK_NORM_KEY, write_model_folder
 from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.registry import TextModel
-from hgrkit.model.video.features import VideoFeatures
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder, VideoFeatures
 
 __all__ = ["HgrModel", "ModelOrigin", "TextModel"]
 

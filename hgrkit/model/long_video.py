@@ -20,7 +20,7 @@ from hgrkit.matching.packed import mean_over_nodes
 from hgrkit.matching.scenes import PENALTY, SHORTEST_SCENE, best_stretches, cut_scenes
 from hgrkit.matching.windows import WindowedLevel, Windows, window_events
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.video.features import VideoFeatures, evenly_spaced
+from hgrkit.model.video import VideoFeatures, evenly_spaced
 
 __all__ = ["LongVideo", "WindowSettings"]
 

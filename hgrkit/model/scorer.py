@@ -20,7 +20,7 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
 from hgrkit.model.query.encoder import EmbeddedQuery
 from hgrkit.model.text.graph_selection import Omitted
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser
 
 __all__ = [

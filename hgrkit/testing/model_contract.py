@@ -20,7 +20,7 @@ from hgrkit.model.loaded import read_query_side
 from hgrkit.model.scorer import ModelQueryEncoder
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
 from hgrkit.model.text.registry import TEXT_ENCODERS, TextModel
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 
 __all__ = ["TextEncoderContract", "check_query_side", "example_graphs", "random_graphs"]
 

@@ -13,8 +13,7 @@ from hgrkit.model.checkpoint import load_model, model_fingerprint, save_model
 from hgrkit.model.hgr_model import HgrModel, ModelOrigin
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.features import VideoFeatures
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder, VideoFeatures
 from hgrkit.testing.model_contract import example_graphs
 
 VOCABULARY = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())

@@ -19,7 +19,7 @@ from hgrkit.model.scorer import settings_of
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.testing.model_contract import example_graphs
 
 

@@ -13,7 +13,7 @@ from hgrkit.arguments import check_callable, check_flag, check_instance, shown
 from hgrkit.errors import ConfigError
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.scorer import embed_captions, embed_videos
-from hgrkit.model.video.features import frame_features
+from hgrkit.model.video import frame_features
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark

@@ -16,7 +16,7 @@ from hgrkit.matching.losses import Direction, HingeLoss
 from hgrkit.model.checkpoint import CARD_FILE, load_model, save_model
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.graph_batch import GraphBatch
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.research.release.config import ReleaseConfig, ReleaseModuleConfig, read_config
 from hgrkit.research.release.dataset import ReleaseDataset, open_split, settings_path
 from hgrkit.research.release.importing import SETTINGS_FILE

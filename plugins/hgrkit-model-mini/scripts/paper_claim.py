@@ -46,7 +46,7 @@ from hgrkit.graph import RoleGraph
 from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.lark_parser import LarkParser
 from hgrkit.research.evaluation.rank_measure import RankMeasure
 from hgrkit.research.training.clips import CaptionedClips, read_graphs

@@ -17,7 +17,7 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import read_query_side
 from hgrkit.model.scorer import ModelQueryEncoder
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.testing.model_contract import example_graphs
 
 
