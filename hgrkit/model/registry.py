@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from hgrkit.errors import ModelNotFoundError, PluginError
+from hgrkit.model.folder import CONFIG_FILE
 from hgrkit.plugins import Registry
 from hgrkit.storage.url import url_remark
 
@@ -16,8 +17,6 @@ MODELS = Registry("hgrkit.models", "model", ModelNotFoundError, {"mini": "hgrkit
 
 DEFAULT_MODEL = "mini"
 """The installed model that the name `default` stands for."""
-
-CONFIG_FILE = "config.json"
 
 
 def model_folder(model: str | Path) -> Path:

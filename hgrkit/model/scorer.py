@@ -144,11 +144,8 @@ class EmbeddedVideos:
 
         With `querybank_norm`, what a sentence scores with any clip is taken off, as in `Retriever.scores`.
         """
-        scores = np.empty((len(self), len(captions.queries)), np.float32)
-        done = 0
-        for part in self.clips.scores(captions.queries, self.settings):
-            scores[:, done : done + part.shape[1]] = part
-            done += part.shape[1]
+        parts = [np.empty((len(self), 0), np.float32), *self.clips.scores(captions.queries, self.settings)]
+        scores = np.concatenate(parts, axis=1)
         return captions.spread(scores, querybank_norm=querybank_norm)
 
     def __len__(self) -> int:

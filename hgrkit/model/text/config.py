@@ -6,7 +6,13 @@ from typing import Any, Literal, Required, TypedDict
 
 import attrs
 
-from hgrkit.model.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, edge_policy
+from hgrkit.model.text.graph_selection import (
+    RELEASED_ROLES,
+    GraphLimits,
+    LimitSettings,
+    check_num_roles,
+    edge_policy,
+)
 from hgrkit.settings import like, setting, to_json
 
 __all__ = [
@@ -48,7 +54,7 @@ class GraphAttentionSettings(TypedDict, total=False):
     start: GraphStart
 
 
-class GraphTextSettings(TypedDict, total=False):
+class GraphTextSettings(LimitSettings, total=False):
     """What the constructors of text encoders over role graphs take; `GraphTextConfig` says what it means."""
 
     embed_dim: Required[int]
@@ -58,9 +64,6 @@ class GraphTextSettings(TypedDict, total=False):
     graph_dropout: float
     graph_start: GraphStart
     dropout: float
-    max_actions: int | None
-    max_entities: int | None
-    max_tokens: int | None
     edges: str
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
+from typing import Unpack
 
 import attrs
 import torch
@@ -16,6 +17,7 @@ from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import moved
 from hgrkit.model.text.graph_selection import (
     GraphLimits,
+    LimitSettings,
     Omitted,
     SelectedGraph,
     SelectedNode,
@@ -69,27 +71,22 @@ class GraphBatch:
         graphs: Sequence[RoleGraph],
         *,
         vocabulary: Vocabulary | None = None,
-        max_actions: int | None = 4,
-        max_entities: int | None = 6,
-        max_tokens: int | None = 30,
         edges: str = "released",
+        **limits: Unpack[LimitSettings],
     ) -> GraphBatch:
         """Batch role graphs.
 
         Args:
             graphs: one for each sentence.
             vocabulary: turns words into ids; encoders that read `words` need none.
-            max_actions: actions that are kept of each sentence, in graph order; `None` is no limit.
-            max_entities: entities that are kept of each sentence, in graph order; `None` is no limit.
-            max_tokens: tokens that are kept of each sentence; `None` is no limit.
             edges: name of the edge policy, who sees whom (`EDGE_POLICIES`).
+            limits: `max_actions`, `max_entities` and `max_tokens`, as `GraphLimits` takes them.
 
         Raises:
             ShapeError: if there is no graph, or no token is kept.
-            ConfigError: if a limit is negative or the edge policy is unknown.
+            ConfigError: if a limit is out of its range or the edge policy is unknown.
         """
-        limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
-        return cls.from_selected(select_all(graphs, limits), vocabulary=vocabulary, edges=edges)
+        return cls.from_selected(select_all(graphs, GraphLimits(**limits)), vocabulary=vocabulary, edges=edges)
 
     @classmethod
     def from_selected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypedDict
 
 import attrs
 
@@ -16,6 +17,7 @@ __all__ = [
     "EDGE_POLICIES",
     "RELEASED_ROLES",
     "GraphLimits",
+    "LimitSettings",
     "Link",
     "Omitted",
     "SelectedGraph",
@@ -57,6 +59,14 @@ def released_role_id(role: Role) -> int:
     (2, 2, 15)
     """
     return _ROLE_IDS.get(role, _ROLE_IDS[NOUN_ROLE])
+
+
+class LimitSettings(TypedDict, total=False):
+    """What limits are made of; `GraphLimits` says what it means."""
+
+    max_actions: int | None
+    max_entities: int | None
+    max_tokens: int | None
 
 
 @attrs.frozen(kw_only=True)

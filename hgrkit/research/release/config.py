@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import attrs
 
+from hgrkit.arguments import shown
 from hgrkit.errors import ConfigError, ReleaseError
 from hgrkit.matching.config import MatcherConfig
 from hgrkit.model.config import HgrModelConfig, ModelOrigin, VideoConfig
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
 from hgrkit.model.text.text_encoder import RnnTextConfig, TextEncoder
-from hgrkit.settings import like, read_settings, setting, to_json
+from hgrkit.settings import check_keys, like, read_settings, setting, to_json
 from hgrkit.storage.json_file import read_json
 
 __all__ = ["ReleaseConfig", "ReleaseTextConfig", "ReleaseVideoConfig", "read_config"]
-
-T = TypeVar("T")
 
 _UNREAD = frozenset(
     {
@@ -171,34 +169,24 @@ def read_config(path: Path) -> ReleaseConfig:
         ReleaseError: if it is missing or no JSON object, or a key is unknown or holds what cannot be honoured.
     """
     whole = read_json(path, dict, error=ReleaseError, expected="the model.json of a release's checkpoint")
-    modules = dict(_object(whole.pop("subcfgs", None), "subcfgs"))
-    video, text = modules.pop("video_encoder", None), modules.pop("text_encoder", None)
-    if modules:
-        raise ReleaseError(f"model.json: subcfgs has the unknown encoders {sorted(modules)}.")
-    return _filled(
-        ReleaseConfig,
-        whole,
-        "model.json",
-        _UNREAD,
-        video=_filled(ReleaseVideoConfig, _object(video, "video_encoder"), "video_encoder", _UNREAD_BY_MODULE),
-        text=_filled(ReleaseTextConfig, _object(text, "text_encoder"), "text_encoder", _UNREAD_BY_MODULE),
-    )
-
-
-def _object(value: object, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ReleaseError(f"model.json: {name} must be a JSON object, got {value!r:.60}.")
-    return value
-
-
-def _filled(cls: type[T], record: Mapping[str, Any], name: str, unread: frozenset[str], **given: Any) -> T:
-    """An instance of a config class; keys that it does not know are refused by name."""
-    known = {field.name for field in attrs.fields(cls)} - set(given)  # type: ignore[arg-type]
-    unknown = sorted(set(record) - known - unread)
-    if unknown:
-        raise ReleaseError(f"model.json: {name} has the unknown keys {unknown}; what they change is not known.")
-    read = {key: value for key, value in record.items() if key in known}
+    modules = whole.pop("subcfgs", None)
+    kinds = {"video_encoder": ReleaseVideoConfig, "text_encoder": ReleaseTextConfig}
     try:
-        return read_settings(cls, read, f"model.json: {name}", **given)
+        if not isinstance(modules, dict):
+            raise ConfigError(f"model.json: subcfgs must be a JSON object, got {shown(modules)}.")
+        check_keys("model.json: subcfgs", modules, known=kinds, required=kinds)
+        parts = {
+            key.removesuffix("_encoder"): read_settings(
+                kind, _without(modules[key], _UNREAD_BY_MODULE), f"model.json: {key}"
+            )
+            for key, kind in kinds.items()
+        }
+        return read_settings(ReleaseConfig, _without(whole, _UNREAD), "model.json", **parts)
     except ConfigError as error:
         raise ReleaseError(str(error)) from error
+
+
+def _without(record: object, unread: frozenset[str]) -> object:
+    return (
+        {key: value for key, value in record.items() if key not in unread} if isinstance(record, dict) else record
+    )
