@@ -13,7 +13,17 @@ import attrs
 from hgrkit.arguments import Range, plain, shown
 from hgrkit.errors import ConfigError
 
-__all__ = ["NOTHING", "check_keys", "check_value", "described", "like", "read_settings", "setting", "to_json"]
+__all__ = [
+    "NOTHING",
+    "check_keys",
+    "check_value",
+    "described",
+    "like",
+    "read_settings",
+    "setting",
+    "settings_of",
+    "to_json",
+]
 
 NOTHING = "none"
 """How a TOML file, which has no null, says that a setting is absent."""
@@ -52,14 +62,20 @@ def setting(
 
 
 def like(cls: type, name: str, default: Any = attrs.NOTHING) -> Any:
-    """A field with the meaning, range and check of another config's setting, and its default unless given."""
+    """A field that stands for another config's setting: its meaning, range and check, and its default unless given."""
     field = attrs.fields_dict(cls)[name]
     return attrs.field(
         default=field.default if default is attrs.NOTHING else default,
         converter=field.converter,
         validator=field.validator,
-        metadata=field.metadata,
+        metadata={**field.metadata, "stands_for": (cls, name)},
     )
+
+
+def settings_of(cls: type, config: Any) -> dict[str, Any]:
+    """What a config says of another one's settings, by the names there: its fields that are `like` those."""
+    named = {field.name: field.metadata.get("stands_for", (None, "")) for field in attrs.fields(type(config))}
+    return {name: getattr(config, own) for own, (of, name) in named.items() if of is cls}
 
 
 def read_settings(cls: type[T], table: object, where: str, **given: object) -> T:

@@ -13,7 +13,7 @@ from hgrkit.matching.config import MatcherConfig
 from hgrkit.model.config import HgrModelConfig, ModelOrigin, VideoConfig
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
 from hgrkit.model.text.text_encoder import RnnTextConfig, TextEncoder
-from hgrkit.settings import check_keys, like, read_settings, setting, to_json
+from hgrkit.settings import check_keys, like, read_settings, setting, settings_of, to_json
 from hgrkit.storage.json_file import read_json
 
 __all__ = ["ReleaseConfig", "ReleaseTextConfig", "ReleaseVideoConfig", "read_config"]
@@ -29,7 +29,6 @@ and `decay_schema`, which the released code reads nowhere."""
 
 _UNREAD_BY_MODULE = frozenset({"opt_alg"})
 """Keys of an encoder that the released code reads nowhere: it always uses Adam."""
-
 
 _WEIGHT = "[0, inf)"
 
@@ -83,10 +82,10 @@ class ReleaseConfig:
 
     video: ReleaseVideoConfig
     text: ReleaseTextConfig
-    max_frames_in_video: int = setting(None, within="[1, inf)")
-    max_words_in_sent: int = setting(30, within="[1, inf)")
-    num_verbs: int = setting(4, within="[0, inf)")
-    num_nouns: int = setting(6, within="[0, inf)")
+    max_frames_in_video: int = like(VideoConfig, "max_frames")
+    max_words_in_sent: int = like(RnnTextConfig, "max_tokens", 30)
+    num_verbs: int = like(RnnTextConfig, "max_actions", 4)
+    num_nouns: int = like(RnnTextConfig, "max_entities", 6)
     attn_fusion: Literal["embed", "sim"] = like(MatcherConfig, "fusion", "embed")
     simattn_sigma: float = like(MatcherConfig, "sharpness", 4)
     margin: float = setting(0.2, within=_WEIGHT)
@@ -108,35 +107,21 @@ class ReleaseConfig:
 
     def model(self, *, name: str = "") -> HgrModelConfig:
         """The same model in hgrkit's words."""
-        text, video = self.text, self.video
-        ours = RnnTextConfig(
-            embed_dim=text.rnn_hidden_size,
-            word_dim=text.dim_word,
-            recurrence=text.rnn_type,
-            bidirectional=text.bidirectional,
-            num_layers=text.num_layers,
-            dropout=text.dropout,
-            num_roles=text.num_roles,
-            graph_layers=text.gcn_num_layers,
-            graph_attention=text.gcn_attention,
-            graph_dropout=text.gcn_dropout,
-            train_words=not text.fix_word_embed,
-            max_actions=self.num_verbs,
-            max_entities=self.num_nouns,
-            max_tokens=self.max_words_in_sent,
-            edges="released",
+        text = RnnTextConfig(
+            **settings_of(RnnTextConfig, self.text),
+            **settings_of(RnnTextConfig, self),
+            train_words=not self.text.fix_word_embed,
+        )
+        video = VideoConfig(
+            **settings_of(VideoConfig, self.video),
+            **settings_of(VideoConfig, self),
+            feature_dim=sum(self.video.dim_fts),
         )
         return HgrModelConfig(
             text_kind=TextEncoder.kind,
-            text=to_json(ours),
-            video=VideoConfig(
-                feature_dim=sum(video.dim_fts),
-                embed_dim=video.dim_embed,
-                dropout=video.dropout,
-                shared_projection=video.share_enc,
-                max_frames=self.max_frames_in_video,
-            ),
-            matcher=MatcherConfig(sharpness=self.simattn_sigma, fusion=self.attn_fusion),
+            text=to_json(text),
+            video=video,
+            matcher=MatcherConfig(**settings_of(MatcherConfig, self)),
             origin=ModelOrigin(name=name),
         )
 

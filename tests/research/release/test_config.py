@@ -89,7 +89,7 @@ def test_sizes_that_cannot_be_compared_are_refused(config_of):
 def test_what_is_no_config_is_refused(tmp_path, content):
     path = tmp_path / "model.json"
     path.write_text(content)
-    with pytest.raises(ReleaseError, match="JSON|lacks 'text_encoder'"):
+    with pytest.raises(ReleaseError, match=r"JSON|lacks 'text_encoder'"):
         read_config(path)
 
 
