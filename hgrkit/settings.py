@@ -21,7 +21,7 @@ __all__ = [
     "like",
     "read_settings",
     "setting",
-    "settings_of",
+    "settings_like",
     "to_json",
 ]
 
@@ -62,7 +62,13 @@ def setting(
 
 
 def like(cls: type, name: str, default: Any = attrs.NOTHING) -> Any:
-    """A field that stands for another config's setting: its meaning, range and check, and its default unless given."""
+    """A field that stands for another config's setting, with its meaning, range and check.
+
+    Args:
+        cls: the other config.
+        name: of its setting.
+        default: the field's value unless given; the other setting's default without one.
+    """
     field = attrs.fields_dict(cls)[name]
     return attrs.field(
         default=field.default if default is attrs.NOTHING else default,
@@ -72,7 +78,7 @@ def like(cls: type, name: str, default: Any = attrs.NOTHING) -> Any:
     )
 
 
-def settings_of(cls: type, config: Any) -> dict[str, Any]:
+def settings_like(cls: type, config: Any) -> dict[str, Any]:
     """What a config says of another one's settings, by the names there: its fields that are `like` those."""
     named = {field.name: field.metadata.get("stands_for", (None, "")) for field in attrs.fields(type(config))}
     return {name: getattr(config, own) for own, (of, name) in named.items() if of is cls}

@@ -13,7 +13,7 @@ from hgrkit.model.text.graph_selection import (
     check_num_roles,
     edge_policy,
 )
-from hgrkit.settings import like, setting, settings_of, to_json
+from hgrkit.settings import like, setting, settings_like, to_json
 
 __all__ = [
     "GraphAttentionConfig",
@@ -97,7 +97,7 @@ class GraphTextConfig(GraphLimits):
     @property
     def graph(self) -> GraphAttentionConfig:
         """How nodes exchange messages."""
-        return GraphAttentionConfig(**settings_of(GraphAttentionConfig, self))
+        return GraphAttentionConfig(**settings_like(GraphAttentionConfig, self))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a model folder holds them."""

@@ -13,7 +13,7 @@ from hgrkit.matching.config import MatcherConfig
 from hgrkit.model.config import HgrModelConfig, ModelOrigin, VideoConfig
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
 from hgrkit.model.text.text_encoder import RnnTextConfig, TextEncoder
-from hgrkit.settings import check_keys, like, read_settings, setting, settings_of, to_json
+from hgrkit.settings import check_keys, like, read_settings, setting, settings_like, to_json
 from hgrkit.storage.json_file import read_json
 
 __all__ = ["ReleaseConfig", "ReleaseTextConfig", "ReleaseVideoConfig", "read_config"]
@@ -108,20 +108,20 @@ class ReleaseConfig:
     def model(self, *, name: str = "") -> HgrModelConfig:
         """The same model in hgrkit's words."""
         text = RnnTextConfig(
-            **settings_of(RnnTextConfig, self.text),
-            **settings_of(RnnTextConfig, self),
+            **settings_like(RnnTextConfig, self.text),
+            **settings_like(RnnTextConfig, self),
             train_words=not self.text.fix_word_embed,
         )
         video = VideoConfig(
-            **settings_of(VideoConfig, self.video),
-            **settings_of(VideoConfig, self),
+            **settings_like(VideoConfig, self.video),
+            **settings_like(VideoConfig, self),
             feature_dim=sum(self.video.dim_fts),
         )
         return HgrModelConfig(
             text_kind=TextEncoder.kind,
             text=to_json(text),
             video=video,
-            matcher=MatcherConfig(**settings_of(MatcherConfig, self)),
+            matcher=MatcherConfig(**settings_like(MatcherConfig, self)),
             origin=ModelOrigin(name=name),
         )
 
@@ -160,18 +160,16 @@ def read_config(path: Path) -> ReleaseConfig:
         if not isinstance(modules, dict):
             raise ConfigError(f"model.json: subcfgs must be a JSON object, got {shown(modules)}.")
         check_keys("model.json: subcfgs", modules, known=kinds, required=kinds)
-        parts = {
-            key.removesuffix("_encoder"): read_settings(
-                kind, _without(modules[key], _UNREAD_BY_MODULE), f"model.json: {key}"
-            )
-            for key, kind in kinds.items()
-        }
+        parts: dict[str, Any] = {}
+        for key, kind in kinds.items():
+            read = _without(modules[key], _UNREAD_BY_MODULE)
+            parts[key.removesuffix("_encoder")] = read_settings(kind, read, f"model.json: {key}")
         return read_settings(ReleaseConfig, _without(whole, _UNREAD), "model.json", **parts)
     except ConfigError as error:
         raise ReleaseError(str(error)) from error
 
 
 def _without(record: object, unread: frozenset[str]) -> object:
-    return (
-        {key: value for key, value in record.items() if key not in unread} if isinstance(record, dict) else record
-    )
+    if not isinstance(record, dict):
+        return record  # which the reader of settings refuses
+    return {key: value for key, value in record.items() if key not in unread}
