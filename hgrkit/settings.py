@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -22,6 +24,7 @@ __all__ = [
     "read_settings",
     "setting",
     "settings_like",
+    "takes_settings",
     "to_json",
 ]
 
@@ -82,6 +85,30 @@ def settings_like(cls: type, config: Any) -> dict[str, Any]:
     """What a config says of another one's settings, by the names there: its fields that are `like` those."""
     named = {field.name: field.metadata.get("stands_for", (None, "")) for field in attrs.fields(type(config))}
     return {name: getattr(config, own) for own, (of, name) in named.items() if of is cls}
+
+
+def takes_settings(config: type) -> Callable[[type[T]], type[T]]:
+    """Show a config's settings as arguments of a class that takes them as `**settings`.
+
+    They stand in its signature, and in its docstring in the place of `settings`, so that `help` and the API
+    reference say names, meanings and defaults, which the config alone states.
+    """
+
+    def shown_by(cls: type[T]) -> type[T]:
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(config)
+        named = [*inspect.signature(cls).parameters.values()][:-1]
+        for field in fields:
+            default = inspect.Parameter.empty if field.default is attrs.NOTHING else field.default
+            named.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default))
+        cls.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+        place = r"(?m)^( +)settings: .*\n(?:\1 +.*\n)*"  # from Python 3.13 on, docstrings are not indented
+        meanings = [f"{field.name}: {field.metadata['meaning']}.\n" for field in fields]
+        cls.__doc__ = re.sub(
+            place, lambda found: "".join(found[1] + meaning for meaning in meanings), cls.__doc__ or "", count=1
+        )
+        return cls
+
+    return shown_by
 
 
 def read_settings(cls: type[T], table: object, where: str, **given: object) -> T:

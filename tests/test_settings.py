@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Literal
 
@@ -9,7 +10,7 @@ import attrs
 import pytest
 
 from hgrkit.errors import ConfigError
-from hgrkit.settings import described, like, read_settings, setting, settings_like, to_json
+from hgrkit.settings import described, like, read_settings, setting, settings_like, takes_settings, to_json
 
 
 def even(number):
@@ -77,3 +78,29 @@ def test_a_type_is_said_in_words_with_the_range_of_its_numbers():
     assert described(tuple[float, float], "[0, 1)") == "a list of 2, each a number in [0, 1)"
     assert described(int | Literal["all"], "[1, inf)") == "a whole number in [1, inf) or 'all'"
     assert described(str | None) == "text or none"
+
+
+def test_a_class_that_takes_settings_shows_them_with_their_defaults_and_meanings():
+    @takes_settings(Engine)
+    class Driver:
+        """Drives.
+
+        Args:
+            name: whose.
+            settings: those of the
+                engine.
+
+        Raises:
+            ConfigError: if one does not fit.
+        """
+
+        def __init__(self, *, name, **settings):
+            self.engine = Engine(**settings)
+
+    assert str(inspect.signature(Driver)) == "(*, name, size, fuel='oil', heat=1.0)"
+    told = inspect.getdoc(Driver)
+    assert (
+        "    name: whose.\n    size: cylinders.\n    fuel: what it burns.\n    heat: of the oil.\n\nRaises:"
+        in told
+    )
+    assert Driver(name="a", size=2).engine == Engine(size=2)

@@ -20,7 +20,7 @@ from hgrkit.levels import PerLevel
 from hgrkit.matching.config import MatcherConfig, MatcherSettings, fuse
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.frame_weights import EPSILON, Fusion
-from hgrkit.settings import to_json
+from hgrkit.settings import takes_settings, to_json
 
 __all__ = ["Fusion", "Matcher", "Scores", "unit_vectors"]
 
@@ -50,6 +50,7 @@ class Scores:
         return f"Scores(clips={clips}, captions={captions})"
 
 
+@takes_settings(MatcherConfig)
 class Matcher(nn.Module):
     """Scores clips against sentences; it has no weights of its own.
 

@@ -16,7 +16,7 @@ from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings, check_tensors, moved
 from hgrkit.model.config import VideoConfig, VideoSettings
-from hgrkit.settings import to_json
+from hgrkit.settings import takes_settings, to_json
 
 __all__ = ["VideoEmbeddings", "VideoEncoder", "VideoFeatures", "evenly_spaced", "frame_features"]
 
@@ -148,6 +148,7 @@ def evenly_spaced(num_frames: int, max_frames: int) -> npt.NDArray[np.int64]:
     return np.round(np.linspace(0, num_frames - 1, max_frames)).astype(np.int64)
 
 
+@takes_settings(VideoConfig)
 class VideoEncoder(nn.Module):
     """Three linear views of every frame; the event is an attention-weighted sum of the first.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.model.text.config import GraphAttentionConfig, GraphAttentionSettings
+from hgrkit.settings import takes_settings
 
 __all__ = ["GraphAttention"]
 
@@ -48,6 +49,7 @@ class _GraphLayer(nn.Module):
         return weights.masked_fill(~adjacency, 0)
 
 
+@takes_settings(GraphAttentionConfig)
 class GraphAttention(nn.Module):
     """Lets each node take up what its neighbours say.
 

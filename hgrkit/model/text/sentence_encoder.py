@@ -24,11 +24,12 @@ from hgrkit.model.text.graph_attention import GraphAttention
 from hgrkit.model.text.graph_batch import GraphBatch, check_batch
 from hgrkit.model.text.graph_selection import select_all
 from hgrkit.model.text.sentence_reader import MODEL_FILE, STATE_SCALE, TOKENIZER_FILE, SentenceReader
-from hgrkit.settings import to_json
+from hgrkit.settings import takes_settings, to_json
 
 __all__ = ["SentenceTextEncoder"]
 
 
+@takes_settings(SentenceTextConfig)
 class SentenceTextEncoder(nn.Module):
     """Linear views of a frozen transformer's states, then messages along the role graph.
 

@@ -20,7 +20,7 @@ from hgrkit.model.text.graph_batch import GraphBatch, check_batch
 from hgrkit.model.text.graph_selection import select_all
 from hgrkit.model.text.sentence_reader import SentenceReader
 from hgrkit.model.text.vocabulary import VOCABULARY_FILE, Vocabulary
-from hgrkit.settings import setting, to_json
+from hgrkit.settings import setting, takes_settings, to_json
 
 __all__ = ["RnnTextConfig", "RnnTextSettings", "TextEmbeddings", "TextEncoder"]
 
@@ -52,6 +52,7 @@ class RnnTextConfig(GraphTextConfig):
     train_words: bool = setting(True, "whether training changes the word vectors")
 
 
+@takes_settings(RnnTextConfig)
 class TextEncoder(nn.Module):
     """Reads words with a GRU or LSTM, pools them to nodes, and passes messages along the role graph.
 
