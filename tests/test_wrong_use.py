@@ -317,7 +317,7 @@ WRONG = [
         ConfigError,
         "matcher must be a Matcher, got the class Matcher; make one: Matcher(...).",
     ),
-    (lambda _: InfoNCE(temperature=0), ConfigError, "temperature must be a number above 0, got 0."),
+    (lambda _: InfoNCE(temperature=0), ConfigError, "temperature must be a number in (0, 1000000], got 0."),
     (
         lambda _: InfoNCE()(torch.ones(2, 2)),
         ShapeError,
@@ -326,7 +326,7 @@ WRONG = [
     (
         lambda _: HingeLoss(negatives="some"),
         ConfigError,
-        "negatives, if not 'hardest' or 'all', must be a whole number of at least 1, got 'some'.",
+        "negatives must be a whole number in [1, inf) or 'hardest' or 'all', got 'some'.",
     ),
     (
         lambda _: HingeLoss(level_weights=(1, 1, 1)),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 from torch import nn
 
 from hgrkit.errors import ConfigError
 from hgrkit.levels import LEVELS, Level
-from hgrkit.matching.losses import HingeLoss, InfoNCE
-from hgrkit.settings import setting
+from hgrkit.matching.losses import Direction, HingeConfig, HingeLoss, InfoNCE, InfoNCEConfig
+from hgrkit.settings import like, setting, settings_like
 
 __all__ = ["LossConfig", "TrainConfig"]
 
@@ -103,19 +103,15 @@ class LossConfig:
     """
 
     kind: Literal["infonce", "hinge"] = setting("infonce", "which loss")
-    direction: Literal["both", "text_to_video", "video_to_text"] = setting("both", "which side asks")
+    direction: Direction = like(HingeConfig, "direction")
     level_weights: tuple[float, float, float, float] = setting(
         (1.0, 0.0, 0.0, 0.0), "of the losses on the fused, event, action and entity score", within="[0, 1000000]"
     )
-    temperature: float = setting(0.05, "infonce: what scores are divided by", within="(0, 1000000]")
-    learned_temperature: bool = setting(False, "infonce: whether training changes the temperature")
-    soft_targets: float = setting(
-        0.0, "infonce: share of the target that is the model's own prediction", within="[0, 1)"
-    )
-    margin: float = setting(0.2, "hinge: by how much a pair must beat its negatives", within="[0, 1000]")
-    negatives: int | Literal["hardest", "all"] = setting(
-        "hardest", "hinge: which negatives count; a number k takes the k hardest", within="[1, inf)"
-    )
+    temperature: float = like(InfoNCEConfig, "temperature")
+    learned_temperature: bool = like(InfoNCEConfig, "learned")
+    soft_targets: float = like(InfoNCEConfig, "soft_targets")
+    margin: float = like(HingeConfig, "margin")
+    negatives: int | Literal["hardest", "all"] = like(HingeConfig, "negatives")
 
     def __attrs_post_init__(self) -> None:
         other = "hinge" if self.kind == "infonce" else "infonce"
@@ -128,17 +124,7 @@ class LossConfig:
 
     def make(self) -> nn.Module:
         """The loss."""
+        shared: dict[str, Any] = {"direction": self.direction, "level_weights": self.level_weights}
         if self.kind == "hinge":
-            return HingeLoss(
-                margin=self.margin,
-                negatives=self.negatives,
-                direction=self.direction,
-                level_weights=self.level_weights,
-            )
-        return InfoNCE(
-            temperature=self.temperature,
-            learned=self.learned_temperature,
-            soft_targets=self.soft_targets,
-            direction=self.direction,
-            level_weights=self.level_weights,
-        )
+            return HingeLoss(**(settings_like(HingeConfig, self) | shared))
+        return InfoNCE(**settings_like(InfoNCEConfig, self), **shared)
