@@ -19,7 +19,7 @@ from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
-from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
+from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
 from hgrkit.results import SearchResult, hit_of, notes_on

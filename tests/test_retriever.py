@@ -647,7 +647,7 @@ def test_a_pair_with_a_video_that_is_not_indexed_is_an_error(retriever):
 
 def test_scores_of_many_queries_are_those_of_each(retriever, monkeypatch):
     expected = retriever.scores(QUERIES)
-    monkeypatch.setattr("hgrkit.model.query.captions._CAPTIONS_AT_ONCE", 2)
+    monkeypatch.setattr("hgrkit.model.query.encoder._CAPTIONS_AT_ONCE", 2)
     np.testing.assert_allclose(retriever.scores(QUERIES), expected, atol=2e-6, rtol=0)
     assert retriever.scores([]).shape == (len(SECONDS), 0)
 

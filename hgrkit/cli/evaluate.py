@@ -23,7 +23,7 @@ from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from hgrkit.model.hgr_model import HgrModel
-    from hgrkit.model.query.captions import EmbeddedCaptions
+    from hgrkit.model.query.encoder import EmbeddedCaptions
     from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation, BenchmarkProtocol
     from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions
     from hgrkit.retriever import Retriever

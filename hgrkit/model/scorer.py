@@ -17,8 +17,7 @@ from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.packed import PackedLevel
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
-from hgrkit.model.query.encoder import EmbeddedQuery
+from hgrkit.model.query.encoder import EmbeddedCaptions, EmbeddedQuery, read_captions
 from hgrkit.model.text.graph_selection import Omitted
 from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser

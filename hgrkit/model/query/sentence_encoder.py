@@ -23,7 +23,7 @@ from hgrkit.model.text.graph_selection import (
     SelectedGraph,
     SelectedNode,
     check_words,
-    edge_policy,
+    node_links,
     released_role_id,
     select_all,
 )
@@ -158,11 +158,10 @@ class SentenceQueryEncoder:
 
     def _adjacency(self, graph: SelectedGraph) -> Adjacency:
         """Whether node i sees node j, over event, actions and entities: bool [N, N]."""
-        first = {"event": 0, "action": 1, "entity": 1 + len(graph.actions)}
         size = 1 + len(graph.actions) + len(graph.entities)
         adjacency = np.zeros((size, size), np.bool_)
-        for (seer, i), (seen, j) in edge_policy(self.config.edges)(graph):
-            adjacency[first[seer] + i, first[seen] + j] = True
+        for link in node_links(graph, self.config.edges, len(graph.actions)):
+            adjacency[link] = True
         return adjacency
 
 

@@ -22,7 +22,7 @@ from hgrkit.model.text.graph_selection import (
     SelectedGraph,
     SelectedNode,
     check_words,
-    edge_policy,
+    node_links,
     released_role_id,
     select_all,
 )
@@ -178,14 +178,12 @@ def _roles(nodes: Sequence[Sequence[SelectedNode]], mask: Tensor) -> Tensor:
 
 def _adjacency(graphs: Sequence[SelectedGraph], num_actions: int, num_entities: int, edges: str) -> Tensor:
     """Who sees whom: bool [C, N, N]."""
-    first = {"event": 0, "action": 1, "entity": 1 + num_actions}
     size = 1 + num_actions + num_entities
     adjacency = torch.zeros(len(graphs), size, size, dtype=torch.bool)
-    links = edge_policy(edges)
     cells = [
-        (caption, first[seer] + i, first[seen] + j)
+        (caption, seer, seen)
         for caption, graph in enumerate(graphs)
-        for (seer, i), (seen, j) in links(graph)
+        for seer, seen in node_links(graph, edges, num_actions)
     ]
     if cells:
         adjacency[tuple(torch.tensor(cells).T)] = True

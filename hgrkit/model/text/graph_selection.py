@@ -25,6 +25,7 @@ __all__ = [
     "check_num_roles",
     "check_words",
     "edge_policy",
+    "node_links",
     "released_role_id",
     "select",
     "select_all",
@@ -243,6 +244,13 @@ EDGE_POLICIES: dict[str, Callable[[SelectedGraph], Iterator[Link]]] = {
     "two_way": _two_way,
 }
 """Rules of who sees whom, by name; `released` is that of the published models."""
+
+
+def node_links(graph: SelectedGraph, edges: str, num_actions: int) -> Iterator[tuple[int, int]]:
+    """Which node sees which, by position among the event, `num_actions` actions and the entities."""
+    first = {"event": 0, "action": 1, "entity": 1 + num_actions}
+    for (seer, i), (seen, j) in edge_policy(edges)(graph):
+        yield first[seer] + i, first[seen] + j
 
 
 def edge_policy(name: str) -> Callable[[SelectedGraph], Iterator[Link]]:

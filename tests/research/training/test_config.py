@@ -11,10 +11,9 @@ from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
 from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.data_config import DataConfig
-from hgrkit.research.training.example_config import example_config
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.optimizer import learning_rate
-from hgrkit.research.training.run_config import RunConfig, preset_names, with_preset
+from hgrkit.research.training.run_config import RunConfig, example_config, preset_names, with_preset
 from hgrkit.settings import read_settings
 
 NEEDED = '[data.train]\ncaptions = "c.json"\nfeatures = ["f.npz"]\n'

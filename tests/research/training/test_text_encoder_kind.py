@@ -17,9 +17,8 @@ from hgrkit.model.checkpoint import load_model
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.registry import TEXT_ENCODERS, TextEncoderKind
-from hgrkit.research.training.example_config import example_config
 from hgrkit.research.training.model_config import ModelConfig
-from hgrkit.research.training.run_config import RunConfig
+from hgrkit.research.training.run_config import RunConfig, example_config
 from hgrkit.settings import setting, to_json
 
 
