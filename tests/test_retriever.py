@@ -33,6 +33,7 @@ from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.checkpoint import save_model
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.scorer import settings_of
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
 from hgrkit.model.video import VideoEncoder
@@ -84,9 +85,10 @@ def write_video(path, seconds, colour):
         container.mux(stream.encode(None))
 
 
-def save_random_model(folder, seed=0, querybank_norm=None, **video):
+def save_random_model(folder, seed=0, querybank_norm=None, text=None, **video):
+    vocabulary = Vocabulary.from_sentences([WORDS])
     model = HgrModel(
-        text=TextEncoder(vocabulary=Vocabulary.from_sentences([WORDS]), embed_dim=16, word_dim=8),
+        text=text or TextEncoder(vocabulary=vocabulary, embed_dim=16, word_dim=8),
         video=VideoEncoder(**{"feature_dim": 192, "embed_dim": 16, **video}),
         matcher=Matcher(level_weights=(1, 2, 3)),
         querybank_norm=querybank_norm,
@@ -603,8 +605,13 @@ def test_querybank_normalisation_counts_where_sentences_are_compared_and_nowhere
         np.testing.assert_allclose(pairs[0], less[0], atol=2e-6, rtol=0)
 
 
-def test_with_and_without_torch_the_answers_are_the_same(made, retriever):
-    with Retriever.open(made[0], device="cpu:0") as with_torch:
+def test_with_and_without_torch_the_answers_are_the_same(transformer, tmp_path, videos):
+    text = SentenceTextEncoder(reader=transformer.reader(), embed_dim=16)
+    model, library = save_random_model(tmp_path / "model", text=text), tmp_path / "library"
+    with Retriever.create(library, model=model, frame_encoder=ColourGrid(), clip_seconds=2) as made:
+        made.index(videos)
+    with Retriever.open(library, device="cpu:0") as with_torch, Retriever.open(library, device="cpu") as retriever:
+        assert type(retriever._model.query_side.encoder) is not type(with_torch._model.query_side.encoder)
         np.testing.assert_allclose(with_torch.scores(QUERIES), retriever.scores(QUERIES), atol=2e-6, rtol=0)
         for query in QUERIES:
             ours, theirs = retriever.search(query).hits, with_torch.search(query).hits
