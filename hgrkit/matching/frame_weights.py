@@ -62,7 +62,7 @@ def alignment_weights(cosines: FloatArray, sharpness: float) -> FloatArray:
     weights = np.maximum(cosines, 0)
     lengths = np.sqrt(np.einsum("f...,f...->...", weights, weights))
     weights *= np.float32(sharpness) / np.maximum(lengths, EPSILON)
-    weights -= weights.max(axis=0)
+    weights -= weights.max(axis=0)  # changes no share, and no exponential overflows
     np.exp(weights, out=weights)
     weights /= weights.sum(axis=0)
     return weights

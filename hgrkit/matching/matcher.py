@@ -142,6 +142,7 @@ class Matcher(nn.Module):
 
     def _level(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor, node_mask: Tensor) -> Tensor:
         """One level's scores: frames [V, F, D], nodes [C, P, D] -> [V, C]."""
+        # only real nodes are compared: in a usual batch two thirds of the padded ones are absent
         captions = node_mask.nonzero()[:, 0]  # the sentence of each real node
         similarities = self._similarities(frames, frame_mask, nodes[node_mask])
         sums = similarities.new_zeros(frames.shape[0], nodes.shape[0]).index_add(1, captions, similarities)

@@ -94,6 +94,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    # all at once: whoever mends a folder by hand should not have to load it once a mistake
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"surplus {name}" for name in found if name not in expected]
     problems += [

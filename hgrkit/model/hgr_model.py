@@ -76,6 +76,7 @@ class HgrModel(nn.Module):
                     f"embed_dim={video.embed_dim}; they must be equal."
                 )
         self.querybank_norm = querybank_norm
+        # files keep the name that querybank normalisation had when they were made
         self.register_state_dict_post_hook(_as_stored)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_from_stored)  # type: ignore[no-untyped-call]
 

@@ -119,6 +119,8 @@ def read_query_side(folder: Path) -> QuerySide | None:
         embed_dim = config.video.embed_dim
         if make is None or config.text.get("embed_dim") != embed_dim:
             return None
+        # both parts are read before either is used, and nothing may be left of them: a setting or a weight that is
+        # not known here could change every answer
         weights = [Weights.read(folder / WEIGHTS_FILE, name) for name in ("text", QUERYBANK_NORM_KEY)]
         norm = None
         if config.querybank_norm is not None:

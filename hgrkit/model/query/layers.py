@@ -125,7 +125,7 @@ class QuerybankNorm:
     def __call__(self, sentences: Float32) -> Float32:
         """Events of sentences, [C, D] -> [C]."""
         scaled = unit_vectors(sentences) @ self.events.T / self.temperature
-        highest = scaled.max(axis=1, keepdims=True)
+        highest = scaled.max(axis=1, keepdims=True)  # taken off before the exponential, which would overflow
         norms: Float32 = self.temperature * (np.log(np.exp(scaled - highest).mean(axis=1)) + highest[:, 0])
         return norms
 

@@ -44,6 +44,7 @@ class _GraphLayer(nn.Module):
             return neighbours / counts.clamp(min=1)
         query: Tensor = self.query(nodes)  # [C, N, D / 2]
         logits = query @ self.key(nodes).transpose(1, 2) / math.sqrt(query.shape[2])
+        # not -inf: the softmax of a row without a neighbour must be numbers, which are zeroed after it
         smallest = torch.finfo(logits.dtype).min
         weights: Tensor = logits.masked_fill(~adjacency, smallest).softmax(dim=2)
         return weights.masked_fill(~adjacency, 0)

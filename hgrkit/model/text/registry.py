@@ -76,6 +76,8 @@ class TextModel(Protocol):
         ...
 
 
+# What is known of a kind stands in functions, which import when they are called: a search reads this module and
+# must not import torch (decision 13).
 @attrs.frozen(kw_only=True)
 class TextEncoderKind:
     """One kind of text encoder; nothing of it is imported before it is needed.

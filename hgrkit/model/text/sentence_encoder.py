@@ -69,6 +69,7 @@ class SentenceTextEncoder(nn.Module):
         self.event, self.action, self.entity = (nn.Linear(reader.hidden_size, config.embed_dim) for _ in range(3))
         self.roles = nn.Embedding(config.num_roles, config.embed_dim) if config.num_roles else None
         if self.roles is not None:
+            # an untrained role changes nothing, so that training starts from what the transformer knows
             nn.init.ones_(self.roles.weight)
         self.graph = GraphAttention(**to_json(config.graph))
 

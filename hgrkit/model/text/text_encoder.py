@@ -96,6 +96,7 @@ class TextEncoder(nn.Module):
             config.embed_dim,
             num_layers=config.num_layers,
             batch_first=True,
+            # torch drops between layers only, and warns where there is nothing between them
             dropout=config.dropout if config.num_layers > 1 else 0.0,
             bidirectional=config.bidirectional,
         )
@@ -153,6 +154,7 @@ class TextEncoder(nn.Module):
 
     def _read(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """Words in context: [C, T] -> [C, T, D]."""
+        # packed, so that the backward direction begins at a sentence's own end and not in its padding
         packed = pack_padded_sequence(
             self.dropout(self.words(token_ids)),
             token_mask.sum(dim=1).cpu(),
@@ -171,6 +173,7 @@ class TextEncoder(nn.Module):
 
     def _nodes(self, words: Tensor, spans: Tensor, roles: Tensor) -> Tensor:
         """Maximum over each node's words, times its role: [C, T, D] -> [C, P, D]; zeros where there is no node."""
+        # not -inf: an absent node is the maximum over nothing, and its gradient must not be NaN
         smallest = torch.finfo(words.dtype).min
         spread = words[:, None].masked_fill(~spans[:, :, :, None], smallest)  # [C, P, T, D]
         pooled = spread.max(dim=2).values.masked_fill(~spans.any(dim=2, keepdim=True), 0)

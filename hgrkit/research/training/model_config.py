@@ -122,6 +122,7 @@ class ModelConfig:
                 )
             )
             model = build_model(config, text)
+        # weights of 0 weigh every frame alike; without gradients they stay so
         if self.even_pooling:
             for weight in model.video.pooling.parameters():
                 nn.init.zeros_(weight)
