@@ -11,7 +11,6 @@ from hgrkit.matching.windows import Windows
 
 __all__ = ["PENALTY", "SHORTEST_SCENE", "best_stretches", "cut_scenes"]
 
-FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 

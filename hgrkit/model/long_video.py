@@ -25,7 +25,6 @@ from hgrkit.model.video import VideoFeatures, evenly_spaced
 __all__ = ["LongVideo", "WindowSettings"]
 
 Intervals = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _STRETCH_GROWTH, _STRETCH_STRIDE = 1.25, 0.125
 """Within a long scene the scales are finer than those that a video is scored by: they only add up numbers."""
