@@ -9,7 +9,7 @@ import attrs
 
 from hgrkit.arguments import check_flag, check_weights
 from hgrkit.levels import LEVELS, PerLevel
-from hgrkit.matching.frame_weights import Fusion
+from hgrkit.matching.frame_weights import DEFAULT_FUSION, DEFAULT_SHARPNESS, Fusion
 from hgrkit.settings import setting
 
 __all__ = [
@@ -47,10 +47,10 @@ class MatcherConfig:
     """
 
     sharpness: float = setting(
-        4.0, "lambda of the softmax over frames; 0 weighs them evenly", within="[0, 1000000]"
+        DEFAULT_SHARPNESS, "lambda of the softmax over frames; 0 weighs them evenly", within="[0, 1000000]"
     )
     fusion: Fusion = setting(
-        "embed", "embed compares the attended frame with the node, sim averages the frames' similarities"
+        DEFAULT_FUSION, "embed compares the attended frame with the node, sim averages the frames' similarities"
     )
     level_weights: LevelWeights = attrs.field(
         default=(1.0, 1.0, 1.0),

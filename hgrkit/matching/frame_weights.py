@@ -13,6 +13,8 @@ import numpy.typing as npt
 from hgrkit.arguments import check_choice
 
 __all__ = [
+    "DEFAULT_FUSION",
+    "DEFAULT_SHARPNESS",
     "EPSILON",
     "Fusion",
     "alignment_weights",
@@ -25,6 +27,10 @@ __all__ = [
 FloatArray = npt.NDArray[np.float32]
 
 Fusion = Literal["embed", "sim"]
+
+DEFAULT_SHARPNESS = 4.0
+DEFAULT_FUSION: Fusion = "embed"
+"""Those of the published models."""
 
 EPSILON = 1e-10
 """The smallest length that a vector is divided by, so that zero stays zero; in torch as well."""

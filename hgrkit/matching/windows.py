@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.matching.frame_weights import (
+    DEFAULT_FUSION,
+    DEFAULT_SHARPNESS,
     Fusion,
     alignment_weights,
     check_fusion,
@@ -195,7 +197,12 @@ class WindowedLevel:
 
     @classmethod
     def cut(
-        cls, frames: npt.NDArray[Any], windows: Windows, *, sharpness: float = 4.0, fusion: Fusion = "embed"
+        cls,
+        frames: npt.NDArray[Any],
+        windows: Windows,
+        *,
+        sharpness: float = DEFAULT_SHARPNESS,
+        fusion: Fusion = DEFAULT_FUSION,
     ) -> Self:
         """Prepare frames [F, D].
 
