@@ -228,7 +228,10 @@ def _fits_sequence(value: object, hint: Any) -> bool:
 
 
 def _finite(value: object) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
+    try:
+        return not isinstance(value, int | float) or math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def _is_number(value: object) -> bool:

@@ -41,6 +41,7 @@ class Car:
         ({"size": 3}, "size must be even, got 3."),
         ({"size": 2, "fuel": "coal"}, "fuel must be 'oil' or 'none', got 'coal'."),
         ({"size": 2, "heat": float("nan")}, "heat must be a number in [0, inf), got nan."),
+        ({"size": 2, "heat": 10**400}, "heat must be a number in [0, inf), got 1000"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_in_one_line(settings, message):
