@@ -63,7 +63,7 @@ def choose(retriever: Retriever, foils: Sequence[Foil]) -> dict[str, Any]:
     """The accuracies, all levels beside the event level alone."""
 
     def score(videos: Sequence[str], sentences: Sequence[str]) -> Float32:
-        return retriever.pair_scores(videos, sentences, (None, EVENT_ONLY), less_background=True)
+        return retriever.pair_scores(videos, sentences, (None, EVENT_ONLY), querybank_norm=True)
 
     pairs = [FoilPair(video=foil.video, caption=foil.caption, foil=foil.foil, type=foil.type) for foil in foils]
     return evaluate_foils(pairs, retriever.library.indexed_paths(), score).to_dict()

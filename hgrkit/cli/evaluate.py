@@ -23,7 +23,7 @@ from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from hgrkit.model.hgr_model import HgrModel
-    from hgrkit.model.query.captions import EmbeddedCaptions
+    from hgrkit.model.query.encoder import EmbeddedCaptions
     from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation, BenchmarkProtocol
     from hgrkit.research.evaluation.captions import CaptionEvaluation, Captions
     from hgrkit.retriever import Retriever
@@ -50,13 +50,13 @@ class LibrarySubject:
 
     def evaluated(self) -> CaptionEvaluation:
         """By the model's own score."""
-        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), less_background=True))
+        return self.scored(lambda texts: self.retriever.scores(self._reading(texts), querybank_norm=True))
 
     def event_only(self) -> CaptionEvaluation:
         """By the event level alone."""
         return self.scored(
             lambda texts: self.retriever.scores(
-                self._reading(texts), level_weights=EVENT_ONLY, less_background=True
+                self._reading(texts), level_weights=EVENT_ONLY, querybank_norm=True
             )
         )
 

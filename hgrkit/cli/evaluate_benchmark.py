@@ -134,7 +134,7 @@ class BenchmarkRun:
                 def score(texts: Sequence[str]) -> CaptionScores:
                     captions = retriever.read(texts)
                     return CaptionScores(
-                        scores=retriever.scores(captions, level_weights=weights, less_background=True)[rows],
+                        scores=retriever.scores(captions, level_weights=weights, querybank_norm=True)[rows],
                         failures=len(captions.failures),
                         omitted=attrs.asdict(captions.omitted),
                     )

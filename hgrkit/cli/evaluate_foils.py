@@ -60,7 +60,7 @@ class FoilRun:
                 pairs,
                 retriever.library.indexed_paths(),
                 lambda videos, texts: retriever.pair_scores(
-                    videos, texts, (None, _EVENT_ONLY), less_background=True
+                    videos, texts, (None, _EVENT_ONLY), querybank_norm=True
                 ),
                 allow_missing=self.allow_missing,
                 resamples=self.resamples,

@@ -22,7 +22,7 @@ from hgrkit.indexing.walk import LeftOut, VideoFile
 from hgrkit.levels import PerLevel
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, VideoRecord
 from hgrkit.library.store import Entry
-from hgrkit.model.video.features import evenly_spaced
+from hgrkit.model.video import evenly_spaced
 
 __all__ = ["Embed", "Storing", "Tally", "cut_clips"]
 

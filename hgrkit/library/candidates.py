@@ -11,14 +11,12 @@ import numpy.typing as npt
 
 from hgrkit.library.records import Float32
 
-__all__ = ["NEIGHBOURS", "CandidateIndex", "FlatScan", "HnswGraph", "unit_vectors"]
+__all__ = ["NEIGHBOURS", "CandidateIndex", "FlatScan", "HnswGraph"]
 
 Rows = npt.NDArray[np.int64]
 
 NEIGHBOURS = 16
 """hnswlib's M of every graph that is kept."""
-
-_EPSILON = 1e-10
 
 
 class CandidateIndex(Protocol):
@@ -104,10 +102,3 @@ class HnswGraph:
         except RuntimeError:  # fewer can be reached, as among many equal clips
             return FlatScan(self._events).nearest(event, count)
         return np.asarray(labels[0], np.int64)
-
-
-def unit_vectors(vectors: Float32) -> Float32:
-    """Rows scaled to length one; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    units: Float32 = vectors / np.maximum(norms, np.float32(_EPSILON))
-    return units

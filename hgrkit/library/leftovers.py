@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.commit_log import SEGMENT_FOLDER, SEGMENT_NAME
 from hgrkit.library.database import DATABASE_FILE
 from hgrkit.library.findings import Note
 from hgrkit.library.graph_cache import GraphCache
 from hgrkit.library.snapshot import SqliteSnapshot
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
 from hgrkit.storage.lock import LOCK_FILE
 

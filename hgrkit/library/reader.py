@@ -7,11 +7,12 @@ from threading import Lock
 from typing import TypeVar
 
 from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.candidates import CandidateIndex, FlatScan, unit_vectors
+from hgrkit.library.candidates import CandidateIndex, FlatScan
 from hgrkit.library.graph_cache import GraphCache, graphs_available
 from hgrkit.library.records import Float32
 from hgrkit.library.search import ClipSearch
 from hgrkit.library.store import Snapshot, Store
+from hgrkit.matching.frame_weights import unit_vectors
 
 __all__ = ["GRAPH_FROM", "Reader"]
 

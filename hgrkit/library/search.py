@@ -12,11 +12,12 @@ import numpy.typing as npt
 from hgrkit.arguments import check_sequence, check_whole
 from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
-from hgrkit.library.candidates import CandidateIndex, unit_vectors
+from hgrkit.library.candidates import CandidateIndex
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import PackedClips, SearchSettings
 from hgrkit.library.store import Snapshot
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.packed import PackedLevel, alignment, packed_similarities
 from hgrkit.matching.scenes import cut_scenes
 from hgrkit.matching.windows import WindowedLevel

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hgrkit.library.candidates import FlatScan, HnswGraph, unit_vectors
+from hgrkit.library.candidates import FlatScan, HnswGraph
+from hgrkit.matching.frame_weights import unit_vectors
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from hgrkit.library.candidates import HnswGraph, unit_vectors
+from hgrkit.library.candidates import HnswGraph
 from hgrkit.library.graph_cache import is_sound_graph
+from hgrkit.matching.frame_weights import unit_vectors
 
 DIM, HEADER = 6, 96
 ELEMENT = 4 + 32 * 4 + DIM * 4 + 8

@@ -13,7 +13,7 @@ from hgrkit.arguments import check_callable, check_flag, check_instance, shown
 from hgrkit.errors import ConfigError
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.scorer import embed_captions, embed_videos
-from hgrkit.model.video.features import frame_features
+from hgrkit.model.video import frame_features
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark
@@ -81,7 +81,7 @@ def evaluate(
             captions = embed_captions(model, loaded, texts, on_progress=on_progress)
             omitted = {**attrs.asdict(captions.omitted), "frames": videos.omitted_frames}
             return CaptionScores(
-                scores=videos.scores(captions, less_background=True),
+                scores=videos.scores(captions, querybank_norm=True),
                 failures=len(captions.failures),
                 omitted=omitted,
             )
