@@ -52,20 +52,20 @@ Score = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Answers:
-    """The same queries answered by the model, by its scores with the background left in, and by the baseline."""
+    """The same queries answered by the model, by it without querybank normalisation, and by the baseline."""
 
     model: Retrieval
-    with_background: Retrieval
+    unnormalised: Retrieval
     baseline: Retrieval
 
     @classmethod
     def of(
-        cls, captions: Captions, names: Sequence[str], *, model: Score, with_background: Score, baseline: Score
+        cls, captions: Captions, names: Sequence[str], *, model: Score, unnormalised: Score, baseline: Score
     ) -> Answers:
         """Ask each of them."""
         return cls(
             model=evaluate_captions(captions, names, model),
-            with_background=evaluate_captions(captions, names, with_background),
+            unnormalised=evaluate_captions(captions, names, unnormalised),
             baseline=evaluate_captions(captions, names, baseline),
         )
 
@@ -113,15 +113,15 @@ def measure(data: Path, asked: Asked) -> tuple[dict[str, Any], RankedSets]:
                 "msvd": Answers.of(
                     msvd,
                     paths,
-                    model=partial(clips.scores, less_background=True),
-                    with_background=clips.scores,
+                    model=partial(clips.scores, querybank_norm=True),
+                    unnormalised=clips.scores,
                     baseline=baseline.scorer(clip_vectors),
                 ),
                 "flickr8k": Answers.of(
                     test.captions,
                     list(test.features),
-                    model=lambda texts: photographs.scores(clips.read(texts), less_background=True),
-                    with_background=lambda texts: photographs.scores(clips.read(texts)),
+                    model=lambda texts: photographs.scores(clips.read(texts), querybank_norm=True),
+                    unnormalised=lambda texts: photographs.scores(clips.read(texts)),
                     baseline=baseline.scorer(vectors),
                 ),
             }
@@ -139,8 +139,8 @@ def measure(data: Path, asked: Asked) -> tuple[dict[str, Any], RankedSets]:
             "msvd-98, all": answers["msvd"].model.measures.to_dict(),
         },
         "with the background left in": {
-            "flickr8k test": answers["flickr8k"].with_background.measures.to_dict(),
-            "msvd-98, all": answers["msvd"].with_background.measures.to_dict(),
+            "flickr8k test": answers["flickr8k"].unnormalised.measures.to_dict(),
+            "msvd-98, all": answers["msvd"].unnormalised.measures.to_dict(),
         },
         AGAINST: against_linear_map(sets),
     }

@@ -29,7 +29,7 @@ from ways_to_search import CHOICES, REPORTED, USUAL, KnownBounds
 from hgrkit.indexing.feature_cache import CachedFeatures, kept_frames
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.long_video import LongVideo
-from hgrkit.model.query.captions import EmbeddedCaptions
+from hgrkit.model.query.encoder import EmbeddedCaptions
 from hgrkit.model.scorer import settings_of
 from hgrkit.research.evaluation.bootstrap import estimate
 from hgrkit.research.evaluation.captions import Captions, read_captions

@@ -40,7 +40,7 @@ def measure(data: Path, model: str) -> dict[str, Any]:
     ):
         indexed, taken = timed(lambda: retriever.index(data / "videos"))
         evaluation = evaluate_captions(
-            captions, retriever.library.indexed_paths(), partial(retriever.scores, less_background=True)
+            captions, retriever.library.indexed_paths(), partial(retriever.scores, querybank_norm=True)
         )
         by_weights = evaluate_weights(retriever.library, model, captions)
         manifest = retriever.library.manifest

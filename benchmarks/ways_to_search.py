@@ -15,7 +15,7 @@ from hgrkit.matching.clip_similarities import clip_alignment
 from hgrkit.matching.scenes import cut_scenes
 from hgrkit.matching.windows import Windows
 from hgrkit.model.long_video import LongVideo, WindowSettings
-from hgrkit.model.query.captions import EmbeddedCaptions
+from hgrkit.model.query.encoder import EmbeddedCaptions
 from hgrkit.research.evaluation.long_video_search import BestWindow, FixedWindows, WayToSearch
 
 __all__ = ["CHOICES", "REPORTED", "USUAL", "KnownBounds"]

@@ -20,7 +20,7 @@ from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
-from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
+from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_texts
 from hgrkit.results import SearchResult, hit_of, notes_on
@@ -359,14 +359,14 @@ class Retriever:
         queries: Sequence[str] | EmbeddedCaptions,
         *,
         level_weights: LevelWeights | None = None,
-        less_background: bool = False,
+        querybank_norm: bool = False,
     ) -> Float32:
         """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`.
 
         Args:
             queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.
             level_weights: of event, action and entity in the score; the model's own unless given.
-            less_background: take off what a sentence scores with any clip: a video's sentences compare then.
+            querybank_norm: take off what a sentence scores with any clip: a video's sentences compare then.
 
         Raises:
             ConfigError: if the weights are not three numbers from 0.
@@ -374,14 +374,14 @@ class Retriever:
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
         settings = self._model.query_side.settings.reweighted(level_weights)
         scores = self.library.scores(captions.queries, settings)
-        return captions.spread(scores, less_background=less_background)
+        return captions.spread(scores, querybank_norm=querybank_norm)
 
     def pair_scores(
         self,
         videos: Sequence[str],
         sentences: Sequence[str],
         level_weights: Sequence[LevelWeights | None] = (None,),
-        less_background: bool = False,
+        querybank_norm: bool = False,
     ) -> Float32:
         """Each sentence's exact score with its own video, by each of the S `level_weights`, float32 [S, C].
 
@@ -396,7 +396,7 @@ class Retriever:
         settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
         asked = [videos[position] for position in captions.positions]
         scores = self.library.pair_scores(asked, captions.queries, settings)
-        return captions.spread(scores, less_background=less_background)
+        return captions.spread(scores, querybank_norm=querybank_norm)
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""

@@ -28,6 +28,14 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def transformer(tmp_path_factory):
+    """A frozen transformer small enough to be computed by hand."""
+    from tests.tiny_transformer import write_transformer
+
+    return write_transformer(tmp_path_factory.mktemp("transformer"))
+
+
+@pytest.fixture(scope="session")
 def ffmpeg_folder(tmp_path_factory) -> Path:
     """A folder for PATH that holds `ffmpeg`: the one that a package of the extra `dev` carries."""
     import imageio_ffmpeg

@@ -129,7 +129,7 @@ def three_seeds(files: Mapping[str, Any]) -> Expected:
     return rows | {"together": ["", "", "", *leads(found[f"all of them {AGAINST}"])]}
 
 
-def background(files: Mapping[str, Any]) -> Expected:
+def querybank_norm(files: Mapping[str, Any]) -> Expected:
     found = files["default_model.json"]
     without, with_it = found["measures"], found["with the background left in"]
     rows = {"Flickr8k test, {:,} photographs to {:,} captions": "flickr8k test"}
@@ -253,7 +253,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "How good it is", 0): quality,
     (PAGE, "How good it is", 1): beside_the_linear_map,
     (PAGE, "How good it is", 2): three_seeds,
-    (PAGE, "The background", 0): background,
+    (PAGE, "Querybank normalisation", 0): querybank_norm,
     (PAGE, "What the levels are for", 0): foils,
     (PAGE, "What its parts are worth", 0): what_pays,
     ("docs/foils.md", "What the default model makes of them", 0): foils,

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "arguments", "levels", "plugins", "rendering"}),
+    frozenset({"errors", "arguments", "levels", "plugins", "rendering", "settings"}),
     frozenset({"graph", "storage"}),
     frozenset({"matching", "parsing"}),
     frozenset({"library", "video"}),
@@ -31,7 +31,7 @@ UNSEEN: dict[str, frozenset[str]] = {
 }
 """What a room must not use although it could."""
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi")])
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 TOP = len(LAYERS)
 

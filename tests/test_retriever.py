@@ -28,14 +28,15 @@ from hgrkit.errors import (
     ShapeError,
 )
 from hgrkit.graph import Node, RoleGraph, Span
-from hgrkit.matching.background import Background
 from hgrkit.matching.matcher import Matcher
+from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.checkpoint import save_model
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.scorer import settings_of
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever
@@ -84,12 +85,13 @@ def write_video(path, seconds, colour):
         container.mux(stream.encode(None))
 
 
-def save_random_model(folder, seed=0, background=None, **video):
+def save_random_model(folder, seed=0, querybank_norm=None, text=None, **video):
+    vocabulary = Vocabulary.from_sentences([WORDS])
     model = HgrModel(
-        text=TextEncoder(vocabulary=Vocabulary.from_sentences([WORDS]), embed_dim=16, word_dim=8),
+        text=text or TextEncoder(vocabulary=vocabulary, embed_dim=16, word_dim=8),
         video=VideoEncoder(**{"feature_dim": 192, "embed_dim": 16, **video}),
         matcher=Matcher(level_weights=(1, 2, 3)),
-        background=background,
+        querybank_norm=querybank_norm,
     )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -585,26 +587,31 @@ def test_a_score_of_a_pair_is_the_score_of_that_sentence_and_video(retriever):
     np.testing.assert_allclose(event, expected, atol=2e-6, rtol=0)
 
 
-def test_the_background_comes_off_where_sentences_are_compared_and_nowhere_else(tmp_path, videos):
+def test_querybank_normalisation_counts_where_sentences_are_compared_and_nowhere_else(tmp_path, videos):
     torch.manual_seed(2)
-    folder = save_random_model(tmp_path / "model", background=Background.of(torch.randn(9, 16)))
+    folder = save_random_model(tmp_path / "model", querybank_norm=QuerybankNorm.of(torch.randn(9, 16)))
     with create(tmp_path / "library", folder, clip_seconds=2) as retriever:
         retriever.index(videos)
         paths, sentences = retriever.library.indexed_paths(), [*QUERIES, ""]
         with torch.inference_mode():
             batch = retriever.model.text.batch(LarkParser().parse_batch(QUERIES))
-            background = retriever.model.background(retriever.model.text(batch).event).numpy()
-        plain, less = retriever.scores(sentences), retriever.scores(sentences, less_background=True)
-        np.testing.assert_allclose(less[:, :-1], plain[:, :-1] - background, atol=2e-6, rtol=0)
-        assert np.ptp(background) > 1e-3
+            norms = retriever.model.querybank_norm(retriever.model.text(batch).event).numpy()
+        plain, less = retriever.scores(sentences), retriever.scores(sentences, querybank_norm=True)
+        np.testing.assert_allclose(less[:, :-1], plain[:, :-1] - norms, atol=2e-6, rtol=0)
+        assert np.ptp(norms) > 1e-3
         assert (less[:, -1] == -1).all()
         assert retriever.search(QUERY).hits[0].score == pytest.approx(plain[:, 0].max(), abs=2e-6)
-        pairs = retriever.pair_scores(paths[:1] * len(sentences), sentences, less_background=True)
+        pairs = retriever.pair_scores(paths[:1] * len(sentences), sentences, querybank_norm=True)
         np.testing.assert_allclose(pairs[0], less[0], atol=2e-6, rtol=0)
 
 
-def test_with_and_without_torch_the_answers_are_the_same(made, retriever):
-    with Retriever.open(made[0], device="cpu:0") as with_torch:
+def test_with_and_without_torch_the_answers_are_the_same(transformer, tmp_path, videos):
+    text = SentenceTextEncoder(reader=transformer.reader(), embed_dim=16)
+    model, library = save_random_model(tmp_path / "model", text=text), tmp_path / "library"
+    with Retriever.create(library, model=model, frame_encoder=ColourGrid(), clip_seconds=2) as made:
+        made.index(videos)
+    with Retriever.open(library, device="cpu:0") as with_torch, Retriever.open(library, device="cpu") as retriever:
+        assert type(retriever._model.query_side.encoder) is not type(with_torch._model.query_side.encoder)
         np.testing.assert_allclose(with_torch.scores(QUERIES), retriever.scores(QUERIES), atol=2e-6, rtol=0)
         for query in QUERIES:
             ours, theirs = retriever.search(query).hits, with_torch.search(query).hits
@@ -647,7 +654,7 @@ def test_a_pair_with_a_video_that_is_not_indexed_is_an_error(retriever):
 
 def test_scores_of_many_queries_are_those_of_each(retriever, monkeypatch):
     expected = retriever.scores(QUERIES)
-    monkeypatch.setattr("hgrkit.model.query.captions._CAPTIONS_AT_ONCE", 2)
+    monkeypatch.setattr("hgrkit.model.query.encoder._CAPTIONS_AT_ONCE", 2)
     np.testing.assert_allclose(retriever.scores(QUERIES), expected, atol=2e-6, rtol=0)
     assert retriever.scores([]).shape == (len(SECONDS), 0)
 

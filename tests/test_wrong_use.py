@@ -155,7 +155,7 @@ WRONG = [
     (
         lambda it: GraphBatch.from_graphs([it.graph], max_tokens=True),
         ConfigError,
-        "max_tokens must be a whole number of at least 0, or None for no limit, got True.",
+        "max_tokens must be a whole number in [1, inf) or none, got True.",
     ),
     (
         lambda _: TextEncoder(vocabulary="words", embed_dim=8),
@@ -165,7 +165,7 @@ WRONG = [
     (
         lambda it: TextEncoder(vocabulary=it.vocabulary, embed_dim="8"),
         ConfigError,
-        "embed_dim must be a whole number of at least 1, got '8'.",
+        "embed_dim must be a whole number in [1, 16384], got '8'.",
     ),
     (
         lambda it: TextEncoder(vocabulary=it.vocabulary, embed_dim=8, dropout=1),
@@ -190,7 +190,7 @@ WRONG = [
     (
         lambda _: VideoEncoder(feature_dim=6, embed_dim=8, max_frames=0.5),
         ConfigError,
-        "max_frames must be a whole number of at least 1, got 0.5.",
+        "max_frames must be a whole number in [1, inf) or none, got 0.5.",
     ),
     (
         lambda _: VideoFeatures.from_arrays(np.ones((3, 6))),
@@ -283,12 +283,16 @@ WRONG = [
         ShapeError,
         "text must be a TextEmbeddings, got 'a dog'; make them with a text encoder.",
     ),
-    (lambda _: Matcher(sharpness="4"), ConfigError, "sharpness must be a number of at least 0, got '4'."),
-    (lambda _: Matcher(sharpness=float("nan")), ConfigError, "sharpness must be a number of at least 0, got nan."),
+    (lambda _: Matcher(sharpness="4"), ConfigError, "sharpness must be a number in [0, 1000000], got '4'."),
+    (
+        lambda _: Matcher(sharpness=float("nan")),
+        ConfigError,
+        "sharpness must be a number in [0, 1000000], got nan.",
+    ),
     (
         lambda _: Matcher(sharpness=10**400),
         ConfigError,
-        f"sharpness must be a number of at least 0, got 1{'0' * 59}....",
+        f"sharpness must be a number in [0, 1000000], got 1{'0' * 59}....",
     ),
     (lambda _: Matcher(fusion="mean"), ConfigError, "fusion must be 'embed' or 'sim', got 'mean'."),
     (
@@ -317,7 +321,7 @@ WRONG = [
         ConfigError,
         "matcher must be a Matcher, got the class Matcher; make one: Matcher(...).",
     ),
-    (lambda _: InfoNCE(temperature=0), ConfigError, "temperature must be a number above 0, got 0."),
+    (lambda _: InfoNCE(temperature=0), ConfigError, "temperature must be a number in (0, 1000000], got 0."),
     (
         lambda _: InfoNCE()(torch.ones(2, 2)),
         ShapeError,
@@ -326,7 +330,7 @@ WRONG = [
     (
         lambda _: HingeLoss(negatives="some"),
         ConfigError,
-        "negatives, if not 'hardest' or 'all', must be a whole number of at least 1, got 'some'.",
+        "negatives must be a whole number in [1, inf) or 'hardest' or 'all', got 'some'.",
     ),
     (
         lambda _: HingeLoss(level_weights=(1, 1, 1)),

@@ -40,7 +40,7 @@ def train(
 ) -> None:
     """Train a model from a config, or as the released code does."""
     if show_defaults:
-        from hgrkit.research.training.example_config import example_config
+        from hgrkit.research.training.run_config import example_config
 
         echo(example_config(), nl=False)
     elif config is not None:

@@ -20,6 +20,7 @@ from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.database import translated_errors
 from hgrkit.library.records import Float32
 from hgrkit.matching.clip_similarities import event_similarities
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder, write_atomically
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "CandidateSource",
     "FlatScan",
     "ann_available",
-    "unit_vectors",
 ]
 
 _LINKS = 16
@@ -41,7 +41,6 @@ _CONSTRUCTION = 200
 _FLAT_SHARE = 0.1
 """Clips that came since the index was saved are scanned flat until they are so many of all."""
 
-_EPSILON = 1e-10
 _FORMAT = 2
 _READ_BYTES = 1 << 20
 _ROWS_AT_ONCE = 1 << 14
@@ -223,13 +222,6 @@ class AnnCache:
 def ann_available() -> bool:
     """Whether hnswlib is installed; it is not imported."""
     return importlib.util.find_spec("hnswlib") is not None
-
-
-def unit_vectors(vectors: Float32) -> Float32:
-    """Rows scaled to length one; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    units: Float32 = vectors / np.maximum(norms, np.float32(_EPSILON))
-    return units
 
 
 def _described(arrays: ClipArrays, size: int, path: Path) -> dict[str, Any]:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, get_args
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_choice, check_flag, check_number, check_weights, check_whole
-from hgrkit.levels import LEVELS, PerLevel
+from hgrkit.levels import PerLevel
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.clip_similarities import (
-    Fusion,
     clip_alignment,
     clip_similarities,
     event_similarities,
     mean_over_nodes,
 )
+from hgrkit.matching.config import LevelWeights, MatcherConfig
+from hgrkit.settings import setting
 
 __all__ = ["EXHAUSTIVE_UP_TO", "Alignment", "ClipSet", "LevelWeights", "SearchSettings"]
-
-LevelWeights = tuple[float, ...]
-"""Of event, action and entity in a score."""
 
 EXHAUSTIVE_UP_TO = 2_000
 """Clips that a search compares one by one unless it is told otherwise: about 10 ms on one core."""
@@ -36,26 +33,11 @@ _CHUNK_SIMILARITIES = 1 << 24
 """Clip-node similarities held at once: 64 MiB a level."""
 
 
-def _weights(values: Iterable[float]) -> tuple[float, ...]:
-    return check_weights("level_weights", values, of=LEVELS)
-
-
-def _sharpness(value: float) -> float:
-    return check_number("sharpness", value, "(0, inf)")
-
-
-def _candidates(value: int) -> int:
-    return check_whole("candidates", value)
-
-
 @attrs.frozen(kw_only=True)
-class SearchSettings:
-    """How clips are scored and how many are looked at; the first three must be the matcher's own.
+class SearchSettings(MatcherConfig):
+    """How clips are scored, as the model's matcher does, and how many are looked at.
 
     Attributes:
-        sharpness: lambda of the softmax over frames, positive.
-        fusion: `embed` or `sim`.
-        level_weights: of event, action and entity in the score; they are scaled to sum to one.
         candidates: clips that a search compares exactly, when it does not compare all of them; `None` lets their
             number grow with the library.
         exhaustive: compare every clip; `None` does so while the library is small.
@@ -64,16 +46,8 @@ class SearchSettings:
         ConfigError: if a setting is out of its range.
     """
 
-    sharpness: float = attrs.field(default=4.0, converter=_sharpness)
-    fusion: Fusion = "embed"
-    level_weights: LevelWeights = attrs.field(default=(1.0, 1.0, 1.0), converter=_weights)
-    candidates: int | None = attrs.field(default=None, converter=attrs.converters.optional(_candidates))
-    exhaustive: bool | None = None
-
-    def __attrs_post_init__(self) -> None:
-        check_choice("fusion", self.fusion, get_args(Fusion))
-        if self.exhaustive is not None:
-            check_flag("exhaustive", self.exhaustive)
+    candidates: int | None = setting(None, "clips that a search compares exactly", within="[1, inf)")
+    exhaustive: bool | None = setting(None, "compare every clip")
 
     def candidates_among(self, num_clips: int) -> int:
         """Return how many of a library's clips a search compares exactly."""
@@ -84,12 +58,6 @@ class SearchSettings:
     def reweighted(self, level_weights: LevelWeights | None) -> SearchSettings:
         """The settings with other weights of event, action and entity; `None` leaves them as they are."""
         return self if level_weights is None else attrs.evolve(self, level_weights=level_weights)
-
-    def fuse(self, levels: PerLevel[Any]) -> Any:
-        """The levels' weighted mean; arrays or numbers."""
-        total = sum(self.level_weights)
-        event, action, entity = (weight / total for weight in self.level_weights)
-        return event * levels.event + action * levels.action + entity * levels.entity
 
 
 @attrs.frozen(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import attrs
@@ -11,7 +12,7 @@ from torch import Tensor
 from hgrkit.arguments import shown
 from hgrkit.errors import ConfigError, ShapeError
 
-__all__ = ["TextEmbeddings", "VideoEmbeddings", "moved"]
+__all__ = ["TextEmbeddings", "VideoEmbeddings", "check_tensors", "moved"]
 
 T = TypeVar("T")
 
@@ -34,19 +35,32 @@ def moved(record: T, device: torch.device | str) -> T:
     return attrs.evolve(record, **tensors)  # type: ignore[misc]
 
 
-def _check_tensors(embeddings: VideoEmbeddings | TextEmbeddings) -> None:
-    """Refuse what is no tensor of real numbers, or not as many-dimensional or on the device that it should be."""
-    for name, value in attrs.asdict(embeddings, recurse=False).items():
-        mask = name.endswith("_mask")
-        ndim = 2 if mask or name == "event" else 3
-        fits = isinstance(value, Tensor) and value.ndim == ndim and (mask or value.is_floating_point())
-        if not fits:
-            kind = "a bool tensor" if mask else "a floating-point tensor"
-            raise ShapeError(f"{name} must be {kind} of {ndim} dimensions, got {shown(value)}.")
-        if value.device != embeddings.event.device:
-            raise ShapeError(
-                f"{name} is on {value.device} and event on {embeddings.event.device}; move one of them."
-            )
+def check_tensors(record: object, shapes: Mapping[str, str], *, hint: str = "") -> None:
+    """Refuse a record whose tensors are not what they should be: masks bool, the others of floating point.
+
+    Args:
+        record: holds them.
+        shapes: a letter for each dimension of each tensor, by its name; equal letters are equal sizes.
+        hint: what to do, as the end of a sentence, such as `; make one`.
+
+    Raises:
+        ShapeError: if one is of another type or shape, or they are not all on one device.
+    """
+    sizes: dict[str, int] = {}
+    for name, letters in shapes.items():
+        value, kind = getattr(record, name), "bool" if name.endswith("_mask") else "of floating point"
+        fits = isinstance(value, Tensor) and (
+            value.dtype == torch.bool if kind == "bool" else value.is_floating_point()
+        )
+        shape = dict(zip(letters, value.shape, strict=True)) if fits and value.ndim == len(letters) else {}
+        if not shape or any(sizes.get(letter, size) != size for letter, size in shape.items()):
+            listed = ", ".join(str(sizes.get(letter, letter)) for letter in letters)
+            raise ShapeError(f"{name} must be a tensor [{listed}], {kind}, got {shown(value)}{hint}.")
+        sizes |= shape
+    first, *others = ((name, getattr(record, name).device) for name in shapes)
+    for name, device in others:
+        if device != first[1]:
+            raise ShapeError(f"{name} is on {device} and {first[0]} on {first[1]}; move one: .to(...).")
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -69,18 +83,7 @@ class VideoEmbeddings:
     frame_mask: Tensor
 
     def __attrs_post_init__(self) -> None:
-        _check_tensors(self)
-        clips, dim = self.event.shape
-        expected = (clips, self.frame_mask.shape[1], dim)
-        if tuple(self.action.shape) != expected or tuple(self.entity.shape) != expected:
-            raise ShapeError(
-                f"action and entity embeddings must be {list(expected)} to fit event [{clips}, {dim}] and "
-                f"frame_mask, got {list(self.action.shape)} and {list(self.entity.shape)}."
-            )
-        if self.frame_mask.shape[0] != clips or self.frame_mask.dtype != torch.bool:
-            raise ShapeError(
-                f"frame_mask must be bool [{clips}, F], got {self.frame_mask.dtype} {list(self.frame_mask.shape)}."
-            )
+        check_tensors(self, {"frame_mask": "VF", "event": "VD", "action": "VFD", "entity": "VFD"})
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -112,21 +115,8 @@ class TextEmbeddings:
     entity_mask: Tensor
 
     def __attrs_post_init__(self) -> None:
-        _check_tensors(self)
-        captions, dim = self.event.shape
-        for level, nodes, mask in (
-            ("action", self.action, self.action_mask),
-            ("entity", self.entity, self.entity_mask),
-        ):
-            if mask.dtype != torch.bool or mask.ndim != 2 or mask.shape[0] != captions:
-                raise ShapeError(
-                    f"{level}_mask must be bool [{captions}, P], got {mask.dtype} {list(mask.shape)}."
-                )
-            if tuple(nodes.shape) != (captions, mask.shape[1], dim):
-                raise ShapeError(
-                    f"{level} embeddings must be [{captions}, {mask.shape[1]}, {dim}] to fit the event "
-                    f"embeddings and the mask, got {list(nodes.shape)}."
-                )
+        masks = {"action_mask": "CA", "entity_mask": "CE"}
+        check_tensors(self, {"event": "CD", **masks, "action": "CAD", "entity": "CED"})
 
     @classmethod
     def from_nodes(cls, nodes: Tensor, *, action_mask: Tensor, entity_mask: Tensor) -> TextEmbeddings:

@@ -5,21 +5,35 @@ Frames lie along the first axis, so that every step is one long vector operation
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ConfigError
+from hgrkit.arguments import check_choice
 
-__all__ = ["EPSILON", "Fusion", "alignment_weights", "check_fusion", "fused_similarities", "unit_and_length"]
+__all__ = [
+    "DEFAULT_FUSION",
+    "DEFAULT_SHARPNESS",
+    "EPSILON",
+    "Fusion",
+    "alignment_weights",
+    "check_fusion",
+    "fused_similarities",
+    "unit_and_length",
+    "unit_vectors",
+]
 
 FloatArray = npt.NDArray[np.float32]
 
 Fusion = Literal["embed", "sim"]
 
+DEFAULT_SHARPNESS = 4.0
+DEFAULT_FUSION: Fusion = "embed"
+"""Those of the published models."""
+
 EPSILON = 1e-10
-"""The smallest length that a vector is divided by."""
+"""The smallest length that a vector is divided by, so that zero stays zero; in torch as well."""
 
 
 def check_fusion(fusion: str) -> None:
@@ -28,15 +42,22 @@ def check_fusion(fusion: str) -> None:
     Raises:
         ConfigError: if it is neither `embed` nor `sim`.
     """
-    if fusion not in ("embed", "sim"):
-        raise ConfigError(f"fusion must be 'embed' or 'sim', got {fusion!r}.")
+    check_choice("fusion", fusion, get_args(Fusion))
 
 
-def unit_and_length(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Vectors [..., D] of length one (zero stays zero), and the lengths [...] that they had."""
-    norms: FloatArray = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
-    lengths: FloatArray = np.maximum(norms, EPSILON, dtype=np.float32)
-    return vectors / lengths[..., None], norms
+def unit_and_length(vectors: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Vectors [..., D] of length one (zero stays zero), and the lengths [...] that they had; precision is kept."""
+    norms = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
+    return vectors / np.maximum(norms, norms.dtype.type(EPSILON))[..., None], norms
+
+
+def unit_vectors(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Vectors [..., D] of length one; zero stays zero.
+
+    >>> unit_vectors(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)).round(1).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    return unit_and_length(vectors)[0]
 
 
 def alignment_weights(cosines: FloatArray, sharpness: float) -> FloatArray:
@@ -47,7 +68,7 @@ def alignment_weights(cosines: FloatArray, sharpness: float) -> FloatArray:
     weights = np.maximum(cosines, 0)
     lengths = np.sqrt(np.einsum("f...,f...->...", weights, weights))
     weights *= np.float32(sharpness) / np.maximum(lengths, EPSILON)
-    weights -= weights.max(axis=0)
+    weights -= weights.max(axis=0)  # changes no share, and no exponential overflows
     np.exp(weights, out=weights)
     weights /= weights.sum(axis=0)
     return weights

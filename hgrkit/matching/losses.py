@@ -4,36 +4,106 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
+import attrs
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import (
-    check_choice,
-    check_flag,
-    check_instance,
-    check_number,
-    check_weights,
-    check_whole,
-    shown,
-)
+from hgrkit.arguments import check_instance, check_weights, shown
 from hgrkit.errors import ShapeError
 from hgrkit.levels import LEVELS
 from hgrkit.matching.matcher import Scores
+from hgrkit.settings import setting, takes_settings
 
-__all__ = ["Direction", "HingeLoss", "InfoNCE"]
+__all__ = [
+    "Direction",
+    "HingeConfig",
+    "HingeLoss",
+    "HingeSettings",
+    "InfoNCE",
+    "InfoNCEConfig",
+    "InfoNCESettings",
+]
 
 Direction = Literal["both", "text_to_video", "video_to_text"]
 """Which side is the query: a caption among wrong clips, a clip among wrong captions, or both."""
 
 _ROWS, _COLUMNS = 1, 0
+_AXES: dict[Direction, tuple[int, ...]] = {
+    "both": (_ROWS, _COLUMNS),
+    "video_to_text": (_ROWS,),
+    "text_to_video": (_COLUMNS,),
+}
 """Where the negatives of a pair lie in [V, C]: wrong captions along a row, wrong clips along a column."""
 
 
-_NEGATIVES = "negatives, if not 'hardest' or 'all',"
+def _level_weights(weights: Sequence[float] | None) -> tuple[float, ...]:
+    """Four weights, or that of the fused score alone, which is all that is computed then."""
+    return (1.0,) if weights is None else check_weights("level_weights", weights, of=("fused", *LEVELS))
 
 
+class _LossSettings(TypedDict, total=False):
+    direction: Direction
+    level_weights: Sequence[float] | None
+
+
+class HingeSettings(_LossSettings, total=False):
+    """What the constructor of a `HingeLoss` takes; `HingeConfig` says what it means."""
+
+    margin: float
+    negatives: Literal["hardest", "all"] | int
+
+
+class InfoNCESettings(_LossSettings, total=False):
+    """What the constructor of an `InfoNCE` takes; `InfoNCEConfig` says what it means."""
+
+    temperature: float
+    learned: bool
+    soft_targets: float
+
+
+@attrs.frozen(kw_only=True)
+class _LossConfig:
+    direction: Direction = setting("both", "which side is the query")
+    level_weights: tuple[float, ...] = attrs.field(
+        default=None,
+        converter=_level_weights,
+        metadata={
+            "meaning": "of the losses on the fused, event, action and entity score; only the fused one by default",
+            "within": "[0, inf)",
+        },
+    )
+
+
+@attrs.frozen(kw_only=True)
+class HingeConfig(_LossConfig):
+    """The settings of a `HingeLoss`.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    margin: float = setting(0.2, "by how much a pair must beat its negatives", within="[0, 1000]")
+    negatives: int | Literal["hardest", "all"] = setting(
+        "hardest", "which negatives count; a number k takes the k hardest", within="[1, inf)"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class InfoNCEConfig(_LossConfig):
+    """The settings of an `InfoNCE`.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    temperature: float = setting(0.05, "what scores are divided by; smaller is sharper", within="(0, 1000000]")
+    learned: bool = setting(False, "whether training changes the temperature")
+    soft_targets: float = setting(0.0, "share of the target that is the model's own prediction", within="[0, 1)")
+
+
+@takes_settings(HingeConfig)
 class HingeLoss(nn.Module):
     """Asks that a pair scores higher than its negatives by a margin.
 
@@ -42,10 +112,7 @@ class HingeLoss(nn.Module):
     negatives. Both directions are added.
 
     Args:
-        margin: by how much.
-        negatives: `hardest`, a number k of hardest ones, or `all`.
-        direction: which side is the query.
-        level_weights: of the losses on the fused, event, action and entity score; only the fused one by default.
+        settings: those of `HingeConfig`, by name.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -53,23 +120,14 @@ class HingeLoss(nn.Module):
     Source: HGR (arXiv 2003.00392), section 3.5; VSE++ (arXiv 1707.05612), section 3.2.
     """
 
-    def __init__(
-        self,
-        *,
-        margin: float = 0.2,
-        negatives: Literal["hardest", "all"] | int = "hardest",
-        direction: Direction = "both",
-        level_weights: Sequence[float] | None = None,
-    ) -> None:
+    def __init__(self, **settings: Unpack[HingeSettings]) -> None:
         super().__init__()
+        config = HingeConfig(**settings)
         named = {"hardest": 1, "all": None}
-        hardest = named.get(negatives, negatives) if isinstance(negatives, str) else negatives
-        self.margin = check_number("margin", margin, "[0, inf)")
-        self.num_hardest = (
-            None if hardest is None else check_whole("negatives, if not 'hardest' or 'all',", hardest)
-        )
-        self.axes = _axes(direction)
-        self.level_weights = _level_weights(level_weights)
+        self.margin = float(config.margin)
+        self.num_hardest = named[config.negatives] if isinstance(config.negatives, str) else config.negatives
+        self.axes = _AXES[config.direction]
+        self.level_weights = config.level_weights
 
     def forward(self, scores: Scores, positives: Tensor | None = None) -> Tensor:
         """The loss of a batch of B pairs.
@@ -107,16 +165,15 @@ class HingeLoss(nn.Module):
         return total
 
 
+@takes_settings(InfoNCEConfig)
 class InfoNCE(nn.Module):
     """Asks that a pair is the likeliest of the batch: cross-entropy over scores divided by a temperature.
 
+    With `soft_targets` s, the target is `(1 - s) pair + s q` instead of the pair alone, q being the model's own
+    prediction without gradients. Both directions are averaged.
+
     Args:
-        temperature: what scores are divided by; smaller is sharper.
-        learned: whether training changes the temperature.
-        soft_targets: share s of the target that is the model's own prediction q, without gradients: the target is
-            `(1 - s) pair + s q` instead of the pair alone.
-        direction: which side is the query; both directions are averaged.
-        level_weights: of the losses on the fused, event, action and entity score; only the fused one by default.
+        settings: those of `InfoNCEConfig`, by name.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -124,21 +181,14 @@ class InfoNCE(nn.Module):
     Source: CPC (arXiv 1807.03748), equation 4; soft targets: Reed and others (arXiv 1412.6596), equation 6.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 0.05,
-        learned: bool = False,
-        soft_targets: float = 0.0,
-        direction: Direction = "both",
-        level_weights: Sequence[float] | None = None,
-    ) -> None:
+    def __init__(self, **settings: Unpack[InfoNCESettings]) -> None:
         super().__init__()
-        temperature, learned = check_number("temperature", temperature, "(0, inf)"), check_flag("learned", learned)
-        self.soft_targets = check_number("soft_targets", soft_targets, "[0, 1)")
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learned)
-        self.axes = _axes(direction)
-        self.level_weights = _level_weights(level_weights)
+        config = InfoNCEConfig(**settings)
+        self.soft_targets = float(config.soft_targets)
+        log_temperature = torch.tensor(math.log(config.temperature))
+        self.log_temperature = nn.Parameter(log_temperature, requires_grad=config.learned)
+        self.axes = _AXES[config.direction]
+        self.level_weights = config.level_weights
 
     def forward(self, scores: Scores, positives: Tensor | None = None) -> Tensor:
         """The loss of a batch of B pairs; arguments as those of `HingeLoss.forward`.
@@ -176,18 +226,6 @@ class InfoNCE(nn.Module):
         known = log_shares.masked_fill(log_shares == -torch.inf, 0)  # other positives have no share
         soft = -(log_shares.detach().exp() * known).sum(dim=axis).mean()
         return (1 - self.soft_targets) * hard + self.soft_targets * soft
-
-
-def _axes(direction: str) -> tuple[int, ...]:
-    axes = {"both": (_ROWS, _COLUMNS), "video_to_text": (_ROWS,), "text_to_video": (_COLUMNS,)}
-    check_choice("direction", direction, axes)
-    return axes[direction]
-
-
-def _level_weights(weights: Sequence[float] | None) -> tuple[float, ...]:
-    if weights is None:
-        return (1.0,)
-    return check_weights("level_weights", weights, of=("fused", *LEVELS))
 
 
 def _positives(of: Scores, positives: Tensor | None) -> Tensor:

@@ -6,26 +6,25 @@ The attended vector is never formed: with unit frames `u_t`, lengths `n_t` and `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import reduce
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, Unpack
 
 import attrs
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_choice, check_instance, check_number, check_weights, check_whole, shown
+from hgrkit.arguments import check_instance, check_whole, shown
 from hgrkit.errors import ShapeError
-from hgrkit.levels import LEVELS, PerLevel
+from hgrkit.levels import PerLevel
+from hgrkit.matching.config import MatcherConfig, MatcherSettings, fuse
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
+from hgrkit.matching.frame_weights import EPSILON, Fusion
+from hgrkit.settings import takes_settings, to_json
 
-__all__ = ["Fusion", "Matcher", "Scores"]
+__all__ = ["Fusion", "Matcher", "Scores", "unit_vectors"]
 
-Fusion = Literal["embed", "sim"]
 Embeddings = TypeVar("Embeddings", VideoEmbeddings, TextEmbeddings)
-
-EPSILON = 1e-10
-"""The smallest length that a vector is divided by."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -51,6 +50,7 @@ class Scores:
         return f"Scores(clips={clips}, captions={captions})"
 
 
+@takes_settings(MatcherConfig)
 class Matcher(nn.Module):
     """Scores clips against sentences; it has no weights of its own.
 
@@ -59,10 +59,11 @@ class Matcher(nn.Module):
     `sim`. A level's score is the mean over the sentence's real nodes; the event's is one cosine.
 
     Args:
-        sharpness: lambda of the softmax over frames; 0 weighs them evenly.
-        fusion: `embed` compares the attended frame with the node, `sim` averages the frames' similarities.
-        level_weights: of event, action and entity in the fused score; they are scaled to sum to one.
         chunk_elements: frame-node similarities held at once; smaller takes less memory, never other numbers.
+        settings: `sharpness`, `fusion` and `level_weights`, by name; see `hgrkit.matching.config.MatcherConfig`.
+
+    Attributes:
+        settings: the arguments that make an equal matcher.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -70,29 +71,14 @@ class Matcher(nn.Module):
     Source: HGR (arXiv 2003.00392), section 3.4.
     """
 
-    def __init__(
-        self,
-        *,
-        sharpness: float = 4.0,
-        fusion: Fusion = "embed",
-        level_weights: Sequence[float] = (1.0, 1.0, 1.0),
-        chunk_elements: int = 1 << 23,
-    ) -> None:
+    def __init__(self, *, chunk_elements: int = 1 << 23, **settings: Unpack[MatcherSettings]) -> None:
         super().__init__()
-        check_choice("fusion", fusion, get_args(Fusion))
-        self.sharpness = check_number("sharpness", sharpness, "[0, inf)")
-        self.fusion: Fusion = fusion
-        self.level_weights = check_weights("level_weights", level_weights, of=LEVELS)
+        config = MatcherConfig(**settings)
+        self.settings: dict[str, Any] = to_json(config)
+        self.sharpness = float(config.sharpness)
+        self.fusion: Fusion = config.fusion
+        self.level_weights = config.level_weights
         self.chunk_elements = check_whole("chunk_elements", chunk_elements)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an equal matcher."""
-        return {
-            "sharpness": self.sharpness,
-            "fusion": self.fusion,
-            "level_weights": list(self.level_weights),
-        }
 
     def forward(self, video: VideoEmbeddings, text: TextEmbeddings) -> Scores:
         """Score every clip against every sentence.
@@ -102,7 +88,7 @@ class Matcher(nn.Module):
         """
         video, text = _checked(video, text)
         levels = PerLevel(
-            event=_unit(video.event) @ _unit(text.event).T,
+            event=unit_vectors(video.event) @ unit_vectors(text.event).T,
             action=self._level(video.action, video.frame_mask, text.action, text.action_mask),
             entity=self._level(video.entity, video.frame_mask, text.entity, text.entity_mask),
         )
@@ -122,7 +108,7 @@ class Matcher(nn.Module):
         if len(video) != len(text):
             raise ShapeError(f"pairs need one sentence a clip, got {len(video)} clips and {len(text)} sentences.")
         return PerLevel(
-            event=(_unit(video.event) * _unit(text.event)).sum(dim=1),
+            event=(unit_vectors(video.event) * unit_vectors(text.event)).sum(dim=1),
             action=self._paired(video.action, video.frame_mask, text.action, text.action_mask),
             entity=self._paired(video.entity, video.frame_mask, text.entity, text.entity_mask),
         )
@@ -130,9 +116,8 @@ class Matcher(nn.Module):
     def fuse(self, levels: PerLevel[Tensor]) -> Tensor:
         """The levels' weighted mean."""
         check_instance("levels", levels, PerLevel, error=ShapeError, hint="take scores.levels")
-        total = sum(self.level_weights)
-        event, action, entity = (weight / total for weight in self.level_weights)
-        return event * levels.event + action * levels.action + entity * levels.entity
+        fused: Tensor = fuse(levels, self.level_weights)
+        return fused
 
     def align(self, video: VideoEmbeddings, text: TextEmbeddings) -> PerLevel[Tensor]:
         """The alignment: how much each frame bears on each node.
@@ -151,12 +136,13 @@ class Matcher(nn.Module):
         )
 
     def _aligned(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor, node_mask: Tensor) -> Tensor:
-        cosines = torch.einsum("vfd,cpd->vfcp", _unit(frames), _unit(nodes))
+        cosines = torch.einsum("vfd,cpd->vfcp", unit_vectors(frames), unit_vectors(nodes))
         weights = self._weights(cosines.flatten(2), frame_mask).view(cosines.shape)  # [V, F, C, P]
         return weights.masked_fill(~node_mask, 0).permute(0, 2, 3, 1)
 
     def _level(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor, node_mask: Tensor) -> Tensor:
         """One level's scores: frames [V, F, D], nodes [C, P, D] -> [V, C]."""
+        # only real nodes are compared: in a usual batch two thirds of the padded ones are absent
         captions = node_mask.nonzero()[:, 0]  # the sentence of each real node
         similarities = self._similarities(frames, frame_mask, nodes[node_mask])
         sums = similarities.new_zeros(frames.shape[0], nodes.shape[0]).index_add(1, captions, similarities)
@@ -165,7 +151,7 @@ class Matcher(nn.Module):
 
     def _paired(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor, node_mask: Tensor) -> Tensor:
         """One level's scores of pairs: frames [V, F, D], nodes [V, P, D] -> [V]."""
-        nodes = _unit(nodes.masked_fill(~node_mask[:, :, None], 0))
+        nodes = unit_vectors(nodes.masked_fill(~node_mask[:, :, None], 0))
         units, norms, gram = self._prepared(frames, frame_mask)
         similarities = self._fused(units @ nodes.transpose(1, 2), norms, gram, frame_mask)  # [V, P]
         counts: Tensor = node_mask.sum(dim=1).clamp(min=1)
@@ -173,7 +159,7 @@ class Matcher(nn.Module):
 
     def _similarities(self, frames: Tensor, frame_mask: Tensor, nodes: Tensor) -> Tensor:
         """Frames [V, F, D] and nodes [N, D] -> [V, N], a chunk of clips and nodes at a time."""
-        nodes = _unit(nodes)
+        nodes = unit_vectors(nodes)
         num_clips, num_frames = frame_mask.shape
         node_step = max(1, min(len(nodes), self.chunk_elements // num_frames))
         clip_step = max(1, self.chunk_elements // (num_frames * node_step))
@@ -190,7 +176,7 @@ class Matcher(nn.Module):
     def _prepared(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Unit frames [v, F, D], lengths [v, F] and, for `embed`, products [v, F, F]; padding is zero."""
         norms = torch.linalg.vector_norm(frames, dim=-1).masked_fill(~mask, 0)
-        units = _unit(frames).masked_fill(~mask[:, :, None], 0)
+        units = unit_vectors(frames).masked_fill(~mask[:, :, None], 0)
         return units, norms, units @ units.transpose(1, 2) if self.fusion == "embed" else None
 
     def _fused(self, cosines: Tensor, norms: Tensor, gram: Tensor | None, mask: Tensor) -> Tensor:
@@ -216,8 +202,8 @@ class Matcher(nn.Module):
         return f"sharpness={self.sharpness}, fusion={self.fusion!r}, level_weights={self.level_weights}"
 
 
-def _unit(vectors: Tensor) -> Tensor:
-    """Vectors of length one along the last axis; zero stays zero."""
+def unit_vectors(vectors: Tensor) -> Tensor:
+    """Vectors [..., D] of length one; zero stays zero."""
     lengths: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / lengths.clamp(min=EPSILON)
 

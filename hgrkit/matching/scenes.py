@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.matching.frame_weights import EPSILON
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.windows import Windows
 
 __all__ = ["PENALTY", "SHORTEST_SCENE", "best_stretches", "cut_scenes"]
 
-FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -52,7 +51,7 @@ def cut_scenes(frames: npt.ArrayLike, *, penalty: float = PENALTY, shortest: int
         raise ShapeError(f"frames must be [F, D] with at least one frame, got {list(rows.shape)}.")
     if not penalty > 0 or shortest < 1:
         raise ConfigError(f"penalty must be above 0 and shortest at least 1, got {penalty} and {shortest}.")
-    units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), EPSILON)
+    units = unit_vectors(rows)
     edges = _cheapest_cuts(units @ units.T, penalty, shortest)
     return Windows(edges[:-1], edges[1:])
 

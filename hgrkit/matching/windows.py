@@ -16,11 +16,14 @@ import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.matching.frame_weights import (
+    DEFAULT_FUSION,
+    DEFAULT_SHARPNESS,
     Fusion,
     alignment_weights,
     check_fusion,
     fused_similarities,
     unit_and_length,
+    unit_vectors,
 )
 
 __all__ = ["WindowedLevel", "Windows", "window_events"]
@@ -194,7 +197,12 @@ class WindowedLevel:
 
     @classmethod
     def cut(
-        cls, frames: npt.NDArray[Any], windows: Windows, *, sharpness: float = 4.0, fusion: Fusion = "embed"
+        cls,
+        frames: npt.NDArray[Any],
+        windows: Windows,
+        *,
+        sharpness: float = DEFAULT_SHARPNESS,
+        fusion: Fusion = DEFAULT_FUSION,
     ) -> Self:
         """Prepare frames [F, D].
 
@@ -239,7 +247,7 @@ class WindowedLevel:
         vectors = np.asarray(nodes, np.float32)
         if vectors.ndim != 2 or vectors.shape[1] != self.units.shape[1]:
             raise ShapeError(f"nodes must be [P, {self.units.shape[1]}], got {list(vectors.shape)}.")
-        cosines: FloatArray = self.units @ unit_and_length(vectors)[0].T  # [F, P]
+        cosines: FloatArray = self.units @ unit_vectors(vectors).T  # [F, P]
         similarities = np.empty((self.num_windows, len(vectors)), np.float32)
         for group in self.groups:
             for windows, columns in _chunks(group.frames.shape, len(vectors)):

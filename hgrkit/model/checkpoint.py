@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+import attrs
 import safetensors
 import safetensors.torch
 import torch
@@ -14,94 +12,50 @@ from torch import Tensor
 
 from hgrkit.arguments import check_instance, check_path
 from hgrkit.errors import CheckpointError, ConfigError
-from hgrkit.matching.background import Background
 from hgrkit.matching.matcher import Matcher
-from hgrkit.model.folder import (
-    BACKGROUND_KEY,
-    CARD_FILE,
-    FORMAT,
-    ORIGIN_KEYS,
-    WEIGHTS_FILE,
-    check_config,
-    listed_keys,
-    model_fingerprint,
-    read_config,
-)
-from hgrkit.model.hgr_model import HgrModel, ModelOrigin, TextModel
-from hgrkit.model.text.text_encoder import TextEncoder
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.matching.querybank_norm import QuerybankNorm
+from hgrkit.model.config import HgrModelConfig
+from hgrkit.model.folder import CARD_FILE, FORMAT, WEIGHTS_FILE, model_fingerprint
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.registry import TextModel, text_encoder_kind
+from hgrkit.model.video import VideoEncoder
+from hgrkit.settings import read_settings, to_json
 from hgrkit.video.frame_encoder import resolve_device
 
-__all__ = ["CARD_FILE", "FORMAT", "TEXT_ENCODERS", "load_model", "model_fingerprint", "save_model"]
-
-TextEncoderBuilder = Callable[[dict[str, Any], Path], TextModel]
-"""Makes a text encoder, weights not loaded, from its settings and the model folder."""
+__all__ = ["CARD_FILE", "FORMAT", "build_model", "load_model", "model_fingerprint", "save_model"]
 
 
-def _rnn(settings: dict[str, Any], folder: Path) -> TextModel:
-    _check_keys("text", settings, TextEncoder, given=("vocabulary",))
-    return TextEncoder.from_folder(settings, folder)
-
-
-def _sentence(settings: dict[str, Any], folder: Path) -> TextModel:
-    from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
-
-    _check_keys("text", settings, SentenceTextEncoder, given=("reader",))
-    return SentenceTextEncoder.from_folder(settings, folder)
-
-
-TEXT_ENCODERS: dict[str, TextEncoderBuilder] = {TextEncoder.kind: _rnn, "sentence": _sentence}
-"""Text encoders by the `type` in `config.json`."""
-
-
-def build_model(config: Mapping[str, Any], folder: Path) -> HgrModel:
+def build_model(config: HgrModelConfig, text: TextModel) -> HgrModel:
     """The model that a config describes, with fresh weights.
 
     Args:
-        config: the content of `config.json`.
-        folder: where the files beside the weights lie, such as the vocabulary.
+        config: its parts.
+        text: the text encoder, which needs more than its settings, such as a vocabulary.
 
     Raises:
-        CheckpointError: if the format is unknown, or a key is unknown or missing.
+        ConfigError: if the embedding sizes differ.
     """
-    check_config(config, folder)
+    norm = None
+    if config.querybank_norm is not None:
+        norm = QuerybankNorm(**to_json(config.querybank_norm), embed_dim=config.video.embed_dim)
+    return HgrModel(
+        text=text,
+        video=VideoEncoder(**to_json(config.video)),
+        matcher=Matcher(**to_json(config.matcher)),
+        origin=config.origin,
+        querybank_norm=norm,
+    )
+
+
+def _from_folder(folder: Path) -> HgrModel:
+    """The model that a folder's config describes, weights not loaded."""
+    config = HgrModelConfig.read(folder)
     try:
-        _check_keys("video", config["video"], VideoEncoder)
-        _check_keys("matcher", config["matcher"], Matcher)
-        background = config.get(BACKGROUND_KEY)
-        if background is not None:
-            _check_keys(BACKGROUND_KEY, background, Background, given=("embed_dim",))
-        return HgrModel(
-            text=_text_encoder(dict(config["text"]), folder),
-            video=VideoEncoder(**config["video"]),
-            matcher=Matcher(**config["matcher"]),
-            origin=ModelOrigin(**{key: config[key] for key in ORIGIN_KEYS if key in config}),
-            background=background and Background(**background, embed_dim=config["video"]["embed_dim"]),
-        )
-    except CheckpointError:
-        raise
-    except (ConfigError, TypeError, ValueError) as error:
+        encoder = text_encoder_kind(config.text_kind, "the type of text").load()
+        settings = attrs.asdict(read_settings(encoder.config, config.text, "text"))
+        return build_model(config, encoder.from_folder(settings, folder))
+    except ConfigError as error:
         raise CheckpointError(f"{folder}: config.json: {error}") from error
-
-
-def _text_encoder(settings: dict[str, Any], folder: Path) -> TextModel:
-    kind = settings.pop("type", None)
-    if kind not in TEXT_ENCODERS:
-        known = ", ".join(map(repr, sorted(TEXT_ENCODERS)))
-        raise ConfigError(f"text has the type {kind!r}; this version of hgrkit knows {known}.")
-    return TEXT_ENCODERS[kind](settings, folder)
-
-
-def _check_keys(
-    part: str, settings: Mapping[str, Any], cls: Callable[..., Any], given: tuple[str, ...] = ()
-) -> None:
-    """Refuse settings that the constructor does not know or lacks, but for those given otherwise."""
-    parameters = {name: p for name, p in inspect.signature(cls).parameters.items() if name not in given}
-    unknown = sorted(set(settings) - set(parameters))
-    required = (name for name, p in parameters.items() if p.default is inspect.Parameter.empty)
-    missing = sorted(set(required) - set(settings))
-    if unknown or missing:
-        raise ConfigError(f"{part} has {listed_keys(unknown, missing)}.")
 
 
 def save_model(
@@ -121,8 +75,7 @@ def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> Hgr
     """
     source = Path(check_path("folder", folder))
     device = resolve_device(device)
-    config = read_config(source)
-    model = build_model(config, source)
+    model = _from_folder(source)
     weights = _read_weights(source / WEIGHTS_FILE)
     _check_weights(source, model.state_dict(), weights)
     model.load_state_dict(weights)
@@ -141,6 +94,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    # all at once: whoever mends a folder by hand should not have to load it once a mistake
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"surplus {name}" for name in found if name not in expected]
     problems += [

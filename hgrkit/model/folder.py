@@ -20,17 +20,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
-    "BACKGROUND_KEY",
     "CARD_FILE",
     "CONFIG_FILE",
     "FORMAT",
     "NOTES_FOLDER",
-    "ORIGIN_KEYS",
+    "QUERYBANK_NORM_KEY",
     "WEIGHTS_FILE",
-    "check_config",
-    "listed_keys",
     "model_fingerprint",
-    "note_path",
     "read_config",
     "write_model_folder",
 ]
@@ -45,14 +41,8 @@ CARD_FILE = "MODEL_CARD.md"
 NOTES_FOLDER = "notes"
 """Where a model folder keeps what is told of the model and decides no answer."""
 
-_EARLIER_NOTES = frozenset({"curve.svg", "log.jsonl", "recipe.txt", "release.json", "training.toml"})
-"""Notes that lay beside the weights before there was a folder for them."""
-
-_PARTS = ("text", "video", "matcher")
-ORIGIN_KEYS = ("name", "frame_encoder", "sampling", "clip_seconds")
-"""What `config.json` may say of a model's origin, beside its parts and the format."""
-BACKGROUND_KEY = "background"
-"""The part of `config.json` that only models with a background have."""
+QUERYBANK_NORM_KEY = "background"
+"""What model folders call querybank normalisation: a part of `config.json`, and how its weights' names begin."""
 
 
 def model_fingerprint(folder: str | Path) -> str:
@@ -77,14 +67,8 @@ def model_fingerprint(folder: str | Path) -> str:
 
 def _decides_answers(path: Path) -> bool:
     """Of a file, its path given from the model folder on."""
-    told = path.parts[0] == NOTES_FOLDER or path.name == CARD_FILE or path.as_posix() in _EARLIER_NOTES
+    told = path.parts[0] == NOTES_FOLDER or path.name == CARD_FILE
     return not told and not path.name.startswith(".")
-
-
-def note_path(folder: Path, name: str) -> Path:
-    """Where a model folder has a note, or would have it; earlier versions kept notes beside the weights."""
-    earlier = folder / name
-    return earlier if name in _EARLIER_NOTES and earlier.is_file() else folder / NOTES_FOLDER / name
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -98,29 +82,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelNotFoundError(f"{folder} is not a model folder: it has no {CONFIG_FILE}.")
     return read_json(path, dict, error=CheckpointError, expected="the config of a model")
-
-
-def check_config(config: Mapping[str, Any], folder: Path) -> None:
-    """Refuse a config of another format, or one that has other keys than the parts and the origin of a model.
-
-    Raises:
-        CheckpointError: if the format is unknown, or a key is unknown or missing.
-    """
-    if config.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{folder}: config.json has format {config.get('format')!r}; this version of hgrkit reads {FORMAT}."
-        )
-    unknown = sorted(set(config) - {"format", *_PARTS, *ORIGIN_KEYS, BACKGROUND_KEY})
-    parts = [*_PARTS, *([BACKGROUND_KEY] if BACKGROUND_KEY in config else [])]
-    missing = [part for part in parts if not isinstance(config.get(part), Mapping)]
-    if unknown or missing:
-        raise CheckpointError(f"{folder}: config.json has {listed_keys(unknown, missing)}.")
-
-
-def listed_keys(unknown: list[str], missing: list[str]) -> str:
-    """Keys that are one too many and one too few, for a message."""
-    parts = [f"unknown keys {unknown}"] * bool(unknown) + [f"no {missing}"] * bool(missing)
-    return " and ".join(parts)
 
 
 def write_model_folder(
@@ -152,21 +113,22 @@ def write_model_folder(
 
     if target.exists() and not (target / CONFIG_FILE).is_file() and not _is_empty_folder(target):
         raise CheckpointError(f"{target} exists and is not a model folder; choose another place.")
+    texts = {
+        CONFIG_FILE: json.dumps({"format": FORMAT, **config}, indent=2) + "\n",
+        CARD_FILE: card,
+        **{f"{NOTES_FOLDER}/{name}": text for name, text in notes.items()},
+    }
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
         made = Path(scratch) / "model"
-        made.mkdir()
-        record = {"format": FORMAT, **config}
-        (made / CONFIG_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        for name, text in texts.items():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            (made / name).write_text(text, encoding="utf-8")
         safetensors.torch.save_file(
             {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, made / WEIGHTS_FILE
         )
         shutil.copymode(made / CONFIG_FILE, made / WEIGHTS_FILE)  # safetensors lets the owner alone read it
         write_files(made)
-        (made / CARD_FILE).write_text(card, encoding="utf-8")
-        for name, text in notes.items():
-            (made / NOTES_FOLDER).mkdir(exist_ok=True)
-            (made / NOTES_FOLDER / name).write_text(text, encoding="utf-8")
         if target.exists():
             target.rename(Path(scratch) / "replaced")
         made.rename(target)

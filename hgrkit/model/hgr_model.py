@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import attrs
 import torch
@@ -12,63 +12,15 @@ from torch import nn
 
 from hgrkit.arguments import check_instance, check_path, check_text, shown
 from hgrkit.errors import ConfigError
-from hgrkit.graph import RoleGraph
-from hgrkit.matching.background import Background
-from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.matching.matcher import Matcher, Scores
-from hgrkit.model.folder import BACKGROUND_KEY, write_model_folder
+from hgrkit.matching.querybank_norm import QuerybankNorm
+from hgrkit.model.config import ModelOrigin
+from hgrkit.model.folder import QUERYBANK_NORM_KEY, write_model_folder
 from hgrkit.model.text.graph_batch import GraphBatch
-from hgrkit.model.video.features import VideoFeatures
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.text.registry import TextModel
+from hgrkit.model.video import VideoEncoder, VideoFeatures
 
 __all__ = ["HgrModel", "ModelOrigin", "TextModel"]
-
-
-class TextModel(Protocol):
-    """What every text encoder offers, beside being a `torch.nn.Module`.
-
-    Attributes:
-        kind: name of its type in a model folder's `config.json`, a key of `hgrkit.model.checkpoint.TEXT_ENCODERS`.
-        embed_dim: D.
-        settings: the JSON arguments that make an encoder of the same shape.
-    """
-
-    kind: ClassVar[str]
-    embed_dim: int
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The JSON arguments that make an encoder of the same shape."""
-        ...
-
-    def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
-        """Batch role graphs as this encoder reads them."""
-        ...
-
-    def write_files(self, folder: Path) -> None:
-        """Write what a model folder needs beside the weights."""
-        ...
-
-    def __call__(self, batch: GraphBatch, /) -> TextEmbeddings:
-        """Encode C sentences."""
-        ...
-
-
-@attrs.frozen(kw_only=True)
-class ModelOrigin:
-    """What a model was made for, kept beside its weights.
-
-    Attributes:
-        name: what the model is called.
-        frame_encoder: name of the frame encoder whose features it reads; `None` if it reads feature files only.
-        sampling: how frames were picked in training, as the video side writes it.
-        clip_seconds: length of the clips that it was trained on.
-    """
-
-    name: str = ""
-    frame_encoder: str | None = None
-    sampling: Any = None
-    clip_seconds: float | None = None
 
 
 class HgrModel(nn.Module):
@@ -79,7 +31,7 @@ class HgrModel(nn.Module):
         video: turns frame features into embeddings.
         matcher: compares the two; the published settings by default.
         origin: what the model was made for.
-        background: how well sentences fit any clip, taken off their scores where sentences are compared.
+        querybank_norm: how well sentences fit any clip, taken off their scores where sentences are compared.
 
     Raises:
         ConfigError: if the embedding sizes differ, or the text encoder is not a module.
@@ -90,7 +42,7 @@ class HgrModel(nn.Module):
     text: TextModel
     video: VideoEncoder
     matcher: Matcher
-    background: Background | None
+    querybank_norm: QuerybankNorm | None
 
     def __init__(
         self,
@@ -99,7 +51,7 @@ class HgrModel(nn.Module):
         video: VideoEncoder,
         matcher: Matcher | None = None,
         origin: ModelOrigin | None = None,
-        background: Background | None = None,
+        querybank_norm: QuerybankNorm | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(text, nn.Module) or not hasattr(text, "batch") or not hasattr(text, "embed_dim"):
@@ -116,14 +68,17 @@ class HgrModel(nn.Module):
         self.video = video
         self.matcher = Matcher() if matcher is None else check_instance("matcher", matcher, Matcher)
         self.origin = ModelOrigin() if origin is None else check_instance("origin", origin, ModelOrigin)
-        if background is not None:
-            check_instance("background", background, Background)
-        if background is not None and background.events.shape[1] != video.embed_dim:
-            raise ConfigError(
-                f"the background has embed_dim={background.events.shape[1]}, the encoders have "
-                f"embed_dim={video.embed_dim}; they must be equal."
-            )
-        self.background = background
+        if querybank_norm is not None:
+            check_instance("querybank_norm", querybank_norm, QuerybankNorm)
+            if querybank_norm.events.shape[1] != video.embed_dim:
+                raise ConfigError(
+                    f"querybank_norm has embed_dim={querybank_norm.events.shape[1]}, the encoders have "
+                    f"embed_dim={video.embed_dim}; they must be equal."
+                )
+        self.querybank_norm = querybank_norm
+        # files keep the name that querybank normalisation had when they were made
+        self.register_state_dict_post_hook(_as_stored)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_from_stored)  # type: ignore[no-untyped-call]
 
     @property
     def embed_dim(self) -> int:
@@ -144,13 +99,13 @@ class HgrModel(nn.Module):
     def config(self) -> Mapping[str, Any]:
         """What `config.json` of a model folder says, but for the format."""
         origin = {name: value for name, value in attrs.asdict(self.origin).items() if value is not None}
-        background = {} if self.background is None else {BACKGROUND_KEY: self.background.settings}
+        norm = {} if self.querybank_norm is None else {QUERYBANK_NORM_KEY: self.querybank_norm.settings}
         return {
             **origin,
             "text": {"type": self.text.kind, **self.text.settings},
             "video": self.video.settings,
             "matcher": self.matcher.settings,
-            **background,
+            **norm,
         }
 
     def save(self, folder: str | Path, *, card: str = "", notes: Mapping[str, str] | None = None) -> Path:
@@ -185,3 +140,19 @@ class HgrModel(nn.Module):
         """Score every clip against every sentence."""
         scores: Scores = self.matcher(self.video(features), self.text(graphs))
         return scores
+
+
+def _as_stored(module: nn.Module, weights: dict[str, Any], prefix: str, *_: object) -> None:
+    """Call the querybank's weights as model folders and the states of training runs do."""
+    del module
+    _rename(weights, f"{prefix}querybank_norm.", f"{prefix}{QUERYBANK_NORM_KEY}.")
+
+
+def _from_stored(module: nn.Module, weights: dict[str, Any], prefix: str, *_: object) -> None:
+    del module
+    _rename(weights, f"{prefix}{QUERYBANK_NORM_KEY}.", f"{prefix}querybank_norm.")
+
+
+def _rename(weights: dict[str, Any], old: str, new: str) -> None:
+    for name in [name for name in weights if name.startswith(old)]:
+        weights[new + name.removeprefix(old)] = weights.pop(name)

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 import attrs
 
 from hgrkit.arguments import check_path, check_text
-from hgrkit.errors import CheckpointError
-from hgrkit.model.folder import model_fingerprint
+from hgrkit.errors import CheckpointError, ConfigError
+from hgrkit.library.scoring import SearchSettings
+from hgrkit.model.config import HgrModelConfig
+from hgrkit.model.folder import QUERYBANK_NORM_KEY, WEIGHTS_FILE, model_fingerprint
 from hgrkit.model.query.encoder import QuerySide
+from hgrkit.model.query.layers import QuerybankNorm, Weights
 from hgrkit.model.registry import model_folder
+from hgrkit.model.text.registry import text_encoder_kind
+from hgrkit.settings import to_json
 
 if TYPE_CHECKING:
     from hgrkit.model.hgr_model import HgrModel
 
-__all__ = ["LoadedModel"]
+__all__ = ["LoadedModel", "read_query_side"]
 
 _WITHOUT_TORCH = frozenset({"auto", "cpu"})
 """Devices on which questions are put without torch: one sentence is too little work for any other."""
@@ -85,8 +90,6 @@ class LoadedModel:
         Raises:
             CheckpointError, ConfigError: as `model` does.
         """
-        from hgrkit.model.query.folder import read_query_side
-
         wants_torch = "model" in vars(self) or self.device not in _WITHOUT_TORCH
         side = None if wants_torch else read_query_side(self.folder)
         return self._torch_side() if side is None else side
@@ -98,3 +101,33 @@ class LoadedModel:
         return QuerySide(
             encoder=ModelQueryEncoder(model), settings=settings_of(model.matcher), embed_dim=model.embed_dim
         )
+
+
+def read_query_side(folder: Path) -> QuerySide | None:
+    """The query side of a model folder, without torch.
+
+    `None` leaves the folder to `hgrkit.model.checkpoint`: only torch has its kind of text encoder, or it is
+    damaged, which torch's loader tells with all that is wrong. What is read here answers as torch does, to
+    rounding.
+
+    Raises:
+        ModelNotFoundError: if there is no model folder at that path.
+    """
+    try:
+        config = HgrModelConfig.read(folder)
+        make = text_encoder_kind(config.text_kind).query
+        embed_dim = config.video.embed_dim
+        if make is None or config.text.get("embed_dim") != embed_dim:
+            return None
+        # both parts are read before either is used, and nothing may be left of them: a setting or a weight that is
+        # not known here could change every answer
+        weights = [Weights.read(folder / WEIGHTS_FILE, name) for name in ("text", QUERYBANK_NORM_KEY)]
+        norm = None
+        if config.querybank_norm is not None:
+            norm = QuerybankNorm(weights[1], config.querybank_norm, embed_dim=embed_dim)
+        encoder = make(config.text, folder, weights[0], norm)
+        for part in weights:
+            part.require_all_taken()
+        return QuerySide(encoder=encoder, settings=SearchSettings(**to_json(config.matcher)), embed_dim=embed_dim)
+    except (CheckpointError, ConfigError):
+        return None

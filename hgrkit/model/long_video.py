@@ -13,19 +13,18 @@ import torch
 
 from hgrkit.errors import ConfigError
 from hgrkit.levels import PerLevel
-from hgrkit.library.candidates import unit_vectors
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.matching.clip_similarities import mean_over_nodes
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.scenes import PENALTY, SHORTEST_SCENE, best_stretches, cut_scenes
 from hgrkit.matching.windows import WindowedLevel, Windows, window_events
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.video.features import VideoFeatures, evenly_spaced
+from hgrkit.model.video import VideoFeatures, evenly_spaced
 
 __all__ = ["LongVideo", "WindowSettings"]
 
 Intervals = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _STRETCH_GROWTH, _STRETCH_STRIDE = 1.25, 0.125
 """Within a long scene the scales are finer than those that a video is scored by: they only add up numbers."""

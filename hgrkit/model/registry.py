@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hgrkit.arguments import url_remark
 from hgrkit.errors import ModelNotFoundError, PluginError
+from hgrkit.model.folder import CONFIG_FILE
 from hgrkit.plugins import Registry
 
 __all__ = ["DEFAULT_MODEL", "MODELS", "model_folder"]
@@ -16,8 +17,6 @@ MODELS = Registry("hgrkit.models", "model", ModelNotFoundError, {"mini": "hgrkit
 
 DEFAULT_MODEL = "mini"
 """The installed model that the name `default` stands for."""
-
-CONFIG_FILE = "config.json"
 
 
 def model_folder(model: str | Path) -> Path:

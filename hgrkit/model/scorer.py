@@ -15,10 +15,9 @@ from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.library.scoring import ClipSet, SearchSettings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.query.captions import EmbeddedCaptions, read_captions
-from hgrkit.model.query.encoder import EmbeddedQuery
+from hgrkit.model.query.encoder import EmbeddedCaptions, EmbeddedQuery, read_captions
 from hgrkit.model.text.graph_selection import Omitted
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser
 
 __all__ = [
@@ -43,17 +42,17 @@ class ModelQueryEncoder:
     model: HgrModel
 
     @property
-    def background(self) -> Callable[[Float32], Float32] | None:
-        """The model's background of events of queries, if it has one."""
-        own = self.model.background
+    def querybank_norm(self) -> Callable[[Float32], Float32] | None:
+        """What events of queries score with the model's querybank, if it has one."""
+        own = self.model.querybank_norm
         if own is None:
             return None
 
-        def background(events: Float32) -> Float32:
+        def norms(events: Float32) -> Float32:
             with torch.inference_mode():
                 return _array(own(torch.from_numpy(events).to(self.model.device)))
 
-        return background
+        return norms
 
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences, as `QueryEncoder` says."""
@@ -120,7 +119,7 @@ _VIDEOS_AT_ONCE = 64
 
 def settings_of(matcher: Matcher) -> SearchSettings:
     """A matcher's settings as the library takes them."""
-    return SearchSettings(sharpness=matcher.sharpness, fusion=matcher.fusion, level_weights=matcher.level_weights)
+    return SearchSettings(**matcher.settings)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -137,17 +136,14 @@ class EmbeddedVideos:
     settings: SearchSettings
     omitted_frames: int
 
-    def scores(self, captions: EmbeddedCaptions, *, less_background: bool = False) -> Float32:
+    def scores(self, captions: EmbeddedCaptions, *, querybank_norm: bool = False) -> Float32:
         """Every video's exact score for every sentence, float32 [V, C]; -1 for one that could not be read.
 
-        `less_background` takes off what a sentence scores with any clip, as in `Retriever.scores`.
+        With `querybank_norm`, what a sentence scores with any clip is taken off, as in `Retriever.scores`.
         """
-        scores = np.empty((len(self), len(captions.queries)), np.float32)
-        done = 0
-        for part in self.clips.scores(captions.queries, self.settings):
-            scores[:, done : done + part.shape[1]] = part
-            done += part.shape[1]
-        return captions.spread(scores, less_background=less_background)
+        parts = [np.empty((len(self), 0), np.float32), *self.clips.scores(captions.queries, self.settings)]
+        scores = np.concatenate(parts, axis=1)
+        return captions.spread(scores, querybank_norm=querybank_norm)
 
     def __len__(self) -> int:
         """Number of videos."""

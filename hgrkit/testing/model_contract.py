@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from hgrkit.graph import Edge, Node, RoleGraph, Span
 from hgrkit.matching.embeddings import TextEmbeddings
-from hgrkit.model.hgr_model import HgrModel, TextModel
-from hgrkit.model.query.folder import NODE_READERS, read_query_side
+from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.loaded import read_query_side
 from hgrkit.model.scorer import ModelQueryEncoder
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.text.registry import TEXT_ENCODERS, TextModel
+from hgrkit.model.video import VideoEncoder
 
 __all__ = ["TextEncoderContract", "check_query_side", "example_graphs", "random_graphs"]
 
@@ -126,9 +127,9 @@ class TextEncoderContract:
             _assert_close(found, expected, 0.0)
 
     def test_without_torch_it_answers_the_same(self, encoder: TextModel, tmp_path: Path) -> None:
-        """Where `hgrkit.model.query` has a reader for the encoder, its queries are the encoder's own."""
-        if encoder.kind not in NODE_READERS:
-            pytest.skip(f"hgrkit.model.query has no reader for {encoder.kind!r}; questions are put with torch")
+        """Where `hgrkit.model.query` has a twin of the encoder, its queries are the encoder's own."""
+        if encoder.kind not in TEXT_ENCODERS or TEXT_ENCODERS[encoder.kind].query is None:
+            pytest.skip(f"questions to a model with {encoder.kind!r} are put with torch")
         check_query_side(encoder, tmp_path / "model", tolerance=self.tolerance)
 
 
@@ -136,7 +137,7 @@ def check_query_side(encoder: TextModel, folder: Path, *, tolerance: float = 1e-
     """Compare what `hgrkit.model.query` makes of an encoder's model folder with the encoder, alone and in a batch.
 
     Args:
-        encoder: of a type in `NODE_READERS`.
+        encoder: of a kind with a `query` in `TEXT_ENCODERS`.
         folder: where a model with it is written to.
         tolerance: how far a number may differ, absolutely and in proportion.
 

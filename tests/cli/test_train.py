@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hgrkit.research.training.example_config import example_config
+from hgrkit.research.training.run_config import example_config
 
 CONFIG = """
 [data.train]

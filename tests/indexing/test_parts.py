@@ -12,7 +12,7 @@ from hgrkit.model.hgr_model import HgrModel, ModelOrigin
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.video.sampling import FpsSampling, UniformSampling
 
 

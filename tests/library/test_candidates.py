@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hgrkit.library.arrays import ClipArrays, clip_type, frame_type
-from hgrkit.library.candidates import AnnCache, FlatScan, unit_vectors
+from hgrkit.library.candidates import AnnCache, FlatScan
+from hgrkit.matching.frame_weights import unit_vectors
 
 
 def arrays_of(events: np.ndarray, *removed: tuple[int, int]) -> ClipArrays:

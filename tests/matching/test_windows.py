@@ -13,8 +13,7 @@ from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.windows import WindowedLevel, Windows, window_events
-from hgrkit.model.video.features import VideoFeatures
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder, VideoFeatures
 
 FEATURE_DIM, EMBED_DIM = 12, 8
 

@@ -8,27 +8,22 @@ from hgrkit.errors import CheckpointError, ConfigError, ModelNotFoundError
 from hgrkit.model.folder import model_fingerprint
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
-from hgrkit.model.query.graph_encoder import GraphEncoder
+from hgrkit.model.query.sentence_encoder import SentenceQueryEncoder
 from hgrkit.model.scorer import ModelQueryEncoder
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.testing.model_contract import example_graphs
 
-VOCABULARY = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
 
-
-def save(folder, **settings):
-    model = HgrModel(
-        text=TextEncoder(vocabulary=VOCABULARY, embed_dim=4, word_dim=3, **settings),
-        video=VideoEncoder(feature_dim=1, embed_dim=4),
-    )
-    return model.save(folder)
+def save(folder, text):
+    return HgrModel(text=text, video=VideoEncoder(feature_dim=1, embed_dim=4)).save(folder)
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return save(tmp_path / "model")
+def folder(transformer, tmp_path):
+    return save(tmp_path / "model", SentenceTextEncoder(reader=transformer.reader(), embed_dim=4))
 
 
 def test_a_folder_is_called_by_its_absolute_path(folder, monkeypatch):
@@ -41,7 +36,7 @@ def test_a_folder_is_called_by_its_absolute_path(folder, monkeypatch):
 
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_questions_are_put_without_torch(folder, device):
-    assert isinstance(LoadedModel.load(folder, device=device).query_side.encoder, GraphEncoder)
+    assert isinstance(LoadedModel.load(folder, device=device).query_side.encoder, SentenceQueryEncoder)
 
 
 def test_questions_are_put_with_torch_on_a_device_that_is_named(folder):
@@ -49,9 +44,9 @@ def test_questions_are_put_with_torch_on_a_device_that_is_named(folder):
     assert isinstance(side.encoder, ModelQueryEncoder)
 
 
-def test_questions_are_put_with_torch_where_only_torch_can_read_the_model(folder):
-    path = folder / "config.json"
-    path.write_text(path.read_text().replace('"graph_dropout": 0.0,', ""))  # a default that torch fills in
+def test_questions_are_put_with_torch_where_only_torch_can_read_the_model(tmp_path):
+    vocabulary = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
+    folder = save(tmp_path / "model", TextEncoder(vocabulary=vocabulary, embed_dim=4, word_dim=3))
     model = LoadedModel.load(folder)
     assert model.query_side.encoder.model is model.model
     assert model.query_side.embed_dim == 4
@@ -72,9 +67,9 @@ def test_a_damaged_folder_is_told_by_either_side(folder, side):
         getattr(model, side)
 
 
-def test_a_model_that_changed_since_it_was_found_is_refused(folder):
+def test_a_model_that_changed_since_it_was_found_is_refused(transformer, folder):
     model = LoadedModel.load(folder)
-    save(folder, max_tokens=9)
+    save(folder, SentenceTextEncoder(reader=transformer.reader(), embed_dim=4, max_tokens=9))
     with pytest.raises(CheckpointError, match="has changed"):
         _ = model.model
 

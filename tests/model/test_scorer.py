@@ -54,7 +54,7 @@ def test_a_caption_that_cannot_be_read_scores_lowest_and_is_named(model, feature
 
 def test_embedding_captions_some_at_a_time_changes_nothing(model, features, monkeypatch):
     whole = embed_videos(model, features).scores(embed_captions(model, LarkParser(), CAPTIONS))
-    monkeypatch.setattr("hgrkit.model.query.captions._CAPTIONS_AT_ONCE", 3)
+    monkeypatch.setattr("hgrkit.model.query.encoder._CAPTIONS_AT_ONCE", 3)
     done = []
     captions = embed_captions(model, LarkParser(), CAPTIONS, on_progress=done.append)
     np.testing.assert_allclose(embed_videos(model, features).scores(captions), whole, atol=1e-6)

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.model.video.features import VideoFeatures
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder, VideoFeatures
 
 
 def clips(*lengths, dim=5):

@@ -1,12 +1,80 @@
-"""The layers that text encoders are made of, in numpy: the equations of torch's layers of these names."""
+"""The layers that encoders of queries are made of, in numpy: weights of a model folder, and torch's equations."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
 
-from hgrkit.model.query.weights import Float32, Weights
+from hgrkit.errors import CheckpointError
+from hgrkit.matching.config import QuerybankNormConfig
+from hgrkit.matching.frame_weights import unit_vectors
 
-__all__ = ["LayerNorm", "Linear", "sigmoid", "softmax"]
+__all__ = ["Float32", "LayerNorm", "Linear", "QuerybankNorm", "Weights", "softmax"]
+
+Float32 = npt.NDArray[np.float32]
+
+
+class Weights:
+    """The arrays of a file below one name.
+
+    >>> weights = Weights({"event.bias": np.zeros(3, np.float32)})
+    >>> weights.below("event").take("bias", 3).tolist()
+    [0.0, 0.0, 0.0]
+    >>> weights.require_all_taken()
+    """
+
+    def __init__(self, arrays: dict[str, Float32], name: str = "") -> None:
+        """Arrays by their full names, and the name that all those asked for begin with."""
+        self._arrays = arrays
+        self._name = name
+
+    @classmethod
+    def read(cls, path: Path, name: str) -> Weights:
+        """The arrays of a safetensors file whose names begin with `name` and a dot, as float32.
+
+        Raises:
+            CheckpointError: if the file cannot be read, or they are no finite real numbers that numpy knows.
+        """
+        arrays = {}
+        try:
+            with safe_open(path, "numpy") as file:
+                for key in file.keys():  # noqa: SIM118 - the file is no mapping
+                    if key.startswith(f"{name}."):
+                        arrays[key] = file.get_tensor(key)
+        except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16
+            raise CheckpointError(f"{path} cannot be read: {error}") from error
+        for key, array in arrays.items():
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise CheckpointError(f"{path}: {key} holds {array.dtype} and should hold finite real numbers.")
+        return cls({key: array.astype(np.float32, copy=False) for key, array in arrays.items()}, f"{name}.")
+
+    def below(self, name: str) -> Weights:
+        """The arrays whose names go on with `name` and a dot."""
+        return Weights(self._arrays, f"{self._name}{name}.")
+
+    def take(self, name: str, *shape: int) -> Float32:
+        """One array, which is then taken.
+
+        Raises:
+            CheckpointError: if it is not there, or has another shape.
+        """
+        array = self._arrays.pop(self._name + name, None)
+        if array is None or array.shape != shape:
+            found = "missing" if array is None else list(array.shape)
+            raise CheckpointError(f"the weights {self._name}{name} should be {list(shape)} and are {found}.")
+        return array
+
+    def require_all_taken(self) -> None:
+        """Refuse weights that nothing asked for.
+
+        Raises:
+            CheckpointError: if any is left, whatever its name begins with.
+        """
+        if self._arrays:
+            raise CheckpointError(f"surplus weights {sorted(self._arrays)}.")
 
 
 class Linear:
@@ -38,6 +106,30 @@ class LayerNorm:
         return normal
 
 
+class QuerybankNorm:
+    """What sentences score with the events of a bank of N clips; the equation stands at the twin.
+
+    Args:
+        weights: those of the twin.
+        config: its settings.
+        embed_dim: D.
+
+    Raises:
+        CheckpointError: if the weights are not the twin's.
+    """
+
+    def __init__(self, weights: Weights, config: QuerybankNormConfig, *, embed_dim: int) -> None:
+        self.events = weights.take("events", config.size, embed_dim)
+        self.temperature = np.float32(config.temperature)
+
+    def __call__(self, sentences: Float32) -> Float32:
+        """Events of sentences, [C, D] -> [C]."""
+        scaled = unit_vectors(sentences) @ self.events.T / self.temperature
+        highest = scaled.max(axis=1, keepdims=True)  # taken off before the exponential, which would overflow
+        norms: Float32 = self.temperature * (np.log(np.exp(scaled - highest).mean(axis=1)) + highest[:, 0])
+        return norms
+
+
 def softmax(logits: Float32) -> Float32:
     """Shares over the last axis; at least one logit of each row must be finite.
 
@@ -47,14 +139,3 @@ def softmax(logits: Float32) -> Float32:
     shares: Float32 = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
     return shares
-
-
-def sigmoid(values: Float32) -> Float32:
-    """`1 / (1 + exp(-x))`, by the hyperbolic tangent, which never overflows.
-
-    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0], np.float32)).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    half = np.float32(0.5)
-    result: Float32 = half * np.tanh(half * values) + half
-    return result

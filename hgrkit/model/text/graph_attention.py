@@ -1,18 +1,19 @@
 """Passes messages between the event, action and entity nodes of a sentence (HGR, section 3.1).
 
-`hgrkit.model.query.graph_encoder` computes the same without torch; a change here is a change there.
+`hgrkit.model.query.sentence_encoder` computes the same without torch; a change here is a change there.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_number, check_whole
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.model.text.edge_policy import DEFAULT_GRAPH_START, GraphStart, starts_as_identity
+from hgrkit.model.text.config import GraphAttentionConfig, GraphAttentionSettings
+from hgrkit.settings import takes_settings
 
 __all__ = ["GraphAttention"]
 
@@ -43,11 +44,13 @@ class _GraphLayer(nn.Module):
             return neighbours / counts.clamp(min=1)
         query: Tensor = self.query(nodes)  # [C, N, D / 2]
         logits = query @ self.key(nodes).transpose(1, 2) / math.sqrt(query.shape[2])
+        # not -inf: the softmax of a row without a neighbour must be numbers, which are zeroed after it
         smallest = torch.finfo(logits.dtype).min
         weights: Tensor = logits.masked_fill(~adjacency, smallest).softmax(dim=2)
         return weights.masked_fill(~adjacency, 0)
 
 
+@takes_settings(GraphAttentionConfig)
 class GraphAttention(nn.Module):
     """Lets each node take up what its neighbours say.
 
@@ -58,11 +61,8 @@ class GraphAttention(nn.Module):
     untrained layer returns its nodes, and training departs from a model without a graph.
 
     Args:
-        embed_dim: D.
-        num_layers: rounds of messages; 0 returns the nodes as they are.
-        attention: weigh neighbours by attention instead of evenly.
-        dropout: share of message entries zeroed in training.
-        start: `random` as published, or `identity`.
+        settings: `embed_dim` (D), `num_layers`, `attention`, `dropout` and `start`, by name; see
+            `hgrkit.model.text.config.GraphAttentionConfig`. With 0 layers the nodes stay as they are.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -70,25 +70,20 @@ class GraphAttention(nn.Module):
     Source: HGR (arXiv 2003.00392), section 3.1; the identity: after ReZero (arXiv 2003.04887).
     """
 
-    def __init__(
-        self,
-        *,
-        embed_dim: int,
-        num_layers: int = 1,
-        attention: bool = True,
-        dropout: float = 0.0,
-        start: GraphStart = DEFAULT_GRAPH_START,
-    ) -> None:
+    def __init__(self, **settings: Unpack[GraphAttentionSettings]) -> None:
         super().__init__()
-        embed_dim, num_layers = check_whole("embed_dim", embed_dim), check_whole("num_layers", num_layers, least=0)
-        dropout = check_number("dropout", dropout, "[0, 1)")
-        if attention and embed_dim < 2:
-            raise ConfigError(f"graph attention needs an embed_dim of at least 2, got {embed_dim}.")
-        identity = starts_as_identity(start)
-        self.embed_dim = embed_dim
+        config = GraphAttentionConfig(**settings)
+        if config.attention and config.embed_dim < 2:
+            raise ConfigError(f"graph attention needs an embed_dim of at least 2, got {config.embed_dim}.")
+        self.embed_dim = config.embed_dim
         self.layers = nn.ModuleList(
-            _GraphLayer(embed_dim, attention=attention, dropout=dropout, identity=identity)
-            for _ in range(num_layers)
+            _GraphLayer(
+                config.embed_dim,
+                attention=config.attention,
+                dropout=config.dropout,
+                identity=config.start == "identity",
+            )
+            for _ in range(config.num_layers)
         )
 
     def forward(self, nodes: Tensor, adjacency: Tensor) -> Tensor:

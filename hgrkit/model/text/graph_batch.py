@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
+from typing import Unpack
 
 import attrs
 import torch
@@ -14,13 +15,14 @@ from hgrkit.arguments import check_instance
 from hgrkit.errors import ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import moved
-from hgrkit.model.text.edge_policy import edge_policy
 from hgrkit.model.text.graph_selection import (
     GraphLimits,
+    LimitSettings,
     Omitted,
     SelectedGraph,
     SelectedNode,
     check_words,
+    node_links,
     released_role_id,
     select_all,
 )
@@ -69,27 +71,22 @@ class GraphBatch:
         graphs: Sequence[RoleGraph],
         *,
         vocabulary: Vocabulary | None = None,
-        max_actions: int | None = 4,
-        max_entities: int | None = 6,
-        max_tokens: int | None = 30,
         edges: str = "released",
+        **limits: Unpack[LimitSettings],
     ) -> GraphBatch:
         """Batch role graphs.
 
         Args:
             graphs: one for each sentence.
             vocabulary: turns words into ids; encoders that read `words` need none.
-            max_actions: actions that are kept of each sentence, in graph order; `None` is no limit.
-            max_entities: entities that are kept of each sentence, in graph order; `None` is no limit.
-            max_tokens: tokens that are kept of each sentence; `None` is no limit.
-            edges: name of the edge policy, who sees whom (`hgrkit.model.text.edge_policy`).
+            edges: name of the edge policy, who sees whom (`EDGE_POLICIES`).
+            limits: `max_actions`, `max_entities` and `max_tokens`, as `GraphLimits` takes them.
 
         Raises:
             ShapeError: if there is no graph, or no token is kept.
-            ConfigError: if a limit is negative or the edge policy is unknown.
+            ConfigError: if a limit is out of its range or the edge policy is unknown.
         """
-        limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
-        return cls.from_selected(select_all(graphs, limits), vocabulary=vocabulary, edges=edges)
+        return cls.from_selected(select_all(graphs, GraphLimits(**limits)), vocabulary=vocabulary, edges=edges)
 
     @classmethod
     def from_selected(
@@ -181,14 +178,12 @@ def _roles(nodes: Sequence[Sequence[SelectedNode]], mask: Tensor) -> Tensor:
 
 def _adjacency(graphs: Sequence[SelectedGraph], num_actions: int, num_entities: int, edges: str) -> Tensor:
     """Who sees whom: bool [C, N, N]."""
-    first = {"event": 0, "action": 1, "entity": 1 + num_actions}
     size = 1 + num_actions + num_entities
     adjacency = torch.zeros(len(graphs), size, size, dtype=torch.bool)
-    links = edge_policy(edges)
     cells = [
-        (caption, first[seer] + i, first[seen] + j)
+        (caption, seer, seen)
         for caption, graph in enumerate(graphs)
-        for (seer, i), (seen, j) in links(graph)
+        for seer, seen in node_links(graph, edges, num_actions)
     ]
     if cells:
         adjacency[tuple(torch.tensor(cells).T)] = True

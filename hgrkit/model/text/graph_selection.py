@@ -1,24 +1,31 @@
-"""What of a role graph enters a text encoder: which tokens, nodes and edges, and what the limits cut."""
+"""What of a role graph enters a text encoder: tokens, nodes and edges, what the limits cut, and who sees whom."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypedDict
 
 import attrs
 
-from hgrkit.arguments import check_sequence, check_whole, plain, shown
+from hgrkit.arguments import check_sequence
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Node, Role, RoleGraph
+from hgrkit.settings import setting
 
 __all__ = [
+    "EDGE_POLICIES",
     "RELEASED_ROLES",
     "GraphLimits",
+    "LimitSettings",
+    "Link",
     "Omitted",
     "SelectedGraph",
     "SelectedNode",
     "check_num_roles",
     "check_words",
+    "edge_policy",
+    "node_links",
     "released_role_id",
     "select",
     "select_all",
@@ -36,15 +43,14 @@ RELEASED_ROLES: tuple[Role, ...] = (
 _ROLE_IDS = {prefix + role: number for number, role in enumerate(RELEASED_ROLES) for prefix in ("", "C-", "R-")}
 
 
-def check_num_roles(num_roles: int) -> int:
+def check_num_roles(num_roles: int) -> None:
     """Refuse a table of role vectors that lacks some of the released roles; 0 is no table.
 
     Raises:
         ConfigError: if it is too small.
     """
-    if check_whole("num_roles", num_roles, least=0) and num_roles < len(RELEASED_ROLES):
+    if num_roles and num_roles < len(RELEASED_ROLES):
         raise ConfigError(f"num_roles must be 0 or at least {len(RELEASED_ROLES)}, got {num_roles}.")
-    return int(num_roles)
 
 
 def released_role_id(role: Role) -> int:
@@ -56,9 +62,12 @@ def released_role_id(role: Role) -> int:
     return _ROLE_IDS.get(role, _ROLE_IDS[NOUN_ROLE])
 
 
-def _limit(value: int | None) -> int | None:
-    number: int | None = plain(value)
-    return number
+class LimitSettings(TypedDict, total=False):
+    """What limits are made of; `GraphLimits` says what it means."""
+
+    max_actions: int | None
+    max_entities: int | None
+    max_tokens: int | None
 
 
 @attrs.frozen(kw_only=True)
@@ -66,19 +75,12 @@ class GraphLimits:
     """How much of a sentence enters an encoder; `None` is no limit. The defaults are the released models'.
 
     Raises:
-        ConfigError: if a limit is no whole number of at least 0.
+        ConfigError: if a limit is out of its range.
     """
 
-    max_actions: int | None = attrs.field(default=4, converter=_limit)
-    max_entities: int | None = attrs.field(default=6, converter=_limit)
-    max_tokens: int | None = attrs.field(default=30, converter=_limit)
-
-    def __attrs_post_init__(self) -> None:
-        for name, limit in attrs.asdict(self).items():
-            if limit is not None and not (type(limit) is int and limit >= 0):
-                raise ConfigError(
-                    f"{name} must be a whole number of at least 0, or None for no limit, got {shown(limit)}."
-                )
+    max_actions: int | None = setting(4, "actions that are kept of a sentence, in graph order", within="[0, inf)")
+    max_entities: int | None = setting(6, "entities that are kept, in graph order", within="[0, inf)")
+    max_tokens: int | None = setting(30, "tokens that are kept of a sentence", within="[1, inf)")
 
 
 @attrs.frozen(kw_only=True)
@@ -213,3 +215,53 @@ def _first(nodes: Iterable[SelectedNode], limit: int | None, num_tokens: int) ->
     """The first nodes that have a kept token, with their kept tokens."""
     cut = (attrs.evolve(node, tokens=tuple(t for t in node.tokens if t < num_tokens)) for node in nodes)
     return tuple(islice((node for node in cut if node.tokens), limit))
+
+
+Link = tuple[tuple[str, int], tuple[str, int]]
+"""(who sees, who is seen), each as (level, position within the level)."""
+
+_EVENT = ("event", 0)
+
+
+def _released(graph: SelectedGraph) -> Iterator[Link]:
+    """An action sees the event and its entities, an entity its actions, the event nobody."""
+    for action in range(len(graph.actions)):
+        yield ("action", action), _EVENT
+    for action, entity in graph.edges:
+        yield ("action", action), ("entity", entity)
+        yield ("entity", entity), ("action", action)
+
+
+def _two_way(graph: SelectedGraph) -> Iterator[Link]:
+    """As `released`, and the event sees its actions."""
+    yield from _released(graph)
+    for action in range(len(graph.actions)):
+        yield _EVENT, ("action", action)
+
+
+EDGE_POLICIES: dict[str, Callable[[SelectedGraph], Iterator[Link]]] = {
+    "released": _released,
+    "two_way": _two_way,
+}
+"""Rules of who sees whom, by name; `released` is that of the published models."""
+
+
+def node_links(graph: SelectedGraph, edges: str, num_actions: int) -> Iterator[tuple[int, int]]:
+    """Which node sees which, by position among the event, `num_actions` actions and the entities."""
+    first = {"event": 0, "action": 1, "entity": 1 + num_actions}
+    for (seer, i), (seen, j) in edge_policy(edges)(graph):
+        yield first[seer] + i, first[seen] + j
+
+
+def edge_policy(name: str) -> Callable[[SelectedGraph], Iterator[Link]]:
+    """The rule of that name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    try:
+        return EDGE_POLICIES[name]
+    except (KeyError, TypeError):
+        raise ConfigError(
+            f"no edge policy named {name!r}; there are: {', '.join(map(repr, EDGE_POLICIES))}."
+        ) from None

@@ -6,27 +6,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_flag, check_number, check_whole, plain, shown
+from hgrkit.arguments import shown
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import TextEmbeddings
-from hgrkit.model.text.edge_policy import DEFAULT_GRAPH_START, GraphStart, edge_policy, without_default_start
+from hgrkit.matching.matcher import unit_vectors
+from hgrkit.model.text.config import GraphTextSettings, SentenceTextConfig
 from hgrkit.model.text.graph_attention import GraphAttention
 from hgrkit.model.text.graph_batch import GraphBatch, check_batch
-from hgrkit.model.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select_all
+from hgrkit.model.text.graph_selection import select_all
 from hgrkit.model.text.sentence_reader import MODEL_FILE, STATE_SCALE, TOKENIZER_FILE, SentenceReader
+from hgrkit.settings import takes_settings, to_json
 
 __all__ = ["SentenceTextEncoder"]
 
 
+@takes_settings(SentenceTextConfig)
 class SentenceTextEncoder(nn.Module):
     """Linear views of a frozen transformer's states, then messages along the role graph.
 
@@ -37,17 +40,11 @@ class SentenceTextEncoder(nn.Module):
 
     Args:
         reader: the frozen transformer.
-        embed_dim: D.
-        num_roles: rows of the role vectors, in the order of `RELEASED_ROLES`; 0 for none. They start as ones.
-        graph_layers: rounds of messages along the graph.
-        graph_attention: weigh neighbours by attention instead of evenly.
-        graph_dropout: on messages.
-        graph_start: `random` as published, or `identity`: untrained messages change nothing, and no LayerNorm.
-        dropout: on the transformer's vectors.
-        max_actions: actions that `batch` keeps of a sentence; `None` is no limit, as below.
-        max_entities: entities that `batch` keeps of a sentence.
-        max_tokens: tokens that `batch` keeps of a sentence.
-        edges: name of the edge policy that `batch` uses.
+        settings: those of `hgrkit.model.text.config.SentenceTextConfig` by name, `embed_dim` (D) at least. Role
+            vectors start as ones.
+
+    Attributes:
+        settings: the arguments, beside the reader, that make an encoder of the same shape.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -56,64 +53,43 @@ class SentenceTextEncoder(nn.Module):
     """
 
     kind: ClassVar[str] = "sentence"
+    config: ClassVar[type] = SentenceTextConfig
 
-    def __init__(
-        self,
-        *,
-        reader: SentenceReader,
-        embed_dim: int,
-        num_roles: int = len(RELEASED_ROLES),
-        graph_layers: int = 1,
-        graph_attention: bool = True,
-        graph_dropout: float = 0.0,
-        graph_start: GraphStart = DEFAULT_GRAPH_START,
-        dropout: float = 0.0,
-        max_actions: int | None = None,
-        max_entities: int | None = None,
-        max_tokens: int | None = 128,
-        edges: str = "released",
-    ) -> None:
+    def __init__(self, *, reader: SentenceReader, **settings: Unpack[GraphTextSettings]) -> None:
         super().__init__()
         if not hasattr(reader, "read") or not hasattr(reader, "hidden_size"):
             raise ConfigError(f"reader must be a SentenceReader, got {shown(reader)}; read one from its folder.")
-        embed_dim, dropout = check_whole("embed_dim", embed_dim), check_number("dropout", dropout, "[0, 1)")
-        num_roles = check_num_roles(num_roles)
-        graph_layers = check_whole("graph_layers", graph_layers, least=0)
-        graph_dropout = check_number("graph_dropout", graph_dropout, "[0, 1)")
-        graph_attention = check_flag("graph_attention", graph_attention)
-        max_actions, max_entities, max_tokens = plain(max_actions), plain(max_entities), plain(max_tokens)
-        self._settings: dict[str, Any] = {
-            name: value
-            for name, value in locals().items()
-            if name not in ("self", "reader") and not name.startswith("_")
-        }
-        edge_policy(edges)
+        config = SentenceTextConfig(**settings)
+        self.settings: dict[str, Any] = config.to_json()
         self.reader = reader
-        self.embed_dim = embed_dim
-        self.limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
-        self.edges = edges
-        self.dropout = nn.Dropout(dropout)
-        self.event, self.action, self.entity = (nn.Linear(reader.hidden_size, embed_dim) for _ in range(3))
-        self.roles = nn.Embedding(num_roles, embed_dim) if num_roles else None
+        self.embed_dim = config.embed_dim
+        self.limits = config.limits
+        self.edges = config.edges
+        self.dropout = nn.Dropout(config.dropout)
+        self.event, self.action, self.entity = (nn.Linear(reader.hidden_size, config.embed_dim) for _ in range(3))
+        self.roles = nn.Embedding(config.num_roles, config.embed_dim) if config.num_roles else None
         if self.roles is not None:
+            # an untrained role changes nothing, so that training starts from what the transformer knows
             nn.init.ones_(self.roles.weight)
-        self.graph = GraphAttention(
-            embed_dim=embed_dim,
-            num_layers=graph_layers,
-            attention=graph_attention,
-            dropout=graph_dropout,
-            start=graph_start,
-        )
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments, beside the reader, that make an encoder of the same shape."""
-        return without_default_start(self._settings)
+        self.graph = GraphAttention(**to_json(config.graph))
 
     @classmethod
     def from_folder(cls, settings: dict[str, Any], folder: Path) -> Self:
         """An encoder of these settings with the transformer of a model folder; its weights are not loaded."""
         return cls(reader=SentenceReader.from_folder(folder), **settings)
+
+    @classmethod
+    def from_captions(
+        cls,
+        settings: dict[str, Any],
+        graphs: Sequence[RoleGraph],
+        *,
+        min_count: int,
+        reader: Callable[[], SentenceReader],
+    ) -> Self:
+        """An encoder of these settings on a transformer, to be trained; the captions do not matter."""
+        del graphs, min_count
+        return cls(reader=reader(), **settings)
 
     def write_files(self, folder: Path) -> None:
         """Write what a model folder needs beside the weights: the transformer and its tokeniser."""
@@ -174,4 +150,4 @@ class SentenceTextEncoder(nn.Module):
 def _mean_states(words: Tensor, spans: Tensor) -> Tensor:
     """Mean state of each node's words, scaled to length one: [C, T, H], [C, P, T] -> [C, P, H]."""
     share = spans.to(words.dtype) / spans.sum(dim=2, keepdim=True).clamp(min=1)
-    return nn.functional.normalize(share @ words, dim=2)
+    return unit_vectors(share @ words)

@@ -12,6 +12,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from hgrkit.errors import CheckpointError
+from hgrkit.matching.frame_weights import unit_vectors
 
 __all__ = ["LAST_LAYER_SIZE", "MODEL_FILE", "STATE_SCALE", "TOKENIZER_FILE", "SentenceReader", "SentenceStates"]
 
@@ -119,8 +120,7 @@ class SentenceReader:
             if not length:  # a tokeniser without end marks, and words that it drops
                 continue
             states = self._states(np.array([encodings[number].ids for number in members], np.int64))
-            mean = states.mean(axis=1)
-            sentence[members] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+            sentence[members] = unit_vectors(states.mean(axis=1))
             for number, rows in zip(members, states, strict=True):
                 _mean_over_pieces(rows, encodings[number].word_ids, words[number])
         return SentenceStates(words=words, sentence=sentence)

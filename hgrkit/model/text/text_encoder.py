@@ -1,33 +1,58 @@
-"""Role graphs to embeddings at three levels with a recurrent network over words: the paper's text side.
-
-`hgrkit.model.query.text_encoder` computes the same without torch; a change here is a change there.
-"""
+"""Role graphs to embeddings at three levels with a recurrent network over words: the paper's text side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, Unpack
 
 import attrs
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from hgrkit.arguments import check_choice, check_flag, check_instance, check_number, check_whole
+from hgrkit.arguments import check_instance
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import TextEmbeddings
-from hgrkit.model.text.edge_policy import DEFAULT_GRAPH_START, GraphStart, edge_policy, without_default_start
+from hgrkit.model.text.config import GraphTextConfig, GraphTextSettings
 from hgrkit.model.text.graph_attention import GraphAttention
 from hgrkit.model.text.graph_batch import GraphBatch, check_batch
-from hgrkit.model.text.graph_selection import RELEASED_ROLES, GraphLimits, check_num_roles, select_all
+from hgrkit.model.text.graph_selection import select_all
+from hgrkit.model.text.sentence_reader import SentenceReader
 from hgrkit.model.text.vocabulary import VOCABULARY_FILE, Vocabulary
+from hgrkit.settings import setting, takes_settings, to_json
 
-__all__ = ["TextEmbeddings", "TextEncoder"]
+__all__ = ["RnnTextConfig", "RnnTextSettings", "TextEmbeddings", "TextEncoder"]
 
 Recurrence = Literal["gru", "lstm"]
 
 
+class RnnTextSettings(GraphTextSettings, total=False):
+    """What the constructor of a `TextEncoder` takes; `RnnTextConfig` says what it means."""
+
+    word_dim: int
+    recurrence: Recurrence
+    bidirectional: bool
+    num_layers: int
+    train_words: bool
+
+
+@attrs.frozen(kw_only=True)
+class RnnTextConfig(GraphTextConfig):
+    """The settings of a `TextEncoder`.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    word_dim: int = setting(300, "numbers of a word vector", within="[1, 16384]")
+    recurrence: Recurrence = setting("gru", "which recurrent network reads the words")
+    bidirectional: bool = setting(True, "read in both directions")
+    num_layers: int = setting(1, "layers of the recurrent network", within="[1, 16]")
+    train_words: bool = setting(True, "whether training changes the word vectors")
+
+
+@takes_settings(RnnTextConfig)
 class TextEncoder(nn.Module):
     """Reads words with a GRU or LSTM, pools them to nodes, and passes messages along the role graph.
 
@@ -38,22 +63,11 @@ class TextEncoder(nn.Module):
 
     Args:
         vocabulary: the words that have vectors.
-        embed_dim: D.
-        word_dim: numbers of a word vector.
-        recurrence: `gru` or `lstm`.
-        bidirectional: read in both directions.
-        num_layers: layers of the recurrent network.
-        dropout: on word vectors, and between the layers of the recurrent network.
-        num_roles: rows of the role vectors, in the order of `RELEASED_ROLES`; 0 for none.
-        graph_layers: rounds of messages along the graph.
-        graph_attention: weigh neighbours by attention instead of evenly.
-        graph_dropout: on messages.
-        graph_start: `random` as published, or `identity`: untrained messages change nothing, and no LayerNorm.
-        train_words: whether training changes the word vectors.
-        max_actions: actions that `batch` keeps of a sentence; `None` is no limit, as below.
-        max_entities: entities that `batch` keeps of a sentence.
-        max_tokens: tokens that `batch` keeps of a sentence.
-        edges: name of the edge policy that `batch` uses.
+        settings: those of `RnnTextConfig` by name, `embed_dim` (D) at least. `dropout` is on word vectors, and
+            between the layers of the recurrent network.
+
+    Attributes:
+        settings: the arguments, beside the vocabulary, that make an encoder of the same shape.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -62,94 +76,52 @@ class TextEncoder(nn.Module):
     """
 
     kind: ClassVar[str] = "rnn"
+    config: ClassVar[type] = RnnTextConfig
 
-    def __init__(
-        self,
-        *,
-        vocabulary: Vocabulary,
-        embed_dim: int,
-        word_dim: int = 300,
-        recurrence: Recurrence = "gru",
-        bidirectional: bool = True,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        num_roles: int = len(RELEASED_ROLES),
-        graph_layers: int = 1,
-        graph_attention: bool = True,
-        graph_dropout: float = 0.0,
-        graph_start: GraphStart = DEFAULT_GRAPH_START,
-        train_words: bool = True,
-        max_actions: int | None = 4,
-        max_entities: int | None = 6,
-        max_tokens: int | None = 30,
-        edges: str = "released",
-    ) -> None:
+    def __init__(self, *, vocabulary: Vocabulary, **settings: Unpack[RnnTextSettings]) -> None:
         super().__init__()
         check_instance("vocabulary", vocabulary, Vocabulary, hint="make one: Vocabulary.from_sentences(...)")
-        embed_dim, word_dim = check_whole("embed_dim", embed_dim), check_whole("word_dim", word_dim)
-        check_choice("recurrence", recurrence, get_args(Recurrence))
-        bidirectional, train_words = (
-            check_flag("bidirectional", bidirectional),
-            check_flag("train_words", train_words),
-        )
-        num_layers, dropout = check_whole("num_layers", num_layers), check_number("dropout", dropout, "[0, 1)")
-        num_roles = check_num_roles(num_roles)
-        graph_layers = check_whole("graph_layers", graph_layers, least=0)
-        graph_dropout = check_number("graph_dropout", graph_dropout, "[0, 1)")
-        graph_attention = check_flag("graph_attention", graph_attention)
-        limits = GraphLimits(max_actions=max_actions, max_entities=max_entities, max_tokens=max_tokens)
-        edge_policy(edges)
-        self._settings: dict[str, Any] = {
-            "embed_dim": embed_dim,
-            "word_dim": word_dim,
-            "recurrence": recurrence,
-            "bidirectional": bidirectional,
-            "num_layers": num_layers,
-            "dropout": dropout,
-            "num_roles": num_roles,
-            "graph_layers": graph_layers,
-            "graph_attention": graph_attention,
-            "graph_dropout": graph_dropout,
-            "graph_start": graph_start,
-            "train_words": train_words,
-            **attrs.asdict(limits),
-            "edges": edges,
-        }
+        config = RnnTextConfig(**settings)
+        self.settings: dict[str, Any] = config.to_json()
         self.vocabulary = vocabulary
-        self.embed_dim = embed_dim
-        self.limits = limits
-        self.edges = edges
-        self.words = nn.Embedding(vocabulary.size, word_dim)
-        self.words.weight.requires_grad_(train_words)
-        self.dropout = nn.Dropout(dropout)
-        network = nn.GRU if recurrence == "gru" else nn.LSTM
+        self.embed_dim = config.embed_dim
+        self.limits = config.limits
+        self.edges = config.edges
+        self.words = nn.Embedding(vocabulary.size, config.word_dim)
+        self.words.weight.requires_grad_(config.train_words)
+        self.dropout = nn.Dropout(config.dropout)
+        network = nn.GRU if config.recurrence == "gru" else nn.LSTM
         self.rnn = network(
-            word_dim,
-            embed_dim,
-            num_layers=num_layers,
+            config.word_dim,
+            config.embed_dim,
+            num_layers=config.num_layers,
             batch_first=True,
-            dropout=dropout if num_layers > 1 else 0.0,
-            bidirectional=bidirectional,
+            # torch drops between layers only, and warns where there is nothing between them
+            dropout=config.dropout if config.num_layers > 1 else 0.0,
+            bidirectional=config.bidirectional,
         )
-        self.pooling = nn.Linear(embed_dim, 1)
-        self.roles = nn.Embedding(num_roles, embed_dim) if num_roles else None
-        self.graph = GraphAttention(
-            embed_dim=embed_dim,
-            num_layers=graph_layers,
-            attention=graph_attention,
-            dropout=graph_dropout,
-            start=graph_start,
-        )
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments, beside the vocabulary, that make an encoder of the same shape."""
-        return without_default_start(self._settings)
+        self.pooling = nn.Linear(config.embed_dim, 1)
+        self.roles = nn.Embedding(config.num_roles, config.embed_dim) if config.num_roles else None
+        self.graph = GraphAttention(**to_json(config.graph))
 
     @classmethod
     def from_folder(cls, settings: dict[str, Any], folder: Path) -> Self:
         """An encoder of these settings with the vocabulary of a model folder; its weights are not loaded."""
         return cls(vocabulary=Vocabulary.load(folder / VOCABULARY_FILE), **settings)
+
+    @classmethod
+    def from_captions(
+        cls,
+        settings: dict[str, Any],
+        graphs: Sequence[RoleGraph],
+        *,
+        min_count: int,
+        reader: Callable[[], SentenceReader],
+    ) -> Self:
+        """An encoder of these settings that knows the captions' words, to be trained; it needs no transformer."""
+        del reader
+        vocabulary = Vocabulary.from_sentences((graph.tokens for graph in graphs), min_count=min_count)
+        return cls(vocabulary=vocabulary, **settings)
 
     def write_files(self, folder: Path) -> None:
         """Write what a model folder needs beside the weights: the vocabulary."""
@@ -182,6 +154,7 @@ class TextEncoder(nn.Module):
 
     def _read(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """Words in context: [C, T] -> [C, T, D]."""
+        # packed, so that the backward direction begins at a sentence's own end and not in its padding
         packed = pack_padded_sequence(
             self.dropout(self.words(token_ids)),
             token_mask.sum(dim=1).cpu(),
@@ -200,6 +173,7 @@ class TextEncoder(nn.Module):
 
     def _nodes(self, words: Tensor, spans: Tensor, roles: Tensor) -> Tensor:
         """Maximum over each node's words, times its role: [C, T, D] -> [C, P, D]; zeros where there is no node."""
+        # not -inf: an absent node is the maximum over nothing, and its gradient must not be NaN
         smallest = torch.finfo(words.dtype).min
         spread = words[:, None].masked_fill(~spans[:, :, :, None], smallest)  # [C, P, T, D]
         pooled = spread.max(dim=2).values.masked_fill(~spans.any(dim=2, keepdim=True), 0)

@@ -236,7 +236,7 @@ def choose_foils(
     return evaluate_foils(
         pairs,
         retriever.library.indexed_paths(),
-        lambda videos, texts: retriever.pair_scores(videos, texts, (None, EVENT_ONLY), less_background=True),
+        lambda videos, texts: retriever.pair_scores(videos, texts, (None, EVENT_ONLY), querybank_norm=True),
         allow_missing=allow_missing,
         bootstrap=bootstrap,
     )

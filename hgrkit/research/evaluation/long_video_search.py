@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hgrkit.matching.windows import Windows
 from hgrkit.model.long_video import LongVideo
-from hgrkit.model.query.captions import EmbeddedCaptions
+from hgrkit.model.query.encoder import EmbeddedCaptions
 
 __all__ = [
     "BestWindow",

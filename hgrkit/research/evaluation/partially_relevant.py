@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hgrkit.errors import BenchmarkError, ShapeError
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.long_video import LongVideo, WindowSettings
-from hgrkit.model.query.captions import EmbeddedCaptions
+from hgrkit.model.query.encoder import EmbeddedCaptions
 from hgrkit.model.scorer import embed_captions, settings_of
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser

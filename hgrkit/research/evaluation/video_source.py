@@ -24,10 +24,9 @@ from hgrkit.matching.windows import Windows
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.long_video import LongVideo, WindowSettings
-from hgrkit.model.query.captions import EmbeddedCaptions
-from hgrkit.model.query.encoder import EmbeddedQuery
+from hgrkit.model.query.encoder import EmbeddedCaptions, EmbeddedQuery
 from hgrkit.model.scorer import EmbeddedVideos, embed_captions, embed_graphs, embed_videos, settings_of
-from hgrkit.model.video.features import frame_features
+from hgrkit.model.video import frame_features
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark
@@ -94,7 +93,7 @@ class FeatureSource:
         videos, captions = self._videos[key], self._captions[asked]
         weighted = attrs.evolve(videos, settings=videos.settings.reweighted(level_weights))
         return CaptionScores(
-            scores=weighted.scores(captions, less_background=True),
+            scores=weighted.scores(captions, querybank_norm=True),
             failures=len(captions.failures),
             omitted={**attrs.asdict(captions.omitted), "frames": videos.omitted_frames},
         )
@@ -205,7 +204,7 @@ class LibrarySource:
         if asked not in self._captions:
             self._captions[asked] = self.retriever.read(texts)
         captions = self._captions[asked]
-        scores = self.retriever.scores(captions, level_weights=level_weights, less_background=True)
+        scores = self.retriever.scores(captions, level_weights=level_weights, querybank_norm=True)
         row_of = {path: row for row, path in enumerate(self.paths)}
         # A library scores all of its videos at once; a benchmark may ask for some of them, in its own order.
         rows = [row_of[path] for path in paths]

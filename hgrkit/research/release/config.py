@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 import attrs
 
-from hgrkit.errors import ReleaseError
+from hgrkit.arguments import shown
+from hgrkit.errors import ConfigError, ReleaseError
+from hgrkit.matching.config import MatcherConfig
+from hgrkit.model.config import HgrModelConfig, ModelOrigin, VideoConfig
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
+from hgrkit.model.text.text_encoder import RnnTextConfig, TextEncoder
+from hgrkit.settings import check_keys, like, read_settings, setting, settings_like, to_json
 from hgrkit.storage.json_file import read_json
 
 __all__ = ["ReleaseConfig", "ReleaseTextConfig", "ReleaseVideoConfig", "read_config"]
-
-T = TypeVar("T")
-
-Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 _UNREAD = frozenset(
     {
@@ -30,98 +30,50 @@ and `decay_schema`, which the released code reads nowhere."""
 _UNREAD_BY_MODULE = frozenset({"opt_alg"})
 """Keys of an encoder that the released code reads nowhere: it always uses Adam."""
 
-
-def _rule(expected: str, holds: Callable[[Any], bool]) -> Validator:
-    """A check that names the key, what it must be, and what it is."""
-
-    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        del instance
-        if not holds(value):
-            raise ReleaseError(f"model.json: {attribute.name} must be {expected}, got {value!r}.")
-
-    return check
+_WEIGHT = "[0, inf)"
 
 
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return _is_integer(value) or isinstance(value, float)
-
-
-def _integer(minimum: int) -> Validator:
-    return _rule(f"an integer from {minimum}", lambda value: _is_integer(value) and value >= minimum)
-
-
-def _number(minimum: float) -> Validator:
-    return _rule(f"a number from {minimum:g}", lambda value: _is_number(value) and value >= minimum)
-
-
-def _one_of(*values: object) -> Validator:
-    listed = " or ".join(map(repr, values))
-    return _rule(listed, lambda value: value in values and not isinstance(value, int))
-
-
-_flag = _rule("true or false", lambda value: isinstance(value, bool))
-_share = _rule("a number in [0, 1)", lambda value: _is_number(value) and 0 <= value < 1)
+def _not_empty(dims: tuple[int, ...]) -> None:
+    if not dims:
+        raise ConfigError("dim_fts must be a list of feature sizes, got ().")
 
 
 @attrs.frozen(kw_only=True)
 class ReleaseModuleConfig:
     """What the configs of both encoders share: how each is trained."""
 
-    freeze: bool = attrs.field(default=False, validator=_flag)
-    lr_mult: float = attrs.field(default=1.0, validator=_number(0))
-    weight_decay: float = attrs.field(default=0, validator=_number(0))
+    freeze: bool = setting(False)
+    lr_mult: float = setting(1.0, within=_WEIGHT)
+    weight_decay: float = setting(0, within=_WEIGHT)
 
 
 @attrs.frozen(kw_only=True)
 class ReleaseVideoConfig(ReleaseModuleConfig):
     """`subcfgs.video_encoder`."""
 
-    dim_fts: tuple[int, ...] = attrs.field(
-        default=(2048,),
-        converter=_tuple,
-        validator=_rule(
-            "a list of feature sizes",
-            lambda value: (
-                isinstance(value, tuple) and value != () and all(_is_integer(dim) and dim > 0 for dim in value)
-            ),
-        ),
-    )
-    dim_embed: int = attrs.field(default=1024, validator=_integer(1))
-    dropout: float = attrs.field(default=0, validator=_share)
-    num_levels: int = attrs.field(default=3, validator=_rule("3", lambda value: _is_integer(value) and value == 3))
-    share_enc: bool = attrs.field(default=False, validator=_flag)
+    dim_fts: tuple[int, ...] = setting((2048,), within="[1, inf)", check=_not_empty)
+    dim_embed: int = like(VideoConfig, "embed_dim", 1024)
+    dropout: float = like(VideoConfig, "dropout", 0)
+    num_levels: int = setting(3, within="[3, 3]")
+    share_enc: bool = like(VideoConfig, "shared_projection")
 
 
 @attrs.frozen(kw_only=True)
 class ReleaseTextConfig(ReleaseModuleConfig):
     """`subcfgs.text_encoder`."""
 
-    num_words: int = attrs.field(default=0, validator=_integer(3))
-    dim_word: int = attrs.field(default=300, validator=_integer(1))
-    fix_word_embed: bool = attrs.field(default=False, validator=_flag)
-    rnn_type: str = attrs.field(default="gru", validator=_one_of("gru", "lstm"))
-    bidirectional: bool = attrs.field(default=True, validator=_flag)
-    rnn_hidden_size: int = attrs.field(default=1024, validator=_integer(1))
-    num_layers: int = attrs.field(default=1, validator=_integer(1))
-    dropout: float = attrs.field(default=0.5, validator=_share)
-    num_roles: int = attrs.field(
-        default=len(RELEASED_ROLES),
-        validator=_rule(
-            f"0 or at least {len(RELEASED_ROLES)}",
-            lambda value: _is_integer(value) and (value == 0 or value >= len(RELEASED_ROLES)),
-        ),
-    )
-    gcn_num_layers: int = attrs.field(default=1, validator=_integer(0))
-    gcn_attention: bool = attrs.field(default=False, validator=_flag)
-    gcn_dropout: float = attrs.field(default=0.5, validator=_share)
+    num_words: int = setting(0, within="[3, inf)")
+    dim_word: int = like(RnnTextConfig, "word_dim")
+    fix_word_embed: bool = setting(False)
+    rnn_type: Literal["gru", "lstm"] = like(RnnTextConfig, "recurrence")
+    bidirectional: bool = like(RnnTextConfig, "bidirectional")
+    rnn_hidden_size: int = like(RnnTextConfig, "embed_dim", 1024)
+    num_layers: int = like(RnnTextConfig, "num_layers")
+    dropout: float = like(RnnTextConfig, "dropout", 0.5)
+    num_roles: int = like(RnnTextConfig, "num_roles", len(RELEASED_ROLES))
+    gcn_num_layers: int = like(RnnTextConfig, "graph_layers")
+    gcn_attention: bool = like(RnnTextConfig, "graph_attention", False)
+    gcn_dropout: float = like(RnnTextConfig, "graph_dropout", 0.5)
 
 
 @attrs.frozen(kw_only=True)
@@ -130,36 +82,21 @@ class ReleaseConfig:
 
     video: ReleaseVideoConfig
     text: ReleaseTextConfig
-    max_frames_in_video: int = attrs.field(default=None, validator=_integer(1))
-    max_words_in_sent: int = attrs.field(default=30, validator=_integer(1))
-    num_verbs: int = attrs.field(default=4, validator=_integer(0))
-    num_nouns: int = attrs.field(default=6, validator=_integer(0))
-    attn_fusion: str = attrs.field(default="embed", validator=_one_of("embed", "sim"))
-    simattn_sigma: float = attrs.field(default=4, validator=_number(0))
-    margin: float = attrs.field(default=0.2, validator=_number(0))
-    max_violation: bool = attrs.field(default=True, validator=_flag)
-    hard_topk: int = attrs.field(default=1, validator=_integer(1))
-    loss_direction: str = attrs.field(default="bi", validator=_one_of("bi", "i2t", "t2i"))
-    loss_weights: tuple[float, ...] | None = attrs.field(
-        default=None,
-        converter=_tuple,
-        validator=_rule(
-            "null or four numbers (fused, event, action, entity)",
-            lambda value: (
-                value is None or (isinstance(value, tuple) and len(value) == 4 and all(map(_is_number, value)))
-            ),
-        ),
-    )
-    trn_batch_size: int = attrs.field(default=128, validator=_integer(1))
-    base_lr: float = attrs.field(default=1e-4, validator=_number(0))
-    decay_boundarys: tuple[int, ...] = attrs.field(
-        default=(),
-        converter=_tuple,
-        validator=_rule(
-            "a list of epochs", lambda value: isinstance(value, tuple) and all(map(_is_integer, value))
-        ),
-    )
-    decay_rate: float = attrs.field(default=1, validator=_number(0))
+    max_frames_in_video: int = like(VideoConfig, "max_frames")
+    max_words_in_sent: int = like(RnnTextConfig, "max_tokens", 30)
+    num_verbs: int = like(RnnTextConfig, "max_actions", 4)
+    num_nouns: int = like(RnnTextConfig, "max_entities", 6)
+    attn_fusion: Literal["embed", "sim"] = like(MatcherConfig, "fusion", "embed")
+    simattn_sigma: float = like(MatcherConfig, "sharpness", 4)
+    margin: float = setting(0.2, within=_WEIGHT)
+    max_violation: bool = setting(True)
+    hard_topk: int = setting(1, within="[1, inf)")
+    loss_direction: Literal["bi", "i2t", "t2i"] = setting("bi")
+    loss_weights: tuple[float, float, float, float] | None = setting(None)
+    trn_batch_size: int = setting(128, within="[1, inf)")
+    base_lr: float = setting(1e-4, within=_WEIGHT)
+    decay_boundarys: tuple[int, ...] = setting(())
+    decay_rate: float = setting(1, within=_WEIGHT)
 
     def __attrs_post_init__(self) -> None:
         if self.video.dim_embed != self.text.rnn_hidden_size:
@@ -167,6 +104,26 @@ class ReleaseConfig:
                 f"model.json: dim_embed is {self.video.dim_embed}, rnn_hidden_size {self.text.rnn_hidden_size}; "
                 "clips and captions cannot be compared unless they are equal."
             )
+
+    def model(self, *, name: str = "") -> HgrModelConfig:
+        """The same model in hgrkit's words."""
+        text = RnnTextConfig(
+            **settings_like(RnnTextConfig, self.text),
+            **settings_like(RnnTextConfig, self),
+            train_words=not self.text.fix_word_embed,
+        )
+        video = VideoConfig(
+            **settings_like(VideoConfig, self.video),
+            **settings_like(VideoConfig, self),
+            feature_dim=sum(self.video.dim_fts),
+        )
+        return HgrModelConfig(
+            text_kind=TextEncoder.kind,
+            text=to_json(text),
+            video=video,
+            matcher=MatcherConfig(**settings_like(MatcherConfig, self)),
+            origin=ModelOrigin(name=name),
+        )
 
     def what_differs(self, other: ReleaseConfig) -> list[str]:
         """Names of the keys that decide a model's numbers and are not the same in both."""
@@ -197,30 +154,22 @@ def read_config(path: Path) -> ReleaseConfig:
         ReleaseError: if it is missing or no JSON object, or a key is unknown or holds what cannot be honoured.
     """
     whole = read_json(path, dict, error=ReleaseError, expected="the model.json of a release's checkpoint")
-    modules = dict(_object(whole.pop("subcfgs", None), "subcfgs"))
-    video, text = modules.pop("video_encoder", None), modules.pop("text_encoder", None)
-    if modules:
-        raise ReleaseError(f"model.json: subcfgs has the unknown encoders {sorted(modules)}.")
-    return _filled(
-        ReleaseConfig,
-        whole,
-        "model.json",
-        _UNREAD,
-        video=_filled(ReleaseVideoConfig, _object(video, "video_encoder"), "video_encoder", _UNREAD_BY_MODULE),
-        text=_filled(ReleaseTextConfig, _object(text, "text_encoder"), "text_encoder", _UNREAD_BY_MODULE),
-    )
+    modules = whole.pop("subcfgs", None)
+    kinds = {"video_encoder": ReleaseVideoConfig, "text_encoder": ReleaseTextConfig}
+    try:
+        if not isinstance(modules, dict):
+            raise ConfigError(f"model.json: subcfgs must be a JSON object, got {shown(modules)}.")
+        check_keys("model.json: subcfgs", modules, known=kinds, required=kinds)
+        parts: dict[str, Any] = {}
+        for key, kind in kinds.items():
+            read = _without(modules[key], _UNREAD_BY_MODULE)
+            parts[key.removesuffix("_encoder")] = read_settings(kind, read, f"model.json: {key}")
+        return read_settings(ReleaseConfig, _without(whole, _UNREAD), "model.json", **parts)
+    except ConfigError as error:
+        raise ReleaseError(str(error)) from error
 
 
-def _object(value: object, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ReleaseError(f"model.json: {name} must be a JSON object, got {value!r:.60}.")
-    return value
-
-
-def _filled(cls: type[T], record: Mapping[str, Any], name: str, unread: frozenset[str], **given: Any) -> T:
-    """An instance of a config class; keys that it does not know are refused by name."""
-    known = {field.name for field in attrs.fields(cls)} - set(given)  # type: ignore[arg-type]
-    unknown = sorted(set(record) - known - unread)
-    if unknown:
-        raise ReleaseError(f"model.json: {name} has the unknown keys {unknown}; what they change is not known.")
-    return cls(**{key: value for key, value in record.items() if key in known}, **given)
+def _without(record: object, unread: frozenset[str]) -> object:
+    if not isinstance(record, dict):
+        return record  # which the reader of settings refuses
+    return {key: value for key, value in record.items() if key not in unread}

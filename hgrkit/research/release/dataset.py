@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from hgrkit.errors import ReleaseError
 from hgrkit.graph import ACTION_ROLE
-from hgrkit.model.folder import note_path
+from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.graph_selection import GraphLimits, SelectedGraph, SelectedNode
 from hgrkit.model.text.text_encoder import TextEncoder
-from hgrkit.model.video.features import VideoFeatures, evenly_spaced
+from hgrkit.model.video import VideoFeatures, evenly_spaced
 from hgrkit.research.release.config import read_config
 from hgrkit.research.release.importing import SETTINGS_FILE
 from hgrkit.research.release.layout import ReleaseFolder, Split, read_json
@@ -298,7 +298,7 @@ def settings_path(folder: ReleaseFolder, model_folder: Path) -> Path | None:
     Raises:
         ReleaseError: if the release's own means another model than the one that was imported; the keys are listed.
     """
-    kept = note_path(model_folder, SETTINGS_FILE)
+    kept = model_folder / NOTES_FOLDER / SETTINGS_FILE
     try:
         own = folder.config_path()
     except ReleaseError:

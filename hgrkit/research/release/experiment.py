@@ -22,7 +22,7 @@ from hgrkit.matching.losses import Direction, HingeLoss
 from hgrkit.model.checkpoint import CARD_FILE, load_model, save_model
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.graph_batch import GraphBatch
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
 from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
 from hgrkit.research.evaluation.rank_file import QueryRank

@@ -13,13 +13,11 @@ import torch
 from torch import Tensor
 
 from hgrkit.errors import ConfigError, ReleaseError
-from hgrkit.matching.matcher import Matcher
-from hgrkit.model.checkpoint import save_model
+from hgrkit.model.checkpoint import build_model, save_model
 from hgrkit.model.folder import NOTES_FOLDER
-from hgrkit.model.hgr_model import HgrModel, ModelOrigin
+from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
 from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.layout import ReleaseFolder, read_json
 from hgrkit.storage.atomic_file import writing
@@ -182,38 +180,8 @@ def import_release(
 
 def build_released_model(config: ReleaseConfig, vocabulary: Vocabulary, *, name: str = "") -> HgrModel:
     """The model that a released config describes, with fresh weights."""
-    text, video = config.text, config.video
-    return HgrModel(
-        text=TextEncoder(
-            vocabulary=vocabulary,
-            embed_dim=text.rnn_hidden_size,
-            word_dim=text.dim_word,
-            recurrence="gru" if text.rnn_type == "gru" else "lstm",
-            bidirectional=text.bidirectional,
-            num_layers=text.num_layers,
-            dropout=text.dropout,
-            num_roles=text.num_roles,
-            graph_layers=text.gcn_num_layers,
-            graph_attention=text.gcn_attention,
-            graph_dropout=text.gcn_dropout,
-            train_words=not text.fix_word_embed,
-            max_actions=config.num_verbs,
-            max_entities=config.num_nouns,
-            max_tokens=config.max_words_in_sent,
-            edges="released",
-        ),
-        video=VideoEncoder(
-            feature_dim=sum(video.dim_fts),
-            embed_dim=video.dim_embed,
-            dropout=video.dropout,
-            shared_projection=video.share_enc,
-            max_frames=config.max_frames_in_video,
-        ),
-        matcher=Matcher(
-            sharpness=config.simattn_sigma, fusion="embed" if config.attn_fusion == "embed" else "sim"
-        ),
-        origin=ModelOrigin(name=name),
-    )
+    model = config.model(name=name)
+    return build_model(model, TextEncoder(vocabulary=vocabulary, **model.text))
 
 
 def _read_vocabulary(folder: ReleaseFolder, num_words: int) -> Vocabulary:

@@ -15,7 +15,7 @@ import torch
 from hgrkit.arguments import check_captions, check_sequence, shown
 from hgrkit.errors import BenchmarkError, GraphError, ShapeError
 from hgrkit.graph import RoleGraph
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_each
 from hgrkit.research.evaluation.ranking import Relevance

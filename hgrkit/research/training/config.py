@@ -1,16 +1,18 @@
-"""How a model is trained: optimiser, schedule, batches and when to stop, each setting with its default."""
+"""How a model is trained and what training minimises: the `[training]` and `[loss]` tables of a run."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
+from torch import nn
 
 from hgrkit.errors import ConfigError
 from hgrkit.levels import LEVELS, Level
-from hgrkit.research.training.setting import setting
+from hgrkit.matching.losses import Direction, HingeConfig, HingeLoss, InfoNCE, InfoNCEConfig
+from hgrkit.settings import like, setting, settings_like
 
-__all__ = ["TrainConfig"]
+__all__ = ["LossConfig", "TrainConfig"]
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +69,7 @@ class TrainConfig:
 
     background: int | None = setting(
         None,
-        "training clips that a sentence's background is drawn from; none: as many as at the start",
+        "training clips that querybank normalisation draws from; none: as many as at the start",
         within="[1, inf)",
     )
 
@@ -84,3 +86,45 @@ class TrainConfig:
         if not self.foil_levels or len(set(self.foil_levels)) < len(self.foil_levels):
             given = ", ".join(self.foil_levels) or "none"
             raise ConfigError(f"foil_levels must be some of {', '.join(LEVELS)}, each once; got {given}.")
+
+
+_ONLY: dict[str, tuple[str, ...]] = {
+    "hinge": ("margin", "negatives"),
+    "infonce": ("temperature", "learned_temperature", "soft_targets"),
+}
+
+
+@attrs.frozen(kw_only=True)
+class LossConfig:
+    """The `[loss]` table of a run.
+
+    Raises:
+        ConfigError: if a setting has the wrong type, is out of its range, or belongs to the other kind of loss.
+    """
+
+    kind: Literal["infonce", "hinge"] = setting("infonce", "which loss")
+    direction: Direction = like(HingeConfig, "direction")
+    level_weights: tuple[float, float, float, float] = setting(
+        (1.0, 0.0, 0.0, 0.0), "of the losses on the fused, event, action and entity score", within="[0, 1000000]"
+    )
+    temperature: float = like(InfoNCEConfig, "temperature")
+    learned_temperature: bool = like(InfoNCEConfig, "learned")
+    soft_targets: float = like(InfoNCEConfig, "soft_targets")
+    margin: float = like(HingeConfig, "margin")
+    negatives: int | Literal["hardest", "all"] = like(HingeConfig, "negatives")
+
+    def __attrs_post_init__(self) -> None:
+        other = "hinge" if self.kind == "infonce" else "infonce"
+        defaults = {field.name: field.default for field in attrs.fields(LossConfig)}
+        stray = [name for name in _ONLY[other] if getattr(self, name) != defaults[name]]
+        if stray:
+            raise ConfigError(f"{', '.join(stray)} belong to the loss {other!r}, but kind is {self.kind!r}.")
+        if not any(self.level_weights):
+            raise ConfigError("level_weights must not all be 0; there would be nothing to train.")
+
+    def make(self) -> nn.Module:
+        """The loss."""
+        shared: dict[str, Any] = {"direction": self.direction, "level_weights": self.level_weights}
+        if self.kind == "hinge":
+            return HingeLoss(**(settings_like(HingeConfig, self) | shared))
+        return InfoNCE(**settings_like(InfoNCEConfig, self), **shared)

@@ -16,7 +16,7 @@ from hgrkit.research.evaluation.foil_choice import read_foils
 from hgrkit.research.training.clips import CaptionedClips, Float32, check_views, find_clips
 from hgrkit.research.training.foils import CaptionFoils
 from hgrkit.research.training.paraphrases import Paraphrases
-from hgrkit.research.training.setting import read_settings, setting
+from hgrkit.settings import read_settings, setting
 from hgrkit.video.feature_file import FeatureFile
 
 __all__ = ["ClipFiles", "DataConfig", "FoilFile", "ParaphraseFiles"]

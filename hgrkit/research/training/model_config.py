@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import attrs
 import torch
@@ -13,37 +13,19 @@ from torch import nn
 
 from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.graph import RoleGraph
-from hgrkit.matching.matcher import Matcher
-from hgrkit.model.checkpoint import load_model
-from hgrkit.model.hgr_model import HgrModel, ModelOrigin, TextModel
+from hgrkit.matching.config import MatcherConfig
+from hgrkit.model.checkpoint import build_model, load_model
+from hgrkit.model.config import HgrModelConfig, ModelOrigin, VideoConfig
+from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.registry import model_folder
-from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.model.text.text_encoder import TextEncoder
-from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
-from hgrkit.research.training.setting import NOTHING, check_keys, check_value, setting
+from hgrkit.model.text.config import GraphAttentionConfig
+from hgrkit.model.text.registry import text_encoder_kind
+from hgrkit.model.text.sentence_reader import SentenceReader
+from hgrkit.settings import like, read_settings, setting, to_json
 from hgrkit.video.frame_encoder import FRAME_ENCODERS
 from hgrkit.video.sampling import parse_sampling
 
-__all__ = ["ModelConfig", "module_range", "module_settings", "text_module"]
-
-_GIVEN = ("vocabulary", "reader", "embed_dim", "feature_dim", "chunk_elements")
-_BOUNDS = {
-    "word_dim": "[1, 16384]",
-    "num_layers": "[1, 16]",
-    "num_roles": "[0, 1000]",
-    "graph_layers": "[0, 32]",
-    "max_actions": "[0, inf)",
-    "max_entities": "[0, inf)",
-    "max_tokens": "[1, inf)",
-    "max_frames": "[1, inf)",
-    "sharpness": "[0, 1000000]",
-    "level_weights": "[0, 1000000]",
-    "dropout": "[0, 1)",
-    "graph_dropout": "[0, 1)",
-}
-"""Ranges of the modules' settings, which a config is held to before anything is built."""
-_TEXTS: dict[str, Any] = {TextEncoder.kind: TextEncoder, SentenceTextEncoder.kind: SentenceTextEncoder}
+__all__ = ["ModelConfig"]
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +45,7 @@ class ModelConfig:
     min_count: int = setting(
         1, "rnn: how often a word must stand in the training captions to be known", within="[1, inf)"
     )
-    embed_dim: int = setting(512, "numbers of every embedding", within="[1, 16384]")
+    embed_dim: int = like(GraphAttentionConfig, "embed_dim", 512)
     even_pooling: bool = setting(False, "an event is the plain mean of its frames; its attention is not trained")
     frame_encoder: str | None = setting(None, "the frame encoder that made the features; kept with the model")
     sampling: str | None = setting(None, "how frames were picked, such as fps:2; kept with the model")
@@ -73,9 +55,6 @@ class ModelConfig:
     matcher: Mapping[str, Any] = setting({}, "settings of the matcher, a table")
 
     def __attrs_post_init__(self) -> None:
-        if self.text_encoder not in _TEXTS:
-            known = " or ".join(map(repr, _TEXTS))
-            raise ConfigError(f"text_encoder must be {known}, got {self.text_encoder!r}.")
         if self.start is not None:
             defaults = {field.name: field.default for field in attrs.fields(ModelConfig)}
             stray = [
@@ -87,8 +66,7 @@ class ModelConfig:
                 raise ConfigError(
                     f"start takes the model as it is, leave out {', '.join(stray)}; or leave out start."
                 )
-        for name, cls in (("text", _TEXTS[self.text_encoder]), ("video", VideoEncoder), ("matcher", Matcher)):
-            _checked(f"[model.{name}]", cls, getattr(self, name))
+        self._parts(feature_dim=1)
 
     def make(
         self, graphs: Sequence[RoleGraph], *, feature_dim: int, seed: int, base: Path | None = None
@@ -133,65 +111,47 @@ class ModelConfig:
             model = load_model(_folder(self.start, base))
             model.origin = attrs.evolve(model.origin, name=self.name or model.origin.name)
             return model
+        config = self._parts(feature_dim)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = HgrModel(
-                text=self._text(graphs, base),
-                video=VideoEncoder(
-                    feature_dim=feature_dim,
-                    embed_dim=self.embed_dim,
-                    **_checked("[model.video]", VideoEncoder, self.video),
-                ),
-                matcher=Matcher(**_checked("[model.matcher]", Matcher, self.matcher)),
-                origin=ModelOrigin(
-                    name=self.name,
-                    frame_encoder=self.frame_encoder,
-                    sampling=self.sampling,
-                    clip_seconds=self.clip_seconds,
-                ),
+            text = (
+                text_encoder_kind(self.text_encoder)
+                .load()
+                .from_captions(
+                    dict(config.text), graphs, min_count=self.min_count, reader=partial(self._reader, base)
+                )
             )
+            model = build_model(config, text)
+        # weights of 0 weigh every frame alike; without gradients they stay so
         if self.even_pooling:
             for weight in model.video.pooling.parameters():
                 nn.init.zeros_(weight)
                 weight.requires_grad_(False)
         return model
 
-    def _text(self, graphs: Sequence[RoleGraph], base: Path | None) -> TextModel:
-        settings = _checked("[model.text]", _TEXTS[self.text_encoder], self.text)
-        if self.text_encoder == TextEncoder.kind:
-            vocabulary = Vocabulary.from_sentences((graph.tokens for graph in graphs), min_count=self.min_count)
-            return TextEncoder(vocabulary=vocabulary, embed_dim=self.embed_dim, **settings)
-        source = load_model(_folder(self.reader, base)).text
-        if not isinstance(source, SentenceTextEncoder):
+    def _parts(self, feature_dim: int) -> HgrModelConfig:
+        """The settings of the model's parts, those of the tables below checked."""
+        text = text_encoder_kind(self.text_encoder).load().config
+        return HgrModelConfig(
+            text_kind=self.text_encoder,
+            text=to_json(read_settings(text, self.text, "[model.text]", embed_dim=self.embed_dim)),
+            video=read_settings(
+                VideoConfig, self.video, "[model.video]", embed_dim=self.embed_dim, feature_dim=feature_dim
+            ),
+            matcher=read_settings(MatcherConfig, self.matcher, "[model.matcher]"),
+            origin=ModelOrigin(
+                name=self.name,
+                frame_encoder=self.frame_encoder,
+                sampling=self.sampling,
+                clip_seconds=self.clip_seconds,
+            ),
+        )
+
+    def _reader(self, base: Path | None) -> SentenceReader:
+        reader = getattr(load_model(_folder(self.reader, base)).text, "reader", None)
+        if not isinstance(reader, SentenceReader):
             raise ConfigError(f"the model {self.reader!r} has no frozen transformer; name one that has as reader.")
-        return SentenceTextEncoder(reader=source.reader, embed_dim=self.embed_dim, **settings)
-
-
-def module_settings(cls: type) -> dict[str, tuple[Any, Any]]:
-    """What a module's constructor takes from a config: type and default by name."""
-    hints = get_type_hints(cls.__init__)  # type: ignore[misc]
-    parameters = inspect.signature(cls).parameters
-    return {name: (hints[name], item.default) for name, item in parameters.items() if name not in _GIVEN}
-
-
-def module_range(name: str) -> str | None:
-    """The range of a module's setting, such as `[1, 16]`; `None` if it has none."""
-    return _BOUNDS.get(name)
-
-
-def text_module(kind: object) -> type | None:
-    """The text encoder of a kind; `None` if there is no such kind."""
-    return _TEXTS.get(kind) if isinstance(kind, str) else None
-
-
-def _checked(where: str, cls: type, table: Mapping[str, Any]) -> dict[str, Any]:
-    """A module's settings, keys and types checked."""
-    known = module_settings(cls)
-    check_keys(where, table, known=known, required=())
-    values = {name: None if value == NOTHING else value for name, value in table.items()}
-    for name, value in values.items():
-        check_value(f"{where} {name}", value, known[name][0], _BOUNDS.get(name))
-    return values
+        return reader
 
 
 def _folder(name: str, base: Path | None) -> Path:

@@ -12,8 +12,9 @@ from torch import nn
 
 from hgrkit.arguments import check_callable, check_flag, check_instance, check_path, shown
 from hgrkit.errors import ConfigError, MissingPathError
-from hgrkit.matching.background import DEFAULT_TEMPERATURE, Background
+from hgrkit.matching.config import DEFAULT_TEMPERATURE
 from hgrkit.matching.losses import InfoNCE
+from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import TrainConfig
@@ -32,8 +33,8 @@ _CLIPS_AT_ONCE = 256
 
 
 @torch.no_grad()
-def draw_background(model: HgrModel, clips: CaptionedClips, *, size: int | None, seed: int) -> Background | None:
-    """The background of some clips, drawn at random.
+def draw_querybank(model: HgrModel, clips: CaptionedClips, *, size: int | None, seed: int) -> QuerybankNorm | None:
+    """The querybank normalisation by some clips, drawn at random.
 
     Args:
         model: in evaluation mode.
@@ -41,7 +42,7 @@ def draw_background(model: HgrModel, clips: CaptionedClips, *, size: int | None,
         size: how many; all, if there are fewer. `None` is as many as the model has, or none.
         seed: of the draw.
     """
-    before = model.background
+    before = model.querybank_norm
     if size is None:
         if before is None:
             return None
@@ -50,7 +51,7 @@ def draw_background(model: HgrModel, clips: CaptionedClips, *, size: int | None,
     parts = np.array_split(chosen, -(-len(chosen) // _CLIPS_AT_ONCE))
     events = [embed_clips(model, clips, part).event for part in parts]
     temperature = DEFAULT_TEMPERATURE if before is None else before.temperature
-    return Background.of(torch.cat(events), temperature=temperature)
+    return QuerybankNorm.of(torch.cat(events), temperature=temperature)
 
 
 class Trainer:
@@ -170,7 +171,7 @@ class Trainer:
             loop.run(folder, on_progress)
         self.model.load_state_dict(loop.best)
         self.model.eval()
-        self.model.background = draw_background(
+        self.model.querybank_norm = draw_querybank(
             self.model, inputs.train, size=self.config.background, seed=self.config.seed
         )
         run = TrainingRun(

@@ -16,7 +16,7 @@ from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel, ModelOrigin
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.sentence_reader import SentenceReader
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.video.efficientnet_layout import VARIANTS, layout
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 

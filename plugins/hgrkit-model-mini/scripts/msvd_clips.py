@@ -12,7 +12,7 @@ from indices import Indices
 from sentences import Sentences
 
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.research.evaluation.captions import read_captions

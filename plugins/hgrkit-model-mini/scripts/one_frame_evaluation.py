@@ -1,4 +1,4 @@
-"""What a model makes of Flickr8k's photographs, clips of one frame: its background, and retrieval on a split."""
+"""What a model makes of Flickr8k's photographs, clips of one frame: its querybank, and retrieval on a split."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from one_frame_loss import one_frame_clips
 from recipe import Recipe
 from torch import Tensor
 
-from hgrkit.matching.background import Background
+from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
 
-__all__ = ["background_of", "evaluate"]
+__all__ = ["evaluate", "querybank_norm_of"]
 
 
 @torch.no_grad()
-def background_of(model: HgrModel, upper: UpperHalf, material: Material, recipe: Recipe) -> Background:
+def querybank_norm_of(model: HgrModel, upper: UpperHalf, material: Material, recipe: Recipe) -> QuerybankNorm:
     """The events of some training photographs."""
     rng = np.random.default_rng(recipe.seed)
     rows = np.sort(rng.permutation(material.photographs.split["train"])[: recipe.background])
     features = upper.encode(material.photographs.views[0].block_input[rows])
     events = model.video(one_frame_clips(features)).event
-    return Background.of(events, temperature=recipe.background_temperature)
+    return QuerybankNorm.of(events, temperature=recipe.background_temperature)
 
 
 @torch.inference_mode()
@@ -42,7 +42,7 @@ def evaluate(model: HgrModel, features: Tensor, material: Material, part: str) -
     scores = []
     for which in parts:
         sentences = text.encode(*material.captions.batch(which, text))
-        background = 0 if model.background is None else model.background(sentences.event)
-        scores.append(model.matcher(video, sentences).fused - background)
+        norm = 0 if model.querybank_norm is None else model.querybank_norm(sentences.event)
+        scores.append(model.matcher(video, sentences).fused - norm)
     owners = np.array([row_of[photograph] for photograph in pairs[:, 0]])
     return measure(torch.cat(scores, dim=1).numpy(), np.arange(len(rows))[:, None] == owners)

@@ -17,7 +17,7 @@ from hgrkit.matching.losses import InfoNCE
 from hgrkit.matching.matcher import Scores
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 
 __all__ = ["FOILED_LEVELS", "NodeLevel", "OneFrameLoss", "mean_nodes", "one_frame_clips", "one_frame_levels"]
 

@@ -46,18 +46,17 @@ from hgrkit.graph import RoleGraph
 from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.training.clips import CaptionedClips, read_graphs
-from hgrkit.research.training.config import TrainConfig
-from hgrkit.research.training.loss_config import LossConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.records import TrainingProgress
 from hgrkit.research.training.run_folder import LOG_FILE
-from hgrkit.research.training.setting import read_settings
 from hgrkit.research.training.state import STATE_FILE
 from hgrkit.research.training.trainer import Trainer
+from hgrkit.settings import read_settings
 
 MEAN = "mean of the types"
 CUTOFFS = tuple(RankMeasure(name) for name in ("R@1", "R@5", "R@10", "mRR"))

@@ -25,7 +25,7 @@ from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import parse_sampling
 

@@ -17,7 +17,7 @@ from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
-from hgrkit.model.video.features import VideoFeatures
+from hgrkit.model.video import VideoFeatures
 
 __all__ = ["OneModel", "RegionModel", "System", "TwoTowers"]
 

@@ -34,7 +34,7 @@ from frame_halves import UpperHalf
 from map_training import train_maps
 from material import read_material
 from model_card import write_card
-from one_frame_evaluation import background_of, evaluate
+from one_frame_evaluation import evaluate, querybank_norm_of
 from one_frame_loss import OneFrameLoss
 from recipe import FRAME_ENCODER, Recipe
 from torch import Tensor
@@ -76,7 +76,7 @@ def run(data: Path, out: Path, cache: Path, recipe: Recipe) -> None:
     train_maps(loss, material, recipe, records=records)
     upper = UpperHalf(layout(VARIANT), published)
     tune(loss, upper, material, recipe, records=records)
-    model.background = background_of(model, upper, material, recipe)
+    model.querybank_norm = querybank_norm_of(model, upper, material, recipe)
     first_view, split = material.photographs.views[0], material.photographs.split
     measured = {
         part: evaluate(model, upper.encode(first_view.block_input[split[part]]), material, part).to_dict()

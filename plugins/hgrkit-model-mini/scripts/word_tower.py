@@ -22,7 +22,7 @@ from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.sentence_reader import STATE_SCALE, SentenceReader
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 
 __all__ = ["TOWER", "WordTower", "make_tower", "of_words", "word_vectors"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 
-from hgrkit.model.folder import note_path
+from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.registry import model_folder
 
 
@@ -36,7 +36,7 @@ def test_an_epoch_is_written_down_with_its_last_step_and_stages_follow_each_othe
 
 def test_the_installed_models_curve_is_that_of_its_log():
     folder = model_folder("default")
-    records = [json.loads(line) for line in note_path(folder, "log.jsonl").read_text().splitlines()]
+    records = [json.loads(line) for line in (folder / NOTES_FOLDER / "log.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))
-    title = ET.parse(note_path(folder, "curve.svg")).getroot().find("{*}title").text
+    title = ET.parse(folder / NOTES_FOLDER / "curve.svg").getroot().find("{*}title").text
     assert title.startswith(f"{len(records)} epochs, loss {records[-1]['loss']:.4g}")

@@ -7,7 +7,7 @@ import torch
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.training.model_config import ModelConfig
-from hgrkit.research.training.setting import read_settings
+from hgrkit.settings import read_settings
 
 
 def test_the_global_baseline_needs_no_nodes(scripts, captions):

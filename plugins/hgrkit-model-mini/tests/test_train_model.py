@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import hgrkit
-from hgrkit.model.folder import note_path
+from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.registry import model_folder
 from hgrkit.model.scorer import embed_features, embed_graphs
 from hgrkit.parsing.lark.parser import LarkParser
@@ -73,14 +73,14 @@ def short(scripts):
 def test_both_stages_lower_the_loss_and_the_written_folder_scores(train_model, short, data, tmp_path):
     cache, out = tmp_path / "cache", tmp_path / "out"
     train_model.run(data, out, cache, short)
-    log = note_path(out / "model", "log.jsonl").read_text()
+    log = (out / "model" / NOTES_FOLDER / "log.jsonl").read_text()
     losses = [json.loads(line)["loss"] for line in log.splitlines()]
     assert len(losses) == short.epochs + short.tuning_epochs
     assert losses[1] < losses[0]
     assert losses[-1] < losses[2]
 
     model = hgrkit.load_model(out / "model")
-    assert model.background.events.shape == (5, 32)
+    assert model.querybank_norm.events.shape == (5, 32)
     frames = EfficientNetLite(out / "frames", variant="efficientnet-lite2")
     published = EfficientNetLite(cache, variant="efficientnet-lite2")
     assert frames.fingerprint != published.fingerprint
@@ -88,7 +88,7 @@ def test_both_stages_lower_the_loss_and_the_written_folder_scores(train_model, s
     clip = embed_features(model, frames.encode(picture))
     (query,) = embed_graphs(model, LarkParser().parse_batch(["a man rides a horse"]))
     assert np.isfinite(clip.event @ query.embeddings.event)
-    assert "embed_dim = 32\n" in note_path(out / "model", "recipe.txt").read_text()
+    assert "embed_dim = 32\n" in (out / "model" / NOTES_FOLDER / "recipe.txt").read_text()
     assert "| test | text to video |" in (out / "model/MODEL_CARD.md").read_text()
 
 

@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from hgrkit.errors import CheckpointError, ConfigError
-from hgrkit.model.query.graph_encoder import GraphAttention
-from hgrkit.model.query.layers import LayerNorm, Linear, sigmoid, softmax
-from hgrkit.model.query.text_encoder import Recurrence
-from hgrkit.model.query.weights import Weights
+from hgrkit.errors import CheckpointError
+from hgrkit.model.query.layers import LayerNorm, Linear, Weights, softmax
+from hgrkit.model.query.sentence_encoder import GraphAttention
 from hgrkit.model.text import graph_attention as torch_graph_attention
+from hgrkit.model.text.config import GraphAttentionConfig
 
 TOLERANCE = 1e-6
 
@@ -52,29 +51,9 @@ def test_layer_norm_is_torchs(scale):
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_softmax_and_sigmoid_are_torchs(scale):
+def test_softmax_is_torchs(scale):
     values = scale * torch.randn(4, 6)
     assert_same(softmax(values.numpy()), values.softmax(dim=1))
-    assert_same(sigmoid(values.numpy()), values.sigmoid())
-
-
-@pytest.mark.parametrize("kind", ["gru", "lstm"])
-@pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize("bidirectional", [True, False])
-def test_a_recurrence_is_torchs(kind, num_layers, bidirectional):
-    network = {"gru": nn.GRU, "lstm": nn.LSTM}[kind]
-    theirs = randomised(network(5, 4, num_layers=num_layers, bidirectional=bidirectional, batch_first=True))
-    words = torch.randn(3, 6, 5)
-    weights = weights_of(theirs)
-    ours = Recurrence(weights, kind=kind, in_size=5, size=4, num_layers=num_layers, bidirectional=bidirectional)
-    weights.require_all_taken()
-    mean = theirs(words)[0].view(3, 6, -1, 4).mean(dim=2)
-    assert_same(ours(words.numpy()), mean)
-
-
-def test_a_recurrence_of_another_kind_is_refused():
-    with pytest.raises(ConfigError, match="'rwkv'"):
-        Recurrence(Weights({}), kind="rwkv", in_size=1, size=1, num_layers=1, bidirectional=False)
 
 
 @pytest.mark.parametrize("attention", [True, False])
@@ -84,7 +63,7 @@ def test_graph_attention_is_its_twin_on_any_graph(attention, num_layers, start):
     settings = {"embed_dim": 7, "num_layers": num_layers, "attention": attention, "start": start}
     theirs = randomised(torch_graph_attention.GraphAttention(**settings))
     weights = weights_of(theirs)
-    ours = GraphAttention(weights, **settings)
+    ours = GraphAttention(weights, GraphAttentionConfig(**settings))
     weights.require_all_taken()
     for density in (0.0, 0.3, 1.0):
         nodes, adjacency = torch.randn(8, 7), torch.rand(8, 8) < density

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from hgrkit.errors import CheckpointError
-from hgrkit.model.query.weights import Weights
+from hgrkit.model.query.layers import Weights
 
 
 @pytest.fixture

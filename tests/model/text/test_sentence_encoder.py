@@ -10,11 +10,10 @@ from hgrkit.graph import Node, RoleGraph, Span
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.checkpoint import load_model, model_fingerprint, save_model
 from hgrkit.model.hgr_model import HgrModel, ModelOrigin
-from hgrkit.model.text.edge_policy import EDGE_POLICIES
+from hgrkit.model.text.graph_selection import EDGE_POLICIES
 from hgrkit.model.text.sentence_encoder import STATE_SCALE, SentenceTextEncoder
 from hgrkit.model.text.sentence_reader import MAX_PIECES
-from hgrkit.model.video.features import VideoFeatures
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder, VideoFeatures
 from hgrkit.testing.model_contract import TextEncoderContract, check_query_side, example_graphs
 
 

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from hgrkit.errors import CheckpointError
 from hgrkit.model.text.sentence_reader import MAX_PIECES, SentenceReader
+from tests.tiny_transformer import make_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +120,8 @@ def test_the_tokenisers_own_padding_and_truncation_do_not_count(transformer, tmp
     assert_same(found.sentence, expected.sentence)
 
 
-def test_nothing_to_read_gives_zeros(transformer, tokenizer_without_end_marks, tmp_path):
-    tokenizer_without_end_marks.save(str(tmp_path / "tokenizer.json"))
+def test_nothing_to_read_gives_zeros(transformer, tmp_path):
+    make_tokenizer(end_marks=False).save(str(tmp_path / "tokenizer.json"))
     reader = SentenceReader(model=transformer.model, tokenizer=tmp_path / "tokenizer.json")
     read = reader.read([["", "\x00"], ["dog"]])
     assert not read.words[0].any()

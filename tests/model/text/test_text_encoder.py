@@ -6,7 +6,7 @@ import torch
 from hgrkit.errors import ConfigError
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.testing.model_contract import TextEncoderContract, check_query_side, example_graphs
+from hgrkit.testing.model_contract import TextEncoderContract, example_graphs
 
 VOCABULARY = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
 
@@ -37,14 +37,6 @@ class TestTextEncoder(TextEncoderContract):
     @pytest.fixture
     def reopen(self):
         return TextEncoder.from_folder
-
-
-@pytest.mark.parametrize("recurrence", ["gru", "lstm"])
-@pytest.mark.parametrize("limit", [None, 1, 3])
-def test_without_torch_it_answers_the_same_with_every_recurrence_and_limit(tmp_path, recurrence, limit):
-    limits = {"max_actions": limit, "max_entities": limit, "max_tokens": limit and 2 * limit}
-    encoder = encoder_of(recurrence=recurrence, num_layers=2, edges="two_way", **limits)
-    check_query_side(encoder, tmp_path / "model")
 
 
 def slow_gru(encoder, vectors, suffix):

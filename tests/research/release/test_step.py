@@ -6,8 +6,7 @@ from hgrkit.matching.losses import HingeLoss, InfoNCE
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.features import VideoFeatures
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder, VideoFeatures
 from hgrkit.research.release.experiment import training_step
 from hgrkit.testing.model_contract import example_graphs
 

@@ -9,14 +9,12 @@ import pytest
 from hgrkit.arguments import Range
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
-from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.data_config import DataConfig
-from hgrkit.research.training.example_config import example_config
 from hgrkit.research.training.loop import learning_rate
-from hgrkit.research.training.loss_config import LossConfig
 from hgrkit.research.training.model_config import ModelConfig
-from hgrkit.research.training.run_config import RunConfig, preset_names, with_preset
-from hgrkit.research.training.setting import read_settings
+from hgrkit.research.training.run_config import RunConfig, example_config, preset_names, with_preset
+from hgrkit.settings import read_settings
 
 NEEDED = '[data.train]\ncaptions = "c.json"\nfeatures = ["f.npz"]\n'
 
@@ -105,14 +103,20 @@ def test_the_example_config_names_every_setting():
             "[loss]\nkind = 'hinge'\ntemperature = 0.1\n",
             "temperature belong to the loss 'infonce', but kind is 'hinge'.",
         ),
-        ("[loss]\nkind = 'hinge'\nnegatives = 'some'\n", "negatives must be a whole number or 'hardest' or 'all'"),
+        (
+            "[loss]\nkind = 'hinge'\nnegatives = 'some'\n",
+            "negatives must be a whole number in [1, inf) or 'hardest' or",
+        ),
         ("[loss]\nlevel_weights = [0, 0, 0, 0]\n", "level_weights must not all be 0"),
         ("[model]\ntext_encoder = 'bert'\n", "text_encoder must be 'rnn' or 'sentence', got 'bert'."),
-        ("[model.text]\nword_dims = 3\n", "[model.text] has no setting 'word_dims'; known: word_dim,"),
-        ("[model.text]\nword_dim = 'x'\n", "[model.text] word_dim must be a whole number in [1, 16384], got 'x'."),
+        ("[model.text]\nword_dims = 3\n", "[model.text] has no setting 'word_dims'; known: max_actions,"),
+        (
+            "[model.text]\nword_dim = 'x'\n",
+            "word_dim must be a whole number in [1, 16384], got 'x'.",
+        ),
         (
             "[model.matcher]\nlevel_weights = 1\n",
-            "level_weights must be a list, each a number in [0, 1000000], got 1.",
+            "[model.matcher]: level_weights must be 3 numbers, for event, action and entity, finite,",
         ),
         ("[model]\nstart = 'default'\nembed_dim = 3\n", "leave out embed_dim; or leave out start."),
         ("[data.dev]\ncaptions = 'd.json'\n", "[data.dev] lacks 'features'; known: captions, features."),

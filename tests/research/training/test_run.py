@@ -169,7 +169,7 @@ def test_a_run_says_which_settings_of_its_config_changed(folder):
         ("[model.text]\nword_dim = 1000000000000\n", r"word_dim must be a whole number in \[1, 16384\]"),
         ("[model.text]\nnum_layers = 1000000\n", r"num_layers must be a whole number in \[1, 16\]"),
         ("[model.text]\ngraph_layers = 1000000\n", r"graph_layers must be a whole number in \[0, 32\]"),
-        ("[model.text]\nmax_tokens = 0\n", r"max_tokens must be .* in \[1, inf\), got 0"),
+        ("[model.text]\nmax_tokens = 0\n", r"max_tokens must be .* in \[1, inf\) or none, got 0"),
         ("[model.matcher]\nsharpness = 1e300\n", r"sharpness must be a number in \[0, 1000000\]"),
         ("[loss]\ntemperature = 1e300\n", r"temperature must be a number in \(0, 1000000\]"),
         ("[training]\npatience = 3\n", r"patience does nothing without \[data\.dev\]"),
@@ -194,10 +194,10 @@ def test_a_config_that_is_not_utf_8_is_refused(tmp_path):
 
 @pytest.mark.parametrize("error", [RuntimeError("can't allocate memory\nmore"), MemoryError()])
 def test_a_model_that_does_not_fit_into_memory_is_one_line(clips, monkeypatch, error):
-    def fail(**_):
+    def fail(*_):
         raise error
 
-    monkeypatch.setattr("hgrkit.research.training.model_config.HgrModel", fail)
+    monkeypatch.setattr("hgrkit.research.training.model_config.build_model", fail)
     with pytest.raises(ConfigError, match=r"cannot be built: .*; lower embed_dim \(512\)") as caught:
         ModelConfig().make(clips.graphs, feature_dim=10, seed=0)
     assert "\n" not in str(caught.value)

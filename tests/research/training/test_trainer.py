@@ -350,23 +350,25 @@ def test_mixed_precision_trains_on_a_gpu_and_goes_on_there(clips, foils, tmp_pat
     assert run.log[-1].loss < run.log[0].loss
 
 
-def test_a_trained_model_knows_the_background_of_its_clips_if_asked(clips):
+def test_a_trained_model_has_a_querybank_of_its_clips_if_asked(clips):
     without, seven, every = (
         fit(clips, config=attrs.evolve(SMALL, epochs=2, background=size)).best for size in (None, 7, 1000)
     )
-    assert without.background is None
-    assert seven.background.settings == {"size": 7, "temperature": 0.08}
+    assert without.querybank_norm is None
+    assert seven.querybank_norm.settings == {"size": 7, "temperature": 0.08}
     assert all(map(torch.equal, without.parameters(), seven.parameters()))
     with torch.inference_mode():
         events = every.video(clips.features(np.arange(len(clips)), max_frames=None)).event
     unit = nn.functional.normalize(events, dim=1)
-    assert torch.allclose(every.background.events.float(), unit, atol=1e-3)
+    assert torch.allclose(every.querybank_norm.events.float(), unit, atol=1e-3)
 
 
-def test_training_on_renews_the_background_that_a_model_has(clips):
+def test_training_on_renews_the_querybank_that_a_model_has(clips):
     config = attrs.evolve(SMALL, epochs=1, background=7)
     model = fit(clips, config=config).best
-    before = model.background.events.clone()
-    after = Trainer(model, config=attrs.evolve(config, background=None)).fit(clips, clips).best.background.events
+    before = model.querybank_norm.events.clone()
+    after = (
+        Trainer(model, config=attrs.evolve(config, background=None)).fit(clips, clips).best.querybank_norm.events
+    )
     assert after.shape == before.shape
     assert not torch.equal(after, before)

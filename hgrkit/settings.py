@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
+import re
 import types
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 
 from hgrkit.arguments import Range, plain, shown
 from hgrkit.errors import ConfigError
 
-__all__ = ["NOTHING", "check_keys", "check_value", "described", "read_settings", "setting"]
+__all__ = [
+    "NOTHING",
+    "check_keys",
+    "check_value",
+    "described",
+    "like",
+    "read_settings",
+    "setting",
+    "settings_like",
+    "takes_settings",
+    "to_json",
+]
 
 NOTHING = "none"
 """How a TOML file, which has no null, says that a setting is absent."""
@@ -28,44 +41,109 @@ _SIMPLE: dict[Any, tuple[type | tuple[type, ...], str]] = {
 T = TypeVar("T")
 
 
-def setting(default: Any = attrs.NOTHING, meaning: str = "", *, within: str | None = None) -> Any:
+def setting(
+    default: Any = attrs.NOTHING,
+    meaning: str = "",
+    *,
+    within: str | None = None,
+    check: Callable[[Any], object] | None = None,
+) -> Any:
     """A field of a config class.
 
     Args:
         default: its value unless given; without one it is required.
         meaning: what it is, with its unit.
         within: the range of its number, or of each of its numbers, such as `[0, 1)`.
+        check: raises a `ConfigError` at what type and range cannot tell.
     """
     return attrs.field(
         default=default,
         converter=lambda value: tuple(map(plain, value)) if isinstance(value, list | tuple) else plain(value),
-        validator=_check_field,
+        validator=[_check_field, *([] if check is None else [lambda _, __, value: check(value)])],
         metadata={"meaning": meaning, "within": within},
     )
 
 
-def read_settings(cls: type[T], table: object, where: str) -> T:
+def like(cls: type, name: str, default: Any = attrs.NOTHING) -> Any:
+    """A field that stands for another config's setting, with its meaning, range and check.
+
+    Args:
+        cls: the other config.
+        name: of its setting.
+        default: the field's value unless given; the other setting's default without one.
+    """
+    field = attrs.fields_dict(cls)[name]
+    return attrs.field(
+        default=field.default if default is attrs.NOTHING else default,
+        converter=field.converter,
+        validator=field.validator,
+        metadata={**field.metadata, "stands_for": (cls, name)},
+    )
+
+
+def settings_like(cls: type, config: Any) -> dict[str, Any]:
+    """What a config says of another one's settings, by the names there: its fields that are `like` those."""
+    named = {field.name: field.metadata.get("stands_for", (None, "")) for field in attrs.fields(type(config))}
+    return {name: getattr(config, own) for own, (of, name) in named.items() if of is cls}
+
+
+def takes_settings(config: type) -> Callable[[type[T]], type[T]]:
+    """Show a config's settings as arguments of a class that takes them as `**settings`.
+
+    They stand in its signature, and in its docstring in the place of `settings`, so that `help` and the API
+    reference say names, meanings and defaults, which the config alone states.
+    """
+
+    def shown_by(cls: type[T]) -> type[T]:
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(config)
+        named = [*inspect.signature(cls).parameters.values()][:-1]
+        for field in fields:
+            default = inspect.Parameter.empty if field.default is attrs.NOTHING else field.default
+            named.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default))
+        cls.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+        place = r"(?m)^( +)settings: .*\n(?:\1 +.*\n)*"  # from Python 3.13 on, docstrings are not indented
+        meanings = [f"{field.name}: {field.metadata['meaning']}.\n" for field in fields]
+        cls.__doc__ = re.sub(
+            place, lambda found: "".join(found[1] + meaning for meaning in meanings), cls.__doc__ or "", count=1
+        )
+        return cls
+
+    return shown_by
+
+
+def read_settings(cls: type[T], table: object, where: str, **given: object) -> T:
     """Make a config of what a file says.
 
     Args:
         cls: an attrs class whose fields are settings.
         table: names and values; `"none"` stands for an absent value where one may be absent.
         where: how the table is called in messages, such as `[training]`.
+        given: settings that the file does not say.
 
     Raises:
         ConfigError: if the table is no table, a key is unknown or missing, or a value does not fit.
     """
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{where} must be a table of settings, got {table!r}.")
-    fields = {field.name: field for field in attrs.fields(cls)}  # type: ignore[arg-type]
+        raise ConfigError(f"{where} must be a table of settings, got {shown(table)}.")
+    fields = {field.name: field for field in attrs.fields(cls) if field.name not in given}  # type: ignore[arg-type]
     required = [name for name, field in fields.items() if field.default is attrs.NOTHING]
     check_keys(where, table, known=fields, required=required)
     hints = _hints(cls)
     values = {name: _absent_or(value, hints[name]) for name, value in table.items()}
     try:
-        return cls(**values)
+        return cls(**given, **values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """Names and values as JSON and a module's constructor take them: lists, and numbers of the declared type."""
+    hints = _hints(type(config))
+    values = attrs.asdict(config, recurse=False)
+    return {
+        name: list(value) if isinstance(value, tuple) else float(value) if hints[name] is float else value
+        for name, value in values.items()
+    }
 
 
 def check_keys(where: str, table: Mapping[str, Any], *, known: Iterable[str], required: Iterable[str]) -> None:
@@ -95,27 +173,26 @@ def check_value(name: str, value: object, hint: Any, within: str | None = None) 
     numbers = value if isinstance(value, tuple | list) else (value,)
     inside = within is None or all(number in Range(within) for number in numbers if _is_number(number))
     if not (_fits(value, hint) and inside):
-        bounds = f" in {within}" if within else ""
-        raise ConfigError(f"{name} must be {described(hint)}{bounds}, got {shown(value)}.")
+        raise ConfigError(f"{name} must be {described(hint, within)}, got {shown(value)}.")
 
 
-def described(hint: Any) -> str:
-    """A type in words.
+def described(hint: Any, within: str | None = None) -> str:
+    """A type in words, with the range of its numbers.
 
-    >>> described(int | None)
-    "a whole number or 'none'"
+    >>> described(int | None, "[1, inf)")
+    'a whole number in [1, inf) or none'
     """
     if hint in _SIMPLE:
-        return _SIMPLE[hint][1]
+        return _SIMPLE[hint][1] + (f" in {within}" if within and hint in (int, float) else "")
     if get_origin(hint) is Literal:
         return " or ".join(map(repr, get_args(hint)))
     if _is_union(hint):
-        parts = [described(part) for part in get_args(hint) if part is not types.NoneType]
-        return " or ".join([*parts, *([repr(NOTHING)] if types.NoneType in get_args(hint) else [])])
+        parts = [described(part, within) for part in get_args(hint) if part is not types.NoneType]
+        return " or ".join([*parts, *([NOTHING] if types.NoneType in get_args(hint) else [])])
     if _is_sequence(hint):
         kinds = get_args(hint)
         length = "" if Ellipsis in kinds or len(kinds) == 1 else f" of {len(kinds)}"
-        return f"a list{length}, each {described(kinds[0])}"
+        return f"a list{length}, each {described(kinds[0], within)}"
     return "a table"
 
 
@@ -123,8 +200,9 @@ def _check_field(instance: object, attribute: attrs.Attribute[Any], value: objec
     check_value(attribute.name, value, _hints(type(instance))[attribute.name], attribute.metadata["within"])
 
 
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _hints(cls: Any) -> dict[str, Any]:
+    attrs.resolve_types(cls)  # once a class; annotations are text until then
+    return {field.name: field.type for field in attrs.fields(cls)}
 
 
 def _absent_or(value: object, hint: Any) -> object:
@@ -150,7 +228,10 @@ def _fits_sequence(value: object, hint: Any) -> bool:
 
 
 def _finite(value: object) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
+    try:
+        return not isinstance(value, int | float) or math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def _is_number(value: object) -> bool:

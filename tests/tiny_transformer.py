@@ -8,7 +8,6 @@ from pathlib import Path
 import attrs
 import numpy as np
 import onnx
-import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
@@ -36,10 +35,8 @@ class TinyTransformer:
         return SentenceReader(model=self.model, tokenizer=self.tokenizer)
 
 
-@pytest.fixture(scope="session")
-def transformer(tmp_path_factory):
+def write_transformer(folder):
     """states = tanh(softmax(x x') x + x) for x = piece vectors + position vectors, for up to MAX_PIECES pieces."""
-    folder = tmp_path_factory.mktemp("transformer")
     random = np.random.default_rng(0)
     vectors = random.normal(size=(len(PIECES), HIDDEN)).astype(np.float32)
     positions = 0.5 * random.normal(size=(MAX_PIECES, HIDDEN)).astype(np.float32)
@@ -62,11 +59,6 @@ def make_tokenizer(*, end_marks=True):
         marks = [(mark, PIECES[mark]) for mark in ("[CLS]", "[SEP]")]
         tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=marks)
     return tokenizer
-
-
-@pytest.fixture(scope="session")
-def tokenizer_without_end_marks():
-    return make_tokenizer(end_marks=False)
 
 
 def graph_of(vectors, positions):

@@ -1,8 +1,9 @@
-"""The background without torch is the one with it, from the same folder."""
+"""Querybank normalisation without torch is that with it, from the same folder; files call it the background."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,30 +11,33 @@ import safetensors.torch
 import torch
 
 from hgrkit.errors import CheckpointError, ConfigError
-from hgrkit.matching.background import Background
+from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.checkpoint import load_model
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.query.folder import read_query_side
+from hgrkit.model.loaded import read_query_side
 from hgrkit.model.scorer import ModelQueryEncoder
-from hgrkit.model.text.text_encoder import TextEncoder
-from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.testing.model_contract import example_graphs
 
 
-def model_with(background):
-    vocabulary = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
+@pytest.fixture
+def model_with(transformer):
+    return partial(made, transformer.reader())
+
+
+def made(reader, querybank_norm):
     return HgrModel(
-        text=TextEncoder(vocabulary=vocabulary, embed_dim=6, word_dim=4),
+        text=SentenceTextEncoder(reader=reader, embed_dim=6),
         video=VideoEncoder(feature_dim=5, embed_dim=6),
-        background=background,
+        querybank_norm=querybank_norm,
     ).eval()
 
 
 @pytest.fixture
-def model():
+def model(model_with):
     torch.manual_seed(0)
-    return model_with(Background.of(torch.randn(40, 6), temperature=0.1))
+    return model_with(QuerybankNorm.of(torch.randn(40, 6), temperature=0.1))
 
 
 @pytest.fixture
@@ -41,24 +45,26 @@ def folder(model, tmp_path):
     return model.save(tmp_path / "model")
 
 
-def backgrounds(encoder):
-    return encoder.background(np.stack([query.embeddings.event for query in encoder.embed(example_graphs())[0]]))
+def norms_of(encoder):
+    return encoder.querybank_norm(
+        np.stack([query.embeddings.event for query in encoder.embed(example_graphs())[0]])
+    )
 
 
-def test_both_sides_have_the_same_background(model, folder):
-    right = backgrounds(ModelQueryEncoder(model))
+def test_both_sides_have_the_same_querybank_norm(model, folder):
+    right = norms_of(ModelQueryEncoder(model))
     assert np.abs(right).min() > 1e-3
-    assert np.allclose(backgrounds(read_query_side(folder).encoder), right, atol=1e-6)
-    assert np.allclose(backgrounds(ModelQueryEncoder(load_model(folder))), right, atol=1e-7)
+    assert np.allclose(norms_of(read_query_side(folder).encoder), right, atol=1e-6)
+    assert np.allclose(norms_of(ModelQueryEncoder(load_model(folder))), right, atol=1e-7)
     assert load_model(folder).config["background"] == {"size": 40, "temperature": 0.1}
 
 
-def test_a_model_without_one_says_nothing_of_it(tmp_path):
+def test_a_model_without_one_says_nothing_of_it(model_with, tmp_path):
     model = model_with(None)
     folder = model.save(tmp_path / "model")
     assert "background" not in json.loads((folder / "config.json").read_text())
-    assert read_query_side(folder).encoder.background is None
-    assert ModelQueryEncoder(model).background is None
+    assert read_query_side(folder).encoder.querybank_norm is None
+    assert ModelQueryEncoder(model).querybank_norm is None
 
 
 @pytest.mark.parametrize(
@@ -92,6 +98,6 @@ def test_lost_events_are_told(folder):
         load_model(folder)
 
 
-def test_a_background_of_another_size_is_refused():
+def test_a_querybank_norm_of_another_size_is_refused(model_with):
     with pytest.raises(ConfigError, match="embed_dim=7"):
-        model_with(Background(size=2, embed_dim=7))
+        model_with(QuerybankNorm(size=2, embed_dim=7))

@@ -10,24 +10,23 @@ import pytest
 import safetensors.torch
 import torch
 
-from hgrkit.errors import CheckpointError, HgrkitError, ModelNotFoundError, ShapeError
+from hgrkit.errors import CheckpointError, ModelNotFoundError, ShapeError
 from hgrkit.matching.matcher import Matcher
 from hgrkit.model.checkpoint import load_model
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.query.folder import NODE_READERS, read_query_side
+from hgrkit.model.loaded import read_query_side
 from hgrkit.model.scorer import settings_of
+from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
-from hgrkit.model.video.video_encoder import VideoEncoder
+from hgrkit.model.video import VideoEncoder
 from hgrkit.testing.model_contract import example_graphs
-
-VOCABULARY = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
 
 
 @pytest.fixture
-def model():
+def model(transformer):
     return HgrModel(
-        text=TextEncoder(vocabulary=VOCABULARY, embed_dim=6, word_dim=4),
+        text=SentenceTextEncoder(reader=transformer.reader(), embed_dim=6),
         video=VideoEncoder(feature_dim=5, embed_dim=6),
         matcher=Matcher(sharpness=7.0, fusion="sim", level_weights=(1, 2, 3)),
     ).eval()
@@ -57,7 +56,7 @@ def test_a_folder_that_is_none_is_named(tmp_path):
         lambda config: config.pop("video"),
         lambda config: config["text"].update(type="bag"),
         lambda config: config["text"].update(residual="identity"),
-        lambda config: config["text"].pop("edges"),
+        lambda config: config["text"].pop("embed_dim"),
         lambda config: config["text"].update(edges="none"),
         lambda config: config["text"].update(graph_layers=2),
         lambda config: config["text"].update(graph_layers=0),
@@ -66,9 +65,9 @@ def test_a_folder_that_is_none_is_named(tmp_path):
         lambda config: config["text"].update(graph_start="zero"),
         lambda config: config["text"].update(num_roles=0),
         lambda config: config["text"].update(num_roles=3),
-        lambda config: config["text"].update(recurrence="lstm"),
+        lambda config: config["text"].update(type="rnn"),
         lambda config: config["text"].update(embed_dim="six"),
-        lambda config: config["text"].update(num_layers="one"),
+        lambda config: config["text"].update(graph_layers="one"),
         lambda config: config["text"].update(max_actions=3.5),
         lambda config: config["video"].update(embed_dim=7),
         lambda config: config["matcher"].update(fusion="max"),
@@ -76,7 +75,7 @@ def test_a_folder_that_is_none_is_named(tmp_path):
         lambda config: config["matcher"].update(chunk_elements=9),
     ],
 )
-def test_a_config_that_is_not_exactly_known_is_left_to_torch(folder, change):
+def test_a_config_that_does_not_fit_is_left_to_torch(folder, change):
     path = folder / "config.json"
     config = json.loads(path.read_text())
     change(config)
@@ -103,7 +102,7 @@ def test_a_start_of_the_graph_that_is_unknown_is_named(folder):
         load_model(folder)
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "vocabulary.json"])
+@pytest.mark.parametrize("name", ["weights.safetensors", "sentence.onnx"])
 @pytest.mark.parametrize("content", [None, b"nothing"])
 def test_a_folder_that_is_damaged_is_left_to_torch_which_tells(folder, name, content):
     (folder / name).unlink()
@@ -117,7 +116,7 @@ def test_a_folder_that_is_damaged_is_left_to_torch_which_tells(folder, name, con
 @pytest.mark.parametrize(
     "change",
     [
-        lambda weights: weights.pop("text.pooling.bias"),
+        lambda weights: weights.pop("text.event.bias"),
         lambda weights: weights.update({"text.graph.layers.0.gate": torch.zeros(1)}),
         lambda weights: weights.update({"text.roles.weight": torch.zeros(15, 6)}),
     ],
@@ -131,23 +130,29 @@ def test_weights_that_do_not_fit_are_left_to_torch(folder, change):
     assert read_query_side(folder) is None
 
 
-def test_a_sentence_of_which_no_token_is_kept_is_refused_as_torch_refuses_it(tmp_path):
-    model = HgrModel(
-        text=TextEncoder(vocabulary=VOCABULARY, embed_dim=6, word_dim=4, max_tokens=0),
-        video=VideoEncoder(feature_dim=5, embed_dim=6),
-    )
-    side = read_query_side(model.save(tmp_path / "model"))
-    for refuse in (model.text.batch, side.encoder.embed):
-        with pytest.raises(ShapeError, match="at least one token"):
-            refuse(example_graphs())
-        with pytest.raises(HgrkitError):
+def test_no_sentence_is_refused_as_torch_refuses_it(model, folder):
+    for refuse in (model.text.batch, read_query_side(folder).encoder.embed):
+        with pytest.raises(ShapeError, match="at least one sentence"):
             refuse([])
 
 
-def test_every_text_encoder_of_hgrkit_can_be_read_without_torch():
-    from hgrkit.model.checkpoint import TEXT_ENCODERS
+def test_a_setting_that_a_folder_does_not_say_has_its_default_on_both_sides(folder, model):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    del config["text"]["edges"], config["text"]["max_tokens"], config["matcher"]["fusion"]
+    path.write_text(json.dumps(config))
+    assert load_model(folder).text.settings == model.text.settings
+    assert read_query_side(folder).encoder.config.max_tokens == 128
+    assert read_query_side(folder).settings.fusion == "embed"
 
-    assert NODE_READERS.keys() == TEXT_ENCODERS.keys()
+
+def test_a_kind_that_only_torch_has_is_left_to_torch(tmp_path):
+    vocabulary = Vocabulary.from_sentences(graph.tokens for graph in example_graphs())
+    text = TextEncoder(vocabulary=vocabulary, embed_dim=6, word_dim=4)
+    assert (
+        read_query_side(HgrModel(text=text, video=VideoEncoder(feature_dim=5, embed_dim=6)).save(tmp_path / "m"))
+        is None
+    )
 
 
 def test_no_module_of_the_room_imports_torch():

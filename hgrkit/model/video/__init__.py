@@ -1,1 +1,0 @@
-"""The model's video side: frame features in, embeddings at three levels out."""
