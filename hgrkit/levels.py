@@ -7,7 +7,7 @@ from typing import Generic, Literal, TypeVar, get_args
 
 import attrs
 
-from hgrkit.arguments import check_choice
+from hgrkit.checks.arguments import check_choice
 
 __all__ = ["LEVELS", "Level", "PerLevel"]
 

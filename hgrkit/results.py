@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from hgrkit.graph import Node, Role, RoleGraph
+from hgrkit.graph.rendering import render
 from hgrkit.levels import Level, PerLevel
-from hgrkit.rendering import render
 
 if TYPE_CHECKING:
     from hgrkit.library.records import Float32

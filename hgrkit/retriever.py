@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
-from hgrkit.arguments import check_flag, check_instance, check_path, check_sequence, shown
+from hgrkit.checks.arguments import check_flag, check_instance, check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.candidates import CandidateSource

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "hgrkit"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "arguments", "levels", "plugins", "rendering", "settings"}),
+    frozenset({"errors", "checks", "levels", "plugins"}),
     frozenset({"graph", "storage"}),
     frozenset({"matching", "parsing"}),
     frozenset({"library", "video"}),

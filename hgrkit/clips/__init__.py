@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from hgrkit.arguments import check_callable, check_flag, check_instance, check_path, check_sequence
+from hgrkit.checks.arguments import check_callable, check_flag, check_instance, check_path, check_sequence
 from hgrkit.errors import ConfigError
 from hgrkit.results import Hit
 from hgrkit.storage.atomic_file import writing

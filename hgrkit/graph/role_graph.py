@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from hgrkit.arguments import check_instance, check_sequence, check_text, check_whole
+from hgrkit.checks.arguments import check_instance, check_sequence, check_text, check_whole
 from hgrkit.errors import GraphError
 from hgrkit.graph.layout import GraphLayout, arrange
-from hgrkit.rendering import render
+from hgrkit.graph.rendering import render
 
 __all__ = ["ACTION_ROLE", "NOUN_ROLE", "Edge", "Node", "Role", "RoleGraph", "Span", "draw_graph", "lay_out"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from hgrkit.arguments import check_number, shown
+from hgrkit.checks.arguments import check_number, shown
 from hgrkit.errors import ConfigError, LibraryError, LibraryLockedError, ShapeError
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import are_typed_here

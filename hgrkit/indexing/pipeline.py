@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_callable, check_flag, check_instance, check_whole
+from hgrkit.checks.arguments import check_callable, check_flag, check_instance, check_whole
 from hgrkit.errors import ConfigError
 from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos, emptied_roots, is_below, made_absolute, missing_videos

@@ -17,7 +17,7 @@ from typing import final
 
 import attrs
 
-from hgrkit.arguments import url_remark
+from hgrkit.checks.arguments import url_remark
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.indexing.report import Failure, Skipped
 from hgrkit.library.database import DATABASE_FILE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from hgrkit.arguments import check_callable, check_path
+from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import LibraryExistsError, MissingPathError
 from hgrkit.library.change import WrittenLibrary
 from hgrkit.library.database import DATABASE_FILE, create_database

@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_callable, check_flag, check_instance, check_path
+from hgrkit.checks.arguments import check_callable, check_flag, check_instance, check_path
 from hgrkit.errors import ConfigError, LibraryExistsError, MissingPackageError, MissingPathError
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest

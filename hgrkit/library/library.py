@@ -8,7 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, get_args
 
-from hgrkit.arguments import check_choice, check_instance, check_path, check_sequence, check_text, check_whole
+from hgrkit.checks.arguments import (
+    check_choice,
+    check_instance,
+    check_path,
+    check_sequence,
+    check_text,
+    check_whole,
+)
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.candidates import AnnCache, CandidateSource

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from hgrkit.arguments import check_number, check_whole, shown
+from hgrkit.checks.arguments import check_number, check_whole, shown
 from hgrkit.errors import ConfigError, LibraryMismatchError
 
 __all__ = ["FORMAT_VERSION", "Manifest"]

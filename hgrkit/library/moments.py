@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from hgrkit.arguments import check_number
+from hgrkit.checks.arguments import check_number
 from hgrkit.errors import ShapeError
 from hgrkit.library.records import Float32, Float64, float64_array
 

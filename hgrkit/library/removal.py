@@ -13,7 +13,7 @@ from pathlib import PurePath
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_sequence
+from hgrkit.checks.arguments import check_sequence
 from hgrkit.errors import LibraryError, MissingPathError
 from hgrkit.library.store import Snapshot
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from hgrkit.arguments import check_callable, check_flag, check_path
+from hgrkit.checks.arguments import check_callable, check_flag, check_path
 from hgrkit.errors import LibraryError
 from hgrkit.library.arrays import Extent
 from hgrkit.library.candidates import AnnCache

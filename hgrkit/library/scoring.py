@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.checks.settings import setting
 from hgrkit.levels import PerLevel
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.clip_similarities import (
@@ -18,7 +19,6 @@ from hgrkit.matching.clip_similarities import (
     mean_over_nodes,
 )
 from hgrkit.matching.config import LevelWeights, MatcherConfig
-from hgrkit.settings import setting
 
 __all__ = ["EXHAUSTIVE_UP_TO", "Alignment", "ClipSet", "LevelWeights", "SearchSettings"]
 

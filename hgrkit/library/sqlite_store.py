@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import attrs
 
-from hgrkit.arguments import url_remark
+from hgrkit.checks.arguments import url_remark
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryExistsError, LibraryNotFoundError
 from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, Extent
 from hgrkit.library.database import (

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_instance, check_sequence, check_text
+from hgrkit.checks.arguments import check_instance, check_sequence, check_text
 from hgrkit.errors import ConfigError, DamagedLibraryError, ShapeError
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.manifest import Manifest

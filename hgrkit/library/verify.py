@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from hgrkit.arguments import check_callable, check_path
+from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import LibraryError
 from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays
 from hgrkit.library.candidates import AnnCache

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_number, check_whole, shown
+from hgrkit.checks.arguments import check_number, check_whole, shown
 from hgrkit.errors import ShapeError
 from hgrkit.matching.frame_weights import EPSILON, Fusion, check_fusion, unit_and_length
 from hgrkit.matching.kernel import chosen_kernel

@@ -7,10 +7,10 @@ from typing import Any, TypedDict
 
 import attrs
 
-from hgrkit.arguments import check_weights
+from hgrkit.checks.arguments import check_weights
+from hgrkit.checks.settings import setting
 from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.frame_weights import DEFAULT_FUSION, DEFAULT_SHARPNESS, Fusion
-from hgrkit.settings import setting
 
 __all__ = [
     "DEFAULT_TEMPERATURE",

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from hgrkit.arguments import shown
+from hgrkit.checks.arguments import shown
 from hgrkit.errors import ConfigError, ShapeError
 
 __all__ = ["TextEmbeddings", "VideoEmbeddings", "check_tensors", "moved"]

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_choice
+from hgrkit.checks.arguments import check_choice
 
 __all__ = [
     "DEFAULT_FUSION",

@@ -10,11 +10,11 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_instance, check_weights, shown
+from hgrkit.checks.arguments import check_instance, check_weights, shown
+from hgrkit.checks.settings import setting, takes_settings
 from hgrkit.errors import ShapeError
 from hgrkit.levels import LEVELS
 from hgrkit.matching.matcher import Scores
-from hgrkit.settings import setting, takes_settings
 
 __all__ = [
     "Direction",

@@ -14,13 +14,13 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_instance, check_whole, shown
+from hgrkit.checks.arguments import check_instance, check_whole, shown
+from hgrkit.checks.settings import takes_settings, to_json
 from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.matching.config import MatcherConfig, MatcherSettings, fuse
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.frame_weights import EPSILON, Fusion
-from hgrkit.settings import takes_settings, to_json
 
 __all__ = ["Fusion", "Matcher", "Scores", "unit_vectors"]
 

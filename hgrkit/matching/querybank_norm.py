@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_whole
+from hgrkit.checks.arguments import check_whole
+from hgrkit.checks.settings import to_json
 from hgrkit.errors import ShapeError
 from hgrkit.matching.config import DEFAULT_TEMPERATURE, QuerybankNormConfig
 from hgrkit.matching.matcher import unit_vectors
-from hgrkit.settings import to_json
 
 __all__ = ["QuerybankNorm"]
 

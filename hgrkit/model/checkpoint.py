@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hgrkit.arguments import check_instance, check_path
+from hgrkit.checks.arguments import check_instance, check_path
+from hgrkit.checks.settings import read_settings, to_json
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.querybank_norm import QuerybankNorm
@@ -19,7 +20,6 @@ from hgrkit.model.folder import CARD_FILE, FORMAT, WEIGHTS_FILE, model_fingerpri
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.registry import TextModel, text_encoder_kind
 from hgrkit.model.video import VideoEncoder
-from hgrkit.settings import read_settings, to_json
 from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["CARD_FILE", "FORMAT", "build_model", "load_model", "model_fingerprint", "save_model"]

@@ -8,12 +8,12 @@ from typing import Any, Required, Self, TypedDict
 
 import attrs
 
-from hgrkit.arguments import shown
+from hgrkit.checks.arguments import shown
+from hgrkit.checks.settings import check_keys, like, read_settings, setting
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.config import MatcherConfig, QuerybankNormConfig
 from hgrkit.model.folder import FORMAT, QUERYBANK_NORM_KEY, read_config
 from hgrkit.model.text.config import GraphAttentionConfig
-from hgrkit.settings import check_keys, like, read_settings, setting
 
 __all__ = ["HgrModelConfig", "ModelOrigin", "VideoConfig", "VideoSettings"]
 

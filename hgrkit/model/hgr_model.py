@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch import nn
 
-from hgrkit.arguments import check_instance, check_path, check_text, shown
+from hgrkit.checks.arguments import check_instance, check_path, check_text, shown
 from hgrkit.errors import ConfigError
 from hgrkit.matching.matcher import Matcher, Scores
 from hgrkit.matching.querybank_norm import QuerybankNorm

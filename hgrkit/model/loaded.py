@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from hgrkit.arguments import check_path, check_text
+from hgrkit.checks.arguments import check_path, check_text
+from hgrkit.checks.settings import to_json
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.model.config import HgrModelConfig
@@ -18,7 +19,6 @@ from hgrkit.model.query.encoder import QuerySide
 from hgrkit.model.query.layers import QuerybankNorm, Weights
 from hgrkit.model.registry import model_folder
 from hgrkit.model.text.registry import text_encoder_kind
-from hgrkit.settings import to_json
 
 if TYPE_CHECKING:
     from hgrkit.model.hgr_model import HgrModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from hgrkit.arguments import url_remark
+from hgrkit.checks.arguments import url_remark
 from hgrkit.errors import ModelNotFoundError, PluginError
 from hgrkit.model.folder import CONFIG_FILE
 from hgrkit.plugins import Registry

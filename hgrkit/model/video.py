@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import check_instance, check_sequence, check_whole, shown
+from hgrkit.checks.arguments import check_instance, check_sequence, check_whole, shown
+from hgrkit.checks.settings import takes_settings, to_json
 from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings, check_tensors, moved
 from hgrkit.model.config import VideoConfig, VideoSettings
-from hgrkit.settings import takes_settings, to_json
 
 __all__ = ["VideoEmbeddings", "VideoEncoder", "VideoFeatures", "evenly_spaced", "frame_features"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from hgrkit.rendering import render
+from hgrkit.graph.rendering import render
 
 __all__ = ["Axis", "Point", "draw_chart", "quarters"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import attrs
 
-from hgrkit.arguments import check_flag, check_instance, check_path, check_whole
+from hgrkit.checks.arguments import check_flag, check_instance, check_path, check_whole
 from hgrkit.errors import ConfigError, MissingPackageError
 from hgrkit.graph import ROLE_MEANINGS, RoleGraph, lay_out
 from hgrkit.graph.layout import text_width
+from hgrkit.graph.rendering import render
 from hgrkit.pages.hit_explanation import MORE_THAN_EVEN, HitExplanation, explain_hit
-from hgrkit.rendering import render
 from hgrkit.results import Hit, Phrase, SearchResult, clock
 from hgrkit.storage.atomic_file import writing
 

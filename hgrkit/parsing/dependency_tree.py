@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from hgrkit.arguments import check_sequence, check_whole, shown
+from hgrkit.checks.arguments import check_sequence, check_whole, shown
 from hgrkit.errors import GraphError
 from hgrkit.parsing.lexicon import AUXILIARY_TAGS, VERB_TAGS, Lexicon
 from hgrkit.parsing.phrase import Phrase

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import attrs
 
-from hgrkit.arguments import check_path, check_sequence
+from hgrkit.checks.arguments import check_path, check_sequence
 from hgrkit.errors import ConfigError, GraphError, MissingPathError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.tokenize import tokenize

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import attrs
 
-from hgrkit.arguments import check_sequence, shown
+from hgrkit.checks.arguments import check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError, HgrkitError, ParserNotFoundError, PluginError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from hgrkit.arguments import check_path, check_sequence, check_text
+from hgrkit.checks.arguments import check_path, check_sequence, check_text
 from hgrkit.errors import ConfigError, GraphError, MissingPackageError, ParserModelsNotFoundError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.dependency_tree import DependencyTree

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from hgrkit.arguments import check_choice, check_instance, check_sequence, check_text
+from hgrkit.checks.arguments import check_choice, check_instance, check_sequence, check_text
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.dependency_tree import DependencyTree, TreeReader

@@ -12,7 +12,7 @@ from typing import Any, Self, final
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_path
+from hgrkit.checks.arguments import check_path
 from hgrkit.errors import FeatureFileError, MissingPathError
 
 __all__ = ["FeatureFile"]

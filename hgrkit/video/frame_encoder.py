@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_instance, check_whole, shown
+from hgrkit.checks.arguments import check_instance, check_whole, shown
 from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, HgrkitError, PluginError
 from hgrkit.plugins import Registry
 

@@ -7,7 +7,7 @@ from typing import final
 
 import attrs
 
-from hgrkit.arguments import check_number, check_whole
+from hgrkit.checks.arguments import check_number, check_whole
 from hgrkit.errors import ConfigError, DecodeLimitError
 
 __all__ = ["DecodeGuard", "DecodeLimits"]

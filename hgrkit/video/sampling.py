@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_number, check_whole, shown
+from hgrkit.checks.arguments import check_number, check_whole, shown
 from hgrkit.errors import ConfigError
 
 __all__ = ["FpsSampling", "Sampling", "UniformSampling", "parse_sampling", "times_between"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hgrkit.rendering import render
+from hgrkit.graph.rendering import render
 
 STATIC = Path(__file__).resolve().parents[2] / "docs" / "_static"
 AGAIN = "run scripts/draw_explanation_example.py docs/_static"

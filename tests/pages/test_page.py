@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import attrs
 import pytest
 
+from hgrkit.graph.rendering import render
 from hgrkit.pages.explanation import explain_result
-from hgrkit.rendering import render
 from tests.pages.sample import NAME, result_over
 
 VOID = {"meta", "img", "br"}

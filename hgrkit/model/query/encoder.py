@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import attrs
 import numpy as np
 
-from hgrkit.arguments import check_flag, check_sequence
+from hgrkit.checks.arguments import check_flag, check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import Node, RoleGraph
 from hgrkit.library.records import Float32, QueryEmbeddings

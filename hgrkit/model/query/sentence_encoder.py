@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.checks.settings import read_settings
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import LEVELS, Level
 from hgrkit.library.records import QueryEmbeddings
@@ -28,7 +29,6 @@ from hgrkit.model.text.graph_selection import (
     select_all,
 )
 from hgrkit.model.text.sentence_reader import STATE_SCALE, SentenceReader
-from hgrkit.settings import read_settings
 
 __all__ = ["GraphAttention", "SentenceQueryEncoder"]
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, Required, TypedDict
 
 import attrs
 
+from hgrkit.checks.settings import like, setting, settings_like, to_json
 from hgrkit.model.text.graph_selection import (
     RELEASED_ROLES,
     GraphLimits,
@@ -13,7 +14,6 @@ from hgrkit.model.text.graph_selection import (
     check_num_roles,
     edge_policy,
 )
-from hgrkit.settings import like, setting, settings_like, to_json
 
 __all__ = [
     "GraphAttentionConfig",

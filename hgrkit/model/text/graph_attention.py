@@ -11,9 +11,9 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
+from hgrkit.checks.settings import takes_settings
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.model.text.config import GraphAttentionConfig, GraphAttentionSettings
-from hgrkit.settings import takes_settings
 
 __all__ = ["GraphAttention"]
 

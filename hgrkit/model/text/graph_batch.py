@@ -11,7 +11,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from hgrkit.arguments import check_instance
+from hgrkit.checks.arguments import check_instance
 from hgrkit.errors import ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import moved

@@ -8,10 +8,10 @@ from typing import TypedDict
 
 import attrs
 
-from hgrkit.arguments import check_sequence
+from hgrkit.checks.arguments import check_sequence
+from hgrkit.checks.settings import setting
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Node, Role, RoleGraph
-from hgrkit.settings import setting
 
 __all__ = [
     "EDGE_POLICIES",

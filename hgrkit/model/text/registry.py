@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import attrs
 
-from hgrkit.arguments import check_choice
+from hgrkit.checks.arguments import check_choice
 from hgrkit.graph import RoleGraph
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class TextModel(Protocol):
 
     Attributes:
         kind: name of its type in a model folder's `config.json`, a key of `TEXT_ENCODERS`.
-        config: the attrs class of its settings (`hgrkit.settings`), with `embed_dim` among them.
+        config: the attrs class of its settings (`hgrkit.checks.settings`), with `embed_dim` among them.
         embed_dim: D.
         settings: the JSON arguments that make an encoder of the same shape.
     """

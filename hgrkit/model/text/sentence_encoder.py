@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Self, Unpack
 import torch
 from torch import Tensor, nn
 
-from hgrkit.arguments import shown
+from hgrkit.checks.arguments import shown
+from hgrkit.checks.settings import takes_settings, to_json
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
@@ -24,7 +25,6 @@ from hgrkit.model.text.graph_attention import GraphAttention
 from hgrkit.model.text.graph_batch import GraphBatch, check_batch
 from hgrkit.model.text.graph_selection import select_all
 from hgrkit.model.text.sentence_reader import MODEL_FILE, STATE_SCALE, TOKENIZER_FILE, SentenceReader
-from hgrkit.settings import takes_settings, to_json
 
 __all__ = ["SentenceTextEncoder"]
 

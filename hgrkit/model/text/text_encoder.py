@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from hgrkit.arguments import check_instance
+from hgrkit.checks.arguments import check_instance
+from hgrkit.checks.settings import setting, takes_settings, to_json
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import TextEmbeddings
 from hgrkit.model.text.config import GraphTextConfig, GraphTextSettings
@@ -20,7 +21,6 @@ from hgrkit.model.text.graph_batch import GraphBatch, check_batch
 from hgrkit.model.text.graph_selection import select_all
 from hgrkit.model.text.sentence_reader import SentenceReader
 from hgrkit.model.text.vocabulary import VOCABULARY_FILE, Vocabulary
-from hgrkit.settings import setting, takes_settings, to_json
 
 __all__ = ["RnnTextConfig", "RnnTextSettings", "TextEmbeddings", "TextEncoder"]
 

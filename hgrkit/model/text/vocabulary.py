@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from hgrkit.arguments import check_path, check_sequence, check_text, check_whole, shown
+from hgrkit.checks.arguments import check_path, check_sequence, check_text, check_whole, shown
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.storage.json_file import read_json
 

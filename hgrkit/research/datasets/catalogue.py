@@ -7,7 +7,7 @@ import re
 from os import PathLike
 from pathlib import Path
 
-from hgrkit.arguments import check_path, check_text
+from hgrkit.checks.arguments import check_path, check_text
 from hgrkit.errors import BenchmarkNotFoundError
 from hgrkit.research.datasets import clips, moments, msr_vtt
 from hgrkit.research.datasets.benchmark import Benchmark, Recipe

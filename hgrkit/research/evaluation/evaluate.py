@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_callable, check_flag, check_instance, shown
+from hgrkit.checks.arguments import check_callable, check_flag, check_instance, shown
 from hgrkit.errors import ConfigError
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.parsing.protocol import GraphParser

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import check_sequence, check_text, shown
+from hgrkit.checks.arguments import check_sequence, check_text, shown
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.research.evaluation.ranking import Ranks, Relevance, rank, real_table
 

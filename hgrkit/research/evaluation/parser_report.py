@@ -10,10 +10,10 @@ import attrs
 
 from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.graph import RoleGraph, draw_graph
+from hgrkit.graph.rendering import render
 from hgrkit.parsing.graph_file import GraphFileHeader
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
-from hgrkit.rendering import render
 from hgrkit.research.evaluation.parser_quality import ParserQuality, count_mistakes, evaluate_parser
 from hgrkit.storage.json_file import read_json_lines
 

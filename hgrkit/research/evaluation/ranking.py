@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.arguments import shown
+from hgrkit.checks.arguments import shown
 from hgrkit.errors import BenchmarkError
 
 __all__ = ["Ranking", "Ranks", "Relevance", "rank", "real_table"]

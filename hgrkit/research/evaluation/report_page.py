@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.graph import ROLE_MEANINGS, draw_graph
+from hgrkit.graph.rendering import render
 from hgrkit.levels import LEVELS
 from hgrkit.pages.chart import Axis, draw_chart, quarters
-from hgrkit.rendering import render
 from hgrkit.research.evaluation.breakdown import Group
 from hgrkit.research.evaluation.failure import Failure
 from hgrkit.research.evaluation.random_baseline import rank_probabilities

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import attrs
 
-from hgrkit.arguments import check_captions, check_sequence, check_whole
+from hgrkit.checks.arguments import check_captions, check_sequence, check_whole
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import attrs
 
-from hgrkit.arguments import shown
+from hgrkit.checks.arguments import shown
+from hgrkit.checks.settings import check_keys, like, read_settings, setting, settings_like, to_json
 from hgrkit.errors import ConfigError, ReleaseError
 from hgrkit.matching.config import MatcherConfig
 from hgrkit.model.config import HgrModelConfig, ModelOrigin, VideoConfig
 from hgrkit.model.text.graph_selection import RELEASED_ROLES
 from hgrkit.model.text.text_encoder import RnnTextConfig, TextEncoder
-from hgrkit.settings import check_keys, like, read_settings, setting, settings_like, to_json
 from hgrkit.storage.json_file import read_json
 
 __all__ = ["ReleaseConfig", "ReleaseTextConfig", "ReleaseVideoConfig", "read_config"]

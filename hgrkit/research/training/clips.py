@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hgrkit.arguments import check_captions, check_sequence, shown
+from hgrkit.checks.arguments import check_captions, check_sequence, shown
 from hgrkit.errors import BenchmarkError, GraphError, ShapeError
 from hgrkit.graph import RoleGraph
 from hgrkit.model.video import VideoFeatures

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import attrs
 from torch import nn
 
+from hgrkit.checks.settings import like, setting, settings_like
 from hgrkit.errors import ConfigError
 from hgrkit.levels import LEVELS, Level
 from hgrkit.matching.losses import Direction, HingeConfig, HingeLoss, InfoNCE, InfoNCEConfig
-from hgrkit.settings import like, setting, settings_like
 
 __all__ = ["LossConfig", "TrainConfig"]
 

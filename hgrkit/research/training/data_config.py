@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from hgrkit.checks.settings import read_settings, setting
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
@@ -16,7 +17,6 @@ from hgrkit.research.evaluation.foil_choice import read_foils
 from hgrkit.research.training.clips import CaptionedClips, Float32, check_views, find_clips
 from hgrkit.research.training.foils import CaptionFoils
 from hgrkit.research.training.paraphrases import Paraphrases
-from hgrkit.settings import read_settings, setting
 from hgrkit.video.feature_file import FeatureFile
 
 __all__ = ["ClipFiles", "DataConfig", "FoilFile", "ParaphraseFiles"]

@@ -11,6 +11,7 @@ import attrs
 import torch
 from torch import nn
 
+from hgrkit.checks.settings import like, read_settings, setting, to_json
 from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.config import MatcherConfig
@@ -21,7 +22,6 @@ from hgrkit.model.registry import model_folder
 from hgrkit.model.text.config import GraphAttentionConfig
 from hgrkit.model.text.registry import text_encoder_kind
 from hgrkit.model.text.sentence_reader import SentenceReader
-from hgrkit.settings import like, read_settings, setting, to_json
 from hgrkit.video.frame_encoder import FRAME_ENCODERS
 from hgrkit.video.sampling import parse_sampling
 

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 from torch import nn
 
-from hgrkit.arguments import check_instance
+from hgrkit.checks.arguments import check_instance
 from hgrkit.errors import BenchmarkError, ConfigError, ShapeError
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.research.training.clips import CaptionedClips

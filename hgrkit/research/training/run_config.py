@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import torch
 
+from hgrkit.checks.settings import NOTHING, check_keys, described, read_settings
 from hgrkit.errors import ConfigError, HgrkitError, MissingPathError, ShapeError
 from hgrkit.matching.config import MatcherConfig
 from hgrkit.model.checkpoint import load_model, save_model
@@ -28,7 +29,6 @@ from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.records import TrainingProgress, TrainingRun
 from hgrkit.research.training.run_folder import MODEL_FOLDER, check_run_folder
 from hgrkit.research.training.trainer import Trainer
-from hgrkit.settings import NOTHING, check_keys, described, read_settings
 from hgrkit.storage.atomic_file import writing
 
 __all__ = ["MODEL_FOLDER", "RunConfig", "example_config", "preset_names", "with_preset"]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hgrkit.arguments import check_callable, check_flag, check_instance, check_path, shown
+from hgrkit.checks.arguments import check_callable, check_flag, check_instance, check_path, shown
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.config import DEFAULT_TEMPERATURE
 from hgrkit.matching.losses import InfoNCE

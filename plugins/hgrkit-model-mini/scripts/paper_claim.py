@@ -42,6 +42,7 @@ from recipe import Recipe
 from rich.progress import Progress
 
 import hgrkit
+from hgrkit.checks.settings import read_settings
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.matching.matcher import Matcher
@@ -56,7 +57,6 @@ from hgrkit.research.training.records import TrainingProgress
 from hgrkit.research.training.run_folder import LOG_FILE
 from hgrkit.research.training.state import STATE_FILE
 from hgrkit.research.training.trainer import Trainer
-from hgrkit.settings import read_settings
 
 MEAN = "mean of the types"
 CUTOFFS = tuple(RankMeasure(name) for name in ("R@1", "R@5", "R@10", "mRR"))

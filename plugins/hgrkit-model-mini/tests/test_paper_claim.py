@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from hgrkit.checks.settings import read_settings
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.training.model_config import ModelConfig
-from hgrkit.settings import read_settings
 
 
 def test_the_global_baseline_needs_no_nodes(scripts, captions):

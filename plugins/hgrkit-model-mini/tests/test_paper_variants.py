@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from hgrkit.checks.settings import read_settings
 from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import with_preset
-from hgrkit.settings import read_settings
 
 
 def test_variants_are_the_paper_preset_but_for_what_they_say(scripts):

@@ -6,7 +6,8 @@ import tomllib
 import attrs
 import pytest
 
-from hgrkit.arguments import Range
+from hgrkit.checks.arguments import Range
+from hgrkit.checks.settings import read_settings
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
 from hgrkit.research.training.config import LossConfig, TrainConfig
@@ -14,7 +15,6 @@ from hgrkit.research.training.data_config import DataConfig
 from hgrkit.research.training.loop import learning_rate
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import RunConfig, example_config, preset_names, with_preset
-from hgrkit.settings import read_settings
 
 NEEDED = '[data.train]\ncaptions = "c.json"\nfeatures = ["f.npz"]\n'
 

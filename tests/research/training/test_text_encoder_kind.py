@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from hgrkit.checks.settings import setting, to_json
 from hgrkit.errors import ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import TextEmbeddings
@@ -19,7 +20,6 @@ from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.registry import TEXT_ENCODERS, TextEncoderKind
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import RunConfig, example_config
-from hgrkit.settings import setting, to_json
 
 
 @attrs.frozen(kw_only=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hgrkit
-from hgrkit.rendering import render
+from hgrkit.graph.rendering import render
 
 TEMPLATES = Path(hgrkit.__file__).parent / "pages" / "templates"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_TEMPLATES = Path(__file__).with_name("pages") / "templates"
+_TEMPLATES = Path(__file__).parents[1] / "pages" / "templates"
 
 
 def render(template: str, **values: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 
-from hgrkit.arguments import Range, plain, shown
+from hgrkit.checks.arguments import Range, plain, shown
 from hgrkit.errors import ConfigError
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Literal
 import attrs
 import pytest
 
+from hgrkit.checks.settings import described, like, read_settings, setting, settings_like, takes_settings, to_json
 from hgrkit.errors import ConfigError
-from hgrkit.settings import described, like, read_settings, setting, settings_like, takes_settings, to_json
 
 
 def even(number):
