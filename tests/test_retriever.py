@@ -626,6 +626,33 @@ def test_a_search_among_some_videos_leaves_the_others_out(retriever):
     assert {hit.video: hit.score for hit in found.hits} == {path: everything[path] for path in paths[1:]}
 
 
+def test_an_answer_says_whether_it_is_exact_and_exact_search_makes_it_so(retriever):
+    every, few = retriever.search(QUERY, 1), retriever.search(QUERY, 1, num_candidates=1)
+    assert (every.exact, few.exact) == (True, False)
+    exact = retriever.search(QUERY, 4, exact=True, num_candidates=1)
+    assert exact.exact
+    assert answer(exact) == answer(retriever.search(QUERY, 4))
+    clips = retriever.library.counts().clips
+    assert retriever.search(QUERY, 4, num_candidates=clips).exact
+
+
+def test_one_candidate_is_the_clip_with_the_nearest_event(retriever):
+    snapshot, (query,) = retriever.library.snapshot(), retriever.read([QUERY]).queries
+    events = snapshot.events()
+    nearest = int(np.argmax(events @ query.event / np.linalg.norm(events, axis=1)))
+    video = snapshot.videos[snapshot.clip_videos[nearest]].path
+    (hit,) = retriever.search(QUERY, 1, num_candidates=1).hits
+    (clip,) = snapshot.clips([nearest])
+    assert hit.video == video
+    assert clip.start_s <= hit.start_s < hit.end_s <= clip.end_s
+
+
+@pytest.mark.parametrize("settings", [{"num_candidates": 0}, {"num_candidates": "3"}, {"exact": "yes"}])
+def test_how_many_clips_to_compare_is_a_number_or_all(retriever, settings):
+    with pytest.raises(ConfigError):
+        retriever.search(QUERY, **settings)
+
+
 def test_a_pair_with_an_unreadable_sentence_scores_lowest(retriever):
     path = retriever.library.indexed_paths()[0]
     (scores,) = retriever.pair_scores([path, path], ["", QUERY])

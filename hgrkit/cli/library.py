@@ -14,6 +14,8 @@ from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hgrkit.library.library import Library
+    from hgrkit.library.recall import Recall
     from hgrkit.library.records import VideoRecord
     from hgrkit.library.repair import RepairReport
     from hgrkit.library.verify import VerifyReport
@@ -34,10 +36,15 @@ def info(
     ] = None,
     videos: Annotated[bool, typer.Option("--videos", help="List every video.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="List the videos that failed, and why.")] = False,
+    recall: Annotated[
+        bool,
+        typer.Option("--recall", help="Measure how much of an exact search's answer a search of it finds."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Describe a library: what it holds, what made it, and the state of its videos."""
     from hgrkit.library.library import Library
+    from hgrkit.matching.clip_similarities import kernel_name
 
     if library is None and named is None:
         raise ConfigError("info needs the library; type: hgrkit info LIB")
@@ -54,16 +61,37 @@ def info(
             "clips": counts.clips,
             "duration_s": sum(record.duration_s or 0.0 for record in records if record.state == "indexed"),
             "manifest": attrs.asdict(opened.manifest),
+            "kernel": kernel_name(),
         }
+        measured = _measured_recall(opened) if recall else None
     listed = [record for record in records if videos or (failed and record.state == "failed")]
     if json:
-        shown = {"videos": [_as_json(record) for record in listed]} if videos or failed else {}
+        shown: dict[str, Any] = {"videos": [_as_json(record) for record in listed]} if videos or failed else {}
+        if measured is not None:
+            shown["recall"] = {**attrs.asdict(measured), "exact": measured.exact}
         echo_json({**description, **shown})
         return
-    for name, value in _facts(description).items():
+    facts = {**_facts(description), **({} if measured is None else _recall_facts(measured))}
+    for name, value in facts.items():
         echo(f"{name:<25}  {printable(str(value))}")
     for record in listed:
         echo(_as_line(record))
+
+
+def _measured_recall(library: Library) -> Recall:
+    """What a search with the library's own model finds."""
+    from hgrkit.library.recall import measure_recall
+    from hgrkit.model.loaded import LoadedModel
+
+    settings = LoadedModel.load(library.manifest.model, device="cpu").query_side.settings
+    with PortionBar("measuring recall") as bar:
+        return measure_recall(library, settings=settings, on_progress=bar.show)
+
+
+def _recall_facts(recall: Recall) -> dict[str, str]:
+    compared = f"{recall.num_candidates} of {recall.num_clips} clips are compared at every level"
+    questions = f"{recall.num_queries} questions made of its own clips, {recall.missed} with a miss"
+    return {f"recall@{recall.k}": f"{recall.recall:.4f} ({questions})", "compared": compared}
 
 
 def _as_json(record: VideoRecord) -> dict[str, Any]:
@@ -80,7 +108,7 @@ def _facts(description: dict[str, Any]) -> dict[str, Any]:
     """What is said of the library, a fact on a line, however long it is."""
     facts = {name: description[name] for name in ("library", "indexed", "failed", "clips")}
     made_with = {name.replace("_", " "): value for name, value in description["manifest"].items()}
-    return {**facts, "duration": clock(description["duration_s"]), **made_with}
+    return {**facts, "duration": clock(description["duration_s"]), **made_with, "kernel": description["kernel"]}
 
 
 def _as_line(record: VideoRecord) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hgrkit.library.library import Library
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
     from hgrkit.library.moments import Moment, cut_moment
+    from hgrkit.library.recall import Recall, measure_recall
     from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, QueryEmbeddings, VideoRecord
     from hgrkit.library.repair import RepairReport, repair_library
     from hgrkit.library.scoring import SearchSettings
@@ -38,6 +39,7 @@ __all__ = [
     "Moment",
     "Note",
     "QueryEmbeddings",
+    "Recall",
     "Rename",
     "RepairReport",
     "SearchSettings",
@@ -51,6 +53,7 @@ __all__ = [
     "backup_library",
     "cut_moment",
     "export_library",
+    "measure_recall",
     "repair_library",
     "verify_library",
 ]
@@ -70,6 +73,7 @@ _HOMES = {
     "Moment": "moments",
     "Note": "verify",
     "QueryEmbeddings": "records",
+    "Recall": "recall",
     "Rename": "store",
     "RepairReport": "repair",
     "SearchSettings": "scoring",
@@ -83,6 +87,7 @@ _HOMES = {
     "backup_library": "backup",
     "cut_moment": "moments",
     "export_library": "export",
+    "measure_recall": "recall",
     "repair_library": "repair",
     "verify_library": "verify",
 }
