@@ -7,12 +7,11 @@ test videos. Times are those of the processor, on one core: other programs chang
 clock. What is measured runs in processes of its own, one after the other:
 
 - `fresh_cpu_s`: `hgrkit search TEXT --library LIB --json` in a new process, and with `--exact-search`;
-- `warm`: questions put to one open library, as sentences, and, `matching`, as embeddings that are at hand;
-- `exact`: the first answer of an exact search, and memory at its peak above that of the process with the library
-  open and the question read. Pages of mapped files, which the system takes back as it needs them, are told apart
-  from what the process holds;
+- `warm`: questions put to one open library: all of it; the library's part; and, of that, matching;
+- `exact`: the first answer of an exact search, and what memory the process holds for it at its peak, beside the
+  pages of mapped files, which the system takes back as it needs them;
 - `recall`: how many of the first ten of an exact search are among the ten that the cascade returns, for several
-  numbers of candidates, by a flat scan and by HNSW, with the time of a question's matching.
+  numbers of candidates, by a flat scan and by HNSW, and what such searches take without reading the sentence.
 
 `others`, on the smallest library of 10,000 clips or more, is what else one could do (`other_searches.py`).
 """
@@ -22,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -31,17 +29,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:  # parts that measure memory or start-up import no more than they need
+    from hgrkit.library.arrays import ClipArrays
+    from hgrkit.library.library import Library
+    from hgrkit.library.records import QueryEmbeddings
+    from hgrkit.library.scoring import ClipSet, SearchSettings
 
 K, SEED = 10, 0
 FRESH_RUNS, WARM_QUESTIONS, TIMED_QUESTIONS, EXACT_AT_ONCE = 5, 100, 30, 4
 OTHERS_FROM, OTHERS_QUESTIONS = 10_000, 20
-CANDIDATES = (125, 250, 500, 750, 1000, 1500, 2000, 3000, 4000)
+CANDIDATES = (50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 4000, 6000, 8000)
+SEARCHED_CANDIDATES = (250, 500, 1000, 2000, 4000)
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-MIB = 1 << 20
 
 Result = dict[str, Any]
 Rows = npt.NDArray[np.int64]
@@ -139,9 +144,15 @@ def make(data: str, features: str, library: str, size: str) -> Result:
 
 
 def warm(library: str, data: str) -> Result:
-    """Milliseconds of questions to a library that has answered before: whole, and their matching alone."""
+    """Milliseconds of questions to a library that has answered before.
+
+    `question` is all of it, `library` what follows when the sentence is embedded, `matching` of that the choice of
+    candidates and their comparison at every level.
+    """
     from real_clips import read_captions_of_videos
 
+    from hgrkit.library.candidates import AnnCache
+    from hgrkit.library.sqlite_store import SqliteStore
     from hgrkit.retriever import Retriever
 
     use_one_core()
@@ -151,10 +162,24 @@ def warm(library: str, data: str) -> Result:
         for caption in captions[WARM_QUESTIONS:]:
             retriever.search(caption, K)
         whole = [cpu_ms(partial(retriever.search, caption, K)) for caption in captions[:WARM_QUESTIONS]]
-        matching = [cpu_ms(partial(retriever.library.search, query, K, settings=settings)) for query in queries]
+        ask = partial(retriever.library.search, k=K, settings=settings)
+        stored = [cpu_ms(partial(ask, query)) for query in queries]
+    store = SqliteStore(Path(library), mode="r")
+    arrays = store.read(lambda view: view.arrays)
+    count, index = settings.candidates_among(len(arrays.clips)), AnnCache(Path(library)).index(arrays)
+
+    def match(query: QueryEmbeddings) -> None:
+        rows = index.nearest(query.event, count) if count < len(arrays.clips) else arrays.rows
+        arrays.check_frames(rows)
+        clips_at(arrays, rows).align(query, settings)
+
+    for query in queries:
+        match(query)
+    matching = [cpu_ms(partial(match, query)) for query in queries]
+    store.close()
     return {
         f"{name}_ms": {"p50": round(float(np.median(times)), 2), "p95": round(float(np.quantile(times, 0.95)), 2)}
-        for name, times in {"question": whole, "matching": matching}.items()
+        for name, times in {"question": whole, "library": stored, "matching": matching}.items()
     }
 
 
@@ -165,59 +190,100 @@ def exact(library: str, data: str) -> Result:
     use_one_core()
     (query,), settings = asked(library, data, 1)
     with Library.open(library) as opened:
-        before = peak_memory()
-        answers = [cpu_ms(partial(opened.search, query, K, settings=exhaustive(settings))) for _ in range(2)]
-    peak, mapped = (after - earlier for after, earlier in zip(peak_memory(), before, strict=True))
+        before = memory(reset=True)
+        every = attrs.evolve(settings, exhaustive=True)
+        answers = [cpu_ms(partial(opened.search, query, K, settings=every)) for _ in range(2)]
+        after = memory()
+    mapped = after["RssFile"] - before["RssFile"]
     return {
         "first_ms": round(answers[0], 1),
         "second_ms": round(answers[1], 1),
-        "peak_mb": round(peak / MIB),
-        "of_it_mapped_files_mb": round(mapped / MIB),
+        "held_mb": round((after["VmHWM"] - before["VmRSS"] - mapped) / 1024),
+        "mapped_files_mb": round(mapped / 1024),
     }
 
 
 def recall(library: str, data: str, num_queries: str, with_hnsw: str) -> Result:
-    """Recall of the cascade against the exact first ten, and matching's time, by number of candidates."""
+    """Recall of the cascade against the exact first ten, by number of candidates; and what searches take.
+
+    By a flat scan it follows from where the exact ten stand when all clips are ordered by their events: for the
+    model's weights of the levels, and for equal ones, as in the paper, where the event counts for less.
+    """
     from hgrkit.library.library import Library
 
     use_one_core()
     queries, settings = asked(library, data, int(num_queries))
+    ways = {"flat": settings, "flat, equal weights": attrs.evolve(settings, level_weights=(1, 1, 1))}
+    found: Result = {"queries": len(queries)}
     with Library.open(library) as opened:
-        parts = [
-            opened.scores(queries[first : first + EXACT_AT_ONCE], settings)
-            for first in range(0, len(queries), EXACT_AT_ONCE)
-        ]
-        paths = np.array(opened.indexed_paths())
-        found: Result = {"queries": len(queries), "default_candidates": settings.candidates_among(len(paths))}
-        right = [set(paths[best_rows(column)]) for column in np.concatenate(parts, axis=1).T]
-        found["default"] = compare(opened, queries, right, settings)
-    sources = ("flat", "hnsw") if int(with_hnsw) else ("flat",)
-    for source in sources:
-        mode = "w" if source == "hnsw" else "r"
-        with Library.open(library, mode, candidates=source) as opened:
-            if source == "hnsw":
-                found["hnsw_build_cpu_s"] = round(cpu_ms(opened.refresh_ann_index) / 1000, 1)
-            found[source] = {
-                str(count): compare(opened, queries, right, candidates_only(settings, count))
-                for count in CANDIDATES
-                if count < len(paths)
+        paths, nearness = np.array(opened.indexed_paths()), event_ranks(library, queries)
+        for name, way in ways.items():
+            right = [best_rows(column) for column in scores(opened, queries, way).T]
+            worst = np.stack([np.sort(ranks[rows]) for ranks, rows in zip(nearness, right, strict=True)])
+            found[name] = {
+                str(count): round(float((worst < count).mean()), 4) for count in CANDIDATES if count < len(paths)
             }
+            if way is settings:
+                videos = [set(paths[rows]) for rows in right]
+        found["default"] = {
+            "candidates": settings.candidates_among(len(paths)),
+            **compare(opened, queries, videos, settings),
+        }
+        found["flat, searched"] = curve(opened, queries, videos, settings)
+    if int(with_hnsw):
+        with Library.open(library, "w", candidates="hnsw") as opened:
+            found["hnsw_build_cpu_s"] = round(cpu_ms(opened.refresh_ann_index) / 1000, 1)
+            found["hnsw, searched"] = curve(opened, queries, videos, settings)
     return found
 
 
-def compare(library: Any, queries: Sequence[Any], right: Sequence[set[str]], settings: Any) -> Result:
-    """Recall, and the median time of a question's matching after the first round."""
-    hits = [
-        {match.video for match in library.search(query, K, settings=settings)} & best
-        for query, best in zip(queries, right, strict=True)
+def event_ranks(library: str, queries: Sequence[QueryEmbeddings]) -> Rows:
+    """Where every clip stands by its event, [C, V]."""
+    from hgrkit.library.sqlite_store import SqliteStore
+    from hgrkit.matching.clip_similarities import event_similarities
+
+    store = SqliteStore(Path(library), mode="r")
+    events = store.read(lambda view: view.arrays).clips["event"]
+    ranks = np.empty((len(queries), len(events)), np.int64)
+    for row, query in enumerate(queries):
+        ranks[row, np.argsort(-event_similarities(events, query.event), kind="stable")] = np.arange(len(events))
+    store.close()
+    return ranks
+
+
+def scores(
+    library: Library, queries: Sequence[QueryEmbeddings], settings: SearchSettings
+) -> npt.NDArray[np.float32]:
+    """Exact scores, [V, C], some questions at a time."""
+    parts = [
+        library.scores(queries[first : first + EXACT_AT_ONCE], settings)
+        for first in range(0, len(queries), EXACT_AT_ONCE)
     ]
-    times = [cpu_ms(partial(library.search, query, K, settings=settings)) for query in queries[:TIMED_QUESTIONS]]
+    return np.concatenate(parts, axis=1)
+
+
+def curve(
+    library: Library, queries: Sequence[QueryEmbeddings], right: Sequence[set[str]], settings: SearchSettings
+) -> Result:
+    """What searches with several numbers of candidates find and take."""
+    counts = [count for count in SEARCHED_CANDIDATES if count < library.counts().clips]
     return {
-        "recall@10": round(
-            statistics.fmean(len(own) / len(best) for own, best in zip(hits, right, strict=True)), 4
-        ),
-        "questions_with_a_miss": sum(own != best for own, best in zip(hits, right, strict=True)),
-        "matching_ms": round(statistics.median(times), 2),
+        str(count): compare(library, queries, right, attrs.evolve(settings, exhaustive=False, candidates=count))
+        for count in counts
+    }
+
+
+def compare(
+    library: Library, queries: Sequence[QueryEmbeddings], right: Sequence[set[str]], settings: SearchSettings
+) -> Result:
+    """Recall, and the median time of the library's part of a question, after all were put once."""
+    ask = partial(library.search, k=K, settings=settings)
+    hits = [{match.video for match in ask(query)} & best for query, best in zip(queries, right, strict=True)]
+    times = [cpu_ms(partial(ask, query)) for query in queries[:TIMED_QUESTIONS]]
+    return {
+        "recall@10": round(statistics.fmean(map(len, hits)) / K, 4),
+        "questions_with_a_miss": sum(len(own) < K for own in hits),
+        "library_ms": round(statistics.median(times), 2),
     }
 
 
@@ -232,7 +298,7 @@ def others(library: str, data: str) -> Result:
 # what parts share ----------------------------------------------------------------------------------------------
 
 
-def asked(library: str, data: str, count: int) -> tuple[list[Any], Any]:
+def asked(library: str, data: str, count: int) -> tuple[list[QueryEmbeddings], SearchSettings]:
     """Captions as the library's model reads them, and its settings; not those that `warm` asks."""
     from real_clips import read_captions_of_videos
 
@@ -251,18 +317,18 @@ def best_rows(scores: npt.NDArray[np.float32]) -> Rows:
     return np.lexsort((np.arange(len(scores)), -scores.astype(np.float64).round(6)))[:K]
 
 
-def exhaustive(settings: Any) -> Any:
-    """Every clip is compared."""
-    import attrs
+def clips_at(arrays: ClipArrays, rows: Rows) -> ClipSet:
+    """Stored clips as they are compared."""
+    from hgrkit.library.scoring import ClipSet
 
-    return attrs.evolve(settings, exhaustive=True)
-
-
-def candidates_only(settings: Any, count: int) -> Any:
-    """So many candidates are compared, however small the library is."""
-    import attrs
-
-    return attrs.evolve(settings, exhaustive=False, candidates=count)
+    records = arrays.clips[np.sort(rows)]
+    return ClipSet(
+        event=records["event"],
+        action=arrays.frames["action"],
+        entity=arrays.frames["entity"],
+        starts=records["first_frame"],
+        counts=records["num_frames"],
+    )
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
@@ -272,13 +338,12 @@ def cpu_ms(work: Callable[[], object]) -> float:
     return 1000 * (time.process_time() - began)
 
 
-def peak_memory() -> tuple[int, int]:
-    """Bytes that the process had in memory at its peak, and those of mapped files that it has now."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    status = Path("/proc/self/status")
-    lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
-    mapped = next((int(line.split()[1]) for line in lines if line.startswith("RssFile:")), 0)
-    return peak, mapped * 1024
+def memory(*, reset: bool = False) -> dict[str, int]:
+    """KiB that the process has in memory, of mapped files, and at its peak; on Linux only."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("Vm", "Rss"))}
 
 
 PARTS: Mapping[str, Callable[..., Result]] = {
