@@ -1,8 +1,8 @@
 import av
 import numpy as np
 import pytest
-from hgrkit.library.video_row import path_bytes
 
+from hgrkit.library.records import path_bytes
 from hgrkit.library.store import Entry
 
 
