@@ -112,7 +112,7 @@ def _question(clip: ClipEmbeddings, rng: np.random.Generator) -> QueryEmbeddings
     def noisy(vectors: Float32) -> Float32:
         noise = rng.standard_normal(vectors.shape, np.float32)
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True) / np.linalg.norm(noise, axis=-1, keepdims=True)
-        return vectors + _NOISE * lengths * noise
+        return np.asarray(vectors + _NOISE * lengths * noise, np.float32)
 
     action, entities = rng.integers(clip.num_frames, size=1), rng.integers(clip.num_frames, size=_ENTITIES)
     return QueryEmbeddings(

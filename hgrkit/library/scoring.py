@@ -27,12 +27,12 @@ EXHAUSTIVE_UP_TO = 2_000
 (benchmarks/results/search.json)."""
 
 _LEAST_CANDIDATES = 500
-"""Where recall@10 against exact search is 1.000 (captions on real embeddings, 10,000 and 50,000 clips, also with
-equal weights of the levels; 300 have 0.999, 100 0.994): benchmarks/results/search.json."""
+"""Recall@10 against exact search is then 1.000 for captions on real embeddings, 10,000 to 200,000 clips, and at
+least 0.998 with equal weights of the levels: benchmarks/results/search.json and search_200k.json."""
 
 _CLIPS_A_CANDIDATE = 400
-"""Candidates for the same recall grow more slowly than the library: 10,000 clips need 200, 50,000 need 500 for
-1.000 with equal weights. Four us a candidate keep matching below 12 ms beside the scan of 200,000 events."""
+"""From 200,000 clips on candidates grow with the library: 300 already had 0.993 to 1.000 of 200,000. With 500 of
+them matching takes 11.5 ms, and twice as many would take 2.7 ms more (benchmarks/results/search_200k.json)."""
 
 _CHUNK_SIMILARITIES = 1 << 24
 """Clip-node similarities held at once: 64 MiB a level."""
