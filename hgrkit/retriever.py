@@ -104,6 +104,7 @@ class Retriever:
         parts = Parts.choose(
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
+        model_.check()
         library = Library.create(path, parts.manifest, outside=True)
         return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
 
@@ -146,7 +147,7 @@ class Retriever:
         try:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
-            dim = model_.query_side.embed_dim if mode == "r" else model_.model.embed_dim
+            dim = model_.query_side.embed_dim if mode == "r" else model_.config.video.embed_dim
             used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint, embed_dim=dim)
             made_with.require(used, library=fspath(folder))
             parts = None
@@ -220,6 +221,7 @@ class Retriever:
                 device=device,
                 replaces=library.manifest,
             )
+            parts.model.check()
             cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
             with _features(features) as feature_file:
                 index = partial(

@@ -20,10 +20,11 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.graph_selection import GraphLimits, SelectedGraph, SelectedNode
 from hgrkit.model.text.text_encoder import TextEncoder
-from hgrkit.model.video import VideoFeatures, evenly_spaced
+from hgrkit.model.video import VideoFeatures
 from hgrkit.research.release.config import read_config
 from hgrkit.research.release.importing import SETTINGS_FILE
 from hgrkit.research.release.layout import ReleaseFolder, Split, read_json
+from hgrkit.video.sampling import evenly_spaced
 
 __all__ = ["ReleaseDataset", "open_split", "read_graph", "settings_path"]
 
