@@ -83,18 +83,20 @@ def test_the_graph_holds_no_weights_of_its_own(folder):
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
-def test_a_damaged_weights_file_is_refused(engine, folder, tmp_path):
+def test_a_damaged_weights_file_is_refused_at_the_first_picture(engine, folder, tmp_path):
     for name in ("efficientnet-lite2.safetensors", "efficientnet-lite2.onnx"):
         (tmp_path / name).write_bytes((folder / name).read_bytes()[:1000])
+    encoder = EfficientNetLite(tmp_path, variant=LITE2, engine=engine)
     with pytest.raises(CheckpointError):
-        EfficientNetLite(tmp_path, variant=LITE2, engine=engine)
+        encoder.encode(np.zeros((1, *encoder.frame_size, 3), np.uint8))
 
 
 def test_weights_of_another_variant_are_refused(folder, tmp_path):
     for name in ("efficientnet-lite3.safetensors", "efficientnet-lite3.onnx"):
         (tmp_path / name).write_bytes((folder / name.replace("lite3", "lite2")).read_bytes())
+    encoder = EfficientNetLite(tmp_path, variant="efficientnet-lite3", engine="torch")
     with pytest.raises(CheckpointError, match="does not hold efficientnet-lite3"):
-        EfficientNetLite(tmp_path, variant="efficientnet-lite3", engine="torch")
+        encoder.encode(np.zeros((1, *encoder.frame_size, 3), np.uint8))
 
 
 def test_an_unknown_variant_is_refused(folder):
