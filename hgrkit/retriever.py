@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -22,7 +22,7 @@ from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import load_parser, parse_texts
+from hgrkit.parsing.registry import find_parser, parse_texts
 from hgrkit.results import SearchResult, hit_of, notes_on
 
 if TYPE_CHECKING:
@@ -51,20 +51,19 @@ class Retriever:
 
     Attributes:
         library: what is stored, and how it is compared.
-        parser: reads sentences as role graphs; swapping it never touches what is stored.
     """
 
     def __init__(
         self,
         *,
         library: Library,
-        parser: GraphParser,
+        parser: str | GraphParser,
         model: LoadedModel,
         parts: Parts | None = None,
         folder: Path | None = None,
     ) -> None:
         self.library = check_instance("library", library, Library, hint="Retriever.open makes all of it")
-        self.parser = load_parser(parser)
+        self._load_parser = find_parser(parser)
         self._model = model
         self._parts = parts
         self._folder = folder
@@ -99,14 +98,14 @@ class Retriever:
         """
         from hgrkit.indexing.parts import Parts
 
-        loaded = load_parser(parser)
+        find_parser(parser)  # before anything is made or opened
         model_ = LoadedModel.load(model, device=device)
         parts = Parts.choose(
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
         model_.check()
         library = Library.create(path, parts.manifest, outside=True)
-        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
+        return cls(library=library, parser=parser, model=model_, parts=parts, folder=Path(path))
 
     @classmethod
     def open(
@@ -141,7 +140,7 @@ class Retriever:
             LibraryMismatchError: if a part is not what made the library.
             LibraryLockedError: if another process is writing, in mode `w`.
         """
-        loaded = load_parser(parser)
+        find_parser(parser)  # before anything is made or opened
         library = Library.open(path, mode=mode, candidates=candidates)
         folder = Path(path) if isinstance(path, str | PathLike) else Path(path[0])
         try:
@@ -166,7 +165,7 @@ class Retriever:
         except BaseException:
             library.close()
             raise
-        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=folder)
+        return cls(library=library, parser=parser, model=model_, parts=parts, folder=folder)
 
     @classmethod
     def upgrade(
@@ -350,6 +349,15 @@ class Retriever:
     def read(self, queries: Sequence[str]) -> EmbeddedCaptions:
         """Parse and embed many sentences; those that cannot be read are named in `failures`."""
         return read_captions(self._model.query_side.encoder, self.parser, queries)
+
+    @cached_property
+    def parser(self) -> GraphParser:
+        """Reads sentences as role graphs; loaded for the first sentence. Swapping it never touches what is stored.
+
+        Raises:
+            PluginError: if it cannot be loaded.
+        """
+        return self._load_parser()
 
     @property
     def model(self) -> HgrModel:
