@@ -151,17 +151,10 @@ class Retriever:
             made_with.require(used, library=fspath(folder))
             parts = None
             if mode == "w":
-                from hgrkit.indexing.parts import Parts, drop_finished_upgrade
+                from hgrkit.indexing.parts import Parts
 
-                parts = Parts.choose(
-                    model_,
-                    frame_encoder=made_with.frame_encoder if frame_encoder is None else frame_encoder,
-                    sampling=made_with.sampling if sampling is None else sampling,
-                    clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
-                    device=device,
-                )
-                made_with.require(parts.manifest, library=fspath(folder))
-                drop_finished_upgrade(library, folder)
+                asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
+                parts = Parts.of_library(library, folder, model_, frame_encoder=frame_encoder, **asked)
         except BaseException:
             library.close()
             raise
@@ -348,11 +341,7 @@ class Retriever:
 
     @cached_property
     def parser(self) -> GraphParser:
-        """Reads sentences as role graphs; loaded for the first sentence. Swapping it never touches what is stored.
-
-        Raises:
-            PluginError: if it cannot be loaded.
-        """
+        """Reads sentences as role graphs; loaded for the first one. Swapping it never touches what is stored."""
         return self._load_parser()
 
     @property

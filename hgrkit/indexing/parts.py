@@ -127,6 +127,35 @@ class Parts:
             clip_seconds=check_number("clip_seconds", length, "(0, inf)"),
         )
 
+    @classmethod
+    def of_library(
+        cls,
+        library: Library,
+        folder: Path,
+        model: LoadedModel,
+        *,
+        frame_encoder: str | FrameEncoder | None,
+        sampling: str | Sampling | None,
+        clip_seconds: float | None,
+        device: str,
+    ) -> Parts:
+        """The parts of a library that is open for writing, in its folder; what is asked for must be what made it.
+
+        Raises:
+            LibraryMismatchError: if a part is not.
+        """
+        made_with = library.manifest
+        parts = cls.choose(
+            model,
+            frame_encoder=made_with.frame_encoder if frame_encoder is None else frame_encoder,
+            sampling=made_with.sampling if sampling is None else sampling,
+            clip_seconds=made_with.clip_seconds if clip_seconds is None else clip_seconds,
+            device=device,
+        )
+        made_with.require(parts.manifest, library=str(folder))
+        drop_finished_upgrade(library, folder)
+        return parts
+
     @property
     def index(self) -> partial[IndexReport]:
         """`index_videos` with these parts; takes the library, the files and its other arguments."""

@@ -49,6 +49,7 @@ class VideoFeatures:
     ) -> VideoFeatures:
         """Pad clips of [F, K] each to the longest.
 
+        >>> import numpy as np
         >>> features = VideoFeatures.from_arrays([np.ones((3, 8)), np.ones((1, 8))])
         >>> features.frame_mask.tolist()
         [[True, True, True], [True, False, False]]

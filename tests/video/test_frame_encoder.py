@@ -1,5 +1,7 @@
 import io
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +9,13 @@ import pytest
 from hgrkit.errors import CheckpointError, ConfigError, FrameEncoderNotFoundError, PluginError, ShapeError
 from hgrkit.testing.frame_encoder_contract import FrameEncoderContract
 from hgrkit.video.efficientnet_lite import EfficientNetLite
-from hgrkit.video.frame_encoder import DEFAULT_FRAME_SIZE, encode_frames, frame_size_of, load_frame_encoder
+from hgrkit.video.frame_encoder import (
+    DEFAULT_FRAME_SIZE,
+    encode_frames,
+    frame_size_of,
+    load_frame_encoder,
+    resolve_device,
+)
 
 LITE2 = "efficientnet-lite2"
 PLUGIN = pytest.importorskip("hgrkit_model_mini", reason="needs the hgrkit-model-mini plugin")
@@ -123,6 +131,22 @@ def test_pictures_of_another_type_are_refused(lite2):
 def test_an_unknown_name_lists_what_is_installed():
     with pytest.raises(FrameEncoderNotFoundError, match=r"installed: .*'efficientnet-lite2'.*Did you mean"):
         load_frame_encoder("efficientnet-lite")
+
+
+def test_without_a_driver_no_gpu_is_looked_for(monkeypatch):
+    """That there is none is found out without torch; where one may be, torch decides."""
+
+    def no_driver(_):
+        raise OSError
+
+    monkeypatch.setattr("hgrkit.video.frame_encoder.sys.platform", "linux")
+    monkeypatch.setattr("hgrkit.video.frame_encoder.ctypes.CDLL", no_driver)
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
+    assert resolve_device("auto") == "cpu"
+    monkeypatch.setattr("hgrkit.video.frame_encoder.ctypes.CDLL", lambda _: object())
+    with pytest.raises(ImportError, match="torch"):
+        resolve_device("auto")
 
 
 def test_an_unknown_device_is_refused():
