@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexProgress, IndexReport
     from hgrkit.model.hgr_model import HgrModel
     from hgrkit.pages.explanation import Explanation
-    from hgrkit.video.feature_file import FeatureFile
     from hgrkit.video.frame_encoder import FrameEncoder
     from hgrkit.video.limits import DecodeLimits
     from hgrkit.video.sampling import Sampling
@@ -203,19 +201,15 @@ class Retriever:
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
         from hgrkit.indexing.parts import Parts, upgrade_library
+        from hgrkit.video.feature_file import open_features
 
         with Library.open(path, mode="w") as library:
-            parts = Parts.choose(
-                LoadedModel.load(library.manifest.model if model is None else model, device=device),
-                frame_encoder=frame_encoder,
-                sampling=sampling,
-                clip_seconds=clip_seconds,
-                device=device,
-                replaces=library.manifest,
-            )
-            parts.model.check()
+            model_ = LoadedModel.load(library.manifest.model if model is None else model, device=device)
+            model_.check()
+            asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
+            parts = Parts.choose(model_, frame_encoder=frame_encoder, replaces=library.manifest, **asked)
             cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
-            with _features(features) as feature_file:
+            with open_features(features) as feature_file:
                 index = partial(
                     parts.index,
                     features=feature_file,
@@ -256,14 +250,15 @@ class Retriever:
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
         from hgrkit.indexing.walk import walk_videos
+        from hgrkit.video.feature_file import open_features
 
         if not paths:
             raise ConfigError("index needs at least one video or folder, got none; name some: index('videos/').")
         hint = "; give them one by one: index('a', 'b')"
         walk = walk_videos([check_path("each path", path, hint=hint) for path in paths])
-        check_flag("feature_cache", feature_cache)
-        cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
-        with _features(features) as feature_file:
+        keep = check_flag("feature_cache", feature_cache)
+        cache = self._parts.feature_cache(self._folder) if keep and self._folder is not None else None
+        with open_features(features) as feature_file:
             return self._parts.index(
                 self.library,
                 walk.files,
@@ -402,11 +397,3 @@ class Retriever:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
-
-
-def _features(path: StrPath | None) -> AbstractContextManager[FeatureFile | None]:
-    if path is None:
-        return nullcontext()
-    from hgrkit.video.feature_file import FeatureFile
-
-    return FeatureFile(path)

@@ -718,7 +718,7 @@ def test_a_parser_is_loaded_for_the_first_sentence_and_looked_for_at_once(librar
         assert retriever.library.counts()
         with pytest.raises(PluginError, match="no parser here"):
             retriever.search(QUERY)
-    with pytest.raises(ParserNotFoundError, match="'brokn'.*Did you mean 'broken'"):
+    with pytest.raises(ParserNotFoundError, match=r"'brokn'.*Did you mean 'broken'"):
         Retriever.open(library, device="cpu", parser="brokn")
 
 
