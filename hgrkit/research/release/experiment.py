@@ -125,6 +125,7 @@ def train_release(
         CheckpointError: if the model folder is damaged, or something else is at `out`.
         ConfigError: if `epochs` is not positive.
         ReleaseError: if a file of the release is missing or broken, or nothing is left to train.
+        FeatureFileError: if features cannot be read.
     """
     if epochs < 1:
         raise ConfigError(f"epochs must be at least 1, got {epochs}.")
@@ -271,6 +272,7 @@ def evaluate_release(
         ModelNotFoundError: if there is no model folder.
         CheckpointError: if the model folder is damaged.
         ReleaseError: if a file of the release is missing or broken, or does not fit the model.
+        FeatureFileError: if features cannot be read.
     """
     folder = ReleaseFolder(directory)
     model = load_model(model_folder)
