@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hgrkit.cli.output import echo, echo_json, stderr
+from hgrkit.cli.output import echo, echo_json
 from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
@@ -91,19 +91,13 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
 
 
 def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: Path | None, json: bool) -> None:
-    """The released behaviour."""
+    """Train as the released code does."""
     from hgrkit.model.registry import model_folder
     from hgrkit.research.release.experiment import train_release
 
-    console = stderr()
-    with console.status("training") as status:
+    with TrainBar() as bar:
         report = train_release(
-            release,
-            model_folder(model),
-            epochs=epochs,
-            shuffle=shuffle,
-            out=out,
-            on_progress=lambda step: status.update(f"training, step {step.number}, loss {step.loss:.4f}"),
+            release, model_folder(model), epochs=epochs, shuffle=shuffle, out=out, on_progress=bar.show
         )
     if json:
         echo_json(report)

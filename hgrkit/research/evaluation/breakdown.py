@@ -1,7 +1,8 @@
-"""Divides queries into groups, by length and by the roles of their graphs, to see where retrieval is weak."""
+"""Where retrieval is weak: queries grouped by length and by the roles of their graphs, and the worst."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -9,11 +10,14 @@ import attrs
 from hgrkit.graph import RoleGraph
 from hgrkit.research.evaluation.bootstrap import Bootstrap, Estimate, estimate
 from hgrkit.research.evaluation.measures import RankMeasure
-from hgrkit.research.evaluation.rank_file import QueryRank
+from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 
-__all__ = ["BREAKDOWN_MEASURES", "Group", "by_actions", "by_length", "by_role"]
+__all__ = ["BREAKDOWN_MEASURES", "Group", "by_actions", "by_length", "by_role", "worst_queries"]
 
 BREAKDOWN_MEASURES = tuple(RankMeasure(name) for name in ("R@1", "R@10", "MedR"))
+
+_EACH_VIDEO = 2
+"""Worst queries of one video that are shown: its others tell little more."""
 
 _LENGTHS = ((1, 4), (5, 6), (7, 8), (9, 11), (12, 15), (16, None))
 
@@ -88,3 +92,24 @@ def by_role(rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, boots
                 members.setdefault(role, []).append(row)
     found = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
     return [Group.of(role, some, bootstrap=bootstrap) for role, some in found]
+
+
+def worst_queries(
+    rows: Sequence[QueryRank], count: int, direction: Direction = "text_to_video"
+) -> list[QueryRank]:
+    """The queries with the largest ranks, two of a video at most; none in first place.
+
+    Args:
+        rows: ranks of any directions.
+        count: how many, at most.
+        direction: of which direction.
+    """
+    found: list[QueryRank] = []
+    shown: Counter[str] = Counter()
+    for row in sorted(rows, key=lambda row: -row.rank):
+        if len(found) == count or row.rank == 1:
+            break
+        if row.direction == direction and shown[row.video] < _EACH_VIDEO:
+            shown[row.video] += 1
+            found.append(row)
+    return found

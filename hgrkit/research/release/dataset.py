@@ -119,7 +119,7 @@ def _width(path: Path) -> int:
         first = next(iter(file), None)
         if first is None:
             raise ReleaseError(f"{path} holds no features.")
-        return file[first].shape[1]
+        return int(file[first].shape[1])
 
 
 _ROOT_ROLE = "ROOT"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import attrs
 import numpy as np
 import pytest
 
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
-from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
-from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores, worst_queries
+from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role, worst_queries
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.report_page import Report, rank_histogram, recall_curve, report_page
+from hgrkit.research.evaluation.report import rank_histogram, recall_curve, report_page
+from hgrkit.research.evaluation.video_source import Answer, Failure, PhraseScores
 
 HOSTILE = '<script>alert("x")</script> & <b>bold</b> \x00\ud800 dog'
 
@@ -43,7 +44,7 @@ def rows():
 
 def page_of(rows, **more):
     measured = {"intervals": estimate(rows, bootstrap=Bootstrap(20)).to_dict()}
-    return report_page(Report(title="made up", about=["model default"], measured=measured, rows=rows, **more))
+    return report_page(rows, measured, title="made up", about=["model default"], **more)
 
 
 class Elements(HTMLParser):
@@ -81,7 +82,7 @@ def failure_of(caption):
 
 def test_every_element_is_closed_and_nothing_comes_from_elsewhere(rows):
     groups = by_length(rows[:30], bootstrap=Bootstrap(20, 0))
-    page = page_of(rows, failures=[failure_of("a dog")], breakdowns={"words": groups}, worst_videos=rows[-2:])
+    page = page_of(rows, failures=[failure_of("a dog")], breakdowns={"words": groups})
     elements = Elements(page)
     assert elements.open == []
     assert not {"script", "link", "img", "iframe"} & set(elements.names)
@@ -90,12 +91,8 @@ def test_every_element_is_closed_and_nothing_comes_from_elsewhere(rows):
 
 def test_no_text_becomes_markup(rows):
     hostile = [row(n, 2, caption=HOSTILE, video=HOSTILE) for n in range(3)]
-    page = page_of(
-        hostile,
-        failures=[failure_of(HOSTILE)],
-        worst_videos=[row(0, 9, video=HOSTILE, direction="video_to_text")],
-        captions={"clips/other.mp4": HOSTILE},
-    )
+    worst = attrs.evolve(row(0, 9, video=HOSTILE, direction="video_to_text"), top=hostile[0].query)
+    page = page_of([*hostile, worst], failures=[failure_of(HOSTILE)])
     assert "<script>" not in page
     assert "<b>bold" not in page
     assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in page
@@ -118,7 +115,7 @@ def test_baselines_stand_below_the_model(rows):
         "intervals": estimate(rows, bootstrap=Bootstrap(20)).to_dict(),
         "baselines": {"event_only": chance},
     }
-    page = report_page(Report(title="t", about=[], measured=measured, rows=rows))
+    page = report_page(rows, measured, title="t", about=[])
     assert "event only" in page
     assert "<td>2.5</td>" in page
 

@@ -234,7 +234,7 @@ def test_training_is_the_same_in_every_run_even_shuffled(write_release, tmp_path
     assert runs[0] == runs[1]
     assert runs[0] != train_release(release, tmp_path / "model", epochs=2, shuffle=False)["losses"]
     assert [step.loss for step in steps[: len(runs[0])]] == runs[0]
-    assert steps[-1].number == steps[-1].total == len(runs[0])
+    assert steps[-1].step == steps[-1].total == len(runs[0])
 
 
 def test_frozen_weights_stay_as_they_are(write_release, tmp_path):
