@@ -35,7 +35,7 @@ COMMANDS = {
     "index": "index",
     "search": "search",
     "parse": "parse",
-    "parsers": "parsers",
+    "parsers": "parse",
     "evaluate": "evaluate",
     "compare": "compare",
     "benchmarks": "benchmarks",
@@ -48,7 +48,7 @@ COMMANDS = {
     "compact": "library",
     "export": "library",
     "remove": "library",
-    "import-release": "release",
+    "import-release": "train",
     "train": "train",
     "demo": "demo",
 }
