@@ -25,6 +25,7 @@ from hgrkit.research.evaluation.bootstrap import (
     estimate,
     percentile_interval,
 )
+from hgrkit.research.evaluation.captions import match_names
 from hgrkit.research.evaluation.long_video_search import (
     BestWindow,
     FixedWindows,
@@ -37,7 +38,6 @@ from hgrkit.research.evaluation.long_video_search import (
 from hgrkit.research.evaluation.measures import DirectionMeasures, RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
-from hgrkit.research.evaluation.video_names import match_names
 
 __all__ = [
     "THRESHOLDS",

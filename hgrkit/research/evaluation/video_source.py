@@ -31,9 +31,9 @@ from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark
 from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, require_complete
+from hgrkit.research.evaluation.captions import match_names
 from hgrkit.research.evaluation.long_video_search import TimedFeatures
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.video_names import match_names
 from hgrkit.retriever import Retriever
 from hgrkit.video.feature_file import FeatureFile
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -19,41 +18,15 @@ from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_each
 from hgrkit.research.evaluation.ranking import Relevance
-from hgrkit.research.evaluation.video_names import match_names
 from hgrkit.research.training.config import TrainConfig
 
-__all__ = [
-    "CaptionedClips",
-    "RightPairs",
-    "check_views",
-    "epoch_batches",
-    "find_clips",
-    "read_graphs",
-]
+__all__ = ["CaptionedClips", "RightPairs", "check_views", "epoch_batches", "read_graphs"]
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Table = npt.NDArray[np.bool_]
 
 _PARSED_AT_ONCE = 512
-
-
-def find_clips(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
-    """Which key stands for each name: as `match_names` says, else by its base name, else by that without suffix.
-
-    >>> find_clips(["clip0.mp4", "a/clip1"], ["videos/clip0", "clip1.avi"])
-    {'clip0.mp4': 'videos/clip0', 'a/clip1': 'clip1.avi'}
-
-    Raises:
-        BenchmarkError: if several keys fit a name.
-    """
-    asked, known = list(dict.fromkeys(names)), list(keys)
-    found = match_names(asked, known)
-    for part in ("name", "stem"):
-        short = {name: getattr(PurePath(name), part) for name in asked if name not in found}
-        more = match_names(short.values(), known)
-        found |= {name: more[base] for name, base in short.items() if base in more}
-    return {name: found[name] for name in asked if name in found}
 
 
 def check_views(views: Sequence[Mapping[str, Float32]], sources: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ from hgrkit.checks.settings import read_settings, setting
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
-from hgrkit.research.evaluation.captions import read_captions
+from hgrkit.research.evaluation.captions import match_base_names, read_captions
 from hgrkit.research.evaluation.foil_choice import read_foils
-from hgrkit.research.training.clips import CaptionedClips, Float32, check_views, find_clips
+from hgrkit.research.training.clips import CaptionedClips, Float32, check_views
 from hgrkit.research.training.foils import CaptionFoils
 from hgrkit.research.training.paraphrases import Paraphrases
 from hgrkit.video.feature_file import FeatureFile
@@ -137,7 +137,7 @@ class DataConfig:
 def _features(path: Path, names: Sequence[str]) -> dict[str, Float32]:
     """Features of the clips with captions, all in memory."""
     with FeatureFile(path) as file:
-        found = find_clips(names, file)
+        found = match_base_names(names, file)
         missing = [name for name in names if name not in found]
         if missing:
             raise BenchmarkError(
