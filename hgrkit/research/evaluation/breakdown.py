@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +13,18 @@ from hgrkit.research.evaluation.bootstrap import Bootstrap, Estimate, estimate
 from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 
-__all__ = ["BREAKDOWN_MEASURES", "Group", "by_actions", "by_length", "by_role", "worst_queries"]
+__all__ = ["BREAKDOWN_MEASURES", "Group", "break_down", "worst_queries"]
 
 BREAKDOWN_MEASURES = tuple(RankMeasure(name) for name in ("R@1", "R@10", "MedR"))
 
 _EACH_VIDEO = 2
 """Worst queries of one video that are shown: its others tell little more."""
 
-_LENGTHS = ((1, 4), (5, 6), (7, 8), (9, 11), (12, 15), (16, None))
+_LENGTHS = {most: f"{least} to {most} words" for least, most in ((1, 4), (5, 6), (7, 8), (9, 11), (12, 15))}
+_LENGTHS |= {sys.maxsize: "16 words and more"}
+"""Groups of captions by their most words."""
+
+_ACTIONS = ("no action", "1 action", "2 actions", "3 actions and more")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -36,62 +41,45 @@ class Group:
     queries: int
     figures: Mapping[str, Estimate]
 
-    @classmethod
-    def of(cls, name: str, rows: Sequence[QueryRank], *, bootstrap: Bootstrap) -> Group:
-        """Measure some queries of one direction."""
-        found = estimate(rows, BREAKDOWN_MEASURES, bootstrap=bootstrap)
-        figures = {str(figure.measure): value for figure, value in found.items()}
-        return cls(name=name, queries=len(rows), figures=figures)
 
+def break_down(
+    rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, bootstrap: Bootstrap
+) -> dict[str, list[Group]]:
+    """Captions by role, by number of words and by number of actions, the groups of each under a heading.
 
-def by_length(rows: Sequence[QueryRank], *, bootstrap: Bootstrap) -> list[Group]:
-    """Captions by their number of words; lengths that none has are left out.
+    A caption stands in the group of every role that it has; the commonest role comes first. Groups without a
+    caption are left out.
 
     Args:
         rows: ranks of captions.
+        graphs: how captions were read, by their words; those that could not be read have no role and no action.
         bootstrap: how intervals are found.
     """
-    groups = []
-    for least, most in _LENGTHS:
-        some = [row for row in rows if least <= len(row.caption.split()) <= (most or len(row.caption))]
-        if some:
-            name = f"{least} words and more" if most is None else f"{least} to {most} words"
-            groups.append(Group.of(name, some, bootstrap=bootstrap))
-    return groups
-
-
-def by_actions(rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, bootstrap: Bootstrap) -> list[Group]:
-    """Captions by their number of actions.
-
-    Args:
-        rows: ranks of captions.
-        graphs: how captions were read, by their words; those that could not be read are left out.
-        bootstrap: how intervals are found.
-    """
-    names = ("no action", "1 action", "2 actions", "3 actions and more")
-    members: dict[str, list[QueryRank]] = {name: [] for name in names}
+    lengths: dict[str, list[QueryRank]] = {name: [] for name in _LENGTHS.values()}
+    actions: dict[str, list[QueryRank]] = {name: [] for name in _ACTIONS}
+    roles: dict[str, list[QueryRank]] = {}
     for row in rows:
-        if row.caption in graphs:
-            members[names[min(len(graphs[row.caption].actions), 3)]].append(row)
-    return [Group.of(name, some, bootstrap=bootstrap) for name, some in members.items() if some]
-
-
-def by_role(rows: Sequence[QueryRank], graphs: Mapping[str, RoleGraph], *, bootstrap: Bootstrap) -> list[Group]:
-    """Captions in which a role occurs, the commonest role first; a caption stands in several groups.
-
-    Args:
-        rows: ranks of captions.
-        graphs: how captions were read, by their words; those that could not be read are left out.
-        bootstrap: how intervals are found.
-    """
-    members: dict[str, list[QueryRank]] = {}
-    for row in rows:
-        graph = graphs.get(row.caption)
+        length, graph = len(row.caption.split()), graphs.get(row.caption)
+        if length:
+            lengths[next(name for most, name in _LENGTHS.items() if length <= most)].append(row)
         if graph is not None:
-            for role in sorted({graph.role(node) for node in graph.entities}):
-                members.setdefault(role, []).append(row)
-    found = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [Group.of(role, some, bootstrap=bootstrap) for role, some in found]
+            actions[_ACTIONS[min(len(graph.actions), len(_ACTIONS) - 1)]].append(row)
+            for role in {graph.role(node) for node in graph.entities}:
+                roles.setdefault(role, []).append(row)
+    headings = {
+        "By role": dict(sorted(roles.items(), key=lambda item: (-len(item[1]), item[0]))),
+        "By number of words": lengths,
+        "By number of actions": actions,
+    }
+    return {
+        heading: [_measured(name, some, bootstrap) for name, some in groups.items() if some]
+        for heading, groups in headings.items()
+    }
+
+
+def _measured(name: str, rows: Sequence[QueryRank], bootstrap: Bootstrap) -> Group:
+    found = estimate(rows, BREAKDOWN_MEASURES, bootstrap=bootstrap)
+    return Group(name=name, queries=len(rows), figures={str(figure.measure): one for figure, one in found.items()})
 
 
 def worst_queries(

@@ -20,7 +20,7 @@ from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
 from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation
 from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
-from hgrkit.research.evaluation.breakdown import Group, by_actions, by_length, by_role, worst_queries
+from hgrkit.research.evaluation.breakdown import Group, break_down, worst_queries
 from hgrkit.research.evaluation.partially_relevant import MomentEvaluation
 from hgrkit.research.evaluation.random_baseline import rank_probabilities
 from hgrkit.research.evaluation.rank_file import Direction, QueryRank
@@ -85,11 +85,7 @@ def write_report(
         evaluation.to_dict(),
         title=title,
         about=[f"model {source.name}", *counts, f"parser {source.parser.name}"],
-        breakdowns={
-            "By role": by_role(captions, graphs, bootstrap=bootstrap),
-            "By number of words": by_length(captions, bootstrap=bootstrap),
-            "By number of actions": by_actions(captions, graphs, bootstrap=bootstrap),
-        },
+        breakdowns=break_down(captions, graphs, bootstrap=bootstrap),
         failures=[
             source.explain(row, graphs[row.caption])
             if explain and row.caption in graphs

@@ -12,7 +12,7 @@ import pytest
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
-from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role, worst_queries
+from hgrkit.research.evaluation.breakdown import break_down, worst_queries
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.report import rank_histogram, recall_curve, report_page
 from hgrkit.research.evaluation.video_source import Answer, Failure, PhraseScores
@@ -81,8 +81,8 @@ def failure_of(caption):
 
 
 def test_every_element_is_closed_and_nothing_comes_from_elsewhere(rows):
-    groups = by_length(rows[:30], bootstrap=Bootstrap(20, 0))
-    page = page_of(rows, failures=[failure_of("a dog")], breakdowns={"words": groups})
+    groups = break_down(rows[:30], {}, bootstrap=Bootstrap(20, 0))
+    page = page_of(rows, failures=[failure_of("a dog")], breakdowns=groups)
     elements = Elements(page)
     assert elements.open == []
     assert not {"script", "link", "img", "iframe"} & set(elements.names)
@@ -157,7 +157,7 @@ def test_one_query_alone_can_be_drawn():
 
 def test_groups_by_length_hold_every_caption_once():
     rows = [row(n, 1, caption=" ".join(["word"] * length)) for n, length in enumerate([1, 4, 5, 12, 40])]
-    groups = by_length(rows, bootstrap=Bootstrap(10, 0))
+    groups = break_down(rows, {}, bootstrap=Bootstrap(10, 0))["By number of words"]
     assert {group.name: group.queries for group in groups} == {
         "1 to 4 words": 2,
         "5 to 6 words": 1,
@@ -170,11 +170,12 @@ def test_groups_by_role_and_action_follow_the_graphs():
     captions = ["a dog runs on the grass", "a man sings and dances", "a red car"]
     graphs = dict(zip(captions, LarkParser().parse_batch(captions), strict=True))
     rows = [row(n, n + 1, caption=caption) for n, caption in enumerate([*captions, "unread"])]
-    roles = {group.name: group for group in by_role(rows, graphs, bootstrap=Bootstrap(10, 0))}
+    groups = break_down(rows, graphs, bootstrap=Bootstrap(10, 0))
+    roles = {group.name: group for group in groups["By role"]}
     assert roles["ARG0"].queries == 2
     assert roles["ARGM-LOC"].figures["R@1"].value == 100
     assert roles["NOUN"].figures["MedR"].value == 3
-    actions = {group.name: group.queries for group in by_actions(rows, graphs, bootstrap=Bootstrap(10, 0))}
+    actions = {group.name: group.queries for group in groups["By number of actions"]}
     assert actions == {"no action": 1, "1 action": 1, "2 actions": 1}
 
 
