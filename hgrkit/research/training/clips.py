@@ -294,22 +294,13 @@ def epoch_batches(config: TrainConfig, epoch: int, owners: Indices, lengths: Ind
         captions = captions[_place_within_clip(owners[captions]) < config.captions_per_video]
     if config.bucket:
         window = config.bucket * config.batch_size
-        starts = range(0, len(captions), window)
-        captions = np.concatenate([_by_length(captions[start : start + window], lengths) for start in starts])
-    parts = _cut(captions, config)
-    return [parts[place] for place in rng.permutation(len(parts))] if config.bucket else parts
-
-
-def _cut(captions: Indices, config: TrainConfig) -> list[Indices]:
-    """Batches; a last one that is not full goes if asked, and one of a single pair, which teaches nothing."""
+        windows = [captions[start : start + window] for start in range(0, len(captions), window)]
+        captions = np.concatenate([own[np.argsort(lengths[own], kind="stable")] for own in windows])
     parts = [captions[start : start + config.batch_size] for start in range(0, len(captions), config.batch_size)]
+    # A last batch that is not full goes if asked, and one of a single pair, which teaches nothing.
     smallest = config.batch_size if config.drop_last else 2
-    return parts[:-1] if len(parts) > 1 and len(parts[-1]) < smallest else parts
-
-
-def _by_length(captions: Indices, lengths: Indices) -> Indices:
-    ordered: Indices = captions[np.argsort(lengths[captions], kind="stable")]
-    return ordered
+    parts = parts[:-1] if len(parts) > 1 and len(parts[-1]) < smallest else parts
+    return [parts[place] for place in rng.permutation(len(parts))] if config.bucket else parts
 
 
 def _place_within_clip(clips: Indices) -> Indices:

@@ -11,7 +11,6 @@ import attrs
 from hgrkit.checks.settings import read_settings, setting
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import load_parser
 from hgrkit.research.evaluation.captions import match_base_names, read_captions
 from hgrkit.research.evaluation.foil_choice import read_foils
 from hgrkit.research.training.clips import CaptionedClips, Float32, check_views
@@ -114,24 +113,13 @@ class DataConfig:
         Raises:
             ConfigError: if a key is unknown or missing, or a value does not fit.
         """
-        kinds: dict[str, type] = {
-            "train": ClipFiles,
-            "dev": ClipFiles,
-            "paraphrases": ParaphraseFiles,
-            "foils": FoilFile,
-        }
+        kinds = {"train": ClipFiles, "dev": ClipFiles, "paraphrases": ParaphraseFiles, "foils": FoilFile}
         made: dict[str, Any] = {
-            name: read_settings(kinds[name], table[name], f"[data.{name}]") for name in kinds if name in table
+            name: read_settings(kind, table[name], f"[data.{name}]")
+            for name, kind in kinds.items()
+            if name in table
         }
         return read_settings(cls, {**table, **made}, "[data]")
-
-    def open_parser(self) -> GraphParser:
-        """The parser.
-
-        Raises:
-            ParserNotFoundError: if it is not installed.
-        """
-        return load_parser(self.parser)
 
 
 def _features(path: Path, names: Sequence[str]) -> dict[str, Float32]:
