@@ -16,7 +16,12 @@ from hgrkit.model.scorer import embed_captions, settings_of
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption
-from hgrkit.research.evaluation.benchmark_evaluation import captions_of, own_video, require_complete, videos_found
+from hgrkit.research.evaluation.benchmark_evaluation import (
+    captions_of,
+    ground_truth,
+    require_complete,
+    videos_found,
+)
 from hgrkit.research.evaluation.bootstrap import (
     DEFAULT_BOOTSTRAP,
     Bootstrap,
@@ -285,7 +290,7 @@ def evaluate_moments(
     # Fixed windows are cut in seconds, and moments are compared in seconds.
     ways: list[WayToSearch] = [BestWindow(), *([FixedWindows(fixed_seconds)] if videos.timed else [])]
     scores = score_videos(len(names), videos.load, embedded, ways, on_progress=on_progress)
-    truth, moments = own_video(captions, names, texts), _moments(captions) if videos.timed else None
+    truth, moments = ground_truth(captions, names, texts), _moments(captions) if videos.timed else None
     figures = []
     for own, way in zip(scores, ways, strict=True):
         ranks, overlap = rank_queries(own, truth, both_directions=False), None
