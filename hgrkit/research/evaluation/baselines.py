@@ -325,8 +325,8 @@ def _best_strengths(
     learned: Covariances, pairs: TrainingPairs, held: npt.NDArray[np.int64], vectors: TextVectors
 ) -> dict[str, float]:
     """For each baseline, the strength under which the captions held out find their videos best."""
-    told, owners = pairs.captions_of(held)
-    texts, videos = vectors(told), pairs.videos[held]
+    captions, owners = pairs.captions_of(held)
+    texts, videos = vectors(captions), pairs.videos[held]
     right = Relevance.from_pairs(np.arange(len(owners)), owners, (len(owners), len(held)))
 
     def quality(fit: Fit, strength: float) -> float:
@@ -338,5 +338,5 @@ def _best_strengths(
 def _sums(pairs: TrainingPairs, rows: npt.NDArray[np.int64], vectors: TextVectors) -> PairSums:
     """Sums over the captions of some videos, so many videos at a time that their sentence vectors stay small."""
     parts = (rows[start : start + _VIDEOS_AT_ONCE] for start in range(0, len(rows), _VIDEOS_AT_ONCE))
-    told = ((part, *pairs.captions_of(part)) for part in parts)
-    return reduce(add, (PairSums.of(vectors(texts), owners, pairs.videos[part]) for part, texts, owners in told))
+    read = ((part, *pairs.captions_of(part)) for part in parts)
+    return reduce(add, (PairSums.of(vectors(texts), owners, pairs.videos[part]) for part, texts, owners in read))

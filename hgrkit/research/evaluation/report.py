@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -22,7 +21,7 @@ from hgrkit.research.evaluation.benchmark_evaluation import BenchmarkEvaluation
 from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from hgrkit.research.evaluation.breakdown import Group, break_down, worst_queries
 from hgrkit.research.evaluation.partially_relevant import MomentEvaluation
-from hgrkit.research.evaluation.random_baseline import rank_probabilities
+from hgrkit.research.evaluation.random_baseline import rank_distribution
 from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 from hgrkit.research.evaluation.ranking import Ranks
 from hgrkit.research.evaluation.retrieval import Retrieval
@@ -180,8 +179,10 @@ def recall_curve(rows: Sequence[QueryRank]) -> str:
         cutoffs = np.unique(np.geomspace(1, last, 160).astype(np.int64))
         across = np.log(cutoffs) / math.log(most)
         kind, name = _KINDS[direction], direction.replace("_", " ")
-        if all(row.candidates is not None and row.right is not None for row in own):
-            random = _random_order(own, last)[cutoffs - 1]
+        if any(row.right for row in own) and all(None not in (row.candidates, row.right) for row in own):
+            answerable = [row for row in own if row.right]
+            found_by = np.cumsum(rank_distribution(answerable)) * len(answerable) / len(own)
+            random = found_by[np.minimum(cutoffs, len(found_by)) - 1]
             lines.append((f"{kind} random", list(zip(across.tolist(), random.tolist(), strict=True))))
         found = np.searchsorted(ranks, cutoffs, side="right") / len(ranks)
         lines.append((kind, list(zip(across.tolist(), found.tolist(), strict=True))))
@@ -241,16 +242,6 @@ def _by_direction(rows: Sequence[QueryRank]) -> dict[Direction, list[QueryRank]]
 
 def _ranks(rows: Sequence[QueryRank]) -> Ranks:
     return np.sort(np.array([row.rank for row in rows], np.int64))
-
-
-def _random_order(rows: Sequence[QueryRank], last: int) -> npt.NDArray[np.float64]:
-    """The share of queries found at 1 to `last` when answers come in random order."""
-    total = np.zeros(last)
-    for (candidates, right), queries in Counter((row.candidates or 0, row.right or 0) for row in rows).items():
-        reached = np.cumsum(rank_probabilities(candidates, right)[:-1])
-        total[: len(reached)] += queries * reached
-        total[len(reached) :] += queries * float(right > 0)
-    return total / len(rows)
 
 
 def _rank_ticks(most: int) -> list[tuple[float, str]]:

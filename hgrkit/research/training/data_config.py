@@ -45,13 +45,13 @@ class ClipFiles:
             ShapeError: if clips differ in the numbers of a frame.
         """
         captions = read_captions(base / self.captions)
-        told = [name for name, own in captions.items() if any(text.split() for text in own)]
-        if not told:
+        worded = [name for name, own in captions.items() if any(text.split() for text in own)]
+        if not worded:
             blank = sum(map(len, captions.values()))
             raise BenchmarkError(
                 f"{base / self.captions} holds no caption with words, {blank} are empty; give clips captions."
             )
-        views = [_features(base / path, told) for path in self.features]
+        views = [_features(base / path, worded) for path in self.features]
         check_views(views, [str(base / path) for path in self.features])
         return CaptionedClips.of(captions, *views, parser=parser)
 

@@ -32,7 +32,7 @@ __all__ = ["ModelConfig"]
 class ModelConfig:
     """The `[model]` table of a run.
 
-    With `start`, training goes on from a trained model, and nothing else may be said but its name.
+    With `start`, training continues from a trained model, and nothing else may be set but its name.
 
     Raises:
         ConfigError: if a setting has the wrong type, is unknown or is out of its range.

@@ -85,7 +85,7 @@ def write_state(state: TrainingState, folder: Path) -> None:
     text = json.dumps({"format": FORMAT, **state.record})
     metadata = {"run": text, "sha256": _digest(text, flat)}
     with writing(folder / STATE_FILE):
-        write_atomically(folder / STATE_FILE, safetensors.torch.save(_apart(flat), metadata=metadata))
+        write_atomically(folder / STATE_FILE, safetensors.torch.save(_unshared(flat), metadata=metadata))
 
 
 def read_state(folder: Path) -> TrainingState | None:
@@ -188,15 +188,15 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors without shared memory, such as tied weights have, which the format refuses."""
     seen: set[int] = set()
-    apart = {}
+    copied = {}
     for name, tensor in tensors.items():
         place = tensor.data_ptr()
-        apart[name] = tensor.clone() if place in seen else tensor
+        copied[name] = tensor.clone() if place in seen else tensor
         seen.add(place)
-    return apart
+    return copied
 
 
 @contextmanager
