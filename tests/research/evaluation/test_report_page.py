@@ -12,9 +12,8 @@ import pytest
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
-from hgrkit.research.evaluation.breakdown import break_down, worst_queries
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.report import rank_histogram, recall_curve, report_page
+from hgrkit.research.evaluation.report import break_down, rank_histogram, recall_curve, report_page, worst_queries
 from hgrkit.research.evaluation.video_source import Answer, Failure, PhraseScores
 
 HOSTILE = '<script>alert("x")</script> & <b>bold</b> \x00\ud800 dog'
