@@ -48,6 +48,7 @@ T = TypeVar("T")
 FloatArray = npt.NDArray[np.float32]
 
 _BATCH = 64
+# The released code calls a clip an image.
 _DIRECTIONS: dict[str, Direction] = {"bi": "both", "i2t": "video_to_text", "t2i": "text_to_video"}
 
 

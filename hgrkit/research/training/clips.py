@@ -27,6 +27,7 @@ Indices = npt.NDArray[np.int64]
 Table = npt.NDArray[np.bool_]
 
 _PARSED_AT_ONCE = 512
+"""A batch with a caption that cannot be read is parsed again in halves: this bounds how much that is."""
 
 
 def check_views(views: Sequence[Mapping[str, Float32]], sources: Sequence[str]) -> None:

@@ -50,6 +50,7 @@ _RECORD: dict[str, type | tuple[type, ...]] = {
     "log": list,
     "chance": dict,
 }
+# What Adam and AdamW keep of every weight.
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 _TENSORS = ("model/", "best/", "chance/torch", "chance/numpy")
 
@@ -216,6 +217,7 @@ def rng_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The state of the generators of torch, numpy and Python: tensors by name, and what is JSON."""
     name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
     version, internal, following = random.getstate()
+    # numpy's words are uint32, which few of torch's functions take.
     tensors = {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64))}
     if torch.cuda.is_available():
         tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
