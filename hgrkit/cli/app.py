@@ -36,7 +36,7 @@ COMMANDS = {
     "index": "index",
     "search": "search",
     "parse": "parse",
-    "parsers": "parsers",
+    "parsers": "parse",
     "evaluate": "evaluate",
     "compare": "compare",
     "benchmarks": "benchmarks",
@@ -49,7 +49,7 @@ COMMANDS = {
     "compact": "library",
     "export": "library",
     "remove": "library",
-    "import-release": "release",
+    "import-release": "train",
     "train": "train",
     "demo": "demo",
 }
