@@ -150,8 +150,7 @@ def parse_file(
     header = GraphFileHeader(parser=loaded.name, version=loaded.version, source=digest)
     if target.exists():
         _require(header, target, "delete it, or name another file with --output")
-        made_by = f"{header.parser} {header.version}"
-        return ParseReport(file=str(target), parser=made_by, sentences=total, kept=total, refused=0)
+        return ParseReport(file=str(target), parser=header.made_by, sentences=total, kept=total, refused=0)
     kept = _begin(_unfinished(target), header)
     sentences = islice(read_sentences(source), kept, None)
     batches = iter(lambda: list(islice(sentences, _LINES_AT_ONCE)), [])
@@ -209,8 +208,7 @@ def _finish(
                 on_batch(done)
         os.fsync(file.fileno())
     unfinished.replace(target)
-    made_by = f"{header.parser} {header.version}"
-    return ParseReport(file=str(target), parser=made_by, sentences=done, kept=kept, refused=refused)
+    return ParseReport(file=str(target), parser=header.made_by, sentences=done, kept=kept, refused=refused)
 
 
 def read_sentences(path: Path) -> Iterator[str]:
@@ -253,7 +251,5 @@ def _require(wanted: GraphFileHeader, path: Path, remedy: str) -> None:
         return
     if found is None:
         raise ConfigError(f"there is a file {str(path)!r} already that does not say what made it; {remedy}.")
-    what = f"the parser {found.parser} {found.version}"
-    if (found.parser, found.version) == (wanted.parser, wanted.version):
-        what = "other sentences"
-    raise ConfigError(f"{str(path)!r} was made with {what}, not with {wanted.parser} {wanted.version}; {remedy}.")
+    what = "other sentences" if found.made_by == wanted.made_by else f"the parser {found.made_by}"
+    raise ConfigError(f"{str(path)!r} was made with {what}, not with {wanted.made_by}; {remedy}.")
