@@ -16,7 +16,7 @@ from hgrkit.errors import ConfigError, GraphError, HgrkitError, ParserNotFoundEr
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.tokenize import tokenize
-from hgrkit.plugins import Registry
+from hgrkit.plugins import Registry, plugin_errors
 
 __all__ = [
     "MODELS_GROUP",
@@ -76,12 +76,8 @@ def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
         GraphError: if a text cannot be made a graph.
         PluginError: if the parser fails, or does not return one role graph for each text.
     """
-    try:
+    with plugin_errors(f"the parser {parser.name!r} fails"):
         graphs = list(parser.parse_batch(texts))
-    except HgrkitError:
-        raise
-    except Exception as error:
-        raise PluginError(f"the parser {parser.name!r} fails: {type(error).__name__}: {error}") from error
     if len(graphs) != len(texts) or not all(isinstance(graph, RoleGraph) for graph in graphs):
         kinds = ", ".join(sorted({type(graph).__name__ for graph in graphs}))
         raise PluginError(

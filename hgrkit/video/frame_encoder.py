@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_instance, check_whole, shown
-from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, HgrkitError, PluginError
-from hgrkit.plugins import Registry
+from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, PluginError
+from hgrkit.plugins import Registry, plugin_errors
 
 if TYPE_CHECKING:
     import torch
@@ -103,14 +103,8 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
     Raises:
         PluginError: if the encoder fails, or does not return that many finite real numbers.
     """
-    try:
+    with plugin_errors(f"the frame encoder {encoder.fingerprint} fails"):
         features = np.asarray(encoder.encode(frames))
-    except HgrkitError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"the frame encoder {encoder.fingerprint} fails: {type(error).__name__}: {error}"
-        ) from error
     if features.shape != (len(frames), encoder.feature_dim) or features.dtype.kind not in "fiu":
         raise PluginError(
             f"the frame encoder {encoder.fingerprint} must return numbers [{len(frames)}, {encoder.feature_dim}] "
