@@ -33,7 +33,8 @@ _PIPE_BYTES = 1 << 20
 _END_S = 5.0
 _LONGEST_LINE = 200
 _TRACEBACK = 1  # Python's exit status after an uncaught error; a crash in FFmpeg is a signal or another status
-_FROM_OUTSIDE = ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
+# What a user, a supervisor or the system sends; Windows lacks some of them, and ends no process by a signal.
+_FROM_OUTSIDE = {getattr(signal, name, None) for name in ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")}
 
 
 @final
@@ -99,7 +100,7 @@ class WorkerProcess:
         """Tell how it ended, in one line, and whether the file that it read is at fault; for when a pipe broke."""
         status, last_line = self._end()
         if status is not None and status < 0:
-            is_file_at_fault = _signal_name(-status) not in _FROM_OUTSIDE
+            is_file_at_fault = -status not in _FROM_OUTSIDE
             what = "crashed" if is_file_at_fault else "was killed"
             return f"the decoder {what} on this file (signal {-status})", is_file_at_fault
         if status == _TRACEBACK and last_line:
@@ -162,10 +163,3 @@ def _widen(pipe: BinaryIO) -> None:
 
         with suppress(OSError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""

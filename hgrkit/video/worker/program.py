@@ -69,22 +69,17 @@ def confine(memory_bytes: int) -> None:
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     if sys.platform != "win32":
-        # On Linux the limit on data counts what is allocated; that on address space would count libraries too.
-        _limit("RLIMIT_DATA" if sys.platform == "linux" else "RLIMIT_AS", memory_bytes)
-        _limit("RLIMIT_FSIZE", 0)
-        _limit("RLIMIT_CORE", 0)
-        _limit("RLIMIT_NOFILE", _OPEN_FILES)
-
-
-def _limit(name: str, value: int) -> None:
-    if sys.platform != "win32":
         import resource
 
-        with suppress(AttributeError, OSError, ValueError):
-            kind = getattr(resource, name)
-            _, hard = resource.getrlimit(kind)
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
+        # On Linux the limit on data counts what is allocated; that on address space would count libraries too.
+        memory = "RLIMIT_DATA" if sys.platform == "linux" else "RLIMIT_AS"
+        limits = {memory: memory_bytes, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0, "RLIMIT_NOFILE": _OPEN_FILES}
+        for name, wanted in limits.items():
+            with suppress(AttributeError, OSError, ValueError):  # not every system has each of them
+                kind = getattr(resource, name)
+                _, hard = resource.getrlimit(kind)
+                value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+                resource.setrlimit(kind, (value, value))
 
 
 def _prctl(option: int, value: int) -> None:
