@@ -219,7 +219,7 @@ def _first(nodes: Iterable[SelectedNode], limit: int | None, num_tokens: int) ->
 EDGE_POLICIES = ("released", "two_way")
 """Rules for which nodes see which.
 
-`released`, that of the published models: an action sees the event and its entities, an entity sees its actions, and
+`released`, that of the published models: an action sees the event and its entities, an entity its actions, and
 the event sees no node. `two_way`: the event also sees its actions.
 """
 
