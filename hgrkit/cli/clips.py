@@ -68,7 +68,7 @@ def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tu
     Args:
         result: the hits.
         folder: where the clips go.
-        exact: encode every moment anew, exact to a frame.
+        exact: re-encode every moment, exact to a frame.
     """
     from rich.text import Text
 

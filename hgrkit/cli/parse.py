@@ -68,7 +68,7 @@ def parse(
 
 
 def _show_legend(graph: RoleGraph) -> None:
-    """What the roles ask, where somebody looks on; what is piped is the graph and nothing else."""
+    """What the roles mean, on a terminal; what is piped is the graph and nothing else."""
     console = stdout()
     if console.is_terminal:
         words = legend({node.role for node in graph.nodes} | {edge.role for edge in graph.edges})

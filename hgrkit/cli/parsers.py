@@ -1,4 +1,4 @@
-"""`hgrkit parsers`: which parsers are installed, and whether their models are there."""
+"""`hgrkit parsers`: which parsers are installed, and whether their models are available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORDS = {True: "yes", False: "no", None: "unknown"}
 
 
 def parsers(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """List the installed parsers, and whether their models are there."""
+    """List the installed parsers, and whether their models are available."""
     from hgrkit.parsing.registry import installed_parsers
 
     found = installed_parsers()

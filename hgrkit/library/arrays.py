@@ -1,6 +1,6 @@
 """The arrays of a library: files of clip and frame records, mapped, and checked before they are used.
 
-A version owns the records of its `Extent`; what lies behind them belongs to nobody. Each clip record holds a
+A version owns the records of its `Extent`; what lies behind them belongs to no version. Each clip record holds a
 checksum of the clip's frames; clip records are checked in blocks, whose checksums are in the database.
 """
 
@@ -146,7 +146,7 @@ class ClipArrays:
         blocks = -(-len(clips) // BLOCK_CLIPS)
         self._checksums = None if checksums is None else np.frombuffer(checksums, "<u8")
         if self._checksums is not None and len(self._checksums) != blocks:
-            raise damaged_arrays(f"{len(self._checksums)} of {blocks} checksums of clips are there")
+            raise damaged_arrays(f"{len(self._checksums)} of {blocks} checksums of clips exist")
         self._checked_blocks = np.full(blocks, checksums is None)
         self._checked_frames = np.full(len(clips), checksums is None)
 

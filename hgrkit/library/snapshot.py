@@ -85,7 +85,7 @@ class SqliteView:
         rows = [row for bucket in sorted(self._sums) for row in self._rows(bucket)]
         ((count,),) = self._connection.execute("SELECT COUNT(*) FROM videos").fetchall()
         if not len(rows) == count == self.head.videos:
-            raise _incomplete(f"{count} rows of videos are there instead of {self.head.videos}")
+            raise _incomplete(f"{count} rows of videos were found instead of {self.head.videos}")
         return [stored_video(row) for row in sorted(rows, key=lambda row: row[1])]
 
     def _rows(self, bucket: int) -> list[tuple[Any, ...]]:

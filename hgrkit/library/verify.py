@@ -152,7 +152,7 @@ def _notes(found: Examination) -> Iterator[Note]:
         elif name in {f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"}:
             yield Note(file=name, remark=f"SQLite's log, {writer or 'left by a writer that died'}")
         elif name == LOCK_FILE:
-            remark = writer or ("left by a writer that died; it blocks nobody" if _is_filled(path) else None)
+            remark = writer or ("left by a writer that died; it blocks no other" if _is_filled(path) else None)
             yield from [Note(file=name, remark=remark)] if remark else []
         elif name not in known:
             yield Note(file=name, remark=remarks.get(name, "no file of a library; it is left alone"))

@@ -93,7 +93,7 @@ def write_model_folder(
     card: str,
     notes: Mapping[str, str],
 ) -> Path:
-    """Write a model folder; one that is already there is replaced whole.
+    """Write a model folder; an existing one is replaced whole.
 
     Args:
         target: where to.
@@ -107,7 +107,7 @@ def write_model_folder(
         The folder.
 
     Raises:
-        CheckpointError: if something that is not a model folder is already there.
+        CheckpointError: if something other than a model folder exists there.
     """
     import safetensors.torch
 

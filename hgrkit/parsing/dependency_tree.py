@@ -60,7 +60,7 @@ class DependencyTree:
                 raise GraphError(f"token {token} of a dependency tree is governed by {head}, which cannot be.")
         reached = len(self._top_down)
         if reached != len(self.head):
-            raise GraphError(f"{len(self.head) - reached} tokens of a dependency tree hang on no root.")
+            raise GraphError(f"{len(self.head) - reached} tokens of a dependency tree are connected to no root.")
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Sequence[Any]]) -> DependencyTree:

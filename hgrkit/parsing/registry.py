@@ -236,7 +236,7 @@ class InstalledParser:
         name: what a user types.
         version: of the distribution.
         distribution: the package that brings it.
-        models: whether its models are there; `None` if the plugin does not say.
+        models: whether its models are available; `None` if the plugin does not say.
         models_at: where they are, or what is missing.
     """
 

@@ -30,7 +30,7 @@ def tokenize(text: str) -> list[str]:
     """Split a text into the tokens of a role graph.
 
     Lower-cased; every punctuation mark is a token; hyphens, slashes and ampersands inside a word and decimal
-    points are kept; clitics are split. Characters that nobody sees (control characters, lone surrogates,
+    points are kept; clitics are split. Invisible characters (control characters, lone surrogates,
     zero-width marks) separate tokens and are left out.
 
     >>> tokenize("A man's dog doesn't catch the 2.5 kg frisbee-disc.")

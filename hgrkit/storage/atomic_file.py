@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what to say of one that could not be written."""
+"""Files that exist whole or not at all, and what to say of one that could not be written."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _FULL_WORDS = os.strerror(errno.ENOSPC)
 def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> None:
     """Write a file that survives a crash once this returns: temporary file, fsync, rename, fsync of the folder.
 
-    Its content may come in pieces. A crash before the renaming leaves at most `path` + `.tmp`, which nobody reads.
+    Its content may come in pieces. A crash before the rename leaves at most `path` + `.tmp`, which is never read.
 
     Raises:
-        OSError: if the disk is full or fails. A file that was there before is there still, and whole; one that was
+        OSError: if the disk is full or fails. A file that existed before still exists, and is whole; one that did
             not is not there, if the disk lets it be removed.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)

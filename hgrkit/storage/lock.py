@@ -1,4 +1,4 @@
-"""The writer's lock: one process writes to a folder, and whoever else tries learns which one."""
+"""The writer's lock: one process writes to a folder, and any other that tries learns which one."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class DecodeLimits:
 
     def stalled(self) -> DecodeLimitError:
         """The error of a decoder that makes no progress."""
-        return _exceeded(f"decoding did not get on for {self.seconds:g} seconds", "--decode-seconds")
+        return _exceeded(f"decoding made no progress for {self.seconds:g} seconds", "--decode-seconds")
 
     def took_too_long(self, duration_s: float) -> DecodeLimitError:
         """The error of a decoder that makes progress, but for too long."""

@@ -102,7 +102,7 @@ class GraphTextConfig(GraphLimits):
     def to_json(self) -> dict[str, Any]:
         """The settings as a model folder holds them."""
         # the published model's folder is older than this setting: written at its default, it would get another
-        # fingerprint when it is saved anew
+        # fingerprint when it is saved again
         return {name: value for name, value in to_json(self).items() if (name, value) != ("graph_start", "random")}
 
 

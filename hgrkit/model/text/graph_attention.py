@@ -91,7 +91,7 @@ class GraphAttention(nn.Module):
 
         Args:
             nodes: node embeddings, [C, N, D]; absent nodes may hold any finite numbers.
-            adjacency: whether node i sees node j, bool [C, N, N]; nobody sees an absent node.
+            adjacency: whether node i sees node j, bool [C, N, N]; no node sees an absent one.
 
         Returns:
             [C, N, D].

@@ -32,13 +32,13 @@ __all__ = ["ModelConfig"]
 class ModelConfig:
     """The `[model]` table of a run.
 
-    With `start`, training goes on from a trained model, and nothing else may be said but its name.
+    With `start`, training continues from a trained model, and nothing else may be said but its name.
 
     Raises:
         ConfigError: if a setting has the wrong type, is unknown or is out of its range.
     """
 
-    start: str | None = setting(None, "an installed model or a model folder to go on from; none starts fresh")
+    start: str | None = setting(None, "an installed model or a model folder to start from; none is fresh weights")
     name: str = setting("", "what the model is called")
     text_encoder: str = setting("rnn", "rnn: word vectors and a GRU; sentence: a frozen transformer")
     reader: str = setting("default", "sentence: the model whose transformer is taken, by name or folder")

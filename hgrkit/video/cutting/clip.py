@@ -43,7 +43,7 @@ class CutClip:
         start_s: where it begins, in seconds on the video's own time line.
         end_s: where it ends.
         container: one of `SUFFIXES`.
-        encoded: why it was encoded anew, as a clause; empty if its packets are the video's.
+        encoded: why it was re-encoded, as a clause; empty if its packets are the video's.
     """
 
     start_s: float

@@ -1,4 +1,4 @@
-"""Cuts a moment out of a video: its packets are copied where they can be, or else it is encoded anew."""
+"""Cuts a moment out of a video: its packets are copied where they can be, or it is re-encoded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, 
         start_s: start of the moment, in seconds on the video's own time line.
         end_s: its end, in seconds.
         sink: where the clip's bytes go.
-        exact: encode the moment anew, exact to a frame; else copy from the last key frame before it, if possible.
+        exact: re-encode the moment, exact to a frame; else copy from the last key frame before it, if possible.
 
     Raises:
         DecodeError: if the video cannot be decoded.
@@ -93,7 +93,7 @@ class _Copy:
             raise
         except av.error.FFmpegError as error:
             raise _CannotCopyError("its key frame cannot be decoded") from error
-        raise _CannotCopyError("its key frame is none at which decoding can begin")
+        raise _CannotCopyError("decoding cannot begin at its key frame")
 
     def _fits(self, container: InputContainer, stream: VideoStream, sink: ByteSink, kind: str) -> bool:
         """Copy pictures and sound; false if that kind of container does not take them."""

@@ -1,4 +1,4 @@
-"""Encodes a moment of a video anew as MP4: pictures cut to a frame and upright, sound cut to a sample."""
+"""Re-encodes a moment of a video as MP4: pictures cut to a frame and upright, sound cut to a sample."""
 
 from __future__ import annotations
 

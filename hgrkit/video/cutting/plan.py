@@ -50,7 +50,7 @@ def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str
     if not index.exact:
         return "the file does not say when each picture is shown"
     if index.parts:
-        return "the file holds several recordings whose time stamps begin anew"
+        return "the file holds several recordings whose time stamps restart"
     first, end = _bounds(index, start_s, end_s)
     keys = np.flatnonzero(index.key & (index.pts <= first))
     begin_at = int(keys[np.argmax(index.pts[keys])])

@@ -65,7 +65,7 @@ class Decoded:
 class DecodeProcess:
     """Reads videos in a process of its own, one at a time; used by one thread, closed by any.
 
-    The process starts with the first video, and anew after a failure that may have left something behind. In a
+    The process starts with the first video, and again after a failure that may have left something behind. In a
     `with` block another thread enforces the limits on time; leaving it ends the process.
 
     Args:
@@ -140,7 +140,7 @@ class DecodeProcess:
             path: the file.
             start_s: start of the moment, in seconds on the video's own time line.
             end_s: its end, in seconds.
-            exact: encode the moment anew, exact to a frame.
+            exact: re-encode the moment, exact to a frame.
             take: called with a position in the clip's file and the bytes that belong there, at most 1 MiB; with
                 `None` when all bytes so far are to be discarded.
 
@@ -212,7 +212,7 @@ class DecodeProcess:
                     return Decoded(reason=reason, lasting=lasting)
             except ProtocolError:
                 self._discard()
-                return Decoded(reason="the decoder went wrong on this file: its answer is none", lasting=True)
+                return Decoded(reason="the decoder failed on this file: its answer is not valid", lasting=True)
             except BaseException:
                 self._discard()
                 raise

@@ -124,7 +124,7 @@ class WorkerProcess:
             "parent": os.getpid(),
             "limits": attrs.asdict(limits),
         }
-        with suppress(BrokenOffError):  # it has ended already, as whoever waits for its answer will see
+        with suppress(BrokenOffError):  # it has ended already, which the wait for its answer will show
             write_message(self.requests, hello)
 
     def _listen(self) -> None:

@@ -215,7 +215,7 @@ class _Job:
 
 
 def _failed(error: DecodeError | MissingPathError) -> Header:
-    """The last message on a video: `lasting` if its bytes are at fault, `fit` if the worker can go on."""
+    """The last message on a video: `lasting` if its bytes are at fault, `fit` if the worker can continue."""
     return {
         "kind": "failed",
         "reason": str(error),
