@@ -1,4 +1,4 @@
-"""Checks what users hand to the public doors: one error that shows the value, what was expected and what to do.
+"""Checks arguments of public functions: one error that shows the value, what was expected and what to do.
 
 Each check takes the argument's name for the message, and raises `ConfigError`, or the `error` that it is given.
 """

@@ -89,7 +89,7 @@ class ArrayFile:
             OSError: if the system does not let it be read.
         """
         try:
-            size = self.path.stat().st_size if self.path.is_file() else 0  # a pipe would wait for ever
+            size = self.path.stat().st_size if self.path.is_file() else 0  # reading a pipe would block
             count = min(self.count, size // self.kind.itemsize)
             if count:
                 return np.memmap(self.path, self.kind, mode="r", shape=(count,)).view(np.ndarray)

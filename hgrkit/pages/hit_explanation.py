@@ -98,7 +98,7 @@ def _farthest(num_frames: int, chosen: Sequence[int]) -> int:
 
 @attrs.frozen(kw_only=True)
 class StripPictures:
-    """What reading brought.
+    """The pictures of one video's film strip.
 
     Attributes:
         jpegs: [F] one JPEG a time that was asked for; none of them where the video could not be read.

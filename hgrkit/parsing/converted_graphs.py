@@ -181,7 +181,7 @@ def released_graph(caption: str, record: Any) -> RoleGraph:
         raise GraphError(f"the graph of {caption!r}: {error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise GraphError(
-            f"the graph of {caption!r} is none: {type(error).__name__}: {error}; expected "
+            f"the graph of {caption!r} is invalid: {type(error).__name__}: {error}; expected "
             "[{node: {role, spans}}, [[action, entity, role]]]."
         ) from error
 

@@ -110,10 +110,10 @@ def _owners(old: Sequence[str], new: Sequence[str]) -> list[list[int]]:
 
 
 def gold_conventions(records: Iterable[Mapping[str, Any]]) -> Conventions:
-    """Tell the conventions of gold graphs with trees: plain PropBank's if no copula is an action.
+    """Detect the conventions of gold graphs with trees: plain PropBank's if no copula is an action.
 
     Args:
-        records: gold graphs with a `tree`; those without one say nothing.
+        records: gold graphs with a `tree`; those without one are ignored.
     """
     copulas = 0
     for record in records:

@@ -125,8 +125,8 @@ def parse_file(
 ) -> ParseReport:
     """Parse a file with one sentence a line.
 
-    Until everything is parsed the graphs are in a file beside the target, with `.partial` after its name. One that
-    is there already is continued, if the same parser in the same version began it from the same sentences.
+    Until everything is parsed the graphs are in a file beside the target, with `.partial` after its name. An existing
+    one is continued if the same parser in the same version began it from the same sentences.
 
     Args:
         parser: name of an installed parser, or an instance.
@@ -235,7 +235,7 @@ def _measure(path: Path) -> tuple[int, str]:
 def _begin(unfinished: Path, header: GraphFileHeader) -> int:
     """Prepare the unfinished file for appending; return the number of sentences that it holds."""
     content = unfinished.read_bytes() if unfinished.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]  # a line that was torn when the run was killed is parsed again
+    whole = content[: content.rfind(b"\n") + 1]  # a line that an interruption cut off is parsed again
     if not whole:
         _write_header(unfinished, header)
         return 0

@@ -17,7 +17,7 @@ NUMBERED_ROLES: frozenset[Role] = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "AR
 
 @attrs.define(eq=False)
 class Phrase:
-    """A phrase and what hangs on it; clauses are phrases whose head is a verb.
+    """A phrase and what is attached to it; clauses are phrases whose head is a verb.
 
     Attributes:
         kind: `noun`, `preposition`, `adjective`, `adverb`, `clause` or `mark`.
@@ -55,7 +55,7 @@ class Phrase:
     gap: Phrase | None = attrs.field(default=None, repr=False)
 
     def add(self, child: Phrase, relation: str) -> None:
-        """Hang a phrase on this one; one that hangs somewhere stays there."""
+        """Attach a phrase to this one, unless it is attached already."""
         if child.parent is not None:
             return
         child.parent, child.relation = self, relation
@@ -73,7 +73,7 @@ class Phrase:
 
 
 def close_spans(phrases: Sequence[Phrase]) -> None:
-    """Widen every phrase over what hangs on it, bottom-up, each phrase once."""
+    """Widen every phrase over what is attached to it, bottom-up, each phrase once."""
     order = [phrase for phrase in phrases if phrase.parent is None]
     for phrase in order:
         order.extend(phrase.children)

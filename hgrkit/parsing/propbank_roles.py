@@ -52,7 +52,7 @@ _LIGHT = frozenset({"do", "get", "give", "have", "make", "pay", "take"})
 
 
 def role_phrases(clause: Phrase) -> list[Phrase]:
-    """The phrases of a clause that may have a role: its subject, what hangs on it, and its gap."""
+    """The phrases of a clause that may have a role: its subject, its dependents, and its gap."""
     subject = [clause.subject] if clause.subject is not None and clause.subject.kind != "mark" else []
     gap = [clause.gap] if clause.gap is not None else []
     found = [*subject, *clause.children, *gap]

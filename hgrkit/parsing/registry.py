@@ -116,9 +116,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class ChainParser:
-    """Asks the first parser, and for every text that it cannot read the next one.
+    """Tries parsers in order: each gets the texts that those before it could not read.
 
-    A parser that cannot be loaded, lacks its models or fails is passed over, and said so once in the log. A text
+    A parser that cannot be loaded, lacks its models or fails is skipped, with one warning in the log. A text
     with words that no parser reads is a graph without nodes; only one without words is refused.
 
     Args:
@@ -220,7 +220,7 @@ class _Link:
     def _warn(self, error: HgrkitError) -> None:
         if not self._warned:
             self._warned = True
-            _LOG.warning("the parser %r is passed over: %s", self.name, error)
+            _LOG.warning("the parser %r is skipped: %s", self.name, error)
 
 
 MODELS_GROUP = "hgrkit.parser_models"

@@ -47,7 +47,7 @@ class RoleTable:
             verb: the verb's lemma.
             function: `subject`, `subject+object` (of a verb with an object), `passive subject`, `passive by`,
                 `object`, `recipient`, `attribute`, `complement`, `purpose`, `adverb` or a preposition.
-            noun: the noun or adverb itself, which tells times from places.
+            noun: the noun or adverb itself, which distinguishes times from places.
 
         >>> RoleTable.load().role("put", "on")
         'ARG2'
@@ -214,7 +214,7 @@ class RoleLabeller:
         if clause.lemma == "come" and noun in {"stop", "end", "halt"}:
             return "ARG2"
         found = self._table.role(clause.lemma, word, noun)
-        # the counts of one preposition mix times and places; times were told by their nouns already
+        # the counts of one preposition mix times and places; times were already recognised by their nouns
         if found == "ARGM-TMP" and (in_class(word, "static") or in_class(word, "directional")):
             return None
         # "sits around the table" is a place, "runs around the table" a way

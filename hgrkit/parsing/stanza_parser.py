@@ -36,7 +36,7 @@ def models_folder() -> Path | None:
 
 
 def find_models(language: str = "en") -> str | None:
-    """Find the folder that holds the models of a language; `None` if there is none."""
+    """Find the folder that holds the models of a language; `None` if none does."""
     named = models_folder() or os.environ.get("STANZA_RESOURCES_DIR")
     # Stanza keeps what it downloads in the user's cache, under the version of its resources
     cache = Path(user_cache_dir("stanza", "StanfordNLP"))
@@ -157,7 +157,7 @@ class StanzaParser:
         """Call a function with the pipeline, which is loaded on first use; one thread at a time."""
         with self._lock:
             if self._pipeline is None:
-                with _garbage_left():
+                with _garbage_collection_paused():
                     self._on_gpu = self._uses_gpu()
                     with self._threads():
                         self._pipeline = self._load()
@@ -218,7 +218,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def _garbage_left() -> Iterator[None]:
+def _garbage_collection_paused() -> Iterator[None]:
     """Pause garbage collection while modules and models are loaded; it takes a fifth of the loading time."""
     collected = gc.isenabled()
     gc.disable()

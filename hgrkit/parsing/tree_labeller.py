@@ -48,7 +48,7 @@ class ClauseReader:
         }
 
     def clauses(self) -> list[Phrase]:
-        """Every clause in the order of its verbs, with its subject, its gap and what hangs on it."""
+        """Every clause in the order of its verbs, with its subject, its gap and its dependents."""
         found = []
         for token in range(len(self._tree)):
             copula = self._reader.copula(token)
@@ -63,7 +63,7 @@ class ClauseReader:
         clause = Phrase("clause", copula, copula + 1, copula, lemma="be", verb=(copula, copula + 1))
         children = self._tree.children(token)
         verbal = self._reader.is_main_verb(token)
-        self._hang(clause, [child for child in children if child < copula or not verbal])
+        self._attach(clause, [child for child in children if child < copula or not verbal])
         clause.add(self._reader.attribute(token), "attribute")
         return self._with_subject(clause, token)
 
@@ -79,19 +79,19 @@ class ClauseReader:
         if self._reader.is_semi_modal(token):
             clause.form = "semi-modal"
             return clause
-        self._hang(clause, [child for child in self._tree.children(token) if copula is None or child > copula])
+        self._attach(clause, [child for child in self._tree.children(token) if copula is None or child > copula])
         self._share_object(clause, token)
         if particle is not None and particle != token + 1:
             clause.add(self._reader.phrase("adverb", particle), "particle")
         return clause if copula is not None else self._with_subject(clause, token)
 
-    def _hang(self, clause: Phrase, children: Sequence[int]) -> None:
+    def _attach(self, clause: Phrase, children: Sequence[int]) -> None:
         for child in children:
             rule = self._rules.get(self._tree.deprel[child].partition(":")[0])
             if rule is not None:
                 rule(clause, child)
 
-    # what hangs on the verb, by its relation -------------------------------------------------------------------
+    # dependents of the verb, by their relation -----------------------------------------------------------------
 
     def _object(self, clause: Phrase, child: int) -> None:
         if not self._reader.is_relative(child):
@@ -169,7 +169,7 @@ class ClauseReader:
     # what it shares --------------------------------------------------------------------------------------------
 
     def _share_object(self, clause: Phrase, token: int) -> None:
-        """The object of "wash and dry the dishes" hangs on the first verb and stands after the last."""
+        """The object of "wash and dry the dishes" depends on the first verb and stands after the last."""
         tree = self._tree
         first = tree.head[token]
         if not tree.is_a(token, "conj") or tree.upos[token] != "VERB" or not self._reader.heads_clause(first):
@@ -283,7 +283,7 @@ def label_tree(
 ) -> RoleGraph:
     """Label a sentence whose dependency tree is known with roles.
 
-    Every verb that heads a clause is an action, and so is a copula; arguments are the phrases that hang on it,
+    Every verb that heads a clause is an action, and so is a copula; arguments are the phrases that depend on it,
     and those that it shares or takes over: the subject of a controlled clause, the noun that a clause modifies.
 
     Args:

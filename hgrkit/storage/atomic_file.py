@@ -52,7 +52,7 @@ def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> No
 
 
 def sync_file(path: Path) -> None:
-    """Make a file's content durable that another library wrote."""
+    """Make durable the content of a file that another library wrote."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
@@ -90,7 +90,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def full_disk(number: int | None) -> str:
-    """What the system calls a write that found no room, and what to do; empty if it was another error."""
+    """Describe a write that failed for lack of space, and what to do; empty for any other error."""
     if number not in _REMEDIES:
         return ""
     return f"{os.strerror(number)}; {_REMEDIES[number]} and run the same command again, what was finished is kept"

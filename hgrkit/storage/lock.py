@@ -23,7 +23,7 @@ _LOCKED_BYTE = 1 << 30
 class WriterLock:
     """An operating-system lock on `writer.lock`, whose text names the holder.
 
-    The system lets go of it when the holder dies, however it dies: a dead process's text never blocks.
+    The system releases it when the holder ends, however it ends: the text of an ended process never blocks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class WriterLock:
         _HELD.add(self)
 
     def release(self) -> None:
-        """Let go; doing so twice is harmless."""
+        """Release the lock; a second call does nothing."""
         if self._descriptor >= 0:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, 0)
@@ -56,7 +56,7 @@ class WriterLock:
 
     @property
     def held(self) -> bool:
-        """Whether this process still has it; a forked child never does."""
+        """Whether this process still holds it; a forked child never does."""
         return self._descriptor >= 0
 
     def forget(self) -> None:

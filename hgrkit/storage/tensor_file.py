@@ -1,4 +1,4 @@
-"""Tensor files: safetensors as the library writes them, and a reader that believes nothing that a file says."""
+"""Tensor files: safetensors as the library writes them, and a reader that checks everything that a file states."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAPPED_FROM = 32 << 20
 
 
 def tensor_header(tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
-    """What stands in a safetensors file before its tensors, which follow end to end in the mapping's order.
+    """The header of a safetensors file; its tensors follow end to end in the mapping's order.
 
     The header is padded, so that tensors of eight-byte numbers are aligned if they come first.
 
@@ -58,7 +58,7 @@ def read_file(path: Path, *, num_bytes: int | None = None) -> Data:
         DamagedLibraryError: if it is missing, no regular file, of another size, or cannot be read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would block
             raise damaged(path, "it is no file")
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -83,12 +83,12 @@ def damaged(path: Path, what: str) -> DamagedLibraryError:
 
 @attrs.frozen(eq=False)
 class TensorFile:
-    """The bytes of a safetensors file, taken apart.
+    """The parsed bytes of a safetensors file.
 
     Attributes:
         data: all of them.
         body: where the tensors begin.
-        header: what the file says of its tensors, not yet believed.
+        header: what the file states of its tensors, not checked yet.
     """
 
     data: Data

@@ -124,7 +124,7 @@ def resolve_device(device: str | torch.device) -> str:
     """Return a device that exists: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
 
     Raises:
-        ConfigError: if torch does not know the name, or the machine has no such device; it lists what is there.
+        ConfigError: if torch does not know the name, or the machine has no such device; it lists those that exist.
     """
     if isinstance(device, str) and device == "cpu":
         return device

@@ -87,7 +87,7 @@ class GraphTextConfig(GraphLimits):
     graph_dropout: float = like(GraphAttentionConfig, "dropout")
     graph_start: GraphStart = like(GraphAttentionConfig, "start")
     dropout: float = setting(0.0, "share of what is read of the words zeroed in training", within="[0, 1)")
-    edges: str = setting("released", "name of the edge policy, who sees whom", check=check_edge_policy)
+    edges: str = setting("released", "name of the edge policy: which nodes see which", check=check_edge_policy)
 
     @property
     def limits(self) -> GraphLimits:

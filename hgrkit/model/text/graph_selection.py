@@ -1,4 +1,4 @@
-"""What of a role graph enters a text encoder: tokens, nodes and edges, what the limits cut, and who sees whom."""
+"""What of a role graph enters a text encoder: tokens, nodes and edges within limits, and which node sees which."""
 
 from __future__ import annotations
 

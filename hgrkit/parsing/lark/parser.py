@@ -104,7 +104,7 @@ _RULES: Mapping[str, Callable[[SentenceState, Chunk], None]] = {
 def _build_clauses(
     words: Sequence[str], tags: Sequence[str], chunks: Sequence[Chunk], lexicon: Lexicon
 ) -> list[Phrase]:
-    """The clauses of a sentence in order, each with its subject and what hangs on it, spans closed.
+    """The clauses of a sentence in order, each with its subject and its dependents, spans closed.
 
     One pass from left to right, in linear time.
     """

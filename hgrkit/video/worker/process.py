@@ -1,4 +1,4 @@
-"""One decode worker as the operating system sees it: its start, its pipes, its end and its last words."""
+"""One decode worker as the operating system sees it: its start, its pipes, its end and its last line of output."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class WorkerProcess:
                 continue
 
     def ending(self) -> tuple[str, bool]:
-        """Tell how it ended, in one line, and whether the file that it read is at fault; for when a pipe broke."""
+        """Describe in one line how it ended, and whether the file is the cause; for when a pipe broke."""
         status, last_line = self._end()
         if status is not None and status < 0:
             is_file_at_fault = -status not in _FROM_OUTSIDE

@@ -88,7 +88,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def work(hello: Header, requests: BinaryIO) -> NoReturn:
-    """Serve the owner until it closes its end of the pipe, whatever this process is doing then.
+    """Serve the owner until it closes its end of the pipe, at any time.
 
     Args:
         hello: the first message, already read by the program that loads this module.
@@ -107,14 +107,14 @@ def work(hello: Header, requests: BinaryIO) -> NoReturn:
         while True:
             request, _ = messages.get()
             _Job(request, guard, messages, answers).run()
-    except BaseException:  # noqa: BLE001 - told to the owner by its last line
+    except BaseException:  # noqa: BLE001 - the owner reads the last line
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
         os._exit(1)  # an orderly end would wait for the thread that reads
 
 
 def _check_decoder() -> None:
-    """Read a sound video, so that no file is blamed where hgrkit and the installed PyAV do not fit."""
+    """Read a sound video, so that no file is blamed where the installed PyAV is incompatible."""
     if "gif" not in av.codecs_available:  # FFmpeg may be built without
         return
     try:
@@ -181,7 +181,7 @@ class _Job:
             end = _failed(error)
         except OSError as error:
             end = {"kind": "failed", "reason": unreadable_reason(error), "lasting": False, "fit": True}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next video may be readable
+        except Exception as error:  # noqa: BLE001 - the next video may still be readable
             end = _failed(fault_error(error))
         decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
         self._answers.send({**end, "decoded_frames": decoded_frames})
@@ -215,7 +215,7 @@ class _Job:
 
 
 def _failed(error: DecodeError | MissingPathError) -> Header:
-    """The last message on a video: `lasting` if its bytes are at fault, `fit` if the worker can continue."""
+    """The last message on a video: `lasting` if its bytes are the cause, `fit` if the worker can continue."""
     return {
         "kind": "failed",
         "reason": str(error),
