@@ -125,8 +125,8 @@ def parse_file(
 ) -> ParseReport:
     """Parse a file with one sentence a line.
 
-    Until everything is parsed the graphs are in a file beside the target, with `.partial` after its name. An existing
-    one is continued if the same parser in the same version began it from the same sentences.
+    Until everything is parsed the graphs are in a file beside the target, with `.partial` after its name. An
+    existing one is continued if the same parser in the same version began it from the same sentences.
 
     Args:
         parser: name of an installed parser, or an instance.
