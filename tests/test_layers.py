@@ -88,6 +88,12 @@ def test_every_folder_of_the_package_is_a_room():
     assert folders <= LEVEL.keys()
 
 
+def test_the_drawn_house_has_every_room():
+    drawn = (PACKAGE.parent / "docs" / "_static" / "house.svg").read_text(encoding="utf-8")
+    missing = [room for room in LEVEL.keys() - {"__main__"} if f">{room}</text>" not in drawn]
+    assert not missing, "run scripts/draw_house.py"
+
+
 @pytest.mark.parametrize(
     ("source", "package", "rooms"),
     [

@@ -716,14 +716,14 @@ def test_another_parser_reads_the_same_library_and_changes_nothing_in_it(library
     monkeypatch.setenv("HGRKIT_STANZA_DIR", str(tmp_path / "no-models"))
     with Retriever.open(library, device="cpu") as usual:
         expected, manifest = answer(usual.search(QUERY)), usual.library.manifest
-    before = contents(library / "segments")
+    before = contents(library / "arrays")
     with Retriever.open(library, device="cpu", parser=parser) as other:
         found = other.search(QUERY)
         assert other.library.manifest == manifest
         assert other.parser.name != "lark"
         assert answer(other.search(LarkParser().parse(QUERY))) == expected
     assert {hit.video for hit in found.hits} == {hit["video"] for hit in expected}
-    assert contents(library / "segments") == before
+    assert contents(library / "arrays") == before
     with Retriever.open(library, device="cpu") as usual:
         assert answer(usual.search(QUERY)) == expected
 
@@ -731,12 +731,12 @@ def test_another_parser_reads_the_same_library_and_changes_nothing_in_it(library
 @pytest.mark.shared
 def test_a_search_with_stanza_asks_of_the_same_vectors(library, shared):
     parser = StanzaParser(dir=shared / "models/stanza_en", device="cpu")
-    before = contents(library / "segments")
+    before = contents(library / "arrays")
     with Retriever.open(library, device="cpu", parser=parser) as retriever:
         result = retriever.search(QUERY)
         assert result.graph == parser.parse_batch([QUERY])[0]
         assert len(result.hits) == len(SECONDS)
-    assert contents(library / "segments") == before
+    assert contents(library / "arrays") == before
 
 
 def test_an_explanation_has_the_numbers_of_its_search_and_pictures_of_its_videos(retriever):

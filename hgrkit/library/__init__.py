@@ -55,37 +55,22 @@ __all__ = [
     "verify_library",
 ]
 
-_HOMES = {
-    "FORMAT_VERSION": "manifest",
-    "BackupReport": "backup",
-    "ClipEmbeddings": "records",
-    "ClipMatch": "search",
-    "CompactReport": "records",
-    "Counts": "records",
-    "Damage": "examination",
-    "Entry": "store",
-    "ExportReport": "export",
-    "Library": "library",
-    "Manifest": "manifest",
-    "Moment": "moments",
-    "Note": "verify",
-    "QueryEmbeddings": "records",
-    "Rename": "store",
-    "RepairReport": "repair",
-    "SearchSettings": "scoring",
-    "Snapshot": "store",
-    "SqliteStore": "sqlite_store",
-    "Store": "store",
-    "Usage": "store",
-    "VerifyReport": "verify",
-    "Version": "store",
-    "VideoRecord": "records",
-    "backup_library": "backup",
-    "cut_moment": "moments",
-    "export_library": "export",
-    "repair_library": "repair",
-    "verify_library": "verify",
+_NAMES = {
+    "manifest": ("FORMAT_VERSION", "Manifest"),
+    "backup": ("BackupReport", "backup_library"),
+    "records": ("ClipEmbeddings", "CompactReport", "Counts", "QueryEmbeddings", "VideoRecord"),
+    "search": ("ClipMatch",),
+    "examination": ("Damage",),
+    "store": ("Entry", "Rename", "Snapshot", "Store", "Usage", "Version"),
+    "export": ("ExportReport", "export_library"),
+    "library": ("Library",),
+    "moments": ("Moment", "cut_moment"),
+    "verify": ("Note", "VerifyReport", "verify_library"),
+    "repair": ("RepairReport", "repair_library"),
+    "scoring": ("SearchSettings",),
+    "sqlite_store": ("SqliteStore",),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

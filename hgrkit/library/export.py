@@ -20,7 +20,7 @@ from hgrkit.errors import ConfigError, LibraryExistsError, MissingPackageError, 
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, VideoRecord, path_bytes
-from hgrkit.library.store import Frames, Snapshot
+from hgrkit.library.store import Snapshot
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder, writing
 
 __all__ = ["ExportFormat", "ExportReport", "export_library"]
@@ -42,12 +42,22 @@ def write_npz(path: Path, snapshot: Snapshot, on_progress: Callable[[int, int], 
         DamagedLibraryError: if stored embeddings are not what was written.
         OSError: if the disk is full or fails.
     """
-    source = _Clips(snapshot, on_progress)
-    bounds = np.array([(clip.start_s, clip.end_s) for clip in source.clips()], np.float64).reshape(-1, 2)
+    half, size = np.dtype(np.float16), snapshot.manifest.embed_dim
+    offsets = _offsets(snapshot.clip_frames)
+    num_clips, num_frames = len(snapshot.clip_keys), int(offsets[-1])
     kept, clip_video = np.unique(snapshot.clip_videos, return_inverse=True)
     paths = [path_bytes(snapshot.videos[place].path) for place in kept.tolist()]
-    offsets = _offsets(snapshot.clip_frames)
-    frames = int(offsets[-1])
+    passes = 0
+
+    def clips() -> Iterator[ClipEmbeddings]:
+        nonlocal passes
+        passes += 1
+        portions = -(-num_clips // _CLIPS_AT_ONCE)
+        for number, rows in enumerate(_portions(num_clips), 1):
+            yield from snapshot.clips(rows)
+            on_progress((passes - 1) * portions + number, _PASSES * portions)
+
+    bounds = np.array([(clip.start_s, clip.end_s) for clip in clips()], np.float64).reshape(-1, 2)
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, value in (
             ("manifest", np.array(snapshot.manifest.to_json())),
@@ -59,44 +69,19 @@ def write_npz(path: Path, snapshot: Snapshot, on_progress: Callable[[int, int], 
             ("frame_offsets", offsets),
         ):
             _write_array(archive, name, value.shape, value.dtype, [value])
-        half, size = np.dtype(np.float16), snapshot.manifest.embed_dim
-        _write_array(archive, "event", (len(bounds), size), half, (clip.event[None] for clip in source.clips()))
-        _write_array(
-            archive, "times_s", (frames,), np.dtype(np.float64), (clip.times_s for clip in source.clips())
-        )
-        _write_array(archive, "action", (frames, size), half, source.frames(0))
-        _write_array(archive, "entity", (frames, size), half, source.frames(1))
+        _write_array(archive, "event", (num_clips, size), half, (clip.event[None] for clip in clips()))
+        _write_array(archive, "times_s", (num_frames,), np.dtype(np.float64), (clip.times_s for clip in clips()))
+        _write_array(archive, "action", (num_frames, size), half, (clip.action for clip in clips()))
+        _write_array(archive, "entity", (num_frames, size), half, (clip.entity for clip in clips()))
 
 
 _PASSES = 5
 """Times first, and then one for each long array."""
 
 
-@attrs.define
-class _Clips:
-    """A snapshot's clips, again and again, a portion at a time."""
-
-    _snapshot: Snapshot
-    _on_progress: Callable[[int, int], None]
-    _done: int = 0
-
-    def clips(self) -> Iterator[ClipEmbeddings]:
-        """Every clip."""
-        for rows in self._portions():
-            yield from self._snapshot.clips(rows)
-
-    def frames(self, level: int) -> Iterator[Frames]:
-        """Every clip's action (0) or entity (1) frames."""
-        for rows in self._portions():
-            yield from self._snapshot.frames(rows)[level]
-
-    def _portions(self) -> Iterator[Sequence[int]]:
-        clips = len(self._snapshot.clip_keys)
-        starts = range(0, clips, _CLIPS_AT_ONCE)
-        for start in starts:
-            yield range(start, min(start + _CLIPS_AT_ONCE, clips))
-            self._done += 1
-            self._on_progress(self._done, _PASSES * len(starts))
+def _portions(num_clips: int) -> Iterator[range]:
+    for start in range(0, num_clips, _CLIPS_AT_ONCE):
+        yield range(start, min(start + _CLIPS_AT_ONCE, num_clips))
 
 
 def _write_array(
@@ -163,17 +148,17 @@ def _groups(snapshot: Snapshot, on_progress: Callable[[int, int], None]) -> Iter
     """Clips with their videos, about `_GROUP_BYTES` of vectors at a time."""
     group: list[_Row] = []
     num_bytes = 0
-    starts = range(0, len(snapshot.clip_keys), _CLIPS_AT_ONCE)
-    for done, start in enumerate(starts, 1):
-        places = snapshot.clip_videos[start : start + _CLIPS_AT_ONCE].tolist()
-        clips = snapshot.clips(range(start, start + len(places)))
-        for place, clip in zip(places, clips, strict=True):
+    portions = list(_portions(len(snapshot.clip_keys)))
+    for done, rows in enumerate(portions, 1):
+        for place, clip in zip(
+            snapshot.clip_videos[rows.start : rows.stop].tolist(), snapshot.clips(rows), strict=True
+        ):
             group.append((snapshot.videos[place], clip))
             num_bytes += clip.event.nbytes + clip.action.nbytes + clip.entity.nbytes
             if num_bytes >= _GROUP_BYTES:
                 yield group
                 group, num_bytes = [], 0
-        on_progress(done, len(starts))
+        on_progress(done, len(portions))
     if group:
         yield group
 

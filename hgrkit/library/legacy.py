@@ -138,12 +138,8 @@ class LegacyView:
         """
         _, number, token, num_videos, num_clips, next_number, *sums = _head(connection)
         self.version = Version(number, token)
-        self.head = Head(
-            version=self.version,
-            extent=Extent(generation=0),
-            next_video=next_number,
-            next_clip=next_number,
-        )
+        first = Extent(generation=0)
+        self.head = Head(version=self.version, extent=first, next_video=next_number, next_clip=next_number)
         self.manifest: Manifest = read_legacy_manifest(connection)
         total = RowSum()
         videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))
@@ -224,17 +220,8 @@ def _arrays(
             part["action"], part["entity"] = (
                 tensors[name][first : first + count] for name in ("action", "entity")
             )
-            records[place] = (
-                video,
-                key,
-                first_frames[place],
-                count,
-                start_s,
-                end_s,
-                0,
-                0,
-                tensors["event"][segment_row],
-            )
+            event = tensors["event"][segment_row]
+            records[place] = (video, key, first_frames[place], count, start_s, end_s, 0, 0, event)
     return ClipArrays(records, frames)
 
 

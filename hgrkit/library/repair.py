@@ -116,15 +116,9 @@ class _Quarantine:
         return None if self._folder is None else self._folder.relative_to(self._library).as_posix()
 
     def copy(self, path: Path) -> None:
-        """Keep a file that stays where it is for now: another name for it, or a copy where there are no links."""
-        if not path.is_file() or path.is_symlink():
-            self.move(path)
-            return
+        """Keep a file that stays where it is for now."""
         place = self._place(path)
-        try:
-            os.link(path, place)
-        except OSError:
-            shutil.copy2(path, place)
+        shutil.copy2(path, place)
         sync_folder(place.parent)
 
     def move(self, path: Path) -> None:

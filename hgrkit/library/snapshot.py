@@ -20,6 +20,7 @@ from hgrkit.library.tables import (
     SUMS,
     VIDEOS,
     VIDEOS_A_SUM,
+    Head,
     RowSum,
     format_of,
     read_head,
@@ -31,7 +32,6 @@ __all__ = [
     "TOLD_FILE",
     "SqliteView",
     "read_any_manifest",
-    "read_arrays",
     "read_version",
     "require_told",
     "stored_video",
@@ -57,7 +57,7 @@ class SqliteView:
         self.version: Version = self.head.version
         self.manifest: Manifest = read_manifest(connection)
         self.arrays, self._sums = cache.get(
-            self.version, lambda: read_arrays(connection, folder, embed_dim=self.manifest.embed_dim)
+            self.version, lambda: _read_arrays(connection, self.head, folder, self.manifest.embed_dim)
         )
 
     def find(self, path: str) -> StoredVideo | None:
@@ -145,15 +145,15 @@ def read_any_manifest(connection: sqlite3.Connection) -> Manifest:
     return read_legacy_manifest(connection) if is_legacy else read_manifest(connection)
 
 
-def read_arrays(
-    connection: sqlite3.Connection, folder: Path, *, embed_dim: int
+def _read_arrays(
+    connection: sqlite3.Connection, head: Head, folder: Path, embed_dim: int
 ) -> tuple[ClipArrays, dict[int, bytes]]:
-    """Map the arrays of the version committed last, and read the sums of its videos.
+    """Map the arrays of a version, and read the sums of its videos.
 
     Raises:
         DamagedLibraryError: if rows are changed, lost, stale or surplus, or an array is missing or too short.
     """
-    head, total = read_head(connection), RowSum()
+    total = RowSum()
     sums = dict(SUMS.rows(connection, total=total))
     checksums = b"".join(part for _, part in BLOCKS.rows(connection, "1 ORDER BY id", total=total))
     removed = [(first, first + count) for first, count in REMOVED.rows(connection, total=total)]

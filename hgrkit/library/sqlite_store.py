@@ -134,9 +134,9 @@ class SqliteStore:
     def usage(self) -> Usage:
         """The size of database and arrays."""
         with translated_errors(self._folder):
-            arrays = [*self._folder.glob(f"{ARRAY_FOLDER}/*.bin"), *self._folder.glob(f"{SEGMENT_FOLDER}/*")]
-            files = [*arrays, *self._folder.glob(DATABASE_FILE + "*")]
-            return Usage(num_bytes=sum(path.stat().st_size for path in files), files=len(arrays))
+            patterns = (DATABASE_FILE + "*", f"{ARRAY_FOLDER}/*.bin", f"{SEGMENT_FOLDER}/*")
+            files = [path for pattern in patterns for path in self._folder.glob(pattern)]
+            return Usage(num_bytes=sum(path.stat().st_size for path in files))
 
     def close(self) -> None:
         """Close the database and let go of the writer's lock."""

@@ -81,11 +81,9 @@ class Usage:
 
     Attributes:
         num_bytes: of all its files.
-        files: how many files hold embeddings.
     """
 
     num_bytes: int
-    files: int
 
 
 @attrs.frozen

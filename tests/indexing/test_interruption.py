@@ -92,7 +92,7 @@ def test_a_killed_run_repeats_only_the_videos_in_flight(folder, videos, kill_aft
         assert library.counts().clips == 2 * len(stored)
     assert acknowledged <= stored
     *lines, report = run(folder, videos, "index")
-    # A commit whose segment was durable when the kill came is rolled forward by the second run.
+    # A commit that was in SQLite's log when the kill came is found there by the second run.
     assert told(lines) <= {str(path) for path in videos.iterdir()} - stored
     assert report == ["report", str(len(told(lines))), str(VIDEOS - len(told(lines))), "0"]
 

@@ -265,10 +265,10 @@ def test_a_half_made_upgrade_that_is_damaged_is_made_anew(library, folder, video
     if damage == "emptied":
         (beside / "library.sqlite").write_bytes(b"")
     elif damage == "flipped":
-        for segment in (beside / "segments").iterdir():
-            data = bytearray(segment.read_bytes())
+        for path in (beside / "arrays").iterdir():
+            data = bytearray(path.read_bytes())
             data[-1] ^= 1
-            segment.write_bytes(data)
+            path.write_bytes(data)
     else:
         (beside / "library.sqlite").unlink()
     if damage == "a file":

@@ -197,7 +197,7 @@ def test_what_is_left_out_is_counted_by_kind(tmp_path):
 
 
 def test_files_of_a_library_are_not_counted_and_videos_beside_them_are_taken(tmp_path):
-    for name in ("v/notes.txt", "v/lib/library.sqlite", "v/lib/segments/1.safetensors", "v/lib/a.mp4"):
+    for name in ("v/notes.txt", "v/lib/library.sqlite", "v/lib/arrays/clips-1.bin", "v/lib/a.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     walk = walk_videos([tmp_path])

@@ -138,7 +138,7 @@ class MemoryStore:
 
     def usage(self) -> Usage:
         sizes = [version.arrays.frames.nbytes for version in self._shelf.versions]
-        return Usage(num_bytes=sum(sizes), files=len(self._shelf.versions))
+        return Usage(num_bytes=sum(sizes))
 
     def close(self) -> None:
         self._closed = True

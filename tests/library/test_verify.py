@@ -14,10 +14,11 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryMismatchError, LibraryNotFoundError
-from hgrkit.library import Library, SqliteStore, VideoRecord, verify_library
+from hgrkit.library import Library, QueryEmbeddings, SearchSettings, SqliteStore, VideoRecord, verify_library
 from hgrkit.library.arrays import clip_type, frame_type
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
@@ -234,6 +235,10 @@ def test_rows_of_an_older_day_are_noticed(library_of, table):
     assert not verify_library(folder).whole
     with pytest.raises(DamagedLibraryError):
         Library.open(folder).snapshot()
+    query = QueryEmbeddings(event=np.ones(8), action=np.ones((1, 8)), entity=np.ones((0, 8)))
+    for settings in (SearchSettings(exhaustive=True), SearchSettings(exhaustive=False, candidates=500)):
+        with Library.open(folder) as library, pytest.raises(DamagedLibraryError):
+            library.search(query, 20, settings=settings)
 
 
 @each_kind
