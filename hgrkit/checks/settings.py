@@ -185,8 +185,9 @@ def described(hint: Any, within: str | None = None) -> str:
 def _check_field(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """Refuse a value of the wrong type or out of its range."""
     hint, within = _hints(type(instance))[attribute.name], attribute.metadata["within"]
-    numbers = [n for n in (value if isinstance(value, tuple | list) else [value]) if finite_number(n) is not None]
-    if not _fits(value, hint) or (within is not None and not all(number in Range(within) for number in numbers)):
+    numbers = map(finite_number, value if isinstance(value, tuple | list) else [value])
+    inside = within is None or all(number in Range(within) for number in numbers if number is not None)
+    if not (_fits(value, hint) and inside):
         raise ConfigError(f"{attribute.name} must be {described(hint, within)}, got {shown(value)}.")
 
 

@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all, locks, and strict readers of file formats."""
+"""Files that are written whole or not at all, locks, and strict readers of JSON."""
