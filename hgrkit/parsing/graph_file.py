@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import attrs
 
-from hgrkit.checks.arguments import check_path, check_sequence
+from hgrkit.checks.arguments import check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError, MissingPathError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.tokenize import tokenize
@@ -190,9 +190,8 @@ class PrecomputedParser:
     def _graph(self, text: str) -> RoleGraph:
         found = self._graphs.get(tuple(tokenize(text)))
         if found is None:
-            shown = text if len(text) <= 60 else text[:60] + "..."
             raise GraphError(
-                f"{self._path} has no graph of {shown!r}; parse it into the file, or add a parser for the rest: "
+                f"{self._path} has no graph of {shown(text)}; parse it into the file, or add another parser: "
                 f"precomputed:{self._path},lark."
             )
         if isinstance(found, GraphError):

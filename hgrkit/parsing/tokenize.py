@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hgrkit.checks.arguments import shown
 from hgrkit.errors import GraphError
 
 __all__ = ["check_tokens", "tokenize"]
@@ -43,8 +44,7 @@ def tokenize(text: str) -> list[str]:
         raise GraphError(f"a sentence must be a string, got {type(text).__name__}.")
     tokens = _TOKEN.findall(_UNSEEN.sub(" ", text).lower())
     if not tokens:
-        shown = text if len(text) <= 40 else text[:40] + "..."
-        raise GraphError(f"nothing to parse in {shown!r}; a sentence needs at least one visible character.")
+        raise GraphError(f"nothing to parse in {shown(text)}; a sentence needs at least one visible character.")
     return tokens
 
 
