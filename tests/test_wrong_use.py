@@ -210,7 +210,7 @@ WRONG = [
         ShapeError,
         (
             "frame features of clip 0 must be finite, got 18 of 18 numbers that are NaN or "
-            "infinite; look at what made them."
+            "infinite; check what computed them."
         ),
     ),
     (
@@ -218,7 +218,7 @@ WRONG = [
         ShapeError,
         (
             "frame features of clip 0 must be finite, got 18 of 18 numbers that are NaN or "
-            "infinite; look at what made them."
+            "infinite; check what computed them."
         ),
     ),
     (

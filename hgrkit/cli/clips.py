@@ -52,7 +52,7 @@ def open_file(path: Path) -> None:
         )
     except OSError as error:
         raise MissingPackageError(
-            f"--open needs {launcher}, which is not installed; the clip is there to be opened by hand: {target}"
+            f"--open needs {launcher}, which is not installed; open the clip by hand: {target}"
         ) from error
     with suppress(subprocess.TimeoutExpired):
         if process.wait(_LOOK_S):

@@ -97,7 +97,7 @@ def _write_file(
     else:
         echo(
             f"{report.file}: {report.sentences} sentences by {report.parser}; "
-            f"{report.kept} were there, {report.refused} have no graph"
+            f"{report.kept} were done before, {report.refused} have no graph"
         )
 
 

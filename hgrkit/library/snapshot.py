@@ -77,7 +77,7 @@ class SqliteView:
         buckets = sorted({number // VIDEOS_A_SUM for number in wanted})
         found = {row[0]: stored_video(row) for bucket in buckets for row in self._rows(bucket) if row[0] in wanted}
         if len(found) != len(wanted):
-            raise _incomplete("clips belong to a video that is not there")
+            raise _incomplete("clips belong to a video that does not exist")
         return found
 
     def videos(self) -> list[StoredVideo]:

@@ -128,7 +128,7 @@ def frame_features(name: str, features: npt.ArrayLike | Tensor, dim: int | None 
     if not bool(clip.isfinite().all()):
         raise ShapeError(
             f"frame features of {name} must be finite, got {int((~clip.isfinite()).sum())} of {clip.numel()} "
-            "numbers that are NaN or infinite; look at what made them."
+            "numbers that are NaN or infinite; check what computed them."
         )
     return clip
 

@@ -114,8 +114,8 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
         single = features.astype(np.float32, copy=False)
     if not np.isfinite(single).all():
         raise PluginError(
-            f"the frame encoder {encoder.fingerprint} returns numbers that are NaN or infinite; mend it or take "
-            "another one."
+            f"the frame encoder {encoder.fingerprint} returns numbers that are NaN or infinite; fix it, "
+            "or use another encoder."
         )
     return single
 

@@ -247,7 +247,7 @@ def require_complete(
     if not allow_missing and missing:
         listed = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise BenchmarkError(
-            f"{len(missing):,} of the {len(names):,} videos of {benchmark.name} are not there: {listed}; "
-            "--allow-missing measures the others."
+            f"{len(missing):,} of the {len(names):,} videos of {benchmark.name} were not found: {listed}; "
+            "--allow-missing evaluates the others."
         )
     return [name for name in found if name in described], missing

@@ -93,7 +93,7 @@ def _rank_distribution(rows: Sequence[QueryRank], direction: Direction) -> Float
     for row in own:
         if row.candidates is None or row.right is None:
             raise BenchmarkError(
-                f"the query {row.query!r} does not tell how many candidates it has and how many are right."
+                f"the query {row.query!r} does not say how many candidates it has and how many are right."
             )
     kinds = Counter((row.candidates or 0, row.right or 0) for row in own)
     total = np.zeros(max(candidates for candidates, _ in kinds) + 1)
