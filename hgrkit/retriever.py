@@ -315,11 +315,7 @@ class Retriever:
         side = self._model.query_side
         (embedded,), omitted = side.encoder.embed([graph])
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
-        settings = attrs.evolve(
-            side.settings, exhaustive=check_flag("exact", exact) or None, candidates=num_candidates
-        )
-        if num_candidates is not None and not exact:
-            settings = attrs.evolve(settings, exhaustive=False)
+        settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
         matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(

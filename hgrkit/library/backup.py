@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -71,25 +72,11 @@ def backup_library(
         snapshot, head = store.state()
     finally:
         store.close()
-    copy = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
-    try:
-        with writing(target):
-            copy.mkdir()
-            written = WrittenLibrary(
-                copy,
-                snapshot,
-                manifest=snapshot.manifest,
-                head=head,
-                keep_numbers=True,
-                on_progress=on_progress,
-            )
-            create_database(copy / DATABASE_FILE, written.fill)
-            _require_vacant(target)
-            copy.rename(target)
-            sync_folder(target.parent)
-    except BaseException:
-        shutil.rmtree(copy, ignore_errors=True)
-        raise
+    with writing(target), _folder_made_whole(target) as copy:
+        written = WrittenLibrary(
+            copy, snapshot, manifest=snapshot.manifest, head=head, keep_numbers=True, on_progress=on_progress
+        )
+        create_database(copy / DATABASE_FILE, written.fill)
     return BackupReport(
         library=str(source),
         out=str(target),
@@ -98,6 +85,21 @@ def backup_library(
         clips=len(snapshot.clip_keys),
         num_bytes=sum(path.stat().st_size for path in target.rglob("*") if path.is_file()),
     )
+
+
+@contextmanager
+def _folder_made_whole(target: Path) -> Iterator[Path]:
+    """Give out a new folder that gets the target's name once it is complete, and goes if that fails."""
+    copy = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    try:
+        copy.mkdir()
+        yield copy
+        _require_vacant(target)
+        copy.rename(target)
+        sync_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
 
 
 def _require_vacant(target: Path) -> None:

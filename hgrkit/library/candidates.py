@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import attrs
 import numpy as np
 import xxhash
 
+from hgrkit.checks.arguments import check_choice
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.database import translated_errors
 from hgrkit.library.records import Float32
@@ -124,7 +125,12 @@ class AnnCache:
     """
 
     def __init__(self, folder: Path, candidates: CandidateSource = "auto") -> None:
-        """Look in a library's folder; `candidates` says from how many clips on an index is wanted."""
+        """Look in a library's folder; `candidates` says from how many clips on an index is wanted.
+
+        Raises:
+            ConfigError: if `candidates` is none of the three.
+        """
+        check_choice("candidates", candidates, get_args(CandidateSource))
         self._folder = folder
         self._wanted_from = _WANTED_FROM[candidates]
         self._loaded: tuple[ClipArrays, AnnIndex | None] | None = None

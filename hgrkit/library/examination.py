@@ -134,8 +134,26 @@ def _read_tables(connection: sqlite3.Connection, found: Examination, told: float
         snapshot = Snapshot.read(LegacyView(connection, found.folder, VersionCache()))
         found.videos = list(snapshot.stored)
         return
-    found.head, found.manifest = read_head(connection), read_manifest(connection)
     problems = [] if checked == ["ok"] else checked
+    _read_rows(connection, found, problems, told)
+    if problems:
+        named = list(dict.fromkeys(problems))
+        more = [f"and {len(named) - _PROBLEMS_NAMED} more"] if len(named) > _PROBLEMS_NAMED else []
+        found.damages.append(
+            Damage(
+                file=DATABASE_FILE,
+                problem="; ".join([*named[:_PROBLEMS_NAMED], *more]),
+                videos=tuple(found.lost),
+                repair="rewrite the intact videos, and name those that are lost",
+            )
+        )
+
+
+def _read_rows(
+    connection: sqlite3.Connection, found: Examination, problems: list[str], told: float | None
+) -> None:
+    """Read the rows of the newest format that are intact, and note what is wrong with the others."""
+    found.head, found.manifest = read_head(connection), read_manifest(connection)
     total = RowSum()
     sums, checksums, removed = (
         dict(_intact(connection, table, total, problems)) for table in (SUMS, BLOCKS, REMOVED)
@@ -143,8 +161,8 @@ def _read_tables(connection: sqlite3.Connection, found: Examination, told: float
     if total.content != found.head.rows:
         found.stale = True
         problems.append("some of its rows are lost, stale or surplus")
-    if told is not None and found.version.number < told:
-        found.stale, found.lost_from = True, found.version.number + 1
+    if told is not None and found.head.version.number < told:
+        found.stale, found.lost_from = True, found.head.version.number + 1
         problems.append("SQLite's log, and the newest commits with it, are lost")
     files = found.head.extent.files(found.folder, found.manifest.embed_dim)
     found.arrays = ClipArrays.salvage(
@@ -160,17 +178,6 @@ def _read_tables(connection: sqlite3.Connection, found: Examination, told: float
     found.unnamed = max(0, found.head.videos - len(found.videos) - len(found.lost))
     if found.unnamed:
         problems.append(f"videos that cannot be read: {found.unnamed}")
-    if problems:
-        named = list(dict.fromkeys(problems))
-        more = [f"and {len(named) - _PROBLEMS_NAMED} more"] if len(named) > _PROBLEMS_NAMED else []
-        found.damages.append(
-            Damage(
-                file=DATABASE_FILE,
-                problem="; ".join([*named[:_PROBLEMS_NAMED], *more]),
-                videos=tuple(found.lost),
-                repair="rewrite the intact videos, and name those that are lost",
-            )
-        )
 
 
 def _intact(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar, get_args
 
 from hgrkit.checks.arguments import (
@@ -92,11 +91,10 @@ class Library:
         """
         path = Path(check_path("the library", path))
         check_instance("manifest", manifest, Manifest)
-        check_choice("candidates", candidates, get_args(CandidateSource))
         if outside:
             require_outside_libraries(path)
-        store = SqliteStore.create(path, manifest)
-        return cls([(store, AnnCache(path, candidates))], writable=True)
+        cache = AnnCache(path, candidates)
+        return cls([(SqliteStore.create(path, manifest), cache)], writable=True)
 
     @classmethod
     def open(
@@ -126,7 +124,6 @@ class Library:
             ConfigError: if several libraries are to be written, or one is named twice.
         """
         check_choice("mode", mode, get_args(Mode))
-        check_choice("candidates", candidates, get_args(CandidateSource))
         if manifest is not None:
             check_instance("manifest", manifest, Manifest)
         several = (
@@ -137,6 +134,7 @@ class Library:
             raise ConfigError("libraries to open as one must be at least one, and each must be named once.")
         if mode == "w" and len(folders) > 1:
             raise ConfigError("several libraries cannot be written as one; open one of them with mode='w'.")
+        caches = [AnnCache(folder, candidates) for folder in folders]
         stores: list[SqliteStore] = []
         try:
             for folder in folders:
@@ -146,7 +144,6 @@ class Library:
             for store in stores:
                 store.close()
             raise
-        caches = [AnnCache(folder, candidates) for folder in folders]
         return cls(list(zip(stores, caches, strict=True)), writable=mode == "w")
 
     @property
@@ -224,10 +221,7 @@ class Library:
     def rename(self, path: str, record: VideoRecord) -> None:
         """Let a video continue as another record with the same clips: its file was moved, or only touched.
 
-        A video that has the record's path already is replaced.
-
-        Raises:
-            LibraryError, ConfigError: as `Store.commit` does.
+        A video that has the record's path already is replaced. Raises what `update` does.
         """
         self.update(rename=[Rename(self._listed(path), record)])
 
@@ -264,7 +258,7 @@ class Library:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
-        settings, k = _settings(settings), check_whole("k", k)
+        settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
         self._check([query])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
         return self._ask(lambda sources: search_clips(sources, query, k, settings, paths=among))
@@ -279,7 +273,7 @@ class Library:
             ShapeError: if a query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        settings = _settings(settings)
+        settings = check_instance("settings", settings or SearchSettings(), SearchSettings)
         self._check(queries)
         return self._ask(lambda sources: video_scores(sources, queries, settings))
 
@@ -288,18 +282,11 @@ class Library:
     ) -> Float32:
         """One score a query, by the best clip of the one video that it is asked of; exact.
 
-        Args:
-            videos: each query's video, by its path.
-            queries: C queries.
-            settings: S ways to score.
-
-        Returns:
-            float32 [S, C].
+        The C queries have a video each; of S settings, the scores are float32 [S, C].
 
         Raises:
             LibraryError: if a video is not indexed.
-            ShapeError: if a query does not have the library's embedding size.
-            DamagedLibraryError: if stored embeddings are not what was written.
+            ShapeError, DamagedLibraryError: as `scores` does.
         """
         ways = check_sequence("settings", settings, SearchSettings, of="SearchSettings")
         queries = check_sequence("queries", queries, QueryEmbeddings, of="QueryEmbeddings", error=ShapeError)
@@ -408,12 +395,6 @@ class Library:
     def __enter__(self) -> Library:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._writable = self._writable and error is None  # after an error, nothing but letting go
         self.close()
-
-
-def _settings(settings: SearchSettings | None) -> SearchSettings:
-    return SearchSettings() if settings is None else check_instance("settings", settings, SearchSettings)

@@ -55,6 +55,11 @@ class SearchSettings(MatcherConfig):
             return num_clips
         return min(num_clips, self.candidates or max(_LEAST_CANDIDATES, num_clips // _CLIPS_A_CANDIDATE))
 
+    def searching(self, *, exact: bool, num_candidates: int | None) -> SearchSettings:
+        """The settings of a search that compares every clip, or so many, or what suits the library's size."""
+        exhaustive = True if exact else None if num_candidates is None else False
+        return attrs.evolve(self, exhaustive=exhaustive, candidates=num_candidates)
+
     def reweighted(self, level_weights: LevelWeights | None) -> SearchSettings:
         """The settings with other weights of event, action and entity; `None` leaves them as they are."""
         return self if level_weights is None else attrs.evolve(self, level_weights=level_weights)

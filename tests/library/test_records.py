@@ -49,11 +49,11 @@ def test_a_record_has_a_reason_if_and_only_if_it_failed():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"sharpness": 0}, "sharpness must be a number above 0, got 0"),
+        ({"sharpness": -1}, r"sharpness must be a number in \[0, 1000000\], got -1"),
         ({"fusion": "mean"}, "'embed' or 'sim', got 'mean'"),
         ({"level_weights": (1, 1)}, r"got \(1, 1\)"),
         ({"level_weights": (0, 0, 0)}, "level_weights"),
-        ({"candidates": 0}, "candidates must be at least 1"),
+        ({"candidates": 0}, r"candidates must be a whole number in \[1, inf\) or none, got 0"),
     ],
 )
 def test_settings_out_of_their_range_are_refused(changed, message):
