@@ -89,6 +89,7 @@ def _parse_in_worker(batch: Sequence[str]) -> Answers:
     return parse_each(_worker_parser, batch)
 
 
+# A batch is written when it is parsed: what an interrupted run loses.
 _LINES_AT_ONCE = 256
 
 

@@ -48,7 +48,7 @@ _OPTIONS = {
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # The operating system cannot read the file; without EIO and EPERM, which FFmpeg reports for damage too.
 _UNREADABLE = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
-_LONGEST_LINE = 200
+_LONGEST_LINE = 200  # characters of an error that a reason shows
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _PYAV = int(av.__version__.split(".")[0])
 # PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.

@@ -18,6 +18,7 @@ SEVERAL_RECORDINGS = (
 Check = Callable[[BinaryIO, int], bool]
 """Takes an open file and its size in bytes."""
 
+# How much of a file is searched for headers at its beginning, and for packets at its end.
 _HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 20
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")

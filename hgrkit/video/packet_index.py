@@ -29,7 +29,7 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 # How much of the stated duration may be absent before a file counts as cut off: some writers round up.
 _SLACK_S, _SLACK_FRAMES = 0.5, 3
-_LONGEST_S = 100 * 3600.0
+_LONGEST_S = 100 * 3600.0  # time stamps that span more are damaged
 # Formats whose end is found by their structure. ASF states a duration, too, but FFmpeg writes a wrong one where
 # sound begins first; its size is right.
 _END_KNOWN_BY_STRUCTURE = ("asf", "dv", "gif", "ogg", *BROADCAST_FORMATS)

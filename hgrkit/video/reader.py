@@ -30,6 +30,7 @@ __all__ = ["SampledFrame", "VideoReader"]
 _DISPOSABLE_PICTURES = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 # From this many packets on, seeking to a key frame beats reading up to it.
 _SEEK_PACKETS = 100
+# Pictures that may be absent from the end of a stream whose last packets cannot be decoded.
 _DAMAGED_FRAMES = 3
 _NEED_OTHERS = (PictureType.P, PictureType.B)
 

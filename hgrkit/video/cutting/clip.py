@@ -31,6 +31,7 @@ SUFFIXES = {
 }
 """Containers that clips are written in, by FFmpeg's name, and the suffixes of their files."""
 
+# FFmpeg collects this much before it writes, so that a clip crosses the pipe in few messages.
 _BUFFER_BYTES = 1 << 18
 _MOST_BYTES = 16 << 30
 

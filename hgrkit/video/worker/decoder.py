@@ -32,7 +32,7 @@ from hgrkit.video.worker.protocol import (
 
 __all__ = ["DecodeProcess", "Decoded"]
 
-_POLL_S = 0.2
+_POLL_S = 0.2  # how often the limits on time are checked
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
 Times = npt.NDArray[np.float64]

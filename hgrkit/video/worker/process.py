@@ -29,8 +29,8 @@ _PROGRAM = (
 )
 _NAME = "hgrkit-decode-worker"  # shown in lists of processes
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_PIPE_BYTES = 1 << 20
-_END_S = 5.0
+_PIPE_BYTES = 1 << 20  # the most that Linux grants every user, by default
+_END_S = 5.0  # for a killed process to end, and for its last line of output to arrive
 _LONGEST_LINE = 200
 _TRACEBACK = 1  # Python's exit status after an uncaught error; a crash in FFmpeg is a signal or another status
 # What a user, a supervisor or the system sends; Windows lacks some of them, and ends no process by a signal.

@@ -42,7 +42,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _OPEN_FILES = 64  # one video, the pipes, and what the interpreter holds
 _CHECK = str(Path(__file__).with_name("check.gif"))  # two pictures of 2 x 2, read in a millisecond
-_PROGRESS_S = 1.0
+_PROGRESS_S = 1.0  # between two reports: often enough for limits of seconds
 
 _Message = tuple[Header, npt.NDArray[np.float64]]
 
