@@ -21,6 +21,8 @@ _QUESTIONS = frozenset({"how", "when", "where", "why"})
 _NEGATIONS = frozenset({"not", "n't", "never"})
 _SMALL_CLAUSE = frozenset({"consider", "expect", "find", "get", "have", "leave", "let", "like", "make", "want"})
 _SEEMING = frozenset({"feel", "look", "seem", "sound", "smell", "taste"})
+_SUBJECT_CONTROL = frozenset({"promise", "threaten"})
+_LINKED_MARKERS = frozenset("to while when by after before about between for from without".split())
 
 
 class ClauseReader:
@@ -35,7 +37,7 @@ class ClauseReader:
     def __init__(self, words: Sequence[str], tree: DependencyTree, *, language: str = "en") -> None:
         self._words, self._tree = words, tree
         self._reader = TreeReader(words, tree, language=language)
-        self._subjects = SubjectReader(self._reader)
+        self._subjects: dict[int, Phrase | None] = {}  # found so far
         self._rules = {
             "obj": self._object,
             "iobj": self._object,
@@ -166,7 +168,7 @@ class ClauseReader:
             phrase.add(self._reader.phrase("mark", opening), "marker")
         return phrase
 
-    # what it shares --------------------------------------------------------------------------------------------
+    # its subject, also a shared or controlled one, and the noun that a relative clause leaves out --------------
 
     def _share_object(self, clause: Phrase, token: int) -> None:
         """The object of "wash and dry the dishes" depends on the first verb and stands after the last."""
@@ -180,45 +182,33 @@ class ClauseReader:
 
     def _with_subject(self, clause: Phrase, token: int) -> Phrase:
         """The clause with its subject and its gap; the noun of "there is" is an attribute, an ARG1."""
-        clause.subject = self._subjects.subject(token)
+        clause.subject = self._subject(token)
         if clause.subject is not None and clause.subject.kind == "mark":
             theme = self._tree.child(clause.head, "nsubj")
             if theme is not None and clause.find("attribute") is None:
                 clause.add(self._reader.noun(theme), "attribute")
-        clause.gap = self._subjects.gap(clause, token)
+        clause.gap = self._gap(clause, token)
         return clause
 
-
-_SUBJECT_CONTROL = frozenset({"promise", "threaten"})
-_LINKED_MARKERS = frozenset("to while when by after before about between for from without".split())
-
-
-class SubjectReader:
-    """Finds subjects, shared and controlled ones too, and the nouns that relative clauses leave out."""
-
-    def __init__(self, reader: TreeReader) -> None:
-        self._words, self._tree, self._reader = reader.words, reader.tree, reader
-        self._found: dict[int, Phrase | None] = {}
-
-    def subject(self, token: int) -> Phrase | None:
+    def _subject(self, token: int) -> Phrase | None:
         """What a clause's verb is said of: its own subject, a shared one, or the controller's.
 
         Existential "there" is a phrase of the kind `mark`.
         """
         # a loop in place of recursion: chains of clauses may be as long as a text
         waiting = []
-        while token not in self._found:
-            found, above = self._own(token)
+        while token not in self._subjects:
+            found, above = self._own_subject(token)
             if above is None:
-                self._found[token] = found
+                self._subjects[token] = found
                 break
             waiting.append(token)
             token = above
         for below in waiting:
-            self._found[below] = self._found[token]
-        return self._found[token]
+            self._subjects[below] = self._subjects[token]
+        return self._subjects[token]
 
-    def gap(self, clause: Phrase, token: int) -> Phrase | None:
+    def _gap(self, clause: Phrase, token: int) -> Phrase | None:
         """The noun that a relative clause with a subject of its own leaves out: "the ball that he throws"."""
         tree = self._tree
         first = token
@@ -230,7 +220,7 @@ class SubjectReader:
         missing = relative is None or tree.is_a(relative, "obj", "obl")
         return self._reader.antecedent(tree.head[first]) if missing else None
 
-    def _own(self, token: int) -> tuple[Phrase | None, int | None]:
+    def _own_subject(self, token: int) -> tuple[Phrase | None, int | None]:
         """The subject, or the clause above whose subject it is."""
         tree = self._tree
         there = tree.child(token, "expl")
