@@ -1,4 +1,4 @@
-"""Roles as plain PropBank gives them to the phrases of a clause: features, a log-linear model, the labeller."""
+"""Roles as plain PropBank gives them to the phrases of a clause: features and a log-linear model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hgrkit.parsing.dependency_tree import DependencyTree
 from hgrkit.parsing.lexicon import table_lines
 from hgrkit.parsing.phrase import NUMBERED_ROLES, Phrase
 
-__all__ = ["NO_ROLE", "PropbankLabeller", "RoleModel", "role_features", "role_phrases"]
+__all__ = ["NO_ROLE", "RoleModel", "propbank_roles", "role_features", "role_phrases"]
 
 NO_ROLE: Role = "-"
 """What the model answers where a phrase has no role, such as the subject of a light verb."""
@@ -144,32 +144,26 @@ def _link(words: Sequence[str], tree: DependencyTree, clause: Phrase, head: int)
 _FIXED = {"modal": "ARGM-MOD", "negation": "ARGM-NEG"}
 
 
-class PropbankLabeller:
-    """Roles for the phrases of a clause, the surest first; a numbered role is given once.
+def propbank_roles(words: Sequence[str], tree: DependencyTree, clause: Phrase) -> Iterator[tuple[Phrase, Role]]:
+    """Yield a clause's phrases with their roles, the subject first and a relative clause's noun last.
 
     Args:
         words: the sentence's lower-cased tokens.
         tree: their tree.
-        model: weighs the features.
+        clause: the verb's clause.
     """
-
-    def __init__(self, words: Sequence[str], tree: DependencyTree, model: RoleModel) -> None:
-        self._words, self._tree, self._model = words, tree, model
-
-    def roles(self, clause: Phrase) -> Iterator[tuple[Phrase, Role]]:
-        """Yield a clause's phrases with their roles, the subject first and a relative clause's noun last."""
-        phrases = role_phrases(clause)
-        ranked = {
-            at: self._model.ranked(role_features(self._words, self._tree, clause, phrase))
-            for at, phrase in enumerate(phrases)
-            if phrase.relation not in _FIXED or phrase is clause.subject
-        }
-        chosen: dict[int, Role] = {}
-        # the surest first: by how far the best role is ahead of the next
-        for at in sorted(ranked, key=lambda at: ranked[at][1][0] - ranked[at][0][0]):
-            used = NUMBERED_ROLES & set(chosen.values())
-            chosen[at] = next(role for _, role in ranked[at] if role not in used)
-        for at, phrase in enumerate(phrases):
-            role = chosen.get(at) or _FIXED[phrase.relation]
-            if role != NO_ROLE:
-                yield phrase, role
+    phrases, model = role_phrases(clause), RoleModel.load()
+    ranked = {
+        at: model.ranked(role_features(words, tree, clause, phrase))
+        for at, phrase in enumerate(phrases)
+        if phrase.relation not in _FIXED or phrase is clause.subject
+    }
+    chosen: dict[int, Role] = {}
+    # the surest first, by how far the best role is ahead of the next; a numbered role is given once
+    for at in sorted(ranked, key=lambda at: ranked[at][1][0] - ranked[at][0][0]):
+        used = NUMBERED_ROLES & set(chosen.values())
+        chosen[at] = next(role for _, role in ranked[at] if role not in used)
+    for at, phrase in enumerate(phrases):
+        role = chosen.get(at) or _FIXED[phrase.relation]
+        if role != NO_ROLE:
+            yield phrase, role

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import get_args
 
 from hgrkit.checks.arguments import check_choice, check_instance, check_sequence, check_text
@@ -10,7 +11,7 @@ from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.dependency_tree import DependencyTree, TreeReader
 from hgrkit.parsing.phrase import Phrase, clause_graph
-from hgrkit.parsing.propbank_roles import PropbankLabeller, RoleModel
+from hgrkit.parsing.propbank_roles import propbank_roles
 from hgrkit.parsing.protocol import Conventions
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
 
@@ -297,7 +298,7 @@ def label_tree(
     clauses = ClauseReader(words, tree, language=language).clauses()
     if conventions == "propbank":
         verbal = [clause for clause in clauses if tree.upos[clause.head] != "AUX"]
-        return clause_graph(tokens, verbal, PropbankLabeller(words, tree, RoleModel.load()).roles)
+        return clause_graph(tokens, verbal, partial(propbank_roles, words, tree))
     clauses = [clause for clause in clauses if clause.form != "semi-modal"]
     if not clauses:
         return RoleGraph(tokens=tokens, nodes=_nouns(tree))
