@@ -16,13 +16,14 @@ from hgrkit.errors import ConfigError, GraphError, HgrkitError, ParserNotFoundEr
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.tokenize import tokenize
-from hgrkit.plugins import Registry, plugin_errors
+from hgrkit.plugins import Plugin, Registry, plugin_errors
 
 __all__ = [
     "MODELS_GROUP",
     "PARSERS",
     "ChainParser",
     "InstalledParser",
+    "find_parser",
     "graphs_or_errors",
     "installed_parsers",
     "load_parser",
@@ -45,16 +46,31 @@ def load_parser(parser: str | GraphParser) -> GraphParser:
         ParserNotFoundError: if no parser of that name is installed; the message lists those that are.
         PluginError: if the plugin cannot be imported or is no parser, or an object that is no parser is given.
     """
+    return find_parser(parser)()
+
+
+def find_parser(parser: str | GraphParser) -> Callable[[], GraphParser]:
+    """Find a parser as `load_parser` does, and load it only when what is returned is called.
+
+    Raises:
+        ParserNotFoundError: if no parser of that name is installed.
+        PluginError: if an object that is no parser is given.
+    """
     if not isinstance(parser, str):
-        return _checked(parser, shown(parser))
+        given = _checked(parser, shown(parser))
+        return lambda: given
     if "," in parser:
-        return ChainParser([name.strip() for name in parser.split(",")])
+        chain = ChainParser([name.strip() for name in parser.split(",")])
+        return lambda: chain
     name, _, argument = parser.partition(":")
-    plugin = PARSERS.find(name)
+    return partial(_loaded, PARSERS.find(name), argument)
+
+
+def _loaded(plugin: Plugin, argument: str) -> GraphParser:
     made = plugin.load()
     if argument or isinstance(made, type):
         made = plugin.make(*filter(None, [argument]))
-    return _checked(made, f"{name!r} ({plugin.distribution})")
+    return _checked(made, f"{plugin.name!r} ({plugin.distribution})")
 
 
 def _checked(parser: object, described: str) -> GraphParser:

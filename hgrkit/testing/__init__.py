@@ -1,6 +1,6 @@
 """Contract suites for plugins to inherit: parsers, frame encoders, text encoders and stores. Needs pytest.
 
-A suite, and pytest with it, is imported when it is first used; `__init__.pyi` says where each lives.
+A suite, and pytest with it, is imported when it is first used; `__init__.pyi` says where it lives.
 """
 
 import lazy_loader

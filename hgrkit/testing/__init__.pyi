@@ -1,4 +1,4 @@
-# The public names and where they live: read by type checkers, and by lazy_loader when hgrkit.testing is imported.
+# The contract suites and where they live: for type checkers and lazy_loader.
 
 from .frame_encoder_contract import FrameEncoderContract as FrameEncoderContract
 from .model_contract import TextEncoderContract as TextEncoderContract

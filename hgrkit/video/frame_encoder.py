@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -126,8 +129,8 @@ def resolve_device(device: str | torch.device) -> str:
     Raises:
         ConfigError: if torch does not know the name, or the machine has no such device; it lists those that exist.
     """
-    if isinstance(device, str) and device == "cpu":
-        return device
+    if isinstance(device, str) and (device == "cpu" or (device == "auto" and not _may_have_gpu())):
+        return "cpu"
     import torch
 
     if not isinstance(device, str):
@@ -147,6 +150,19 @@ def resolve_device(device: str | torch.device) -> str:
         built = " (this torch is built without CUDA)" if without else ""
         raise ConfigError(f"there is no device {device!r} here{built}; use 'auto', or one of: {there}.")
     return device
+
+
+def _may_have_gpu() -> bool:
+    """Whether torch, which takes a second to import, has to be asked for a GPU: not without the driver of one."""
+    if sys.platform == "darwin":
+        return True
+    if Path("/dev/kfd").exists():  # AMD's; torch brings the rest of that driver itself
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")  # the one that torch loads
+    except OSError:
+        return False
+    return True
 
 
 def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:

@@ -208,10 +208,10 @@ def test_bytes_that_are_no_archive_are_said_to_be_that_without_advice_to_trust_t
 
 
 def test_an_interruption_while_a_library_is_loaded_is_no_broken_installation(hgrkit, monkeypatch):
-    def interrupted(**_):
+    def interrupted():
         raise ImportError("initialization failed") from KeyboardInterrupt()
 
-    monkeypatch.setattr(app, "command_line", lambda *_: interrupted)
+    monkeypatch.setattr(app, "_function", lambda _: interrupted)
     ran = hgrkit("parsers")
     assert (ran.status, ran.err) == (130, "hgrkit: interrupted; what was finished is kept.\n")
 

@@ -8,7 +8,7 @@ import pytest
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption, BenchmarkVideo
 from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, evaluate_scores, require_complete
-from hgrkit.research.evaluation.video_names import match_names
+from hgrkit.research.evaluation.captions import match_names
 
 
 def make_benchmark(pairs, *, videos=(), problems=()):
