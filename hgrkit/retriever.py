@@ -179,7 +179,7 @@ class Retriever:
 
         Readers get the old answers until everything is encoded; then one commit switches. Only what must be is
         decoded: nothing, where frame encoder and sampling stay and the features of the videos are cached. An
-        upgrade that was interrupted goes on where it was. What fits already is left as it is.
+        interrupted upgrade resumes where it stopped. What fits already is left as it is.
 
         Args:
             path: the library.

@@ -61,7 +61,7 @@ def _completion(context: typer.Context, parameter: typer.CallbackParam, shell: s
     if shell is None or context.resilient_parsing:
         return shell
     if shell not in _SHELLS:
-        found = f"there is no completion for {shell!r}" if shell else "it cannot be told which shell this is"
+        found = f"there is no completion for {shell!r}" if shell else "the shell cannot be recognised"
         raise ConfigError(f"{found}; type: hgrkit {parameter.opts[0]} bash (or {', '.join(_SHELLS[1:])})")
     from typer.completion import install_callback, show_callback
 

@@ -326,12 +326,12 @@ def _tell_failures(report: IndexReport) -> None:
 
 
 def _tell_problems(benchmark: Benchmark, missing: Sequence[str], parser_failures: int) -> None:
-    """Say on standard error what was not there."""
+    """Say on standard error what was not found."""
     for problem in benchmark.problems:
         echo(printable(problem), err=True)
     if missing:
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-        echo(f"{len(missing):,} videos are not there: {', '.join(missing[:_SHOWN])}{more}", err=True)
+        echo(f"{len(missing):,} videos were not found: {', '.join(missing[:_SHOWN])}{more}", err=True)
     if parser_failures:
         echo(f"{parser_failures:,} captions cannot be read; they rank last", err=True)
 

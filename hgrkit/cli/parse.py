@@ -69,7 +69,7 @@ def parse(
 
 
 def _show_legend(graph: RoleGraph) -> None:
-    """What the roles ask, where somebody looks on; what is piped is the graph and nothing else."""
+    """What the roles mean, on a terminal; what is piped is the graph and nothing else."""
     console = stdout()
     if console.is_terminal:
         words = legend({node.role for node in graph.nodes} | {edge.role for edge in graph.edges})
@@ -98,7 +98,7 @@ def _write_file(
     else:
         echo(
             f"{report.file}: {report.sentences} sentences by {report.parser}; "
-            f"{report.kept} were there, {report.refused} have no graph"
+            f"{report.kept} were done before, {report.refused} have no graph"
         )
 
 
@@ -135,7 +135,7 @@ def _show(sentence: str, graph: RoleGraph | GraphError, *, json: bool) -> None:
 
 
 def parsers(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """List the installed parsers, and whether their models are there."""
+    """List the installed parsers, and whether their models are available."""
     from rich.table import Table
 
     from hgrkit.parsing.registry import installed_parsers

@@ -21,7 +21,7 @@ def train(
     ] = None,
     resume: Annotated[
         bool | None,
-        typer.Option("--resume/--no-resume", help="Go on from the state in --out; by default if there is one."),
+        typer.Option("--resume/--no-resume", help="Resume from the state in --out; by default if there is one."),
     ] = None,
     show_defaults: Annotated[
         bool, typer.Option("--show-defaults", help="Print a config with every setting and its default.")

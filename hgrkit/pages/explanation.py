@@ -40,7 +40,7 @@ _FONTS = Path(__file__).with_name("fonts")
 
 @attrs.frozen(kw_only=True)
 class Explanation:
-    """A search result with everything that shows why.
+    """A search result with what explains each hit.
 
     Attributes:
         result: what `search` returned; every number of the explanation is one of its.

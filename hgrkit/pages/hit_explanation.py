@@ -27,7 +27,6 @@ __all__ = [
     "PICTURE_HEIGHT",
     "HitExplanation",
     "StripFrame",
-    "StripPictures",
     "choose_frames",
     "encode_jpeg",
     "explain_hit",
@@ -96,37 +95,27 @@ def _farthest(num_frames: int, chosen: Sequence[int]) -> int:
     return max(range(num_frames), key=lambda frame: min(abs(frame - other) for other in chosen))
 
 
-@attrs.frozen(kw_only=True)
-class StripPictures:
-    """What reading brought.
-
-    Attributes:
-        jpegs: [F] one JPEG a time that was asked for; none of them where the video could not be read.
-        note: why there are no pictures; empty if there are.
-    """
-
-    jpegs: tuple[bytes | None, ...]
-    note: str = ""
-
-
-def read_pictures(video: str, times_s: Sequence[float]) -> StripPictures:
-    """The pictures that are on the screen at some times, each video read once.
+def read_pictures(video: str, times_s: Sequence[float]) -> tuple[tuple[bytes | None, ...], str]:
+    """Read the pictures that are on the screen at some times; the video is read once.
 
     Args:
         video: path of the file.
-        times_s: ascending seconds on the video's own time line.
+        times_s: [F] ascending seconds on the video's own time line.
+
+    Returns:
+        F pictures as JPEG files, all `None` if the video cannot be read; and why it cannot, empty if it can.
     """
     if not times_s:
-        return StripPictures(jpegs=())
+        return (), ""
     try:
-        return StripPictures(jpegs=_read(video, times_s))
+        return _read(video, times_s), ""
     except MissingPathError:
         note = "the video is no longer where it was indexed"
     except DecodeError as error:
         note = f"the video cannot be read: {error}"
     except OSError as error:
         note = f"the video cannot be read: {error.strerror or type(error).__name__}"
-    return StripPictures(jpegs=(None,) * len(times_s), note=note)
+    return (None,) * len(times_s), note
 
 
 def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
@@ -270,7 +259,7 @@ def explain_hit(hit: Hit, graph: RoleGraph, *, num_frames: int) -> HitExplanatio
     by_similarity = sorted(hit.phrases, key=lambda phrase: -phrase.similarity)
     best = [max(range(len(times_s)), key=phrase.weights.__getitem__) for phrase in by_similarity]
     groups = choose_frames(len(times_s), best, most=num_frames)
-    pictures = read_pictures(hit.video, [times_s[group.shown] for group in groups])
+    jpegs, note = read_pictures(hit.video, [times_s[group.shown] for group in groups])
     strip = tuple(
         StripFrame(
             time_s=times_s[group.shown],
@@ -279,11 +268,9 @@ def explain_hit(hit: Hit, graph: RoleGraph, *, num_frames: int) -> HitExplanatio
             phrases=_bearing(hit.phrases, group.start, group.stop),
             jpeg=jpeg,
         )
-        for group, jpeg in zip(groups, pictures.jpegs, strict=True)
+        for group, jpeg in zip(groups, jpegs, strict=True)
     )
-    return HitExplanation(
-        hit=hit, times_s=times_s, strip=strip, nodes=_nodes(hit.phrases, graph), note=pictures.note
-    )
+    return HitExplanation(hit=hit, times_s=times_s, strip=strip, nodes=_nodes(hit.phrases, graph), note=note)
 
 
 def _bearing(phrases: Sequence[Phrase], start: int, stop: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from hgrkit.errors import ConfigError, GraphError, HgrkitError, ParserNotFoundEr
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.tokenize import tokenize
-from hgrkit.plugins import Plugin, Registry
+from hgrkit.plugins import Plugin, Registry, plugin_errors
 
 __all__ = [
     "MODELS_GROUP",
@@ -92,12 +92,8 @@ def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
         GraphError: if a text cannot be made a graph.
         PluginError: if the parser fails, or does not return one role graph for each text.
     """
-    try:
+    with plugin_errors(f"the parser {parser.name!r} fails"):
         graphs = list(parser.parse_batch(texts))
-    except HgrkitError:
-        raise
-    except Exception as error:
-        raise PluginError(f"the parser {parser.name!r} fails: {type(error).__name__}: {error}") from error
     if len(graphs) != len(texts) or not all(isinstance(graph, RoleGraph) for graph in graphs):
         kinds = ", ".join(sorted({type(graph).__name__ for graph in graphs}))
         raise PluginError(
@@ -136,9 +132,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class ChainParser:
-    """Asks the first parser, and for every text that it cannot read the next one.
+    """Tries parsers in order: each gets the texts that those before it could not read.
 
-    A parser that cannot be loaded, lacks its models or fails is passed over, and said so once in the log. A text
+    A parser that cannot be loaded, lacks its models or fails is skipped, with one warning in the log. A text
     with words that no parser reads is a graph without nodes; only one without words is refused.
 
     Args:
@@ -240,7 +236,7 @@ class _Link:
     def _warn(self, error: HgrkitError) -> None:
         if not self._warned:
             self._warned = True
-            _LOG.warning("the parser %r is passed over: %s", self.name, error)
+            _LOG.warning("the parser %r is skipped: %s", self.name, error)
 
 
 MODELS_GROUP = "hgrkit.parser_models"
@@ -256,7 +252,7 @@ class InstalledParser:
         name: what a user types.
         version: of the distribution.
         distribution: the package that brings it.
-        models: whether its models are there; `None` if the plugin does not say.
+        models: whether its models are available; `None` if the plugin does not say.
         models_at: where they are, or what is missing.
     """
 

@@ -224,7 +224,7 @@ class StoreContract:
         store.commit(put=[_entry("b", 2)])
         store.close()
         store = self.reopen(tmp_path / "lib", write=True)
-        assert _paths(store.snapshot()) == ["a", "b"], "the writer must be able to go on"
+        assert _paths(store.snapshot()) == ["a", "b"], "the writer must be able to continue"
         store.close()
 
     def test_a_snapshot_never_changes_while_others_write(self, store: Store, tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ class StoreContract:
         assert store.snapshot().clip_keys[-1] not in before.clip_keys, "keys must never be used twice"
         store.close()
         store = self.reopen(tmp_path / "lib", write=False)
-        assert _paths(store.snapshot()) == ["d", "e", "f"], "the store must go on"
+        assert _paths(store.snapshot()) == ["d", "e", "f"], "the store must continue"
         store.close()
 
     def test_a_store_may_become_what_another_one_is(self, store: Store, tmp_path: Path) -> None:

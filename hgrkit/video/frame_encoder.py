@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_instance, check_whole, shown
-from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, HgrkitError, PluginError
-from hgrkit.plugins import Registry
+from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, PluginError
+from hgrkit.plugins import Registry, plugin_errors
 
 if TYPE_CHECKING:
     import torch
@@ -106,14 +106,8 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
     Raises:
         PluginError: if the encoder fails, or does not return that many finite real numbers.
     """
-    try:
+    with plugin_errors(f"the frame encoder {encoder.fingerprint} fails"):
         features = np.asarray(encoder.encode(frames))
-    except HgrkitError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"the frame encoder {encoder.fingerprint} fails: {type(error).__name__}: {error}"
-        ) from error
     if features.shape != (len(frames), encoder.feature_dim) or features.dtype.kind not in "fiu":
         raise PluginError(
             f"the frame encoder {encoder.fingerprint} must return numbers [{len(frames)}, {encoder.feature_dim}] "
@@ -123,8 +117,8 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
         single = features.astype(np.float32, copy=False)
     if not np.isfinite(single).all():
         raise PluginError(
-            f"the frame encoder {encoder.fingerprint} returns numbers that are NaN or infinite; mend it or take "
-            "another one."
+            f"the frame encoder {encoder.fingerprint} returns numbers that are NaN or infinite; fix it, "
+            "or use another encoder."
         )
     return single
 
@@ -133,7 +127,7 @@ def resolve_device(device: str | torch.device) -> str:
     """Return a device that exists: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
 
     Raises:
-        ConfigError: if torch does not know the name, or the machine has no such device; it lists what is there.
+        ConfigError: if torch does not know the name, or the machine has no such device; it lists those that exist.
     """
     if isinstance(device, str) and (device == "cpu" or (device == "auto" and not _may_have_gpu())):
         return "cpu"

@@ -59,15 +59,15 @@ WRONG = {
         'hgrkit search --library LIB -- "-a dog"'
     ),
     "search -- 'a dog' --library lib": (
-        "'--library' stands after --, where nothing is an option; type: hgrkit search --library lib -- \"a dog\""
+        "'--library' comes after --, where nothing is an option; type: hgrkit search --library lib -- \"a dog\""
     ),
     "index --library lib -- videos -l2": "there is no file or folder '-l2'; nothing was indexed.",
     "--library lib search x": (
-        "there is no option '--library' before the command; options stand after the command: "
+        "there is no option '--library' before the command; options come after the command: "
         "hgrkit search TEXT --library LIB"
     ),
     "--json search x": (
-        "there is no option '--json' before the command; options stand after the command: "
+        "there is no option '--json' before the command; options come after the command: "
         "hgrkit search TEXT --library LIB"
     ),
     "SEARCH x": "there is no command 'SEARCH'. Did you mean 'search'?",

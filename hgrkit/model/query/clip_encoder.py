@@ -111,5 +111,5 @@ def check_frame_features(name: str, clip: Any, is_finite: Any, *, given: object,
     if not bool(is_finite.all()):
         raise ShapeError(
             f"frame features of {name} must be finite, got {int((~is_finite).sum())} of "
-            f"{clip.shape[0] * clip.shape[1]} numbers that are NaN or infinite; look at what made them."
+            f"{clip.shape[0] * clip.shape[1]} numbers that are NaN or infinite; check what computed them."
         )

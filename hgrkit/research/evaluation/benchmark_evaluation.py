@@ -169,7 +169,7 @@ def captions_of(benchmark: Benchmark, videos: Iterable[str]) -> list[BenchmarkCa
     wanted = set(videos)
     captions = [caption for caption in benchmark.captions if caption.video in wanted]
     if not captions:
-        raise BenchmarkError(f"no caption of {benchmark.name} describes a video that is there.")
+        raise BenchmarkError(f"no caption of {benchmark.name} describes a video that was found.")
     return captions
 
 
@@ -230,15 +230,15 @@ def require_complete(
     described = {caption.video for caption in benchmark.captions}
     if not found:
         raise BenchmarkError(
-            f"none of the {len(names):,} videos of {benchmark.name} is there, such as {names[0]!r}."
+            f"none of the {len(names):,} videos of {benchmark.name} was found, such as {names[0]!r}."
         )
     if not allow_missing and benchmark.problems:
         more = f" (and {len(benchmark.problems) - 1} more problems)" if len(benchmark.problems) > 1 else ""
-        raise BenchmarkError(f"{benchmark.problems[0]}{more}; --allow-missing measures what is there.")
+        raise BenchmarkError(f"{benchmark.problems[0]}{more}; --allow-missing evaluates what was found.")
     if not allow_missing and missing:
         listed = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise BenchmarkError(
-            f"{len(missing):,} of the {len(names):,} videos of {benchmark.name} are not there: {listed}; "
-            "--allow-missing measures the others."
+            f"{len(missing):,} of the {len(names):,} videos of {benchmark.name} were not found: {listed}; "
+            "--allow-missing evaluates the others."
         )
     return [name for name in found if name in described], missing

@@ -96,7 +96,7 @@ def rank_distribution(rows: Sequence[QueryRank]) -> Float64:
     for row in rows:
         if row.candidates is None or row.right is None:
             raise BenchmarkError(
-                f"the query {row.query!r} does not tell how many candidates it has and how many are right."
+                f"the query {row.query!r} does not say how many candidates it has and how many are right."
             )
     kinds = Counter((row.candidates or 0, row.right or 0) for row in rows)
     total = np.zeros(max(candidates for candidates, _ in kinds) + 1)

@@ -154,7 +154,7 @@ def read_graph(caption: str, record: Any, limits: GraphLimits) -> SelectedGraph:
         pairs = [(str(edge[0]), str(edge[1])) for edge in edges]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ReleaseError(
-            f"the role graph of {caption!r} is none: {type(error).__name__}: {error}; expected "
+            f"the role graph of {caption!r} is invalid: {type(error).__name__}: {error}; expected "
             "[{node: {role, spans}}, [[action, entity, role]]] with at least one token in each span."
         ) from error
     return SelectedGraph.from_nodes(

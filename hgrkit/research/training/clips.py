@@ -58,8 +58,8 @@ def check_views(views: Sequence[Mapping[str, Float32]], sources: Sequence[str]) 
                 )
             if not np.isfinite(features).all():
                 raise BenchmarkError(
-                    f"the features of {name!r} ({source}) hold numbers that are not finite; make them anew, or "
-                    "leave the clip out."
+                    f"the features of {name!r} ({source}) hold numbers that are not finite; compute them "
+                    "again, or leave the clip out."
                 )
 
 

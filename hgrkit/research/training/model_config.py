@@ -38,7 +38,7 @@ class ModelConfig:
         ConfigError: if a setting has the wrong type, is unknown or is out of its range.
     """
 
-    start: str | None = setting(None, "an installed model or a model folder to go on from; none starts fresh")
+    start: str | None = setting(None, "an installed model or a model folder to start from; none is fresh weights")
     name: str = setting("", "what the model is called")
     text_encoder: str = setting("rnn", "rnn: word vectors and a GRU; sentence: a frozen transformer")
     reader: str = setting("default", "sentence: the model whose transformer is taken, by name or folder")

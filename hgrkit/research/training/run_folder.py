@@ -57,7 +57,7 @@ def check_run_folder(folder: Path, *, resume: bool | None) -> None:
     has_state = (folder / STATE_FILE).is_file()
     if resume and not has_state:
         raise MissingPathError(
-            f"there is no {STATE_FILE} in {str(folder)!r} to go on from; begin without --resume (resume=True)."
+            f"there is no {STATE_FILE} in {str(folder)!r} to resume from; start without --resume (resume=True)."
         )
     if not folder.is_dir():
         return
@@ -219,7 +219,7 @@ class RunFolder:
         if changes:
             raise ConfigError(
                 f"the run in {str(self.path)!r} was begun with other settings or data: {'; '.join(changes[:5])}; "
-                "begin anew with --no-resume (resume=False), or choose another folder."
+                "start over with --no-resume (resume=False), or choose another folder."
             )
         return state
 

@@ -39,7 +39,7 @@ STATE_FILE = "state.safetensors"
 FORMAT = 2
 """The version of the file; in it the state of the random generators is called `chance`."""
 
-_ANEW = "begin anew with --no-resume (resume=False), or choose another folder"
+_ANEW = "start over with --no-resume (resume=False), or choose another folder"
 _RECORD: dict[str, type | tuple[type, ...]] = {
     "settings": dict,
     "epoch": int,
