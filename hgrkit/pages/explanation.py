@@ -110,7 +110,7 @@ def explain_result(result: SearchResult, *, num_frames: int = NUM_FRAMES) -> Exp
     """
     check_instance("result", result, SearchResult, hint="give what Retriever.search returned")
     num_frames = check_whole("num_frames", num_frames)
-    hits = tuple(explain_hit(hit, result.graph, num_frames=num_frames) for hit in result.hits)
+    hits = tuple(explain_hit(hit, num_frames=num_frames) for hit in result.hits)
     return Explanation(result=result, hits=hits)
 
 

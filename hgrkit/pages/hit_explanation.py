@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, MissingPathError
-from hgrkit.graph import RoleGraph
 from hgrkit.results import Hit, Phrase
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.reader import SampledFrame, VideoReader
@@ -196,15 +195,18 @@ class HitExplanation:
         hit: as `search` returned it; all numbers are there.
         times_s: [F] times of the clip's frames, in seconds; those of every phrase's alignment.
         strip: the film strip, frames ascending; together they stand for every time.
-        nodes: the graph's node of each phrase, by its id, in the order of `hit.phrases`.
         note: why the strip has no pictures; empty if it has.
     """
 
     hit: Hit
     times_s: tuple[float, ...]
     strip: tuple[StripFrame, ...]
-    nodes: tuple[int, ...]
     note: str = ""
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The graph's node of each phrase, by its id, in the order of `hit.phrases`."""
+        return tuple(phrase.node_id for phrase in self.hit.phrases)
 
     @property
     def name(self) -> str:
@@ -247,12 +249,11 @@ class HitExplanation:
         }
 
 
-def explain_hit(hit: Hit, graph: RoleGraph, *, num_frames: int) -> HitExplanation:
+def explain_hit(hit: Hit, *, num_frames: int) -> HitExplanation:
     """Read a hit's film strip and put its phrases beside it.
 
     Args:
         hit: what was found.
-        graph: how the query was read.
         num_frames: frames of the strip, at most.
     """
     times_s = hit.phrases[0].times_s if hit.phrases else _evenly(hit, num_frames)
@@ -270,7 +271,7 @@ def explain_hit(hit: Hit, graph: RoleGraph, *, num_frames: int) -> HitExplanatio
         )
         for group, jpeg in zip(groups, jpegs, strict=True)
     )
-    return HitExplanation(hit=hit, times_s=times_s, strip=strip, nodes=_nodes(hit.phrases, graph), note=note)
+    return HitExplanation(hit=hit, times_s=times_s, strip=strip, note=note)
 
 
 def _bearing(phrases: Sequence[Phrase], start: int, stop: int) -> tuple[int, ...]:
@@ -279,21 +280,6 @@ def _bearing(phrases: Sequence[Phrase], start: int, stop: int) -> tuple[int, ...
         for position, phrase in enumerate(phrases)
         if max(phrase.weights[start:stop]) >= min(max(phrase.weights), MORE_THAN_EVEN / len(phrase.weights))
     )
-
-
-def _nodes(phrases: Sequence[Phrase], graph: RoleGraph) -> tuple[int, ...]:
-    """The node of each phrase: phrases are in the graph's order, but the model may have left nodes out."""
-    left = iter(graph.nodes)
-    found = []
-    for phrase in phrases:
-        fitting = (
-            node.id
-            for node in left
-            if (graph.phrase(node), graph.role(node), node.is_action)
-            == (phrase.text, phrase.role, phrase.level == "action")
-        )
-        found.append(next(fitting, -1))
-    return tuple(found)
 
 
 def _evenly(hit: Hit, num_frames: int) -> tuple[float, ...]:
