@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any
 
@@ -11,7 +12,7 @@ import attrs
 
 from hgrkit.errors import HgrkitError, PluginError
 
-__all__ = ["Plugin", "Registry", "name_not_found"]
+__all__ = ["Plugin", "Registry", "name_not_found", "plugin_errors"]
 
 
 @attrs.frozen
@@ -34,13 +35,8 @@ class Plugin:
         Raises:
             PluginError: if the plugin cannot be imported; the message names it and its distribution.
         """
-        try:
+        with plugin_errors(f"{self._described} cannot be loaded from {self.entry_point.value}"):
             return self.entry_point.load()
-        except Exception as error:
-            raise PluginError(
-                f"the plugin {self.name!r} ({self.distribution}) cannot be loaded from {self.entry_point.value}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
 
     def make(self, *arguments: object) -> Any:
         """Import the object, a callable, and call it.
@@ -49,15 +45,30 @@ class Plugin:
             PluginError: if it cannot be imported or called; hgrkit's own errors pass as they are.
         """
         factory = self.load()
-        try:
+        with plugin_errors(f"{self._described} fails in {self.entry_point.value}"):
             return factory(*arguments)
-        except HgrkitError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"the plugin {self.name!r} ({self.distribution}) fails in {self.entry_point.value}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+
+    @property
+    def _described(self) -> str:
+        return f"the plugin {self.name!r} ({self.distribution})"
+
+
+@contextmanager
+def plugin_errors(what: str) -> Iterator[None]:
+    """Run a block that calls a plugin; what goes wrong in it becomes a `PluginError`.
+
+    Args:
+        what: says which plugin fails and where, as the beginning of the message.
+
+    Raises:
+        PluginError: for any error of the block but hgrkit's own, which pass unchanged.
+    """
+    try:
+        yield
+    except HgrkitError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 @attrs.frozen

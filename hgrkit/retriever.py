@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -22,7 +21,7 @@ from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import load_parser, parse_texts
+from hgrkit.parsing.registry import find_parser, parse_texts
 from hgrkit.results import SearchResult, hit_of, notes_on
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexProgress, IndexReport
     from hgrkit.model.hgr_model import HgrModel
     from hgrkit.pages.explanation import Explanation
-    from hgrkit.video.feature_file import FeatureFile
     from hgrkit.video.frame_encoder import FrameEncoder
     from hgrkit.video.limits import DecodeLimits
     from hgrkit.video.sampling import Sampling
@@ -51,20 +49,19 @@ class Retriever:
 
     Attributes:
         library: what is stored, and how it is compared.
-        parser: reads sentences as role graphs; swapping it never touches what is stored.
     """
 
     def __init__(
         self,
         *,
         library: Library,
-        parser: GraphParser,
+        parser: str | GraphParser,
         model: LoadedModel,
         parts: Parts | None = None,
         folder: Path | None = None,
     ) -> None:
         self.library = check_instance("library", library, Library, hint="Retriever.open makes all of it")
-        self.parser = load_parser(parser)
+        self._load_parser = find_parser(parser)
         self._model = model
         self._parts = parts
         self._folder = folder
@@ -99,13 +96,14 @@ class Retriever:
         """
         from hgrkit.indexing.parts import Parts
 
-        loaded = load_parser(parser)
+        find_parser(parser)  # before anything is made or opened
         model_ = LoadedModel.load(model, device=device)
         parts = Parts.choose(
             model_, frame_encoder=frame_encoder, sampling=sampling, clip_seconds=clip_seconds, device=device
         )
+        model_.check()
         library = Library.create(path, parts.manifest, outside=True)
-        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=Path(path))
+        return cls(library=library, parser=parser, model=model_, parts=parts, folder=Path(path))
 
     @classmethod
     def open(
@@ -140,32 +138,25 @@ class Retriever:
             LibraryMismatchError: if a part is not what made the library.
             LibraryLockedError: if another process is writing, in mode `w`.
         """
-        loaded = load_parser(parser)
+        find_parser(parser)  # before anything is made or opened
         library = Library.open(path, mode=mode, candidates=candidates)
         folder = Path(path) if isinstance(path, str | PathLike) else Path(path[0])
         try:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
-            dim = model_.query_side.embed_dim if mode == "r" else model_.model.embed_dim
+            dim = model_.query_side.embed_dim if mode == "r" else model_.config.video.embed_dim
             used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint, embed_dim=dim)
             made_with.require(used, library=fspath(folder))
             parts = None
             if mode == "w":
-                from hgrkit.indexing.parts import Parts, drop_finished_upgrade
+                from hgrkit.indexing.parts import Parts
 
-                parts = Parts.choose(
-                    model_,
-                    frame_encoder=made_with.frame_encoder if frame_encoder is None else frame_encoder,
-                    sampling=made_with.sampling if sampling is None else sampling,
-                    clip_seconds=clip_seconds if clip_seconds is not None else made_with.clip_seconds,
-                    device=device,
-                )
-                made_with.require(parts.manifest, library=fspath(folder))
-                drop_finished_upgrade(library, folder)
+                asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
+                parts = Parts.of_library(library, folder, model_, frame_encoder=frame_encoder, **asked)
         except BaseException:
             library.close()
             raise
-        return cls(library=library, parser=loaded, model=model_, parts=parts, folder=folder)
+        return cls(library=library, parser=parser, model=model_, parts=parts, folder=folder)
 
     @classmethod
     def upgrade(
@@ -188,7 +179,7 @@ class Retriever:
 
         Readers get the old answers until everything is encoded; then one commit switches. Only what must be is
         decoded: nothing, where frame encoder and sampling stay and the features of the videos are cached. An
-        upgrade that was interrupted goes on where it was. What fits already is left as it is.
+        interrupted upgrade resumes where it stopped. What fits already is left as it is.
 
         Args:
             path: the library.
@@ -210,18 +201,15 @@ class Retriever:
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
         from hgrkit.indexing.parts import Parts, upgrade_library
+        from hgrkit.video.feature_file import open_features
 
         with Library.open(path, mode="w") as library:
-            parts = Parts.choose(
-                LoadedModel.load(library.manifest.model if model is None else model, device=device),
-                frame_encoder=frame_encoder,
-                sampling=sampling,
-                clip_seconds=clip_seconds,
-                device=device,
-                replaces=library.manifest,
-            )
+            model_ = LoadedModel.load(library.manifest.model if model is None else model, device=device)
+            model_.check()
+            asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
+            parts = Parts.choose(model_, frame_encoder=frame_encoder, replaces=library.manifest, **asked)
             cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
-            with _features(features) as feature_file:
+            with open_features(features) as feature_file:
                 index = partial(
                     parts.index,
                     features=feature_file,
@@ -262,14 +250,15 @@ class Retriever:
         if self._parts is None:
             raise ConfigError("this library was opened to read; open it with mode='w' to index.")
         from hgrkit.indexing.walk import walk_videos
+        from hgrkit.video.feature_file import open_features
 
         if not paths:
             raise ConfigError("index needs at least one video or folder, got none; name some: index('videos/').")
         hint = "; give them one by one: index('a', 'b')"
         walk = walk_videos([check_path("each path", path, hint=hint) for path in paths])
-        check_flag("feature_cache", feature_cache)
-        cache = self._parts.feature_cache(self._folder) if feature_cache and self._folder is not None else None
-        with _features(features) as feature_file:
+        keep = check_flag("feature_cache", feature_cache)
+        cache = self._parts.feature_cache(self._folder) if keep and self._folder is not None else None
+        with open_features(features) as feature_file:
             return self._parts.index(
                 self.library,
                 walk.files,
@@ -345,6 +334,11 @@ class Retriever:
         """Parse and embed many sentences; those that cannot be read are named in `failures`."""
         return read_captions(self._model.query_side.encoder, self.parser, queries)
 
+    @cached_property
+    def parser(self) -> GraphParser:
+        """Reads sentences as role graphs; loaded for the first one. Swapping it never touches what is stored."""
+        return self._load_parser()
+
     @property
     def model(self) -> HgrModel:
         """The model in torch, in evaluation mode; loaded when it is first asked for."""
@@ -403,11 +397,3 @@ class Retriever:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
-
-
-def _features(path: StrPath | None) -> AbstractContextManager[FeatureFile | None]:
-    if path is None:
-        return nullcontext()
-    from hgrkit.video.feature_file import FeatureFile
-
-    return FeatureFile(path)

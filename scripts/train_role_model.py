@@ -20,7 +20,7 @@ from propbank_ewt import read_sentences, write_table
 from torch import Tensor, nn
 
 from hgrkit.parsing.dependency_tree import DependencyTree
-from hgrkit.parsing.propbank_roles import NO_ROLE, content_head, role_features, role_phrases
+from hgrkit.parsing.propbank_roles import NO_ROLE, role_features, role_phrases
 from hgrkit.parsing.tree_labeller import ClauseReader
 
 FIXED = {"modal", "negation", "particle"}
@@ -57,7 +57,7 @@ def examples_of(record: dict[str, Any]) -> Iterator[Example]:
             continue
         for phrase in role_phrases(clause):
             if phrase is clause.subject or phrase.relation not in FIXED:
-                role = gold.get((clause.head, content_head(phrase)), NO_ROLE)
+                role = gold.get((clause.head, phrase.content), NO_ROLE)
                 yield role_features(words, tree, clause, phrase), role
 
 

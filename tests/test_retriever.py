@@ -25,6 +25,7 @@ from hgrkit.errors import (
     MissingPathError,
     ModelNotFoundError,
     ParserNotFoundError,
+    PluginError,
     ShapeError,
 )
 from hgrkit.graph import Node, RoleGraph, Span
@@ -736,6 +737,16 @@ def test_the_same_words_give_the_same_answer(retriever):
 
 
 # swapping the parser -------------------------------------------------------------------------------------------
+
+
+def test_a_parser_is_loaded_for_the_first_sentence_and_looked_for_at_once(library, install_plugin):
+    install_plugin("hgrkit.parsers", "broken", source="raise RuntimeError('no parser here')")
+    with Retriever.open(library, device="cpu", parser="broken") as retriever:
+        assert retriever.library.counts()
+        with pytest.raises(PluginError, match="no parser here"):
+            retriever.search(QUERY)
+    with pytest.raises(ParserNotFoundError, match=r"'brokn'.*Did you mean 'broken'"):
+        Retriever.open(library, device="cpu", parser="brokn")
 
 
 @pytest.mark.parametrize("parser", [OneNode(), "stanza,lark"], ids=["another", "chain"])

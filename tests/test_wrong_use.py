@@ -210,7 +210,7 @@ WRONG = [
         ShapeError,
         (
             "frame features of clip 0 must be finite, got 18 of 18 numbers that are NaN or "
-            "infinite; look at what made them."
+            "infinite; check what computed them."
         ),
     ),
     (
@@ -218,7 +218,7 @@ WRONG = [
         ShapeError,
         (
             "frame features of clip 0 must be finite, got 18 of 18 numbers that are NaN or "
-            "infinite; look at what made them."
+            "infinite; check what computed them."
         ),
     ),
     (
@@ -576,7 +576,7 @@ WRONG = [
     (
         lambda _: encode_frames(NotNumbers(), np.zeros((2, 8, 8, 3), np.uint8)),
         PluginError,
-        ("the frame encoder ones@1 returns numbers that are NaN or infinite; mend it or take another one."),
+        ("the frame encoder ones@1 returns numbers that are NaN or infinite; fix it, or use another encoder."),
     ),
     (
         lambda _: DecodeLimits(seconds="60"),

@@ -1,4 +1,4 @@
-"""Checks what users hand to the public doors: one error that shows the value, what was expected and what to do.
+"""Checks arguments of public functions: one error that shows the value, what was expected and what to do.
 
 Each check takes the argument's name for the message, and raises `ConfigError`, or the `error` that it is given.
 """
@@ -31,6 +31,7 @@ __all__ = [
     "check_text",
     "check_weights",
     "check_whole",
+    "finite_number",
     "plain",
     "shown",
     "url_remark",
@@ -118,7 +119,7 @@ def check_number(name: str, value: object, within: str = "(-inf, inf)", *, error
     >>> check_number("dropout", 0.5, "[0, 1)")
     0.5
     """
-    number = _finite(value)
+    number = finite_number(value)
     if number is not None and number in Range(within):
         return number
     bounds = {"(-inf, inf)": " that is finite", "(0, inf)": " above 0", "[0, inf)": " of at least 0"}
@@ -130,7 +131,7 @@ def check_weights(name: str, values: object, of: tuple[str, ...]) -> tuple[float
     given: tuple[object, ...] = ()
     if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping | Set):
         given = tuple(values)
-    weights = [number for number in map(_finite, given) if number is not None and number >= 0]
+    weights = [number for number in map(finite_number, given) if number is not None and number >= 0]
     if len(weights) != len(of) or len(given) != len(of) or not any(weights):
         named = ", ".join(of[:-1]) + f" and {of[-1]}"
         raise ConfigError(
@@ -273,7 +274,7 @@ def url_remark(path: str | PathLike[str]) -> str:
     return f"{url!r} is a URL, and hgrkit reads files; download it and give its path."
 
 
-def _finite(value: object) -> float | None:
+def finite_number(value: object) -> float | None:
     """A number, also one of numpy's; `None` for anything else, and for what no float holds."""
     if not isinstance(value, Real) or _is_flag(value):
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,13 +11,12 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 
-from hgrkit.checks.arguments import Range, plain, shown
+from hgrkit.checks.arguments import Range, finite_number, plain, shown
 from hgrkit.errors import ConfigError
 
 __all__ = [
     "NOTHING",
     "check_keys",
-    "check_value",
     "described",
     "like",
     "read_settings",
@@ -164,18 +162,6 @@ def check_keys(where: str, table: Mapping[str, Any], *, known: Iterable[str], re
         raise ConfigError(f"{where} lacks {', '.join(map(repr, missing))}; known: {', '.join(names)}.")
 
 
-def check_value(name: str, value: object, hint: Any, within: str | None = None) -> None:
-    """Refuse a value of the wrong type or out of its range.
-
-    Raises:
-        ConfigError: if it is one.
-    """
-    numbers = value if isinstance(value, tuple | list) else (value,)
-    inside = within is None or all(number in Range(within) for number in numbers if _is_number(number))
-    if not (_fits(value, hint) and inside):
-        raise ConfigError(f"{name} must be {described(hint, within)}, got {shown(value)}.")
-
-
 def described(hint: Any, within: str | None = None) -> str:
     """A type in words, with the range of its numbers.
 
@@ -197,7 +183,12 @@ def described(hint: Any, within: str | None = None) -> str:
 
 
 def _check_field(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    check_value(attribute.name, value, _hints(type(instance))[attribute.name], attribute.metadata["within"])
+    """Refuse a value of the wrong type or out of its range."""
+    hint, within = _hints(type(instance))[attribute.name], attribute.metadata["within"]
+    numbers = map(finite_number, value if isinstance(value, tuple | list) else [value])
+    inside = within is None or all(number in Range(within) for number in numbers if number is not None)
+    if not (_fits(value, hint) and inside):
+        raise ConfigError(f"{attribute.name} must be {described(hint, within)}, got {shown(value)}.")
 
 
 def _hints(cls: Any) -> dict[str, Any]:
@@ -211,7 +202,8 @@ def _absent_or(value: object, hint: Any) -> object:
 
 def _fits(value: object, hint: Any) -> bool:
     if hint in _SIMPLE:
-        return isinstance(value, _SIMPLE[hint][0]) and (hint is bool) == isinstance(value, bool) and _finite(value)
+        is_number = hint in (int, float)
+        return isinstance(value, _SIMPLE[hint][0]) and (not is_number or finite_number(value) is not None)
     if get_origin(hint) is Literal:
         return any(value == choice and type(value) is type(choice) for choice in get_args(hint))
     if _is_union(hint):
@@ -225,17 +217,6 @@ def _fits_sequence(value: object, hint: Any) -> bool:
         return False
     fixed = len(kinds) > 1 and Ellipsis not in kinds
     return (not fixed or len(value) == len(kinds)) and all(_fits(item, kinds[0]) for item in value)
-
-
-def _finite(value: object) -> bool:
-    try:
-        return not isinstance(value, int | float) or math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_union(hint: Any) -> bool:

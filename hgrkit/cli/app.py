@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import PurePath
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 import hgrkit
 from hgrkit.cli.output import echo
+from hgrkit.cli.plain_arguments import plain_arguments
 from hgrkit.cli.usage import USAGE_ERROR, usage_line
 from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.storage.atomic_file import full_disk
@@ -35,7 +36,7 @@ COMMANDS = {
     "index": "index",
     "search": "search",
     "parse": "parse",
-    "parsers": "parsers",
+    "parsers": "parse",
     "evaluate": "evaluate",
     "compare": "compare",
     "benchmarks": "benchmarks",
@@ -48,7 +49,7 @@ COMMANDS = {
     "compact": "library",
     "export": "library",
     "remove": "library",
-    "import-release": "release",
+    "import-release": "train",
     "train": "train",
     "demo": "demo",
 }
@@ -60,7 +61,7 @@ def _completion(context: typer.Context, parameter: typer.CallbackParam, shell: s
     if shell is None or context.resilient_parsing:
         return shell
     if shell not in _SHELLS:
-        found = f"there is no completion for {shell!r}" if shell else "it cannot be told which shell this is"
+        found = f"there is no completion for {shell!r}" if shell else "the shell cannot be recognised"
         raise ConfigError(f"{found}; type: hgrkit {parameter.opts[0]} bash (or {', '.join(_SHELLS[1:])})")
     from typer.completion import install_callback, show_callback
 
@@ -117,7 +118,25 @@ def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     )
     app.callback()(_options)
     for name in names:
-        app.command(name)(getattr(import_module(f"hgrkit.cli.{COMMANDS[name]}"), name.replace("-", "_")))
+        app.command(name)(_function(name))
+    return app
+
+
+def _function(name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(import_module(f"hgrkit.cli.{COMMANDS[name]}"), name.replace("-", "_"))
+    return function
+
+
+def _ready_command(arguments: Sequence[str]) -> typer.Typer | None:
+    """The command that was asked for with all that was typed, where nothing is left for typer to read."""
+    if arguments[0] not in COMMANDS or "_HGRKIT_COMPLETE" in os.environ:
+        return None
+    function = _function(arguments[0])
+    values = plain_arguments(function, arguments[1:])
+    if values is None:
+        return None
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(arguments[0], add_help_option=False)(lambda: function(**values))
     return app
 
 
@@ -158,9 +177,10 @@ def main() -> None:
     arguments = _with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
     # Only the module of the command that was asked for is imported; a shell that completes names needs them all.
-    app = command_line([asked]) if asked in COMMANDS else command_line(_completed(COMMANDS))
+    ready = _ready_command(arguments)
+    app = ready or command_line([asked] if asked in COMMANDS else _completed(COMMANDS))
     try:
-        status = app(args=arguments, prog_name="hgrkit", standalone_mode=False)
+        status = app(args=[] if ready else arguments, prog_name="hgrkit", standalone_mode=False)
     except USAGE_ERROR as error:
         _fail(usage_line(error, arguments, {**dict.fromkeys(COMMANDS), **typer.main.get_group(app).commands}))
     except (HgrkitError, OSError, ImportError) as error:

@@ -52,7 +52,7 @@ def open_file(path: Path) -> None:
         )
     except OSError as error:
         raise MissingPackageError(
-            f"--open needs {launcher}, which is not installed; the clip is there to be opened by hand: {target}"
+            f"--open needs {launcher}, which is not installed; open the clip by hand: {target}"
         ) from error
     with suppress(subprocess.TimeoutExpired):
         if process.wait(_LOOK_S):
@@ -68,7 +68,7 @@ def cut_moments(result: SearchResult, folder: Path | None, *, exact: bool) -> tu
     Args:
         result: the hits.
         folder: where the clips go.
-        exact: encode every moment anew, exact to a frame.
+        exact: re-encode every moment, exact to a frame.
     """
     from rich.text import Text
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hgrkit.cli.output import echo_json, plain_table, printable, stderr, stdout
+from hgrkit.research import evaluation  # loads what is asked of it
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from hgrkit.research.evaluation.comparison import Comparison
 
 __all__ = ["compare"]
 
@@ -28,14 +27,14 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare two runs over the same queries."""
-    from hgrkit.research.evaluation.bootstrap import Bootstrap
-    from hgrkit.research.evaluation.comparison import compare_ranks
-    from hgrkit.research.evaluation.measures import parse_measures
-    from hgrkit.research.evaluation.rank_file import read_ranks
-
-    wanted = parse_measures(measures)
+    wanted = evaluation.parse_measures(measures)
     with stderr().status("comparing"):
-        found = compare_ranks(read_ranks(a), read_ranks(b), wanted, bootstrap=Bootstrap(resamples, seed))
+        found = evaluation.compare_ranks(
+            evaluation.read_ranks(a),
+            evaluation.read_ranks(b),
+            wanted,
+            bootstrap=evaluation.Bootstrap(resamples, seed),
+        )
     if json:
         echo_json({"a": str(a), "b": str(b), **found.to_dict()})
         return
@@ -46,7 +45,7 @@ def compare(
     stdout().print(found.verdict, markup=False)
 
 
-def _table(found: Comparison) -> Table:
+def _table(found: evaluation.Comparison) -> Table:
     table = plain_table("", "A", "B", "B - A", "95 % interval", "p")
     for figure, difference in found.differences.items():
         low, high = difference.interval

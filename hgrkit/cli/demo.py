@@ -30,7 +30,7 @@ def demo(
         demonstration = demonstrate(folder or Path(scratch), k=k, on_progress=bar.show)
     _show(demonstration)
     if folder is not None:
-        echo(f'\nask on: hgrkit search "a cat" --library {folder / "library"}')
+        echo(f'\nask more: hgrkit search "a cat" --library {folder / "library"}')
 
 
 def _show(demonstration: Demonstration) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import attrs
 import typer
 
+import hgrkit
 from hgrkit.cli.output import (
     echo,
     echo_json,
@@ -23,16 +24,11 @@ from hgrkit.cli.output import (
 )
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError
+from hgrkit.research import evaluation  # loads what is asked of it
 
 if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexReport
     from hgrkit.research.datasets.benchmark import Benchmark
-    from hgrkit.research.evaluation.bootstrap import Bootstrap
-    from hgrkit.research.evaluation.evaluate import Baselines
-    from hgrkit.research.evaluation.foil_choice import FoilEvaluation
-    from hgrkit.research.evaluation.partially_relevant import MomentEvaluation
-    from hgrkit.research.evaluation.report import Evaluated
-    from hgrkit.research.evaluation.video_source import VideoSource
 
 __all__ = ["evaluate"]
 
@@ -124,11 +120,9 @@ class _Asked:
     json: bool
 
     @property
-    def bootstrap(self) -> Bootstrap:
+    def bootstrap(self) -> evaluation.Bootstrap:
         """How intervals are found."""
-        from hgrkit.research.evaluation.bootstrap import Bootstrap
-
-        return Bootstrap(self.resamples, self.seed)
+        return evaluation.Bootstrap(self.resamples, self.seed)
 
     def run(self) -> None:
         if self.foils is not None:
@@ -159,9 +153,7 @@ def _check(asked: _Asked) -> None:
         name = "--baselines" if asked.report is None else "--report"
         raise ConfigError(f"{name} goes with --library or --benchmark, not with --release.")
     if asked.report is not None:
-        from hgrkit.research.evaluation.report import require_folder
-
-        require_folder(asked.report)
+        evaluation.require_folder(asked.report)
     if asked.baselines_train is not None and not asked.baselines:
         raise ConfigError("--baselines-train goes with --baselines.")
     if asked.benchmark is not None:
@@ -184,42 +176,36 @@ def _refuse(**given: object) -> None:
         raise ConfigError(f"{', '.join(surplus)} and --benchmark do not go together as given; see --help.")
 
 
-def _foils(asked: _Asked, foils: Path) -> FoilEvaluation:
-    from hgrkit.research.evaluation.evaluate import choose_foils
-    from hgrkit.research.evaluation.foil_choice import read_foils
-    from hgrkit.retriever import Retriever
-
+def _foils(asked: _Asked, foils: Path) -> evaluation.FoilEvaluation:
     surplus = ("captions", "release", "benchmark", "model", "features", "ranks", "video_ranks", "report")
     given = [f"--{name.replace('_', '-')}" for name in surplus if getattr(asked, name)]
     if given:
         raise ConfigError(f"--foils does not go with {', '.join(given)}; leave one of them out.")
     if asked.library is None:
         raise ConfigError("--foils needs --library LIB, the videos that the sentences are compared with.")
-    pairs = read_foils(foils)
+    pairs = evaluation.read_foils(foils)
     with (
         stderr().status("choosing between captions and foils"),
-        Retriever.open(asked.library, parser=asked.parser, device=asked.device) as retriever,
+        hgrkit.Retriever.open(asked.library, parser=asked.parser, device=asked.device) as retriever,
     ):
-        return choose_foils(retriever, pairs, allow_missing=asked.allow_missing, bootstrap=asked.bootstrap)
+        return evaluation.choose_foils(
+            retriever, pairs, allow_missing=asked.allow_missing, bootstrap=asked.bootstrap
+        )
 
 
 def _library(asked: _Asked, library: Path, captions: Path) -> Mapping[str, Any]:
-    from hgrkit.research.evaluation.captions import read_captions
-    from hgrkit.research.evaluation.evaluate import evaluate_library
-    from hgrkit.research.evaluation.video_source import LibrarySource
-    from hgrkit.retriever import Retriever
-
-    read = read_captions(captions)
+    read = evaluation.read_captions(captions)
     with ExitStack() as opened, stderr().status("scoring every caption against every video"):
-        retriever = opened.enter_context(Retriever.open(library, parser=asked.parser, device=asked.device))
-        source = LibrarySource(retriever, library)
-        found = evaluate_library(source, read, baselines=_baselines(asked, opened), bootstrap=asked.bootstrap)
+        retriever = opened.enter_context(hgrkit.Retriever.open(library, parser=asked.parser, device=asked.device))
+        source = evaluation.LibrarySource(retriever, library)
+        found = evaluation.evaluate_library(
+            source, read, baselines=_baselines(asked, opened), bootstrap=asked.bootstrap
+        )
         return _written(asked, found, source, f"{captions.name} against {library.name}")
 
 
 def _benchmark(asked: _Asked, name: str) -> Mapping[str, Any]:
     from hgrkit.research.datasets.catalogue import benchmark, find_recipe
-    from hgrkit.research.evaluation.evaluate import evaluate_benchmark
 
     if asked.annotations is None:
         raise ConfigError("--benchmark needs --annotations DIR, the folder of its published files.")
@@ -239,7 +225,7 @@ def _benchmark(asked: _Asked, name: str) -> Mapping[str, Any]:
             found = _moments(asked, bench, source)
             return _written(asked, found, source, name, explain=False)
         with stderr().status("reading captions and scoring them against every video"):
-            evaluated = evaluate_benchmark(
+            evaluated = evaluation.evaluate_benchmark(
                 source,
                 bench,
                 protocol=asked.protocol,
@@ -251,12 +237,10 @@ def _benchmark(asked: _Asked, name: str) -> Mapping[str, Any]:
         return _written(asked, evaluated, source, name)
 
 
-def _source(asked: _Asked, bench: Benchmark, opened: ExitStack, *, keep_features: bool) -> VideoSource:
-    from hgrkit.research.evaluation.video_source import open_source
-
+def _source(asked: _Asked, bench: Benchmark, opened: ExitStack, *, keep_features: bool) -> evaluation.VideoSource:
     with IndexBar() as bar:
         return opened.enter_context(
-            open_source(
+            evaluation.open_source(
                 bench,
                 features=asked.features,
                 videos=asked.videos,
@@ -272,12 +256,10 @@ def _source(asked: _Asked, bench: Benchmark, opened: ExitStack, *, keep_features
         )
 
 
-def _moments(asked: _Asked, bench: Benchmark, source: VideoSource) -> MomentEvaluation:
-    from hgrkit.research.evaluation.partially_relevant import evaluate_moments
-
+def _moments(asked: _Asked, bench: Benchmark, source: evaluation.VideoSource) -> evaluation.MomentEvaluation:
     frames = source.frames
     with stderr().status("scoring windows") as status:
-        found = evaluate_moments(
+        found = evaluation.evaluate_moments(
             source.model,
             bench,
             frames,
@@ -306,9 +288,7 @@ def _release(asked: _Asked, release: Path, model: str) -> Mapping[str, Any]:
         )
 
 
-def _baselines(asked: _Asked, opened: ExitStack) -> Baselines | None:
-    from hgrkit.research.evaluation.captions import read_captions
-    from hgrkit.research.evaluation.evaluate import Baselines
+def _baselines(asked: _Asked, opened: ExitStack) -> evaluation.Baselines | None:
     from hgrkit.video.feature_file import FeatureFile
 
     if not asked.baselines:
@@ -316,25 +296,26 @@ def _baselines(asked: _Asked, opened: ExitStack) -> Baselines | None:
     train = None
     if asked.baselines_train is not None:
         captions, features = asked.baselines_train
-        train = (read_captions(captions), opened.enter_context(FeatureFile(features)))
+        train = (evaluation.read_captions(captions), opened.enter_context(FeatureFile(features)))
     # For a benchmark --features are where its videos come from, and for a library those of its videos.
     own = asked.features if asked.benchmark is None else None
-    return Baselines(train=train, features=None if own is None else opened.enter_context(FeatureFile(own)))
+    return evaluation.Baselines(
+        train=train, features=None if own is None else opened.enter_context(FeatureFile(own))
+    )
 
 
 def _written(
-    asked: _Asked, found: Evaluated, source: VideoSource, title: str, *, explain: bool = True
+    asked: _Asked, found: evaluation.Evaluated, source: evaluation.VideoSource, title: str, *, explain: bool = True
 ) -> Mapping[str, Any]:
     """What was measured as JSON, after the files that were asked for are written."""
-    from hgrkit.research.evaluation.rank_file import DIRECTIONS, write_rank_file
-    from hgrkit.research.evaluation.report import write_report
-
-    for path, direction in zip((asked.ranks, asked.video_ranks), DIRECTIONS, strict=True):
+    for path, direction in zip((asked.ranks, asked.video_ranks), evaluation.DIRECTIONS, strict=True):
         if path is not None:
-            write_rank_file(found.query_ranks, path, direction)
+            evaluation.write_rank_file(found.query_ranks, path, direction)
     if asked.report is not None:
         with stderr().status("writing the report"):
-            write_report(asked.report, found, source, title=title, explain=explain, bootstrap=asked.bootstrap)
+            evaluation.write_report(
+                asked.report, found, source, title=title, explain=explain, bootstrap=asked.bootstrap
+            )
     return found.to_dict()
 
 
@@ -345,25 +326,23 @@ def _tell_failures(report: IndexReport) -> None:
 
 
 def _tell_problems(benchmark: Benchmark, missing: Sequence[str], parser_failures: int) -> None:
-    """Say on standard error what was not there."""
+    """Say on standard error what was not found."""
     for problem in benchmark.problems:
         echo(printable(problem), err=True)
     if missing:
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-        echo(f"{len(missing):,} videos are not there: {', '.join(missing[:_SHOWN])}{more}", err=True)
+        echo(f"{len(missing):,} videos were not found: {', '.join(missing[:_SHOWN])}{more}", err=True)
     if parser_failures:
         echo(f"{parser_failures:,} captions cannot be read; they rank last", err=True)
 
 
-def _print_foils(found: FoilEvaluation, *, json: bool) -> None:
+def _print_foils(found: evaluation.FoilEvaluation, *, json: bool) -> None:
     """Accuracy of each type, all levels beside the event level alone."""
-    from hgrkit.research.evaluation.bootstrap import LEVEL
-
     if json:
         echo_json(found.to_dict())
         return
     systems = (found.fused, found.event_only)
-    table = plain_table("type", "n", f"accuracy [{LEVEL} %]", f"event only [{LEVEL} %]")
+    table = plain_table("type", "n", f"accuracy [{evaluation.LEVEL} %]", f"event only [{evaluation.LEVEL} %]")
     for name, accuracy in found.fused.types.items():
         both = (system.types[name] for system in systems)
         table.add_row(name, str(accuracy.n), *(with_interval(one.accuracy, one.interval) for one in both))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hgrkit.cli.output import echo, echo_json, plain_table, stderr, stdout
 from hgrkit.errors import ConfigError
+from hgrkit.research import evaluation  # loads what is asked of it
 from hgrkit.storage.atomic_file import writing
-
-if TYPE_CHECKING:
-    from hgrkit.research.evaluation.parser_quality import ParserQuality
 
 __all__ = ["evaluate_parser"]
 
@@ -35,18 +33,17 @@ def evaluate_parser(
 ) -> None:
     """Measure a graph parser: predicates, role spans and heads, probes, speed; values are percentages."""
     from hgrkit.parsing.registry import load_parser
-    from hgrkit.research.evaluation.parser_report import errors_page, read_records, report_parser
 
     if gold is None and probes is None:
         raise ConfigError("give a file of gold graphs, or --probes FILE, or both.")
     if gold is None and (errors is not None or gold_trees):
         raise ConfigError("--errors and --gold-trees go with a file of gold graphs.")
     loaded = load_parser(parser)
-    records, asked = (None if path is None else read_records(path) for path in (gold, probes))
+    records, asked = (None if path is None else evaluation.read_records(path) for path in (gold, probes))
     with stderr().status("parsing"):
-        report = report_parser(loaded, records, asked, gold_trees=gold_trees)
+        report = evaluation.report_parser(loaded, records, asked, gold_trees=gold_trees)
     if errors is not None and gold is not None and report.quality is not None:
-        page = errors_page(report.quality, parser=loaded.name, source=gold.name)
+        page = evaluation.errors_page(report.quality, parser=loaded.name, source=gold.name)
         with writing(errors):
             errors.write_text(page, encoding="utf-8")
     if json:
@@ -59,7 +56,7 @@ def evaluate_parser(
             echo(f"{name.replace('_', ' ')}: {value if name == 'probes' else f'{value:.1f} %'}")
 
 
-def _print_quality(quality: ParserQuality) -> None:
+def _print_quality(quality: evaluation.ParserQuality) -> None:
     table = plain_table("", "precision", "recall", "F1")
     for name, counts in quality.figures.items():
         label = f"  {name}" if name in quality.roles else name

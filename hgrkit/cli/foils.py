@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from hgrkit.cli.output import echo_json, stderr, stdout
+from hgrkit.cli.output import echo_json, plain_table, stderr, stdout
 from hgrkit.errors import ConfigError
 
 __all__ = ["foils"]
@@ -37,21 +36,11 @@ def foils(
         write_foils(made.foils, out)
     if json:
         echo_json(made.to_dict())
-    else:
-        stdout().print(_table(made.to_dict()))
-
-
-def _table(counts: dict[str, Any]) -> Table:
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        caption_justify="left",
-        caption=f"{counts['captions']} captions, {counts['refused']} of them no plain sentences and left out",
-    )
-    table.add_column("type")
-    table.add_column("foils", justify="right")
-    table.add_column("captions without", justify="right")
+        return
+    counts = made.to_dict()
+    table = plain_table("type", "foils", "captions without")
+    table.caption_justify = "left"
+    table.caption = f"{made.captions} captions, {made.refused} of them no plain sentences and left out"
     for name, number in counts["foils"].items():
         table.add_row(name, str(number), str(counts["without"][name]))
-    return table
+    stdout().print(table)

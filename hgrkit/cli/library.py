@@ -127,7 +127,7 @@ def verify(
 
     with PortionBar("verifying") as bar:
         report = verify_library(library, on_progress=bar.show)
-        remark = "cached features that are damaged; they are decoded anew when they are needed"
+        remark = "cached features that are damaged; they are decoded again when needed"
         features = [path.relative_to(library).as_posix() for path in damaged_features(library)]
     report = attrs.evolve(report, notes=(*report.notes, *(Note(file=file, remark=remark) for file in features)))
     if json:
@@ -238,7 +238,7 @@ def compact(
     library: LibraryArgument,
     json: Json = False,
 ) -> None:
-    """Free the space of removed and replaced videos. Searches go on meanwhile."""
+    """Free the space of removed and replaced videos. Searches continue meanwhile."""
     from hgrkit.indexing.feature_cache import prune_features
     from hgrkit.library.library import Library
 

@@ -1,4 +1,4 @@
-"""`hgrkit parse`: sentences in, role graphs out."""
+"""`hgrkit parse`: sentences in, role graphs out; and `hgrkit parsers`, which lists what can read them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph, draw_graph
 from hgrkit.storage.atomic_file import writing
 
-__all__ = ["parse"]
+__all__ = ["parse", "parsers"]
 
 _LINES_AT_ONCE = 64
+_INSTALLED = {True: "yes", False: "no", None: "unknown"}
 
 Answer = tuple[str, RoleGraph | GraphError]
 
@@ -68,7 +69,7 @@ def parse(
 
 
 def _show_legend(graph: RoleGraph) -> None:
-    """What the roles ask, where somebody looks on; what is piped is the graph and nothing else."""
+    """What the roles mean, on a terminal; what is piped is the graph and nothing else."""
     console = stdout()
     if console.is_terminal:
         words = legend({node.role for node in graph.nodes} | {edge.role for edge in graph.edges})
@@ -97,7 +98,7 @@ def _write_file(
     else:
         echo(
             f"{report.file}: {report.sentences} sentences by {report.parser}; "
-            f"{report.kept} were there, {report.refused} have no graph"
+            f"{report.kept} were done before, {report.refused} have no graph"
         )
 
 
@@ -131,3 +132,22 @@ def _show(sentence: str, graph: RoleGraph | GraphError, *, json: bool) -> None:
         echo_json(graph_record(sentence, graph))
     else:
         echo("" if isinstance(graph, GraphError) else str(graph))
+
+
+def parsers(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """List the installed parsers, and whether their models are available."""
+    from rich.table import Table
+
+    from hgrkit.parsing.registry import installed_parsers
+
+    found = installed_parsers()
+    if json:
+        echo_json({"parsers": [parser.to_dict() for parser in found]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("parser", "version", "distribution", "models", "where"):
+        table.add_column(column)
+    for parser in found:
+        row = (parser.name, parser.version, parser.distribution, _INSTALLED[parser.models], parser.models_at)
+        table.add_row(*map(printable, row))
+    stdout().print(table)

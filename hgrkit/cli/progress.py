@@ -28,6 +28,9 @@ class _Bar:
     """A bar with one task while its context lasts; nothing at all when stderr is no terminal."""
 
     def __init__(self, *columns: ProgressColumn, label: str = "reading") -> None:
+        if not columns:
+            description = TextColumn("{task.description}", markup=False)
+            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), description)
         console = stderr()
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task: TaskID = self._progress.add_task(label, total=None)
@@ -41,16 +44,8 @@ class _Bar:
             self._progress.stop()
 
 
-def _counted() -> tuple[ProgressColumn, ...]:
-    description = TextColumn("{task.description}", markup=False)
-    return BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), description
-
-
 class IndexBar(_Bar):
     """Follows an indexing run: videos, time left and the video that was done last."""
-
-    def __init__(self) -> None:
-        super().__init__(*_counted())
 
     def show(self, progress: IndexProgress) -> None:
         """One more video is done."""
@@ -60,9 +55,6 @@ class IndexBar(_Bar):
 
 class TrainBar(_Bar):
     """Follows a training run: steps, time left, epoch, loss and the last dev Rsum."""
-
-    def __init__(self) -> None:
-        super().__init__(*_counted())
 
     def show(self, progress: TrainingProgress) -> None:
         """One more step is done."""

@@ -87,7 +87,7 @@ def search(
 
 
 def _default_k(*, json: bool) -> int:
-    """As many hits as fit on a screen, where somebody looks at one."""
+    """As many hits as fit on a screen, if the output is a terminal."""
     return 5 if not json and stdout().is_terminal else 10
 
 

@@ -1,4 +1,4 @@
-"""`hgrkit train`: trains a model as a config says, or as the released code would."""
+"""`hgrkit train` and `import-release`: models trained as a config or the released code says, or taken from it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from hgrkit.cli.output import echo, echo_json, stderr
+from hgrkit.cli.output import echo, echo_json
 from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
-__all__ = ["train"]
+__all__ = ["import_release", "train"]
 
 
 def train(
@@ -21,7 +21,7 @@ def train(
     ] = None,
     resume: Annotated[
         bool | None,
-        typer.Option("--resume/--no-resume", help="Go on from the state in --out; by default if there is one."),
+        typer.Option("--resume/--no-resume", help="Resume from the state in --out; by default if there is one."),
     ] = None,
     show_defaults: Annotated[
         bool, typer.Option("--show-defaults", help="Print a config with every setting and its default.")
@@ -91,22 +91,34 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
 
 
 def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: Path | None, json: bool) -> None:
-    """The released behaviour."""
+    """Train as the released code does."""
     from hgrkit.model.registry import model_folder
     from hgrkit.research.release.experiment import train_release
 
-    console = stderr()
-    with console.status("training") as status:
+    with TrainBar() as bar:
         report = train_release(
-            release,
-            model_folder(model),
-            epochs=epochs,
-            shuffle=shuffle,
-            out=out,
-            on_progress=lambda step: status.update(f"training, step {step.number}, loss {step.loss:.4f}"),
+            release, model_folder(model), epochs=epochs, shuffle=shuffle, out=out, on_progress=bar.show
         )
     if json:
         echo_json(report)
         return
     losses = report["losses"]
     echo(f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else ""))
+
+
+def import_release(
+    directory: Annotated[Path, typer.Argument(help="Folder in the layout of the released code, or a flat one.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The epoch.N.th file to read; by default the highest N in the folder.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Import a model of the released HGR code: same weights, same scores, no pickle."""
+    from hgrkit.research.release.importing import import_release as run
+
+    report = run(directory, out, checkpoint=checkpoint)
+    if json:
+        echo_json(report.to_dict())
+    else:
+        echo(f"{report.checkpoint} is now the model folder {out}")

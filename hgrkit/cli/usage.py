@@ -144,7 +144,7 @@ def _before_a_command(error: Any, arguments: Sequence[str], commands: Sequence[s
             if option == "--json"
             else _near(option, ("--version", "--help", "--debug", "--install-completion", "--show-completion"))
         )
-        after = "; options stand after the command: hgrkit search TEXT --library LIB"
+        after = "; options come after the command: hgrkit search TEXT --library LIB"
         return f"there is no option {option!r} before the command{near or after}"
     typed = next((argument for argument in arguments if not argument.startswith("-")), None)
     if typed is None or typed in commands:  # an option of `hgrkit` itself
@@ -166,7 +166,7 @@ def _late_option(error: Any, typed: _Typed) -> str:  # noqa: ARG001
         return ""
     words, late = typed.after[: options[0]], typed.after[options[0] :]
     line = " ".join(["hgrkit", typed.name, *map(quoted, (*typed.rest, *late)), "--", *map(quoted, words)])
-    return f"{late[0]!r} stands after --, where nothing is an option; type: {line}"
+    return f"{late[0]!r} comes after --, where nothing is an option; type: {line}"
 
 
 def _wrong_dash(error: Any, typed: _Typed) -> str:  # noqa: ARG001

@@ -56,7 +56,7 @@ class MomentClip:
         path: the clip; `None` if the moment could not be cut.
         start_s: where the clip begins, in seconds from the video's beginning: at the moment or, copied, before it.
         end_s: where it ends.
-        encoded: why the pictures were encoded anew, as a clause; empty if they are the video's own.
+        encoded: why the pictures were re-encoded, as a clause; empty if they are the video's own.
         problem: why there is no clip, in one line; empty if there is one.
     """
 
@@ -84,15 +84,15 @@ def cut_hits(
     """Cut each hit's moment into a file of its own.
 
     Packets are copied, without any loss and with their sound, from the last key frame before the moment on, into
-    a file of the video's own kind. Where they cannot be copied, or `exact` is set, the moment is encoded anew as
+    a file of the video's own kind. Where they cannot be copied, or `exact` is set, the moment is re-encoded as
     MP4, exact to a frame and to a sample. Files are called `01 dog_park 12.0-15.5s.mp4`; an existing file stays,
-    and the new one gets a number. A file is there whole or not at all. A video that is gone, broken or needs more
+    and the new one gets a number. A file exists whole or not at all. A video that is gone, broken or needs more
     than the limits allow costs only its own clip.
 
     Args:
         hits: what a search found.
         folder: where the files go; created if it does not exist.
-        exact: encode every moment anew.
+        exact: re-encode every moment.
         limits: what one video may take.
         on_progress: called before the first hit and after each, with how many are done and how many there are.
 

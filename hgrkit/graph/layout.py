@@ -162,7 +162,7 @@ def arrange(
 
 
 def text_width(text: str, font_size: float) -> float:
-    """About how wide a line of text is in pixels, whatever font shows it; rather too much than too little."""
+    """About how wide a line of text is in pixels, in any font; an overestimate rather than an underestimate."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return (len(text) + wide) * _CHARACTER * font_size
 

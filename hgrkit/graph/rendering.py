@@ -49,7 +49,7 @@ def _environment() -> Environment:
 
 
 def _finalize(value: Any) -> Any:
-    # A plain string is somebody's text; what a macro or the `safe` filter returns has `__html__` and stays.
+    # A plain string is text from outside; what a macro or the `safe` filter returns has `__html__` and stays.
     return _legal(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 

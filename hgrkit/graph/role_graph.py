@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from operator import index
 from typing import Any
 
 import attrs
@@ -137,8 +136,7 @@ class RoleGraph:
 
     def __attrs_post_init__(self) -> None:
         self._check_tokens()
-        by_id = self._check_nodes()
-        self._check_edges(by_id)
+        self._check_edges(self._check_nodes())
 
     def _check_tokens(self) -> None:
         if not self.tokens:
@@ -282,14 +280,13 @@ class RoleGraph:
         """
         try:
             nodes = [
-                Node(index(node["id"]), _word(node["role"]), Span(*map(index, node["span"])), _head(node))
-                for node in record["nodes"]
+                Node(node["id"], node["role"], Span(*node["span"]), node.get("head")) for node in record["nodes"]
             ]
-            edges = [Edge(index(action), index(entity), _word(role)) for action, entity, role in record["edges"]]
-            tokens: Iterable[str] = _string_list(record["tokens"])
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, GraphError):
-                raise
+            edges = [Edge(*edge) for edge in record["edges"]]
+            tokens = record["tokens"]
+        except GraphError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise GraphError(
                 f"not a role graph: {type(error).__name__}: {error}; expected 'tokens', 'nodes' with id, role "
                 "and span, and 'edges' of [action, entity, role]."
@@ -366,20 +363,3 @@ def lay_out(graph: RoleGraph) -> GraphLayout:
 def _occurs(wanted: Sequence[str], words: Sequence[str]) -> bool:
     size = len(wanted)
     return any(list(words[start : start + size]) == list(wanted) for start in range(len(words) - size + 1))
-
-
-def _head(node: Mapping[str, Any]) -> int | None:
-    head = node.get("head")
-    return None if head is None else index(head)
-
-
-def _word(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a role must be a string, got {value!r}")
-    return value
-
-
-def _string_list(tokens: object) -> list[str]:
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise GraphError(f"'tokens' must be a list of words, got {tokens!r}.")
-    return tokens

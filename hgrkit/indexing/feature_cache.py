@@ -12,18 +12,20 @@ from typing import Any
 import attrs
 import numpy as np
 import numpy.typing as npt
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
 
-from hgrkit.errors import BenchmarkError, DamagedLibraryError
+from hgrkit.errors import BenchmarkError
 from hgrkit.library.library import Library
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
-from hgrkit.storage.tensor_file import Data, TensorFile, read_file, tensor_header
 
 __all__ = ["CachedFeatures", "FeatureCache", "damaged_features", "kept_features", "kept_frames", "prune_features"]
 
 _SUFFIX = ".safetensors"
 _FORMAT = "hgrkit-features-2"  # 1 counted times from the first picture, and took some pictures otherwise
 _LONGEST_S = 1e8
-_HEADER_BYTES = 1 << 16
+# What a file that is absent, damaged or another's raises.
+_UNREADABLE = (SafetensorError, OSError, ValueError, LookupError, TypeError)
 
 
 @attrs.frozen(eq=False)
@@ -57,15 +59,14 @@ class FeatureCache:
         """Load the features of a content hash; `None` if they are absent or damaged."""
         path = self._path(content)
         try:
-            file, described = _read(path)
+            described, times_s, features = _read(path)
             if described != self._described(content, described["begin_s"], described["duration_s"]):
                 return None
-            frames, feature_dim = (int(size) for size in file.header["features"]["shape"])
-            times_s = np.array(file.tensor("times_s", (frames,), "F64"))
-            features = file.tensor("features", (frames, feature_dim), "F16").astype(np.float32)
-            found = CachedFeatures(times_s, features, described["begin_s"], described["duration_s"])
+            found = CachedFeatures(
+                times_s, features.astype(np.float32), described["begin_s"], described["duration_s"]
+            )
             return found if _is_sound(found) else None
-        except (DamagedLibraryError, ValueError, LookupError, TypeError):
+        except _UNREADABLE:
             return None
 
     def save(
@@ -90,13 +91,10 @@ class FeatureCache:
             half = features.astype(np.float16)
         if not np.isfinite(half).all():  # too large for float16
             return
-        tensors: dict[str, npt.NDArray[Any]] = {"times_s": times_s.astype(np.float64), "features": half}
-        body = b"".join(tensor.tobytes() for tensor in tensors.values())
+        times_s = times_s.astype(np.float64)
         text = json.dumps(self._described(content, begin_s, duration_s), sort_keys=True)
-        header = tensor_header(
-            tensors, {"features": text, "sha256": _digest(text, tensors["features"].shape, body)}
-        )
-        _write(self._path(content), header + body)
+        metadata = {"features": text, "sha256": _digest(text, times_s, half)}
+        _write(self._path(content), safetensors.numpy.save({"times_s": times_s, "features": half}, metadata))
 
     def _path(self, content: str) -> Path:
         return _folder(self.library) / f"{_key(self._described(content, 0.0, None))}{_SUFFIX}"
@@ -146,28 +144,36 @@ def _key(described: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
-def _digest(text: str, shape: tuple[int, ...], body: bytes | memoryview) -> str:
-    digest = hashlib.sha256(f"{text}\n{list(shape)}\n".encode())
-    digest.update(body)
+def _digest(text: str, times_s: npt.NDArray[np.float64], features: npt.NDArray[np.float16]) -> str:
+    digest = hashlib.sha256(f"{text}\n{list(features.shape)}\n".encode())
+    digest.update(times_s.tobytes())
+    digest.update(features.tobytes())
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[TensorFile, dict[str, Any]]:
-    """Read a file and its description, and check its checksum; else raises `ValueError` or another error."""
-    data: Data = read_file(path)
-    file = TensorFile.parse(data)
-    text = file.metadata["features"]
-    shape = tuple(file.header["features"]["shape"])
-    if file.metadata["sha256"] != _digest(text, shape, memoryview(data)[file.body :]):
+def _read(path: Path) -> tuple[dict[str, Any], npt.NDArray[np.float64], npt.NDArray[np.float16]]:
+    """Read a file's description, times and features, and check its checksum; raises one of `_UNREADABLE`."""
+    with _opened(path) as file:
+        metadata = file.metadata()
+        times_s, features = file.get_tensor("times_s"), file.get_tensor("features")
+    text = metadata["features"]
+    kinds = (times_s.dtype, features.dtype) == (np.float64, np.float16)
+    shapes = features.ndim == 2 and times_s.shape == features.shape[:1]
+    if not kinds or not shapes or metadata["sha256"] != _digest(text, times_s, features):
         raise ValueError("its checksum does not fit")
-    return file, dict(json.loads(text))
+    return dict(json.loads(text)), times_s, features
+
+
+def _opened(path: Path) -> Any:
+    if not path.is_file():  # opening a pipe would block
+        raise FileNotFoundError(path)
+    return safe_open(path, framework="numpy")
 
 
 def _is_whole(path: Path) -> bool:
     try:
-        _, described = _read(path)
-        return path.name == _key(described) + _SUFFIX
-    except (DamagedLibraryError, ValueError, LookupError, TypeError):
+        return path.name == _key(_read(path)[0]) + _SUFFIX
+    except _UNREADABLE:
         return False
 
 
@@ -187,13 +193,10 @@ def _is_sound(found: CachedFeatures) -> bool:
 def _content(path: Path) -> str | None:
     """Return the content hash that a file names; `None` if it names none, or the file has another's name."""
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as opened:
-            file = TensorFile.parse(opened.read(_HEADER_BYTES))
-        described = json.loads(file.metadata["features"])
+        with _opened(path) as file:
+            described = json.loads(file.metadata()["features"])
         return str(described["content"]) if path.name == _key(described) + _SUFFIX else None
-    except (OSError, ValueError, LookupError, TypeError):
+    except _UNREADABLE:
         return None
 
 

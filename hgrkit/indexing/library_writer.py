@@ -28,7 +28,7 @@ from hgrkit.levels import PerLevel
 from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, VideoRecord, path_bytes
 from hgrkit.library.store import Entry, Rename, Snapshot
-from hgrkit.model.video import evenly_spaced
+from hgrkit.video.sampling import evenly_spaced
 
 __all__ = ["CarryOver", "Embed", "LibraryWriter", "cut_clips"]
 

@@ -21,13 +21,13 @@ from hgrkit.indexing.known_videos import are_typed_here
 from hgrkit.indexing.pipeline import index_videos
 from hgrkit.indexing.report import IndexReport
 from hgrkit.indexing.walk import VideoFile, found_file, is_gone
+from hgrkit.levels import PerLevel
 from hgrkit.library.database import translated_errors
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import VideoRecord
+from hgrkit.library.records import Float32, VideoRecord
 from hgrkit.library.store import Entry, Rename
 from hgrkit.model.loaded import LoadedModel
-from hgrkit.model.scorer import embed_features
 from hgrkit.video.frame_encoder import FrameEncoder, load_frame_encoder
 from hgrkit.video.sampling import Sampling, parse_sampling
 
@@ -99,17 +99,17 @@ class Parts:
             ShapeError: if its features do not fit the model.
             ConfigError: if the sampling or the clip length cannot be used.
         """
-        origin = model.model.origin
+        origin, feature_dim = model.config.origin, model.config.video.feature_dim
         before = replaces or origin
         wanted: str | FrameEncoder = FEATURES_ONLY if frame_encoder is None else frame_encoder
         if frame_encoder is None and (replaces is None or replaces.frame_encoder != FEATURES_ONLY):
             wanted = origin.frame_encoder or before.frame_encoder or FEATURES_ONLY
         encoder = None if wanted == FEATURES_ONLY else load_frame_encoder(wanted, device=device)
         name = wanted if isinstance(wanted, str) else type(wanted).__name__
-        if encoder is not None and encoder.feature_dim != model.model.feature_dim:
+        if encoder is not None and encoder.feature_dim != feature_dim:
             raise ShapeError(
                 f"the frame encoder {name!r} makes {encoder.feature_dim} numbers a frame, but the model "
-                f"{model.name!r} was built with feature_dim={model.model.feature_dim}."
+                f"{model.name!r} was built with feature_dim={feature_dim}."
             )
         picked = before.sampling or DEFAULT_SAMPLING if sampling is None else sampling
         if isinstance(picked, str):
@@ -127,17 +127,50 @@ class Parts:
             clip_seconds=check_number("clip_seconds", length, "(0, inf)"),
         )
 
+    @classmethod
+    def of_library(
+        cls,
+        library: Library,
+        folder: Path,
+        model: LoadedModel,
+        *,
+        frame_encoder: str | FrameEncoder | None,
+        sampling: str | Sampling | None,
+        clip_seconds: float | None,
+        device: str,
+    ) -> Parts:
+        """The parts of a library that is open for writing, in its folder; what is asked for must be what made it.
+
+        Raises:
+            LibraryMismatchError: if a part is not.
+        """
+        made_with = library.manifest
+        parts = cls.choose(
+            model,
+            frame_encoder=made_with.frame_encoder if frame_encoder is None else frame_encoder,
+            sampling=made_with.sampling if sampling is None else sampling,
+            clip_seconds=made_with.clip_seconds if clip_seconds is None else clip_seconds,
+            device=device,
+        )
+        made_with.require(parts.manifest, library=str(folder))
+        drop_finished_upgrade(library, folder)
+        return parts
+
     @property
     def index(self) -> partial[IndexReport]:
         """`index_videos` with these parts; takes the library, the files and its other arguments."""
         return partial(
             index_videos,
             frame_encoder=self.frame_encoder,
-            embed=partial(embed_features, self.model.model),
+            embed=self.embed,
             sampling=self.sampling,
             clip_seconds=self.clip_seconds,
-            max_frames=self.model.model.video.max_frames,
+            max_frames=self.model.config.video.max_frames,
         )
+
+    def embed(self, features: Float32) -> PerLevel[Float32]:
+        """Embed a clip's frame features, [F, K]; the model's weights are read for the first of them."""
+        return self.model.clip_encoder(features)
 
     def feature_cache(self, library: Path) -> FeatureCache | None:
         """The features of these parts kept by the library in a folder; `None` where no frames are encoded."""
@@ -155,7 +188,7 @@ class Parts:
             frame_encoder_fingerprint=self.frame_encoder.fingerprint if self.frame_encoder else FEATURES_ONLY,
             sampling=str(self.sampling),
             clip_seconds=self.clip_seconds,
-            embed_dim=self.model.model.embed_dim,
+            embed_dim=self.model.config.video.embed_dim,
         )
 
 

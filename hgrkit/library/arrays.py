@@ -1,6 +1,6 @@
 """The arrays of a library: files of clip and frame records, mapped, and checked before they are used.
 
-A version owns the records of its `Extent`; what lies behind them belongs to nobody. Each clip record holds a
+A version owns the records of its `Extent`; what lies behind them belongs to no version. Each clip record holds a
 checksum of the clip's frames; clip records are checked in blocks, whose checksums are in the database.
 """
 
@@ -89,7 +89,7 @@ class ArrayFile:
             OSError: if the system does not let it be read.
         """
         try:
-            size = self.path.stat().st_size if self.path.is_file() else 0  # a pipe would wait for ever
+            size = self.path.stat().st_size if self.path.is_file() else 0  # reading a pipe would block
             count = min(self.count, size // self.kind.itemsize)
             if count:
                 return np.memmap(self.path, self.kind, mode="r", shape=(count,)).view(np.ndarray)
@@ -146,7 +146,7 @@ class ClipArrays:
         blocks = -(-len(clips) // BLOCK_CLIPS)
         self._checksums = None if checksums is None else np.frombuffer(checksums, "<u8")
         if self._checksums is not None and len(self._checksums) != blocks:
-            raise damaged_arrays(f"{len(self._checksums)} of {blocks} checksums of clips are there")
+            raise damaged_arrays(f"{len(self._checksums)} of {blocks} checksums of clips exist")
         self._checked_blocks = np.full(blocks, checksums is None)
         self._checked_frames = np.full(len(clips), checksums is None)
 

@@ -1,4 +1,4 @@
-"""`backup_library`: one committed version, copied into a folder of its own while a writer may go on."""
+"""`backup_library`: one committed version, copied into a folder of its own while a writer may continue."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def backup_library(
 ) -> BackupReport:
     """Copy the version committed last into a new folder: a library, whole, compact and of the newest format.
 
-    Every byte is checked on its way. A writer may go on meanwhile. Caches are left out.
+    Every byte is checked on its way. A writer may continue meanwhile. Caches are left out.
 
     Args:
         folder: the library's folder; reading it is enough.
@@ -59,7 +59,7 @@ def backup_library(
 
     Raises:
         LibraryNotFoundError: if there is no library.
-        LibraryExistsError: if `out` is there already, or lies inside a library.
+        LibraryExistsError: if `out` exists already, or lies inside a library.
         MissingPathError: if the folder above `out` does not exist.
         DamagedLibraryError: if the library is not what was written; nothing is left then.
         LibraryError, OSError: if the disk is full or fails; nothing is left then.

@@ -234,7 +234,7 @@ def ann_available() -> bool:
 
 
 def _described(arrays: ClipArrays, size: int, path: Path) -> dict[str, Any]:
-    if not path.is_file():  # a pipe would wait for ever
+    if not path.is_file():  # reading a pipe would block
         raise FileNotFoundError(path)
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:

@@ -144,7 +144,7 @@ def _read_tables(connection: sqlite3.Connection, found: Examination, told: float
                 file=DATABASE_FILE,
                 problem="; ".join([*named[:_PROBLEMS_NAMED], *more]),
                 videos=tuple(found.lost),
-                repair="write the videos that are whole anew, and name those that are lost",
+                repair="rewrite the intact videos, and name those that are lost",
             )
         )
 
@@ -245,7 +245,7 @@ def _check_clips(found: Examination, arrays: ClipArrays, on_progress: Progress |
                 file=ARRAY_FOLDER,
                 problem="; ".join(found.short or ["records of clips or frames are not what was written"]),
                 videos=tuple(lost),
-                repair=f"write the videos that are whole anew; videos to index again: {len(lost)}",
+                repair=f"rewrite the intact videos; videos to index again: {len(lost)}",
             )
         )
     elif not found.damages and num_clips != arrays.num_living:
@@ -253,7 +253,7 @@ def _check_clips(found: Examination, arrays: ClipArrays, on_progress: Progress |
             Damage(
                 file=DATABASE_FILE,
                 problem=f"its videos have {num_clips} clips, of which {arrays.num_living} are there",
-                repair="write the library anew, as its videos say",
+                repair="rewrite the library from its videos",
             )
         )
     found.videos, found.lost = whole, sorted({*found.lost, *lost})

@@ -245,13 +245,13 @@ def export_library(
     """Write every clip of the version committed last: video, times, the vectors of all levels, and the manifest.
 
     The page "The library" of the documentation describes both formats. Vectors are read and written in portions.
-    A writer may go on meanwhile.
+    A writer may continue meanwhile.
 
     Args:
         library: open in either mode.
         path: the file; it has its name only once it is complete.
         to: `npz` (numpy alone reads it, without pickle) or `parquet` (needs pyarrow).
-        overwrite: replace a file that is there.
+        overwrite: replace an existing file.
         on_progress: is told the portions that are done, and how many there are.
 
     Raises:

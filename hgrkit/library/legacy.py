@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import safetensors.numpy
+from safetensors import SafetensorError
 
 from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.arrays import ClipArrays, Extent, clip_type, frame_type
@@ -30,7 +32,6 @@ from hgrkit.library.tables import (
     read_manifest,
     record_from_row,
 )
-from hgrkit.storage.tensor_file import TensorFile, damaged, read_file
 
 __all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_legacy_manifest", "read_legacy_version"]
 
@@ -227,24 +228,30 @@ def _arrays(
 
 def _segment(folder: Path, row: tuple[Any, ...], embed_dim: int) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a segment, every block of which is checked."""
-    file, num_clips, num_frames, num_bytes, block_bytes, digests = row
+    file, num_clips, num_frames, _, block_bytes, digests = row
     if not _SEGMENT_NAME.fullmatch(file) or block_bytes < 1:
         raise DamagedLibraryError(f"{file!r} is no segment of the library in {folder}; restore a backup.")
     path = folder / file
-    data = read_file(path, num_bytes=num_bytes)
+    try:
+        data = path.read_bytes() if path.is_file() else b""  # reading a pipe would block
+    except OSError as error:
+        raise _damaged(path, f"it cannot be read ({error.strerror})") from error
     blocks = [data[start : start + block_bytes] for start in range(0, len(data), block_bytes)]
     if b"".join(hashlib.sha256(block).digest() for block in blocks) != digests:
-        raise damaged(path, "it is not what was written")
+        raise _damaged(path, "it is missing or not what was written")
     try:
-        tensors = TensorFile.parse(data)
-        return {
-            "times_s": tensors.tensor("times_s", (num_frames,), "F64"),
-            "event": tensors.tensor("event", (num_clips, embed_dim), "F16"),
-            "action": tensors.tensor("action", (num_frames, embed_dim), "F16"),
-            "entity": tensors.tensor("entity", (num_frames, embed_dim), "F16"),
-        }
-    except ValueError as error:
-        raise damaged(path, str(error)) from error
+        tensors = safetensors.numpy.load(data)
+    except SafetensorError as error:
+        raise _damaged(path, str(error)) from error
+    frames = (num_frames, embed_dim)
+    shapes = {"times_s": (num_frames,), "event": (num_clips, embed_dim), "action": frames, "entity": frames}
+    if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
+        raise _damaged(path, "its tensors are not those that the database has")
+    return tensors
+
+
+def _damaged(path: Path, what: str) -> DamagedLibraryError:
+    return DamagedLibraryError(f"{path} is damaged: {what}; run `hgrkit repair`, or restore a backup.")
 
 
 def _incomplete() -> DamagedLibraryError:

@@ -126,9 +126,7 @@ class Library:
         check_choice("mode", mode, get_args(Mode))
         if manifest is not None:
             check_instance("manifest", manifest, Manifest)
-        several = (
-            [path] if isinstance(path, str | os.PathLike) else check_sequence("path", path, None, of="folders")
-        )
+        several = path if isinstance(path, Sequence) and not isinstance(path, str | bytes) else [path]
         folders = [Path(check_path("the library", folder)) for folder in several]
         if not folders or len({folder.absolute() for folder in folders}) != len(folders):
             raise ConfigError("libraries to open as one must be at least one, and each must be named once.")

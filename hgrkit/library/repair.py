@@ -146,7 +146,7 @@ def _report(found: Examination, *, dry_run: bool) -> RepairReport:
     if found.damages and not found.repairable:
         steps.insert(0, "do nothing: restore a backup, or delete the folder and index the videos again")
     elif found.damages:
-        steps.insert(0, f"write {len(found.videos)} videos that are whole anew, and let the damaged files go")
+        steps.insert(0, f"rewrite {len(found.videos)} intact videos, and drop the damaged files")
     return RepairReport(
         library=str(found.folder),
         dry_run=dry_run,

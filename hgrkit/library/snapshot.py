@@ -77,7 +77,7 @@ class SqliteView:
         buckets = sorted({number // VIDEOS_A_SUM for number in wanted})
         found = {row[0]: stored_video(row) for bucket in buckets for row in self._rows(bucket) if row[0] in wanted}
         if len(found) != len(wanted):
-            raise _incomplete("clips belong to a video that is not there")
+            raise _incomplete("clips belong to a video that does not exist")
         return found
 
     def videos(self) -> list[StoredVideo]:
@@ -85,7 +85,7 @@ class SqliteView:
         rows = [row for bucket in sorted(self._sums) for row in self._rows(bucket)]
         ((count,),) = self._connection.execute("SELECT COUNT(*) FROM videos").fetchall()
         if not len(rows) == count == self.head.videos:
-            raise _incomplete(f"{count} rows of videos are there instead of {self.head.videos}")
+            raise _incomplete(f"{count} rows of videos were found instead of {self.head.videos}")
         return [stored_video(row) for row in sorted(rows, key=lambda row: row[1])]
 
     def _rows(self, bucket: int) -> list[tuple[Any, ...]]:

@@ -152,10 +152,10 @@ def _notes(found: Examination) -> Iterator[Note]:
         elif name in {f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"}:
             yield Note(file=name, remark=f"SQLite's log, {writer or 'left by a writer that died'}")
         elif name == LOCK_FILE:
-            remark = writer or ("left by a writer that died; it blocks nobody" if _is_filled(path) else None)
+            remark = writer or ("left by a writer that died; it blocks no other" if _is_filled(path) else None)
             yield from [Note(file=name, remark=remark)] if remark else []
         elif name not in known:
-            yield Note(file=name, remark=remarks.get(name, "no file of a library; it is left alone"))
+            yield Note(file=name, remark=remarks.get(name, "not a file of a library; it is left alone"))
     yield from _array_notes(found)
     if found.arrays is not None and unfit_ann_index(folder, found.arrays):
         yield Note(
@@ -174,7 +174,7 @@ def _array_notes(found: Examination) -> Iterator[Note]:
     for path in sorted((found.folder / ARRAY_FOLDER).glob("*")):
         file = f"{ARRAY_FOLDER}/{path.name}"
         if ARRAY_NAME.fullmatch(path.name) is None:
-            yield Note(file=file, remark="no file of a library; it is left alone")
+            yield Note(file=file, remark="not a file of a library; it is left alone")
         elif own and path not in own:
             yield Note(file=file, remark="of a rewriting that is being made, was interrupted or is superseded")
         elif path.is_file() and path.stat().st_size > own.get(path, sys.maxsize):

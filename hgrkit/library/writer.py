@@ -48,7 +48,7 @@ class Writer:
     """Commits to one library, from one thread at a time.
 
     Clips are appended to the arrays first, durably, and count once one SQL transaction says so. A crash in between
-    leaves records that belong to nobody.
+    leaves records that belong to no version.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -94,23 +94,16 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_weights(folder: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    # all at once: whoever mends a folder by hand should not have to load it once a mistake
+    # all at once, so that a folder mended by hand need not be loaded once for each mistake
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"surplus {name}" for name in found if name not in expected]
-    problems += [
-        f"{name} holds {found[name].dtype} and should hold {tensor.dtype}"
-        for name, tensor in expected.items()
-        if name in found and found[name].is_floating_point() != tensor.is_floating_point()
-    ]
-    problems += [
-        f"{name} holds numbers that are not finite"
-        for name, tensor in found.items()
-        if not bool(tensor.isfinite().all())
-    ]
-    problems += [
-        f"{name} is {list(found[name].shape)} and should be {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in found and found[name].shape != tensor.shape
-    ]
+    for name in (name for name in expected if name in found):
+        tensor, wanted = found[name], expected[name]
+        if tensor.is_floating_point() != wanted.is_floating_point():
+            problems.append(f"{name} holds {tensor.dtype} and should hold {wanted.dtype}")
+        if tensor.shape != wanted.shape:
+            problems.append(f"{name} is {list(tensor.shape)} and should be {list(wanted.shape)}")
+        if not bool(tensor.isfinite().all()):
+            problems.append(f"{name} holds numbers that are not finite")
     if problems:
         raise CheckpointError(f"{folder}: the weights do not fit the config: {'; '.join(problems)}.")

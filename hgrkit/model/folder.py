@@ -39,14 +39,14 @@ WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "MODEL_CARD.md"
 
 NOTES_FOLDER = "notes"
-"""Where a model folder keeps what is told of the model and decides no answer."""
+"""Where a model folder keeps notes on the model, which do not affect its answers."""
 
 QUERYBANK_NORM_KEY = "background"
 """What model folders call querybank normalisation: a part of `config.json`, and how its weights' names begin."""
 
 
 def model_fingerprint(folder: str | Path) -> str:
-    """`sha256:` and the digest of everything in a model folder that decides an answer.
+    """`sha256:` and the digest of everything in a model folder that affects an answer.
 
     That is all but the card, the notes and hidden files: the config, the weights and what the text encoder needs.
 
@@ -93,7 +93,7 @@ def write_model_folder(
     card: str,
     notes: Mapping[str, str],
 ) -> Path:
-    """Write a model folder; one that is already there is replaced whole.
+    """Write a model folder; an existing one is replaced whole.
 
     Args:
         target: where to.
@@ -101,13 +101,13 @@ def write_model_folder(
         weights: by name.
         write_files: writes what the text encoder needs beside the weights into the folder that it is given.
         card: text of `MODEL_CARD.md`.
-        notes: further text files by name, which decide no answer.
+        notes: further text files by name, which do not affect answers.
 
     Returns:
         The folder.
 
     Raises:
-        CheckpointError: if something that is not a model folder is already there.
+        CheckpointError: if something other than a model folder exists there.
     """
     import safetensors.torch
 

@@ -109,7 +109,7 @@ class HgrModel(nn.Module):
         }
 
     def save(self, folder: str | Path, *, card: str = "", notes: Mapping[str, str] | None = None) -> Path:
-        """Write a model folder, which `hgrkit.load_model` reads; one that is already there is replaced whole.
+        """Write a model folder, which `hgrkit.load_model` reads; an existing one is replaced whole.
 
         Args:
             folder: where to.
@@ -121,7 +121,7 @@ class HgrModel(nn.Module):
             The folder.
 
         Raises:
-            CheckpointError: if something that is not a model folder is already there.
+            CheckpointError: if something other than a model folder exists there.
         """
         if notes is not None and not (
             isinstance(notes, Mapping) and all(isinstance(t, str) for t in notes.values())

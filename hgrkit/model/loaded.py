@@ -1,8 +1,9 @@
-"""A model as it was asked for: each side is loaded when it is first used, the query side without torch."""
+"""A model as it was asked for: each side is loaded when it is first used, on a CPU without torch."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +13,16 @@ import attrs
 from hgrkit.checks.arguments import check_path, check_text
 from hgrkit.checks.settings import to_json
 from hgrkit.errors import CheckpointError, ConfigError
+from hgrkit.levels import PerLevel
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.model.config import HgrModelConfig
 from hgrkit.model.folder import QUERYBANK_NORM_KEY, WEIGHTS_FILE, model_fingerprint
+from hgrkit.model.query.clip_encoder import ClipEncoder
 from hgrkit.model.query.encoder import QuerySide
-from hgrkit.model.query.layers import QuerybankNorm, Weights
+from hgrkit.model.query.layers import Float32, QuerybankNorm, Weights
 from hgrkit.model.registry import model_folder
 from hgrkit.model.text.registry import text_encoder_kind
+from hgrkit.video.frame_encoder import resolve_device
 
 if TYPE_CHECKING:
     from hgrkit.model.hgr_model import HgrModel
@@ -57,8 +61,6 @@ class LoadedModel:
         name = check_path("model", name, hint="; or a model's name, such as 'default'")
         folder = model_folder(name)
         if check_text("device", device, hint="such as 'auto' or 'cpu'") not in _WITHOUT_TORCH:
-            from hgrkit.video.frame_encoder import resolve_device
-
             device = resolve_device(device)
         return cls(
             name=str(folder.absolute()) if folder == Path(name) else name,
@@ -66,6 +68,15 @@ class LoadedModel:
             fingerprint=model_fingerprint(folder),
             device=device,
         )
+
+    @cached_property
+    def config(self) -> HgrModelConfig:
+        """What the model's folder says of its parts.
+
+        Raises:
+            CheckpointError: if it cannot be understood.
+        """
+        return HgrModelConfig.read(self.folder)
 
     @cached_property
     def model(self) -> HgrModel:
@@ -76,11 +87,9 @@ class LoadedModel:
             ConfigError: if the device cannot be used.
         """
         from hgrkit.model.checkpoint import load_model
-        from hgrkit.video.frame_encoder import resolve_device
 
         model = load_model(self.folder, device=resolve_device(self.device))
-        if model_fingerprint(self.folder) != self.fingerprint:
-            raise CheckpointError(f"the model {self.folder} has changed while it was in use; open it again.")
+        self._require_unchanged()
         return model
 
     @cached_property
@@ -93,6 +102,39 @@ class LoadedModel:
         wants_torch = "model" in vars(self) or self.device not in _WITHOUT_TORCH
         side = None if wants_torch else read_query_side(self.folder)
         return self._torch_side() if side is None else side
+
+    @cached_property
+    def clip_encoder(self) -> Callable[[Float32], PerLevel[Float32]]:
+        """How the frame features of a clip are embedded: without torch on a CPU, unless only torch can.
+
+        Takes [F, K]; gives the event [D], and action and entity of each frame, [F, D].
+
+        Raises:
+            CheckpointError, ConfigError: as `model` does.
+        """
+        if resolve_device(self.device) == "cpu":
+            try:
+                encoder = ClipEncoder.from_folder(self.folder, self.config.video)
+            except CheckpointError:
+                pass  # torch reads what numpy cannot, or tells all that is wrong
+            else:
+                self._require_unchanged()
+                return encoder
+        from hgrkit.model.scorer import embed_features
+
+        return partial(embed_features, self.model)
+
+    def check(self) -> None:
+        """Read both sides, so that what is wrong with the model is told before anything is made with it.
+
+        Raises:
+            CheckpointError, ConfigError: as `model` does.
+        """
+        _ = self.query_side, self.clip_encoder
+
+    def _require_unchanged(self) -> None:
+        if model_fingerprint(self.folder) != self.fingerprint:
+            raise CheckpointError(f"the model {self.folder} has changed while it was in use; open it again.")
 
     def _torch_side(self) -> QuerySide:
         from hgrkit.model.scorer import ModelQueryEncoder, settings_of

@@ -20,7 +20,8 @@ from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.scenes import PENALTY, SHORTEST_SCENE, best_stretches, cut_scenes
 from hgrkit.matching.windows import WindowedLevel, Windows, window_events
 from hgrkit.model.hgr_model import HgrModel
-from hgrkit.model.video import VideoFeatures, evenly_spaced
+from hgrkit.model.video import VideoFeatures
+from hgrkit.video.sampling import evenly_spaced
 
 __all__ = ["LongVideo", "WindowSettings"]
 

@@ -114,6 +114,7 @@ def _array(tensor: torch.Tensor) -> Float32:
     return tensor.float().cpu().numpy().astype(np.float32, copy=False)
 
 
+# Videos of a batch are padded to the longest, so that a larger batch costs memory.
 _VIDEOS_AT_ONCE = 64
 
 

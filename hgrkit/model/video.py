@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 import attrs
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from hgrkit.checks.arguments import check_instance, check_sequence, check_whole, shown
+from hgrkit.checks.arguments import check_instance, check_sequence, shown
 from hgrkit.checks.settings import takes_settings, to_json
 from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings, check_tensors, moved
 from hgrkit.model.config import VideoConfig, VideoSettings
+from hgrkit.model.query.clip_encoder import check_frame_features, frame_array
+from hgrkit.video.sampling import evenly_spaced
 
-__all__ = ["VideoEmbeddings", "VideoEncoder", "VideoFeatures", "evenly_spaced", "frame_features"]
+__all__ = ["VideoEmbeddings", "VideoEncoder", "VideoFeatures", "frame_features"]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -48,6 +49,7 @@ class VideoFeatures:
     ) -> VideoFeatures:
         """Pad clips of [F, K] each to the longest.
 
+        >>> import numpy as np
         >>> features = VideoFeatures.from_arrays([np.ones((3, 8)), np.ones((1, 8))])
         >>> features.frame_mask.tolist()
         [[True, True, True], [True, False, False]]
@@ -109,43 +111,11 @@ def frame_features(name: str, features: npt.ArrayLike | Tensor, dim: int | None 
     """
     if isinstance(features, Tensor):
         is_real = features.dtype != torch.bool and not features.is_complex()
-        clip = features.to(torch.float32) if is_real else features
+        clip = features.to(torch.float32) if is_real else torch.empty(0)
     else:
-        try:
-            array = np.asarray(features)
-        except ValueError:  # rows of unequal length
-            array = np.empty(0, object)
-        is_real = array.dtype.kind in "fiu"
-        with np.errstate(over="ignore"):
-            clip = torch.as_tensor(array.astype(np.float32, copy=False)) if is_real else torch.empty(0)
-    if not is_real or clip.ndim != 2 or 0 in clip.shape:
-        raise ShapeError(
-            f"frame features of {name} must be [F, {dim or 'K'}], real numbers of at least one frame, "
-            f"got {shown(features)}."
-        )
-    if dim is not None and clip.shape[1] != dim:
-        raise ShapeError(f"frame features of {name} must be [F, {dim}] for this model, got {list(clip.shape)}.")
-    if not bool(clip.isfinite().all()):
-        raise ShapeError(
-            f"frame features of {name} must be finite, got {int((~clip.isfinite()).sum())} of {clip.numel()} "
-            "numbers that are NaN or infinite; look at what made them."
-        )
+        clip = torch.as_tensor(frame_array(name, features))
+    check_frame_features(name, clip, clip.isfinite(), given=features, dim=dim)
     return clip
-
-
-def evenly_spaced(num_frames: int, max_frames: int) -> npt.NDArray[np.int64]:
-    """Which frames are kept of a longer clip: `round(linspace(0, num_frames - 1, max_frames))`.
-
-    >>> evenly_spaced(9, 4).tolist()
-    [0, 3, 5, 8]
-
-    Raises:
-        ConfigError: if `max_frames` is not positive.
-    """
-    max_frames = check_whole("max_frames", max_frames)
-    if num_frames <= max_frames:
-        return np.arange(num_frames)
-    return np.round(np.linspace(0, num_frames - 1, max_frames)).astype(np.int64)
 
 
 @takes_settings(VideoConfig)

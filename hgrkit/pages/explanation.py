@@ -40,7 +40,7 @@ _FONTS = Path(__file__).with_name("fonts")
 
 @attrs.frozen(kw_only=True)
 class Explanation:
-    """A search result with everything that shows why.
+    """A search result with what explains each hit.
 
     Attributes:
         result: what `search` returned; every number of the explanation is one of its.
@@ -110,7 +110,7 @@ def explain_result(result: SearchResult, *, num_frames: int = NUM_FRAMES) -> Exp
     """
     check_instance("result", result, SearchResult, hint="give what Retriever.search returned")
     num_frames = check_whole("num_frames", num_frames)
-    hits = tuple(explain_hit(hit, result.graph, num_frames=num_frames) for hit in result.hits)
+    hits = tuple(explain_hit(hit, num_frames=num_frames) for hit in result.hits)
     return Explanation(result=result, hits=hits)
 
 

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, MissingPathError
-from hgrkit.graph import RoleGraph
 from hgrkit.results import Hit, Phrase
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.reader import SampledFrame, VideoReader
@@ -27,7 +26,6 @@ __all__ = [
     "PICTURE_HEIGHT",
     "HitExplanation",
     "StripFrame",
-    "StripPictures",
     "choose_frames",
     "encode_jpeg",
     "explain_hit",
@@ -96,37 +94,27 @@ def _farthest(num_frames: int, chosen: Sequence[int]) -> int:
     return max(range(num_frames), key=lambda frame: min(abs(frame - other) for other in chosen))
 
 
-@attrs.frozen(kw_only=True)
-class StripPictures:
-    """What reading brought.
-
-    Attributes:
-        jpegs: [F] one JPEG a time that was asked for; none of them where the video could not be read.
-        note: why there are no pictures; empty if there are.
-    """
-
-    jpegs: tuple[bytes | None, ...]
-    note: str = ""
-
-
-def read_pictures(video: str, times_s: Sequence[float]) -> StripPictures:
-    """The pictures that are on the screen at some times, each video read once.
+def read_pictures(video: str, times_s: Sequence[float]) -> tuple[tuple[bytes | None, ...], str]:
+    """Read the pictures that are on the screen at some times; the video is read once.
 
     Args:
         video: path of the file.
-        times_s: ascending seconds on the video's own time line.
+        times_s: [F] ascending seconds on the video's own time line.
+
+    Returns:
+        F pictures as JPEG files, all `None` if the video cannot be read; and why it cannot, empty if it can.
     """
     if not times_s:
-        return StripPictures(jpegs=())
+        return (), ""
     try:
-        return StripPictures(jpegs=_read(video, times_s))
+        return _read(video, times_s), ""
     except MissingPathError:
         note = "the video is no longer where it was indexed"
     except DecodeError as error:
         note = f"the video cannot be read: {error}"
     except OSError as error:
         note = f"the video cannot be read: {error.strerror or type(error).__name__}"
-    return StripPictures(jpegs=(None,) * len(times_s), note=note)
+    return (None,) * len(times_s), note
 
 
 def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
@@ -207,15 +195,18 @@ class HitExplanation:
         hit: as `search` returned it; all numbers are there.
         times_s: [F] times of the clip's frames, in seconds; those of every phrase's alignment.
         strip: the film strip, frames ascending; together they stand for every time.
-        nodes: the graph's node of each phrase, by its id, in the order of `hit.phrases`.
         note: why the strip has no pictures; empty if it has.
     """
 
     hit: Hit
     times_s: tuple[float, ...]
     strip: tuple[StripFrame, ...]
-    nodes: tuple[int, ...]
     note: str = ""
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The graph's node of each phrase, by its id, in the order of `hit.phrases`."""
+        return tuple(phrase.node_id for phrase in self.hit.phrases)
 
     @property
     def name(self) -> str:
@@ -258,19 +249,18 @@ class HitExplanation:
         }
 
 
-def explain_hit(hit: Hit, graph: RoleGraph, *, num_frames: int) -> HitExplanation:
+def explain_hit(hit: Hit, *, num_frames: int) -> HitExplanation:
     """Read a hit's film strip and put its phrases beside it.
 
     Args:
         hit: what was found.
-        graph: how the query was read.
         num_frames: frames of the strip, at most.
     """
     times_s = hit.phrases[0].times_s if hit.phrases else _evenly(hit, num_frames)
     by_similarity = sorted(hit.phrases, key=lambda phrase: -phrase.similarity)
     best = [max(range(len(times_s)), key=phrase.weights.__getitem__) for phrase in by_similarity]
     groups = choose_frames(len(times_s), best, most=num_frames)
-    pictures = read_pictures(hit.video, [times_s[group.shown] for group in groups])
+    jpegs, note = read_pictures(hit.video, [times_s[group.shown] for group in groups])
     strip = tuple(
         StripFrame(
             time_s=times_s[group.shown],
@@ -279,11 +269,9 @@ def explain_hit(hit: Hit, graph: RoleGraph, *, num_frames: int) -> HitExplanatio
             phrases=_bearing(hit.phrases, group.start, group.stop),
             jpeg=jpeg,
         )
-        for group, jpeg in zip(groups, pictures.jpegs, strict=True)
+        for group, jpeg in zip(groups, jpegs, strict=True)
     )
-    return HitExplanation(
-        hit=hit, times_s=times_s, strip=strip, nodes=_nodes(hit.phrases, graph), note=pictures.note
-    )
+    return HitExplanation(hit=hit, times_s=times_s, strip=strip, note=note)
 
 
 def _bearing(phrases: Sequence[Phrase], start: int, stop: int) -> tuple[int, ...]:
@@ -292,21 +280,6 @@ def _bearing(phrases: Sequence[Phrase], start: int, stop: int) -> tuple[int, ...
         for position, phrase in enumerate(phrases)
         if max(phrase.weights[start:stop]) >= min(max(phrase.weights), MORE_THAN_EVEN / len(phrase.weights))
     )
-
-
-def _nodes(phrases: Sequence[Phrase], graph: RoleGraph) -> tuple[int, ...]:
-    """The node of each phrase: phrases are in the graph's order, but the model may have left nodes out."""
-    left = iter(graph.nodes)
-    found = []
-    for phrase in phrases:
-        fitting = (
-            node.id
-            for node in left
-            if (graph.phrase(node), graph.role(node), node.is_action)
-            == (phrase.text, phrase.role, phrase.level == "action")
-        )
-        found.append(next(fitting, -1))
-    return tuple(found)
 
 
 def _evenly(hit: Hit, num_frames: int) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from hgrkit.errors import GraphError, MissingPathError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
 from hgrkit.parsing.graph_file import json_objects
 from hgrkit.parsing.lark.parser import LarkParser
+from hgrkit.storage.json_file import read_json
 
 __all__ = [
     "read_released_graphs",
@@ -142,16 +143,8 @@ def read_released_graphs(path: Path) -> Iterator[tuple[str, RoleGraph | GraphErr
         MissingPathError: if there is no such file.
         GraphError: if the file is no JSON object of captions.
     """
-    if not path.is_file():
-        raise MissingPathError(
-            f"there is no file {str(path)!r}; the released code calls it sent2rolegraph.augment.json."
-        )
-    try:
-        captions = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise GraphError(f"{path} is no JSON: {error}.") from error
-    if not isinstance(captions, dict):
-        raise GraphError(f"{path} must map captions to graphs, got {type(captions).__name__}.")
+    expected = "the released code's sent2rolegraph.augment.json, which maps captions to graphs"
+    captions = read_json(path, dict, error=GraphError, expected=expected, missing=MissingPathError)
     for caption, record in captions.items():
         try:
             yield caption, released_graph(caption, record)
@@ -188,7 +181,7 @@ def released_graph(caption: str, record: Any) -> RoleGraph:
         raise GraphError(f"the graph of {caption!r}: {error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise GraphError(
-            f"the graph of {caption!r} is none: {type(error).__name__}: {error}; expected "
+            f"the graph of {caption!r} is invalid: {type(error).__name__}: {error}; expected "
             "[{node: {role, spans}}, [[action, entity, role]]]."
         ) from error
 

@@ -60,7 +60,7 @@ class DependencyTree:
                 raise GraphError(f"token {token} of a dependency tree is governed by {head}, which cannot be.")
         reached = len(self._top_down)
         if reached != len(self.head):
-            raise GraphError(f"{len(self.head) - reached} tokens of a dependency tree hang on no root.")
+            raise GraphError(f"{len(self.head) - reached} tokens of a dependency tree are connected to no root.")
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Sequence[Any]]) -> DependencyTree:
@@ -141,7 +141,7 @@ _SEMI_MODALS = {"have": "VB", "go": "VBG", "get": "VB", "use": "VBD"}
 """Verbs that may only help another one, with the form that they then have: "going to", "used to"."""
 _INFINITIVE_MARKS = frozenset({"to", "na", "ta"})
 _CLAUSE_PARTS = tuple("nsubj csubj cop aux advcl mark punct expl parataxis cc case discourse".split())
-"""What hangs on a predicate but is no part of it."""
+"""Dependents of a predicate that are not part of it."""
 _OBLIQUE = {"obl:agent": "by", "obl:arg": "to"}
 """The English prepositions that say what relations say in any language."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -48,23 +48,17 @@ def parse_gold(
                 "--gold-trees needs gold captions with a 'tree'; this file has at least one without."
             )
         label = partial(parser.parse_tree, conventions=conventions)
-        return [_graph_or_error(label, record["tokens"], record["tree"]) for record in records]
+        return graphs_or_errors(lambda part: [label(r["tokens"], r["tree"]) for r in part], records)
     if isinstance(parser, TokenBatchParser):
         return graphs_or_errors(parser.parse_token_batch, tokens)
     if isinstance(parser, TokenParser):
-        return [_graph_or_error(parser.parse_tokens, words) for words in tokens]
+        parse = parser.parse_tokens
+        return graphs_or_errors(lambda part: [parse(words) for words in part], tokens)
     graphs = parse_each(parser, [" ".join(words) for words in tokens])
     return [
         graph if isinstance(graph, GraphError) else on_tokens(graph, words)
         for graph, words in zip(graphs, tokens, strict=True)
     ]
-
-
-def _graph_or_error(parse: Callable[..., RoleGraph], *arguments: object) -> RoleGraph | GraphError:
-    try:
-        return parse(*arguments)
-    except GraphError as error:
-        return error
 
 
 def on_tokens(graph: RoleGraph, tokens: Sequence[str]) -> RoleGraph:
@@ -116,10 +110,10 @@ def _owners(old: Sequence[str], new: Sequence[str]) -> list[list[int]]:
 
 
 def gold_conventions(records: Iterable[Mapping[str, Any]]) -> Conventions:
-    """Tell the conventions of gold graphs with trees: plain PropBank's if no copula is an action.
+    """Detect the conventions of gold graphs with trees: plain PropBank's if no copula is an action.
 
     Args:
-        records: gold graphs with a `tree`; those without one say nothing.
+        records: gold graphs with a `tree`; those without one are ignored.
     """
     copulas = 0
     for record in records:

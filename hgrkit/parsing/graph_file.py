@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import attrs
 
-from hgrkit.checks.arguments import check_path, check_sequence
+from hgrkit.checks.arguments import check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError, MissingPathError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.tokenize import tokenize
@@ -64,6 +65,11 @@ class GraphFileHeader:
     parser: str
     version: str
     source: str = ""
+
+    @property
+    def made_by(self) -> str:
+        """Name and version of the parser."""
+        return f"{self.parser} {self.version}"
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -156,11 +162,12 @@ class PrecomputedParser:
             raise ConfigError("the parser 'precomputed' needs a file of graphs: precomputed:graphs.jsonl.")
         self._path = Path(check_path("path", path))
         header = read_header(self._path)
-        self._made_by = f"{header.parser} {header.version}" if header is not None else "unknown"
+        self._made_by = header.made_by if header is not None else "unknown"
         self._digest = hashlib.sha256(self._path.read_bytes()).hexdigest()[:12]
         self._graphs: dict[tuple[str, ...], RoleGraph | GraphError] = {}
         for caption, graph in read_graph_file(self._path):
-            self._graphs.setdefault(_key(caption), graph)
+            with suppress(GraphError):  # a caption without words, which no query matches
+                self._graphs.setdefault(tuple(tokenize(caption)), graph)
 
     @property
     def version(self) -> str:
@@ -183,18 +190,10 @@ class PrecomputedParser:
     def _graph(self, text: str) -> RoleGraph:
         found = self._graphs.get(tuple(tokenize(text)))
         if found is None:
-            shown = text if len(text) <= 60 else text[:60] + "..."
             raise GraphError(
-                f"{self._path} has no graph of {shown!r}; parse it into the file, or add a parser for the rest: "
+                f"{self._path} has no graph of {shown(text)}; parse it into the file, or add another parser: "
                 f"precomputed:{self._path},lark."
             )
         if isinstance(found, GraphError):
             raise found
         return found
-
-
-def _key(caption: str) -> tuple[str, ...]:
-    try:
-        return tuple(tokenize(caption))
-    except GraphError:
-        return ()

@@ -89,6 +89,7 @@ def _parse_in_worker(batch: Sequence[str]) -> Answers:
     return parse_each(_worker_parser, batch)
 
 
+# A batch is written when it is parsed: what an interrupted run loses.
 _LINES_AT_ONCE = 256
 
 
@@ -125,8 +126,8 @@ def parse_file(
 ) -> ParseReport:
     """Parse a file with one sentence a line.
 
-    Until everything is parsed the graphs are in a file beside the target, with `.partial` after its name. One that
-    is there already is continued, if the same parser in the same version began it from the same sentences.
+    Until everything is parsed the graphs are in a file beside the target, with `.partial` after its name. An
+    existing one is continued if the same parser in the same version began it from the same sentences.
 
     Args:
         parser: name of an installed parser, or an instance.
@@ -150,8 +151,7 @@ def parse_file(
     header = GraphFileHeader(parser=loaded.name, version=loaded.version, source=digest)
     if target.exists():
         _require(header, target, "delete it, or name another file with --output")
-        made_by = f"{header.parser} {header.version}"
-        return ParseReport(file=str(target), parser=made_by, sentences=total, kept=total, refused=0)
+        return ParseReport(file=str(target), parser=header.made_by, sentences=total, kept=total, refused=0)
     kept = _begin(_unfinished(target), header)
     sentences = islice(read_sentences(source), kept, None)
     batches = iter(lambda: list(islice(sentences, _LINES_AT_ONCE)), [])
@@ -209,8 +209,7 @@ def _finish(
                 on_batch(done)
         os.fsync(file.fileno())
     unfinished.replace(target)
-    made_by = f"{header.parser} {header.version}"
-    return ParseReport(file=str(target), parser=made_by, sentences=done, kept=kept, refused=refused)
+    return ParseReport(file=str(target), parser=header.made_by, sentences=done, kept=kept, refused=refused)
 
 
 def read_sentences(path: Path) -> Iterator[str]:
@@ -237,7 +236,7 @@ def _measure(path: Path) -> tuple[int, str]:
 def _begin(unfinished: Path, header: GraphFileHeader) -> int:
     """Prepare the unfinished file for appending; return the number of sentences that it holds."""
     content = unfinished.read_bytes() if unfinished.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]  # a line that was torn when the run was killed is parsed again
+    whole = content[: content.rfind(b"\n") + 1]  # a line that an interruption cut off is parsed again
     if not whole:
         _write_header(unfinished, header)
         return 0
@@ -253,7 +252,5 @@ def _require(wanted: GraphFileHeader, path: Path, remedy: str) -> None:
         return
     if found is None:
         raise ConfigError(f"there is a file {str(path)!r} already that does not say what made it; {remedy}.")
-    what = f"the parser {found.parser} {found.version}"
-    if (found.parser, found.version) == (wanted.parser, wanted.version):
-        what = "other sentences"
-    raise ConfigError(f"{str(path)!r} was made with {what}, not with {wanted.parser} {wanted.version}; {remedy}.")
+    what = "other sentences" if found.made_by == wanted.made_by else f"the parser {found.made_by}"
+    raise ConfigError(f"{str(path)!r} was made with {what}, not with {wanted.made_by}; {remedy}.")

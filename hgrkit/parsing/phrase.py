@@ -8,12 +8,16 @@ import attrs
 
 from hgrkit.graph import ACTION_ROLE, Edge, Node, Role, RoleGraph, Span
 
-__all__ = ["Phrase", "clause_graph", "close_spans"]
+__all__ = ["NUMBERED_ROLES", "Phrase", "clause_graph", "close_spans"]
+
+
+NUMBERED_ROLES: frozenset[Role] = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
+"""The roles that a verb gives once; which part each plays depends on the verb."""
 
 
 @attrs.define(eq=False)
 class Phrase:
-    """A phrase and what hangs on it; clauses are phrases whose head is a verb.
+    """A phrase and what is attached to it; clauses are phrases whose head is a verb.
 
     Attributes:
         kind: `noun`, `preposition`, `adjective`, `adverb`, `clause` or `mark`.
@@ -51,11 +55,17 @@ class Phrase:
     gap: Phrase | None = attrs.field(default=None, repr=False)
 
     def add(self, child: Phrase, relation: str) -> None:
-        """Hang a phrase on this one; one that hangs somewhere stays there."""
+        """Attach a phrase to this one, unless it is attached already."""
         if child.parent is not None:
             return
         child.parent, child.relation = self, relation
         self.children.append(child)
+
+    @property
+    def content(self) -> int:
+        """Token of its content word: of a preposition, that of what it governs."""
+        ground = self.find("ground")
+        return self.head if ground is None else ground.head
 
     def find(self, relation: str) -> Phrase | None:
         """The first child of that relation."""
@@ -63,7 +73,7 @@ class Phrase:
 
 
 def close_spans(phrases: Sequence[Phrase]) -> None:
-    """Widen every phrase over what hangs on it, bottom-up, each phrase once."""
+    """Widen every phrase over what is attached to it, bottom-up, each phrase once."""
     order = [phrase for phrase in phrases if phrase.parent is None]
     for phrase in order:
         order.extend(phrase.children)
@@ -96,22 +106,16 @@ def clause_graph(
         nodes.append(Node(action, ACTION_ROLE, Span(*clause.verb), clause.head))
         linked: set[int] = set()
         for phrase, role in roles(clause):
-            span, head = _extent(clause, phrase)
+            plain = (phrase is clause.subject and clause.antecedent) or phrase is clause.gap
+            span = Span(phrase.start, phrase.plain_stop if plain else phrase.stop)
             # a phrase that contains the verb itself is no argument of it
             if span.start <= clause.head < span.stop:
                 continue
             entity = entities.get(span)
             if entity is None:
                 entity = entities[span] = len(nodes) + 1
-                nodes.append(Node(entity, role, span, head))
+                nodes.append(Node(entity, role, span, phrase.content))
             if entity not in linked:
                 linked.add(entity)
                 edges.append(Edge(action, entity, role))
     return RoleGraph(tokens=tokens, nodes=nodes, edges=edges)
-
-
-def _extent(clause: Phrase, phrase: Phrase) -> tuple[Span, int]:
-    plain = (phrase is clause.subject and clause.antecedent) or phrase is clause.gap
-    ground = phrase.find("ground")
-    head = phrase.head if ground is None else ground.head
-    return Span(phrase.start, phrase.plain_stop if plain else phrase.stop), head

@@ -1,4 +1,4 @@
-"""Roles as plain PropBank gives them to the phrases of a clause: features, a log-linear model, the labeller."""
+"""Roles as plain PropBank gives them to the phrases of a clause: features and a log-linear model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import attrs
 from hgrkit.graph import Role
 from hgrkit.parsing.dependency_tree import DependencyTree
 from hgrkit.parsing.lexicon import table_lines
-from hgrkit.parsing.phrase import Phrase
+from hgrkit.parsing.phrase import NUMBERED_ROLES, Phrase
 
-__all__ = ["NO_ROLE", "PropbankLabeller", "RoleModel", "content_head", "role_features", "role_phrases"]
+__all__ = ["NO_ROLE", "RoleModel", "propbank_roles", "role_features", "role_phrases"]
 
 NO_ROLE: Role = "-"
 """What the model answers where a phrase has no role, such as the subject of a light verb."""
@@ -52,17 +52,11 @@ _LIGHT = frozenset({"do", "get", "give", "have", "make", "pay", "take"})
 
 
 def role_phrases(clause: Phrase) -> list[Phrase]:
-    """The phrases of a clause that may have a role: its subject, what hangs on it, and its gap."""
+    """The phrases of a clause that may have a role: its subject, its dependents, and its gap."""
     subject = [clause.subject] if clause.subject is not None and clause.subject.kind != "mark" else []
     gap = [clause.gap] if clause.gap is not None else []
     found = [*subject, *clause.children, *gap]
-    return [phrase for phrase in found if content_head(phrase) != clause.head]
-
-
-def content_head(phrase: Phrase) -> int:
-    """A phrase's content word: of a preposition, what it governs."""
-    ground = phrase.find("ground")
-    return phrase.head if ground is None else ground.head
+    return [phrase for phrase in found if phrase.content != clause.head]
 
 
 def role_features(words: Sequence[str], tree: DependencyTree, clause: Phrase, phrase: Phrase) -> list[str]:
@@ -74,7 +68,7 @@ def role_features(words: Sequence[str], tree: DependencyTree, clause: Phrase, ph
         clause: the verb's clause.
         phrase: the phrase.
     """
-    head = content_head(phrase)
+    head = phrase.content
     verb, noun, tag = clause.lemma, tree.lemma[head].lower(), tree.upos[head]
     objects = [child for child in clause.children if child.relation == "object"]
     thing = tree.lemma[objects[-1].head].lower() if objects else ""
@@ -120,7 +114,7 @@ def _slot(
 def _slot_words(
     words: Sequence[str], tree: DependencyTree, clause: Phrase, phrase: Phrase, objects: Sequence[Phrase]
 ) -> Iterator[str]:
-    head = content_head(phrase)
+    head = phrase.content
     ground, marker = phrase.find("ground"), phrase.find("marker")
     if phrase.relation == "object" and len(objects) > 1:
         yield "first" if phrase is objects[0] else "last"
@@ -147,40 +141,29 @@ def _link(words: Sequence[str], tree: DependencyTree, clause: Phrase, head: int)
     return [tree.deprel[clause.head].partition(":")[0], *marks, form]
 
 
-_ONCE = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
 _FIXED = {"modal": "ARGM-MOD", "negation": "ARGM-NEG"}
 
 
-class PropbankLabeller:
-    """Roles for the phrases of a clause, the surest first; a numbered role is given once.
+def propbank_roles(words: Sequence[str], tree: DependencyTree, clause: Phrase) -> Iterator[tuple[Phrase, Role]]:
+    """Yield a clause's phrases with their roles, the subject first and a relative clause's noun last.
 
     Args:
         words: the sentence's lower-cased tokens.
         tree: their tree.
-        model: weighs the features.
+        clause: the verb's clause.
     """
-
-    def __init__(self, words: Sequence[str], tree: DependencyTree, model: RoleModel) -> None:
-        self._words, self._tree, self._model = words, tree, model
-
-    def roles(self, clause: Phrase) -> Iterator[tuple[Phrase, Role]]:
-        """Yield a clause's phrases with their roles, the subject first and a relative clause's noun last."""
-        phrases = role_phrases(clause)
-        ranked = {
-            at: self._model.ranked(role_features(self._words, self._tree, clause, phrase))
-            for at, phrase in enumerate(phrases)
-            if phrase.relation not in _FIXED or phrase is clause.subject
-        }
-        chosen: dict[int, Role] = {}
-        for at in sorted(ranked, key=lambda at: -_margin(ranked[at])):
-            used = _ONCE & set(chosen.values())
-            chosen[at] = next(role for _, role in ranked[at] if role not in used)
-        for at, phrase in enumerate(phrases):
-            role = chosen.get(at) or _FIXED[phrase.relation]
-            if role != NO_ROLE:
-                yield phrase, role
-
-
-def _margin(ranked: Sequence[tuple[float, Role]]) -> float:
-    """How far the best role is ahead of the next."""
-    return ranked[0][0] - ranked[1][0]
+    phrases, model = role_phrases(clause), RoleModel.load()
+    ranked = {
+        at: model.ranked(role_features(words, tree, clause, phrase))
+        for at, phrase in enumerate(phrases)
+        if phrase.relation not in _FIXED or phrase is clause.subject
+    }
+    chosen: dict[int, Role] = {}
+    # the surest first, by how far the best role is ahead of the next; a numbered role is given once
+    for at in sorted(ranked, key=lambda at: ranked[at][1][0] - ranked[at][0][0]):
+        used = NUMBERED_ROLES & set(chosen.values())
+        chosen[at] = next(role for _, role in ranked[at] if role not in used)
+    for at, phrase in enumerate(phrases):
+        role = chosen.get(at) or _FIXED[phrase.relation]
+        if role != NO_ROLE:
+            yield phrase, role

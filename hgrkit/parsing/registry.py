@@ -16,13 +16,14 @@ from hgrkit.errors import ConfigError, GraphError, HgrkitError, ParserNotFoundEr
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.tokenize import tokenize
-from hgrkit.plugins import Registry
+from hgrkit.plugins import Plugin, Registry, plugin_errors
 
 __all__ = [
     "MODELS_GROUP",
     "PARSERS",
     "ChainParser",
     "InstalledParser",
+    "find_parser",
     "graphs_or_errors",
     "installed_parsers",
     "load_parser",
@@ -45,16 +46,31 @@ def load_parser(parser: str | GraphParser) -> GraphParser:
         ParserNotFoundError: if no parser of that name is installed; the message lists those that are.
         PluginError: if the plugin cannot be imported or is no parser, or an object that is no parser is given.
     """
+    return find_parser(parser)()
+
+
+def find_parser(parser: str | GraphParser) -> Callable[[], GraphParser]:
+    """Find a parser as `load_parser` does, and load it only when what is returned is called.
+
+    Raises:
+        ParserNotFoundError: if no parser of that name is installed.
+        PluginError: if an object that is no parser is given.
+    """
     if not isinstance(parser, str):
-        return _checked(parser, shown(parser))
+        given = _checked(parser, shown(parser))
+        return lambda: given
     if "," in parser:
-        return ChainParser([name.strip() for name in parser.split(",")])
+        chain = ChainParser([name.strip() for name in parser.split(",")])
+        return lambda: chain
     name, _, argument = parser.partition(":")
-    plugin = PARSERS.find(name)
+    return partial(_loaded, PARSERS.find(name), argument)
+
+
+def _loaded(plugin: Plugin, argument: str) -> GraphParser:
     made = plugin.load()
     if argument or isinstance(made, type):
         made = plugin.make(*filter(None, [argument]))
-    return _checked(made, f"{name!r} ({plugin.distribution})")
+    return _checked(made, f"{plugin.name!r} ({plugin.distribution})")
 
 
 def _checked(parser: object, described: str) -> GraphParser:
@@ -76,12 +92,8 @@ def parse_texts(parser: GraphParser, texts: Sequence[str]) -> list[RoleGraph]:
         GraphError: if a text cannot be made a graph.
         PluginError: if the parser fails, or does not return one role graph for each text.
     """
-    try:
+    with plugin_errors(f"the parser {parser.name!r} fails"):
         graphs = list(parser.parse_batch(texts))
-    except HgrkitError:
-        raise
-    except Exception as error:
-        raise PluginError(f"the parser {parser.name!r} fails: {type(error).__name__}: {error}") from error
     if len(graphs) != len(texts) or not all(isinstance(graph, RoleGraph) for graph in graphs):
         kinds = ", ".join(sorted({type(graph).__name__ for graph in graphs}))
         raise PluginError(
@@ -120,9 +132,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class ChainParser:
-    """Asks the first parser, and for every text that it cannot read the next one.
+    """Tries parsers in order: each gets the texts that those before it could not read.
 
-    A parser that cannot be loaded, lacks its models or fails is passed over, and said so once in the log. A text
+    A parser that cannot be loaded, lacks its models or fails is skipped, with one warning in the log. A text
     with words that no parser reads is a graph without nodes; only one without words is refused.
 
     Args:
@@ -224,7 +236,7 @@ class _Link:
     def _warn(self, error: HgrkitError) -> None:
         if not self._warned:
             self._warned = True
-            _LOG.warning("the parser %r is passed over: %s", self.name, error)
+            _LOG.warning("the parser %r is skipped: %s", self.name, error)
 
 
 MODELS_GROUP = "hgrkit.parser_models"
@@ -240,7 +252,7 @@ class InstalledParser:
         name: what a user types.
         version: of the distribution.
         distribution: the package that brings it.
-        models: whether its models are there; `None` if the plugin does not say.
+        models: whether its models are available; `None` if the plugin does not say.
         models_at: where they are, or what is missing.
     """
 

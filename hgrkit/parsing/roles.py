@@ -9,7 +9,7 @@ import attrs
 
 from hgrkit.graph import Role
 from hgrkit.parsing.lexicon import in_class, is_animate, members, table_lines
-from hgrkit.parsing.phrase import Phrase
+from hgrkit.parsing.phrase import NUMBERED_ROLES, Phrase
 
 __all__ = ["RoleLabeller", "RoleTable"]
 
@@ -47,7 +47,7 @@ class RoleTable:
             verb: the verb's lemma.
             function: `subject`, `subject+object` (of a verb with an object), `passive subject`, `passive by`,
                 `object`, `recipient`, `attribute`, `complement`, `purpose`, `adverb` or a preposition.
-            noun: the noun or adverb itself, which tells times from places.
+            noun: the noun or adverb itself, which distinguishes times from places.
 
         >>> RoleTable.load().role("put", "on")
         'ARG2'
@@ -90,7 +90,6 @@ def _read_frames() -> dict[tuple[str, str], Role]:
     return frames
 
 
-_CORE = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
 _FIXED: Mapping[str, Role] = {"modal": "ARGM-MOD", "negation": "ARGM-NEG", "predicate": "ARGM-PRD"}
 _CLAUSAL: Mapping[str, Role] = {"complement": "ARG1", "purpose": "ARGM-PRP"}
 _SAME_FOR_ALL_VERBS = ("ARGM-TMP", "ARGM-LOC", "ARGM-MNR", "ARGM-DIR", "ARGM-ADV", "ARGM-PRP")
@@ -125,7 +124,7 @@ class RoleLabeller:
         """
         used: set[Role] = set()
         for phrase, role in self._candidates(clause):
-            chosen = _second_choice(phrase) if role in used & _CORE else role
+            chosen = _second_choice(phrase) if role in used & NUMBERED_ROLES else role
             used.add(chosen)
             yield phrase, chosen
 
@@ -215,7 +214,7 @@ class RoleLabeller:
         if clause.lemma == "come" and noun in {"stop", "end", "halt"}:
             return "ARG2"
         found = self._table.role(clause.lemma, word, noun)
-        # the counts of one preposition mix times and places; times were told by their nouns already
+        # the counts of one preposition mix times and places; times were already recognised by their nouns
         if found == "ARGM-TMP" and (in_class(word, "static") or in_class(word, "directional")):
             return None
         # "sits around the table" is a place, "runs around the table" a way

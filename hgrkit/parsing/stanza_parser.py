@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -12,8 +11,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from hgrkit.checks.arguments import check_path, check_sequence, check_text
-from hgrkit.errors import ConfigError, GraphError, MissingPackageError, ParserModelsNotFoundError
+from platformdirs import user_cache_dir
+
+from hgrkit.checks.arguments import check_choice, check_path, check_sequence, check_text
+from hgrkit.errors import GraphError, MissingPackageError, ParserModelsNotFoundError
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.dependency_tree import DependencyTree
 from hgrkit.parsing.protocol import Conventions
@@ -28,35 +29,22 @@ MODELS_VARIABLE = "HGRKIT_STANZA_DIR"
 """The environment variable that names the folder of Stanza's models."""
 
 
-def models_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+def models_folder() -> Path | None:
     """Read the folder of models from the environment; `None` stands for Stanza's own folder."""
-    named = environment.get(MODELS_VARIABLE)
+    named = os.environ.get(MODELS_VARIABLE)
     return Path(named) if named else None
 
 
-def find_models(language: str = "en", environment: Mapping[str, str] = os.environ) -> str | None:
-    """Find the folder that holds the models of a language; `None` if there is none."""
-    named = models_folder(environment)
-    folders = [named] if named is not None else _own_folders(environment)
+def find_models(language: str = "en") -> str | None:
+    """Find the folder that holds the models of a language; `None` if none does."""
+    named = models_folder() or os.environ.get("STANZA_RESOURCES_DIR")
+    # Stanza keeps what it downloads in the user's cache, under the version of its resources
+    cache = Path(user_cache_dir("stanza", "StanfordNLP"))
+    folders = [Path(named)] if named else sorted(cache.glob("*/resources"), reverse=True)
     return next((str(folder) for folder in folders if (folder / language / "depparse").is_dir()), None)
 
 
-def _own_folders(environment: Mapping[str, str]) -> list[Path]:
-    """Where Stanza keeps what it downloads: a folder of its version in the user's cache."""
-    if environment.get("STANZA_RESOURCES_DIR"):
-        return [Path(environment["STANZA_RESOURCES_DIR"])]
-    home = Path(environment.get("HOME") or Path.home())
-    if sys.platform == "darwin":
-        cache = home / "Library" / "Caches" / "stanza"
-    elif sys.platform == "win32":
-        cache = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local") / "StanfordNLP/stanza/Cache"
-    else:
-        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "stanza"
-    return sorted(cache.glob("*/resources"), reverse=True)
-
-
 _PROCESSORS = "tokenize,pos,lemma,depparse"
-_DEVICES = ("auto", "cpu", "cuda")
 _MAX_WORDS = 500
 """The parser scores every pair of words, so that its memory grows with the square of a sentence."""
 _BATCH = 1000
@@ -92,8 +80,7 @@ class StanzaParser:
     ) -> None:
         self._folder = models_folder() if dir is None else Path(check_path("dir", dir))
         self._language = check_text("language", language, hint="such as 'en'")
-        if device not in _DEVICES:
-            raise ConfigError(f"the device of the stanza parser must be one of {_DEVICES}, got {device!r}.")
+        check_choice("the device of the stanza parser", device, ("auto", "cpu", "cuda"))
         self._device = device
         self._pipeline: Any = None
         self._on_gpu = False
@@ -170,7 +157,7 @@ class StanzaParser:
         """Call a function with the pipeline, which is loaded on first use; one thread at a time."""
         with self._lock:
             if self._pipeline is None:
-                with _garbage_left():
+                with _garbage_collection_paused():
                     self._on_gpu = self._uses_gpu()
                     with self._threads():
                         self._pipeline = self._load()
@@ -231,7 +218,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def _garbage_left() -> Iterator[None]:
+def _garbage_collection_paused() -> Iterator[None]:
     """Pause garbage collection while modules and models are loaded; it takes a fifth of the loading time."""
     collected = gc.isenabled()
     gc.disable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hgrkit.checks.arguments import shown
 from hgrkit.errors import GraphError
 
 __all__ = ["check_tokens", "tokenize"]
@@ -30,7 +31,7 @@ def tokenize(text: str) -> list[str]:
     """Split a text into the tokens of a role graph.
 
     Lower-cased; every punctuation mark is a token; hyphens, slashes and ampersands inside a word and decimal
-    points are kept; clitics are split. Characters that nobody sees (control characters, lone surrogates,
+    points are kept; clitics are split. Invisible characters (control characters, lone surrogates,
     zero-width marks) separate tokens and are left out.
 
     >>> tokenize("A man's dog doesn't catch the 2.5 kg frisbee-disc.")
@@ -43,8 +44,7 @@ def tokenize(text: str) -> list[str]:
         raise GraphError(f"a sentence must be a string, got {type(text).__name__}.")
     tokens = _TOKEN.findall(_UNSEEN.sub(" ", text).lower())
     if not tokens:
-        shown = text if len(text) <= 40 else text[:40] + "..."
-        raise GraphError(f"nothing to parse in {shown!r}; a sentence needs at least one visible character.")
+        raise GraphError(f"nothing to parse in {shown(text)}; a sentence needs at least one visible character.")
     return tokens
 
 

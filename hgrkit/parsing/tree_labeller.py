@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import get_args
 
 from hgrkit.checks.arguments import check_choice, check_instance, check_sequence, check_text
@@ -10,7 +11,7 @@ from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.dependency_tree import DependencyTree, TreeReader
 from hgrkit.parsing.phrase import Phrase, clause_graph
-from hgrkit.parsing.propbank_roles import PropbankLabeller, RoleModel
+from hgrkit.parsing.propbank_roles import propbank_roles
 from hgrkit.parsing.protocol import Conventions
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
 
@@ -21,6 +22,8 @@ _QUESTIONS = frozenset({"how", "when", "where", "why"})
 _NEGATIONS = frozenset({"not", "n't", "never"})
 _SMALL_CLAUSE = frozenset({"consider", "expect", "find", "get", "have", "leave", "let", "like", "make", "want"})
 _SEEMING = frozenset({"feel", "look", "seem", "sound", "smell", "taste"})
+_SUBJECT_CONTROL = frozenset({"promise", "threaten"})
+_LINKED_MARKERS = frozenset("to while when by after before about between for from without".split())
 
 
 class ClauseReader:
@@ -35,7 +38,7 @@ class ClauseReader:
     def __init__(self, words: Sequence[str], tree: DependencyTree, *, language: str = "en") -> None:
         self._words, self._tree = words, tree
         self._reader = TreeReader(words, tree, language=language)
-        self._subjects = SubjectReader(self._reader)
+        self._subjects: dict[int, Phrase | None] = {}  # found so far
         self._rules = {
             "obj": self._object,
             "iobj": self._object,
@@ -48,7 +51,7 @@ class ClauseReader:
         }
 
     def clauses(self) -> list[Phrase]:
-        """Every clause in the order of its verbs, with its subject, its gap and what hangs on it."""
+        """Every clause in the order of its verbs, with its subject, its gap and its dependents."""
         found = []
         for token in range(len(self._tree)):
             copula = self._reader.copula(token)
@@ -63,7 +66,7 @@ class ClauseReader:
         clause = Phrase("clause", copula, copula + 1, copula, lemma="be", verb=(copula, copula + 1))
         children = self._tree.children(token)
         verbal = self._reader.is_main_verb(token)
-        self._hang(clause, [child for child in children if child < copula or not verbal])
+        self._attach(clause, [child for child in children if child < copula or not verbal])
         clause.add(self._reader.attribute(token), "attribute")
         return self._with_subject(clause, token)
 
@@ -79,19 +82,19 @@ class ClauseReader:
         if self._reader.is_semi_modal(token):
             clause.form = "semi-modal"
             return clause
-        self._hang(clause, [child for child in self._tree.children(token) if copula is None or child > copula])
+        self._attach(clause, [child for child in self._tree.children(token) if copula is None or child > copula])
         self._share_object(clause, token)
         if particle is not None and particle != token + 1:
             clause.add(self._reader.phrase("adverb", particle), "particle")
         return clause if copula is not None else self._with_subject(clause, token)
 
-    def _hang(self, clause: Phrase, children: Sequence[int]) -> None:
+    def _attach(self, clause: Phrase, children: Sequence[int]) -> None:
         for child in children:
             rule = self._rules.get(self._tree.deprel[child].partition(":")[0])
             if rule is not None:
                 rule(clause, child)
 
-    # what hangs on the verb, by its relation -------------------------------------------------------------------
+    # dependents of the verb, by their relation -----------------------------------------------------------------
 
     def _object(self, clause: Phrase, child: int) -> None:
         if not self._reader.is_relative(child):
@@ -166,10 +169,10 @@ class ClauseReader:
             phrase.add(self._reader.phrase("mark", opening), "marker")
         return phrase
 
-    # what it shares --------------------------------------------------------------------------------------------
+    # its subject, also a shared or controlled one, and the noun that a relative clause leaves out --------------
 
     def _share_object(self, clause: Phrase, token: int) -> None:
-        """The object of "wash and dry the dishes" hangs on the first verb and stands after the last."""
+        """The object of "wash and dry the dishes" depends on the first verb and stands after the last."""
         tree = self._tree
         first = tree.head[token]
         if not tree.is_a(token, "conj") or tree.upos[token] != "VERB" or not self._reader.heads_clause(first):
@@ -180,45 +183,33 @@ class ClauseReader:
 
     def _with_subject(self, clause: Phrase, token: int) -> Phrase:
         """The clause with its subject and its gap; the noun of "there is" is an attribute, an ARG1."""
-        clause.subject = self._subjects.subject(token)
+        clause.subject = self._subject(token)
         if clause.subject is not None and clause.subject.kind == "mark":
             theme = self._tree.child(clause.head, "nsubj")
             if theme is not None and clause.find("attribute") is None:
                 clause.add(self._reader.noun(theme), "attribute")
-        clause.gap = self._subjects.gap(clause, token)
+        clause.gap = self._gap(clause, token)
         return clause
 
-
-_SUBJECT_CONTROL = frozenset({"promise", "threaten"})
-_LINKED_MARKERS = frozenset("to while when by after before about between for from without".split())
-
-
-class SubjectReader:
-    """Finds subjects, shared and controlled ones too, and the nouns that relative clauses leave out."""
-
-    def __init__(self, reader: TreeReader) -> None:
-        self._words, self._tree, self._reader = reader.words, reader.tree, reader
-        self._found: dict[int, Phrase | None] = {}
-
-    def subject(self, token: int) -> Phrase | None:
+    def _subject(self, token: int) -> Phrase | None:
         """What a clause's verb is said of: its own subject, a shared one, or the controller's.
 
         Existential "there" is a phrase of the kind `mark`.
         """
         # a loop in place of recursion: chains of clauses may be as long as a text
         waiting = []
-        while token not in self._found:
-            found, above = self._own(token)
+        while token not in self._subjects:
+            found, above = self._own_subject(token)
             if above is None:
-                self._found[token] = found
+                self._subjects[token] = found
                 break
             waiting.append(token)
             token = above
         for below in waiting:
-            self._found[below] = self._found[token]
-        return self._found[token]
+            self._subjects[below] = self._subjects[token]
+        return self._subjects[token]
 
-    def gap(self, clause: Phrase, token: int) -> Phrase | None:
+    def _gap(self, clause: Phrase, token: int) -> Phrase | None:
         """The noun that a relative clause with a subject of its own leaves out: "the ball that he throws"."""
         tree = self._tree
         first = token
@@ -230,7 +221,7 @@ class SubjectReader:
         missing = relative is None or tree.is_a(relative, "obj", "obl")
         return self._reader.antecedent(tree.head[first]) if missing else None
 
-    def _own(self, token: int) -> tuple[Phrase | None, int | None]:
+    def _own_subject(self, token: int) -> tuple[Phrase | None, int | None]:
         """The subject, or the clause above whose subject it is."""
         tree = self._tree
         there = tree.child(token, "expl")
@@ -283,7 +274,7 @@ def label_tree(
 ) -> RoleGraph:
     """Label a sentence whose dependency tree is known with roles.
 
-    Every verb that heads a clause is an action, and so is a copula; arguments are the phrases that hang on it,
+    Every verb that heads a clause is an action, and so is a copula; arguments are the phrases that depend on it,
     and those that it shares or takes over: the subject of a controlled clause, the noun that a clause modifies.
 
     Args:
@@ -307,7 +298,7 @@ def label_tree(
     clauses = ClauseReader(words, tree, language=language).clauses()
     if conventions == "propbank":
         verbal = [clause for clause in clauses if tree.upos[clause.head] != "AUX"]
-        return clause_graph(tokens, verbal, PropbankLabeller(words, tree, RoleModel.load()).roles)
+        return clause_graph(tokens, verbal, partial(propbank_roles, words, tree))
     clauses = [clause for clause in clauses if clause.form != "semi-modal"]
     if not clauses:
         return RoleGraph(tokens=tokens, nodes=_nouns(tree))

@@ -1,1 +1,1 @@
-"""The ground floor: files that are written whole or not at all, locks, and the formats that are read strictly."""
+"""Files that are written whole or not at all, locks, and strict readers of JSON."""

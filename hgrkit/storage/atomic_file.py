@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what to say of one that could not be written."""
+"""Files that exist whole or not at all, and what to say of one that could not be written."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _FULL_WORDS = os.strerror(errno.ENOSPC)
 def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> None:
     """Write a file that survives a crash once this returns: temporary file, fsync, rename, fsync of the folder.
 
-    Its content may come in pieces. A crash before the renaming leaves at most `path` + `.tmp`, which nobody reads.
+    Its content may come in pieces. A crash before the rename leaves at most `path` + `.tmp`, which is never read.
 
     Raises:
-        OSError: if the disk is full or fails. A file that was there before is there still, and whole; one that was
+        OSError: if the disk is full or fails. A file that existed before still exists, and is whole; one that did
             not is not there, if the disk lets it be removed.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
@@ -52,7 +52,7 @@ def write_atomically(path: Path, *content: bytes | mmap.mmap | memoryview) -> No
 
 
 def sync_file(path: Path) -> None:
-    """Make a file's content durable that another library wrote."""
+    """Make durable the content of a file that another library wrote."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
@@ -90,7 +90,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def full_disk(number: int | None) -> str:
-    """What the system calls a write that found no room, and what to do; empty if it was another error."""
+    """Describe a write that failed for lack of space, and what to do; empty for any other error."""
     if number not in _REMEDIES:
         return ""
     return f"{os.strerror(number)}; {_REMEDIES[number]} and run the same command again, what was finished is kept"

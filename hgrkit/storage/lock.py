@@ -1,4 +1,4 @@
-"""The writer's lock: one process writes to a folder, and whoever else tries learns which one."""
+"""The writer's lock: one process writes to a folder, and any other that tries learns which one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from hgrkit.errors import LibraryLockedError
 
@@ -24,7 +23,7 @@ _LOCKED_BYTE = 1 << 30
 class WriterLock:
     """An operating-system lock on `writer.lock`, whose text names the holder.
 
-    The system lets go of it when the holder dies, however it dies: a dead process's text never blocks.
+    The system releases it when the holder ends, however it ends: the text of an ended process never blocks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +48,7 @@ class WriterLock:
         _HELD.add(self)
 
     def release(self) -> None:
-        """Let go; doing so twice is harmless."""
+        """Release the lock; a second call does nothing."""
         if self._descriptor >= 0:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, 0)
@@ -57,7 +56,7 @@ class WriterLock:
 
     @property
     def held(self) -> bool:
-        """Whether this process still has it; a forked child never does."""
+        """Whether this process still holds it; a forked child never does."""
         return self._descriptor >= 0
 
     def forget(self) -> None:
@@ -69,9 +68,7 @@ class WriterLock:
     def __enter__(self) -> WriterLock:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

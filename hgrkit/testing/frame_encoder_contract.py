@@ -28,22 +28,22 @@ class FrameEncoderContract:
 
     def test_it_states_its_size_and_its_fingerprint(self, frame_encoder: FrameEncoder) -> None:
         """`feature_dim` is a positive number, `fingerprint` a line of text, `frame_size` two positive numbers."""
-        _check(
-            isinstance(frame_encoder, FrameEncoder), "must have what hgrkit.video.frame_encoder.FrameEncoder names"
+        assert isinstance(frame_encoder, FrameEncoder), (
+            "must have what hgrkit.video.frame_encoder.FrameEncoder names"
         )
-        _check(frame_encoder.feature_dim > 0, "feature_dim must be positive")
-        _check(bool(frame_encoder.fingerprint.strip()), "the fingerprint must not be empty")
-        _check("\n" not in frame_encoder.fingerprint, "the fingerprint must be one line")
-        _check(min(frame_size_of(frame_encoder)) > 0, "frame_size must be positive")
+        assert frame_encoder.feature_dim > 0, "feature_dim must be positive"
+        assert frame_encoder.fingerprint.strip(), "the fingerprint must not be empty"
+        assert "\n" not in frame_encoder.fingerprint, "the fingerprint must be one line"
+        assert min(frame_size_of(frame_encoder)) > 0, "frame_size must be positive"
 
     @pytest.mark.parametrize("num_frames", [0, 1, 3])
     def test_features_have_the_stated_shape_and_type(self, frame_encoder: FrameEncoder, num_frames: int) -> None:
         """Finite float32 `[B, feature_dim]` for any B."""
         features = frame_encoder.encode(_pictures(frame_encoder, num_frames))
         expected = (num_frames, frame_encoder.feature_dim)
-        _check(features.shape == expected, f"features must be {expected}, got {features.shape}")
-        _check(features.dtype == np.float32, f"features must be float32, got {features.dtype}")
-        _check(bool(np.isfinite(features).all()), "features must be finite")
+        assert features.shape == expected, f"features must be {expected}, got {features.shape}"
+        assert features.dtype == np.float32, f"features must be float32, got {features.dtype}"
+        assert np.isfinite(features).all(), "features must be finite"
 
     def test_encoding_again_gives_the_same_features(self, frame_encoder: FrameEncoder) -> None:
         """The same batch gives the same numbers."""
@@ -62,7 +62,7 @@ class FrameEncoderContract:
     def test_different_pictures_have_different_features(self, frame_encoder: FrameEncoder) -> None:
         """The encoder looks at its input."""
         features = frame_encoder.encode(_pictures(frame_encoder, 2))
-        _check(bool((features[0] != features[1]).any()), "two different pictures must not have the same features")
+        assert (features[0] != features[1]).any(), "two different pictures must not have the same features"
 
     def test_the_input_is_left_as_it_was(self, frame_encoder: FrameEncoder) -> None:
         """Pictures are read, never written."""
@@ -80,19 +80,13 @@ class FrameEncoderContract:
             features = frame_encoder.encode(odd)
         except ShapeError:
             return
-        _check(
-            features.shape == (1, frame_encoder.feature_dim),
-            f"features must be [1, feature_dim], got {features.shape}",
+        assert features.shape == (1, frame_encoder.feature_dim), (
+            f"features must be [1, feature_dim], got {features.shape}"
         )
 
     @pytest.fixture(name="frame_encoder")
     def _frame_encoder(self) -> FrameEncoder:
         return self.frame_encoder
-
-
-def _check(holds: bool, rule: str) -> None:
-    if not holds:
-        pytest.fail(rule)
 
 
 def _pictures(encoder: FrameEncoder, num_frames: int) -> npt.NDArray[np.uint8]:

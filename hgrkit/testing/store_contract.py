@@ -77,11 +77,6 @@ def _same(found: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_array_equal(found, expected)
 
 
-def _check(holds: bool, rule: str) -> None:
-    if not holds:
-        pytest.fail(rule)
-
-
 def _refuses(store: Store) -> None:
     """Require that a store does not let itself be written."""
     with pytest.raises(LibraryError):
@@ -123,8 +118,9 @@ class StoreContract:
 
     def test_a_new_store_is_empty_and_knows_its_manifest(self, store: Store) -> None:
         snapshot = store.snapshot()
-        _check(store.manifest == self.manifest, "the manifest must come back")
-        _check(snapshot.videos == () and snapshot.events().shape == (0, EMBED_DIM), "a new store must be empty")
+        assert store.manifest == self.manifest, "the manifest must come back"
+        assert snapshot.videos == (), "a new store must be empty"
+        assert snapshot.events().shape == (0, EMBED_DIM), "a new store must be empty"
 
     def test_embeddings_come_back_rounded_to_float16(self, store: Store, tmp_path: Path) -> None:
         clips = [random_clip(1, frames=1), random_clip(2, frames=5)]
@@ -133,7 +129,7 @@ class StoreContract:
         store = self.reopen(tmp_path / "lib", write=False)
         snapshot = store.snapshot()
         for stored, given in zip(snapshot.clips([0, 1]), clips, strict=True):
-            _check((stored.start_s, stored.end_s) == (given.start_s, given.end_s), "clip times must come back")
+            assert (stored.start_s, stored.end_s) == (given.start_s, given.end_s), "clip times must come back"
             _same(stored.times_s, given.times_s)
             for name in ("event", "action", "entity"):
                 _same(getattr(stored, name), _rounded(getattr(given, name)))
@@ -153,50 +149,54 @@ class StoreContract:
         store.close()
         store = self.reopen(tmp_path / "lib", write=False)
         found = store.find(strange)
-        _check(found is not None and (found.path, found.state) == (strange, "failed"), "the path must come back")
-        _check(found is not None and (found.size, found.mtime_ns) == (2**40, -5), "numbers must come back")
-        _check(store.find("a.mp4") == indexed, "the record must come back")
-        _check(store.find("b.mp4") is None, "what was never put must not be found")
+        assert found is not None, "the path must come back"
+        assert (found.path, found.state) == (strange, "failed"), "the path must come back"
+        assert found is not None, "numbers must come back"
+        assert (found.size, found.mtime_ns) == (2**40, -5), "numbers must come back"
+        assert store.find("a.mp4") == indexed, "the record must come back"
+        assert store.find("b.mp4") is None, "what was never put must not be found"
         store.close()
 
     def test_videos_are_in_the_order_of_their_paths_and_clips_in_theirs(self, store: Store) -> None:
         for seed, path in enumerate(["c", "a", "é", "b"]):
             store.commit(put=[Entry(_record(path), [random_clip(seed, frames=1), random_clip(seed, frames=2)])])
         snapshot = store.snapshot()
-        _check(_paths(snapshot) == ["a", "b", "c", "é"], "videos must be in order")
+        assert _paths(snapshot) == ["a", "b", "c", "é"], "videos must be in order"
         _same(snapshot.clip_videos, np.repeat(np.arange(4), 2))
-        _check([clip.num_frames for clip in snapshot.clips(range(8))] == [1, 2] * 4, "clips must be in order")
+        assert [clip.num_frames for clip in snapshot.clips(range(8))] == [1, 2] * 4, "clips must be in order"
 
     def test_putting_a_path_again_replaces_its_clips_in_one_version(self, store: Store) -> None:
         store.commit(put=[_entry("a", 1, 2), _entry("b", 3)])
         before = store.snapshot()
         store.commit(put=[Entry(_record("a", content="new"), [random_clip(4)])])
         after = store.snapshot()
-        _check(after.version.number == before.version.number + 1, "a replacement must be one commit")
-        _check([video.content for video in after.videos] == ["new", ""], "the record must be the new one")
+        assert after.version.number == before.version.number + 1, "a replacement must be one commit"
+        assert [video.content for video in after.videos] == ["new", ""], "the record must be the new one"
         _same(after.clip_videos, np.arange(2))
         _same(after.events(), _stored_events(4, 3))
-        _check(after.clip_keys[1] == before.clip_keys[2], "an untouched clip must keep its key")
-        _check(after.clip_keys[0] not in before.clip_keys, "a new clip must take a new key")
+        assert after.clip_keys[1] == before.clip_keys[2], "an untouched clip must keep its key"
+        assert after.clip_keys[0] not in before.clip_keys, "a new clip must take a new key"
 
     def test_an_indexed_video_may_become_a_failed_one_and_back(self, store: Store) -> None:
         for entry in (_entry("a", 1), Entry(_failed("a")), _entry("a", 2, 3)):
             store.commit(put=[entry])
             found = store.find("a")
             state = (entry.record.state, len(entry.clips))
-            _check(found is not None and (found.state, found.clips) == state, "state must follow")
-            _check(len(store.snapshot().clip_keys) == len(entry.clips), "clips must follow")
+            assert found is not None, "state must follow"
+            assert (found.state, found.clips) == state, "state must follow"
+            assert len(store.snapshot().clip_keys) == len(entry.clips), "clips must follow"
 
     def test_removed_videos_are_gone_and_may_come_back(self, store: Store) -> None:
         store.commit(put=[_entry(path, 1) for path in "abc"])
         store.commit(remove=["a", "c", "never there"])
-        _check(_paths(store.snapshot()) == ["b"], "only b must be left")
+        assert _paths(store.snapshot()) == ["b"], "only b must be left"
         store.commit(put=[_entry("a", 5)])
         _same(store.snapshot().events(), _stored_events(5, 1))
 
     def test_a_commit_that_changes_nothing_is_no_new_version(self, store: Store) -> None:
         before = store.version()
-        _check(store.commit() == before and store.commit(remove=["x"]) == before, "the version must stay")
+        assert store.commit() == before, "the version must stay"
+        assert store.commit(remove=["x"]) == before, "the version must stay"
 
     def test_a_refused_commit_changes_nothing(self, store: Store) -> None:
         store.commit(put=[_entry("a", 1)])
@@ -211,7 +211,8 @@ class StoreContract:
         ):
             with pytest.raises((ConfigError, ShapeError)):
                 store.commit(put=[_entry("b", 2), bad], remove=["a"])
-            _check(store.version() == version and len(store.snapshot().videos) == 1, "nothing may have changed")
+            assert store.version() == version, "nothing may have changed"
+            assert len(store.snapshot().videos) == 1, "nothing may have changed"
 
     def test_a_refused_commit_leaves_nothing_behind(self, store: Store, tmp_path: Path) -> None:
         store.commit(put=[_entry("a", 1)])
@@ -219,11 +220,11 @@ class StoreContract:
         for _ in range(3):
             with pytest.raises(ShapeError):
                 store.commit(put=[Entry(_record("b"), [random_clip(2), _HUGE_CLIP])])
-        _check(store.usage() == before, "no file may be left behind")
+        assert store.usage() == before, "no file may be left behind"
         store.commit(put=[_entry("b", 2)])
         store.close()
         store = self.reopen(tmp_path / "lib", write=True)
-        _check(_paths(store.snapshot()) == ["a", "b"], "the writer must be able to go on")
+        assert _paths(store.snapshot()) == ["a", "b"], "the writer must be able to continue"
         store.close()
 
     def test_a_snapshot_never_changes_while_others_write(self, store: Store, tmp_path: Path) -> None:
@@ -232,11 +233,11 @@ class StoreContract:
         snapshot = reader.snapshot()
         store.commit(put=[_entry("a", 3)])
         store.commit(remove=["b"])
-        _check(_paths(snapshot) == ["a", "b"], "the old version must stay readable")
+        assert _paths(snapshot) == ["a", "b"], "the old version must stay readable"
         for seed, clip in enumerate(snapshot.clips([0, 1]), 1):
             _same(clip.action, _rounded(random_clip(seed).action))
-        _check(reader.version() == store.version() != snapshot.version, "a reader must notice new versions")
-        _check(len(reader.snapshot().videos) == 1, "a new snapshot must see them")
+        assert reader.version() == store.version() != snapshot.version, "a reader must notice new versions"
+        assert len(reader.snapshot().videos) == 1, "a new snapshot must see them"
         reader.close()
 
     def test_readers_in_threads_see_whole_versions_while_one_writes(self, store: Store, tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ class StoreContract:
         done.set()
         for thread in threads:
             thread.join()
-        _check(not torn, f"readers saw half a version: {torn[:3]}")
+        assert not torn, f"readers saw half a version: {torn[:3]}"
         reader.close()
 
     def test_threads_of_one_writer_may_commit_at_once(self, store: Store) -> None:
@@ -278,7 +279,8 @@ class StoreContract:
             thread.start()
         for thread in threads:
             thread.join()
-        _check(store.version().number == 24 and len(store.snapshot().videos) == 24, "no commit may be lost")
+        assert store.version().number == 24, "no commit may be lost"
+        assert len(store.snapshot().videos) == 24, "no commit may be lost"
 
     def test_what_was_committed_is_there_when_the_store_is_opened_again(
         self, store: Store, tmp_path: Path
@@ -290,8 +292,8 @@ class StoreContract:
             store.close()
             store = self.reopen(tmp_path / "lib", write=write)
             after = store.snapshot()
-            _check(store.version() == before.version == after.version, "the version must be the same")
-            _check(after.videos == before.videos, "the videos must be the same")
+            assert store.version() == before.version == after.version, "the version must be the same"
+            assert after.videos == before.videos, "the videos must be the same"
             for name in ("clip_keys", "clip_videos", "clip_frames"):
                 _same(getattr(after, name), getattr(before, name))
             _same(after.events(), before.events())
@@ -300,7 +302,7 @@ class StoreContract:
         store.close()
         store = self.reopen(tmp_path / "lib", write=True)
         store.commit(put=[_entry("f", 7)])
-        _check(store.snapshot().clip_keys[1] not in before.clip_keys, "keys must never be used twice")
+        assert store.snapshot().clip_keys[1] not in before.clip_keys, "keys must never be used twice"
         store.close()
 
     def test_a_reader_may_not_write_and_a_closed_store_does_nothing(self, store: Store, tmp_path: Path) -> None:
@@ -319,14 +321,12 @@ class StoreContract:
         moved = _record("c", content="same", metadata={"moved": True})
         store.commit(rename=[Rename("a", moved), Rename("b", _record("b", content="touched"))])
         after = store.snapshot()
-        _check(_paths(after) == ["b", "c"], "the video must have its new path")
-        _check(
-            [video.content for video in after.videos] == ["touched", "same"], "the records must be the new ones"
-        )
-        _check(store.find("c") == attrs.evolve(moved, clips=2), "the store must count the clips itself")
+        assert _paths(after) == ["b", "c"], "the video must have its new path"
+        assert [video.content for video in after.videos] == ["touched", "same"], "the records must be the new ones"
+        assert store.find("c") == attrs.evolve(moved, clips=2), "the store must count the clips itself"
         _same(after.clip_keys, before.clip_keys[[2, 0, 1]])
         _same(after.events(), before.events()[[2, 0, 1]])
-        _check(_paths(before) == ["a", "b"], "the old version must stay")
+        assert _paths(before) == ["a", "b"], "the old version must stay"
 
     def test_renames_happen_at_once_after_removals_and_before_anything_is_put(self, store: Store) -> None:
         store.commit(put=[_entry(path, seed) for seed, path in enumerate("abcd")])
@@ -334,7 +334,7 @@ class StoreContract:
         _same(store.snapshot().events(), _stored_events(1, 0, 2, 3))
         renames = [Rename("a", _record("c")), Rename("b", _record("d"))]
         store.commit(put=[_entry("a", 9)], remove=["c"], rename=renames)
-        _check(_paths(store.snapshot()) == ["a", "c", "d"], "the videos must be the new ones")
+        assert _paths(store.snapshot()) == ["a", "c", "d"], "the videos must be the new ones"
         _same(store.snapshot().events(), _stored_events(9, 1, 0))
 
     def test_a_rename_of_what_is_not_there_or_changes_state_is_refused(self, store: Store) -> None:
@@ -350,8 +350,9 @@ class StoreContract:
         ):
             with pytest.raises(ConfigError):
                 store.commit(put=[_entry("new", 3)], remove=removed, rename=bad)
-            _check(store.version() == version and len(store.snapshot().videos) == 2, "nothing may have changed")
-        _check(store.commit(rename=[Rename("a", _record("a"))]) == version, "a rename to itself changes nothing")
+            assert store.version() == version, "nothing may have changed"
+            assert len(store.snapshot().videos) == 2, "nothing may have changed"
+        assert store.commit(rename=[Rename("a", _record("a"))]) == version, "a rename to itself changes nothing"
 
     def test_a_rewriting_changes_no_answer_and_frees_what_is_gone(self, store: Store, tmp_path: Path) -> None:
         long = partial(random_clip, frames=60)
@@ -361,19 +362,20 @@ class StoreContract:
         before, size = store.snapshot(), store.usage()
         version = store.rewrite()
         after = store.snapshot()
-        _check(version == after.version == store.version(), "a rewriting must return the new version")
-        _check(version.number == before.version.number + 1, "a rewriting must be one commit")
-        _check(after.videos == before.videos and after.manifest == before.manifest, "the videos must be the same")
+        assert version == after.version == store.version(), "a rewriting must return the new version"
+        assert version.number == before.version.number + 1, "a rewriting must be one commit"
+        assert after.videos == before.videos, "the videos must be the same"
+        assert after.manifest == before.manifest, "the videos must be the same"
         _same(after.clip_keys, before.clip_keys)
         _same(after.clip_videos, before.clip_videos)
         _same(after.events(), _rounded(np.stack([long(seed).event for seed in (11, 11, 10, 10)])))
         _same(after.clips([3])[0].entity, _rounded(long(10).entity))
-        _check(store.usage().num_bytes < size.num_bytes, "space must have been freed")
+        assert store.usage().num_bytes < size.num_bytes, "space must have been freed"
         store.commit(put=[_entry("f", 7)], remove=["c"])
-        _check(store.snapshot().clip_keys[-1] not in before.clip_keys, "keys must never be used twice")
+        assert store.snapshot().clip_keys[-1] not in before.clip_keys, "keys must never be used twice"
         store.close()
         store = self.reopen(tmp_path / "lib", write=False)
-        _check(_paths(store.snapshot()) == ["d", "e", "f"], "the store must go on")
+        assert _paths(store.snapshot()) == ["d", "e", "f"], "the store must continue"
         store.close()
 
     def test_a_store_may_become_what_another_one_is(self, store: Store, tmp_path: Path) -> None:
@@ -385,13 +387,13 @@ class StoreContract:
         reader = self.reopen(tmp_path / "lib", write=False)
         with pytest.raises(ShapeError):  # a manifest of another size
             store.rewrite(other.snapshot(), self.manifest)
-        _check(len(reader.snapshot().videos) == 2, "nothing may have changed")
+        assert len(reader.snapshot().videos) == 2, "nothing may have changed"
         store.rewrite(other.snapshot())
         other.close()
         snapshot = reader.snapshot()
-        _check(store.manifest == snapshot.manifest == upgraded, "the manifest must be the other's")
-        _check(_paths(snapshot) == ["b", "c"], "the videos must be the other's")
+        assert store.manifest == snapshot.manifest == upgraded, "the manifest must be the other's"
+        assert _paths(snapshot) == ["b", "c"], "the videos must be the other's"
         _same(snapshot.events(), _rounded(random_clip(2, embed_dim=4).event[None]))
-        _check(not old_keys & set(snapshot.clip_keys.tolist()), "other clips must have other keys")
+        assert not old_keys & set(snapshot.clip_keys.tolist()), "other clips must have other keys"
         store.commit(put=[Entry(_record("d"), [random_clip(3, embed_dim=4)])])
         reader.close()

@@ -46,9 +46,9 @@ _OPTIONS = {
     "threads": "1",
 }
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-# The operating system does not hand the file over; without EIO and EPERM, which FFmpeg reports for damage too.
-_NOT_HANDED_OVER = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
-_LONGEST_LINE = 200
+# The operating system cannot read the file; without EIO and EPERM, which FFmpeg reports for damage too.
+_UNREADABLE = (errno.EACCES, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
+_LONGEST_LINE = 200  # characters of an error that a reason shows
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _PYAV = int(av.__version__.split(".")[0])
 # PyAV 19 always replaces what is no UTF-8 in titles, and has no argument for it any more.
@@ -83,9 +83,9 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
         DecodeError: if it is no video that can be read; the message is a reason in one line, without the path.
         DecoderFaultError: if hgrkit, PyAV or FFmpeg is at fault and not the file.
         DecodeLimitError: if it asks for more than the guard allows.
-        OSError: if the operating system does not hand it over to the end.
+        OSError: if the operating system cannot read it to the end.
     """
-    # Four times the pixels, so that the header of a too large video is read and the reason can tell its size.
+    # Four times the pixels, so that the header of an oversized video is read and the reason states its size.
     options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
@@ -101,13 +101,13 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
     except _LACKS as error:
         raise fault_error(f"{type(error).__name__}: {error.strerror}") from error
     except av.error.FFmpegError as error:
-        if isinstance(error, OSError) and error.errno in _NOT_HANDED_OVER:
+        if isinstance(error, OSError) and error.errno in _UNREADABLE:
             raise OSError(error.errno, error.strerror) from error
         decode_error = DecodeError(_reason(path, error))
         decode_error.add_note(f"video: {path}")
         raise decode_error from error
     except (ArithmeticError, UnicodeError) as error:
-        # What our code and PyAV's raise on numbers and names that no sound file holds.
+        # What our code and PyAV's raise on numbers and names that no valid file holds.
         raise DecodeError(
             f"the file cannot be decoded ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
@@ -150,7 +150,7 @@ def demuxed(
     Args:
         container: the open file.
         streams: of these.
-        guard: told of each packet.
+        guard: notified of each packet.
         on_late: called at each packet of a later stream.
     """
     while True:
@@ -177,7 +177,7 @@ def fault_error(error: BaseException | str) -> DecoderFaultError:
 
 
 def unreadable_reason(error: OSError) -> str:
-    """Describe in one line why the operating system does not hand a file over."""
+    """Describe in one line why the operating system cannot read a file."""
     return f"the file cannot be read: {error.strerror or type(error).__name__}"
 
 

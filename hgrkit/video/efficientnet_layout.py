@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from hgrkit.errors import ConfigError
+from hgrkit.checks.arguments import check_choice
 
 __all__ = ["FEATURE_DIM", "VARIANTS", "Block", "Convolution", "Layout", "Variant", "layout", "variant_named"]
 
@@ -124,8 +124,7 @@ def variant_named(name: str) -> Variant:
     Raises:
         ConfigError: if there is none.
     """
-    if name not in VARIANTS:
-        raise ConfigError(f"the variant must be one of {', '.join(map(repr, VARIANTS))}, got {name!r}.")
+    check_choice("the variant", name, VARIANTS)
     return VARIANTS[name]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import final
 
@@ -35,7 +36,7 @@ class EfficientNetLite:
         num_threads: threads on a CPU; by default as many as the process may use.
 
     Raises:
-        CheckpointError: if a file is missing or does not hold what it should.
+        CheckpointError: if a file is missing.
         ConfigError: if there is no such variant.
     """
 
@@ -58,11 +59,12 @@ class EfficientNetLite:
                     f"no {file.name} in {os.fspath(folder)!r}; reinstall the package that brings it."
                 )
         self.fingerprint = f"{variant}@sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
-        self._run: Callable[[_Pictures], _Features]
+        # made for the first picture: an unchanged folder is looked through without it
+        self._make_engine: Callable[[], Callable[[_Pictures], _Features]]
         if (engine or ("onnxruntime" if device == "cpu" else "torch")) == "onnxruntime":
-            self._run, self._chunk = _onnxruntime_engine(graph, num_threads), 8
+            self._make_engine, self._chunk = partial(_onnxruntime_engine, graph, num_threads), 8
         else:
-            self._run, self._chunk = _torch_engine(weights, self._variant, device), 64
+            self._make_engine, self._chunk = partial(_torch_engine, weights, self._variant, device), 64
 
     def __repr__(self) -> str:
         return f"EfficientNetLite({self.fingerprint})"
@@ -72,11 +74,16 @@ class EfficientNetLite:
         """Height and width of the pictures that it encodes."""
         return self._variant.frame_size
 
+    @cached_property
+    def _run(self) -> Callable[[_Pictures], _Features]:
+        return self._make_engine()
+
     def encode(self, frames: _Pictures) -> _Features:
         """Encode pictures `[B, H, W, 3]`, H and W being `frame_size`, to features `[B, 1280]`.
 
         Raises:
             ShapeError: if the pictures have another type or shape.
+            CheckpointError: if the engine cannot read the weights or the graph.
         """
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (*self.frame_size, 3):
             raise ShapeError(

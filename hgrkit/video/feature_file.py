@@ -6,6 +6,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from hgrkit.checks.arguments import check_path
 from hgrkit.errors import FeatureFileError, MissingPathError
 
-__all__ = ["FeatureFile"]
+__all__ = ["FeatureFile", "open_features"]
 
 # What numpy, zipfile and h5py raise on damage.
 _UNREADABLE = (
@@ -109,6 +110,16 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def open_features(path: str | os.PathLike[str] | None) -> AbstractContextManager[FeatureFile | None]:
+    """A feature file while its context lasts; `None` where none is named.
+
+    Raises:
+        MissingPathError: if there is no such file.
+        FeatureFileError: if it cannot be read.
+    """
+    return nullcontext() if path is None else FeatureFile(path)
 
 
 def _line(error: Exception) -> str:

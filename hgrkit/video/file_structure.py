@@ -1,4 +1,4 @@
-"""Reads from a file's structure what time stamps do not tell: whether it is cut off or holds several films."""
+"""Reads from a file's structure what time stamps do not show: whether it is cut off or holds several films."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ SEVERAL_RECORDINGS = (
 Check = Callable[[BinaryIO, int], bool]
 """Takes an open file and its size in bytes."""
 
+# How much of a file is searched for headers at its beginning, and for packets at its end.
 _HEAD_BYTES = 1 << 14
 _TAIL_BYTES = 1 << 20
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -193,7 +194,7 @@ def _several_mxf(file: BinaryIO, size: int) -> bool:
 def _several_programs(file: BinaryIO, size: int) -> bool:
     """Whether a transport stream ends with other programs than it begins with (ISO/IEC 13818-1, 2.4.4.3).
 
-    Pictures of the same program under another number are told by the order of packets.
+    Pictures of the same program under another number are recognised by the order of packets.
     """
     first, last = _programs(file.read(_TAIL_BYTES)), _programs(_tail(file, size))
     return bool(first and last) and not first[0] & last[-1]
@@ -216,7 +217,7 @@ def _cut_dv(file: BinaryIO, size: int) -> bool:
 
 
 def _cut_ogg(file: BinaryIO, size: int) -> bool:
-    """Whether the last page is longer than what is there of it (RFC 3533, section 6)."""
+    """Whether the last page is longer than the bytes that are left (RFC 3533, section 6)."""
     tail = _tail(file, size)
     at = tail.rfind(b"OggS")
     return at >= 0 and at + _ogg_page_bytes(tail[at : at + _OGG_HEADER + 255]) > len(tail)
@@ -279,8 +280,8 @@ def _colour_table_bytes(flags: int) -> int:
 def _cut_transport_stream(file: BinaryIO, size: int) -> bool:
     """Whether the last packet is shorter than its 188 bytes (ISO/IEC 13818-1, section 2.4.3.2).
 
-    Packets are told by the bytes that begin them, counted from the end, so that bytes that were lost in the middle
-    do not matter.
+    Packets are recognised by the bytes that begin them, counted from the end, so that bytes that were lost in the
+    middle do not matter.
     """
     tail = _tail(file, size)
     for spacing in _TS_SPACINGS:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_instance, check_whole, shown
-from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, HgrkitError, PluginError
-from hgrkit.plugins import Registry
+from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, PluginError
+from hgrkit.plugins import Registry, plugin_errors
 
 if TYPE_CHECKING:
     import torch
@@ -103,14 +106,8 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
     Raises:
         PluginError: if the encoder fails, or does not return that many finite real numbers.
     """
-    try:
+    with plugin_errors(f"the frame encoder {encoder.fingerprint} fails"):
         features = np.asarray(encoder.encode(frames))
-    except HgrkitError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"the frame encoder {encoder.fingerprint} fails: {type(error).__name__}: {error}"
-        ) from error
     if features.shape != (len(frames), encoder.feature_dim) or features.dtype.kind not in "fiu":
         raise PluginError(
             f"the frame encoder {encoder.fingerprint} must return numbers [{len(frames)}, {encoder.feature_dim}] "
@@ -120,8 +117,8 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
         single = features.astype(np.float32, copy=False)
     if not np.isfinite(single).all():
         raise PluginError(
-            f"the frame encoder {encoder.fingerprint} returns numbers that are NaN or infinite; mend it or take "
-            "another one."
+            f"the frame encoder {encoder.fingerprint} returns numbers that are NaN or infinite; fix it, "
+            "or use another encoder."
         )
     return single
 
@@ -130,10 +127,10 @@ def resolve_device(device: str | torch.device) -> str:
     """Return a device that exists: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
 
     Raises:
-        ConfigError: if torch does not know the name, or the machine has no such device; it lists what is there.
+        ConfigError: if torch does not know the name, or the machine has no such device; it lists those that exist.
     """
-    if isinstance(device, str) and device == "cpu":
-        return device
+    if isinstance(device, str) and (device == "cpu" or (device == "auto" and not _may_have_gpu())):
+        return "cpu"
     import torch
 
     if not isinstance(device, str):
@@ -153,6 +150,19 @@ def resolve_device(device: str | torch.device) -> str:
         built = " (this torch is built without CUDA)" if without else ""
         raise ConfigError(f"there is no device {device!r} here{built}; use 'auto', or one of: {there}.")
     return device
+
+
+def _may_have_gpu() -> bool:
+    """Whether torch, which takes a second to import, has to be asked for a GPU: not without the driver of one."""
+    if sys.platform == "darwin":
+        return True
+    if Path("/dev/kfd").exists():  # AMD's; torch brings the rest of that driver itself
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")  # the one that torch loads
+    except OSError:
+        return False
+    return True
 
 
 def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:

@@ -21,10 +21,10 @@ class DecodeLimits:
     """How much of the machine one video may take; a video that needs more fails, with the limit as its reason.
 
     Attributes:
-        seconds: how long a decoder may make no progress. In all it may take ten times that, plus ten times the
+        seconds: how long a decoder may make no progress. In total it may take ten times that, plus ten times the
             video's own length; the time that it waits for the rest of the pipeline does not count.
         memory_bytes: memory of one worker process, its interpreter included (some 70 MB); at least 256 MiB.
-            Enforced by the operating system where it can (Linux, BSD), else not at all.
+            Enforced by the operating system where it can (Linux, BSD), elsewhere not at all.
         pixels: width times height of one picture; 8192 x 8192 by default.
         frames: pictures of one video that the sampling picks; 200,000 are 27 hours at two a second.
         pictures: pictures that one video holds; 10 million are 46 hours at 60 a second.
@@ -50,7 +50,7 @@ class DecodeLimits:
 
     def stalled(self) -> DecodeLimitError:
         """The error of a decoder that makes no progress."""
-        return _exceeded(f"decoding did not get on for {self.seconds:g} seconds", "--decode-seconds")
+        return _exceeded(f"decoding made no progress for {self.seconds:g} seconds", "--decode-seconds")
 
     def took_too_long(self, duration_s: float) -> DecodeLimitError:
         """The error of a decoder that makes progress, but for too long."""

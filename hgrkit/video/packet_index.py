@@ -29,10 +29,10 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 # How much of the stated duration may be absent before a file counts as cut off: some writers round up.
 _SLACK_S, _SLACK_FRAMES = 0.5, 3
-_LONGEST_S = 100 * 3600.0
+_LONGEST_S = 100 * 3600.0  # time stamps that span more are damaged
 # Formats whose end is found by their structure. ASF states a duration, too, but FFmpeg writes a wrong one where
 # sound begins first; its size is right.
-_END_TOLD_BY_STRUCTURE = ("asf", "dv", "gif", "ogg", *BROADCAST_FORMATS)
+_END_KNOWN_BY_STRUCTURE = ("asf", "dv", "gif", "ogg", *BROADCAST_FORMATS)
 _STATED_FOR_ALL_STREAMS = ("matroska,webm", "flv")
 _SAME_STAMPS = 50  # in a row: a picture that is stored in fields or slices takes a few packets, never so many
 _SAME_TIME_S = 0.002  # container times are rounded to their own ticks
@@ -144,7 +144,7 @@ def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
         )
         if relayed or holds_several_recordings(path, name):
             raise DecodeError(SEVERAL_RECORDINGS)
-        if name in _END_TOLD_BY_STRUCTURE and is_cut_off(path, name):
+        if name in _END_KNOWN_BY_STRUCTURE and is_cut_off(path, name):
             raise DecodeError(f"the file is cut off: its pictures end at {index.duration_s:.2f} s")
         if name == "avi":
             index = _with_repeats(path, packets, index)
@@ -245,8 +245,8 @@ class _Packets:
         known = None if corrupt else stamp
         decoded = packet.dts if known is not None else None
         pause = self._last_duration if stamp is None and self._broadcast else 0
-        going_on = self._dts[-1] + pause if self._dts else known or 0
-        self._dts.append(decoded if decoded is not None else going_on)
+        following = self._dts[-1] + pause if self._dts else known or 0
+        self._dts.append(decoded if decoded is not None else following)
         self.pts.append(known if known is not None else self.pts[-1] + 1 if self.pts else 0)
         self._stamped.append(packet.pts is not None and not corrupt)
         self._key.append(packet.is_keyframe and not corrupt)
@@ -280,7 +280,7 @@ class _Packets:
         end = int(shown[-1]) + (self._last_duration or frame_ticks)
         if self._repeats_until is not None:
             end = max(end, self._repeats_until + (parts[-1].shift if parts else 0))
-        # Pictures of an AVI may be shown in another order than stored, and the file does not tell it.
+        # Pictures of an AVI may be shown in another order than stored, and the file does not say so.
         if name == "avi" and stream.codec_context.has_b_frames and (np.diff(pts) > 0).all():
             stamped[:] = False
         return PacketIndex(

@@ -30,6 +30,7 @@ __all__ = ["SampledFrame", "VideoReader"]
 _DISPOSABLE_PICTURES = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 # From this many packets on, seeking to a key frame beats reading up to it.
 _SEEK_PACKETS = 100
+# Pictures that may be absent from the end of a stream whose last packets cannot be decoded.
 _DAMAGED_FRAMES = 3
 _NEED_OTHERS = (PictureType.P, PictureType.B)
 
@@ -74,7 +75,7 @@ class VideoReader:
         MissingPathError: if there is no such file.
         DecodeError: if it is no video or it is cut off; the message is a reason in one line, without the path.
         DecodeLimitError: if it asks for more than is allowed.
-        OSError: if the operating system does not hand over its bytes.
+        OSError: if the operating system cannot read it.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class VideoReader:
         try:
             yield from search.run()
         except _TargetLostError:
-            # A key frame was none after all: what is left is found by decoding everything.
+            # A packet was wrongly marked as a key frame: the rest is found by decoding everything.
             self.decoded_frames += search.decoded_frames
             search = _FrameSearch(self.path, self.index, targets[search.found :], self.guard, sequential=True)
             yield from search.run()
@@ -265,7 +266,7 @@ class _FrameSearch:
     def _take(self, frame: VideoFrame) -> Iterator[_Found]:
         pts = self._stamp(frame)
         if self._begun is not None and pts >= self._begun:
-            # Some AVIs call packets key frames that are none, or hold no picture at all.
+            # Some AVIs mark packets as key frames that are not, or that hold no picture.
             if pts > self._begun or (not frame.key_frame and frame.pict_type in _NEED_OTHERS):
                 raise _TargetLostError
             self._begun = None
@@ -306,7 +307,7 @@ class _FrameSearch:
             packet.pts = int(self._index.pts[number])
 
     def _stamp(self, frame: VideoFrame) -> int:
-        """Return when a frame is shown; where that is not stored, the order of pictures tells."""
+        """Return when a frame is shown; where that is not stored, by the order of pictures."""
         number = frame.pts
         if self._index.exact and number is not None:
             return number

@@ -55,7 +55,7 @@ def parts_of(pts: Int64, dts: Int64, *, time_base: Fraction, duration: int, cont
         pts: [N] when each packet's picture is shown, in ticks.
         dts: [N] when it is decoded.
         time_base: seconds of one tick.
-        duration: ticks of the last packet, used where nothing else tells how long a picture is shown.
+        duration: ticks of the last packet, used where nothing else says how long a picture is shown.
         container: FFmpeg's name of the format.
     """
     base = float(time_base)

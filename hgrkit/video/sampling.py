@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hgrkit.checks.arguments import check_number, check_whole, shown
 from hgrkit.errors import ConfigError
 
-__all__ = ["FpsSampling", "Sampling", "UniformSampling", "parse_sampling", "times_between"]
+__all__ = ["FpsSampling", "Sampling", "UniformSampling", "evenly_spaced", "parse_sampling", "times_between"]
 
 
 @runtime_checkable
@@ -118,3 +118,18 @@ def parse_sampling(text: str) -> Sampling:
     except ValueError:
         pass
     raise ConfigError(f"sampling must be 'fps:NUMBER' or 'uniform:COUNT', such as 'fps:2', got {shown(text)}.")
+
+
+def evenly_spaced(num_frames: int, max_frames: int) -> npt.NDArray[np.int64]:
+    """Which frames are kept of a longer clip: `round(linspace(0, num_frames - 1, max_frames))`.
+
+    >>> evenly_spaced(9, 4).tolist()
+    [0, 3, 5, 8]
+
+    Raises:
+        ConfigError: if `max_frames` is not positive.
+    """
+    max_frames = check_whole("max_frames", max_frames)
+    if num_frames <= max_frames:
+        return np.arange(num_frames)
+    return np.round(np.linspace(0, num_frames - 1, max_frames)).astype(np.int64)

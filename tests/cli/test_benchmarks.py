@@ -92,7 +92,7 @@ def test_a_smaller_benchmark_is_refused_unless_it_is_asked_for(hgrkit, photograp
         del file["b.jpg"]
     ran = evaluate(hgrkit, photographs, "--allow-missing", "--json")
     assert ran.json["videos"] == {"found": 1, "missing": 1, "names": ["b.jpg"]}
-    assert "1 videos are not there: b.jpg" in ran.err
+    assert "1 videos were not found: b.jpg" in ran.err
     assert ran.json["text_to_video"]["queries"] == 2
 
 

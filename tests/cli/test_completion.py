@@ -94,7 +94,7 @@ def test_without_a_name_the_shell_is_the_one_that_asks(hgrkit, monkeypatch):
     monkeypatch.setenv("SHELL", "/usr/bin/zsh")
     assert hgrkit("--show-completion").out == hgrkit("--show-completion", "zsh").out
     monkeypatch.delenv("SHELL")
-    assert hgrkit("--show-completion").error.startswith("hgrkit: it cannot be told which shell this is; type: ")
+    assert hgrkit("--show-completion").error.startswith("hgrkit: the shell cannot be recognised; type: ")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_the_defaults_are_printed_as_a_config(hgrkit):
         ("{config}", "--out FOLDER"),
         ("{config} --out {dir}/run --epochs 3", "do not go with a config"),
         ("{config} --out {dir}/run --no-shuffle", "do not go with a config"),
-        ("{config} --out {dir}/run --resume", "to go on from"),
+        ("{config} --out {dir}/run --resume", "to resume from"),
         ("--release {dir} --model {dir} --resume", "go with a config"),
         ("{dir}/nothing.toml --out {dir}/run", "--show-defaults prints one"),
     ],

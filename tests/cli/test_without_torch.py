@@ -1,10 +1,11 @@
-"""Commands that ask a library import no torch, unless only torch has the text encoder of its model."""
+"""Commands that ask a library or index on a CPU import no torch, unless only torch has the text encoder."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.scorer import embed_features
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.video import VideoEncoder
+from tests.test_retriever import write_video
 
 HEAVY = {"torch", "stanza", "av", "PIL", "jinja2", "resvg_py", "pyarrow", "matplotlib"}
 
@@ -60,13 +63,57 @@ def library(tmp_path_factory, transformer):
 def test_a_search_imports_nothing_heavy_but_what_reads_the_model(library, device):
     printed, imported = run("search", "a dog runs", "--library", library, "--device", device, "--json")
     assert sorted(hit["video"] for hit in json.loads(printed)["hits"]) == ["one.mp4", "two.mp4"]
-    assert not imported & (HEAVY | {"rich", "h5py", "hnswlib"})
+    assert not imported & (HEAVY | {"rich", "h5py", "hnswlib", "pydantic"})
 
 
 def test_a_search_with_pages_and_tables_imports_no_torch(library, tmp_path):
     _, imported = run("search", "a dog runs", "--library", library, "--html", tmp_path / "why.html")
     assert (tmp_path / "why.html").is_file()
     assert "torch" not in imported
+
+
+def indexed(library, *arguments):
+    """The report of an index run on a CPU, and the packages that the run imported."""
+    printed, imported = run("index", *arguments, "--library", library, "--device", "cpu", "--json")
+    return json.loads(printed), imported
+
+
+@pytest.fixture
+def features(tmp_path):
+    """A folder of two videos, and their features in a file."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    rng = np.random.default_rng(1)
+    arrays = {}
+    for shade, name in enumerate(("one.mp4", "two.mp4")):
+        write_video(videos / name, 1, (200 * shade, 30, 30))
+        arrays[name] = rng.normal(size=(3, 2)).astype(np.float32)
+    np.savez(tmp_path / "features.npz", **arrays)
+    return videos, "--features", tmp_path / "features.npz"
+
+
+def test_indexing_on_a_cpu_imports_no_torch(library, features, tmp_path):
+    report, imported = indexed(tmp_path / "new", *features, "--model", library.parent / "model")
+    assert report["indexed"] == 2
+    assert not imported & {"torch", "stanza", "pydantic"}
+    report, imported = indexed(tmp_path / "new", *features)
+    assert (report["indexed"], report["unchanged"]) == (0, 2)
+    assert not imported & {"torch", "stanza", "lark", "onnxruntime", "pydantic"}
+
+
+def test_what_is_indexed_without_torch_is_what_torch_would_have_stored(library, features, tmp_path):
+    indexed(tmp_path / "new", *features, "--model", library.parent / "model")
+    model = LoadedModel.load(library.parent / "model").model
+    with Library.open(tmp_path / "new") as made, np.load(features[2]) as arrays:
+        snapshot = made.snapshot()
+        clips = snapshot.clips(range(len(snapshot.events())))
+        paths = [record.path for record in made.videos()]
+        assert len(clips) == len(paths) == 2
+        for video, clip in zip(snapshot.clip_videos, clips, strict=True):
+            expected = embed_features(model, arrays[Path(paths[video]).name])
+            for level in ("event", "action", "entity"):  # float16 is what a library keeps
+                right = getattr(expected, level)
+                np.testing.assert_allclose(getattr(clip, level), right, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("command", ["info --library", "verify", "export --to npz --out vectors.npz"])
@@ -80,6 +127,17 @@ def test_what_looks_at_a_library_imports_no_torch(library, command, tmp_path, mo
 def test_what_asks_no_model_imports_no_torch(command):
     _, imported = run(*command)
     assert "torch" not in imported
+
+
+@pytest.mark.shared
+def test_indexing_real_videos_with_the_default_model_imports_no_torch(shared, tmp_path):
+    videos = sorted((shared / "data/msvd/videos").iterdir())[:2]
+    report, imported = indexed(tmp_path / "library", *videos)
+    assert report["indexed"] == 2
+    assert "torch" not in imported
+    report, imported = indexed(tmp_path / "library", *videos)
+    assert report["unchanged"] == 2
+    assert not imported & {"torch", "stanza", "lark", "onnxruntime", "pydantic"}
 
 
 @pytest.mark.shared

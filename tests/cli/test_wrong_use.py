@@ -59,15 +59,15 @@ WRONG = {
         'hgrkit search --library LIB -- "-a dog"'
     ),
     "search -- 'a dog' --library lib": (
-        "'--library' stands after --, where nothing is an option; type: hgrkit search --library lib -- \"a dog\""
+        "'--library' comes after --, where nothing is an option; type: hgrkit search --library lib -- \"a dog\""
     ),
     "index --library lib -- videos -l2": "there is no file or folder '-l2'; nothing was indexed.",
     "--library lib search x": (
-        "there is no option '--library' before the command; options stand after the command: "
+        "there is no option '--library' before the command; options come after the command: "
         "hgrkit search TEXT --library LIB"
     ),
     "--json search x": (
-        "there is no option '--json' before the command; options stand after the command: "
+        "there is no option '--json' before the command; options come after the command: "
         "hgrkit search TEXT --library LIB"
     ),
     "SEARCH x": "there is no command 'SEARCH'. Did you mean 'search'?",
@@ -208,10 +208,10 @@ def test_bytes_that_are_no_archive_are_said_to_be_that_without_advice_to_trust_t
 
 
 def test_an_interruption_while_a_library_is_loaded_is_no_broken_installation(hgrkit, monkeypatch):
-    def interrupted(**_):
+    def interrupted():
         raise ImportError("initialization failed") from KeyboardInterrupt()
 
-    monkeypatch.setattr(app, "command_line", lambda *_: interrupted)
+    monkeypatch.setattr(app, "_function", lambda _: interrupted)
     ran = hgrkit("parsers")
     assert (ran.status, ran.err) == (130, "hgrkit: interrupted; what was finished is kept.\n")
 

@@ -99,7 +99,7 @@ def test_a_video_that_takes_too_long_makes_no_clip(write_video, tmp_path, monkey
     monkeypatch.setattr(worker_process, "_PROGRAM", program_with(MISCHIEF))
     videos = write_video("sleep.mp4"), write_video("park.mp4")
     slow, quick = cut_hits(hits_on(*videos), tmp_path / "clips", limits=DecodeLimits(seconds=5))
-    assert slow.problem == "decoding did not get on for 5 seconds"
+    assert slow.problem == "decoding made no progress for 5 seconds"
     assert [path.name for path in (tmp_path / "clips").iterdir()] == [quick.path.name]
 
 

@@ -98,7 +98,7 @@ def test_a_video_that_hangs_is_given_up(mischief, memory, make_video, tmp_path):
     make_video("v/sleep.mp4", shade=7)
     report = run(memory, tmp_path / "v", limits=DecodeLimits(seconds=1.5))
     assert (report.indexed, report.failed) == (1, 1)
-    assert report.failures[0].reason.startswith("decoding did not get on for 1.5 seconds")
+    assert report.failures[0].reason.startswith("decoding made no progress for 1.5 seconds")
 
 
 def test_the_threads_end_with_the_run(memory, folder):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import safetensors.torch
+import torch
 
 from hgrkit.errors import CheckpointError, ConfigError, ModelNotFoundError
 from hgrkit.model.folder import model_fingerprint
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.query.clip_encoder import ClipEncoder
 from hgrkit.model.query.sentence_encoder import SentenceQueryEncoder
-from hgrkit.model.scorer import ModelQueryEncoder
+from hgrkit.model.scorer import ModelQueryEncoder, embed_features
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
@@ -59,7 +63,30 @@ def test_questions_are_put_with_torch_once_the_model_is_there(folder):
     assert model.query_side.encoder.model is model.model
 
 
-@pytest.mark.parametrize("side", ["model", "query_side"])
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_clips_are_embedded_without_torch_on_a_cpu(folder, device, monkeypatch):
+    monkeypatch.setattr("hgrkit.video.frame_encoder._may_have_gpu", lambda: False)
+    assert isinstance(LoadedModel.load(folder, device=device).clip_encoder, ClipEncoder)
+
+
+def test_clips_are_embedded_with_torch_on_a_device_that_is_named(folder):
+    model = LoadedModel.load(folder, device="cpu:0")
+    assert model.clip_encoder.func is embed_features
+    assert model.clip_encoder.args == (model.model,)
+
+
+def test_clips_are_embedded_with_torch_where_numpy_cannot_read_the_weights(folder):
+    path = folder / "weights.safetensors"
+    weights = safetensors.torch.load_file(path)
+    name = "video.pooling.bias"
+    safetensors.torch.save_file({**weights, name: weights[name].to(torch.bfloat16)}, path)
+    model = LoadedModel.load(folder, device="cpu")
+    features = np.ones((2, 1), np.float32)
+    assert model.clip_encoder.func is embed_features
+    np.testing.assert_array_equal(model.clip_encoder(features).event, embed_features(model.model, features).event)
+
+
+@pytest.mark.parametrize("side", ["model", "query_side", "clip_encoder"])
 def test_a_damaged_folder_is_told_by_either_side(folder, side):
     model = LoadedModel.load(folder)
     (folder / "weights.safetensors").write_bytes(b"nothing")
@@ -67,15 +94,16 @@ def test_a_damaged_folder_is_told_by_either_side(folder, side):
         getattr(model, side)
 
 
-def test_a_model_that_changed_since_it_was_found_is_refused(transformer, folder):
-    model = LoadedModel.load(folder)
+@pytest.mark.parametrize("side", ["model", "clip_encoder"])
+def test_a_model_that_changed_since_it_was_found_is_refused(transformer, folder, side):
+    model = LoadedModel.load(folder, device="cpu")
     save(folder, SentenceTextEncoder(reader=transformer.reader(), embed_dim=4, max_tokens=9))
     with pytest.raises(CheckpointError, match="has changed"):
-        _ = model.model
+        getattr(model, side)
 
 
 def test_a_device_that_is_none_is_refused_by_either_side(folder):
-    for side in ("model", "query_side"):
+    for side in ("model", "query_side", "clip_encoder"):
         with pytest.raises(ConfigError, match="abacus"):
             getattr(LoadedModel.load(folder, device="abacus"), side)
 

@@ -48,7 +48,7 @@ def test_a_parser_without_models_is_asked_once_and_named_once(caplog):
             assert chain.parse_batch(["the cat sleeps"])[0].actions
     assert first.calls == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "the parser 'picky' is passed over: its models are gone"
+        "the parser 'picky' is skipped: its models are gone"
     ]
 
 

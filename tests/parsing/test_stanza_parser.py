@@ -130,18 +130,27 @@ def test_a_gpu_reads_captions_as_a_cpu_does(parser, models):
 # where Stanza keeps its models ---------------------------------------------------------------------------------
 
 
-def test_models_that_stanza_downloaded_are_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "linux")
-    environment = {"HOME": str(tmp_path)}
-    assert find_models("en", environment) is None
+@pytest.fixture
+def empty_home(tmp_path, monkeypatch):
+    for name in ("HGRKIT_STANZA_DIR", "STANZA_RESOURCES_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="each system has a cache folder of its own")
+@pytest.mark.usefixtures("empty_home")
+def test_models_that_stanza_downloaded_are_found(tmp_path):
+    assert find_models() is None
     folder = tmp_path / ".cache" / "stanza" / "1.10.0" / "resources"
     (folder / "en" / "depparse").mkdir(parents=True)
-    assert find_models("en", environment) == str(folder)
+    assert find_models() == str(folder)
 
 
-def test_the_named_folder_hides_all_others(tmp_path):
+@pytest.mark.usefixtures("empty_home")
+def test_the_named_folder_hides_all_others(tmp_path, monkeypatch):
     own = tmp_path / "own"
     (own / "en" / "depparse").mkdir(parents=True)
-    environment = {"STANZA_RESOURCES_DIR": str(own)}
-    assert find_models("en", environment) == str(own)
-    assert find_models("en", environment | {"HGRKIT_STANZA_DIR": str(tmp_path)}) is None
+    monkeypatch.setenv("STANZA_RESOURCES_DIR", str(own))
+    assert find_models() == str(own)
+    monkeypatch.setenv("HGRKIT_STANZA_DIR", str(tmp_path))
+    assert find_models() is None

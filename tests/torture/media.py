@@ -31,7 +31,7 @@ _SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".gif", ".mov", ".mpg", ".ts", ".o
 _INFLATED = (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 0x00FFFFFF, 0x10000000, 0)
 _KINDS = {
     "crashed": r"decoder crashed|was killed",
-    "out of time": r"did not get on|took longer",
+    "out of time": r"made no progress|took longer",
     "out of memory": r"of memory",
     "too much": r"DecodeLimits\(",
     "cut off": r"cut off",

@@ -80,5 +80,5 @@ def test_sizes_of_lite2_are_halved_upwards():
 
 
 def test_an_unknown_variant_lists_the_known_ones():
-    with pytest.raises(ConfigError, match=r"'efficientnet-lite0', .*'efficientnet-lite4', got 'lite2'"):
+    with pytest.raises(ConfigError, match=r"'efficientnet-lite0', .*or 'efficientnet-lite4', got 'lite2'"):
         variant_named("lite2")

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.model.video import VideoFeatures, evenly_spaced
+from hgrkit.model.video import VideoFeatures
+from hgrkit.video.sampling import evenly_spaced
 
 
 def test_ragged_clips_are_padded_with_a_mask():

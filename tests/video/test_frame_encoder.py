@@ -1,5 +1,7 @@
 import io
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +9,13 @@ import pytest
 from hgrkit.errors import CheckpointError, ConfigError, FrameEncoderNotFoundError, PluginError, ShapeError
 from hgrkit.testing.frame_encoder_contract import FrameEncoderContract
 from hgrkit.video.efficientnet_lite import EfficientNetLite
-from hgrkit.video.frame_encoder import DEFAULT_FRAME_SIZE, encode_frames, frame_size_of, load_frame_encoder
+from hgrkit.video.frame_encoder import (
+    DEFAULT_FRAME_SIZE,
+    encode_frames,
+    frame_size_of,
+    load_frame_encoder,
+    resolve_device,
+)
 
 LITE2 = "efficientnet-lite2"
 PLUGIN = pytest.importorskip("hgrkit_model_mini", reason="needs the hgrkit-model-mini plugin")
@@ -83,18 +91,20 @@ def test_the_graph_holds_no_weights_of_its_own(folder):
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
-def test_a_damaged_weights_file_is_refused(engine, folder, tmp_path):
+def test_a_damaged_weights_file_is_refused_at_the_first_picture(engine, folder, tmp_path):
     for name in ("efficientnet-lite2.safetensors", "efficientnet-lite2.onnx"):
         (tmp_path / name).write_bytes((folder / name).read_bytes()[:1000])
+    encoder = EfficientNetLite(tmp_path, variant=LITE2, engine=engine)
     with pytest.raises(CheckpointError):
-        EfficientNetLite(tmp_path, variant=LITE2, engine=engine)
+        encoder.encode(np.zeros((1, *encoder.frame_size, 3), np.uint8))
 
 
 def test_weights_of_another_variant_are_refused(folder, tmp_path):
     for name in ("efficientnet-lite3.safetensors", "efficientnet-lite3.onnx"):
         (tmp_path / name).write_bytes((folder / name.replace("lite3", "lite2")).read_bytes())
+    encoder = EfficientNetLite(tmp_path, variant="efficientnet-lite3", engine="torch")
     with pytest.raises(CheckpointError, match="does not hold efficientnet-lite3"):
-        EfficientNetLite(tmp_path, variant="efficientnet-lite3", engine="torch")
+        encoder.encode(np.zeros((1, *encoder.frame_size, 3), np.uint8))
 
 
 def test_an_unknown_variant_is_refused(folder):
@@ -121,6 +131,22 @@ def test_pictures_of_another_type_are_refused(lite2):
 def test_an_unknown_name_lists_what_is_installed():
     with pytest.raises(FrameEncoderNotFoundError, match=r"installed: .*'efficientnet-lite2'.*Did you mean"):
         load_frame_encoder("efficientnet-lite")
+
+
+def test_without_a_driver_no_gpu_is_looked_for(monkeypatch):
+    """That there is none is found out without torch; where one may be, torch decides."""
+
+    def no_driver(_):
+        raise OSError
+
+    monkeypatch.setattr("hgrkit.video.frame_encoder.sys.platform", "linux")
+    monkeypatch.setattr("hgrkit.video.frame_encoder.ctypes.CDLL", no_driver)
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
+    assert resolve_device("auto") == "cpu"
+    monkeypatch.setattr("hgrkit.video.frame_encoder.ctypes.CDLL", lambda _: object())
+    with pytest.raises(ImportError, match="torch"):
+        resolve_device("auto")
 
 
 def test_an_unknown_device_is_refused():

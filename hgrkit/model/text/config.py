@@ -11,8 +11,8 @@ from hgrkit.model.text.graph_selection import (
     RELEASED_ROLES,
     GraphLimits,
     LimitSettings,
+    check_edge_policy,
     check_num_roles,
-    edge_policy,
 )
 
 __all__ = [
@@ -87,7 +87,7 @@ class GraphTextConfig(GraphLimits):
     graph_dropout: float = like(GraphAttentionConfig, "dropout")
     graph_start: GraphStart = like(GraphAttentionConfig, "start")
     dropout: float = setting(0.0, "share of what is read of the words zeroed in training", within="[0, 1)")
-    edges: str = setting("released", "name of the edge policy, who sees whom", check=edge_policy)
+    edges: str = setting("released", "name of the edge policy: which nodes see which", check=check_edge_policy)
 
     @property
     def limits(self) -> GraphLimits:
@@ -102,7 +102,7 @@ class GraphTextConfig(GraphLimits):
     def to_json(self) -> dict[str, Any]:
         """The settings as a model folder holds them."""
         # the published model's folder is older than this setting: written at its default, it would get another
-        # fingerprint when it is saved anew
+        # fingerprint when it is saved again
         return {name: value for name, value in to_json(self).items() if (name, value) != ("graph_start", "random")}
 
 

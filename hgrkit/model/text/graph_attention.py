@@ -52,7 +52,7 @@ class _GraphLayer(nn.Module):
 
 @takes_settings(GraphAttentionConfig)
 class GraphAttention(nn.Module):
-    """Lets each node take up what its neighbours say.
+    """Updates each node with messages from its neighbours.
 
     `b_ij = softmax_j((W_q g_i + c_q) . (W_k g_j + c_k) / sqrt(D / 2))` over the neighbours j of i, or the
     row-normalised adjacency without attention; then `g_i <- LayerNorm(g_i + dropout(W sum_j b_ij g_j))`.
@@ -91,7 +91,7 @@ class GraphAttention(nn.Module):
 
         Args:
             nodes: node embeddings, [C, N, D]; absent nodes may hold any finite numbers.
-            adjacency: whether node i sees node j, bool [C, N, N]; nobody sees an absent node.
+            adjacency: whether node i sees node j, bool [C, N, N]; no node sees an absent one.
 
         Returns:
             [C, N, D].

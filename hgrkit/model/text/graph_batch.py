@@ -79,7 +79,7 @@ class GraphBatch:
         Args:
             graphs: one for each sentence.
             vocabulary: turns words into ids; encoders that read `words` need none.
-            edges: name of the edge policy, who sees whom (`EDGE_POLICIES`).
+            edges: name of the edge policy: which nodes see which (`EDGE_POLICIES`).
             limits: `max_actions`, `max_entities` and `max_tokens`, as `GraphLimits` takes them.
 
         Raises:

@@ -1,14 +1,14 @@
-"""What of a role graph enters a text encoder: tokens, nodes and edges, what the limits cut, and who sees whom."""
+"""What of a role graph enters a text encoder: tokens, nodes and edges within limits, and which node sees which."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypedDict
 
 import attrs
 
-from hgrkit.checks.arguments import check_sequence
+from hgrkit.checks.arguments import check_choice, check_sequence
 from hgrkit.checks.settings import setting
 from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Node, Role, RoleGraph
@@ -18,13 +18,12 @@ __all__ = [
     "RELEASED_ROLES",
     "GraphLimits",
     "LimitSettings",
-    "Link",
     "Omitted",
     "SelectedGraph",
     "SelectedNode",
+    "check_edge_policy",
     "check_num_roles",
     "check_words",
-    "edge_policy",
     "node_links",
     "released_role_id",
     "select",
@@ -217,51 +216,40 @@ def _first(nodes: Iterable[SelectedNode], limit: int | None, num_tokens: int) ->
     return tuple(islice((node for node in cut if node.tokens), limit))
 
 
-Link = tuple[tuple[str, int], tuple[str, int]]
-"""(who sees, who is seen), each as (level, position within the level)."""
+EDGE_POLICIES = ("released", "two_way")
+"""Rules for which nodes see which.
 
-_EVENT = ("event", 0)
-
-
-def _released(graph: SelectedGraph) -> Iterator[Link]:
-    """An action sees the event and its entities, an entity its actions, the event nobody."""
-    for action in range(len(graph.actions)):
-        yield ("action", action), _EVENT
-    for action, entity in graph.edges:
-        yield ("action", action), ("entity", entity)
-        yield ("entity", entity), ("action", action)
-
-
-def _two_way(graph: SelectedGraph) -> Iterator[Link]:
-    """As `released`, and the event sees its actions."""
-    yield from _released(graph)
-    for action in range(len(graph.actions)):
-        yield _EVENT, ("action", action)
-
-
-EDGE_POLICIES: dict[str, Callable[[SelectedGraph], Iterator[Link]]] = {
-    "released": _released,
-    "two_way": _two_way,
-}
-"""Rules of who sees whom, by name; `released` is that of the published models."""
+`released`, that of the published models: an action sees the event and its entities, an entity its actions, and
+the event sees no node. `two_way`: the event also sees its actions.
+"""
 
 
 def node_links(graph: SelectedGraph, edges: str, num_actions: int) -> Iterator[tuple[int, int]]:
-    """Which node sees which, by position among the event, `num_actions` actions and the entities."""
-    first = {"event": 0, "action": 1, "entity": 1 + num_actions}
-    for (seer, i), (seen, j) in edge_policy(edges)(graph):
-        yield first[seer] + i, first[seen] + j
+    """Yield which node sees which, by position among the event, `num_actions` actions and the entities.
 
-
-def edge_policy(name: str) -> Callable[[SelectedGraph], Iterator[Link]]:
-    """The rule of that name.
+    Args:
+        graph: the nodes and edges.
+        edges: one of `EDGE_POLICIES`.
+        num_actions: as many as the graph has, or more where a batch is padded.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is no such policy.
     """
-    try:
-        return EDGE_POLICIES[name]
-    except (KeyError, TypeError):
-        raise ConfigError(
-            f"no edge policy named {name!r}; there are: {', '.join(map(repr, EDGE_POLICIES))}."
-        ) from None
+    check_edge_policy(edges)
+    event, first_action, first_entity = 0, 1, 1 + num_actions
+    for action in range(first_action, first_action + len(graph.actions)):
+        yield action, event
+        if edges == "two_way":
+            yield event, action
+    for action, entity in graph.edges:
+        yield first_action + action, first_entity + entity
+        yield first_entity + entity, first_action + action
+
+
+def check_edge_policy(name: str) -> None:
+    """Refuse a name that is none of `EDGE_POLICIES`.
+
+    Raises:
+        ConfigError: if it is unknown.
+    """
+    check_choice("edges", name, EDGE_POLICIES)

@@ -75,7 +75,7 @@ class SentenceReader:
                 raise CheckpointError(f"the text encoder needs {path}, which is missing; install the model again.")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # threads that wait for work without sleeping take the cores from numpy, and from everybody else
+        # threads that wait for work without sleeping take the cores from numpy, and from other programs
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer))

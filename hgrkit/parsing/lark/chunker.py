@@ -13,7 +13,7 @@ from lark.lexer import Lexer
 
 from hgrkit.parsing.lexicon import AUXILIARY_TAGS, VERB_TAGS, in_class, members
 
-__all__ = ["Chunk", "Chunker", "refine"]
+__all__ = ["Chunk", "group_words", "refine"]
 
 COMPLEX_PREPOSITIONS = frozenset(tuple(words.split("_")) for words in members("complex_preposition"))
 _STARTS = frozenset(words[0] for words in COMPLEX_PREPOSITIONS)
@@ -149,24 +149,17 @@ def _chunk(kind: str, tokens: Sequence[Any]) -> Chunk:
     return Chunk(kind, tokens[0].value, tokens[-1].value + 1, tuple([token.type for token in tokens]))
 
 
-class Chunker:
-    """The compiled grammar."""
+@functools.cache
+def _grammar() -> lark.Lark:
+    grammar = resources.files("hgrkit.parsing").joinpath("chunk.lark").read_text(encoding="utf-8")
+    return lark.Lark(grammar, parser="lalr", lexer=_TagLexer, transformer=_Chunks())
 
-    def __init__(self) -> None:
-        grammar = resources.files("hgrkit.parsing").joinpath("chunk.lark").read_text(encoding="utf-8")
-        self._lark = lark.Lark(grammar, parser="lalr", lexer=_TagLexer, transformer=_Chunks())
 
-    @classmethod
-    @functools.cache
-    def load(cls) -> Chunker:
-        """Compile the grammar, once."""
-        return cls()
+def group_words(tags: Sequence[str]) -> list[Chunk]:
+    """Group the tokens of a sentence, in order; every token is in exactly one group.
 
-    def chunks(self, tags: Sequence[str]) -> list[Chunk]:
-        """Group the tokens of a sentence, in order; every token is in exactly one group.
-
-        >>> [chunk.kind for chunk in Chunker.load().chunks(["DET", "NOUN", "BE", "VBG", "PREP", "DET", "NOUN"])]
-        ['noun_group', 'verb_group', 'preposition', 'noun_group']
-        """
-        chunks: list[Chunk] = self._lark.parse(tags)  # type: ignore[assignment]
-        return chunks
+    >>> [chunk.kind for chunk in group_words(["DET", "NOUN", "BE", "VBG", "PREP", "DET", "NOUN"])]
+    ['noun_group', 'verb_group', 'preposition', 'noun_group']
+    """
+    chunks: list[Chunk] = _grammar().parse(tags)  # type: ignore[assignment]
+    return chunks

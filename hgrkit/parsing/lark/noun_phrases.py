@@ -34,7 +34,7 @@ def punctuation(state: SentenceState, chunk: Chunk) -> None:
     """A comma is remembered; a full stop ends everything."""
     state.comma = state.words[chunk.start] in {",", ";", ":", "-", "--"}
     if state.words[chunk.start] in {".", "!", "?", ";"}:
-        # the words of a sentence never hang on the one before
+        # the words of a sentence never attach to the one before
         state.clause = state.earlier = state.last = None
         state.subjects.clear()
 
@@ -86,7 +86,7 @@ _POSTURES = frozenset(["sit", "stand", "lie", "get", "wake"])
 
 
 def preposition(state: SentenceState, chunk: Chunk) -> None:
-    """A preposition: hangs its phrase on a noun or the clause, or turns out to be a particle or an adverb."""
+    """A preposition: attaches its phrase to a noun or the clause, or turns out to be a particle or an adverb."""
     if _is_particle(state, chunk):
         return
     if state.words[chunk.start] in _CLAUSE_PREPOSITIONS and _subject_follows(state):

@@ -8,7 +8,7 @@ from hgrkit.checks.arguments import check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.lark import noun_phrases, verb_phrases
-from hgrkit.parsing.lark.chunker import Chunk, Chunker, refine
+from hgrkit.parsing.lark.chunker import Chunk, group_words, refine
 from hgrkit.parsing.lark.state import SentenceState
 from hgrkit.parsing.lark.tagger import Tagger
 from hgrkit.parsing.lexicon import Lexicon
@@ -35,7 +35,6 @@ class LarkParser:
 
     def __init__(self) -> None:
         self._tagger = Tagger.load()
-        self._chunker = Chunker.load()
         self._roles = RoleTable.load()
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
@@ -66,7 +65,7 @@ class LarkParser:
             raise GraphError("nothing to parse: expected at least one token, got none.")
         words = [token.lower() for token in tokens]
         tags = refine(words, self._tagger.tag(words))
-        chunks = self._chunker.chunks(tags)
+        chunks = group_words(tags)
         clauses = _build_clauses(words, tags, chunks, self._tagger.lexicon)
         if not clauses:
             return _noun_graph(tokens, chunks)
@@ -81,7 +80,7 @@ class LarkParser:
         tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
         words = [token.lower() for token in tokens]
         tags = refine(words, self._tagger.tag(words))
-        nouns = _noun_graph(tokens, self._chunker.chunks(tags))
+        nouns = _noun_graph(tokens, group_words(tags))
         verbs = self.parse_tokens(tokens).actions
         return [node.span for node in nouns.nodes], [node.span for node in verbs]
 
@@ -104,7 +103,7 @@ _RULES: Mapping[str, Callable[[SentenceState, Chunk], None]] = {
 def _build_clauses(
     words: Sequence[str], tags: Sequence[str], chunks: Sequence[Chunk], lexicon: Lexicon
 ) -> list[Phrase]:
-    """The clauses of a sentence in order, each with its subject and what hangs on it, spans closed.
+    """The clauses of a sentence in order, each with its subject and its dependents, spans closed.
 
     One pass from left to right, in linear time.
     """

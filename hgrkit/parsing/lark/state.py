@@ -1,4 +1,4 @@
-"""What the Lark parser's rules know of a sentence so far, and where they hang what could hang anywhere."""
+"""What the Lark parser's rules know of a sentence so far, and where they attach ambiguous phrases."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SentenceState:
         subjects: nouns that wait for their verb, the innermost last.
         clause: what governs the phrases that come now.
         earlier: the last clause, also while a new subject is read.
-        last: the last noun, adjective or clause, on which modifiers hang.
+        last: the last noun, adjective or clause, to which modifiers attach.
         preposition: waits for its noun.
         marker: a conjunction such as "while" that opens the next clause.
         relative: a relative pronoun that opens the next clause.
@@ -71,7 +71,7 @@ class SentenceState:
     skipped: int = -1
 
     def new(self, kind: str, start: int, stop: int, head: int) -> Phrase:
-        """A phrase that hangs nowhere yet."""
+        """A phrase that is not attached yet."""
         phrase = Phrase(kind, start, stop, head, word=self.words[head], plain_stop=stop)
         self.phrases.append(phrase)
         return phrase
@@ -85,11 +85,11 @@ class SentenceState:
 # prepositions, modifiers and coordination ---------------------------------------------------------------------
 
 _SPINE_LIMIT = 12
-"""How far upwards a place is looked for; bounded, so that parsing stays linear."""
+"""How far up the tree an attachment is looked for; bounded, so that parsing stays linear."""
 
 
 def _spine(phrase: Phrase | None) -> Iterator[Phrase]:
-    """A phrase and what it hangs on, upwards."""
+    """A phrase and its ancestors, upwards."""
     for _ in range(_SPINE_LIMIT):
         if phrase is None:
             return
@@ -114,7 +114,7 @@ def attaches_to_noun(preposition: str, clause: Phrase, noun: Phrase, ground: str
 
 
 def modified_noun(noun: Phrase, words: Sequence[str], lemma: str) -> Phrase:
-    """The noun that a participle or relative clause after `noun` modifies, among those that `noun` hangs on.
+    """The noun that a participle or relative clause after `noun` modifies: `noun` or one of its ancestors.
 
     A person or animal is preferred for actions; otherwise the nearest noun.
     """

@@ -108,7 +108,7 @@ def verb_group(state: SentenceState, chunk: Chunk) -> None:
 
 
 def _attach_waiting(state: SentenceState, clause: Phrase, phrase: Phrase, relation: str) -> None:
-    """Hang what came before its clause: adverbs on the next verb, the rest on a verb that nothing governs."""
+    """Attach what came before its clause: adverbs to the next verb, the rest to a verb that nothing governs."""
     if phrase.kind != "adverb" and clause.parent is not None:
         state.pending.append((phrase, relation))
         return
@@ -241,7 +241,7 @@ def _marked_clause(state: SentenceState, clause: Phrase) -> None:
         if state.subjects and (state.subjects[-1].start > opening.start or governor is None):
             clause.subject = _take_subject(state, clause)
         clause.add(opening, "marker" if marker is not None else "adverb")
-    if governor is None:  # "While he runs, a dog ...": hangs on the verb to come
+    if governor is None:  # "While he runs, a dog ...": attaches to the verb to come
         state.pending.append((clause, "adjunct"))
         return
     that = marker is not None and marker.word in {"that", "if", "whether"}

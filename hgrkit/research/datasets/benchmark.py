@@ -227,8 +227,8 @@ class Recipe:
             *_difference(len(captions), self.queries, "captions", odd),
             *_difference(len(names), self.videos, "videos", ()),
             *problem("captions without words", [caption.id for caption in found.captions if not caption.text]),
-            *problem("captions that stand there twice", _repeated(caption.id for caption in captions)),
-            *problem("videos that stand in the list twice", _repeated(names)),
+            *problem("captions that are listed twice", _repeated(caption.id for caption in captions)),
+            *problem("videos that are listed twice", _repeated(names)),
         ]
 
 

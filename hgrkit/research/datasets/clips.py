@@ -351,7 +351,7 @@ HGR_RELEASE = Recipe(
     folders=frozenset(),
     protocol=(
         "Any folder in the layout of the released code, the split tst, else val, else trn. Captions are "
-        "parsed anew; `hgrkit evaluate --release` uses the release's own role graphs."
+        "parsed again; `hgrkit evaluate --release` uses the release's own role graphs."
     ),
     citation="Chen, Zhao, Jin, Wu: Fine-grained Video-Text Retrieval with HGR, CVPR 2020",
     read=_release,

@@ -153,7 +153,7 @@ RECIPES = (
         protocol=(
             "Of each of the 4,917 videos of val_1, all 17,505 sentences are joined, in the order of the file and "
             "with one space between them, into one paragraph, the query; the whole video is right. Papers that "
-            "report 4,885 or 4,773 videos use val_2, or leave out videos that are no longer to be had."
+            "report 4,885 or 4,773 videos use val_2, or leave out videos that are no longer available."
         ),
         citation=f"{_ACTIVITYNET_CITATION}; paragraphs: Zhang, Hu, Sha, ECCV 2018",
         read=_activitynet_paragraphs,

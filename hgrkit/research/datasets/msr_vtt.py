@@ -138,7 +138,7 @@ def _published(paths: Iterable[Path]) -> _Sentences:
 
 _PAIRS = (
     "1,000 test videos with one caption each, as JSFusion's authors drew them; a caption's own video is right. "
-    "Four sentences stand with two or three videos each."
+    "Four sentences belong to two or three videos each."
 )
 
 _JSFUSION = Recipe(

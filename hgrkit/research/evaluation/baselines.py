@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, ShapeError
-from hgrkit.research.evaluation.captions import Captions
+from hgrkit.research.evaluation.captions import Captions, match_base_names
 from hgrkit.research.evaluation.measures import RankMeasure
 from hgrkit.research.evaluation.ranking import Relevance, rank
-from hgrkit.research.evaluation.video_names import match_names
 
 __all__ = [
     "BASELINES",
@@ -28,6 +27,7 @@ __all__ = [
     "canonical_correlation",
     "fit_baselines",
     "linear_map",
+    "unit_rows",
     "video_vectors",
 ]
 
@@ -65,9 +65,7 @@ class PairedMaps:
             vectors = np.asarray(side, dtype=np.float64)
             if vectors.ndim != 2 or vectors.shape[1] != len(mean):
                 raise ShapeError(f"{name} must be [any, {len(mean)}], got {list(vectors.shape)}.")
-            mapped = (vectors - mean) @ matrix
-            lengths = np.maximum(np.linalg.norm(mapped, axis=1, keepdims=True), 1e-12)
-            placed.append((mapped / lengths).astype(np.float32))
+            placed.append(unit_rows((vectors - mean) @ matrix))
         cosines: Float32 = placed[0] @ placed[1].T
         return cosines
 
@@ -140,6 +138,11 @@ class PairSums:
         )
 
 
+def unit_rows(vectors: npt.NDArray[Any]) -> Float32:
+    """Rows of length one; zeros stay zeros."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
+
+
 Fit = Callable[[Covariances, float], PairedMaps]
 
 
@@ -154,7 +157,7 @@ def linear_map(pairs: Covariances, strength: float) -> PairedMaps:
         text_mean=pairs.text_mean,
         video_mean=pairs.video_mean,
         text_map=np.eye(len(pairs.text_mean)),
-        video_map=_solved(_ridged(pairs.video, strength), pairs.cross.T),
+        video_map=np.linalg.solve(_ridged(pairs.video, strength), pairs.cross.T).astype(np.float64, copy=False),
     )
 
 
@@ -172,19 +175,14 @@ def canonical_correlation(pairs: Covariances, strength: float) -> PairedMaps:
     """
     # Whitening both sides first makes the correlations the singular values of the cross-covariance.
     text, video = (np.linalg.cholesky(_ridged(side, strength)) for side in (pairs.text, pairs.video))
-    whitened = _solved(video, _solved(text, pairs.cross).T).T
+    whitened = np.linalg.solve(video, np.linalg.solve(text, pairs.cross).T).T
     u, correlations, v = np.linalg.svd(whitened, full_matrices=False)
     return PairedMaps(
         text_mean=pairs.text_mean,
         video_mean=pairs.video_mean,
-        text_map=_solved(text.T, u * correlations),
-        video_map=_solved(video.T, v.T * correlations),
+        text_map=np.linalg.solve(text.T, u * correlations),
+        video_map=np.linalg.solve(video.T, v.T * correlations),
     )
-
-
-def _solved(matrix: npt.NDArray[Any], right: npt.NDArray[Any]) -> Floats:
-    """`matrix^-1 right`."""
-    return np.linalg.solve(matrix, right).astype(np.float64, copy=False)
 
 
 def _ridged(covariance: Floats, strength: float) -> Floats:
@@ -201,7 +199,6 @@ STRENGTHS = (0.1, 1.0, 10.0)
 """How strongly a baseline may be regularised; the best on training videos that are held out is taken."""
 
 _DEFAULT_STRENGTH = 1.0
-_HELD_OUT = 0.1
 _MOST_HELD_OUT = 1000
 _FEWEST_FOR_HOLDING_OUT = 20
 _VIDEOS_AT_ONCE = 256
@@ -283,17 +280,14 @@ def video_vectors(features: Mapping[str, Float32], names: Sequence[str]) -> Floa
     Raises:
         BenchmarkError: if a video has no features, or they differ in size.
     """
-    keys = match_names(names, features)
-    # A library knows videos by whole paths, which features made elsewhere do not have: base names are tried next.
-    bases = match_names([PurePath(name).name for name in names if name not in keys], features)
-    found = [keys.get(name) or bases.get(PurePath(name).name) for name in names]
-    missing = [name for name, key in zip(names, found, strict=True) if key is None]
+    keys = match_base_names(names, features)
+    missing = [name for name in names if name not in keys]
     if missing:
         raise BenchmarkError(
             f"there are no features of {len(missing)} of {len(names)} videos, first {missing[0]!r}; "
             "baselines need those of every video."
         )
-    means = [np.asarray(np.asarray(features[key]).mean(axis=0), np.float32) for key in found if key is not None]
+    means = [np.asarray(np.asarray(features[keys[name]]).mean(axis=0), np.float32) for name in names]
     sizes = sorted({mean.shape for mean in means})
     if len(sizes) != 1 or len(sizes[0]) != 1:
         raise BenchmarkError(f"frame features must be of one size, got {', '.join(map(str, sizes))}.")
@@ -313,12 +307,11 @@ def fit_baselines(pairs: TrainingPairs, vectors: TextVectors, *, seed: int = 0) 
     """
     order = np.random.default_rng(seed).permutation(len(pairs.videos))
     # The ranks of one or two videos would choose at random; from 20 on at least two are held out.
-    number = min(int(_HELD_OUT * len(order)), _MOST_HELD_OUT) if len(order) >= _FEWEST_FOR_HOLDING_OUT else 0
+    number = min(len(order) // 10, _MOST_HELD_OUT) if len(order) >= _FEWEST_FOR_HOLDING_OUT else 0
     held = np.sort(order[:number])
     learned = _sums(pairs, np.setdiff1d(order, held), vectors)
-    if not len(held):
-        strengths = dict.fromkeys(BASELINES, _DEFAULT_STRENGTH)
-    else:
+    strengths = dict.fromkeys(BASELINES, _DEFAULT_STRENGTH)
+    if len(held):
         strengths = _best_strengths(learned.covariances(), pairs, held, vectors)
         learned += _sums(pairs, held, vectors)
     every = learned.covariances()
@@ -332,8 +325,8 @@ def _best_strengths(
     learned: Covariances, pairs: TrainingPairs, held: npt.NDArray[np.int64], vectors: TextVectors
 ) -> dict[str, float]:
     """For each baseline, the strength under which the captions held out find their videos best."""
-    told, owners = pairs.captions_of(held)
-    texts, videos = vectors(told), pairs.videos[held]
+    captions, owners = pairs.captions_of(held)
+    texts, videos = vectors(captions), pairs.videos[held]
     right = Relevance.from_pairs(np.arange(len(owners)), owners, (len(owners), len(held)))
 
     def quality(fit: Fit, strength: float) -> float:
@@ -345,5 +338,5 @@ def _best_strengths(
 def _sums(pairs: TrainingPairs, rows: npt.NDArray[np.int64], vectors: TextVectors) -> PairSums:
     """Sums over the captions of some videos, so many videos at a time that their sentence vectors stay small."""
     parts = (rows[start : start + _VIDEOS_AT_ONCE] for start in range(0, len(rows), _VIDEOS_AT_ONCE))
-    told = ((part, *pairs.captions_of(part)) for part in parts)
-    return reduce(add, (PairSums.of(vectors(texts), owners, pairs.videos[part]) for part, texts, owners in told))
+    read = ((part, *pairs.captions_of(part)) for part in parts)
+    return reduce(add, (PairSums.of(vectors(texts), owners, pairs.videos[part]) for part, texts, owners in read))

@@ -24,7 +24,7 @@ __all__ = [
     "CaptionScores",
     "captions_of",
     "evaluate_scores",
-    "own_video",
+    "ground_truth",
     "require_complete",
     "videos_found",
 ]
@@ -149,7 +149,7 @@ def evaluate_scores(
     scored = score(texts)
     row_of = {name: row for row, name in enumerate(videos)}
     scores = scored.scores[[row_of[name] for name in names]] if list(videos) != names else scored.scores
-    truth = _released(captions, names, texts) if protocol == "released" else own_video(captions, names, texts)
+    truth = ground_truth(captions, names, texts, protocol)
     return BenchmarkEvaluation(
         benchmark=benchmark,
         protocol=protocol,
@@ -169,51 +169,42 @@ def captions_of(benchmark: Benchmark, videos: Iterable[str]) -> list[BenchmarkCa
     wanted = set(videos)
     captions = [caption for caption in benchmark.captions if caption.video in wanted]
     if not captions:
-        raise BenchmarkError(f"no caption of {benchmark.name} describes a video that is there.")
+        raise BenchmarkError(f"no caption of {benchmark.name} describes a video that was found.")
     return captions
 
 
-def own_video(captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]) -> GroundTruth:
-    """The protocol `standard`: every caption is a query, and only its own video is right.
+def ground_truth(
+    captions: Sequence[BenchmarkCaption],
+    names: Sequence[str],
+    texts: Sequence[str],
+    protocol: BenchmarkProtocol = "standard",
+) -> GroundTruth:
+    """What is asked, and which videos are right, as a protocol counts it.
 
     Args:
-        captions: the queries, [C].
+        captions: of the videos, [C].
         names: the candidates, [V].
         texts: the different words of the captions, [T], in the order of the scores' columns.
+        protocol: one of `PROTOCOLS`; under `released` a query has the name and the video of the first caption with
+            its words.
     """
-    rows, columns = _numbers(captions, names, texts)
-    return GroundTruth(
-        videos=names,
-        ids=[caption.id for caption in captions],
-        captions=[caption.text for caption in captions],
-        owners=[caption.video for caption in captions],
-        relevance=Relevance.from_pairs(np.arange(len(rows)), rows, (len(rows), len(names))),
-        columns=columns,
-    )
-
-
-def _released(captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]) -> GroundTruth:
-    """Different words are one query, which has the name and the video of the first caption with them."""
-    rows, columns = _numbers(captions, names, texts)
-    # Reversed, so that the first caption of several with the same words is the one that stays.
-    first = {caption.text: caption for caption in reversed(captions)}
-    return GroundTruth(
-        videos=names,
-        ids=[first[text].id for text in texts],
-        captions=texts,
-        owners=[first[text].video for text in texts],
-        relevance=Relevance.from_pairs(columns, rows, (len(texts), len(names))),
-    )
-
-
-def _numbers(
-    captions: Sequence[BenchmarkCaption], names: Sequence[str], texts: Sequence[str]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Each caption's video among `names` and its words among `texts`, int64 [C] each."""
     row_of = {name: row for row, name in enumerate(names)}
     column_of = {text: column for column, text in enumerate(texts)}
     rows = np.array([row_of[caption.video] for caption in captions], np.int64)
-    return rows, np.array([column_of[caption.text] for caption in captions], np.int64)
+    columns = np.array([column_of[caption.text] for caption in captions], np.int64)
+    asked, queries = captions, np.arange(len(captions))
+    if protocol == "released":
+        # Reversed, so that the first caption of several with the same words is the one that stays.
+        first = {caption.text: caption for caption in reversed(captions)}
+        asked, queries = [first[text] for text in texts], columns
+    return GroundTruth(
+        videos=names,
+        ids=[caption.id for caption in asked],
+        captions=[caption.text for caption in asked],
+        owners=[caption.video for caption in asked],
+        relevance=Relevance.from_pairs(queries, rows, (len(asked), len(names))),
+        columns=None if protocol == "released" else columns,
+    )
 
 
 def require_complete(
@@ -239,15 +230,15 @@ def require_complete(
     described = {caption.video for caption in benchmark.captions}
     if not found:
         raise BenchmarkError(
-            f"none of the {len(names):,} videos of {benchmark.name} is there, such as {names[0]!r}."
+            f"none of the {len(names):,} videos of {benchmark.name} was found, such as {names[0]!r}."
         )
     if not allow_missing and benchmark.problems:
         more = f" (and {len(benchmark.problems) - 1} more problems)" if len(benchmark.problems) > 1 else ""
-        raise BenchmarkError(f"{benchmark.problems[0]}{more}; --allow-missing measures what is there.")
+        raise BenchmarkError(f"{benchmark.problems[0]}{more}; --allow-missing evaluates what was found.")
     if not allow_missing and missing:
         listed = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise BenchmarkError(
-            f"{len(missing):,} of the {len(names):,} videos of {benchmark.name} are not there: {listed}; "
-            "--allow-missing measures the others."
+            f"{len(missing):,} of the {len(names):,} videos of {benchmark.name} were not found: {listed}; "
+            "--allow-missing evaluates the others."
         )
     return [name for name in found if name in described], missing

@@ -220,7 +220,7 @@ class Estimate:
 @final
 @attrs.frozen
 class Bootstrap:
-    """How intervals are found: from measures of videos that are drawn anew, with replacement.
+    """How intervals are found: by measuring videos that are drawn with replacement, again and again.
 
     Attributes:
         resamples: how many times they are drawn.

@@ -1,8 +1,9 @@
-"""Evaluates a library against captions of its videos: `{file name: [captions]}` in, ranks and measures out."""
+"""Captions by the names of their videos: finding those videos, and evaluating a library against them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -12,10 +13,9 @@ from hgrkit.errors import BenchmarkError, MissingPathError
 from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from hgrkit.research.evaluation.ranking import Relevance
 from hgrkit.research.evaluation.retrieval import GroundTruth, Retrieval, caption_ids, rank_queries
-from hgrkit.research.evaluation.video_names import ends_in
 from hgrkit.storage.json_file import read_json
 
-__all__ = ["Captions", "ScoreCaptions", "evaluate_captions", "read_captions"]
+__all__ = ["Captions", "ScoreCaptions", "evaluate_captions", "match_base_names", "match_names", "read_captions"]
 
 Captions = Mapping[str, Sequence[str]]
 ScoreCaptions = Callable[[Sequence[str]], npt.NDArray[np.float32]]
@@ -86,7 +86,7 @@ def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:
     for row, path in enumerate(library_paths):
         rows_of.setdefault(PurePath(path).name, []).append(row)
     fitting = {
-        name: [row for row in rows_of.get(PurePath(name).name, ()) if ends_in(library_paths[row], name)]
+        name: [row for row in rows_of.get(PurePath(name).name, ()) if _ends_in(library_paths[row], name)]
         for name in captions
     }
     missing = [name for name, rows in fitting.items() if not rows]
@@ -101,3 +101,67 @@ def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:
             "put folders before the names, or evaluate a library in which base names are unique."
         )
     return {name: row for name, (row,) in fitting.items()}
+
+
+def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
+    """The key of each name: the name itself, else a path that ends in it or whose stem it is.
+
+    >>> match_names(["video1", "2.jpg", "video3"], ["clips/video1.mp4", "2", "b.avi"])
+    {'video1': 'clips/video1.mp4', '2.jpg': '2'}
+    >>> match_names(["clips/video1.mp4"], ["/home/me/clips/video1.mp4", "/home/me/old/video1.mp4"])
+    {'clips/video1.mp4': '/home/me/clips/video1.mp4'}
+
+    Returns:
+        Names that were found, in their order, and their keys.
+
+    Raises:
+        BenchmarkError: if several keys fit a name.
+    """
+    exact: dict[str, list[str]] = {}
+    by_base: dict[str, list[str]] = {}
+    by_stem: dict[str, list[str]] = {}
+    for key in keys:
+        path = PurePath(key)
+        exact[key] = [key]
+        by_base.setdefault(path.name, []).append(key)
+        by_stem.setdefault(path.stem, []).append(key)
+    found = {}
+    for name in dict.fromkeys(names):
+        stem = PurePath(name).stem if PurePath(name).suffix else name
+        places = (
+            exact.get(name),
+            exact.get(name.replace("/", "_")),
+            [key for key in by_base.get(PurePath(name).name, ()) if _ends_in(key, name)],
+            by_stem.get(name),
+            exact.get(stem),
+        )
+        fitting = next(filter(None, places), [])
+        if len(fitting) > 1:
+            raise BenchmarkError(f"{name!r} fits several videos: {', '.join(fitting[:3])}; keep one of them.")
+        if fitting:
+            found[name] = fitting[0]
+    return found
+
+
+def _ends_in(path: str, name: str) -> bool:
+    """Whether a path is a name, or that name in some folder; `v2/a.mp4` does not end in `2/a.mp4`."""
+    parts, whole = (PurePath(os.path.normpath(text)).parts for text in (name, path))
+    return whole[-len(parts) :] == parts
+
+
+def match_base_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
+    """The key of each name as `match_names` says, else of its base name, else of that without its suffix.
+
+    >>> match_base_names(["clip0.mp4", "a/clip1"], ["videos/clip0", "clip1.avi"])
+    {'clip0.mp4': 'videos/clip0', 'a/clip1': 'clip1.avi'}
+
+    Raises:
+        BenchmarkError: if several keys fit a name.
+    """
+    asked, known = list(dict.fromkeys(names)), list(keys)
+    found = match_names(asked, known)
+    for part in ("name", "stem"):
+        short = {name: getattr(PurePath(name), part) for name in asked if name not in found}
+        more = match_names(short.values(), known)
+        found |= {name: more[base] for name, base in short.items() if base in more}
+    return {name: found[name] for name in asked if name in found}

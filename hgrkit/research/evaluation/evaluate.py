@@ -24,12 +24,11 @@ from hgrkit.research.evaluation.benchmark_evaluation import (
     evaluate_scores,
 )
 from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
-from hgrkit.research.evaluation.captions import Captions, ScoreCaptions, evaluate_captions
+from hgrkit.research.evaluation.captions import Captions, ScoreCaptions, evaluate_captions, match_names
 from hgrkit.research.evaluation.foil_choice import FoilEvaluation, FoilPair, evaluate_foils
 from hgrkit.research.evaluation.random_baseline import RandomBaseline, random_baseline
 from hgrkit.research.evaluation.retrieval import Retrieval
 from hgrkit.research.evaluation.sentence_vectors import sentence_vectors
-from hgrkit.research.evaluation.video_names import match_names
 from hgrkit.research.evaluation.video_source import FeatureSource, VideoSource
 from hgrkit.retriever import Retriever
 from hgrkit.video.feature_file import FeatureFile

@@ -18,7 +18,7 @@ from hgrkit.research.evaluation.bootstrap import (
     Bootstrap,
     percentile_interval,
 )
-from hgrkit.research.evaluation.video_names import match_names
+from hgrkit.research.evaluation.captions import match_names
 from hgrkit.storage.json_file import read_json_lines
 
 __all__ = ["FoilAccuracy", "FoilEvaluation", "FoilPair", "FoilTable", "evaluate_foils", "read_foils"]

@@ -119,10 +119,9 @@ class ParserQuality:
         """The figures as plain JSON types, in percent."""
         return {
             "captions": self.captions,
-            "predicate": self.predicate.to_dict(),
-            "core_span": self.core_span.to_dict(),
-            "core_head": self.core_head.to_dict(),
-            "all_span": self.all_span.to_dict(),
+            **{
+                name: getattr(self, name).to_dict() for name in ("predicate", "core_span", "core_head", "all_span")
+            },
             "roles": {role: counts.to_dict() | {"gold": counts.gold} for role, counts in self.roles.items()},
             "captions_per_cpu_second": self.captions_per_cpu_second,
             "failures": self.failures,
@@ -153,7 +152,7 @@ def evaluate_parser(
     conventions = gold_conventions(records) if gold_trees else None
     parse = partial(parse_gold, parser, records, gold_trees=gold_trees, conventions=conventions or "captions")
     # A parser may load its model at the first sentence; that is not its speed.
-    parse_gold(parser, records[:1], gold_trees=gold_trees)  # whatever is loaded at the first sentence
+    parse_gold(parser, records[:1], gold_trees=gold_trees)
     started = time.process_time()
     answers = parse()
     elapsed, parsed = time.process_time() - started, len(records)
@@ -219,11 +218,9 @@ def _triples(graph: RoleGraph | None, *, heads: bool = False) -> frozenset[Tripl
 def _with_roles(
     pairs: Iterable[tuple[frozenset[Triple], frozenset[Triple]]], roles: Set[str]
 ) -> Iterator[tuple[frozenset[Triple], frozenset[Triple]]]:
-    for gold, answer in pairs:
-        yield (
-            frozenset(triple for triple in gold if triple[1] in roles),
-            frozenset(triple for triple in answer if triple[1] in roles),
-        )
+    for pair in pairs:
+        gold, answer = (frozenset(triple for triple in side if triple[1] in roles) for side in pair)
+        yield gold, answer
 
 
 def _predicates(graph: RoleGraph | None) -> frozenset[int]:
@@ -239,13 +236,8 @@ def _head(node: Node, *, last: bool = False) -> int:
 
 def _difference(gold: RoleGraph, answer: RoleGraph | None) -> Difference:
     wanted, got = _described(gold), set() if answer is None else _described(answer)
-    return Difference(
-        caption=gold.text,
-        gold=gold,
-        answer=answer,
-        missing=tuple(sorted(wanted - got)),
-        surplus=tuple(sorted(got - wanted)),
-    )
+    missing, surplus = tuple(sorted(wanted - got)), tuple(sorted(got - wanted))
+    return Difference(caption=gold.text, gold=gold, answer=answer, missing=missing, surplus=surplus)
 
 
 def _described(graph: RoleGraph) -> set[str]:

@@ -12,12 +12,16 @@ import numpy.typing as npt
 from hgrkit.errors import BenchmarkError, ShapeError
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.long_video import LongVideo, WindowSettings
-from hgrkit.model.query.encoder import EmbeddedCaptions
 from hgrkit.model.scorer import embed_captions, settings_of
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption
-from hgrkit.research.evaluation.benchmark_evaluation import captions_of, own_video, require_complete, videos_found
+from hgrkit.research.evaluation.benchmark_evaluation import (
+    captions_of,
+    ground_truth,
+    require_complete,
+    videos_found,
+)
 from hgrkit.research.evaluation.bootstrap import (
     DEFAULT_BOOTSTRAP,
     Bootstrap,
@@ -25,10 +29,10 @@ from hgrkit.research.evaluation.bootstrap import (
     estimate,
     percentile_interval,
 )
+from hgrkit.research.evaluation.captions import match_names
 from hgrkit.research.evaluation.long_video_search import (
     BestWindow,
     FixedWindows,
-    LoadVideo,
     TimedFeatures,
     WayToSearch,
     find_moments,
@@ -36,8 +40,7 @@ from hgrkit.research.evaluation.long_video_search import (
 )
 from hgrkit.research.evaluation.measures import DirectionMeasures, RankMeasure
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
-from hgrkit.research.evaluation.video_names import match_names
+from hgrkit.research.evaluation.retrieval import rank_queries
 
 __all__ = [
     "THRESHOLDS",
@@ -162,6 +165,19 @@ class MomentFigures:
     corpus: MomentRecall | None
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP
 
+    @classmethod
+    def of(cls, ranks: tuple[QueryRank, ...], overlap: Float64 | None, bootstrap: Bootstrap) -> MomentFigures:
+        """The figures of ranks, and of how far each moment found in its right video overlaps it, [Q], if known."""
+        if overlap is None:
+            return cls(ranks=ranks, right_video=None, corpus=None, bootstrap=bootstrap)
+        # A moment found in a wrong video overlaps nothing.
+        in_first_video = np.where([row.rank == 1 for row in ranks], overlap, 0.0)
+        videos = [row.video for row in ranks]
+        right_video, corpus = (
+            moment_recall(one, videos, bootstrap=bootstrap) for one in (overlap, in_first_video)
+        )
+        return cls(ranks=ranks, right_video=right_video, corpus=corpus, bootstrap=bootstrap)
+
     def to_dict(self) -> dict[str, Any]:
         """`text_to_video`, `moments` (`None` if not measured) and `intervals` of both."""
         measures = DirectionMeasures(ranks=np.array([row.rank for row in self.ranks], np.int64))
@@ -274,14 +290,14 @@ def evaluate_moments(
     # Fixed windows are cut in seconds, and moments are compared in seconds.
     ways: list[WayToSearch] = [BestWindow(), *([FixedWindows(fixed_seconds)] if videos.timed else [])]
     scores = score_videos(len(names), videos.load, embedded, ways, on_progress=on_progress)
-    queries = _Queries(
-        truth=own_video(captions, names, texts),
-        moments=_moments(captions) if videos.timed else None,
-        load=videos.load,
-        embedded=embedded,
-        bootstrap=bootstrap,
-    )
-    figures = [queries.figures(own, way) for own, way in zip(scores, ways, strict=True)]
+    truth, moments = ground_truth(captions, names, texts), _moments(captions) if videos.timed else None
+    figures = []
+    for own, way in zip(scores, ways, strict=True):
+        ranks, overlap = rank_queries(own, truth, both_directions=False), None
+        if moments is not None and truth.columns is not None:
+            rows = truth.relevance.candidates  # every query has one right video
+            overlap = overlaps(find_moments(rows, truth.columns, videos.load, embedded, way), moments)
+        figures.append(MomentFigures.of(ranks, overlap, bootstrap))
     return MomentEvaluation(
         benchmark=benchmark,
         figures=figures[0],
@@ -343,32 +359,3 @@ def _moments(captions: Sequence[BenchmarkCaption]) -> Float64 | None:
     ]
     # An annotator may have named the end first; `overlaps` refuses such an interval.
     return np.sort(np.array(known), axis=1) if len(known) == len(captions) else None
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Queries:
-    """What is asked of the videos, and how they are loaded again to look for moments."""
-
-    truth: GroundTruth
-    moments: Float64 | None
-    load: LoadVideo
-    embedded: EmbeddedCaptions
-    bootstrap: Bootstrap
-
-    def figures(self, scores: npt.NDArray[np.float32], way: WayToSearch) -> MomentFigures:
-        """Ranks from scores [V, T], and moments in the right video and in the one in first place."""
-        ranks = rank_queries(scores, self.truth, both_directions=False)
-        if self.moments is None:
-            return MomentFigures(ranks=ranks, right_video=None, corpus=None, bootstrap=self.bootstrap)
-        rows = self.truth.relevance.candidates  # every query has one right video
-        columns = np.arange(len(rows)) if self.truth.columns is None else self.truth.columns
-        found = find_moments(rows, columns, self.load, self.embedded, way)
-        overlap = overlaps(found, self.moments)
-        # A moment found in a wrong video overlaps nothing.
-        in_first_video = np.where([row.rank == 1 for row in ranks], overlap, 0.0)
-        return MomentFigures(
-            ranks=ranks,
-            right_video=moment_recall(overlap, self.truth.owners, bootstrap=self.bootstrap),
-            corpus=moment_recall(in_first_video, self.truth.owners, bootstrap=self.bootstrap),
-            bootstrap=self.bootstrap,
-        )

@@ -15,7 +15,7 @@ from hgrkit.research.evaluation.bootstrap import Figure, by_direction, figures
 from hgrkit.research.evaluation.measures import DEFAULT_MEASURES, REPORTED, RankMeasure
 from hgrkit.research.evaluation.rank_file import Direction, QueryRank
 
-__all__ = ["RandomBaseline", "random_baseline", "rank_probabilities"]
+__all__ = ["RandomBaseline", "random_baseline", "rank_distribution", "rank_probabilities"]
 
 Float64 = npt.NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def random_baseline(
         BenchmarkError: if a query does not tell its numbers of candidates and right answers.
     """
     queries = Counter(row.direction for row in rows)
-    of_ranks = {direction: _rank_distribution(rows, direction) for direction in queries}
+    of_ranks = {way: rank_distribution([row for row in rows if row.direction == way]) for way in queries}
     found = {}
     for figure in figures(tuple(measures), queries):
         ways = queries if figure.direction is None else (figure.direction,)
@@ -87,19 +87,22 @@ def random_baseline(
     return RandomBaseline(figures=found, queries=queries)
 
 
-def _rank_distribution(rows: Sequence[QueryRank], direction: Direction) -> Float64:
-    """How probable each rank is for a query that is picked at random."""
-    own = [row for row in rows if row.direction == direction]
-    for row in own:
+def rank_distribution(rows: Sequence[QueryRank]) -> Float64:
+    """How probable each rank is in random order, for a query picked at random: [N + 1] for at most N candidates.
+
+    Raises:
+        BenchmarkError: if a query does not tell its numbers of candidates and right answers.
+    """
+    for row in rows:
         if row.candidates is None or row.right is None:
             raise BenchmarkError(
-                f"the query {row.query!r} does not tell how many candidates it has and how many are right."
+                f"the query {row.query!r} does not say how many candidates it has and how many are right."
             )
-    kinds = Counter((row.candidates or 0, row.right or 0) for row in own)
+    kinds = Counter((row.candidates or 0, row.right or 0) for row in rows)
     total = np.zeros(max(candidates for candidates, _ in kinds) + 1)
     for (candidates, right), number in kinds.items():
         total[: candidates + 1] += number * rank_probabilities(candidates, right)
-    return total / len(own)
+    return total / len(rows)
 
 
 def _expected(measure: RankMeasure, probabilities: Float64) -> float:

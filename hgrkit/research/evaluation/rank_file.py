@@ -135,7 +135,7 @@ def read_ranks(path: Path) -> tuple[QueryRank, ...]:
         except BenchmarkError as error:
             raise BenchmarkError(f"{where}: {error}") from error
         if (row.direction, row.query) in rows:
-            raise BenchmarkError(f"{where}: the query {row.query!r} stands there a second time.")
+            raise BenchmarkError(f"{where}: the query {row.query!r} is listed a second time.")
         rows[row.direction, row.query] = row
     if not rows:
         raise BenchmarkError(f"{path} holds no query.")

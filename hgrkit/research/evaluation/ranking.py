@@ -185,9 +185,8 @@ def _check(table: npt.NDArray[Any], relevance: Relevance, rows: Ranks | None, co
             "scores and positives must both be [queries, candidates], "
             f"got {list(table.shape)} and {list(relevance.shape)}."
         )
-    for name, of, wanted, taken in zip(
-        ("rows", "columns"), ("queries", "candidates"), relevance.shape, shared, strict=True
-    ):
+    named = zip(("rows", "columns"), ("queries", "candidates"), relevance.shape, shared, strict=True)
+    for name, of, wanted, taken in named:
         if taken is not None and taken.shape != (wanted,):
             raise BenchmarkError(f"{name} must name one for each of {wanted} {of}, got {list(taken.shape)}.")
 

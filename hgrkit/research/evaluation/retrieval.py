@@ -90,12 +90,7 @@ def rank_queries(
     table = np.asarray(scores)
     forward = rank(table.T, truth.relevance, rows=truth.columns)
     found = _named(
-        forward,
-        "text_to_video",
-        truth.ids,
-        videos=truth.owners,
-        captions=truth.captions,
-        candidates=truth.videos,
+        forward, "text_to_video", truth.ids, videos=truth.owners, captions=truth.captions, candidates=truth.videos
     )
     if not both_directions:
         return found

@@ -15,10 +15,11 @@ import numpy.typing as npt
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.text.sentence_reader import SentenceReader
-from hgrkit.research.evaluation.baselines import TextVectors
+from hgrkit.research.evaluation.baselines import TextVectors, unit_rows
 
 __all__ = ["BagOfWords", "sentence_vectors"]
 
+_SENTENCES_AT_ONCE = 512
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
@@ -41,14 +42,13 @@ class BagOfWords:
         >>> BagOfWords.of(["a dog runs", "a cat"]).read(["A dog!"]).astype(float).round(2).tolist()
         [[0.58, 0.0, 0.81, 0.0]]
         """
-        number, common = 0, Counter[str]()
-        for number, text in enumerate(texts, 1):  # noqa: B007 - counts
-            common.update(_words(text))
+        read = [_words(text) for text in texts]
+        common = Counter(word for words in read for word in words)
         known = sorted(common, key=lambda word: (-common[word], word))[:max_words]
         counts = np.array([common[word] for word in known], np.float64)
         return cls(
             columns={word: column for column, word in enumerate(known)},
-            weights=(np.log((1 + number) / (1 + counts)) + 1).astype(np.float32),
+            weights=(np.log((1 + len(read)) / (1 + counts)) + 1).astype(np.float32),
         )
 
     def read(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -57,9 +57,7 @@ class BagOfWords:
         for row, text in enumerate(texts):
             there = [self.columns[word] for word in _words(text) if word in self.columns]
             vectors[row, there] = self.weights[there]
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors /= np.maximum(lengths, np.float32(1e-12))
-        return vectors
+        return unit_rows(vectors)
 
     def __repr__(self) -> str:
         return f"BagOfWords({len(self.columns)} words)"
@@ -67,9 +65,6 @@ class BagOfWords:
 
 def _words(text: str) -> set[str]:
     return set(_WORD.findall(text.lower()))
-
-
-_SENTENCES_AT_ONCE = 512
 
 
 def sentence_vectors(model: HgrModel, training: Iterable[str]) -> TextVectors:
@@ -93,5 +88,4 @@ def _read(reader: SentenceReader, texts: Sequence[str]) -> npt.NDArray[np.float3
     for start in range(0, len(texts), _SENTENCES_AT_ONCE):
         some = slice(start, start + _SENTENCES_AT_ONCE)
         vectors[some] = reader.read([text.split() for text in texts[some]]).sentence[:, : reader.last_layer_size]
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return vectors
+    return unit_rows(vectors)

@@ -31,19 +31,69 @@ from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.datasets.benchmark import Benchmark
 from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, require_complete
-from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores
+from hgrkit.research.evaluation.captions import match_names
 from hgrkit.research.evaluation.long_video_search import TimedFeatures
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.video_names import match_names
 from hgrkit.retriever import Retriever
 from hgrkit.video.feature_file import FeatureFile
 
-__all__ = ["FeatureSource", "LibrarySource", "VideoSource", "open_source"]
+__all__ = ["Answer", "Failure", "FeatureSource", "LibrarySource", "PhraseScores", "VideoSource", "open_source"]
 
 Float32 = npt.NDArray[np.float32]
 
 _PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 _ALL_FRAMES = 1 << 30
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Answer:
+    """One video's answer to a query.
+
+    Attributes:
+        video: its name.
+        score: the fused score.
+        levels: each level's score; `None` where the query has no action or no entity.
+    """
+
+    video: str
+    score: float
+    levels: PerLevel[float | None]
+
+
+@attrs.frozen(kw_only=True)
+class PhraseScores:
+    """One phrase of a query, in the right video and in the one that was preferred.
+
+    Attributes:
+        text: its words.
+        role: `V` for an action, else its role.
+        right: its similarity to the right video.
+        preferred: its similarity to the video in first place.
+    """
+
+    text: str
+    role: str
+    right: float
+    preferred: float
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Failure:
+    """A caption whose right video stands far down.
+
+    Attributes:
+        row: its rank.
+        graph: how it was read; `None` if it could not be.
+        right: the right video's answer; `None` if there is nothing to say.
+        preferred: the answer of the video in first place.
+        phrases: the caption's phrases, in graph order.
+    """
+
+    row: QueryRank
+    graph: RoleGraph | None = None
+    right: Answer | None = None
+    preferred: Answer | None = None
+    phrases: tuple[PhraseScores, ...] = ()
 
 
 @final

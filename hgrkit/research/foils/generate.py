@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import attrs
 
@@ -81,7 +81,7 @@ class FoilSet:
     refused: int
     without: Mapping[FoilType, int]
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """The counts as plain JSON types."""
         counts = Counter(foil.type for foil in self.foils)
         return {
@@ -138,7 +138,10 @@ def make_foils(
                 # of its own, so that a type's foils do not depend on which others are asked for
                 rng = Random(f"{seed}|{video}|{place}|{kind}")  # noqa: S311
                 drafts = islice(_MAKERS[kind](sentence, evidence, rng), per_caption)
-                made = [_foil(video, sentence.caption, draft, kind) for draft in drafts]
+                made = [
+                    Foil(video=video, caption=sentence.caption, type=kind, foil=one.text, was=one.was, now=one.now)
+                    for one in drafts
+                ]
                 without[kind] += not made
                 foils += made
     return FoilSet(foils=tuple(foils), captions=sum(map(len, read.values())), refused=refused, without=without)
@@ -175,7 +178,3 @@ def _frequency(graphs: Iterable[RoleGraph]) -> Mapping[str, int]:
         for form in word_forms(word):
             frequency[form] += count
     return frequency
-
-
-def _foil(video: str, caption: str, draft: Draft, kind: FoilType) -> Foil:
-    return Foil(video=video, caption=caption, foil=draft.text, type=kind, was=draft.was, now=draft.now)

@@ -23,15 +23,9 @@ _A_BEFORE = ("uni", "use", "usu", "eu", "one", "once", "ufo", "ukulele", "urin",
 
 
 @functools.cache
-def _irregular_plurals() -> dict[str, str]:
-    rows = [line.split() for line in table_lines("irregular_plurals.txt", __package__)]
-    return {row[0]: row[-1] for row in rows}
-
-
-@functools.cache
-def _irregular_verbs() -> dict[str, tuple[str, str]]:
-    rows = [line.split() for line in table_lines("irregular_verbs.txt", __package__)]
-    return {row[0]: (row[1], row[-1]) for row in rows}
+def _irregular(kind: str) -> dict[str, list[str]]:
+    """The rows of a table by their first word: a noun and its plural, or a verb, its past and its participle."""
+    return {row[0]: row for row in map(str.split, table_lines(f"irregular_{kind}.txt", __package__))}
 
 
 @functools.cache
@@ -47,8 +41,8 @@ def inflect(lemma: str, form: VerbForm) -> str:
         return {"be": "is", "have": "has"}.get(lemma) or _with_s(lemma)
     if form == "VBG":
         return _stem(lemma, "ing") + "ing"
-    past, participle = _irregular_verbs().get(lemma, ("", ""))
-    return (past if form == "VBD" else participle) or _stem(lemma, "ed") + "ed"
+    irregular = _irregular("verbs").get(lemma)
+    return _stem(lemma, "ed") + "ed" if irregular is None else irregular[1 if form == "VBD" else -1]
 
 
 @functools.cache
@@ -58,8 +52,8 @@ def plural(noun: str) -> str:
     >>> plural("woman"), plural("puppy"), plural("fox"), plural("fireman")
     ('women', 'puppies', 'foxes', 'firemen')
     """
-    if noun in _irregular_plurals():
-        return _irregular_plurals()[noun]
+    if noun in _irregular("plurals"):
+        return _irregular("plurals")[noun][-1]
     if noun.endswith("man") and noun not in {"human", "german", "roman", "doberman"}:
         return noun[:-2] + "en"
     return _with_s(noun)

@@ -43,7 +43,7 @@ def _switched(sentence: Sentence, clause: Clause, subject: Node, evidence: Evide
     if not _only_helpers_between(sentence, subject.span.stop, clause):
         return None
     # a verb inside the subject of another only describes it
-    described = any(start <= clause.verb < stop for start, stop, _ in _subjects(sentence))
+    described = any(start <= clause.verb < stop for start, stop, _ in _spans_before_verbs(sentence))
     plural = sentence.is_plural(other.start, other.stop, other.head)
     before = _number_of_verb(sentence, clause, sentence.is_plural(0, subject.span.stop, agent.head))
     if plural is None or before is None or clause.lemma in _DRESSED or described:
@@ -126,7 +126,7 @@ def _only_helpers_between(sentence: Sentence, start: int, clause: Clause) -> boo
     return all(sentence.words[at] in helpers or sentence.tags[at][0] == "ADV" for at in range(start, clause.verb))
 
 
-def _subjects(sentence: Sentence) -> list[tuple[int, int, int]]:
+def _spans_before_verbs(sentence: Sentence) -> list[tuple[int, int, int]]:
     """The spans that stand before their verbs, with the verbs' nodes."""
     return [
         (entity.span.start, entity.span.stop, action.id)
@@ -149,7 +149,7 @@ def _verb_group(
     group: list[int | str] = list(range(start, stop))
     if not change:
         return group
-    if any(start == 0 and action != clause.action.id for start, _, action in _subjects(sentence)):
+    if any(start == 0 and action != clause.action.id for start, _, action in _spans_before_verbs(sentence)):
         return None
     if clause.auxiliary is not None:
         group[clause.auxiliary - start] = agreeing(sentence.words[clause.auxiliary], plural=plural)

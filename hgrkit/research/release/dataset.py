@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attrs
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -20,10 +19,12 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.graph_batch import GraphBatch
 from hgrkit.model.text.graph_selection import GraphLimits, SelectedGraph, SelectedNode
 from hgrkit.model.text.text_encoder import TextEncoder
-from hgrkit.model.video import VideoFeatures, evenly_spaced
+from hgrkit.model.video import VideoFeatures
 from hgrkit.research.release.config import read_config
 from hgrkit.research.release.importing import SETTINGS_FILE
 from hgrkit.research.release.layout import ReleaseFolder, Split, read_json
+from hgrkit.video.feature_file import FeatureFile
+from hgrkit.video.sampling import evenly_spaced
 
 __all__ = ["ReleaseDataset", "open_split", "read_graph", "settings_path"]
 
@@ -39,12 +40,20 @@ def read_features(
         dims: numbers of a frame in each file.
 
     Raises:
-        ReleaseError: if a file cannot be read, or a video is missing, empty or of another size.
+        FeatureFileError: if a file cannot be read, or does not hold finite numbers for a video.
+        ReleaseError: if a video is missing or of another size.
     """
     with ExitStack() as stack:
-        files = [stack.enter_context(_open(path)) for path in paths]
+        files = [stack.enter_context(FeatureFile(path)) for path in paths]
         for name in names:
-            parts = [_read(file, name, dim) for file, dim in zip(files, dims, strict=True)]
+            parts = []
+            for path, file, dim in zip(paths, files, dims, strict=True):
+                if name not in file:
+                    raise ReleaseError(f"{path} has no features of the video {name!r}.")
+                parts.append(file[name])
+                if parts[-1].shape[1] != dim:
+                    shape = list(parts[-1].shape)
+                    raise ReleaseError(f"{path}: features of {name!r} must be [frames, {dim}], got {shape}.")
             counts = [len(part) for part in parts]
             if len(set(counts)) > 1:
                 raise ReleaseError(f"the feature files disagree on the number of frames of {name!r}: {counts}.")
@@ -105,38 +114,13 @@ def _is_named(order: tuple[str, ...], split: Split, config: Path | None) -> bool
     return tuple(PurePosixPath(str(path)).parent.name for path in listed or ()) == order
 
 
-def _open(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise ReleaseError(f"{path} is no readable hdf5 file: {error}") from error
-
-
 def _width(path: Path) -> int:
     """Numbers of a frame, by the first video of a file."""
-    with _open(path) as file:
-        first = next(iter(file.values()), None)
-        if not isinstance(first, h5py.Dataset) or first.ndim != 2:
-            raise ReleaseError(f"{path} must hold one [frames, numbers] data set for each video.")
-        return int(first.shape[1])
-
-
-def _read(file: h5py.File, name: str, dim: int) -> npt.NDArray[np.float32]:
-    data = file.get(name.replace("/", "_"))
-    if not isinstance(data, h5py.Dataset):
-        raise ReleaseError(f"{file.filename} has no features of the video {name!r}.")
-    if data.ndim != 2 or not data.shape[0] or data.shape[1] != dim:
-        raise ReleaseError(
-            f"{file.filename}: features of {name!r} must be [frames, {dim}] with at least one frame, "
-            f"got {list(data.shape)}."
-        )
-    try:
-        features = np.asarray(data[...], dtype=np.float32)
-    except (OSError, TypeError, ValueError) as error:  # a damaged block, text instead of numbers
-        raise ReleaseError(f"{file.filename}: features of {name!r} cannot be read: {error}") from error
-    if not np.isfinite(features).all():
-        raise ReleaseError(f"{file.filename}: features of {name!r} hold numbers that are not finite.")
-    return features
+    with FeatureFile(path) as file:
+        first = next(iter(file), None)
+        if first is None:
+            raise ReleaseError(f"{path} holds no features.")
+        return int(file[first].shape[1])
 
 
 _ROOT_ROLE = "ROOT"
@@ -170,7 +154,7 @@ def read_graph(caption: str, record: Any, limits: GraphLimits) -> SelectedGraph:
         pairs = [(str(edge[0]), str(edge[1])) for edge in edges]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ReleaseError(
-            f"the role graph of {caption!r} is none: {type(error).__name__}: {error}; expected "
+            f"the role graph of {caption!r} is invalid: {type(error).__name__}: {error}; expected "
             "[{node: {role, spans}}, [[action, entity, role]]] with at least one token in each span."
         ) from error
     return SelectedGraph.from_nodes(
@@ -238,6 +222,7 @@ def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folde
 
     Raises:
         ReleaseError: if a file is missing or broken, or the features do not fit the model.
+        FeatureFileError: if features cannot be read.
     """
     if not isinstance(model.text, TextEncoder):
         raise ReleaseError(

@@ -31,6 +31,7 @@ from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.dataset import ReleaseDataset, open_split, settings_path
 from hgrkit.research.release.importing import SETTINGS_FILE
 from hgrkit.research.release.layout import ReleaseFolder
+from hgrkit.research.training.records import TrainingProgress
 from hgrkit.storage.atomic_file import writing
 
 __all__ = [
@@ -47,22 +48,8 @@ T = TypeVar("T")
 FloatArray = npt.NDArray[np.float32]
 
 _BATCH = 64
+# The released code calls a clip an image.
 _DIRECTIONS: dict[str, Direction] = {"bi": "both", "i2t": "video_to_text", "t2i": "text_to_video"}
-
-
-@attrs.frozen(kw_only=True)
-class TrainingStep:
-    """How far a run of training is.
-
-    Attributes:
-        number: steps done, from 1.
-        total: steps of the whole run.
-        loss: the loss of this step's batch, before the step.
-    """
-
-    number: int
-    total: int
-    loss: float
 
 
 def training_step(
@@ -99,7 +86,7 @@ def train_release(
     shuffle: bool,
     out: str | Path | None = None,
     dropout: bool = False,
-    on_progress: Callable[[TrainingStep], None] | None = None,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
 ) -> dict[str, list[float]]:
     """Train a model on a release's split trn with the settings of its `model.json`.
 
@@ -125,6 +112,7 @@ def train_release(
         CheckpointError: if the model folder is damaged, or something else is at `out`.
         ConfigError: if `epochs` is not positive.
         ReleaseError: if a file of the release is missing or broken, or nothing is left to train.
+        FeatureFileError: if features cannot be read.
     """
     if epochs < 1:
         raise ConfigError(f"epochs must be at least 1, got {epochs}.")
@@ -181,13 +169,13 @@ def released_optimizer(model: HgrModel, config: ReleaseConfig) -> torch.optim.Ad
 
 def _steps(
     model: HgrModel, dataset: ReleaseDataset, config: ReleaseConfig, epochs: int, *, shuffle: bool
-) -> Iterator[TrainingStep]:
+) -> Iterator[TrainingProgress]:
     """Train; the model changes as the steps are drawn."""
     loss, optimizer = released_loss(config), released_optimizer(model, config)
     schedule = MultiStepLR(optimizer, milestones=list(config.decay_boundarys), gamma=config.decay_rate)
     pairs, generator = dataset.pairs(), torch.Generator().manual_seed(0)
     total, number = epochs * -(-len(pairs) // config.trn_batch_size), 0
-    for _ in range(epochs):
+    for epoch in range(1, epochs + 1):
         order = torch.randperm(len(pairs), generator=generator) if shuffle else torch.arange(len(pairs))
         for batch in _parts(order.tolist(), config.trn_batch_size):
             videos, captions = zip(*(pairs[position] for position in batch), strict=True)
@@ -195,7 +183,7 @@ def _steps(
                 model, loss, optimizer, features=dataset.videos(videos), graphs=dataset.graphs(captions)
             )
             number += 1
-            yield TrainingStep(number=number, total=total, loss=value)
+            yield TrainingProgress(epoch=epoch, step=number, total=total, loss=value)
         schedule.step()
 
 
@@ -271,6 +259,7 @@ def evaluate_release(
         ModelNotFoundError: if there is no model folder.
         CheckpointError: if the model folder is damaged.
         ReleaseError: if a file of the release is missing or broken, or does not fit the model.
+        FeatureFileError: if features cannot be read.
     """
     folder = ReleaseFolder(directory)
     model = load_model(model_folder)

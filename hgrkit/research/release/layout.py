@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -134,13 +135,8 @@ class ReleaseFolder:
         return found[0]
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The content of a JSON file of a release.
-
-    Raises:
-        ReleaseError: if it holds no JSON object.
-    """
-    return json_file.read_json(path, dict, error=ReleaseError, expected="a file of a release")
+read_json = partial(json_file.read_json, shape=dict, error=ReleaseError, expected="a file of a release")
+"""The JSON object in a file of a release, or a `ReleaseError`."""
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:

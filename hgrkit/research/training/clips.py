@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -19,41 +18,16 @@ from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import load_parser, parse_each
 from hgrkit.research.evaluation.ranking import Relevance
-from hgrkit.research.evaluation.video_names import match_names
 from hgrkit.research.training.config import TrainConfig
 
-__all__ = [
-    "CaptionedClips",
-    "RightPairs",
-    "check_views",
-    "epoch_batches",
-    "find_clips",
-    "read_graphs",
-]
+__all__ = ["CaptionedClips", "RightPairs", "check_views", "epoch_batches", "read_graphs"]
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Table = npt.NDArray[np.bool_]
 
 _PARSED_AT_ONCE = 512
-
-
-def find_clips(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
-    """Which key stands for each name: as `match_names` says, else by its base name, else by that without suffix.
-
-    >>> find_clips(["clip0.mp4", "a/clip1"], ["videos/clip0", "clip1.avi"])
-    {'clip0.mp4': 'videos/clip0', 'a/clip1': 'clip1.avi'}
-
-    Raises:
-        BenchmarkError: if several keys fit a name.
-    """
-    asked, known = list(dict.fromkeys(names)), list(keys)
-    found = match_names(asked, known)
-    for part in ("name", "stem"):
-        short = {name: getattr(PurePath(name), part) for name in asked if name not in found}
-        more = match_names(short.values(), known)
-        found |= {name: more[base] for name, base in short.items() if base in more}
-    return {name: found[name] for name in asked if name in found}
+"""A batch with a caption that cannot be read is parsed again in halves: this bounds how much that is."""
 
 
 def check_views(views: Sequence[Mapping[str, Float32]], sources: Sequence[str]) -> None:
@@ -84,8 +58,8 @@ def check_views(views: Sequence[Mapping[str, Float32]], sources: Sequence[str]) 
                 )
             if not np.isfinite(features).all():
                 raise BenchmarkError(
-                    f"the features of {name!r} ({source}) hold numbers that are not finite; make them anew, or "
-                    "leave the clip out."
+                    f"the features of {name!r} ({source}) hold numbers that are not finite; compute them "
+                    "again, or leave the clip out."
                 )
 
 
@@ -321,22 +295,13 @@ def epoch_batches(config: TrainConfig, epoch: int, owners: Indices, lengths: Ind
         captions = captions[_place_within_clip(owners[captions]) < config.captions_per_video]
     if config.bucket:
         window = config.bucket * config.batch_size
-        starts = range(0, len(captions), window)
-        captions = np.concatenate([_by_length(captions[start : start + window], lengths) for start in starts])
-    parts = _cut(captions, config)
-    return [parts[place] for place in rng.permutation(len(parts))] if config.bucket else parts
-
-
-def _cut(captions: Indices, config: TrainConfig) -> list[Indices]:
-    """Batches; a last one that is not full goes if asked, and one of a single pair, which teaches nothing."""
+        windows = [captions[start : start + window] for start in range(0, len(captions), window)]
+        captions = np.concatenate([own[np.argsort(lengths[own], kind="stable")] for own in windows])
     parts = [captions[start : start + config.batch_size] for start in range(0, len(captions), config.batch_size)]
+    # A last batch that is not full goes if asked, and one of a single pair, which teaches nothing.
     smallest = config.batch_size if config.drop_last else 2
-    return parts[:-1] if len(parts) > 1 and len(parts[-1]) < smallest else parts
-
-
-def _by_length(captions: Indices, lengths: Indices) -> Indices:
-    ordered: Indices = captions[np.argsort(lengths[captions], kind="stable")]
-    return ordered
+    parts = parts[:-1] if len(parts) > 1 and len(parts[-1]) < smallest else parts
+    return [parts[place] for place in rng.permutation(len(parts))] if config.bucket else parts
 
 
 def _place_within_clip(clips: Indices) -> Indices:

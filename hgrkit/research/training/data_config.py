@@ -11,10 +11,9 @@ import attrs
 from hgrkit.checks.settings import read_settings, setting
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import load_parser
-from hgrkit.research.evaluation.captions import read_captions
+from hgrkit.research.evaluation.captions import match_base_names, read_captions
 from hgrkit.research.evaluation.foil_choice import read_foils
-from hgrkit.research.training.clips import CaptionedClips, Float32, check_views, find_clips
+from hgrkit.research.training.clips import CaptionedClips, Float32, check_views
 from hgrkit.research.training.foils import CaptionFoils
 from hgrkit.research.training.paraphrases import Paraphrases
 from hgrkit.video.feature_file import FeatureFile
@@ -46,13 +45,13 @@ class ClipFiles:
             ShapeError: if clips differ in the numbers of a frame.
         """
         captions = read_captions(base / self.captions)
-        told = [name for name, own in captions.items() if any(text.split() for text in own)]
-        if not told:
+        worded = [name for name, own in captions.items() if any(text.split() for text in own)]
+        if not worded:
             blank = sum(map(len, captions.values()))
             raise BenchmarkError(
                 f"{base / self.captions} holds no caption with words, {blank} are empty; give clips captions."
             )
-        views = [_features(base / path, told) for path in self.features]
+        views = [_features(base / path, worded) for path in self.features]
         check_views(views, [str(base / path) for path in self.features])
         return CaptionedClips.of(captions, *views, parser=parser)
 
@@ -114,30 +113,19 @@ class DataConfig:
         Raises:
             ConfigError: if a key is unknown or missing, or a value does not fit.
         """
-        kinds: dict[str, type] = {
-            "train": ClipFiles,
-            "dev": ClipFiles,
-            "paraphrases": ParaphraseFiles,
-            "foils": FoilFile,
-        }
+        kinds = {"train": ClipFiles, "dev": ClipFiles, "paraphrases": ParaphraseFiles, "foils": FoilFile}
         made: dict[str, Any] = {
-            name: read_settings(kinds[name], table[name], f"[data.{name}]") for name in kinds if name in table
+            name: read_settings(kind, table[name], f"[data.{name}]")
+            for name, kind in kinds.items()
+            if name in table
         }
         return read_settings(cls, {**table, **made}, "[data]")
-
-    def open_parser(self) -> GraphParser:
-        """The parser.
-
-        Raises:
-            ParserNotFoundError: if it is not installed.
-        """
-        return load_parser(self.parser)
 
 
 def _features(path: Path, names: Sequence[str]) -> dict[str, Float32]:
     """Features of the clips with captions, all in memory."""
     with FeatureFile(path) as file:
-        found = find_clips(names, file)
+        found = match_base_names(names, file)
         missing = [name for name in names if name not in found]
         if missing:
             raise BenchmarkError(

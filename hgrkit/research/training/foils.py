@@ -17,9 +17,10 @@ from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings
 from hgrkit.matching.matcher import Matcher
 from hgrkit.parsing.protocol import GraphParser
+from hgrkit.research.evaluation.captions import match_base_names
 from hgrkit.research.evaluation.foil_choice import FoilPair
 from hgrkit.research.foils.generate import Foil
-from hgrkit.research.training.clips import CaptionedClips, Indices, find_clips, read_graphs
+from hgrkit.research.training.clips import CaptionedClips, Indices, read_graphs
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.text_feed import TextFeed
 
@@ -151,7 +152,7 @@ def _sorted_out(
     foils: Sequence[Foil | FoilPair], clips: CaptionedClips
 ) -> tuple[list[dict[str, None]], dict[str, int]]:
     """The different foils of each caption, in order, and how many foils are left out, by why."""
-    clip_of = find_clips((foil.video for foil in foils), clips.names)
+    clip_of = match_base_names((foil.video for foil in foils), clips.names)
     positions = _positions(clips)
     found: list[dict[str, None]] = [{} for _ in clips.texts]
     left_out = dict.fromkeys(("other_clip", "other_caption", "true"), 0)

@@ -16,12 +16,7 @@ from hgrkit.errors import ConfigError
 from hgrkit.matching.embeddings import VideoEmbeddings
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
-from hgrkit.research.training.clips import (
-    CaptionedClips,
-    Indices,
-    RightPairs,
-    epoch_batches,
-)
+from hgrkit.research.training.clips import CaptionedClips, Indices, RightPairs, epoch_batches
 from hgrkit.research.training.config import TrainConfig
 from hgrkit.research.training.records import EpochRecord, TrainingInputs, TrainingProgress
 from hgrkit.research.training.run_folder import RunFolder

@@ -32,13 +32,13 @@ __all__ = ["ModelConfig"]
 class ModelConfig:
     """The `[model]` table of a run.
 
-    With `start`, training goes on from a trained model, and nothing else may be said but its name.
+    With `start`, training continues from a trained model, and nothing else may be set but its name.
 
     Raises:
         ConfigError: if a setting has the wrong type, is unknown or is out of its range.
     """
 
-    start: str | None = setting(None, "an installed model or a model folder to go on from; none starts fresh")
+    start: str | None = setting(None, "an installed model or a model folder to start from; none is fresh weights")
     name: str = setting("", "what the model is called")
     text_encoder: str = setting("rnn", "rnn: word vectors and a GRU; sentence: a frozen transformer")
     reader: str = setting("default", "sentence: the model whose transformer is taken, by name or folder")
@@ -83,8 +83,17 @@ class ModelConfig:
             ModelNotFoundError: if there is no model of a name that is given.
             ConfigError: if the model to take the transformer from has none, or the model does not fit into memory.
         """
+        if self.start is not None:
+            model = load_model(_folder(self.start, base))
+            model.origin = attrs.evolve(model.origin, name=self.name or model.origin.name)
+            return model
+        config, kind = self._parts(feature_dim), text_encoder_kind(self.text_encoder).load()
+        reader = partial(self._reader, base)
         try:
-            return self._made(graphs, feature_dim=feature_dim, seed=seed, base=base)
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                text = kind.from_captions(dict(config.text), graphs, min_count=self.min_count, reader=reader)
+                model = build_model(config, text)
         except HgrkitError:
             raise
         except (RuntimeError, MemoryError) as error:
@@ -93,6 +102,12 @@ class ModelConfig:
                 f"a model of these sizes cannot be built: {reason}; lower embed_dim ({self.embed_dim}) and what "
                 "[model.text] makes large."
             ) from error
+        # Weights of 0 weigh every frame alike; without gradients they stay so.
+        if self.even_pooling:
+            for weight in model.video.pooling.parameters():
+                nn.init.zeros_(weight)
+                weight.requires_grad_(False)
+        return model
 
     def check_origin(self) -> None:
         """Look up what the model is to say of its frames, which `hgrkit index` will go by.
@@ -105,29 +120,6 @@ class ModelConfig:
             FRAME_ENCODERS.find(self.frame_encoder)
         if self.sampling is not None:
             parse_sampling(self.sampling)
-
-    def _made(self, graphs: Sequence[RoleGraph], *, feature_dim: int, seed: int, base: Path | None) -> HgrModel:
-        if self.start is not None:
-            model = load_model(_folder(self.start, base))
-            model.origin = attrs.evolve(model.origin, name=self.name or model.origin.name)
-            return model
-        config = self._parts(feature_dim)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            text = (
-                text_encoder_kind(self.text_encoder)
-                .load()
-                .from_captions(
-                    dict(config.text), graphs, min_count=self.min_count, reader=partial(self._reader, base)
-                )
-            )
-            model = build_model(config, text)
-        # weights of 0 weigh every frame alike; without gradients they stay so
-        if self.even_pooling:
-            for weight in model.video.pooling.parameters():
-                nn.init.zeros_(weight)
-                weight.requires_grad_(False)
-        return model
 
     def _parts(self, feature_dim: int) -> HgrModelConfig:
         """The settings of the model's parts, those of the tables below checked."""

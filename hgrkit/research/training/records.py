@@ -128,7 +128,7 @@ class TrainingProgress:
     step: int
     total: int
     loss: float
-    dev_rsum: float | None
+    dev_rsum: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -22,6 +22,7 @@ from hgrkit.model.config import VideoConfig
 from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.registry import TEXT_ENCODERS
+from hgrkit.parsing.registry import load_parser
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.data_config import ClipFiles, DataConfig, FoilFile, ParaphraseFiles
@@ -179,7 +180,7 @@ class RunConfig:
             HgrkitError: what reading data, making the model and `Trainer.fit` raise.
         """
         check_run_folder(Path(out), resume=resume)
-        parser = self.data.open_parser()
+        parser = load_parser(self.data.parser)
         train = self.data.train.read(self.base, parser)
         dev = self.data.dev.read(self.base, parser) if self.data.dev is not None else None
         self._require_one_size(train, dev)
@@ -197,7 +198,7 @@ class RunConfig:
             resume=resume,
             about={"model": attrs.asdict(self.model), "loss": attrs.asdict(self.loss)},
             on_progress=on_progress,
-            on_end=lambda run: self._keep(run, Path(out) / MODEL_FOLDER),
+            on_end=self._keep,
         )
 
     def _require_one_size(self, train: CaptionedClips, dev: CaptionedClips | None) -> None:
@@ -208,11 +209,19 @@ class RunConfig:
                 "encoder."
             )
 
-    def _keep(self, run: TrainingRun, folder: Path) -> None:
+    def _keep(self, run: TrainingRun) -> None:
         """Write the best model, unless it is there already."""
-        if not _holds(folder, run.best):
-            with writing(folder):
-                save_model(run.best, folder, card=_card(run), notes={CONFIG_NOTE: self.source})
+        folder = Path(run.folder or "") / MODEL_FOLDER
+        if _holds(folder, run.best):
+            return
+        best = run.log[run.best_epoch - 1]
+        measured = f", Rsum {best.dev_rsum:.1f} on the dev clips" if best.dev_rsum is not None else ""
+        card = (
+            f"# {run.best.origin.name or 'An hgrkit model'}\n\nTrained with `hgrkit train`; the settings are in "
+            f"`{NOTES_FOLDER}/{CONFIG_NOTE}`. Epoch {run.best_epoch} of {len(run.log)}{measured}.\n"
+        )
+        with writing(folder):
+            save_model(run.best, folder, card=card, notes={CONFIG_NOTE: self.source})
 
 
 def _holds(folder: Path, model: HgrModel) -> bool:
@@ -226,17 +235,6 @@ def _holds(folder: Path, model: HgrModel) -> bool:
         kept.config == model.config
         and own.keys() == found.keys()
         and all(torch.equal(tensor.cpu(), found[name]) for name, tensor in own.items())
-    )
-
-
-def _card(run: TrainingRun) -> str:
-    """What is known of the model."""
-    best = run.log[run.best_epoch - 1]
-    name = run.best.origin.name or "An hgrkit model"
-    measured = f", Rsum {best.dev_rsum:.1f} on the dev clips" if best.dev_rsum is not None else ""
-    return (
-        f"# {name}\n\nTrained with `hgrkit train`; the settings are in `{NOTES_FOLDER}/{CONFIG_NOTE}`. "
-        f"Epoch {run.best_epoch} of {len(run.log)}{measured}.\n"
     )
 
 

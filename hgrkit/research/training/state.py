@@ -39,7 +39,7 @@ STATE_FILE = "state.safetensors"
 FORMAT = 2
 """The version of the file; in it the state of the random generators is called `chance`."""
 
-_ANEW = "begin anew with --no-resume (resume=False), or choose another folder"
+_ANEW = "start over with --no-resume (resume=False), or choose another folder"
 _RECORD: dict[str, type | tuple[type, ...]] = {
     "settings": dict,
     "epoch": int,
@@ -50,6 +50,7 @@ _RECORD: dict[str, type | tuple[type, ...]] = {
     "log": list,
     "chance": dict,
 }
+# What Adam and AdamW keep of every weight.
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 _TENSORS = ("model/", "best/", "chance/torch", "chance/numpy")
 
@@ -85,7 +86,7 @@ def write_state(state: TrainingState, folder: Path) -> None:
     text = json.dumps({"format": FORMAT, **state.record})
     metadata = {"run": text, "sha256": _digest(text, flat)}
     with writing(folder / STATE_FILE):
-        write_atomically(folder / STATE_FILE, safetensors.torch.save(_apart(flat), metadata=metadata))
+        write_atomically(folder / STATE_FILE, safetensors.torch.save(_unshared(flat), metadata=metadata))
 
 
 def read_state(folder: Path) -> TrainingState | None:
@@ -188,15 +189,15 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors without shared memory, such as tied weights have, which the format refuses."""
     seen: set[int] = set()
-    apart = {}
+    copied = {}
     for name, tensor in tensors.items():
         place = tensor.data_ptr()
-        apart[name] = tensor.clone() if place in seen else tensor
+        copied[name] = tensor.clone() if place in seen else tensor
         seen.add(place)
-    return apart
+    return copied
 
 
 @contextmanager
@@ -216,6 +217,7 @@ def rng_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The state of the generators of torch, numpy and Python: tensors by name, and what is JSON."""
     name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
     version, internal, following = random.getstate()
+    # numpy's words are uint32, which few of torch's functions take.
     tensors = {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64))}
     if torch.cuda.is_available():
         tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}

@@ -146,7 +146,7 @@ class Trainer:
         )
         if path is None:
             if resume:
-                raise MissingPathError("there is nothing to go on from without a folder; give the run's folder.")
+                raise MissingPathError("there is nothing to resume from without a folder; give the run's folder.")
             return self._run(inputs, None, None, on_progress, on_end)
         run_folder = RunFolder.open(path, inputs.settings(about or {}), resume=resume)
         with run_folder.locked():

@@ -1,1 +1,1 @@
-"""Cuts one moment of a video into a file of its own: its packets copied, or its pictures encoded anew."""
+"""Cuts one moment of a video into a file of its own: its packets copied, or its pictures re-encoded."""

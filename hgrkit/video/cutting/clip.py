@@ -31,6 +31,7 @@ SUFFIXES = {
 }
 """Containers that clips are written in, by FFmpeg's name, and the suffixes of their files."""
 
+# FFmpeg collects this much before it writes, so that a clip crosses the pipe in few messages.
 _BUFFER_BYTES = 1 << 18
 _MOST_BYTES = 16 << 30
 
@@ -43,7 +44,7 @@ class CutClip:
         start_s: where it begins, in seconds on the video's own time line.
         end_s: where it ends.
         container: one of `SUFFIXES`.
-        encoded: why it was encoded anew, as a clause; empty if its packets are the video's.
+        encoded: why it was re-encoded, as a clause; empty if its packets are the video's.
     """
 
     start_s: float

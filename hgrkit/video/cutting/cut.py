@@ -1,4 +1,4 @@
-"""Cuts a moment out of a video: its packets are copied where they can be, or else it is encoded anew."""
+"""Cuts a moment out of a video: its packets are copied where they can be, or it is re-encoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from hgrkit.video.container import demuxed, open_video
 from hgrkit.video.cutting.clip import ByteSink, CutClip, open_output
 from hgrkit.video.cutting.encode import encode_clip, sound_of
-from hgrkit.video.cutting.plan import plan_copy
+from hgrkit.video.cutting.plan import CannotCopyError, plan_copy
 from hgrkit.video.reader import VideoReader
 
 __all__ = ["cut_clip"]
@@ -37,7 +37,7 @@ def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, 
         start_s: start of the moment, in seconds on the video's own time line.
         end_s: its end, in seconds.
         sink: where the clip's bytes go.
-        exact: encode the moment anew, exact to a frame; else copy from the last key frame before it, if possible.
+        exact: re-encode the moment, exact to a frame; else copy from the last key frame before it, if possible.
 
     Raises:
         DecodeError: if the video cannot be decoded.
@@ -46,13 +46,9 @@ def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, 
     if not exact:
         try:
             return _Copy(reader, start_s, end_s).write(sink)
-        except _CannotCopyError as error:
+        except CannotCopyError as error:
             reason = str(error)
     return attrs.evolve(encode_clip(reader, start_s, end_s, sink), encoded=reason)
-
-
-class _CannotCopyError(Exception):
-    """Says as a clause why packets of this video cannot make this clip."""
 
 
 @final
@@ -60,12 +56,10 @@ class _Copy:
     """A clip that contains a moment and begins at a key frame, made of packets of the video."""
 
     def __init__(self, reader: VideoReader, start_s: float, end_s: float) -> None:
-        plan = plan_copy(reader.index, start_s, end_s)
-        if isinstance(plan, str):
-            raise _CannotCopyError(plan)
-        self._reader, self._plan, self._index = reader, plan, reader.index
+        self._reader, self._index = reader, reader.index
+        self._plan = plan_copy(reader.index, start_s, end_s)
         base = reader.index.time_base
-        self._begin, self._end = plan.begin * base, plan.end * base
+        self._begin, self._end = self._plan.begin * base, self._plan.end * base
 
     def write(self, sink: ByteSink) -> CutClip:
         """Write the clip into the first kind of container that takes its packets."""
@@ -78,7 +72,7 @@ class _Copy:
                 if self._fits(container, stream, sink, kind):
                     start_s, end_s = (self._index.seconds(at) for at in (self._plan.begin, self._plan.end))
                     return CutClip(start_s=start_s, end_s=end_s, container=kind)
-        raise _CannotCopyError(f"no {' or '.join(kinds)} file takes its packets")
+        raise CannotCopyError(f"no {' or '.join(kinds)} file takes its packets")
 
     def _check_beginning(self, container: InputContainer, stream: VideoStream) -> None:
         """Decode the first picture: some files mark pictures as key frames at which decoding cannot begin."""
@@ -92,8 +86,8 @@ class _Copy:
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
-            raise _CannotCopyError("its key frame cannot be decoded") from error
-        raise _CannotCopyError("its key frame is none at which decoding can begin")
+            raise CannotCopyError("its key frame cannot be decoded") from error
+        raise CannotCopyError("decoding cannot begin at its key frame")
 
     def _fits(self, container: InputContainer, stream: VideoStream, sink: ByteSink, kind: str) -> bool:
         """Copy pictures and sound; false if that kind of container does not take them."""
@@ -144,7 +138,7 @@ class _Copy:
             ):
                 return
         if missing:
-            raise _CannotCopyError("its packets cannot be found again")
+            raise CannotCopyError("its packets cannot be found again")
 
 
 def _container_kinds(path: str, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
@@ -158,7 +152,7 @@ def _container_kinds(path: str, container: InputContainer, stream: VideoStream) 
         return ("webm",) if codecs <= _WEB_CODECS else ("matroska",)
     if name in _LIKE:
         return _LIKE[name]
-    raise _CannotCopyError(f"packets of {name} files cannot stand alone")
+    raise CannotCopyError(f"packets of {name} files cannot stand alone")
 
 
 class _SourceError(Exception):
@@ -175,7 +169,7 @@ def _wrapping_errors(packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
 def _shift(packet: Packet[Any], origin: Fraction) -> None:
     """Make a packet's times relative to the clip's beginning."""
     if packet.dts is None or packet.pts is None:
-        raise _CannotCopyError("its packets do not say when they are decoded")
+        raise CannotCopyError("its packets do not say when they are decoded")
     shift = round(origin / packet.time_base)
     packet.pts -= shift
     packet.dts -= shift

@@ -1,4 +1,4 @@
-"""Encodes a moment of a video anew as MP4: pictures cut to a frame and upright, sound cut to a sample."""
+"""Re-encodes a moment of a video as MP4: pictures cut to a frame and upright, sound cut to a sample."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class _Pictures:
         self.encode(upright)
 
     def encode(self, frame: VideoFrame | None) -> None:
-        """Write the encoder's packets; `None` makes it give up those that it holds back."""
+        """Write the encoder's packets; `None` flushes it."""
         for packet in self._stream.encode(frame):
             if packet.pts is not None:
                 packet.duration = self._durations.pop(packet.pts, packet.duration or 0)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hgrkit.video.packet_index import PacketIndex
 
-__all__ = ["CutPlan", "plan_copy", "plan_pictures"]
+__all__ = ["CannotCopyError", "CutPlan", "plan_copy", "plan_pictures"]
 
 Int64 = npt.NDArray[np.int64]
 
@@ -32,7 +32,11 @@ class CutPlan:
     end: int
 
 
-def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str:
+class CannotCopyError(Exception):
+    """Says as a clause why packets of a video cannot make a clip; never leaves `hgrkit.video.cutting`."""
+
+
+def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan:
     """Plan the packets that hold every picture of a moment, and those that they refer to, from a key frame on.
 
     The clip contains the moment: it begins at the last key frame that is not after it, and ends with it or a few
@@ -44,19 +48,19 @@ def plan_copy(index: PacketIndex, start_s: float, end_s: float) -> CutPlan | str
         start_s: start of the moment, in seconds on the video's own time line.
         end_s: its end, in seconds.
 
-    Returns:
-        the plan; or why packets cannot be copied, as a clause.
+    Raises:
+        CannotCopyError: if packets cannot be copied.
     """
     if not index.exact:
-        return "the file does not say when each picture is shown"
+        raise CannotCopyError("the file does not say when each picture is shown")
     if index.parts:
-        return "the file holds several recordings whose time stamps begin anew"
+        raise CannotCopyError("the file holds several recordings whose time stamps restart")
     first, end = _bounds(index, start_s, end_s)
     keys = np.flatnonzero(index.key & (index.pts <= first))
     begin_at = int(keys[np.argmax(index.pts[keys])])
     begin = int(index.pts[begin_at])
     if begin < index.first:
-        return "the moment begins in pictures that the file hides"
+        raise CannotCopyError("the moment begins in pictures that the file hides")
     usable = np.arange(len(index.pts)) >= begin_at
     usable &= index.pts >= begin
     latest = end - 1

@@ -1,4 +1,4 @@
-"""Asks a decode worker for videos, and starts another where one crashed, took too long or asked for too much."""
+"""Has a decode worker read videos, and replaces a worker that crashed or exceeded its limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hgrkit.video.worker.protocol import (
 
 __all__ = ["DecodeProcess", "Decoded"]
 
-_POLL_S = 0.2
+_POLL_S = 0.2  # how often the limits on time are checked
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
 Times = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class Decoded:
     Attributes:
         begin_s: when its first picture is shown, on its own time line.
         duration_s: the video's length; `None` if the file could not be opened.
-        decoded_frames: pictures that the decoder put out, as far as it could tell.
+        decoded_frames: pictures that the decoder put out, as far as that is known.
         reason: why it failed.
         lasting: whether the failure lies in the file's bytes, so that another attempt is useless until they change
             or the limits are raised.
@@ -65,7 +65,7 @@ class Decoded:
 class DecodeProcess:
     """Reads videos in a process of its own, one at a time; used by one thread, closed by any.
 
-    The process starts with the first video, and anew after a failure that may have left something behind. In a
+    The process starts with the first video, and again after a failure that may have damaged its state. In a
     `with` block another thread enforces the limits on time; leaving it ends the process.
 
     Args:
@@ -95,7 +95,7 @@ class DecodeProcess:
         sampling: Sampling | None,
         take: Callable[[Times, Pictures], None],
     ) -> Decoded:
-        """Read one video; whatever is wrong with the file is in the result and never raised.
+        """Read one video; a fault of the file is in the result, and never raised.
 
         Args:
             path: the file.
@@ -140,7 +140,7 @@ class DecodeProcess:
             path: the file.
             start_s: start of the moment, in seconds on the video's own time line.
             end_s: its end, in seconds.
-            exact: encode the moment anew, exact to a frame.
+            exact: re-encode the moment, exact to a frame.
             take: called with a position in the clip's file and the bytes that belong there, at most 1 MiB; with
                 `None` when all bytes so far are to be discarded.
 
@@ -191,7 +191,7 @@ class DecodeProcess:
             self.check(min(elapsed_s, _LONGEST_POLL_S))
 
     def _ask(self, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
-        """Have a worker do something; returns how it failed if it did."""
+        """Run a request on a worker; return how it failed, if it did."""
         tries = 0
         while True:
             tries += 1
@@ -207,12 +207,12 @@ class DecodeProcess:
                     raise DecodeWorkerError("decoding was stopped.") from error
                 reason, lasting = worker.ending()
                 self._discard()
-                # A worker that was killed before it said anything may have been killed before it was asked.
+                # A worker that was killed before its first message may have been killed before the request.
                 if lasting or self._clock.was_heard or tries > 1:
                     return Decoded(reason=reason, lasting=lasting)
             except ProtocolError:
                 self._discard()
-                return Decoded(reason="the decoder went wrong on this file: its answer is none", lasting=True)
+                return Decoded(reason="the decoder failed on this file: its answer is not valid", lasting=True)
             except BaseException:
                 self._discard()
                 raise
@@ -300,7 +300,7 @@ def _clip_of(header: Header) -> CutClip:
 
 
 def _times(sampling: Sampling | None, opened: Decoded, limits: DecodeLimits) -> Times:
-    """The sampled times of a video, counted before they are made where the sampling can tell."""
+    """The sampled times of a video, counted before they are made where the sampling knows how many."""
     if sampling is None or opened.duration_s is None:
         return np.empty(0)
     count = getattr(sampling, "num_times", None)

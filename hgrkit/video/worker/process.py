@@ -1,4 +1,4 @@
-"""One decode worker as the operating system sees it: its start, its pipes, its end and its last words."""
+"""One decode worker as the operating system sees it: its start, its pipes, its end and its last line of output."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ _PROGRAM = (
 )
 _NAME = "hgrkit-decode-worker"  # shown in lists of processes
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_PIPE_BYTES = 1 << 20
-_END_S = 5.0
+_PIPE_BYTES = 1 << 20  # the most that Linux grants every user, by default
+_END_S = 5.0  # for a killed process to end, and for its last line of output to arrive
 _LONGEST_LINE = 200
 _TRACEBACK = 1  # Python's exit status after an uncaught error; a crash in FFmpeg is a signal or another status
-_FROM_OUTSIDE = ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")
+# What a user, a supervisor or the system sends; Windows lacks some of them, and ends no process by a signal.
+_FROM_OUTSIDE = {getattr(signal, name, None) for name in ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")}
 
 
 @final
@@ -96,10 +97,10 @@ class WorkerProcess:
                 continue
 
     def ending(self) -> tuple[str, bool]:
-        """Tell how it ended, in one line, and whether the file that it read is at fault; for when a pipe broke."""
+        """Describe in one line how it ended, and whether the file is the cause; for when a pipe broke."""
         status, last_line = self._end()
         if status is not None and status < 0:
-            is_file_at_fault = _signal_name(-status) not in _FROM_OUTSIDE
+            is_file_at_fault = -status not in _FROM_OUTSIDE
             what = "crashed" if is_file_at_fault else "was killed"
             return f"the decoder {what} on this file (signal {-status})", is_file_at_fault
         if status == _TRACEBACK and last_line:
@@ -123,7 +124,7 @@ class WorkerProcess:
             "parent": os.getpid(),
             "limits": attrs.asdict(limits),
         }
-        with suppress(BrokenOffError):  # it has ended already, as whoever waits for its answer will see
+        with suppress(BrokenOffError):  # it has ended already, which the wait for its answer will show
             write_message(self.requests, hello)
 
     def _listen(self) -> None:
@@ -162,10 +163,3 @@ def _widen(pipe: BinaryIO) -> None:
 
         with suppress(OSError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""

@@ -42,7 +42,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _OPEN_FILES = 64  # one video, the pipes, and what the interpreter holds
 _CHECK = str(Path(__file__).with_name("check.gif"))  # two pictures of 2 x 2, read in a millisecond
-_PROGRESS_S = 1.0
+_PROGRESS_S = 1.0  # between two reports: often enough for limits of seconds
 
 _Message = tuple[Header, npt.NDArray[np.float64]]
 
@@ -69,22 +69,17 @@ def confine(memory_bytes: int) -> None:
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     if sys.platform != "win32":
-        # On Linux the limit on data counts what is allocated; that on address space would count libraries too.
-        _limit("RLIMIT_DATA" if sys.platform == "linux" else "RLIMIT_AS", memory_bytes)
-        _limit("RLIMIT_FSIZE", 0)
-        _limit("RLIMIT_CORE", 0)
-        _limit("RLIMIT_NOFILE", _OPEN_FILES)
-
-
-def _limit(name: str, value: int) -> None:
-    if sys.platform != "win32":
         import resource
 
-        with suppress(AttributeError, OSError, ValueError):
-            kind = getattr(resource, name)
-            _, hard = resource.getrlimit(kind)
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
+        # On Linux the limit on data counts what is allocated; that on address space would count libraries too.
+        memory = "RLIMIT_DATA" if sys.platform == "linux" else "RLIMIT_AS"
+        limits = {memory: memory_bytes, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0, "RLIMIT_NOFILE": _OPEN_FILES}
+        for name, wanted in limits.items():
+            with suppress(AttributeError, OSError, ValueError):  # not every system has each of them
+                kind = getattr(resource, name)
+                _, hard = resource.getrlimit(kind)
+                value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+                resource.setrlimit(kind, (value, value))
 
 
 def _prctl(option: int, value: int) -> None:
@@ -93,7 +88,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def work(hello: Header, requests: BinaryIO) -> NoReturn:
-    """Serve the owner until it closes its end of the pipe, whatever this process is doing then.
+    """Serve the owner until it closes its end of the pipe, at any time.
 
     Args:
         hello: the first message, already read by the program that loads this module.
@@ -112,14 +107,14 @@ def work(hello: Header, requests: BinaryIO) -> NoReturn:
         while True:
             request, _ = messages.get()
             _Job(request, guard, messages, answers).run()
-    except BaseException:  # noqa: BLE001 - told to the owner by its last line
+    except BaseException:  # noqa: BLE001 - the owner reads the last line
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
         os._exit(1)  # an orderly end would wait for the thread that reads
 
 
 def _check_decoder() -> None:
-    """Read a sound video, so that no file is blamed where hgrkit and the installed PyAV do not fit."""
+    """Read a sound video, so that no file is blamed where the installed PyAV is incompatible."""
     if "gif" not in av.codecs_available:  # FFmpeg may be built without
         return
     try:
@@ -186,7 +181,7 @@ class _Job:
             end = _failed(error)
         except OSError as error:
             end = {"kind": "failed", "reason": unreadable_reason(error), "lasting": False, "fit": True}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next video may be readable
+        except Exception as error:  # noqa: BLE001 - the next video may still be readable
             end = _failed(fault_error(error))
         decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
         self._answers.send({**end, "decoded_frames": decoded_frames})
@@ -220,7 +215,7 @@ class _Job:
 
 
 def _failed(error: DecodeError | MissingPathError) -> Header:
-    """The last message on a video: `lasting` if its bytes are at fault, `fit` if the worker can go on."""
+    """The last message on a video: `lasting` if its bytes are the cause, `fit` if the worker can continue."""
     return {
         "kind": "failed",
         "reason": str(error),

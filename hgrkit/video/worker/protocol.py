@@ -65,14 +65,14 @@ def write_message(stream: BinaryIO, header: Mapping[str, Any], *arrays: npt.NDAr
         *arrays: sent as raw bytes, in order.
 
     Raises:
-        BrokenOffError: if nobody reads.
+        BrokenOffError: if the other side no longer reads.
     """
     try:
         stream.write(json.dumps(header).encode() + b"\n")
         stream.writelines(np.ascontiguousarray(array).data.cast("B") for array in arrays if array.size)
         stream.flush()
     except OSError as error:
-        raise BrokenOffError("nobody reads.") from error
+        raise BrokenOffError("the other side no longer reads.") from error
 
 
 def read_header(stream: BinaryIO) -> Header:

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from hgrkit.research.training.curve import draw_curve
 from hgrkit.research.training.records import EpochRecord
+from hgrkit.research.training.run_folder import draw_curve
 
 __all__ = ["EpochLog", "log_notes"]
 

@@ -55,7 +55,7 @@ def rank_choices(scores: np.ndarray, clips: Clips, seed: int, *, elsewhere: bool
     """Each caption's rank among two, itself and its foil: by type of foil, and all of them.
 
     Where both score alike the foil stands first. Beside another clip the choice should be a coin toss: what is
-    above was told from the sentences alone.
+    above can be told from the sentences alone.
 
     Args:
         scores: [V, C], the captions and then the foils.

@@ -25,7 +25,7 @@ def train_maps(
 ) -> None:
     """Train the maps of both sides, in place: minimise the captions' loss, the paraphrases' and the classes'.
 
-    Each photograph of a batch is seen in one of its views, drawn anew every time. With records, every epoch is
+    Each photograph of a batch is seen in one of its views, drawn again every time. With records, every epoch is
     measured on dev and written down.
     """
     rng = np.random.default_rng(recipe.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hgrkit.parsing.lark.chunker import Chunker
+from hgrkit.parsing.lark.chunker import group_words
 
 TAGS = [
     "DET", "NUM", "ADJ", "DEGREE", "LINK", "NOUN", "NOUNS", "PRON", "POS", "PREP", "TO", "MD", "HAVE", "BE",
@@ -15,13 +15,13 @@ TAGS = [
 
 
 def kinds(tags: str) -> list[str]:
-    return [chunk.kind for chunk in Chunker.load().chunks(tags.split())]
+    return [chunk.kind for chunk in group_words(tags.split())]
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.sampled_from(TAGS), max_size=30))
 def test_chunks_cover_every_token_once_in_order(tags):
-    chunks = Chunker.load().chunks(tags)
+    chunks = group_words(tags)
     assert [token for chunk in chunks for token in range(chunk.start, chunk.stop)] == list(range(len(tags)))
     assert [tag for chunk in chunks for tag in chunk.tags] == tags
 

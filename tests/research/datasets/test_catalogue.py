@@ -73,8 +73,8 @@ def test_what_is_missing_and_what_is_surplus_is_named(write, tmp_path):
         "flickr8k: 2 captions, expected 5,000; a.jpg has 2 instead of 5, b.jpg has 0 instead of 5",
         "flickr8k: 3 videos, expected 1,000",
         "flickr8k: captions without words: b.jpg#1",
-        "flickr8k: captions that stand there twice: a.jpg#0",
-        "flickr8k: videos that stand in the list twice: b.jpg",
+        "flickr8k: captions that are listed twice: a.jpg#0",
+        "flickr8k: videos that are listed twice: b.jpg",
         "flickr8k: lines of Flickr8k.token.txt that cannot be read: 4",
         "flickr8k: captions that are missing: a.jpg#1, a.jpg#2, a.jpg#3, a.jpg#4, b.jpg#0 and 3 more",
     ]

@@ -8,7 +8,7 @@ import pytest
 from hgrkit.errors import BenchmarkError, ConfigError
 from hgrkit.research.datasets.benchmark import Benchmark, BenchmarkCaption, BenchmarkVideo
 from hgrkit.research.evaluation.benchmark_evaluation import CaptionScores, evaluate_scores, require_complete
-from hgrkit.research.evaluation.video_names import match_names
+from hgrkit.research.evaluation.captions import match_names
 
 
 def make_benchmark(pairs, *, videos=(), problems=()):
@@ -99,7 +99,7 @@ def test_a_missing_video_is_an_error_before_anything_is_scored():
         raise AssertionError("nothing should be scored")
 
     with pytest.raises(
-        BenchmarkError, match=r"2 of the 3 videos of made-up are not there: 'b', 'c'.*--allow-missing"
+        BenchmarkError, match=r"2 of the 3 videos of made-up were not found: 'b', 'c'.*--allow-missing"
     ):
         evaluate_scores(bench, ["a"], score)
 

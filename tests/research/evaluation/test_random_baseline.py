@@ -58,5 +58,5 @@ def test_the_random_baseline_knows_only_how_many_candidates_there_are_and_how_ma
 
 
 def test_a_query_that_does_not_say_is_refused():
-    with pytest.raises(BenchmarkError, match="'q' does not tell how many candidates"):
+    with pytest.raises(BenchmarkError, match="'q' does not say how many candidates"):
         random_baseline([QueryRank(query="q", video="v", rank=1)])

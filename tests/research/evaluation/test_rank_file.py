@@ -82,7 +82,7 @@ def test_separators_within_a_caption_do_not_end_a_line(tmp_path):
         ({**LINE, "right": -1}, "line 2: 'right' must be a whole number from 0"),
         ({**LINE, "direction": "forward"}, "line 2: 'direction' must be one of text_to_video, video_to_text"),
         ({**LINE, "rank": 5, "candidates": 3}, "line 2: rank 5 and None right answers do not fit 3 candidates"),
-        ({**LINE, "query": "a#0"}, "line 2: the query 'a#0' stands there a second time"),
+        ({**LINE, "query": "a#0"}, "line 2: the query 'a#0' is listed a second time"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, message):

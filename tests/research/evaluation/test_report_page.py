@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import attrs
 import numpy as np
 import pytest
 
 from hgrkit.levels import PerLevel
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
-from hgrkit.research.evaluation.breakdown import by_actions, by_length, by_role
-from hgrkit.research.evaluation.failure import Answer, Failure, PhraseScores, worst_queries
 from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.report_page import Report, rank_histogram, recall_curve, report_page
+from hgrkit.research.evaluation.report import break_down, rank_histogram, recall_curve, report_page, worst_queries
+from hgrkit.research.evaluation.video_source import Answer, Failure, PhraseScores
 
 HOSTILE = '<script>alert("x")</script> & <b>bold</b> \x00\ud800 dog'
 
@@ -43,7 +43,7 @@ def rows():
 
 def page_of(rows, **more):
     measured = {"intervals": estimate(rows, bootstrap=Bootstrap(20)).to_dict()}
-    return report_page(Report(title="made up", about=["model default"], measured=measured, rows=rows, **more))
+    return report_page(rows, measured, title="made up", about=["model default"], **more)
 
 
 class Elements(HTMLParser):
@@ -80,8 +80,8 @@ def failure_of(caption):
 
 
 def test_every_element_is_closed_and_nothing_comes_from_elsewhere(rows):
-    groups = by_length(rows[:30], bootstrap=Bootstrap(20, 0))
-    page = page_of(rows, failures=[failure_of("a dog")], breakdowns={"words": groups}, worst_videos=rows[-2:])
+    groups = break_down(rows[:30], {}, bootstrap=Bootstrap(20, 0))
+    page = page_of(rows, failures=[failure_of("a dog")], breakdowns=groups)
     elements = Elements(page)
     assert elements.open == []
     assert not {"script", "link", "img", "iframe"} & set(elements.names)
@@ -90,12 +90,8 @@ def test_every_element_is_closed_and_nothing_comes_from_elsewhere(rows):
 
 def test_no_text_becomes_markup(rows):
     hostile = [row(n, 2, caption=HOSTILE, video=HOSTILE) for n in range(3)]
-    page = page_of(
-        hostile,
-        failures=[failure_of(HOSTILE)],
-        worst_videos=[row(0, 9, video=HOSTILE, direction="video_to_text")],
-        captions={"clips/other.mp4": HOSTILE},
-    )
+    worst = attrs.evolve(row(0, 9, video=HOSTILE, direction="video_to_text"), top=hostile[0].query)
+    page = page_of([*hostile, worst], failures=[failure_of(HOSTILE)])
     assert "<script>" not in page
     assert "<b>bold" not in page
     assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in page
@@ -118,7 +114,7 @@ def test_baselines_stand_below_the_model(rows):
         "intervals": estimate(rows, bootstrap=Bootstrap(20)).to_dict(),
         "baselines": {"event_only": chance},
     }
-    page = report_page(Report(title="t", about=[], measured=measured, rows=rows))
+    page = report_page(rows, measured, title="t", about=[])
     assert "event only" in page
     assert "<td>2.5</td>" in page
 
@@ -160,7 +156,7 @@ def test_one_query_alone_can_be_drawn():
 
 def test_groups_by_length_hold_every_caption_once():
     rows = [row(n, 1, caption=" ".join(["word"] * length)) for n, length in enumerate([1, 4, 5, 12, 40])]
-    groups = by_length(rows, bootstrap=Bootstrap(10, 0))
+    groups = break_down(rows, {}, bootstrap=Bootstrap(10, 0))["By number of words"]
     assert {group.name: group.queries for group in groups} == {
         "1 to 4 words": 2,
         "5 to 6 words": 1,
@@ -173,11 +169,12 @@ def test_groups_by_role_and_action_follow_the_graphs():
     captions = ["a dog runs on the grass", "a man sings and dances", "a red car"]
     graphs = dict(zip(captions, LarkParser().parse_batch(captions), strict=True))
     rows = [row(n, n + 1, caption=caption) for n, caption in enumerate([*captions, "unread"])]
-    roles = {group.name: group for group in by_role(rows, graphs, bootstrap=Bootstrap(10, 0))}
+    groups = break_down(rows, graphs, bootstrap=Bootstrap(10, 0))
+    roles = {group.name: group for group in groups["By role"]}
     assert roles["ARG0"].queries == 2
     assert roles["ARGM-LOC"].figures["R@1"].value == 100
     assert roles["NOUN"].figures["MedR"].value == 3
-    actions = {group.name: group.queries for group in by_actions(rows, graphs, bootstrap=Bootstrap(10, 0))}
+    actions = {group.name: group.queries for group in groups["By number of actions"]}
     assert actions == {"no action": 1, "1 action": 1, "2 actions": 1}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hgrkit.errors import CheckpointError, ConfigError, MissingPathError, ReleaseError
+from hgrkit.errors import CheckpointError, ConfigError, FeatureFileError, MissingPathError, ReleaseError
 from hgrkit.model.checkpoint import load_model
 from hgrkit.research.release.experiment import evaluate_release, train_release
 from hgrkit.research.release.importing import import_release
@@ -234,7 +234,7 @@ def test_training_is_the_same_in_every_run_even_shuffled(write_release, tmp_path
     assert runs[0] == runs[1]
     assert runs[0] != train_release(release, tmp_path / "model", epochs=2, shuffle=False)["losses"]
     assert [step.loss for step in steps[: len(runs[0])]] == runs[0]
-    assert steps[-1].number == steps[-1].total == len(runs[0])
+    assert steps[-1].step == steps[-1].total == len(runs[0])
 
 
 def test_frozen_weights_stay_as_they_are(write_release, tmp_path):
@@ -270,7 +270,7 @@ def test_features_that_are_not_finite_are_refused(write_release, tmp_path, run):
     import_release(release, tmp_path / "model")
     with h5py.File(release / "trn_ft.hdf5", "r+") as file:
         next(iter(file.values()))[0] = np.nan
-    with pytest.raises(ReleaseError, match="not finite"):
+    with pytest.raises(FeatureFileError, match="not finite"):
         run(release, tmp_path / "model")
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from hgrkit.errors import BenchmarkError, ShapeError
 from hgrkit.parsing import LarkParser
-from hgrkit.research.training.clips import CaptionedClips, find_clips
+from hgrkit.research.evaluation.captions import match_base_names
+from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.data_config import ClipFiles
 
 CAPTIONS = {"a": ["a dog runs"], "b": ["a cat sleeps"]}
@@ -84,4 +85,4 @@ def test_two_names_never_stand_for_the_same_features(tmp_path):
 @pytest.mark.parametrize("name", ["clip0", "clip0.mp4", "a/clip0", "a/clip0.mp4"])
 @pytest.mark.parametrize("key", ["clip0", "clip0.avi", "videos/clip0", "videos/clip0.avi"])
 def test_a_name_may_bear_a_folder_and_a_suffix_on_either_side(name, key):
-    assert find_clips([name, "other"], ["clip1", key]) == {name: key}
+    assert match_base_names([name, "other"], ["clip1", key]) == {name: key}

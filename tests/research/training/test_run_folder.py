@@ -12,11 +12,11 @@ from hgrkit.model.checkpoint import load_model
 from hgrkit.parsing import LarkParser
 from hgrkit.research.evaluation.measures import measure
 from hgrkit.research.training.clips import CaptionedClips, read_graphs
-from hgrkit.research.training.curve import draw_curve
 from hgrkit.research.training.data_config import ClipFiles, FoilFile, ParaphraseFiles
 from hgrkit.research.training.loop import measure_clips
 from hgrkit.research.training.records import EpochRecord
 from hgrkit.research.training.run_config import RunConfig
+from hgrkit.research.training.run_folder import draw_curve
 from hgrkit.research.training.text_feed import TextFeed
 
 

@@ -112,7 +112,7 @@ def test_a_state_of_an_earlier_format_is_refused_in_a_line(run, monkeypatch):
     monkeypatch.setattr(state_file, "FORMAT", 1)
     write_state(state, run)
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match=r"is of another version of hgrkit; begin anew with --no-resume"):
+    with pytest.raises(CheckpointError, match=r"is of another version of hgrkit; start over with --no-resume"):
         read_state(run)
 
 

@@ -150,7 +150,7 @@ def test_a_run_with_foils_goes_on_only_with_the_same_foils(clips, foils, tmp_pat
 
 
 def test_a_run_begins_anew_when_asked_and_refuses_to_go_on_from_nothing(clips, tmp_path):
-    with pytest.raises(MissingPathError, match="to go on from"):
+    with pytest.raises(MissingPathError, match="to resume from"):
         fit(clips, tmp_path, resume=True)
     fit(clips, tmp_path)
     steps = []

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hgrkit.video.cutting.plan import plan_copy, plan_pictures
+from hgrkit.video.cutting.plan import CannotCopyError, plan_copy, plan_pictures
 from hgrkit.video.packet_index import PacketIndex
 
 
@@ -57,8 +57,10 @@ def test_a_copy_contains_the_moment_and_has_no_gaps(start, length):
 
 
 def test_files_without_times_and_moments_behind_hidden_pictures_are_not_copied():
-    assert "does not say when" in plan_copy(index_of([0, 1, 2], [0], exact=False), 0.0, 0.1)
-    assert "hides" in plan_copy(index_of([0, 1, 2, 3], [0], first=2), 0.0, 0.1)
+    with pytest.raises(CannotCopyError, match="does not say when"):
+        plan_copy(index_of([0, 1, 2], [0], exact=False), 0.0, 0.1)
+    with pytest.raises(CannotCopyError, match="hides"):
+        plan_copy(index_of([0, 1, 2, 3], [0], first=2), 0.0, 0.1)
 
 
 def test_a_picture_that_stands_long_is_cut_to_the_moment():

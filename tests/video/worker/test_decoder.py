@@ -239,7 +239,7 @@ def test_what_libraries_print_disturbs_nothing(mischief, decoder, make_video, ca
 def test_a_worker_that_talks_nonsense_fails_its_video(mischief, decoder, make_video, tmp_path, answer):
     (tmp_path / "garbage.mp4").write_bytes(answer)
     decoded, _ = read(decoder, tmp_path / "garbage.mp4")
-    assert decoded.reason == "the decoder went wrong on this file: its answer is none"
+    assert decoded.reason == "the decoder failed on this file: its answer is not valid"
     assert read(decoder, make_video("a.mp4"))[0].reason is None
 
 
@@ -260,7 +260,7 @@ def test_a_worker_that_talks_nonsense_makes_no_clip(mischief, decoder, tmp_path,
     ended = decoder.cut(
         str(tmp_path / "garbage.mp4"), 0.0, 1.0, exact=False, take=lambda at, data: taken.append((at, data))
     )
-    assert ended == Decoded(reason="the decoder went wrong on this file: its answer is none", lasting=True)
+    assert ended == Decoded(reason="the decoder failed on this file: its answer is not valid", lasting=True)
     assert taken == []
 
 
@@ -312,10 +312,10 @@ def hurry(decoder, make_video):
     thread.join()
 
 
-def test_a_decoder_that_does_not_get_on_is_ended(mischief, hurry, decoder, make_video):
+def test_a_decoder_that_makes_no_progress_is_stopped(mischief, hurry, decoder, make_video):
     pid = pid_of(decoder)
     decoded, _ = read(decoder, make_video("sleep.mp4"))
-    assert decoded.reason == "decoding did not get on for 60 seconds; allow more with --decode-seconds"
+    assert decoded.reason == "decoding made no progress for 60 seconds; allow more with --decode-seconds"
     assert decoded.lasting
     assert is_gone(pid)
 

@@ -1,0 +1,30 @@
+# The names of `hgrkit.research.evaluation` and where they live: for type checkers and lazy_loader.
+
+from .bootstrap import LEVEL as LEVEL
+from .bootstrap import Bootstrap as Bootstrap
+from .captions import read_captions as read_captions
+from .comparison import Comparison as Comparison
+from .comparison import compare_ranks as compare_ranks
+from .evaluate import Baselines as Baselines
+from .evaluate import choose_foils as choose_foils
+from .evaluate import evaluate_benchmark as evaluate_benchmark
+from .evaluate import evaluate_library as evaluate_library
+from .foil_choice import FoilEvaluation as FoilEvaluation
+from .foil_choice import read_foils as read_foils
+from .measures import parse_measures as parse_measures
+from .parser_quality import ParserQuality as ParserQuality
+from .parser_report import errors_page as errors_page
+from .parser_report import read_records as read_records
+from .parser_report import report_parser as report_parser
+from .partially_relevant import MomentEvaluation as MomentEvaluation
+from .partially_relevant import evaluate_moments as evaluate_moments
+from .rank_file import DIRECTIONS as DIRECTIONS
+from .rank_file import read_ranks as read_ranks
+from .rank_file import write_rank_file as write_rank_file
+from .report import Evaluated as Evaluated
+from .report import require_folder as require_folder
+from .report import write_report as write_report
+from .video_source import FeatureSource as FeatureSource
+from .video_source import LibrarySource as LibrarySource
+from .video_source import VideoSource as VideoSource
+from .video_source import open_source as open_source
