@@ -44,7 +44,6 @@ def info(
 ) -> None:
     """Describe a library: what it holds, what made it, and the state of its videos."""
     from hgrkit.library.library import Library
-    from hgrkit.matching.clip_similarities import kernel_name
 
     if library is None and named is None:
         raise ConfigError("info needs the library; type: hgrkit info LIB")
@@ -53,16 +52,7 @@ def info(
         raise ConfigError(f"info takes one library, got {both}; leave one of them out.")
     folder = library or named or Path()
     with Library.open(folder) as opened:
-        records, counts = opened.videos(), opened.counts()
-        description: dict[str, Any] = {
-            "library": str(folder),
-            "indexed": counts.indexed,
-            "failed": counts.failed,
-            "clips": counts.clips,
-            "duration_s": sum(record.duration_s or 0.0 for record in records if record.state == "indexed"),
-            "manifest": attrs.asdict(opened.manifest),
-            "kernel": kernel_name(),
-        }
+        records, description = opened.videos(), _described(opened, folder)
         measured = _measured_recall(opened) if recall else None
     listed = [record for record in records if videos or (failed and record.state == "failed")]
     if json:
@@ -76,6 +66,21 @@ def info(
         echo(f"{name:<25}  {printable(str(value))}")
     for record in listed:
         echo(_as_line(record))
+
+
+def _described(library: Library, folder: Path) -> dict[str, Any]:
+    from hgrkit.matching.clip_similarities import kernel_name
+
+    records, counts = library.videos(), library.counts()
+    return {
+        "library": str(folder),
+        "indexed": counts.indexed,
+        "failed": counts.failed,
+        "clips": counts.clips,
+        "duration_s": sum(record.duration_s or 0.0 for record in records if record.state == "indexed"),
+        "manifest": attrs.asdict(library.manifest),
+        "kernel": kernel_name(),
+    }
 
 
 def _measured_recall(library: Library) -> Recall:
