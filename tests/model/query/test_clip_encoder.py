@@ -29,15 +29,15 @@ def twins(**settings):
     return module, encoder
 
 
-def require_equal(module, encoder, features):
-    """Every number is the same to a millionth of the largest of its level."""
+def require_equal(module, encoder, features, tolerance=TOLERANCE):
+    """Every number is the same to a millionth of the largest of its level, unless told otherwise."""
     with torch.inference_mode():
         expected = module(VideoFeatures.from_arrays([features]))
     found = encoder(features)
     for level in ("event", "action", "entity"):
         right = getattr(expected, level)[0].numpy()
         np.testing.assert_allclose(
-            getattr(found, level), right, rtol=0, atol=TOLERANCE * max(1, abs(right).max()), err_msg=level
+            getattr(found, level), right, rtol=0, atol=tolerance * max(1, abs(right).max()), err_msg=level
         )
         assert getattr(found, level).dtype == np.float32
 
@@ -56,7 +56,9 @@ def test_a_clip_has_the_embeddings_that_torch_gives_it(
     torch.manual_seed(seed)
     module, encoder = twins(feature_dim=feature_dim, embed_dim=embed_dim, shared_projection=shared_projection)
     rng = np.random.default_rng(seed)
-    require_equal(module, encoder, scale * rng.normal(size=(num_frames, feature_dim)).astype(np.float32))
+    features = scale * rng.normal(size=(num_frames, feature_dim)).astype(np.float32)
+    # Logits far from 0 have larger last digits, which the softmax raises to differences of weights.
+    require_equal(module, encoder, features, TOLERANCE * max(1, scale))
 
 
 def test_dropout_and_a_limit_of_frames_change_no_embedding():
