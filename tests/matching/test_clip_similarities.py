@@ -259,7 +259,7 @@ for dtype in (np.float16, np.float32):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects a page with mprotect")
 def test_nothing_behind_the_last_row_is_read():
-    ran = subprocess.run([sys.executable, "-c", _AT_THE_EDGE], capture_output=True, text=True, check=False)
+    ran = subprocess.run([sys.executable, "-P", "-c", _AT_THE_EDGE], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
 
 
