@@ -46,7 +46,7 @@ def test_a_search_names_video_moment_and_phrases(hgrkit, msvd_library):
     assert scores == sorted(scores, reverse=True)
     assert {phrase["text"] for phrase in hit["phrases"]} == {"cutting", "a woman", "an onion"}
     for phrase in hit["phrases"]:
-        assert set(phrase) == {"text", "role", "level", "similarity", "times_s", "weights"}
+        assert set(phrase) == {"node_id", "text", "role", "level", "similarity", "times_s", "weights"}
         assert sum(phrase["weights"]) == pytest.approx(1, abs=1e-4)
         assert len(phrase["weights"]) == len(phrase["times_s"])
 
