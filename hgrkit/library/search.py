@@ -137,13 +137,14 @@ def video_scores(
     Raises:
         DamagedLibraryError: if stored embeddings are not what was written.
     """
-    places = {path: place for place, path in enumerate(indexed_paths(sources))}
+    stored = [source.view.videos() for source in sources]
+    places = {path: place for place, path in enumerate(_indexed(_merged(stored)))}
     scores = np.full((len(places), len(queries)), -np.inf, np.float32)
-    for view in (source.view for source in sources):
-        videos = [video for video in view.videos() if video.record.state == "indexed"]
+    for source, every in zip(sources, stored, strict=True):
+        videos = [video for video in every if video.record.state == "indexed"]
         if not videos or not queries:
             continue
-        clips = _checked_clips(view.arrays, _rows_of(videos))
+        clips = _checked_clips(source.view.arrays, _rows_of(videos))
         starts = np.cumsum([0, *(len(video.rows) for video in videos[:-1])])
         rows = np.array([places[video.record.path] for video in videos])
         done = 0
@@ -177,8 +178,10 @@ def pair_scores(
         DamagedLibraryError: if stored embeddings are not what was written.
     """
     scores = np.full((len(settings), len(queries)), -np.inf, np.float32)
-    for path in dict.fromkeys(paths):
-        asked = [place for place, other in enumerate(paths) if other == path]
+    places: dict[str, list[int]] = {}
+    for place, path in enumerate(paths):
+        places.setdefault(path, []).append(place)
+    for path, asked in places.items():
         for source, video in _named(sources, path):
             clips = _checked_clips(source.view.arrays, _rows_of([video]))
             for row, setting in enumerate(settings):
@@ -190,18 +193,25 @@ def pair_scores(
 
 def all_videos(sources: Sequence[Source]) -> list[VideoRecord]:
     """Return every video, in the order of the paths; of one that several libraries hold, an indexed record."""
-    found: dict[bytes, VideoRecord] = {}
-    for source in sources:
-        for record in (video.record for video in source.view.videos()):
-            known = found.get(key := path_bytes(record.path))
-            if known is None or known.state == "failed":
-                found[key] = record
-    return [found[key] for key in sorted(found)]
+    return _merged([source.view.videos() for source in sources])
 
 
 def indexed_paths(sources: Sequence[Source]) -> list[str]:
     """Return the paths of the videos that can be found, in their order."""
-    return [record.path for record in all_videos(sources) if record.state == "indexed"]
+    return _indexed(all_videos(sources))
+
+
+def _merged(stored: Sequence[Sequence[StoredVideo]]) -> list[VideoRecord]:
+    found: dict[bytes, VideoRecord] = {}
+    for record in (video.record for videos in stored for video in videos):
+        known = found.get(key := path_bytes(record.path))
+        if known is None or known.state == "failed":
+            found[key] = record
+    return [found[key] for key in sorted(found)]
+
+
+def _indexed(records: Sequence[VideoRecord]) -> list[str]:
+    return [record.path for record in records if record.state == "indexed"]
 
 
 def _named(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
@@ -299,7 +309,8 @@ def _compare(view: View, rows: Rows, query: QueryEmbeddings, k: int, settings: S
 def _checked_clips(arrays: ClipArrays, rows: Rows) -> ClipSet:
     arrays.check_clips(rows)
     arrays.check_frames(rows)
-    all_of_them = np.array_equal(rows, np.arange(len(arrays.clips)))  # mapped events are then read where they lie
+    # Mapped events are read where they lie if they are all wanted, in their order.
+    all_of_them = len(rows) == len(arrays.clips) and np.array_equal(rows, np.arange(len(rows)))
     records = arrays.clips if all_of_them else arrays.clips[rows]
     return ClipSet(
         event=records["event"],
