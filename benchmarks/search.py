@@ -329,14 +329,7 @@ def clips_at(arrays: ClipArrays, rows: Rows) -> ClipSet:
     """Stored clips as they are compared."""
     from hgrkit.library.scoring import ClipSet
 
-    records = arrays.clips[np.sort(rows)]
-    return ClipSet(
-        event=records["event"],
-        action=arrays.frames["action"],
-        entity=arrays.frames["entity"],
-        starts=records["first_frame"],
-        counts=records["num_frames"],
-    )
+    return ClipSet.at(arrays, np.sort(rows))
 
 
 def cpu_ms(work: Callable[[], object]) -> float:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hgrkit.checks.settings import setting
 from hgrkit.levels import PerLevel
+from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.clip_similarities import (
     clip_alignment,
@@ -87,6 +88,20 @@ class ClipSet:
     entity: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def at(cls, arrays: ClipArrays, rows: npt.NDArray[np.int64]) -> ClipSet:
+        """Take clips of a library, in the order of `rows`; the caller has checked them."""
+        # Mapped events are read where they lie if they are all wanted, in their order.
+        all_of_them = len(rows) == len(arrays.clips) and np.array_equal(rows, np.arange(len(rows)))
+        records = arrays.clips if all_of_them else arrays.clips[rows]
+        return cls(
+            event=records["event"],
+            action=arrays.frames["action"],
+            entity=arrays.frames["entity"],
+            starts=records["first_frame"],
+            counts=records["num_frames"],
+        )
 
     def levels(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> PerLevel[Float32]:
         """Return every level's score, [V, C] each; 0 where a query has no node of the level."""

@@ -309,16 +309,7 @@ def _compare(view: View, rows: Rows, query: QueryEmbeddings, k: int, settings: S
 def _checked_clips(arrays: ClipArrays, rows: Rows) -> ClipSet:
     arrays.check_clips(rows)
     arrays.check_frames(rows)
-    # Mapped events are read where they lie if they are all wanted, in their order.
-    all_of_them = len(rows) == len(arrays.clips) and np.array_equal(rows, np.arange(len(rows)))
-    records = arrays.clips if all_of_them else arrays.clips[rows]
-    return ClipSet(
-        event=records["event"],
-        action=arrays.frames["action"],
-        entity=arrays.frames["entity"],
-        starts=records["first_frame"],
-        counts=records["num_frames"],
-    )
+    return ClipSet.at(arrays, rows)
 
 
 def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Rows:
