@@ -24,6 +24,7 @@ from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import (
     Matches,
+    SearchRequest,
     Source,
     all_videos,
     indexed_paths,
@@ -259,7 +260,8 @@ class Library:
         settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
         self._check([query])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-        return self._ask(lambda sources: search_clips(sources, query, k, settings, paths=among))
+        request = SearchRequest(query=query, k=k, settings=settings, videos=among)
+        return self._ask(lambda sources: search_clips(sources, request))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.

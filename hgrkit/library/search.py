@@ -26,6 +26,7 @@ from hgrkit.matching.scenes import cut_scenes
 __all__ = [
     "ClipMatch",
     "Matches",
+    "SearchRequest",
     "Source",
     "all_videos",
     "indexed_paths",
@@ -94,36 +95,43 @@ class Source:
     ann_cache: AnnCache
 
 
-def search_clips(
-    sources: Sequence[Source],
-    query: QueryEmbeddings,
-    k: int,
-    settings: SearchSettings,
-    *,
-    paths: Sequence[str] | None = None,
-) -> Matches:
+@attrs.frozen(kw_only=True, eq=False)
+class SearchRequest:
+    """One question to a library.
+
+    Attributes:
+        query: what is asked.
+        k: videos, at least 1.
+        settings: how clips are scored, and how many.
+        videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
+    """
+
+    query: QueryEmbeddings
+    k: int
+    settings: SearchSettings
+    videos: Sequence[str] | None = None
+
+
+def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
     """Find the best clip of each of the k best videos, the best first; equal scores in the order of their paths.
 
     Args:
         sources: the libraries' versions; hits and order are those of one library that holds all their videos.
-        query: what is asked.
-        k: videos, at least 1.
-        settings: how clips are scored, and how many.
-        paths: look at these videos only, and at all of them.
+        request: what is asked.
 
     Raises:
-        LibraryError: if one of `paths` is not indexed.
+        LibraryError: if one of the request's videos is not indexed.
         DamagedLibraryError: if stored embeddings are not what was written.
     """
     found: list[_Found] = []
-    for source, rows in zip(sources, _candidates(sources, query, k, settings, paths), strict=True):
-        found += _compare(source.view, rows, query, k, settings) if rows.size else []
+    for source, rows in zip(sources, _candidates(sources, request), strict=True):
+        found += _compare(source.view, rows, request) if rows.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
-    first = [one for one in found if best[one.path] is one][:k]
+    first = [one for one in found if best[one.path] is one][: request.k]
     total = sum(source.view.arrays.num_living for source in sources)
-    exact = paths is not None or settings.candidates_among(total) >= total
-    return Matches((_match(one, query, settings) for one in first), exact=exact)
+    exact = request.videos is not None or request.settings.candidates_among(total) >= total
+    return Matches((_match(one, request) for one in first), exact=exact)
 
 
 def video_scores(
@@ -234,32 +242,26 @@ def _rows_of(videos: Sequence[StoredVideo]) -> Rows:
     return np.array([row for video in videos for row in video.rows], np.int64)
 
 
-def _candidates(
-    sources: Sequence[Source],
-    query: QueryEmbeddings,
-    k: int,
-    settings: SearchSettings,
-    paths: Sequence[str] | None,
-) -> list[Rows]:
+def _candidates(sources: Sequence[Source], request: SearchRequest) -> list[Rows]:
     """Clips to compare exactly, ascending, of each source: of at least k videos if there are so many."""
-    if paths is not None:
+    if request.videos is not None:
         chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
-        for path in dict.fromkeys(paths):
+        for path in dict.fromkeys(request.videos):
             for source, video in _named(sources, path):
                 chosen[id(source)].append(video)
         return [np.unique(_rows_of(chosen[id(source)])) for source in sources]
     total = sum(source.view.arrays.num_living for source in sources)
-    count = settings.candidates_among(total)
+    count = request.settings.candidates_among(total)
     if count >= total:
         return [source.view.arrays.rows for source in sources]
-    count = max(count, k)
+    count = max(count, request.k)
     while True:
-        rows = _nearest(sources, query.event, count)
+        rows = _nearest(sources, request.query.event, count)
         videos = sum(
             len(np.unique(source.view.arrays.clips["video"][part]))
             for source, part in zip(sources, rows, strict=True)
         )
-        if videos >= k or count >= total:
+        if videos >= request.k or count >= total:
             return rows
         count *= 2
 
@@ -292,12 +294,12 @@ class _Found:
     place: int
 
 
-def _compare(view: View, rows: Rows, query: QueryEmbeddings, k: int, settings: SearchSettings) -> list[_Found]:
+def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     """The k best videos of one version, and all that equal the last of them."""
     arrays = view.arrays
-    aligned = _checked_clips(arrays, rows).align(query, settings)
+    aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
     scores = aligned.scores.round(_DECIMALS)
-    places = _best_places(arrays, rows, scores, k)
+    places = _best_places(arrays, rows, scores, request.k)
     numbers = arrays.clips["video"][rows[places]].tolist()
     videos = view.videos_of(numbers)
     return [
@@ -321,8 +323,8 @@ def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Row
     return found
 
 
-def _match(found: _Found, query: QueryEmbeddings, settings: SearchSettings) -> ClipMatch:
-    clip, aligned, place = found.arrays.clip(found.row), found.aligned, found.place
+def _match(found: _Found, request: SearchRequest) -> ClipMatch:
+    query, clip, aligned, place = request.query, found.arrays.clip(found.row), found.aligned, found.place
     action, entity = aligned.action_weights[place], aligned.entity_weights[place]
     weights = np.concatenate([action, entity])
     relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
@@ -341,7 +343,7 @@ def _match(found: _Found, query: QueryEmbeddings, settings: SearchSettings) -> C
         action_weights=action,
         entity_weights=entity,
         times_s=clip.times_s,
-        moment=_moment(clip, query, relevance, settings),
+        moment=_moment(clip, query, relevance, request.settings),
     )
 
 
