@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_number, check_whole, shown
 from hgrkit.errors import ShapeError
-from hgrkit.matching.frame_weights import EPSILON, Fusion, check_fusion, unit_and_length
+from hgrkit.matching.frame_weights import EPSILON, Fusion, check_fusion, single_precision, unit_and_length
 from hgrkit.matching.kernel import chosen_kernel
 
 __all__ = ["Fusion", "clip_alignment", "clip_similarities", "event_similarities", "kernel_name", "mean_over_nodes"]
@@ -35,9 +35,6 @@ _PRODUCT_ELEMENTS = 1 << 18
 
 _FEW_NODES = 16
 """Nodes for which it takes less time to form the attended frames than the inner products of a clip's frames."""
-
-_INFINITE = 0x7C00
-"""The exponent of float16's infinities and NaN."""
 
 
 def kernel_name() -> str:
@@ -151,7 +148,7 @@ def event_similarities(
     step = max(1, _PIECE_ELEMENTS // max(1, events.shape[1]) // 8)
     with np.errstate(invalid="ignore", over="ignore"):
         for first in range(0, len(events), step):
-            rows = _float32(events[first : first + step])
+            rows = single_precision(events[first : first + step])
             lengths = np.sqrt(np.einsum("vd,vd->v", rows, rows))
             similarities[first : first + step] = np.einsum("vd,d->v", rows, unit) / np.maximum(lengths, EPSILON)
     return similarities
@@ -233,7 +230,7 @@ class _Problem:
 
 def _check_rows(name: str, rows: npt.NDArray[Any]) -> None:
     right = isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype in (np.float16, np.float32)
-    if not right or (rows.shape[1] > 1 and rows.strides[1] != rows.itemsize):
+    if not right or (rows.size and rows.shape[1] > 1 and rows.strides[1] != rows.itemsize):
         raise ShapeError(f"{name} must be float16 or float32 [N, D] with D contiguous, got {shown(rows)}.")
 
 
@@ -247,24 +244,6 @@ def _positions(name: str, values: npt.ArrayLike) -> IntArray:
 def _check_threads(num_threads: int | None) -> None:
     if num_threads is not None:
         check_whole("num_threads", num_threads)
-
-
-def _float32(rows: npt.NDArray[Any]) -> FloatArray:
-    """Rows in single precision.
-
-    Float16 takes four operations on whole arrays; `astype` goes number by number, and takes 12 times as long.
-    """
-    if rows.dtype != np.float16:
-        return np.asarray(rows, np.float32)
-    bits = np.ascontiguousarray(rows).view(np.int16)
-    if ((bits & _INFINITE) == _INFINITE).any():
-        return rows.astype(np.float32)
-    wide = bits.astype(np.int32)
-    wide <<= 13  # exponent and fraction are where float32 has them; the exponent's bias is 15 instead of 127
-    wide &= np.int32(-0x70002000)  # the copies of the sign between it and the exponent go
-    found: FloatArray = wide.view(np.float32)
-    found *= np.float32(2.0**112)
-    return found
 
 
 def _similarities(problem: _Problem, weights: FloatArray | None) -> FloatArray:
@@ -296,7 +275,7 @@ def _by_numpy(problem: _Problem, weights: FloatArray | None) -> FloatArray:
     with np.errstate(invalid="ignore", over="ignore"):
         for members in _pieces(problem):
             count = int(problem.counts[members[0]])
-            piece = _float32(problem.frames[problem.starts[members, None] + np.arange(count)])  # [n, F, D]
+            piece = single_precision(problem.frames[problem.starts[members, None] + np.arange(count)])  # [n, F, D]
             lengths = np.sqrt(np.einsum("nfd,nfd->nf", piece, piece))[:, :, None]  # [n, F, 1]
             gram = piece @ piece.transpose(0, 2, 1) if num_nodes > _FEW_NODES else None  # [n, F, F]
             step = max(_FEW_NODES, _PRODUCT_ELEMENTS // max(1, count * piece.shape[2]))

@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.matching.frame_weights import unit_vectors
+from hgrkit.matching.frame_weights import single_precision, unit_vectors
+from hgrkit.matching.kernel import chosen_kernel
 from hgrkit.matching.windows import Windows
 
-__all__ = ["PENALTY", "SHORTEST_SCENE", "best_stretches", "cut_scenes"]
+__all__ = ["PENALTY", "SHORTEST_SCENE", "best_stretches", "cut_scenes", "scene_runs"]
 
+FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -20,6 +22,9 @@ PENALTY = 3.5
 SHORTEST_SCENE = 4
 """Frames of the shortest scene."""
 
+_SECTION_FRAMES = 256
+"""Frames that are cut at once: time and memory grow with the video's length then, and not with its square."""
+
 _EVENNESS = 0.4
 _QUERIES_AT_ONCE = 256
 
@@ -28,7 +33,9 @@ def cut_scenes(frames: npt.ArrayLike, *, penalty: float = PENALTY, shortest: int
     """Cut a video into scenes: windows that cover it, each of frames that are like one another.
 
     Of all ways to cut, the one with the smallest `sum_scenes (sum_t ||u_t - mean_scene||^2 + penalty)`, where
-    `u_t` are the frames at length one; found exactly by dynamic programming over the frames' Gram matrix.
+    `u_t` are the frames at length one; found exactly by dynamic programming over the frames' Gram matrix. A video
+    of more than 256 frames is cut section by section, each from the last two scenes of the one before on; a scene
+    then has at most 512 frames.
 
     >>> scenes = cut_scenes(np.repeat([[1.0, 0.0], [0.0, 1.0]], 8, axis=0))
     >>> scenes.starts.tolist(), scenes.stops.tolist()
@@ -46,18 +53,53 @@ def cut_scenes(frames: npt.ArrayLike, *, penalty: float = PENALTY, shortest: int
     Source: Potapov, Douze, Harchaoui, Schmid: Category-Specific Video Summarization (ECCV 2014), section 3, with a
     fixed penalty.
     """
-    rows = np.asarray(frames, np.float64)
+    rows = single_precision(np.asarray(frames))
     if rows.ndim != 2 or not len(rows):
         raise ShapeError(f"frames must be [F, D] with at least one frame, got {list(rows.shape)}.")
     if not penalty > 0 or shortest < 1:
         raise ConfigError(f"penalty must be above 0 and shortest at least 1, got {penalty} and {shortest}.")
     units = unit_vectors(rows)
-    edges = _cheapest_cuts(units @ units.T, penalty, shortest)
-    return Windows(edges[:-1], edges[1:])
+    starts, done = [0], 0
+    while done < len(units):
+        begin = max(starts[-2:][0], done - _SECTION_FRAMES)
+        done = min(done + _SECTION_FRAMES, len(units))
+        cuts = begin + _cheapest_cuts(units[begin:done], penalty, shortest)
+        starts = [start for start in starts if start < begin] + cuts[:-1].tolist()
+    return Windows(starts, [*starts[1:], len(units)])
 
 
-def _cheapest_cuts(gram: Float64Array, penalty: float, shortest: int) -> IntArray:
-    """Where the scenes begin and the last one ends, from the frames' Gram matrix [F, F]."""
+def scene_runs(scenes: Windows, most: int) -> Windows:
+    """The scenes, then every two that follow each other, and so on up to `most`.
+
+    >>> runs = scene_runs(Windows([0, 4, 8], [4, 8, 12]), 2)
+    >>> list(zip(runs.starts.tolist(), runs.stops.tolist()))
+    [(0, 4), (4, 8), (8, 12), (0, 8), (4, 12)]
+
+    Args:
+        scenes: windows that follow each other.
+        most: scenes of the longest runs, at least 1.
+    """
+    first, *longer = (
+        Windows(scenes.starts[: len(scenes) - more], scenes.stops[more:]) for more in range(min(most, len(scenes)))
+    )
+    return first.joined(*longer)
+
+
+def _cheapest_cuts(units: FloatArray, penalty: float, shortest: int) -> IntArray:
+    """Where the scenes of unit frames [F, D] begin and the last one ends."""
+    gram, kernel = units @ units.T, chosen_kernel()
+    if kernel is None:
+        previous = _last_scenes(gram.astype(np.float64), penalty, shortest)
+    else:
+        previous = kernel.scenes(gram, penalty=penalty, shortest=shortest)
+    edges = [len(units)]
+    while edges[-1] > 0:
+        edges.append(int(previous[edges[-1]]))
+    return np.array(edges[::-1], np.int64)
+
+
+def _last_scenes(gram: Float64Array, penalty: float, shortest: int) -> IntArray:
+    """What the compiled kernel's `scenes` has."""
     num_frames = len(gram)
     squares = np.concatenate([[0.0], np.cumsum(gram.diagonal())])
     sums = np.zeros((num_frames + 1, num_frames + 1))
@@ -71,10 +113,7 @@ def _cheapest_cuts(gram: Float64Array, penalty: float, shortest: int) -> IntArra
         total = costs[starts] + squares[stop] - squares[starts] - within / (stop - starts) + penalty
         previous[stop] = total.argmin()
         costs[stop] = total[previous[stop]]
-    edges = [num_frames]
-    while edges[-1] > 0:
-        edges.append(int(previous[edges[-1]]))
-    return np.array(edges[::-1], np.int64)
+    return previous
 
 
 def best_stretches(frame_scores: npt.ArrayLike, windows: Windows) -> IntArray:
