@@ -49,6 +49,7 @@ def test_a_result_has_exactly_the_documented_shape():
             "tokens": ["a", "dog", "runs"],
             "nodes": [{"id": 1, "role": "V", "span": [2, 3]}, {"id": 2, "role": "ARG0", "span": [0, 2]}],
             "edges": [[1, 2, "ARG0"]],
+            "excluded": [],
         },
         "hits": [
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -56,6 +56,7 @@ class PlacedBox:
         x: of the centre.
         y: of the top.
         roles: what stands above the box, at the ends of its lines.
+        excluded: whether its words are struck through.
     """
 
     kind: BoxKind
@@ -65,6 +66,7 @@ class PlacedBox:
     x: float = 0.0
     y: float = 0.0
     roles: list[str] = attrs.field(factory=list)
+    excluded: bool = False
 
     @property
     def height(self) -> float:
@@ -132,6 +134,8 @@ def arrange(
     actions: Mapping[int, str],
     entities: Mapping[int, str],
     edges: Sequence[tuple[int, int, str]],
+    *,
+    excluded: Container[int] = (),
 ) -> GraphLayout:
     """The sentence above its actions, and they above their entities, without a box touching another.
 
@@ -140,6 +144,7 @@ def arrange(
         actions: each action's words by its id, in the order of reading.
         entities: each entity's words by its id, in the order of reading.
         edges: action, entity and role.
+        excluded: ids of what is struck through.
     """
     rows = _Rows(
         event=_box("event", None, sentence, 72),
@@ -149,6 +154,8 @@ def arrange(
     )
     for _, entity, role in edges:
         rows.entities[entity].roles.append(_role_label(role))
+    for node, box in (*rows.actions.items(), *rows.entities.items()):
+        box.excluded = node in excluded
     for box in rows.entities.values():
         box.width = max(box.width, _roles_width(box))
     rows.place_across()

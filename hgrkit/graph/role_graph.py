@@ -57,18 +57,21 @@ class Node:
         role: `V`, or the role of the entity's first edge, or `NOUN`; the edges' roles are the truth.
         span: the node's tokens.
         head: index of the content word, inside the span; `None` if the parser does not say.
+        excluded: whether the searcher does not want it, as the cars of "a street without cars".
     """
 
     id: int
     role: Role
     span: Span
     head: int | None = None
+    excluded: bool = False
 
     def __attrs_post_init__(self) -> None:
         check_whole("a node's id", self.id, least=None, error=GraphError)
         check_instance(f"the span of node {self.id}", self.span, Span, error=GraphError)
         if not check_text(f"the role of node {self.id}", self.role, error=GraphError):
             raise GraphError(f"node {self.id} has an empty role; an action's is 'V', a bare phrase's 'NOUN'.")
+        check_instance(f"excluded of node {self.id}", self.excluded, bool, error=GraphError)
         if self.head is not None and self.head not in self.span:
             raise GraphError(
                 f"node {self.id} has its head at token {self.head}, outside its span "
@@ -257,7 +260,7 @@ class RoleGraph:
     # to and from text --------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """The graph as plain JSON types: `tokens`, `nodes` and `edges` (`[action, entity, role]`)."""
+        """The graph as plain JSON types: `tokens`, `nodes`, `edges` (`[action, entity, role]`), `excluded` ids."""
         nodes = []
         for node in self.nodes:
             record: dict[str, Any] = {
@@ -269,18 +272,24 @@ class RoleGraph:
                 record["head"] = node.head
             nodes.append(record)
         edges = [[edge.action, edge.entity, edge.role] for edge in self.edges]
-        return {"tokens": list(self.tokens), "nodes": nodes, "edges": edges}
+        excluded = [node.id for node in self.nodes if node.excluded]
+        return {"tokens": list(self.tokens), "nodes": nodes, "edges": edges, "excluded": excluded}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> RoleGraph:
         """The graph of a record as `to_dict` makes it; keys that are not the graph's are left alone.
 
+        Without the key `excluded` nothing is excluded.
+
         Raises:
-            GraphError: if a key is missing or a value has the wrong type, beside the rules of the class.
+            GraphError: if a key is missing, a value has the wrong type, or `excluded` names a node that is not
+                there, beside the rules of the class.
         """
         try:
+            excluded = set(record.get("excluded", ()))
             nodes = [
-                Node(node["id"], node["role"], Span(*node["span"]), node.get("head")) for node in record["nodes"]
+                Node(node["id"], node["role"], Span(*node["span"]), node.get("head"), node["id"] in excluded)
+                for node in record["nodes"]
             ]
             edges = [Edge(*edge) for edge in record["edges"]]
             tokens = record["tokens"]
@@ -289,8 +298,11 @@ class RoleGraph:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise GraphError(
                 f"not a role graph: {type(error).__name__}: {error}; expected 'tokens', 'nodes' with id, role "
-                "and span, and 'edges' of [action, entity, role]."
+                "and span, and 'edges' of [action, entity, role]; 'excluded', if there, is a list of ids."
             ) from error
+        unknown = sorted(excluded - {node.id for node in nodes}, key=repr)
+        if unknown:
+            raise GraphError(f"'excluded' names {unknown}, which are no ids of the graph's nodes.")
         return cls(tokens=tokens, nodes=nodes, edges=edges)
 
     def to_json(self) -> str:
@@ -313,16 +325,22 @@ class RoleGraph:
         return cls.from_dict(record)
 
     def __str__(self) -> str:
-        """The sentence, then each action with its entities and their roles, then phrases without a verb."""
+        """The sentence, then each action with its entities and their roles, then phrases without a verb.
+
+        What is excluded is struck through as in Markdown: `~~cars~~`.
+        """
         lines = [self.text]
         for action in self.actions:
-            lines.append(f"  {self.phrase(action)}")
+            lines.append(f"  {self._marked(action)}")
             for edge in self.edges:
                 if edge.action == action.id:
-                    lines.append(f"    {edge.role:<9} {self.phrase(self.node(edge.entity))}")
+                    lines.append(f"    {edge.role:<9} {self._marked(self.node(edge.entity))}")
         governed = {edge.entity for edge in self.edges}
-        lines += [f"  {node.role:<11} {self.phrase(node)}" for node in self.entities if node.id not in governed]
+        lines += [f"  {node.role:<11} {self._marked(node)}" for node in self.entities if node.id not in governed]
         return "\n".join(lines)
+
+    def _marked(self, node: Node) -> str:
+        return f"~~{self.phrase(node)}~~" if node.excluded else self.phrase(node)
 
     def _repr_svg_(self) -> str:
         """What a notebook shows."""
@@ -334,8 +352,8 @@ def draw_graph(graph: RoleGraph) -> str:
 
     The sentence stands above its actions, and they above their entities; a line between an action and an entity
     ends at the entity's role. A phrase that no verb governs hangs from the sentence by a dashed line. Shapes tell
-    the levels apart where there is no colour. Notebooks show a `RoleGraph` as this picture. The group of an
-    action or entity carries its id as `data-node`.
+    the levels apart where there is no colour, and what is excluded is struck through. Notebooks show a `RoleGraph`
+    as this picture. The group of an action or entity carries its id as `data-node`.
 
     >>> graph = RoleGraph.from_dict({"tokens": ["dogs"], "nodes": [{"id": 1, "role": "NOUN", "span": [0, 1]}],
     ...     "edges": []})
@@ -357,6 +375,7 @@ def lay_out(graph: RoleGraph) -> GraphLayout:
         {node.id: graph.phrase(node) for node in nodes if node.is_action},
         {node.id: graph.phrase(node) for node in nodes if not node.is_action},
         [(edge.action, edge.entity, edge.role) for edge in graph.edges],
+        excluded={node.id for node in nodes if node.excluded},
     )
 
 

@@ -98,7 +98,7 @@ class GraphFileHeader:
 def graph_record(caption: str, graph: RoleGraph | GraphError) -> dict[str, Any]:
     """Make a caption's line; a caption without a graph keeps its line, with the reason in place of nodes."""
     if isinstance(graph, GraphError):
-        return {"caption": caption, "tokens": [], "nodes": [], "edges": [], "error": str(graph)}
+        return {"caption": caption, "tokens": [], "nodes": [], "edges": [], "excluded": [], "error": str(graph)}
     return {"caption": caption, **graph.to_dict()}
 
 

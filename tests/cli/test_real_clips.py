@@ -37,7 +37,7 @@ def test_a_search_names_video_moment_and_phrases(hgrkit, msvd_library):
     result = hgrkit("search", "a woman is cutting an onion", "--library", msvd_library, "--k", 5, "--json").json
     assert set(result) == {"query", "graph", "hits", "exact", "notes", "elapsed_ms"}
     assert [hit["rank"] for hit in result["hits"]] == [1, 2, 3, 4, 5]
-    assert set(result["graph"]) == {"tokens", "nodes", "edges"}
+    assert set(result["graph"]) == {"tokens", "nodes", "edges", "excluded"}
     hit = result["hits"][0]
     assert set(hit) == {"rank", "video", "start_s", "end_s", "score", "levels", "phrases"}
     assert set(hit["levels"]) == {"event", "action", "entity"}

@@ -177,7 +177,7 @@ def graphs(draw):
         stop = draw(st.integers(start + 1, len(tokens)))
         role = draw(st.sampled_from(["V", "ARG0", "ARGM-LOC", "NOUN"]))
         head = draw(st.none() | st.integers(start, stop - 1))
-        nodes.append(Node(number, role, Span(start, stop), head))
+        nodes.append(Node(number, role, Span(start, stop), head, draw(st.booleans())))
     ends = [(a.id, e.id) for a in nodes if a.is_action for e in nodes if not e.is_action]
     chosen = draw(st.lists(st.sampled_from(ends), unique=True)) if ends else []
     edges = [Edge(action, entity, draw(st.sampled_from(["ARG0", "ARG1"]))) for action, entity in chosen]
@@ -225,6 +225,7 @@ def test_the_json_of_a_graph_has_the_documented_shape():
             {"id": 2, "role": "ARG0", "span": [0, 2]},
         ],
         "edges": [[1, 2, "ARG0"]],
+        "excluded": [],
     }
 
 
@@ -271,6 +272,9 @@ def test_a_missing_key_is_named(key):
         {"edges": [[1, 2, 3]]},
         {"edges": [1]},
         {"edges": [["1", 2, "ARG0"]]},
+        {"excluded": None},
+        {"excluded": 2},
+        {"excluded": [[2]]},
     ],
     ids=str,
 )
@@ -284,6 +288,36 @@ def test_a_record_that_breaks_a_rule_says_which_rule():
         RoleGraph.from_dict(record_with(edges=[[2, 1, "ARG0"]]))
     with refused("a span must be .*"):
         RoleGraph.from_dict(record_with(nodes=[{"id": 1, "role": "V", "span": [3, 2]}]))
+
+
+# what the searcher does not want ------------------------------------------------------------------------------
+
+
+def test_excluded_nodes_are_listed_by_id_and_struck_through():
+    graph = RoleGraph.from_dict(record_with(excluded=[2]))
+    assert [node.id for node in graph.nodes if node.excluded] == [2]
+    assert graph.to_dict()["excluded"] == [2]
+    assert str(graph).splitlines()[1:] == ["  runs", "    ARG0      ~~a dog~~"]
+
+
+def test_without_the_key_nothing_is_excluded():
+    assert not any(node.excluded for node in RoleGraph.from_dict(record_with()).nodes)
+
+
+def test_an_excluded_id_that_no_node_has_is_refused():
+    with refused(r"'excluded' names \[7\], which are no ids of the graph's nodes\."):
+        RoleGraph.from_dict(record_with(excluded=[2, 7]))
+
+
+def test_leaving_a_phrase_out_keeps_what_is_excluded():
+    graph = RoleGraph.from_dict(record_with(excluded=[1]))
+    assert graph.without("a dog").to_dict()["excluded"] == [1]
+
+
+@pytest.mark.parametrize("excluded", [None, 1, "yes"])
+def test_excluded_is_true_or_false(excluded):
+    with pytest.raises(GraphError, match="excluded of node 1"):
+        Node(1, "V", Span(0, 1), excluded=excluded)
 
 
 @pytest.mark.parametrize("text", ["", "{", "1" * 5000, "[" * 100_000], ids=["empty", "cut", "long", "deep"])

@@ -69,6 +69,14 @@ def test_each_edge_and_each_loose_phrase_has_its_line():
     assert [path.get("class") for path in drawn(loose).iter(f"{SVG}path")] == ["loose"] * len(loose.entities)
 
 
+def test_what_is_excluded_is_struck_through():
+    nodes = [Node(1, "V", Span(1, 2), excluded=True), Node(2, "ARG0", Span(0, 1))]
+    graph = RoleGraph(tokens=["dogs", "bark"], nodes=nodes, edges=[Edge(1, 2, "ARG0")])
+    groups = {group.get("data-node"): group.get("class") for group in drawn(graph).iter(f"{SVG}g")}
+    assert groups == {None: "event", "1": "action excluded", "2": "entity"}
+    assert ".excluded text { text-decoration: line-through }" in draw_graph(graph)
+
+
 def test_markup_in_a_sentence_is_shown_and_never_read():
     graph = RoleGraph(tokens=["<script>alert(1)</script>", "&amp;"], nodes=[Node(1, "NOUN", Span(0, 1))])
     assert "<script>alert(1)</script>" in words(drawn(graph))

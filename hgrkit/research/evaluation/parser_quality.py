@@ -21,6 +21,7 @@ CORE_ROLES = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
 """The roles that a verb numbers."""
 
 _TIMED_CAPTIONS = 2000
+_BESIDE_ROLES = {"verbless": "entities without verbs", "loose": "loose phrases", "excluded": "excluded"}
 
 
 @attrs.frozen
@@ -87,6 +88,9 @@ class ParserQuality:
         core_head: the same with the entity's head instead of its span.
         all_span: triples of every role.
         roles: triples by role.
+        verbless: spans of the entities of captions whose gold has no verb; `None` without such captions.
+        loose: spans of phrases that no verb governs in captions with verbs; `None` unless the gold has `loose`.
+        excluded: verb tokens and entity spans of excluded nodes; `None` unless the gold has `excluded`.
         captions_per_cpu_second: speed of the parser on these captions, loading not counted.
         failures: captions that the parser refused; all of their gold counts as missed.
         conventions: whose annotation the parser's labeller of trees followed; `None` without gold trees.
@@ -99,6 +103,9 @@ class ParserQuality:
     core_head: F1
     all_span: F1
     roles: Mapping[str, F1]
+    verbless: F1 | None
+    loose: F1 | None
+    excluded: F1 | None
     captions_per_cpu_second: float
     failures: int
     conventions: Conventions | None
@@ -113,7 +120,12 @@ class ParserQuality:
             "core roles, heads": self.core_head,
             "all roles, spans": self.all_span,
             **self.roles,
+            **{_BESIDE_ROLES[name]: counts for name, counts in self._beside_roles().items()},
         }
+
+    def _beside_roles(self) -> dict[str, F1]:
+        measured = {name: getattr(self, name) for name in _BESIDE_ROLES}
+        return {name: counts for name, counts in measured.items() if counts is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain JSON types, in percent."""
@@ -122,6 +134,7 @@ class ParserQuality:
             **{
                 name: getattr(self, name).to_dict() for name in ("predicate", "core_span", "core_head", "all_span")
             },
+            **{name: counts.to_dict() for name, counts in self._beside_roles().items()},
             "roles": {role: counts.to_dict() | {"gold": counts.gold} for role, counts in self.roles.items()},
             "captions_per_cpu_second": self.captions_per_cpu_second,
             "failures": self.failures,
@@ -162,7 +175,43 @@ def evaluate_parser(
         parse()
         elapsed, parsed = elapsed + time.process_time() - started, parsed + len(records)
     graphs = [answer if isinstance(answer, RoleGraph) else None for answer in answers]
-    return _compared(golds, graphs, speed=parsed / elapsed if elapsed else 0.0, conventions=conventions)
+    speed = parsed / elapsed if elapsed else 0.0
+    return _compared(golds, graphs, speed=speed, conventions=conventions, **_beside_roles(golds, graphs, records))
+
+
+def _beside_roles(
+    golds: Sequence[RoleGraph], answers: Sequence[RoleGraph | None], records: Sequence[Mapping[str, Any]]
+) -> dict[str, F1 | None]:
+    """What is measured of nodes without edges, where the gold has it."""
+    pairs = list(zip(golds, answers, records, strict=True))
+    found = {
+        "verbless": [(_phrases(gold), _phrases(answer)) for gold, answer, _ in pairs if not gold.actions],
+        "loose": [
+            (frozenset((start, stop) for start, stop, _ in record.get("loose", ())), _phrases(answer))
+            for gold, answer, record in pairs
+            if gold.actions
+        ],
+        "excluded": [(_excluded(gold), _excluded(answer)) for gold, answer, _ in pairs],
+    }
+    measured = {
+        "verbless": bool(found["verbless"]),
+        "loose": any("loose" in record for record in records),
+        "excluded": any("excluded" in record for record in records),
+    }
+    return {name: F1.of(found[name]) if measured[name] else None for name in found}
+
+
+def _phrases(graph: RoleGraph | None) -> frozenset[Any]:
+    """Spans of the entities that no verb governs."""
+    if graph is None:
+        return frozenset()
+    governed = {edge.entity for edge in graph.edges}
+    return frozenset((n.span.start, n.span.stop) for n in graph.entities if n.id not in governed)
+
+
+def _excluded(graph: RoleGraph | None) -> frozenset[Any]:
+    nodes = () if graph is None else (node for node in graph.nodes if node.excluded)
+    return frozenset((_head(node),) if node.is_action else (node.span.start, node.span.stop) for node in nodes)
 
 
 def _compared(
@@ -171,6 +220,9 @@ def _compared(
     *,
     speed: float,
     conventions: Conventions | None = None,
+    verbless: F1 | None = None,
+    loose: F1 | None = None,
+    excluded: F1 | None = None,
 ) -> ParserQuality:
     pairs = list(zip(golds, answers, strict=True))
     verbs = [(_predicates(gold), _predicates(answer)) for gold, answer in pairs]
@@ -185,6 +237,9 @@ def _compared(
         core_head=F1.of(_with_roles(heads, CORE_ROLES)),
         all_span=F1.of(spans),
         roles={role: F1.of(_with_roles(spans, {role})) for role in roles},
+        verbless=verbless,
+        loose=loose,
+        excluded=excluded,
         captions_per_cpu_second=speed,
         failures=sum(answer is None for answer in answers),
         conventions=conventions,

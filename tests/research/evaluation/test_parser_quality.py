@@ -73,6 +73,39 @@ def test_a_wrong_boundary_costs_the_span_and_not_the_head():
     assert difference.surplus == ("throws ARG1 ball",)
 
 
+STREET = {
+    "tokens": ["a", "street", "without", "cars"],
+    "nodes": [{"id": 1, "role": "NOUN", "span": [0, 2]}, {"id": 2, "role": "NOUN", "span": [3, 4]}],
+    "edges": [],
+    "excluded": [2],
+}
+
+
+def test_entities_of_a_caption_without_verbs_are_measured_by_their_spans():
+    found = RoleGraph(tokens=STREET["tokens"], nodes=[Node(1, "NOUN", Span(0, 2)), Node(2, "NOUN", Span(2, 4))])
+    assert measured(found, records=[STREET]).verbless.to_dict() == {"precision": 50, "recall": 50, "f1": 50}
+    assert measured(answer()).verbless is None
+
+
+def test_what_is_excluded_is_measured_where_the_gold_says_it():
+    wanted = RoleGraph.from_dict(STREET | {"excluded": []})
+    assert measured(RoleGraph.from_dict(STREET), records=[STREET]).excluded.f1 == 100
+    assert measured(wanted, records=[STREET]).excluded.recall == 0
+    over = RoleGraph.from_dict(STREET | {"excluded": [1, 2]})
+    assert measured(over, records=[STREET]).to_dict()["excluded"]["precision"] == 50
+    assert "excluded" not in measured(answer()).to_dict()
+
+
+def test_phrases_that_no_verb_governs_are_measured_where_the_gold_lists_them():
+    gold = GOLD | {"loose": [[6, 7, 6]]}
+    keeps = RoleGraph.from_dict(
+        GOLD | {"nodes": [*GOLD["nodes"], {"id": 9, "role": "NOUN", "span": [6, 7]}], "edges": GOLD["edges"]}
+    )
+    assert measured(keeps, records=[gold]).loose.f1 == 100
+    assert measured(answer(), records=[gold]).loose.recall == 0
+    assert measured(answer()).loose is None
+
+
 def test_the_edge_decides_the_role():
     quality = measured(answer(role="ARG2"))
     assert (quality.roles["ARG1"].recall, quality.roles["ARG2"].precision) == (0, 0)
