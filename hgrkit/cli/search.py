@@ -54,6 +54,10 @@ def search(
         int | None,
         typer.Option(min=1, metavar="N", help="Compare the N nearest clips; by default more in larger libraries."),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PHRASE", help="What must not be seen, such as 'a car'; may be given several times."),
+    ] = None,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -65,7 +69,11 @@ def search(
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
         result = retriever.search(
-            typed_text(text), k=k or _default_k(json=json), exact=exact_search, num_candidates=candidates
+            typed_text(text),
+            k=k or _default_k(json=json),
+            exact=exact_search,
+            num_candidates=candidates,
+            without=[typed_text(phrase) for phrase in without or ()],
         )
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
@@ -179,6 +187,10 @@ def _hit(hit: Hit, video: str, width: int | None) -> Text:
     phrases = [
         f"{printable(phrase.text)} {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
         for phrase in hit.phrases
+    ]
+    phrases += [
+        f"not: {printable(phrase.text)} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
+        for phrase in hit.excluded
     ]
     lines = filled(phrases, _BETWEEN, sys.maxsize if width is None else width - len(_INDENT))
     return Text.assemble(

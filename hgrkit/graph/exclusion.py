@@ -22,6 +22,13 @@ _CONTENTLESS = _INTRODUCERS | frozenset(
 )
 """What is left of a sentence that asks for nothing: "find shots of"."""
 
+_BE = frozenset("is are was were be 's".split())
+
+_REMAINS = frozenset("on in at to with it them him her visible around".split())
+"""What may follow an excluded phrase and says nothing without it: "a table with no food on it"."""
+
+_POSITIVE = {"nobody": "somebody", "no-one": "someone", "nothing": "something"}
+
 _ENDS = _INTRODUCERS - {"there", "that"} | frozenset(", ; : ( )".split())
 """What cannot end a sentence, once an excluded phrase is taken out of it."""
 
@@ -60,9 +67,9 @@ class SplitGraph:
 def split_excluded(graph: RoleGraph) -> SplitGraph:
     """Take a sentence's excluded nodes out of it.
 
-    An excluded action takes what follows it along, but not its subject: "a man who is not wearing a hat" is "a man"
-    and "wearing a hat". An excluded object takes its verb along, unless the verb has another: "a man wearing no hat"
-    is that, too. The words that introduce a phrase go with it.
+    An excluded action takes what follows it along, but not its subject: "a man who is not wearing a hat" is "a
+    man" and "wearing a hat". An excluded object takes its verb along, unless the verb has another: "a man wearing
+    no hat" is that, too. The words that introduce a phrase go with it.
 
     A graph that excludes nothing is returned as it is.
     """
@@ -85,6 +92,9 @@ def split_excluded(graph: RoleGraph) -> SplitGraph:
 
 def _wanted(graph: RoleGraph, removed: Collection[int]) -> RoleGraph | None:
     kept = [token for token in range(len(graph.tokens)) if token not in removed]
+    tail = [token for token in kept if token > max(removed)]
+    if all(_is(graph, token, _REMAINS | _CONTENTLESS) for token in tail):
+        kept = kept[: len(kept) - len(tail)]
     while kept and kept[-1] + 1 in removed and _is(graph, kept[-1], _ENDS):
         kept.pop()
     while kept and kept[0] and _is(graph, kept[0], _ENDS):
@@ -110,24 +120,29 @@ def _groups(graph: RoleGraph) -> list[list[Node]]:
 
 
 def _only_excludes(graph: RoleGraph, action: Node, nodes: dict[int, Node]) -> bool:
-    """Whether all that a wanted verb is about is excluded: "wearing no hat", but not "walking without a dog"."""
+    """Whether all that a wanted verb is about is excluded: "wearing no hat", but not "talking, but no dog"."""
     objects = [
         nodes[edge.entity]
         for edge in graph.edges
         if edge.action == action.id and _is_core(edge) and _follows(nodes[edge.entity], action)
     ]
-    return bool(objects) and all(node.excluded for node in objects)
+    return bool(objects) and all(node.excluded and node.span.start == action.span.stop for node in objects)
 
 
 def _arguments(graph: RoleGraph, action: Node, excluded: Collection[int], nodes: dict[int, Node]) -> list[Node]:
-    """What goes with an excluded action: what is excluded itself, and what follows it and no wanted action has."""
+    """What goes with an excluded action: what is excluded itself, and what follows it and no wanted action has.
+
+    Where and when something is not are still wanted: "there are no cars on the street".
+    """
     found = []
+    is_be = _is(graph, action.span.start, _BE)
     for edge in graph.edges:
         node = nodes[edge.entity]
         if edge.action != action.id:
             continue
         shared = any(other.entity == node.id and other.action not in excluded for other in graph.edges)
-        if node.excluded or (_follows(node, action) and not shared):
+        goes_along = _follows(node, action) and not shared and (_is_core(edge) or not is_be)
+        if node.excluded or goes_along:
             found.append(node)
     return found
 
@@ -149,7 +164,7 @@ def _is(graph: RoleGraph, token: int, words: Collection[str]) -> bool:
 
 
 def _phrase(graph: RoleGraph, group: list[Node]) -> ExcludedPhrase | None:
-    """A group as a question of its own: without the words that exclude it, each node with the role it has there."""
+    """A group as a question of its own: without the words that exclude it, each node with its role there."""
     tokens = sorted(_tokens(group))
     while tokens and _is(graph, tokens[0], _INTRODUCERS):
         tokens.pop(0)
@@ -159,12 +174,11 @@ def _phrase(graph: RoleGraph, group: list[Node]) -> ExcludedPhrase | None:
     ids = {node.id for node in group}
     own = [node for node in graph.nodes if node.id in ids]
     edges = [edge for edge in graph.edges if {edge.action, edge.entity} <= ids]
-    asked = RoleGraph(tokens=graph.tokens, nodes=own, edges=edges).cut_to(tokens)
+    words = [_POSITIVE.get(token.casefold(), token) for token in graph.tokens]
+    asked = RoleGraph(tokens=words, nodes=own, edges=edges).cut_to(tokens)
     governed = {edge.entity for edge in asked.edges}
     nodes = [
-        attrs.evolve(
-            node, excluded=False, role=node.role if node.is_action or node.id in governed else NOUN_ROLE
-        )
+        attrs.evolve(node, excluded=False, role=node.role if node.is_action or node.id in governed else NOUN_ROLE)
         for node in asked.nodes
     ]
     return ExcludedPhrase(tuple(node.id for node in own), attrs.evolve(asked, nodes=nodes))

@@ -176,12 +176,8 @@ class Library:
         """How much there is."""
         videos = self.videos()
         indexed = sum(video.state == "indexed" for video in videos)
-        return Counts(
-            videos=len(videos),
-            indexed=indexed,
-            failed=len(videos) - indexed,
-            clips=sum(video.clips for video in videos),
-        )
+        clips = sum(video.clips for video in videos)
+        return Counts(videos=len(videos), indexed=indexed, failed=len(videos) - indexed, clips=clips)
 
     def add(self, record: VideoRecord, clips: Sequence[ClipEmbeddings] = ()) -> None:
         """Add a video, or replace what the library has of its path; durable when this returns.
@@ -240,6 +236,7 @@ class Library:
         *,
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
+        excluded: Sequence[QueryEmbeddings] = (),
     ) -> Matches:
         """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
 
@@ -247,8 +244,8 @@ class Library:
             query: what is asked.
             k: videos, at least 1.
             settings: how clips are scored.
-            videos: paths of the only ones that are looked at, absolute or from the current folder; all of the
-                library unless given.
+            videos: paths of the only ones that are looked at, absolute or from the current folder; else all.
+            excluded: what takes away from the scores of clips that show it, as `ClipSet.align` says.
 
         Raises:
             ConfigError: if k is less than 1.
@@ -258,9 +255,10 @@ class Library:
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
         settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
-        self._check([query])
+        self._check([query, *excluded])
+        settings = settings.without(query) if excluded else settings
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-        request = SearchRequest(query=query, k=k, settings=settings, videos=among)
+        request = SearchRequest(query=query, k=k, settings=settings, videos=among, excluded=tuple(excluded))
         return self._ask(lambda sources: search_clips(sources, request))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:

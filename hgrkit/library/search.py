@@ -40,6 +40,19 @@ _DECIMALS = 6
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class ExcludedMatch:
+    """How much the clip of an answer shows of one excluded phrase.
+
+    Attributes:
+        similarity: the clip's score for the phrase as a question of its own.
+        weights: [F] mean over its nodes of how much each frame bears on them; even if it has none.
+    """
+
+    similarity: float
+    weights: Float32
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class ClipMatch:
     """One answer: the best clip of a video, with what was seen when.
 
@@ -47,14 +60,15 @@ class ClipMatch:
         video: the video's path.
         start_s: where the clip begins, in seconds.
         end_s: where the clip ends, in seconds.
-        score: weighted mean of the levels.
-        levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity.
+        score: weighted mean of the levels, less what excluded phrases take off.
+        levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity, or asks nothing.
         action_similarities: [A] of each action.
         entity_similarities: [E] of each entity.
         action_weights: [A, F] how much each frame bears on each action; rows sum to one.
         entity_weights: [E, F] the same for entities.
         times_s: [F] the frames' times, in seconds.
         moment: the scene of the clip that fits best, or in one scene the stretch that the weights point to.
+        excluded: how much the clip shows of each excluded phrase.
     """
 
     video: str
@@ -68,6 +82,7 @@ class ClipMatch:
     entity_weights: Float32
     times_s: Float64
     moment: Moment
+    excluded: tuple[ExcludedMatch, ...] = ()
 
 
 class Matches(list[ClipMatch]):
@@ -104,12 +119,14 @@ class SearchRequest:
         k: videos, at least 1.
         settings: how clips are scored, and how many.
         videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
+        excluded: what takes away from clips that show it.
     """
 
     query: QueryEmbeddings
     k: int
     settings: SearchSettings
     videos: Sequence[str] | None = None
+    excluded: Sequence[QueryEmbeddings] = ()
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
@@ -297,7 +314,7 @@ class _Found:
 def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     """The k best videos of one version, and all that equal the last of them."""
     arrays = view.arrays
-    aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
+    aligned = _checked_clips(arrays, rows).align(request.query, request.settings, request.excluded)
     scores = aligned.scores.round(_DECIMALS)
     places = _best_places(arrays, rows, scores, request.k)
     numbers = arrays.clips["video"][rows[places]].tolist()
@@ -334,7 +351,7 @@ def _match(found: _Found, request: SearchRequest) -> ClipMatch:
         end_s=clip.end_s,
         score=float(aligned.scores[place]),
         levels=PerLevel(
-            event=float(aligned.levels.event[place]),
+            event=None if query.asks_nothing else float(aligned.levels.event[place]),
             action=float(aligned.levels.action[place]) if len(query.action) else None,
             entity=float(aligned.levels.entity[place]) if len(query.entity) else None,
         ),
@@ -344,7 +361,21 @@ def _match(found: _Found, request: SearchRequest) -> ClipMatch:
         entity_weights=entity,
         times_s=clip.times_s,
         moment=_moment(clip, query, relevance, request.settings),
+        excluded=_excluded(found, request),
     )
+
+
+def _excluded(found: _Found, request: SearchRequest) -> tuple[ExcludedMatch, ...]:
+    """What the clip shows of each excluded phrase; to rounding what was taken off its score."""
+    clip = ClipSet.at(found.arrays, np.array([found.row], np.int64))
+    matches = []
+    for phrase in request.excluded:
+        aligned = clip.align(phrase, request.settings)
+        weights = np.concatenate([aligned.action_weights[0], aligned.entity_weights[0]])
+        even = np.full(clip.counts[0], 1 / clip.counts[0], np.float32)
+        mean = weights.mean(axis=0) if len(weights) else even
+        matches.append(ExcludedMatch(similarity=float(aligned.scores[0]), weights=mean))
+    return tuple(matches)
 
 
 def _moment(clip: ClipEmbeddings, query: QueryEmbeddings, relevance: Float32, settings: SearchSettings) -> Moment:
