@@ -1,7 +1,7 @@
 """Pairs of real clips of one subject, one with a thing and one without it, told by their human captions.
 
 A clip is of a subject, or shows a thing, if at least half of its captions name it; it is without the thing if no
-caption does, in any of the words for it. What captions leave out may still be seen, so that no system gets all pairs.
+caption does, in any of the words for it. What captions leave out may still be seen: no system gets all pairs right.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
-
 from msvd_98 import for_choosing, for_reporting
+from real_clips import read_videos
 
-__all__ = ["THINGS", "CaptionedClip", "ClipPair", "Thing", "draw_pairs", "read_clips"]
+__all__ = ["SUBJECTS", "THINGS", "CaptionedClip", "ClipPair", "Thing", "draw_pairs", "part_of", "read_clips"]
 
 NAMED_BY = 0.5
 PAIRS_A_THING = 3
@@ -105,7 +105,9 @@ THINGS: Mapping[str, Thing] = {
     "eggs": Thing("egg eggs"),
     "an onion": Thing("onion onions"),
     "food": Thing("food foods dish meal eating eats cooking cooks cook ingredients recipe", "eating"),
-    "vegetables": Thing("vegetable vegetables onion onions carrot carrots potato potatoes tomato salad", "cutting"),
+    "vegetables": Thing(
+        "vegetable vegetables onion onions carrot carrots potato potatoes tomato salad", "cutting"
+    ),
     "a stage": Thing("stage concert theater audience performing"),
     "a pool": Thing("pool swimming swim"),
     "a beach": Thing("beach ocean sea shore sand"),
@@ -155,14 +157,18 @@ class ClipPair:
     lacks: str
 
 
+def part_of(*, reporting: bool) -> str:
+    """The file of MSR-VTT's frames to report on, or to choose on."""
+    return "test" if reporting else "train"
+
+
 def read_clips(data: Path, *, reporting: bool) -> list[CaptionedClip]:
     """MSR-VTT's videos and one half of the MSVD clips: those to choose on, or those to report on."""
-    lines = (data / f"msrvtt_frames/{'test' if reporting else 'train'}.jsonl").read_text(encoding="utf-8")
-    videos = [json.loads(line) for line in lines.splitlines()]
+    videos = read_videos(data, part_of(reporting=reporting))
     msvd = json.loads((data / "msvd/captions.json").read_text(encoding="utf-8"))
     half = (for_reporting if reporting else for_choosing)(msvd)
     return [
-        *(CaptionedClip.of(video["video"], video["captions"]) for video in videos),
+        *(CaptionedClip.of(str(video["video"]), video["captions"]) for video in videos),
         *(CaptionedClip.of(name, msvd[name]) for name in half),
     ]
 
@@ -170,7 +176,9 @@ def read_clips(data: Path, *, reporting: bool) -> list[CaptionedClip]:
 def draw_pairs(clips: Sequence[CaptionedClip], count: int, seed: int) -> list[ClipPair]:
     """Draw pairs at random: a subject and a thing, then clips; no clip with a thing twice, no thing often."""
     rng = random.Random(seed)
-    of_subject = {name: [clip for clip in clips if clip.share(rows) >= NAMED_BY] for name, rows in SUBJECTS.items()}
+    of_subject = {
+        name: [clip for clip in clips if clip.share(rows) >= NAMED_BY] for name, rows in SUBJECTS.items()
+    }
     shares = {name: {clip.name: clip.share([thing.words]) for clip in clips} for name, thing in THINGS.items()}
     questions = [
         (subject, thing)

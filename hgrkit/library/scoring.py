@@ -21,7 +21,7 @@ from hgrkit.matching.clip_similarities import (
 )
 from hgrkit.matching.config import LevelWeights, MatcherConfig
 
-__all__ = ["EXHAUSTIVE_UP_TO", "Alignment", "ClipSet", "LevelWeights", "SearchSettings"]
+__all__ = ["EXCLUDED_WEIGHT", "EXHAUSTIVE_UP_TO", "Alignment", "ClipSet", "LevelWeights", "SearchSettings"]
 
 EXHAUSTIVE_UP_TO = 2_000
 """Clips that a search compares one by one unless it is told otherwise: 8 ms on one core, at 4.1 us a clip
@@ -39,7 +39,7 @@ _CHUNK_SIMILARITIES = 1 << 24
 """Clip-node similarities held at once: 64 MiB a level."""
 
 
-_EXCLUDED_WEIGHT = 1.5
+EXCLUDED_WEIGHT = 1.5
 """What a clip's score for an excluded phrase takes off, times this. Up to 1.5 ever more clips without the phrase
 rank above those with it; past that hardly more do, and fewer of the first ten are of what was asked
 (benchmarks/results/exclusion.json)."""
@@ -175,7 +175,7 @@ class ClipSet:
         scores = np.asarray(settings.fuse(levels), np.float64)
         if excluded:
             shown = np.concatenate(list(self.scores(excluded, settings)), axis=1).astype(np.float64)  # [V, X]
-            penalties = _EXCLUDED_WEIGHT * np.maximum(shown, 0).sum(axis=1)
+            penalties = EXCLUDED_WEIGHT * np.maximum(shown, 0).sum(axis=1)
             scores = -shown.max(axis=1) if query.asks_nothing else scores - penalties
         return Alignment(
             scores=scores,
