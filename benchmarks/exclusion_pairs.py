@@ -1,7 +1,7 @@
 """Pairs of real clips of one subject, one with a thing and one without it, told by their human captions.
 
 A clip is of a subject, or shows a thing, if at least half of its captions name it; it is without the thing if no
-caption does, in any of the words for it. What captions leave out may still be seen: no system gets all pairs right.
+caption does, in any of the words for it. What captions leave out may still be seen: nobody gets all pairs right.
 """
 
 from __future__ import annotations
