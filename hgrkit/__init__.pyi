@@ -27,6 +27,7 @@ from .research.evaluation.evaluate import evaluate as evaluate
 from .research.training.clips import CaptionedClips as CaptionedClips
 from .research.training.config import TrainConfig as TrainConfig
 from .research.training.trainer import Trainer as Trainer
+from .results import Excluded as Excluded
 from .results import Hit as Hit
 from .results import Phrase as Phrase
 from .results import SearchResult as SearchResult
@@ -35,6 +36,7 @@ from .retriever import Retriever as Retriever
 __all__ = [
     "CaptionedClips",
     "Edge",
+    "Excluded",
     "GraphBatch",
     "HgrModel",
     "HgrkitError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,11 @@ from hgrkit.graph.rendering import render
 from hgrkit.levels import Level, PerLevel
 
 if TYPE_CHECKING:
-    from hgrkit.library.matches import ClipMatch
+    from hgrkit.library.matches import ClipMatch, Matches
     from hgrkit.library.records import Float32
-    from hgrkit.model.query.encoder import EmbeddedQuery
+    from hgrkit.model.query.question import Question
 
-__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed", "when_seen"]
+__all__ = ["Excluded", "Hit", "Phrase", "SearchResult", "clock", "result_of", "signed", "when_seen"]
 
 _LISTED = 10
 """Phrases that a note lists before it counts the rest."""
@@ -49,8 +50,7 @@ class Phrase:
     @property
     def best_time_s(self) -> float:
         """Time of the frame that bears most on the phrase, in seconds."""
-        best = max(range(len(self.weights)), key=self.weights.__getitem__)
-        return self.times_s[best]
+        return _best_time(self.times_s, self.weights)
 
     def to_dict(self) -> dict[str, Any]:
         """The phrase as plain JSON types."""
@@ -67,6 +67,45 @@ class Phrase:
 
 
 @attrs.frozen(kw_only=True)
+class Excluded:
+    """How much one clip shows of a phrase that the question excludes.
+
+    Attributes:
+        node_ids: the query graph's nodes that it is made of; none if `without` named it.
+        text: the phrase's words, without those that exclude it.
+        similarity: the clip's score for the phrase as a question of its own; above 0 it takes 1.5 times as much
+            off the hit's score.
+        times_s: [F] times of the clip's frames, in seconds from the video's beginning.
+        weights: [F] how much each frame bears on the phrase; they sum to one.
+    """
+
+    node_ids: tuple[int, ...]
+    text: str
+    similarity: float
+    times_s: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def best_time_s(self) -> float:
+        """Time of the frame that bears most on the phrase, in seconds."""
+        return _best_time(self.times_s, self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The phrase as plain JSON types."""
+        return {
+            "node_ids": list(self.node_ids),
+            "text": self.text,
+            "similarity": self.similarity,
+            "times_s": list(self.times_s),
+            "weights": list(self.weights),
+        }
+
+
+def _best_time(times_s: Sequence[float], weights: Sequence[float]) -> float:
+    return times_s[max(range(len(weights)), key=weights.__getitem__)]
+
+
+@attrs.frozen(kw_only=True)
 class Hit:
     """One moment of the answer: that of a video's best clip, or a further one of the video.
 
@@ -75,10 +114,13 @@ class Hit:
         video: the video's path; absolute, so that it opens from anywhere.
         start_s: where the moment begins, in seconds from the video's beginning.
         end_s: where it ends.
-        score: of the best clip, in [-1, 1]; of a further moment its own as a clip, at most that of the best clip.
+        score: of the best clip: the weighted mean of its levels, in [-1, 1], less what it shows of excluded
+            phrases. If the question only excludes: minus the similarity of the phrase that the clip shows most.
+            A further moment is scored as a clip by itself; at most the best clip's.
         levels: that score at each level; `None` where the question has no action or no entity, which counts as 0
-            in the score. A further moment has the mean of the video's clips for its event.
-        phrases: the query's actions and entities, in graph order.
+            in the score, or asks for nothing. A further moment has the event of the video's clips together.
+        phrases: the query's actions and entities that are wanted, in graph order.
+        excluded: what the query excludes.
     """
 
     rank: int
@@ -88,6 +130,7 @@ class Hit:
     score: float
     levels: PerLevel[float | None]
     phrases: tuple[Phrase, ...]
+    excluded: tuple[Excluded, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as plain JSON types."""
@@ -99,6 +142,7 @@ class Hit:
             "score": self.score,
             "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
             "phrases": [phrase.to_dict() for phrase in self.phrases],
+            "excluded": [phrase.to_dict() for phrase in self.excluded],
         }
 
     def _repr_html_(self) -> str:
@@ -116,7 +160,7 @@ class SearchResult:
         hits: best first; one a video, unless more were asked for.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
-        notes: what of the question was not compared, and why, in sentences; empty if all of it was.
+        notes: what of the question was not compared, and why, and what was excluded, in sentences.
     """
 
     query: str
@@ -169,9 +213,32 @@ def signed(similarity: float | None) -> str:
     return "-" if similarity is None else f"{similarity:+.2f}"
 
 
-def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
-    """A clip that a library found, told in the words of the query; phrases are in the graph's order."""
+def result_of(
+    query: str, graph: RoleGraph, question: Question, matches: Matches, *, started: float
+) -> SearchResult:
+    """What a library found, told in the words of the query.
+
+    Args:
+        query: what was asked.
+        graph: how it was read.
+        question: how it was put to the library.
+        matches: what that found.
+        started: when the query came, by `time.perf_counter`.
+    """
+    return SearchResult(
+        query=query,
+        graph=graph,
+        hits=tuple(_hit_of(rank, match, question) for rank, match in enumerate(matches, 1)),
+        exact=matches.exact,
+        elapsed_ms=(time.perf_counter() - started) * 1000,
+        notes=(*_omission_notes(question), *_exclusion_notes(question)),
+    )
+
+
+def _hit_of(rank: int, match: ClipMatch, question: Question) -> Hit:
+    """One clip; phrases are in the graph's order."""
     times, moment = tuple(match.times_s.tolist()), match.moment
+    graph, query = question.wanted, question.query
     levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
         ("action", query.actions, match.action_similarities, match.action_weights),
         ("entity", query.entities, match.entity_similarities, match.entity_weights),
@@ -198,17 +265,25 @@ def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) 
         score=match.score,
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
+        excluded=tuple(
+            Excluded(
+                node_ids=phrase.node_ids,
+                text=phrase.text,
+                similarity=seen.similarity,
+                times_s=times,
+                weights=tuple(seen.weights.tolist()),
+            )
+            for phrase, seen in zip(question.phrases, match.excluded, strict=True)
+        ),
     )
 
 
-def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple[str, ...]:
-    """What the model's limits left out of a question, in sentences.
-
-    Args:
-        graph: how the question was read.
-        query: what the model made of it.
-        num_words: how many of the graph's tokens the model took, from the first on.
-    """
+def _omission_notes(question: Question) -> tuple[str, ...]:
+    """What the model's limits left out of a question, in sentences."""
+    graph, query = question.wanted, question.query
+    if query.embeddings.asks_nothing:
+        return ()
+    num_words = len(graph.tokens) - question.omitted_tokens
     notes = []
     if num_words < len(graph.tokens):
         late = [
@@ -232,6 +307,19 @@ def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple
 
 
 def _not_compared(phrases: Sequence[str]) -> str:
-    listed = ", ".join(map(repr, phrases[:_LISTED]))
+    return f" Not compared: {_listed(phrases)}." if phrases else ""
+
+
+def _exclusion_notes(question: Question) -> tuple[str, ...]:
+    if not question.phrases:
+        return ()
+    it = "it" if len(question.phrases) == 1 else "them"
+    order = f"clips that show {it} rank lower."
+    if question.query.embeddings.asks_nothing:
+        order = f"nothing else is asked, so that clips that show {it} least come first."
+    return (f"Excluded: {_listed([phrase.text for phrase in question.phrases])}; {order}",)
+
+
+def _listed(phrases: Sequence[str]) -> str:
     more = f" and {len(phrases) - _LISTED} more" if len(phrases) > _LISTED else ""
-    return f" Not compared: {listed}{more}." if phrases else ""
+    return ", ".join(map(repr, phrases[:_LISTED])) + more

@@ -20,9 +20,10 @@ from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
+from hgrkit.model.query.question import excluded_phrases, put_question
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import find_parser, parse_texts
-from hgrkit.results import SearchResult, hit_of, notes_on
+from hgrkit.results import SearchResult, result_of
 
 if TYPE_CHECKING:
     from hgrkit.indexing.parts import Parts
@@ -282,6 +283,7 @@ class Retriever:
         per_video: int = 1,
         exact: bool = False,
         num_candidates: int | None = None,
+        without: Sequence[str] = (),
     ) -> SearchResult:
         """The k best moments for a sentence, by default one of each video, with every phrase.
 
@@ -293,30 +295,32 @@ class Retriever:
             exact: compare every clip at every level; a large library is else searched among the clips whose event
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
+            without: phrases such as "a car"; clips that show one rank lower, as of what the query itself excludes.
 
         Raises:
-            GraphError: if the query is neither text nor graph, or cannot be read.
+            GraphError: if the query is neither text nor graph, or it or a phrase of `without` cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k, `per_video` or `num_candidates` is no number, or less than 1.
+            ConfigError: if k, `per_video` or `num_candidates` is no number, or less than 1, or `without` is no
+                list of phrases.
         """
         if not isinstance(query, str | RoleGraph):
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         side = self._model.query_side
-        (embedded,), omitted = side.encoder.embed([graph])
+        question = put_question(side.encoder, graph, excluded_phrases(lambda: self.parser, without))
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
-        matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among, per_video=per_video)
-        hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
-        return SearchResult(
-            query=query if isinstance(query, str) else graph.text,
-            graph=graph,
-            hits=hits,
-            exact=matches.exact,
-            elapsed_ms=(time.perf_counter() - started) * 1000,
-            notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens),
+        matches = self.library.search(
+            question.query.embeddings,
+            k,
+            settings=settings,
+            videos=among,
+            per_video=per_video,
+            excluded=question.excluded,
         )
+        text = query if isinstance(query, str) else graph.text
+        return result_of(text, graph, question, matches, started=started)
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
         """Why these hits: their film strips and, for every phrase, when it was seen, to look at or to `save`.
@@ -354,6 +358,8 @@ class Retriever:
         querybank_norm: bool = False,
     ) -> Float32:
         """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`.
+
+        All words of a sentence count here, as in training: what it excludes takes nothing off.
 
         Args:
             queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.

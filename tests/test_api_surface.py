@@ -14,6 +14,7 @@ from hgrkit import errors
 PUBLIC = [
     "CaptionedClips",
     "Edge",
+    "Excluded",
     "GraphBatch",
     "HgrModel",
     "HgrkitError",

@@ -9,7 +9,7 @@ import pytest
 
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import PerLevel
-from hgrkit.results import Hit, Phrase, SearchResult, signed
+from hgrkit.results import Excluded, Hit, Phrase, SearchResult, signed
 
 GRAPH = RoleGraph.from_dict(
     {
@@ -29,6 +29,10 @@ PHRASE = Phrase(
     weights=(0.25, 0.5, 0.25),
 )
 
+EXCLUDED = Excluded(
+    node_ids=(3,), text="a <cat>", similarity=-0.1, times_s=(0.0, 0.5, 1.0), weights=(0.25, 0.25, 0.5)
+)
+
 HIT = Hit(
     rank=1,
     video="videos/dog.mp4",
@@ -37,6 +41,7 @@ HIT = Hit(
     score=0.4,
     levels=PerLevel(event=0.3, action=0.4, entity=0.5),
     phrases=(PHRASE,),
+    excluded=(EXCLUDED,),
 )
 
 RESULT = SearchResult(query="a dog runs", graph=GRAPH, hits=(HIT,), elapsed_ms=1.25)
@@ -71,6 +76,15 @@ def test_a_result_has_exactly_the_documented_shape():
                         "inside": True,
                     }
                 ],
+                "excluded": [
+                    {
+                        "node_ids": [3],
+                        "text": "a <cat>",
+                        "similarity": -0.1,
+                        "times_s": [0.0, 0.5, 1.0],
+                        "weights": [0.25, 0.25, 0.5],
+                    }
+                ],
             }
         ],
         "exact": True,
@@ -82,7 +96,9 @@ def test_a_result_has_exactly_the_documented_shape():
 def test_keys_come_in_the_documented_order():
     record = RESULT.to_dict()
     assert list(record) == ["query", "graph", "hits", "exact", "notes", "elapsed_ms"]
-    assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "levels", "phrases"]
+    assert list(record["hits"][0]) == [
+        *("rank", "video", "start_s", "end_s", "score", "levels", "phrases", "excluded")
+    ]
     assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
 
 
@@ -108,6 +124,12 @@ def test_notes_are_in_the_record_and_in_a_notebook():
 
 def test_the_best_time_is_that_of_the_heaviest_frame():
     assert PHRASE.best_time_s == 0.5
+    assert EXCLUDED.best_time_s == 1.0
+
+
+def test_a_notebook_strikes_excluded_phrases_through():
+    assert "not: <s>a &lt;cat&gt;</s> <b>-0.10</b> at 0:01.0" in HIT._repr_html_()
+    assert "<s>" not in attrs.evolve(HIT, excluded=())._repr_html_()
 
 
 def test_of_equal_frames_the_first_is_the_best():

@@ -28,7 +28,7 @@ from hgrkit.errors import (
     PluginError,
     ShapeError,
 )
-from hgrkit.graph import Node, RoleGraph, Span
+from hgrkit.graph import Edge, Node, RoleGraph, Span
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.checkpoint import save_model
@@ -552,6 +552,131 @@ def test_a_long_list_of_what_was_left_out_is_cut_and_counted(retriever):
 
 def test_a_question_that_is_compared_whole_has_no_notes(retriever):
     assert retriever.search(QUERY).notes == ()
+
+
+# what is excluded ------------------------------------------------------------------------------------------------
+
+NO_BALL = RoleGraph(
+    tokens="a woman sleeps without the red ball".split(),
+    nodes=[
+        Node(4, "V", Span(2, 3)),
+        Node(2, "ARG0", Span(0, 2)),
+        Node(9, "ARGM-MNR", Span(3, 7), excluded=True),
+    ],
+    edges=[Edge(4, 2, "ARG0"), Edge(4, 9, "ARGM-MNR")],
+)
+
+
+def scores_of(result):
+    return {hit.video: hit.score for hit in result.hits}
+
+
+def test_what_a_sentence_excludes_is_as_if_it_were_named_by_hand(retriever):
+    by_sentence = retriever.search(NO_BALL)
+    by_hand = retriever.search("a woman sleeps", without=["the red ball"])
+    assert scores_of(by_sentence) == scores_of(by_hand) != scores_of(retriever.search("a woman sleeps"))
+    assert by_sentence.notes == by_hand.notes == ("Excluded: 'the red ball'; clips that show it rank lower.",)
+    assert by_sentence.graph == NO_BALL
+    for hit, same in zip(by_sentence.hits, by_hand.hits, strict=True):
+        assert [(phrase.node_id, phrase.text) for phrase in hit.phrases] == [(4, "sleeps"), (2, "a woman")]
+        assert [(phrase.node_ids, phrase.text) for phrase in hit.excluded] == [((9,), "the red ball")]
+        assert [(phrase.node_ids, phrase.text) for phrase in same.excluded] == [((), "the red ball")]
+        assert hit.excluded[0].similarity == same.excluded[0].similarity
+
+
+def test_a_hits_score_is_that_of_its_levels_less_what_its_clip_shows_of_excluded_phrases(retriever):
+    for hit in retriever.search(QUERY, without=["a dog", "the park"]).hits:
+        levels = np.average(list(hit.levels), weights=(1, 2, 3))
+        taken = sum(1.5 * max(phrase.similarity, 0) for phrase in hit.excluded)
+        assert hit.score == pytest.approx(levels - taken, abs=1e-6)
+        for phrase in hit.excluded:
+            assert sum(phrase.weights) == pytest.approx(1, abs=1e-5)
+            assert phrase.best_time_s in phrase.times_s
+
+
+def test_a_phrases_similarity_is_its_score_as_a_question_of_its_own(retriever):
+    shown = scores_of(retriever.search("the red ball"))
+    for hit in retriever.search("snow", without=["the red ball"]).hits:
+        assert hit.excluded[0].similarity <= shown[hit.video] + 1e-6  # that of this clip, not of the video's best
+
+
+def test_a_sentence_may_exclude_and_more_be_named_by_hand(retriever):
+    result = retriever.search(NO_BALL, without=["a dog", "the park"])
+    assert [phrase.text for phrase in result.hits[0].excluded] == ["the red ball", "a dog", "the park"]
+    assert result.notes == ("Excluded: 'the red ball', 'a dog', 'the park'; clips that show them rank lower.",)
+
+
+def test_a_sentence_that_only_excludes_puts_first_what_shows_least(retriever):
+    graph = RoleGraph(tokens=["no", "dog"], nodes=[Node(1, "NOUN", Span(0, 2), excluded=True)])
+    result = retriever.search(graph)
+    assert result.notes == (
+        "Excluded: 'dog'; nothing else is asked, so that clips that show it least come first.",
+    )
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+    for hit in result.hits:
+        assert hit.score == pytest.approx(-hit.excluded[0].similarity, abs=1e-6)
+        assert (hit.phrases, *hit.levels) == ((), None, None, None)
+    assert len(result.hits) == len(SECONDS)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_question_that_excludes_nothing_scores_as_its_graph_is_embedded(retriever, query):
+    (embedded,), _ = retriever._model.query_side.encoder.embed([retriever.parser.parse_batch([query])[0]])
+    matches = retriever.library.search(embedded.embeddings, settings=retriever._model.query_side.settings)
+    result = retriever.search(query)
+    assert [(hit.video, hit.score) for hit in result.hits] == [(match.video, match.score) for match in matches]
+    assert all(hit.excluded == () for hit in result.hits)
+
+
+@pytest.mark.parametrize(
+    ("without", "message"),
+    [
+        ([""], r"without\[0\] is empty; name what must not be seen"),
+        (["a dog", "  "], r"without\[1\] is empty"),
+        ("a dog", "without must be a list of phrases, got 'a dog'"),
+        ([3], r"without\[0\] must be a string, got 3"),
+        (None, "without must be a list of phrases, got None"),
+    ],
+)
+def test_what_is_no_list_of_phrases_to_exclude_is_refused(retriever, without, message):
+    with pytest.raises(ConfigError, match=message):
+        retriever.search(QUERY, without=without)
+
+
+def test_a_phrase_to_exclude_that_excludes_something_itself_is_refused(made):
+    class NoNode:
+        name, version = "no-node", "1"
+
+        def parse_batch(self, texts):
+            tokens = [text.split() for text in texts]
+            return [
+                RoleGraph(tokens=words, nodes=[Node(1, "NOUN", Span(0, len(words)), excluded=words[0] == "no")])
+                for words in tokens
+            ]
+
+    with Retriever.open(made[0], device="cpu", parser=NoNode()) as retriever:
+        assert retriever.search("a dog", without=["cars"]).hits
+        with pytest.raises(ConfigError, match="'no cars' excludes something itself"):
+            retriever.search("a dog", without=["no cars"])
+
+
+def test_scores_of_sentences_count_all_of_their_words(made):
+    class Excluding:
+        name, version = "excluding", "1"
+
+        def parse_batch(self, texts):
+            return [NO_BALL for _ in texts]
+
+    class Asking(Excluding):
+        def parse_batch(self, texts):
+            nodes = [attrs.evolve(node, excluded=False) for node in NO_BALL.nodes]
+            return [attrs.evolve(NO_BALL, nodes=nodes) for _ in texts]
+
+    scores = []
+    for parser in (Excluding(), Asking()):
+        with Retriever.open(made[0], device="cpu", parser=parser) as retriever:
+            scores.append(retriever.scores([NO_BALL.text]))
+    np.testing.assert_array_equal(*scores)
 
 
 def test_phrases_past_the_models_limits_are_left_out(retriever):

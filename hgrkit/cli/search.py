@@ -57,6 +57,10 @@ def search(
         int | None,
         typer.Option(min=1, metavar="N", help="Compare the N nearest clips; by default more in larger libraries."),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PHRASE", help="What must not be seen, such as 'a car'; may be given several times."),
+    ] = None,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -73,6 +77,7 @@ def search(
             per_video=per_video,
             exact=exact_search,
             num_candidates=candidates,
+            without=[typed_text(phrase) for phrase in without or ()],
         )
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
@@ -188,6 +193,10 @@ def _hit(hit: Hit, video: str, width: int | None) -> Text:
     phrases = [
         f"{printable(phrase.text)} {phrase.role} {phrase.similarity:+.2f} at {when_seen(phrase)}"
         for phrase in hit.phrases
+    ]
+    phrases += [
+        f"not: {printable(phrase.text)} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
+        for phrase in hit.excluded
     ]
     lines = filled(phrases, _BETWEEN, sys.maxsize if width is None else width - len(_INDENT))
     return Text.assemble(

@@ -46,6 +46,8 @@ _FRAME_PIXELS = 24
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _PARTS = " ▏▎▍▌▋▊▉█"
 _COLOURS = {"event": "bright_black", "action": "yellow", "entity": "bright_blue"}
+_EXCLUDED_COLOUR = "red"
+_NOT = "not: "
 
 
 def fitting_table(result: SearchResult, console: Console) -> RenderableType:
@@ -147,8 +149,12 @@ def _headline(hit: Hit, path: str, width: int) -> list[RenderableType]:
 def _phrases(hit: Hit, width: int) -> Text:
     """Phrases side by side, each with its similarity and the time at which it is seen best."""
     shown = [f"{printable(one.text)} {one.similarity:+.2f} at {when_seen(one)}" for one in hit.phrases]
+    shown += [f"{_NOT}{printable(one.text)} {one.similarity:+.2f}" for one in hit.excluded]
     lines = filled(shown, ", ", width - len(_INDENT))
-    return Text("\n".join(_INDENT + line for line in lines), "bright_black")
+    text = Text("\n".join(_INDENT + line for line in lines), "bright_black")
+    for phrase in hit.excluded:  # a phrase that had to be divided is not struck through, and still says "not"
+        text.highlight_words([_NOT + printable(phrase.text)], "strike")
+    return text
 
 
 def _bars(hit: Hit, scale: SimilarityScale, width: int) -> RenderableType:
@@ -174,6 +180,13 @@ def _bars(hit: Hit, scale: SimilarityScale, width: int) -> RenderableType:
             f"{phrase.similarity:+.2f}",
             _bar(scale.part(phrase.similarity), _COLOURS[phrase.level]),
             *([_columns(phrase, heat)] if times else []),
+        )
+    for excluded in hit.excluded:
+        table.add_row(
+            Text.assemble(_NOT, (printable(excluded.text), "italic strike")),
+            f"{excluded.similarity:+.2f}",
+            _bar(scale.part(excluded.similarity), _EXCLUDED_COLOUR),
+            *([Text(f"at {clock(excluded.best_time_s)}", "bright_black")] if times else []),
         )
     return Padding(table, (0, 0, 0, 5))
 

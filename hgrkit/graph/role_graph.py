@@ -230,6 +230,17 @@ class RoleGraph:
         kept = [token for token in range(len(self.tokens)) if token not in removed]
         if not kept:
             raise GraphError(f"{phrase!r} is the whole sentence; nothing would be left without it.")
+        return self.cut_to(kept)
+
+    def cut_to(self, kept: Sequence[int]) -> RoleGraph:
+        """The sentence of some of its tokens; nodes keep their ids, and those without a token go.
+
+        Args:
+            kept: at least one token, ascending.
+
+        Raises:
+            GraphError: if they are none.
+        """
         position = {old: new for new, old in enumerate(kept)}
         nodes = []
         for node in self.nodes:

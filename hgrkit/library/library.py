@@ -237,6 +237,7 @@ class Library:
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
         per_video: int = 1,
+        excluded: Sequence[QueryEmbeddings] = (),
     ) -> Matches:
         """The best clip of each of the best videos, and further moments, by exact scores; equal ones by path.
 
@@ -244,10 +245,10 @@ class Library:
             query: what is asked.
             k: answers, at least 1.
             settings: how clips are scored.
-            videos: paths of the only ones that are looked at, absolute or from the current folder; all of the
-                library unless given.
+            videos: paths of the only ones that are looked at, absolute or from the current folder; else all.
             per_video: answers of one video, at most: its best clip, and further moments that share no time with it
                 or each other; none of them stands before the video's best clip.
+            excluded: what takes away from the scores of clips that show it, as `ClipSet.align` says.
 
         Raises:
             ConfigError: if k or `per_video` is less than 1.
@@ -257,9 +258,12 @@ class Library:
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
         settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
-        self._check([query])
+        self._check([query, *excluded])
+        settings = settings.without(query) if excluded else settings
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-        request = SearchRequest(query=query, k=k, settings=settings, videos=among, per_video=per_video)
+        request = SearchRequest(
+            query=query, k=k, settings=settings, videos=among, per_video=per_video, excluded=tuple(excluded)
+        )
         return self._ask(lambda sources: search_clips(sources, request))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:

@@ -12,7 +12,20 @@ from hgrkit.library.moments import Moment
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import Alignment
 
-__all__ = ["ClipMatch", "Matches"]
+__all__ = ["ClipMatch", "ExcludedMatch", "Matches"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ExcludedMatch:
+    """How much the clip of an answer shows of one excluded phrase.
+
+    Attributes:
+        similarity: the clip's score for the phrase as a question of its own.
+        weights: [F] mean over its nodes of how much each frame bears on them; even if it has none.
+    """
+
+    similarity: float
+    weights: Float32
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -23,8 +36,9 @@ class ClipMatch:
         video: the video's path.
         start_s: where the clip begins, in seconds.
         end_s: where the clip ends, in seconds.
-        score: weighted mean of the levels; of a further moment at most that of the best clip.
-        levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity.
+        score: weighted mean of the levels, less what excluded phrases take off; a further moment's is at most that
+            of the best clip.
+        levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity, or asks nothing.
         action_similarities: [A] of each action.
         entity_similarities: [E] of each entity.
         action_weights: [A, F] how much each frame bears on each action; rows sum to one.
@@ -32,6 +46,7 @@ class ClipMatch:
         times_s: [F] the frames' times, in seconds.
         moment: the scenes that fit best, of those that lie in the clip at least in part; where there is one scene
             only, the stretch that the weights point to; a further moment itself.
+        excluded: how much the clip shows of each excluded phrase.
     """
 
     video: str
@@ -45,6 +60,7 @@ class ClipMatch:
     entity_weights: Float32
     times_s: Float64
     moment: Moment
+    excluded: tuple[ExcludedMatch, ...] = ()
 
     @classmethod
     def of(
@@ -56,6 +72,7 @@ class ClipMatch:
         place: int,
         span: Moment,
         times_s: Float64,
+        excluded: tuple[ExcludedMatch, ...],
         moment: Moment | None = None,
     ) -> Self:
         """Say what was found in one of the clips that were compared with a query.
@@ -67,6 +84,7 @@ class ClipMatch:
             place: which clip it is.
             span: when it begins and ends.
             times_s: [F] the times of its frames.
+            excluded: how much it shows of each excluded phrase.
             moment: the clip itself unless given.
         """
         return cls(
@@ -75,7 +93,7 @@ class ClipMatch:
             end_s=span.end_s,
             score=float(aligned.scores[place]),
             levels=PerLevel(
-                event=float(aligned.levels.event[place]),
+                event=None if query.asks_nothing else float(aligned.levels.event[place]),
                 action=float(aligned.levels.action[place]) if len(query.action) else None,
                 entity=float(aligned.levels.entity[place]) if len(query.entity) else None,
             ),
@@ -85,6 +103,7 @@ class ClipMatch:
             entity_weights=aligned.entity_weights[place],
             times_s=times_s,
             moment=moment or span,
+            excluded=excluded,
         )
 
 

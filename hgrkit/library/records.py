@@ -205,6 +205,17 @@ class QueryEmbeddings:
         if not all(np.isfinite(part).all() for part in (self.event, self.action, self.entity)):
             raise ShapeError("a query's embeddings must be finite numbers, got NaN or infinity.")
 
+    @classmethod
+    def nothing(cls, embed_dim: int) -> QueryEmbeddings:
+        """What a question asks for that only excludes: every clip fits it alike."""
+        empty = np.zeros((0, embed_dim), np.float32)
+        return cls(event=np.zeros(embed_dim, np.float32), action=empty, entity=empty)
+
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether no clip fits better than another: the event is of length 0, and there are no nodes."""
+        return not (self.event.any() or len(self.action) or len(self.entity))
+
     def __repr__(self) -> str:
         return (
             f"QueryEmbeddings(actions={len(self.action)}, entities={len(self.entity)}, "

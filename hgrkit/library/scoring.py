@@ -21,7 +21,7 @@ from hgrkit.matching.clip_similarities import (
 )
 from hgrkit.matching.config import LevelWeights, MatcherConfig
 
-__all__ = ["EXHAUSTIVE_UP_TO", "Alignment", "ClipSet", "LevelWeights", "SearchSettings"]
+__all__ = ["EXCLUDED_WEIGHT", "EXHAUSTIVE_UP_TO", "Alignment", "ClipSet", "LevelWeights", "SearchSettings"]
 
 EXHAUSTIVE_UP_TO = 2_000
 """Clips that a search compares one by one unless it is told otherwise: 8 ms on one core, at 4.1 us a clip
@@ -39,6 +39,16 @@ _CHUNK_SIMILARITIES = 1 << 24
 """Clip-node similarities held at once: 64 MiB a level."""
 
 
+EXCLUDED_WEIGHT = 1.5
+"""What a clip's score for an excluded phrase takes off, times this. Up to 1.5 ever more clips without the phrase
+rank above those with it; past that hardly more do, and fewer of the first ten are of what was asked
+(benchmarks/results/exclusion.json)."""
+
+_MORE_CANDIDATES = 8
+"""Where something is excluded: the nearest by event may all show it. With so many more candidates the first ten
+are nearly those of an exact search again (benchmarks/results/exclusion.json)."""
+
+
 @attrs.frozen(kw_only=True)
 class SearchSettings(MatcherConfig):
     """How clips are scored, as the model's matcher does, and how many are looked at.
@@ -47,6 +57,7 @@ class SearchSettings(MatcherConfig):
         candidates: clips that a search compares exactly, when it does not compare all of them; `None` lets their
             number grow with the library.
         exhaustive: compare every clip; `None` does so while the library is small.
+        excluding: something is excluded: more clips are compared where their number is not given.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -54,17 +65,23 @@ class SearchSettings(MatcherConfig):
 
     candidates: int | None = setting(None, "clips that a search compares exactly", within="[1, inf)")
     exhaustive: bool | None = setting(None, "compare every clip")
+    excluding: bool = setting(False, "look at more clips, because the nearest may show what is excluded")
 
     def candidates_among(self, num_clips: int) -> int:
         """Return how many of a library's clips a search compares exactly."""
         if self.exhaustive or (self.exhaustive is None and num_clips <= EXHAUSTIVE_UP_TO):
             return num_clips
-        return min(num_clips, self.candidates or max(_LEAST_CANDIDATES, num_clips // _CLIPS_A_CANDIDATE))
+        usual = max(_LEAST_CANDIDATES, num_clips // _CLIPS_A_CANDIDATE)
+        return min(num_clips, self.candidates or usual * (_MORE_CANDIDATES if self.excluding else 1))
 
     def searching(self, *, exact: bool, num_candidates: int | None) -> SearchSettings:
         """The settings of a search that compares every clip, or so many, or what suits the library's size."""
         exhaustive = True if exact else None if num_candidates is None else False
         return attrs.evolve(self, exhaustive=exhaustive, candidates=num_candidates)
+
+    def without(self, query: QueryEmbeddings) -> SearchSettings:
+        """The settings of a search for this that excludes something; asking for nothing looks at all clips."""
+        return attrs.evolve(self, excluding=True, exhaustive=True if query.asks_nothing else self.exhaustive)
 
     def reweighted(self, level_weights: LevelWeights | None) -> SearchSettings:
         """The settings with other weights of event, action and entity; `None` leaves them as they are."""
@@ -103,6 +120,11 @@ class ClipSet:
             counts=records["num_frames"],
         )
 
+    def some(self, places: Sequence[int]) -> ClipSet:
+        """Take some of the clips."""
+        chosen = list(places)
+        return attrs.evolve(self, event=self.event[chosen], starts=self.starts[chosen], counts=self.counts[chosen])
+
     def levels(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> PerLevel[Float32]:
         """Return every level's score, [V, C] each; 0 where a query has no node of the level."""
 
@@ -132,8 +154,37 @@ class ClipSet:
             fused: Float32 = np.asarray(settings.fuse(levels), np.float32)
             yield fused
 
-    def align(self, query: QueryEmbeddings, settings: SearchSettings) -> Alignment:
-        """Compare one query with every clip, and keep which frames each node was seen in."""
+    def score(
+        self, query: QueryEmbeddings, settings: SearchSettings, excluded: Sequence[QueryEmbeddings] = ()
+    ) -> npt.NDArray[np.float64]:
+        """Return the scores of `align`, [V]."""
+        fused = next(self.scores([query], settings))[:, 0].astype(np.float64)
+        return self._less_excluded(fused, query, settings, excluded)
+
+    def _less_excluded(
+        self,
+        fused: npt.NDArray[np.float64],
+        query: QueryEmbeddings,
+        settings: SearchSettings,
+        excluded: Sequence[QueryEmbeddings],
+    ) -> npt.NDArray[np.float64]:
+        if not excluded:
+            return fused
+        shown = np.concatenate(list(self.scores(excluded, settings)), axis=1).astype(np.float64)  # [V, X]
+        if query.asks_nothing:
+            least: npt.NDArray[np.float64] = -shown.max(axis=1)
+            return least
+        less: npt.NDArray[np.float64] = fused - EXCLUDED_WEIGHT * np.maximum(shown, 0).sum(axis=1)
+        return less
+
+    def align(
+        self, query: QueryEmbeddings, settings: SearchSettings, excluded: Sequence[QueryEmbeddings] = ()
+    ) -> Alignment:
+        """Compare one query with every clip, and keep which frames each node was seen in.
+
+        A clip's score s for each `excluded` phrase, as a question of its own, takes 1.5 max(s, 0) off.
+        Where the query asks for nothing, the score is -s of the phrase that the clip shows most.
+        """
         aligned = {
             level: clip_alignment(
                 frames, self.starts, self.counts, nodes, sharpness=settings.sharpness, fusion=settings.fusion
@@ -149,8 +200,9 @@ class ClipSet:
             action=mean_over_nodes(action, [len(query.action)])[:, 0],
             entity=mean_over_nodes(entity, [len(query.entity)])[:, 0],
         )
+        fused = np.asarray(settings.fuse(levels), np.float64)
         return Alignment(
-            scores=np.asarray(settings.fuse(levels), np.float64),
+            scores=self._less_excluded(fused, query, settings, excluded),
             levels=levels,
             similarities=PerLevel(event=levels.event, action=action, entity=entity),
             action_weights=aligned["action"][0],
@@ -163,7 +215,7 @@ class Alignment:
     """One query compared with V clips.
 
     Attributes:
-        scores: [V] weighted mean of the levels.
+        scores: [V] weighted mean of the levels, less what excluded phrases take off.
         levels: [V] each level's score.
         similarities: of each node, [V, A] and [V, E]; of the event, [V].
         action_weights: of each clip [A, F], how much each frame bears on each action; rows sum to one.
@@ -175,10 +227,3 @@ class Alignment:
     similarities: PerLevel[Float32]
     action_weights: Sequence[Float32]
     entity_weights: Sequence[Float32]
-
-    def with_event(self, event: Float32, settings: SearchSettings) -> Alignment:
-        """The same with another score at the level of events, [V]."""
-        levels = attrs.evolve(self.levels, event=event)
-        scores = np.asarray(settings.fuse(levels), np.float64)
-        similarities = attrs.evolve(self.similarities, event=event)
-        return attrs.evolve(self, scores=scores, levels=levels, similarities=similarities)

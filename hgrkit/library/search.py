@@ -15,7 +15,7 @@ from hgrkit.checks.arguments import check_whole
 from hgrkit.errors import LibraryError
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.candidates import AnnCache
-from hgrkit.library.matches import ClipMatch, Matches
+from hgrkit.library.matches import ClipMatch, ExcludedMatch, Matches
 from hgrkit.library.moments import Moment
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
@@ -61,6 +61,7 @@ class SearchRequest:
         settings: how clips are scored, and how many.
         videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
         per_video: answers of one video, at most; they share no time.
+        excluded: what takes away from clips that show it.
     """
 
     query: QueryEmbeddings
@@ -71,6 +72,8 @@ class SearchRequest:
 
     def __attrs_post_init__(self) -> None:
         check_whole("per_video", self.per_video)
+
+    excluded: Sequence[QueryEmbeddings] = ()
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
@@ -259,7 +262,7 @@ class _Found:
 def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     """The k best videos of one version, and all that equal the last of them."""
     arrays = view.arrays
-    aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
+    aligned = _checked_clips(arrays, rows).align(request.query, request.settings, request.excluded)
     scores = aligned.scores.round(_DECIMALS)
     places = _best_places(arrays, rows, scores, request.k)
     numbers = arrays.clips["video"][rows[places]].tolist()
@@ -308,14 +311,24 @@ def _best_match(found: _Found, request: SearchRequest) -> ClipMatch:
         place=place,
         span=Moment(clip.start_s, clip.end_s),
         times_s=clip.times_s,
+        excluded=_excluded(ClipSet.at(found.arrays, np.array([found.row], np.int64)), request)[0],
         moment=_finder(found, request).in_clip(found.row, *weights),
     )
 
 
 def _further_matches(found: _Found, best: ClipMatch, request: SearchRequest) -> list[ClipMatch]:
-    aligned, spans, times_s = _finder(found, request).further(best.moment, request.per_video - 1)
+    clips, spans, times_s = _finder(found, request).further(best.moment, request.per_video - 1)
+    aligned, excluded = clips.align(request.query, request.settings, request.excluded), _excluded(clips, request)
     matches = [
-        ClipMatch.of(found.path, request.query, aligned=aligned, place=place, span=span, times_s=times_s[place])
+        ClipMatch.of(
+            found.path,
+            request.query,
+            aligned=aligned,
+            place=place,
+            span=span,
+            times_s=times_s[place],
+            excluded=excluded[place],
+        )
         for place, span in enumerate(spans)
     ]
     matches = [attrs.evolve(match, score=min(match.score, best.score)) for match in matches]
@@ -323,4 +336,22 @@ def _further_matches(found: _Found, best: ClipMatch, request: SearchRequest) -> 
 
 
 def _finder(found: _Found, request: SearchRequest) -> MomentFinder:
-    return MomentFinder(arrays=found.arrays, rows=found.rows, query=request.query, settings=request.settings)
+    return MomentFinder(
+        arrays=found.arrays,
+        rows=found.rows,
+        query=request.query,
+        settings=request.settings,
+        excluded=request.excluded,
+    )
+
+
+def _excluded(clips: ClipSet, request: SearchRequest) -> list[tuple[ExcludedMatch, ...]]:
+    """What each clip shows of each excluded phrase; to rounding what was taken off its score."""
+    seen: list[list[ExcludedMatch]] = [[] for _ in clips.counts]
+    for phrase in request.excluded:
+        aligned = clips.align(phrase, request.settings)
+        for place, count in enumerate(clips.counts.tolist()):
+            weights = np.concatenate([aligned.action_weights[place], aligned.entity_weights[place]])
+            mean = weights.mean(axis=0) if len(weights) else np.full(count, 1 / count, np.float32)
+            seen[place].append(ExcludedMatch(similarity=float(aligned.scores[place]), weights=mean))
+    return [tuple(matches) for matches in seen]

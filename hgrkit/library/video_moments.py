@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
@@ -9,12 +10,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays, Rows, damaged_arrays
 from hgrkit.library.moments import Moment, cut_moment, frame_bounds
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings
-from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
-from hgrkit.matching.clip_similarities import event_similarities
+from hgrkit.library.scoring import ClipSet, SearchSettings
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.scenes import cut_scenes, scene_runs
 from hgrkit.matching.windows import Windows
 
@@ -87,11 +87,14 @@ class Spans:
             np.stack([edges_s[runs.starts], edges_s[runs.stops]], axis=1),
         )
 
-    def clip_set(self, arrays: ClipArrays, places: list[int] | slice = slice(None)) -> ClipSet:
-        """Make clips of some; the library has no events of them."""
-        frames, starts = arrays.frames, self.starts[places]
-        events = np.zeros((len(starts), frames["entity"].shape[1]), np.float32)
-        return ClipSet(events, frames["action"], frames["entity"], starts, self.counts[places])
+    def clip_set(self, arrays: ClipArrays, rows: range, *, by_scene: bool) -> ClipSet:
+        """Make clips of them. The library has no events of scenes: each has that of the video's clips together."""
+        events = arrays.clips["event"][rows.start : rows.stop]
+        if by_scene:
+            # The event of the moment's own clip and that of the best clip find less: benchmarks/moments.py.
+            mean = unit_vectors(events.astype(np.float32)).mean(axis=0)
+            events = np.broadcast_to(mean, (len(self.starts), len(mean)))
+        return ClipSet(events, arrays.frames["action"], arrays.frames["entity"], self.starts, self.counts)
 
     def times_s(self, arrays: ClipArrays, place: int) -> Float64:
         """The times of one's frames, [F]."""
@@ -131,12 +134,14 @@ class MomentFinder:
         rows: its clips.
         query: what is asked.
         settings: how clips are scored.
+        excluded: what takes away from clips that show it.
     """
 
     arrays: ClipArrays
     rows: range
     query: QueryEmbeddings
     settings: SearchSettings
+    excluded: Sequence[QueryEmbeddings] = ()
 
     def in_clip(self, row: int, *weights: Float32) -> Moment:
         """The scene, or run of scenes, that the phrases fit best, of those that lie in a clip at least in part.
@@ -163,43 +168,38 @@ class MomentFinder:
         stops = spans.starts + spans.counts
         inside = ((best >= spans.starts) & (best < stops)).mean(axis=0)
         shared = np.minimum(stops, first_frame + clip.num_frames) > np.maximum(spans.starts, first_frame)
-        fits = self._fits(spans, np.float32(0)) + _INSIDE_BONUS * inside
+        fits = self._fits(spans, spans.clip_set(self.arrays, near, by_scene=True)) + _INSIDE_BONUS * inside
         return spans.moment(int(np.where(shared, fits, -np.inf).argmax()))
 
-    def further(self, taken: Moment, count: int) -> tuple[Alignment, list[Moment], list[Float64]]:
+    def further(self, taken: Moment, count: int) -> tuple[ClipSet, list[Moment], list[Float64]]:
         """Up to `count` moments of the video that share no time with `taken` or with each other, the best first.
 
-        Each is compared as a clip by itself. The library has no event of it: at this level it has the mean score
-        of the video's clips. A question without phrases is compared with the clips.
+        Each is a clip by itself, with the event of the video's clips together. A question without phrases is
+        compared with the clips.
 
         Returns:
-            How they compare with the query, the moments, and the times of each one's frames.
+            The moments as clips, when each begins and ends, and the times of each one's frames.
 
         Raises:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         by_scene = len(self.query.action) + len(self.query.entity) > 0
         spans = Spans.of(self.arrays, self.rows, by_scene=by_scene)
-        event = event_similarities(self.arrays.clips["event"][self.rows.start : self.rows.stop], self.query.event)
-        # Scores of the moment's own clip and of the best clip find less: benchmarks/moments.py.
-        event = np.full(len(spans.starts), event.mean(), np.float32) if by_scene else event
-        fits, free, chosen = self._fits(spans, event), spans.apart_from(taken), list[int]()
+        clips = spans.clip_set(self.arrays, self.rows, by_scene=by_scene)
+        fits, free, chosen = self._fits(spans, clips), spans.apart_from(taken), list[int]()
         while free.any() and len(chosen) < count:
             chosen.append(int(np.where(free, fits, -np.inf).argmax()))
             free &= spans.apart_from(spans.moment(chosen[-1]))
-        aligned = spans.clip_set(self.arrays, chosen).align(self.query, self.settings)
         return (
-            aligned.with_event(event[chosen], self.settings),
+            clips.some(chosen),
             [spans.moment(place) for place in chosen],
             [spans.times_s(self.arrays, place) for place in chosen],
         )
 
-    def _fits(self, spans: Spans, event: Float32 | np.float32) -> Float32:
-        """Scores of spans as clips, with those of their events, less what several scenes cost, [W]."""
-        levels = spans.clip_set(self.arrays).levels([self.query], self.settings)
-        found: Float32 = self.settings.fuse(
-            PerLevel(event=event, action=levels.action[:, 0], entity=levels.entity[:, 0])
-        )
+    def _fits(self, spans: Spans, clips: ClipSet) -> Float64:
+        """Scores of spans as clips, less what several scenes cost, [W]."""
+        found = clips.score(self.query, self.settings, self.excluded)
         if not np.isfinite(found).all():
             raise damaged_arrays(f"clips {self.rows.start} to {self.rows.stop - 1} are no clips")
-        return found - spans.costs.astype(np.float32)
+        less: Float64 = found - spans.costs
+        return less

@@ -129,7 +129,8 @@ class SimilarityScale:
         """The scale on which every level and phrase of these hits has room; it ends at 0.5 or above."""
         levels = [level for hit in hits for level in hit.levels if level is not None]
         phrases = [phrase.similarity for hit in hits for phrase in hit.phrases]
-        return cls(max([_LEAST_TOP, *levels, *phrases]))
+        excluded = [phrase.similarity for hit in hits for phrase in hit.excluded]
+        return cls(max([_LEAST_TOP, *levels, *phrases, *excluded]))
 
     def part(self, similarity: float | None) -> float:
         """How much of a bar is filled, in [0, 1]; none of it for what is dissimilar, or was not asked for."""

@@ -15,6 +15,7 @@ from rich.text import Text
 from hgrkit.cli.search import result_text
 from hgrkit.cli.search_table import fitting_table, search_table, shortened_name
 from hgrkit.pages.explanation import explain_result
+from hgrkit.results import Excluded
 from tests.pages.sample import result_over, write_video
 
 RESULT = result_over("films/[red]a dog[bold].mp4")
@@ -37,6 +38,21 @@ def test_a_table_has_a_line_for_every_level_and_phrase():
     assert any(line.strip() == "in films/" for line in lines)
     for words, number in (("event", "+0.30"), ("a dog ARG0", "+0.50"), ("</script><b> ARG1", "-0.12")):
         assert any(words in line and number in line for line in lines)
+
+
+def test_excluded_phrases_are_struck_through_and_say_not():
+    excluded = Excluded(node_ids=(), text="a [b]cat", similarity=-0.04, times_s=(0.5,), weights=(1.0,))
+    hits = tuple(attrs.evolve(hit, excluded=(excluded,)) for hit in RESULT.hits)
+    result = attrs.evolve(RESULT, hits=hits)
+    assert result_text(result).plain.endswith("not: a [b]cat -0.04 at 0:00.5")
+    for bars in (None, 0):
+        file = StringIO()
+        console = Console(file=file, width=110, force_terminal=True, color_system="standard")
+        console.print(search_table(result, 110, bars=bars))
+        (line,) = [line for line in file.getvalue().splitlines() if "not: " in line]
+        assert re.search(r"\x1b\[[0-9;]*\b9[;m][^\x1b]*a \[b\]cat", line)
+        assert "-0.04" in line
+    assert "not: " not in shown(110)
 
 
 def test_bars_are_as_long_as_the_similarity():

@@ -12,6 +12,7 @@ import pytest
 
 from hgrkit.graph.rendering import render
 from hgrkit.pages.explanation import explain_result
+from hgrkit.results import Excluded
 from tests.pages.sample import NAME, result_over
 
 VOID = {"meta", "img", "br"}
@@ -91,6 +92,15 @@ def test_every_number_is_the_searchs(page, explanation):
         wanted += [hit.score, hit.levels.event, hit.levels.action, hit.levels.entity, hit.start_s, hit.end_s]
         wanted += [phrase.similarity for phrase in hit.phrases] + [-0.125]
     assert shown == wanted
+
+
+def test_excluded_phrases_are_struck_through_with_their_number(explanation):
+    excluded = Excluded(node_ids=(), text="a <cat>", similarity=0.25, times_s=(0.5,), weights=(1.0,))
+    hits = tuple(attrs.evolve(one, hit=attrs.evolve(one.hit, excluded=(excluded,))) for one in explanation.hits)
+    page = Page(attrs.evolve(explanation, hits=hits).to_html())
+    assert len(page.all("s")) == len(page.all("p", "excluded")) == len(hits)
+    assert page.words.count("a <cat>") == len(hits)
+    assert sum(float(data["value"]) == 0.25 for data in page.all("data")) == len(hits)
 
 
 def test_every_weight_has_its_column(page, explanation):

@@ -14,6 +14,7 @@ from PIL import Image
 from hgrkit.errors import MissingPackageError
 from hgrkit.graph import RoleGraph
 from hgrkit.pages.explanation import draw_picture, explain_result
+from hgrkit.results import Excluded
 from tests.pages.sample import result_over
 
 
@@ -139,6 +140,16 @@ def test_the_pictures_words_are_in_a_font_that_comes_with_hgrkit(explanation, mo
     with_all_fonts, draw = draw_picture(plain, density=1), resvg_py.svg_to_bytes
     monkeypatch.setattr(resvg_py, "svg_to_bytes", lambda **options: draw(**options, skip_system_fonts=True))
     assert draw_picture(plain, density=1) == with_all_fonts
+
+
+def test_a_hit_in_the_picture_is_higher_by_a_line_for_each_excluded_phrase(explanation):
+    def height(count):
+        excluded = (Excluded(node_ids=(), text="a <cat>", similarity=0.1, times_s=(0.5,), weights=(1.0,)),) * count
+        hits = tuple(attrs.evolve(one, hit=attrs.evolve(one.hit, excluded=excluded)) for one in explanation.hits)
+        return drawn(draw_picture(attrs.evolve(explanation, hits=hits), hits=1, density=1)).shape[0]
+
+    assert height(0) + 20 == height(1)
+    assert height(1) + 40 == height(3)
 
 
 def test_the_picture_says_what_was_not_compared_and_how_many_hits_are_left_out(explanation):
