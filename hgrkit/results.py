@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hgrkit.model.query.question import Question
 
 __all__ = ["Excluded", "Hit", "Phrase", "SearchResult", "clock", "result_of", "signed", "when_seen"]
+
+NO_VIDEO_MATCHES: Final = "No video matches the filter."
+"""The note on a search whose `where` is true of no video."""
 
 _LISTED = 10
 """Phrases that a note lists before it counts the rest."""
@@ -160,7 +163,8 @@ class SearchResult:
         hits: best first; one a video, unless more were asked for.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
-        notes: what of the question was not compared, and why, and what was excluded, in sentences.
+        notes: in sentences, what of the question was not compared, and why; what was excluded; or that no video
+            matches the filter.
     """
 
     query: str
@@ -214,7 +218,7 @@ def signed(similarity: float | None) -> str:
 
 
 def result_of(
-    query: str, graph: RoleGraph, question: Question, matches: Matches, *, started: float
+    query: str, graph: RoleGraph, question: Question, matches: Matches, *, filtered: bool, started: float
 ) -> SearchResult:
     """What a library found, told in the words of the query.
 
@@ -223,6 +227,7 @@ def result_of(
         graph: how it was read.
         question: how it was put to the library.
         matches: what that found.
+        filtered: whether only some of the videos were looked at.
         started: when the query came, by `time.perf_counter`.
     """
     return SearchResult(
@@ -231,7 +236,11 @@ def result_of(
         hits=tuple(_hit_of(rank, match, question) for rank, match in enumerate(matches, 1)),
         exact=matches.exact,
         elapsed_ms=(time.perf_counter() - started) * 1000,
-        notes=(*_omission_notes(question), *_exclusion_notes(question)),
+        notes=(
+            *_omission_notes(question),
+            *_exclusion_notes(question),
+            *((NO_VIDEO_MATCHES,) if filtered and not matches else ()),
+        ),
     )
 
 

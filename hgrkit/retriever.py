@@ -260,19 +260,9 @@ class Retriever:
         keep = check_flag("feature_cache", feature_cache)
         cache = self._parts.feature_cache(self._folder) if keep and self._folder is not None else None
         with open_features(features) as feature_file:
-            return self._parts.index(
-                self.library,
-                walk.files,
-                roots=walk.roots,
-                left_out=walk.left_out,
-                prune=prune,
-                retry_failed=retry_failed,
-                features=feature_file,
-                cache=cache,
-                limits=limits,
-                num_workers=num_workers,
-                on_progress=on_progress,
-            )
+            index = partial(self._parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
+            index = partial(index, roots=walk.roots, left_out=walk.left_out, features=feature_file, cache=cache)
+            return index(self.library, walk.files, prune=prune, retry_failed=retry_failed)
 
     def search(
         self,
@@ -281,6 +271,7 @@ class Retriever:
         *,
         videos: Sequence[StrPath] | None = None,
         per_video: int = 1,
+        where: str | None = None,
         exact: bool = False,
         num_candidates: int | None = None,
         without: Sequence[str] = (),
@@ -292,6 +283,8 @@ class Retriever:
             k: number of hits, at least 1.
             videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
             per_video: hits of one video, at most: its best clip's moment, and further ones that share no time.
+            where: an SQL expression that is true of these only, such as `camera = 'front' and duration_s > 60`.
+                Columns are `path`, `name`, `folder`, `duration_s`, `modified`, `indexed` and the tags.
             exact: compare every clip at every level; a large library is else searched among the clips whose event
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
@@ -316,11 +309,18 @@ class Retriever:
             k,
             settings=settings,
             videos=among,
+            where=where,
             per_video=per_video,
             excluded=question.excluded,
         )
         text = query if isinstance(query, str) else graph.text
-        return result_of(text, graph, question, matches, started=started)
+        return result_of(text, graph, question, matches, filtered=where is not None, started=started)
+
+    def tag(self, path: StrPath, /, **values: object) -> None:
+        """Give a video tags to filter by, durably; `None` takes one away. See `hgrkit.library.tags.tag_video`."""
+        from hgrkit.library.tags import tag_video
+
+        tag_video(self.library, check_path("path", path), values)
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
         """Why these hits: their film strips and, for every phrase, when it was seen, to look at or to `save`.

@@ -11,6 +11,7 @@ import typer
 
 from hgrkit.cli.output import clock, echo, echo_json, filled, legend, printable, shown_path, stdout, typed_text
 from hgrkit.errors import ConfigError
+from hgrkit.results import NO_VIDEO_MATCHES
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -50,6 +51,12 @@ def search(
         bool,
         typer.Option("--exact", help="Cut clips to the exact frame (slower: they are encoded again)."),
     ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL", help="Search only the videos that this is true of, such as \"camera = 'front'\"."
+        ),
+    ] = None,
     exact_search: Annotated[
         bool, typer.Option("--exact-search", help="Compare every clip, however large the library is.")
     ] = False,
@@ -75,6 +82,7 @@ def search(
             typed_text(text),
             k=k or _default_k(json=json),
             per_video=per_video,
+            where=None if where is None else typed_text(where),
             exact=exact_search,
             num_candidates=candidates,
             without=[typed_text(phrase) for phrase in without or ()],
@@ -152,7 +160,7 @@ def _save(explanation: Explanation, *paths: Path | None) -> None:
 def _show(result: SearchResult, explanation: Explanation | None) -> None:
     """A table where a person looks on, lines of text where a program reads."""
     if not result.hits:
-        echo("the library holds no video yet")
+        echo(NO_VIDEO_MATCHES if NO_VIDEO_MATCHES in result.notes else "the library holds no video yet")
         return
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):

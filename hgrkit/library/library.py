@@ -7,17 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from hgrkit.checks.arguments import (
-    check_choice,
-    check_instance,
-    check_path,
-    check_sequence,
-    check_text,
-    check_whole,
-)
+from hgrkit.checks.arguments import check_choice, check_instance, check_path, check_sequence, check_text
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.candidates import AnnCache, CandidateSource
+from hgrkit.library.filters import Filter
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.matches import Matches
 from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, Float32, QueryEmbeddings, VideoRecord
@@ -238,6 +232,7 @@ class Library:
         videos: Sequence[str] | None = None,
         per_video: int = 1,
         excluded: Sequence[QueryEmbeddings] = (),
+        where: str | None = None,
     ) -> Matches:
         """The best clip of each of the best videos, and further moments, by exact scores; equal ones by path.
 
@@ -249,20 +244,27 @@ class Library:
             per_video: answers of one video, at most: its best clip, and further moments that share no time with it
                 or each other; none of them stands before the video's best clip.
             excluded: what takes away from the scores of clips that show it, as `ClipSet.align` says.
+            where: an SQL expression that is true of what is looked at, over `filters.COLUMNS` and the tags.
 
         Raises:
-            ConfigError: if k or `per_video` is less than 1.
+            ConfigError: if k or `per_video` is less than 1, or the filter cannot be read or evaluated.
             LibraryError: if one of `videos` is not indexed.
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
-        settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
+        settings = check_instance("settings", settings or SearchSettings(), SearchSettings)
         self._check([query, *excluded])
         settings = settings.without(query) if excluded else settings
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
         request = SearchRequest(
-            query=query, k=k, settings=settings, videos=among, per_video=per_video, excluded=tuple(excluded)
+            query=query,
+            k=k,
+            settings=settings,
+            videos=among,
+            where=None if where is None else Filter.read(where),
+            per_video=per_video,
+            excluded=tuple(excluded),
         )
         return self._ask(lambda sources: search_clips(sources, request))
 
