@@ -30,6 +30,7 @@ from real_clips import picture_features, read_captions_of_videos, read_videos
 from result_file import arguments, described, model_described, write_result
 
 from hgrkit import Retriever, RoleGraph
+from hgrkit.graph import all_wanted
 from hgrkit.levels import LEVELS
 from hgrkit.library import ClipEmbeddings, Entry, VideoRecord, scoring
 from hgrkit.model.scorer import embed_features
@@ -136,7 +137,7 @@ def sentences(pair: ClipPair) -> dict[str, str]:
 def as_before(retriever: Retriever, text: str) -> RoleGraph:
     """A sentence as the first version took it: nothing is excluded."""
     (graph,) = retriever.parser.parse_batch([text])
-    return attrs.evolve(graph, nodes=[attrs.evolve(node, excluded=False) for node in graph.nodes])
+    return all_wanted(graph)
 
 
 def asked_as_before(clips: Clips, pair: ClipPair, way: str) -> Ask:

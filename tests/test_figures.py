@@ -160,6 +160,30 @@ def foils(files: Mapping[str, Any]) -> Expected:
     return rows | {"mean": ["", *cells(lambda table: (table["mean"], table["mean_interval"]))]}
 
 
+def of_pairs(measured: Mapping[str, Any]) -> list[str]:
+    ten = measured["first ten"]
+    return [
+        f"{measured['right']} of {measured['pairs']}",
+        shown(measured["percent"]),
+        shown(ten["of the subject, without the thing"]),
+        shown(ten["with the thing"]),
+    ]
+
+
+def excluding(files: Mapping[str, Any]) -> Expected:
+    found = files["exclusion.json"]["for reporting"]
+    rows = {"the subject alone": of_pairs(found["the subject alone"]), "by hand": of_pairs(found["by hand"])}
+    for way in ("without a guitar", "with no guitar", "but no guitar", "not playing a guitar"):
+        rows[f'"{way}"'] = of_pairs(found[way]["by sentence"])
+        rows[f'"{way}", first version'] = of_pairs(found[way]["first version"])
+    return rows
+
+
+def excluded_weights(files: Mapping[str, Any]) -> Expected:
+    weights = files["exclusion.json"]["for choosing"]["by weight"]
+    return {weight: of_pairs(found) for weight, found in weights.items()}
+
+
 def what_pays(files: Mapping[str, Any]) -> Expected:
     def figures(of: Mapping[str, Any]) -> list[str]:
         return [shown(of["pooled"][name]) for name in ("R@1", "mRR")]
@@ -248,6 +272,7 @@ def paper_foil_leads(files: Mapping[str, Any]) -> Expected:
 PAGE = "docs/default-model.md"
 PAPER = "docs/paper-claim.md"
 MOMENTS = "docs/partially-relevant.md"
+EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
     (PAGE, "How good it is", 0): quality,
@@ -257,6 +282,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "What the levels are for", 0): foils,
     (PAGE, "What its parts are worth", 0): what_pays,
     ("docs/foils.md", "What the default model makes of them", 0): foils,
+    (EXCLUSION, "How well it works", 0): excluding,
+    (EXCLUSION, "How much it takes off", 0): excluded_weights,
     (MOMENTS, "On real footage", 0): partial(moments, part="for reporting"),
     (MOMENTS, "On real footage", 1): partial(
         moments, part="clips cut, for reporting", left_out="fixed windows of 20 s"

@@ -8,7 +8,7 @@ import attrs
 
 from hgrkit.graph.role_graph import NOUN_ROLE, Edge, Node, RoleGraph
 
-__all__ = ["ExcludedPhrase", "SplitGraph", "split_excluded"]
+__all__ = ["ExcludedPhrase", "SplitGraph", "all_wanted", "split_excluded"]
 
 _INTRODUCERS = frozenset(
     "without with no not n't never nor neither or and but except minus any there who that which where "
@@ -88,6 +88,11 @@ def split_excluded(graph: RoleGraph) -> SplitGraph:
             removed.add(stop)
     phrases = [_phrase(graph, group) for group in sorted(groups, key=lambda group: min(_tokens(group)))]
     return SplitGraph(_wanted(graph, removed), tuple(phrase for phrase in phrases if phrase is not None))
+
+
+def all_wanted(graph: RoleGraph) -> RoleGraph:
+    """The same graph with nothing excluded, as training and evaluation take it."""
+    return attrs.evolve(graph, nodes=[attrs.evolve(node, excluded=False) for node in graph.nodes])
 
 
 def _wanted(graph: RoleGraph, removed: Collection[int]) -> RoleGraph | None:

@@ -7,11 +7,13 @@ import json
 import numpy as np
 import pytest
 
+from hgrkit.graph import Node, RoleGraph, Span, all_wanted
 from hgrkit.library import ClipEmbeddings, VideoRecord
 from hgrkit.parsing import LarkParser
 from hgrkit.research import evaluation
 from hgrkit.research.datasets.catalogue import benchmark
 from hgrkit.research.evaluation import Baselines, Bootstrap, LibrarySource
+from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.retriever import Retriever
 from hgrkit.video.feature_file import FeatureFile
 
@@ -92,6 +94,19 @@ def test_a_report_of_a_library(hgrkit, folder, source, tmp_path):
     title = "captions.json against library"
     evaluation.write_report(tmp_path / "program.html", found, source, title=title, bootstrap=FEW)
     assert (tmp_path / "program.html").read_bytes() == (tmp_path / "command.html").read_bytes()
+
+
+def test_a_failure_is_told_of_with_all_words_of_its_caption_as_scores_have_them(source):
+    caption = "a dog without grass"
+    graph = RoleGraph(
+        tokens=caption.split(), nodes=[Node(1, "NOUN", Span(0, 2)), Node(2, "NOUN", Span(3, 4), excluded=True)]
+    )
+    row = QueryRank(query="q", video="a.mp4", caption=caption, rank=2, positive="a.mp4", top="b.mp4")
+    found = source.explain(row, graph)
+    assert [phrase.text for phrase in found.phrases] == ["a dog", "grass"]
+    same = source.explain(row, all_wanted(graph))
+    assert (found.right.score, found.preferred.score) == (same.right.score, same.preferred.score)
+    assert found.phrases == same.phrases
 
 
 def test_captions_and_foils(hgrkit, folder, source):

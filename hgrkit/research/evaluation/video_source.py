@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, LibraryNotFoundError, MissingPathError
-from hgrkit.graph import RoleGraph
+from hgrkit.graph import RoleGraph, all_wanted
 from hgrkit.indexing.feature_cache import kept_features, kept_frames
 from hgrkit.indexing.report import IndexProgress, IndexReport
 from hgrkit.indexing.walk import VIDEO_SUFFIXES
@@ -274,8 +274,9 @@ class LibrarySource:
         if row.positive is None or row.top is None:
             return Failure(row=row, graph=graph)
         keys = match_names((row.positive, row.top), self.paths)
+        asked = all_wanted(graph)
         ((right,), (preferred,)) = (
-            self.retriever.search(graph, 1, videos=[keys[name]]).hits for name in (row.positive, row.top)
+            self.retriever.search(asked, 1, videos=[keys[name]]).hits for name in (row.positive, row.top)
         )
         return Failure(
             row=row,
