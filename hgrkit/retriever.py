@@ -305,13 +305,7 @@ class Retriever:
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
         matches = self.library.search(
-            question.query.embeddings,
-            k,
-            settings=settings,
-            videos=among,
-            where=where,
-            per_video=per_video,
-            excluded=question.excluded,
+            question.query.embeddings, k, settings=settings, videos=among, where=where, per_video=per_video
         )
         text = query if isinstance(query, str) else graph.text
         return result_of(text, graph, question, matches, filtered=where is not None, started=started)

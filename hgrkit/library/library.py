@@ -231,7 +231,6 @@ class Library:
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
         per_video: int = 1,
-        excluded: Sequence[QueryEmbeddings] = (),
         where: str | None = None,
     ) -> Matches:
         """The best clip of each of the best videos, and further moments, by exact scores; equal ones by path.
@@ -243,7 +242,6 @@ class Library:
             videos: paths of the only ones that are looked at, absolute or from the current folder; else all.
             per_video: answers of one video, at most: its best clip, and further moments that share no time with it
                 or each other; none of them stands before the video's best clip.
-            excluded: what takes away from the scores of clips that show it, as `ClipSet.align` says.
             where: an SQL expression that is true of what is looked at, over `filters.COLUMNS` and the tags.
 
         Raises:
@@ -254,17 +252,11 @@ class Library:
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
         settings = check_instance("settings", settings or SearchSettings(), SearchSettings)
-        self._check([query, *excluded])
-        settings = settings.without(query) if excluded else settings
+        self._check([query])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
+        chosen = None if where is None else Filter.read(where)
         request = SearchRequest(
-            query=query,
-            k=k,
-            settings=settings,
-            videos=among,
-            where=None if where is None else Filter.read(where),
-            per_video=per_video,
-            excluded=tuple(excluded),
+            query=query, k=k, settings=settings, videos=among, where=chosen, per_video=per_video
         )
         return self._ask(lambda sources: search_clips(sources, request))
 

@@ -190,6 +190,7 @@ class QueryEmbeddings:
         event: [D] the whole sentence.
         action: [A, D] one vector an action; A may be 0.
         entity: [E, D] one vector an entity; E may be 0.
+        excluded: what takes away from clips that show it, each a question of its own.
 
     Raises:
         ShapeError: if the arrays do not share D, or anything is no finite number.
@@ -198,6 +199,7 @@ class QueryEmbeddings:
     event: Float32 = attrs.field(converter=_float32)
     action: Float32 = attrs.field(converter=_float32)
     entity: Float32 = attrs.field(converter=_float32)
+    excluded: tuple[QueryEmbeddings, ...] = attrs.field(default=())
 
     def __attrs_post_init__(self) -> None:
         fits = self.event.ndim == 1 and all(
@@ -210,6 +212,9 @@ class QueryEmbeddings:
             )
         if not all(np.isfinite(part).all() for part in (self.event, self.action, self.entity)):
             raise ShapeError("a query's embeddings must be finite numbers, got NaN or infinity.")
+        if any(phrase.event.size != self.event.size for phrase in self.excluded):
+            sizes = [phrase.event.size for phrase in self.excluded]
+            raise ShapeError(f"what a query excludes must have its embed_dim {self.event.size}, got {sizes}.")
 
     @classmethod
     def nothing(cls, embed_dim: int) -> QueryEmbeddings:

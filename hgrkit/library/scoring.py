@@ -57,7 +57,6 @@ class SearchSettings(MatcherConfig):
         candidates: clips that a search compares exactly, when it does not compare all of them; `None` lets their
             number grow with the library.
         exhaustive: compare every clip; `None` does so while the library is small.
-        excluding: something is excluded: more clips are compared where their number is not given.
 
     Raises:
         ConfigError: if a setting is out of its range.
@@ -65,23 +64,21 @@ class SearchSettings(MatcherConfig):
 
     candidates: int | None = setting(None, "clips that a search compares exactly", within="[1, inf)")
     exhaustive: bool | None = setting(None, "compare every clip")
-    excluding: bool = setting(False, "look at more clips, because the nearest may show what is excluded")
 
-    def candidates_among(self, num_clips: int) -> int:
-        """Return how many of a library's clips a search compares exactly."""
+    def candidates_among(self, num_clips: int, query: QueryEmbeddings | None = None) -> int:
+        """Return how many of a library's clips a search compares exactly; all if the query asks for nothing."""
         if self.exhaustive or (self.exhaustive is None and num_clips <= EXHAUSTIVE_UP_TO):
             return num_clips
+        if query is not None and query.asks_nothing:
+            return num_clips
         usual = max(_LEAST_CANDIDATES, num_clips // _CLIPS_A_CANDIDATE)
-        return min(num_clips, self.candidates or usual * (_MORE_CANDIDATES if self.excluding else 1))
+        more = _MORE_CANDIDATES if query is not None and query.excluded else 1
+        return min(num_clips, self.candidates or usual * more)
 
     def searching(self, *, exact: bool, num_candidates: int | None) -> SearchSettings:
         """The settings of a search that compares every clip, or so many, or what suits the library's size."""
         exhaustive = True if exact else None if num_candidates is None else False
         return attrs.evolve(self, exhaustive=exhaustive, candidates=num_candidates)
-
-    def without(self, query: QueryEmbeddings) -> SearchSettings:
-        """The settings of a search for this that excludes something; asking for nothing looks at all clips."""
-        return attrs.evolve(self, excluding=True, exhaustive=True if query.asks_nothing else self.exhaustive)
 
     def reweighted(self, level_weights: LevelWeights | None) -> SearchSettings:
         """The settings with other weights of event, action and entity; `None` leaves them as they are."""
@@ -146,45 +143,31 @@ class ClipSet:
         )
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Iterator[Float32]:
-        """Return fused scores, some queries at a time: [V, c] each, the queries in their order."""
+        """Return fused scores, some queries at a time: [V, c] each, the queries in their order.
+
+        A clip's score s for each phrase that a query excludes takes 1.5 max(s, 0) off. Where the query asks for
+        nothing else, the score is -s of the phrase that the clip shows most.
+        """
         nodes = max((len(query.action) + len(query.entity) + 1 for query in queries), default=1)
         step = max(1, _CHUNK_SIMILARITIES // (nodes * max(1, len(self.event))))
         for start in range(0, len(queries), step):
             levels = self.levels(queries[start : start + step], settings)
             fused: Float32 = np.asarray(settings.fuse(levels), np.float32)
+            for column, query in enumerate(queries[start : start + step]):
+                if query.excluded:
+                    fused[:, column] = self._less_excluded(fused[:, column], query, settings)
             yield fused
 
-    def score(
-        self, query: QueryEmbeddings, settings: SearchSettings, excluded: Sequence[QueryEmbeddings] = ()
-    ) -> npt.NDArray[np.float64]:
-        """Return the scores of `align`, [V]."""
-        fused = next(self.scores([query], settings))[:, 0].astype(np.float64)
-        return self._less_excluded(fused, query, settings, excluded)
-
     def _less_excluded(
-        self,
-        fused: npt.NDArray[np.float64],
-        query: QueryEmbeddings,
-        settings: SearchSettings,
-        excluded: Sequence[QueryEmbeddings],
+        self, fused: npt.NDArray[Any], query: QueryEmbeddings, settings: SearchSettings
     ) -> npt.NDArray[np.float64]:
-        if not excluded:
-            return fused
-        shown = np.concatenate(list(self.scores(excluded, settings)), axis=1).astype(np.float64)  # [V, X]
-        if query.asks_nothing:
-            least: npt.NDArray[np.float64] = -shown.max(axis=1)
-            return least
-        less: npt.NDArray[np.float64] = fused - EXCLUDED_WEIGHT * np.maximum(shown, 0).sum(axis=1)
+        shown = np.concatenate(list(self.scores(query.excluded, settings)), axis=1).astype(np.float64)  # [V, X]
+        penalties = EXCLUDED_WEIGHT * np.maximum(shown, 0).sum(axis=1)
+        less: npt.NDArray[np.float64] = -shown.max(axis=1) if query.asks_nothing else fused - penalties
         return less
 
-    def align(
-        self, query: QueryEmbeddings, settings: SearchSettings, excluded: Sequence[QueryEmbeddings] = ()
-    ) -> Alignment:
-        """Compare one query with every clip, and keep which frames each node was seen in.
-
-        A clip's score s for each `excluded` phrase, as a question of its own, takes 1.5 max(s, 0) off.
-        Where the query asks for nothing, the score is -s of the phrase that the clip shows most.
-        """
+    def align(self, query: QueryEmbeddings, settings: SearchSettings) -> Alignment:
+        """Compare one query with every clip, and keep which frames each node was seen in."""
         aligned = {
             level: clip_alignment(
                 frames, self.starts, self.counts, nodes, sharpness=settings.sharpness, fusion=settings.fusion
@@ -202,7 +185,7 @@ class ClipSet:
         )
         fused = np.asarray(settings.fuse(levels), np.float64)
         return Alignment(
-            scores=self._less_excluded(fused, query, settings, excluded),
+            scores=self._less_excluded(fused, query, settings) if query.excluded else fused,
             levels=levels,
             similarities=PerLevel(event=levels.event, action=action, entity=entity),
             action_weights=aligned["action"][0],

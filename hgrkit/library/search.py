@@ -63,7 +63,6 @@ class SearchRequest:
         videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
         where: of those, look at the videos that this is true of only.
         per_video: answers of one video, at most; they share no time.
-        excluded: what takes away from clips that show it.
 
     Raises:
         ConfigError: if k or `per_video` is less than 1.
@@ -75,7 +74,6 @@ class SearchRequest:
     videos: Sequence[str] | None = None
     where: Filter | None = None
     per_video: int = 1
-    excluded: Sequence[QueryEmbeddings] = ()
 
     def __attrs_post_init__(self) -> None:
         check_whole("k", self.k)
@@ -219,7 +217,7 @@ def _candidates(sources: Sequence[Source], request: SearchRequest) -> tuple[list
     """
     asked = _asked_rows(sources, request)
     total = sum(map(len, asked))
-    count = request.settings.candidates_among(total)
+    count = request.settings.candidates_among(total, request.query)
     if request.videos is not None or count >= total:
         return asked, True
     count = max(count, request.k)
@@ -291,7 +289,7 @@ class _Found:
 def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     """The k best videos of one version, and all that equal the last of them."""
     arrays = view.arrays
-    aligned = _checked_clips(arrays, rows).align(request.query, request.settings, request.excluded)
+    aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
     scores = aligned.scores.round(_DECIMALS)
     places = _best_places(arrays, rows, scores, request.k)
     numbers = arrays.clips["video"][rows[places]].tolist()
@@ -347,7 +345,7 @@ def _best_match(found: _Found, request: SearchRequest) -> ClipMatch:
 
 def _further_matches(found: _Found, best: ClipMatch, request: SearchRequest) -> list[ClipMatch]:
     clips, spans, times_s = _finder(found, request).further(best.moment, request.per_video - 1)
-    aligned, excluded = clips.align(request.query, request.settings, request.excluded), _excluded(clips, request)
+    aligned, excluded = clips.align(request.query, request.settings), _excluded(clips, request)
     matches = [
         ClipMatch.of(
             found.path,
@@ -370,14 +368,13 @@ def _finder(found: _Found, request: SearchRequest) -> MomentFinder:
         rows=found.rows,
         query=request.query,
         settings=request.settings,
-        excluded=request.excluded,
     )
 
 
 def _excluded(clips: ClipSet, request: SearchRequest) -> list[tuple[ExcludedMatch, ...]]:
     """What each clip shows of each excluded phrase; to rounding what was taken off its score."""
     seen: list[list[ExcludedMatch]] = [[] for _ in clips.counts]
-    for phrase in request.excluded:
+    for phrase in request.query.excluded:
         aligned = clips.align(phrase, request.settings)
         for place, count in enumerate(clips.counts.tolist()):
             weights = np.concatenate([aligned.action_weights[place], aligned.entity_weights[place]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
@@ -134,14 +133,12 @@ class MomentFinder:
         rows: its clips.
         query: what is asked.
         settings: how clips are scored.
-        excluded: what takes away from clips that show it.
     """
 
     arrays: ClipArrays
     rows: range
     query: QueryEmbeddings
     settings: SearchSettings
-    excluded: Sequence[QueryEmbeddings] = ()
 
     def in_clip(self, row: int, *weights: Float32) -> Moment:
         """The scene, or run of scenes, that the phrases fit best, of those that lie in a clip at least in part.
@@ -198,7 +195,7 @@ class MomentFinder:
 
     def _fits(self, spans: Spans, clips: ClipSet) -> Float64:
         """Scores of spans as clips, less what several scenes cost, [W]."""
-        found = clips.score(self.query, self.settings, self.excluded)
+        found = next(clips.scores([self.query], self.settings))[:, 0]
         if not np.isfinite(found).all():
             raise damaged_arrays(f"clips {self.rows.start} to {self.rows.stop - 1} are no clips")
         less: Float64 = found - spans.costs

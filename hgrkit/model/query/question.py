@@ -23,16 +23,14 @@ class Question:
 
     Attributes:
         wanted: the sentence without what it excludes; the whole of it if nothing is left.
-        query: of the wanted part; asks nothing if nothing is left.
+        query: of the wanted part, with what is excluded; asks nothing if nothing is left.
         phrases: what is excluded, the sentence's own first.
-        excluded: a query of each of them.
         omitted_tokens: how many of the wanted tokens the model's limits left out.
     """
 
     wanted: RoleGraph
     query: EmbeddedQuery
     phrases: tuple[ExcludedPhrase, ...]
-    excluded: tuple[QueryEmbeddings, ...]
     omitted_tokens: int
 
 
@@ -40,18 +38,18 @@ def put_question(encoder: QueryEncoder, graph: RoleGraph, without: Sequence[Excl
     """Embed a sentence: what it asks for, and by themselves what it excludes and what `without` adds to that."""
     split = split_excluded(graph)
     phrases = (*split.excluded, *without)
-    excluded = encoder.embed([phrase.graph for phrase in phrases])[0] if phrases else []
+    embedded = encoder.embed([phrase.graph for phrase in phrases])[0] if phrases else []
+    excluded = tuple(one.embeddings for one in embedded)
     if split.wanted is None and excluded:
-        nothing = QueryEmbeddings.nothing(excluded[0].embeddings.event.size)
+        nothing = QueryEmbeddings.nothing(excluded[0].event.size)
         query, omitted_tokens = EmbeddedQuery(embeddings=nothing, actions=(), entities=()), 0
     else:
         (query,), omitted = encoder.embed([split.wanted or graph])
         omitted_tokens = omitted.tokens
     return Question(
         wanted=split.wanted or graph,
-        query=query,
+        query=attrs.evolve(query, embeddings=attrs.evolve(query.embeddings, excluded=excluded)),
         phrases=phrases,
-        excluded=tuple(one.embeddings for one in excluded),
         omitted_tokens=omitted_tokens,
     )
 
