@@ -184,6 +184,21 @@ def excluded_weights(files: Mapping[str, Any]) -> Expected:
     return {weight: of_pairs(found) for weight, found in weights.items()}
 
 
+def exclusion_rules(files: Mapping[str, Any]) -> Expected:
+    return {
+        rule: [
+            f"{shown(at['right pairs, per cent'])} / {shown(at['first ten of the subject, without the thing, per cent'])}"
+            for at in weights.values()
+        ]
+        for rule, weights in files["exclusion_rules.json"]["by rule and weight"].items()
+    }
+
+
+def excluded_candidates(files: Mapping[str, Any]) -> Expected:
+    found = files["exclusion.json"]["for choosing"]["exact first ten by candidates"]
+    return {way: [f"{at[way]:.3f}" for at in found.values()] for way in ("excluding", "the subject alone")}
+
+
 def what_pays(files: Mapping[str, Any]) -> Expected:
     def figures(of: Mapping[str, Any]) -> list[str]:
         return [shown(of["pooled"][name]) for name in ("R@1", "mRR")]
@@ -284,6 +299,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("docs/foils.md", "What the default model makes of them", 0): foils,
     (EXCLUSION, "How well it works", 0): excluding,
     (EXCLUSION, "How much it takes off", 0): excluded_weights,
+    (EXCLUSION, "How much it takes off", 1): exclusion_rules,
+    (EXCLUSION, "How much it takes off", 2): excluded_candidates,
     (MOMENTS, "On real footage", 0): partial(moments, part="for reporting"),
     (MOMENTS, "On real footage", 1): partial(
         moments, part="clips cut, for reporting", left_out="fixed windows of 20 s"
