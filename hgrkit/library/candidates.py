@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from hgrkit.checks.arguments import check_choice
@@ -64,23 +65,26 @@ class CandidateIndex(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class FlatScan:
     """Compares every clip as it lies on disk: exact, and the fastest up to some hundred thousand clips.
 
     Attributes:
         arrays: the clips.
         first: the record from which on they are compared.
+        chosen: [C] which of them are compared; those that are in the library unless given.
     """
 
     arrays: ClipArrays
     first: int = 0
+    chosen: npt.NDArray[np.bool_] | None = None
 
     def nearest(self, event: Float32, count: int) -> Rows:
         """Return the `count` clips with the largest cosines; of equal ones the first."""
         self.arrays.check_clips(np.arange(self.first, len(self.arrays.clips)) if self.first else None)
         similarities = event_similarities(self.arrays.clips["event"][self.first :], event)
-        living = self.arrays.living[self.first :]
+        # Clips that are not chosen are compared too: leaving them out would copy the others, which takes longer.
+        living = (self.arrays.living if self.chosen is None else self.chosen)[self.first :]
         similarities[~living] = -np.inf
         count = min(count, int(living.sum()))
         if not count:

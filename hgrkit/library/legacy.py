@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.arrays import ClipArrays, Extent, clip_type, frame_type
+from hgrkit.library.filters import table_of
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import path_bytes
 from hgrkit.library.store import StoredVideo, Version, VersionCache
@@ -178,6 +179,10 @@ class LegacyView:
     def videos(self) -> list[StoredVideo]:
         """Return every video."""
         return self._videos
+
+    def table(self) -> sqlite3.Connection:
+        """Return the videos as the newest format has them, in memory."""
+        return table_of(self._videos)
 
 
 def _head(connection: sqlite3.Connection) -> tuple[Any, ...]:

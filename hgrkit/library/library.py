@@ -7,17 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from hgrkit.checks.arguments import (
-    check_choice,
-    check_instance,
-    check_path,
-    check_sequence,
-    check_text,
-    check_whole,
-)
+from hgrkit.checks.arguments import check_choice, check_instance, check_path, check_sequence, check_text
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.candidates import AnnCache, CandidateSource
+from hgrkit.library.filters import Filter
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.removal import listed_path
@@ -240,6 +234,7 @@ class Library:
         *,
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
+        where: str | None = None,
     ) -> Matches:
         """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
 
@@ -247,20 +242,21 @@ class Library:
             query: what is asked.
             k: videos, at least 1.
             settings: how clips are scored.
-            videos: paths of the only ones that are looked at, absolute or from the current folder; all of the
-                library unless given.
+            videos: paths of the only ones that are looked at, absolute or from the current folder; else all.
+            where: an SQL expression that is true of what is looked at, over `filters.COLUMNS` and the tags.
 
         Raises:
-            ConfigError: if k is less than 1.
+            ConfigError: if k is less than 1, or the filter cannot be read or evaluated.
             LibraryError: if one of `videos` is not indexed.
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
-        settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
+        settings = check_instance("settings", settings or SearchSettings(), SearchSettings)
         self._check([query])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-        request = SearchRequest(query=query, k=k, settings=settings, videos=among)
+        chosen = None if where is None else Filter.read(where)
+        request = SearchRequest(query=query, k=k, settings=settings, videos=among, where=chosen)
         return self._ask(lambda sources: search_clips(sources, request))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:

@@ -84,7 +84,10 @@ class VideoRecord:
         reason: why it failed; `None` for an indexed video.
         duration_s: the video's length in seconds, if it is known.
         clips: number of clips; the store counts them itself when a video is added.
-        metadata: the user's own values, anything that JSON can hold.
+        metadata: the user's own values, anything that JSON can hold; those of `hgrkit.library.tags` can be
+            filtered by.
+        indexed_ns: when its clips were made, in nanoseconds since 1970; `None` if nobody noted it. It says nothing
+            of what the video is: records that differ in it alone are equal.
 
     Raises:
         ConfigError: if the state is unknown or does not agree with the reason, or the duration is no length.
@@ -99,6 +102,7 @@ class VideoRecord:
     duration_s: float | None = None
     clips: int = 0
     metadata: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    indexed_ns: int | None = attrs.field(default=None, eq=False)
 
     def __attrs_post_init__(self) -> None:
         check_text("a video's path", self.path)

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 import attrs
 import numpy as np
 
+from hgrkit.checks.arguments import check_whole
 from hgrkit.errors import LibraryError
 from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays, Rows
-from hgrkit.library.candidates import AnnCache
+from hgrkit.library.candidates import AnnCache, FlatScan
+from hgrkit.library.filters import Filter, filtered_rows
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
@@ -104,12 +106,20 @@ class SearchRequest:
         k: videos, at least 1.
         settings: how clips are scored, and how many.
         videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
+        where: of those, look at the videos that this is true of only.
+
+    Raises:
+        ConfigError: if k is less than 1.
     """
 
     query: QueryEmbeddings
     k: int
     settings: SearchSettings
     videos: Sequence[str] | None = None
+    where: Filter | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_whole("k", self.k)
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
@@ -121,16 +131,16 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
 
     Raises:
         LibraryError: if one of the request's videos is not indexed.
+        ConfigError: if the request's filter names an unknown column, or cannot be evaluated.
         DamagedLibraryError: if stored embeddings are not what was written.
     """
+    candidates, exact = _candidates(sources, request)
     found: list[_Found] = []
-    for source, rows in zip(sources, _candidates(sources, request), strict=True):
+    for source, rows in zip(sources, candidates, strict=True):
         found += _compare(source.view, rows, request) if rows.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
     first = [one for one in found if best[one.path] is one][: request.k]
-    total = sum(source.view.arrays.num_living for source in sources)
-    exact = request.videos is not None or request.settings.candidates_among(total) >= total
     return Matches((_match(one, request) for one in first), exact=exact)
 
 
@@ -242,33 +252,50 @@ def _rows_of(videos: Sequence[StoredVideo]) -> Rows:
     return np.array([row for video in videos for row in video.rows], np.int64)
 
 
-def _candidates(sources: Sequence[Source], request: SearchRequest) -> list[Rows]:
-    """Clips to compare exactly, ascending, of each source: of at least k videos if there are so many."""
-    if request.videos is not None:
-        chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
-        for path in dict.fromkeys(request.videos):
-            for source, video in _named(sources, path):
-                chosen[id(source)].append(video)
-        return [np.unique(_rows_of(chosen[id(source)])) for source in sources]
-    total = sum(source.view.arrays.num_living for source in sources)
+def _candidates(sources: Sequence[Source], request: SearchRequest) -> tuple[list[Rows], bool]:
+    """Clips to compare exactly, ascending, of each source, and whether these are all that were asked for.
+
+    They are of at least k videos if there are so many.
+    """
+    asked = _asked_rows(sources, request)
+    total = sum(map(len, asked))
     count = request.settings.candidates_among(total)
-    if count >= total:
-        return [source.view.arrays.rows for source in sources]
+    if request.videos is not None or count >= total:
+        return asked, True
     count = max(count, request.k)
     while True:
-        rows = _nearest(sources, request.query.event, count)
+        rows = _nearest(sources, None if request.where is None else asked, request.query.event, count)
         videos = sum(
             len(np.unique(source.view.arrays.clips["video"][part]))
             for source, part in zip(sources, rows, strict=True)
         )
         if videos >= request.k or count >= total:
-            return rows
+            return rows, False
         count *= 2
 
 
-def _nearest(sources: Sequence[Source], event: Float32, count: int) -> list[Rows]:
-    """The `count` clips of all sources whose events are nearest, ascending."""
-    rows = [source.ann_cache.index(source.view.arrays).nearest(event, count) for source in sources]
+def _asked_rows(sources: Sequence[Source], request: SearchRequest) -> list[Rows]:
+    """All clips that a question is about, ascending, of each source."""
+    rows = None
+    if request.videos is not None:
+        chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
+        for path in dict.fromkeys(request.videos):
+            for source, video in _named(sources, path):
+                chosen[id(source)].append(video)
+        rows = [np.unique(_rows_of(chosen[id(source)])) for source in sources]
+    if request.where is not None:
+        matching = filtered_rows([source.view for source in sources], request.where)
+        rows = matching if rows is None else list(map(np.intersect1d, rows, matching))
+    return [source.view.arrays.rows for source in sources] if rows is None else rows
+
+
+def _nearest(sources: Sequence[Source], among: Sequence[Rows] | None, event: Float32, count: int) -> list[Rows]:
+    """The `count` clips of all sources, or `among` these, whose events are nearest, ascending."""
+    if among is None:
+        indexes = [source.ann_cache.index(source.view.arrays) for source in sources]
+    else:  # an HNSW index would return mostly others
+        indexes = [_scan_of(source.view.arrays, part) for source, part in zip(sources, among, strict=True)]
+    rows = [index.nearest(event, count) for index in indexes]
     if len(sources) > 1:
         nearness = [
             event_similarities(source.view.arrays.clips["event"][part], event)
@@ -280,6 +307,12 @@ def _nearest(sources: Sequence[Source], event: Float32, count: int) -> list[Rows
     for source, part in zip(sources, rows, strict=True):
         source.view.arrays.check_clips(part)
     return [np.sort(part) for part in rows]
+
+
+def _scan_of(arrays: ClipArrays, rows: Rows) -> FlatScan:
+    chosen = np.zeros(len(arrays.clips), np.bool_)
+    chosen[rows] = True
+    return FlatScan(arrays, chosen=chosen)
 
 
 @attrs.frozen(eq=False)

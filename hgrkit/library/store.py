@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -110,6 +111,7 @@ class VersionCache:
     """What readers of a store keep from one question to the next: the arrays of the version that was read last."""
 
     def __init__(self) -> None:
+        self.checked: dict[int, bytes] = {}  # the sums under which all rows of videos were checked
         self._kept: tuple[Version, ClipArrays, dict[int, bytes]] | None = None
 
     def get(
@@ -158,6 +160,14 @@ class View(Protocol):
 
     def videos(self) -> list[StoredVideo]:
         """Read every video, failed ones included, in the order of their paths' bytes.
+
+        Raises:
+            DamagedLibraryError: if rows are changed, lost, stale or surplus.
+        """
+        ...
+
+    def table(self) -> sqlite3.Connection:
+        """Give access to a database whose table `videos` has the rows of all videos, each of them checked.
 
         Raises:
             DamagedLibraryError: if rows are changed, lost, stale or surplus.

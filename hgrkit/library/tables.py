@@ -26,6 +26,7 @@ __all__ = [
     "APPLICATION_ID",
     "BLOCKS",
     "HEAD",
+    "INDEXED_KEY",
     "MANIFEST",
     "REMOVED",
     "SCHEMA",
@@ -322,6 +323,9 @@ def format_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
+INDEXED_KEY: Final = "indexed:ns"
+"""In the JSON of `metadata`: a column of its own would be another format. No tag can have this name."""
+
 _INTEGERS = 1 << 63
 
 
@@ -332,7 +336,8 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
         ConfigError: if the path or the metadata cannot be stored.
     """
     try:
-        metadata = json.dumps(dict(record.metadata), sort_keys=True, allow_nan=False)
+        noted = {} if record.indexed_ns is None else {INDEXED_KEY: record.indexed_ns}
+        metadata = json.dumps({**record.metadata, **noted}, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the metadata of {record.path!r} is no JSON object: {error}.") from error
     for name in ("size", "mtime_ns"):
@@ -365,7 +370,9 @@ def record_from_row(row: Sequence[Any]) -> VideoRecord:
     """
     number, path, content, size, mtime_ns, state, reason, duration_s, clips, metadata = row[:10]
     try:
+        values = dict(json.loads(metadata))
         return VideoRecord(
+            indexed_ns=values.pop(INDEXED_KEY, None),
             path=path.decode("utf-8", "surrogateescape"),
             content=content,
             size=size,
@@ -374,7 +381,7 @@ def record_from_row(row: Sequence[Any]) -> VideoRecord:
             reason=reason,
             duration_s=duration_s,
             clips=clips,
-            metadata=dict(json.loads(metadata)),
+            metadata=values,
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise DamagedLibraryError(f"row {number} of table videos is no video: {error}.") from error
