@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from hgrkit.library.search import ClipMatch
     from hgrkit.model.query.encoder import EmbeddedQuery
 
-__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
+__all__ = ["NO_VIDEO_MATCHES", "Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
+
+NO_VIDEO_MATCHES: Final = "No video matches the filter."
+"""The note on a search whose `where` is true of no video."""
 
 _LISTED = 10
 """Phrases that a note lists before it counts the rest."""

@@ -22,7 +22,7 @@ from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import find_parser, parse_texts
-from hgrkit.results import SearchResult, hit_of, notes_on
+from hgrkit.results import NO_VIDEO_MATCHES, SearchResult, hit_of, notes_on
 
 if TYPE_CHECKING:
     from hgrkit.indexing.parts import Parts
@@ -259,19 +259,9 @@ class Retriever:
         keep = check_flag("feature_cache", feature_cache)
         cache = self._parts.feature_cache(self._folder) if keep and self._folder is not None else None
         with open_features(features) as feature_file:
-            return self._parts.index(
-                self.library,
-                walk.files,
-                roots=walk.roots,
-                left_out=walk.left_out,
-                prune=prune,
-                retry_failed=retry_failed,
-                features=feature_file,
-                cache=cache,
-                limits=limits,
-                num_workers=num_workers,
-                on_progress=on_progress,
-            )
+            index = partial(self._parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
+            index = partial(index, roots=walk.roots, left_out=walk.left_out, features=feature_file, cache=cache)
+            return index(self.library, walk.files, prune=prune, retry_failed=retry_failed)
 
     def search(
         self,
@@ -279,6 +269,7 @@ class Retriever:
         k: int = 10,
         *,
         videos: Sequence[StrPath] | None = None,
+        where: str | None = None,
         exact: bool = False,
         num_candidates: int | None = None,
     ) -> SearchResult:
@@ -288,6 +279,8 @@ class Retriever:
             query: words, or a graph that was read or changed before.
             k: number of hits, at least 1.
             videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
+            where: an SQL expression that is true of these only, such as `camera = 'front' and duration_s > 60`.
+                Columns are `path`, `name`, `folder`, `duration_s`, `modified`, `indexed` and the tags.
             exact: compare every clip at every level; a large library is else searched among the clips whose event
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
@@ -295,7 +288,7 @@ class Retriever:
         Raises:
             GraphError: if the query is neither text nor graph, or cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k or `num_candidates` is no number, or less than 1.
+            ConfigError: if k or `num_candidates` is no number, or less than 1, or `where` is no expression.
         """
         if not isinstance(query, str | RoleGraph):
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
@@ -305,7 +298,7 @@ class Retriever:
         (embedded,), omitted = side.encoder.embed([graph])
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
-        matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among)
+        matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among, where=where)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
             query=query if isinstance(query, str) else graph.text,
@@ -313,8 +306,18 @@ class Retriever:
             hits=hits,
             exact=matches.exact,
             elapsed_ms=(time.perf_counter() - started) * 1000,
-            notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens),
+            notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens)
+            + ((NO_VIDEO_MATCHES,) if where is not None and not matches else ()),
         )
+
+    def tag(self, path: StrPath, /, **values: object) -> None:
+        """Give a video tags that `search(where=...)` filters by, durably: `tag("a.mp4", camera="front")`.
+
+        `None` takes a tag away. `hgrkit.library.tags.tag_video` says what a tag may be, and what is raised.
+        """
+        from hgrkit.library.tags import tag_video
+
+        tag_video(self.library, check_path("path", path), values)
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
         """Why these hits: their film strips and, for every phrase, when it was seen, to look at or to `save`.
@@ -363,8 +366,7 @@ class Retriever:
         """
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
         settings = self._model.query_side.settings.reweighted(level_weights)
-        scores = self.library.scores(captions.queries, settings)
-        return captions.spread(scores, querybank_norm=querybank_norm)
+        return captions.spread(self.library.scores(captions.queries, settings), querybank_norm=querybank_norm)
 
     def pair_scores(
         self,

@@ -49,6 +49,7 @@ COMMANDS = {
     "compact": "library",
     "export": "library",
     "remove": "library",
+    "tag": "library",
     "import-release": "train",
     "train": "train",
     "demo": "demo",

@@ -13,6 +13,7 @@ from hgrkit.errors import ConfigError, LibraryNotFoundError
 
 if TYPE_CHECKING:
     from hgrkit.indexing.report import IndexReport, Skipped
+    from hgrkit.library.tags import MetadataLine, TagReport
     from hgrkit.retriever import Retriever
     from hgrkit.video.limits import DecodeLimits
 
@@ -52,6 +53,12 @@ def index(
     features: Annotated[
         Path | None,
         typer.Option(help="Take frame features from this file (.npz, .hdf5) and decode nothing."),
+    ] = None,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            help="Give videos the tags that this file has for them (.csv, .jsonl; `path` names the video)."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "auto",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry videos that failed before.")] = False,
@@ -94,7 +101,8 @@ def index(
         "num_workers": workers,
     }
     reports: dict[str, IndexReport] = {}
-    _require(paths or [], upgrade=upgrade)
+    _require(paths or [], upgrade=upgrade or metadata is not None)
+    lines = None if metadata is None else _read_metadata(metadata)
     # A new library is made with the chosen parts at once; there is nothing to upgrade.
     if upgrade and (not paths or _exists(library)):
         with IndexBar() as bar:
@@ -102,8 +110,9 @@ def index(
     if paths:
         with _opened(library, parser, chosen) as retriever, IndexBar() as bar:
             reports["index"] = retriever.index(*paths, **options, retry_failed=retry_failed, on_progress=bar.show)
-    _show(reports, library, json=json)
-    if _all_failed(reports):
+    tagged = None if metadata is None or lines is None else _tag(library, lines, metadata)
+    _show(reports, library, tagged, json=json)
+    if reports and _all_failed(reports):
         if json:
             echo("hgrkit: not one video could be indexed; the JSON object says why.", err=True)
         raise typer.Exit(2)
@@ -116,6 +125,26 @@ def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
         return Retriever.open(library, mode="w", parser=parser, **chosen)
     except LibraryNotFoundError:
         return Retriever.create(library, parser=parser, **{**chosen, "model": chosen["model"] or "default"})
+
+
+def _read_metadata(file: Path) -> list[MetadataLine]:
+    """Refuse a file that is none before anything is indexed."""
+    from hgrkit.library.tags import read_metadata
+
+    return read_metadata(file)
+
+
+def _tag(library: Path, lines: list[MetadataLine], file: Path) -> TagReport:
+    """Give tags to what is in the library now, and name on stderr the lines that are about nothing in it."""
+    from hgrkit.library.library import Library
+    from hgrkit.library.tags import tag_lines
+
+    with Library.open(library, "w") as opened:
+        report = tag_lines(opened, lines, file.parent)
+    unknown = [f"{file}, line {line}: {path}: {reason}" for line, path, reason in report.unknown]
+    for remark in shortened(unknown, "lines name no video: --json names them all"):
+        echo(printable(remark), err=True)
+    return report
 
 
 def _limits(seconds: float, memory_gb: float) -> DecodeLimits:
@@ -155,12 +184,13 @@ def _all_failed(reports: dict[str, IndexReport]) -> bool:
     return bool(last.failed or last.unreadable) and last.failed == last.num_videos
 
 
-def _show(reports: dict[str, IndexReport], library: Path, *, json: bool) -> None:
+def _show(reports: dict[str, IndexReport], library: Path, tagged: TagReport | None, *, json: bool) -> None:
     """Print what was done: what went wrong on stderr, the counts, or one JSON object, on stdout."""
     upgraded, indexed = reports.get("upgrade"), reports.get("index")
     if json:
         values = indexed.to_dict() if indexed is not None else {}
-        echo_json(values if upgraded is None else {**values, "upgrade": upgraded.to_dict()})
+        values |= {} if upgraded is None else {"upgrade": upgraded.to_dict()}
+        echo_json(values | ({} if tagged is None else {"metadata": tagged.to_dict()}))
         return
     for report in reports.values():
         for line in _remarks(report, library):
@@ -169,6 +199,8 @@ def _show(reports: dict[str, IndexReport], library: Path, *, json: bool) -> None
         echo(f"upgraded: {_counts(upgraded)}")
     if indexed is not None:
         echo(_counts(indexed))
+    if tagged is not None:
+        echo(f"tagged {tagged.tagged}")
 
 
 def _remarks(report: IndexReport, library: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands that look after a library, from `hgrkit info` to `hgrkit remove`."""
+"""The commands that look after a library, from `hgrkit info` to `hgrkit tag`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import attrs
 import typer
 
-from hgrkit.cli.output import clock, echo, echo_json, printable, quoted, shown_path, stderr
+from hgrkit.cli.output import clock, echo, echo_json, printable, quoted, shown_path, stderr, typed_text
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hgrkit.library.repair import RepairReport
     from hgrkit.library.verify import VerifyReport
 
-__all__ = ["backup", "compact", "export", "info", "remove", "repair", "verify"]
+__all__ = ["backup", "compact", "export", "info", "remove", "repair", "tag", "verify"]
 
 _NOT_WHOLE = 1
 _VIDEOS_SHOWN = 3
@@ -106,6 +106,7 @@ def _as_json(record: VideoRecord) -> dict[str, Any]:
         "reason": record.reason,
         "clips": record.clips,
         "duration_s": record.duration_s,
+        "metadata": dict(record.metadata),
     }
 
 
@@ -119,7 +120,10 @@ def _facts(description: dict[str, Any]) -> dict[str, Any]:
 def _as_line(record: VideoRecord) -> str:
     """One video on one line, however long its name is."""
     length = clock(record.duration_s) if record.duration_s is not None else "-"
-    return printable(f"{record.state:<7}  {shown_path(record.path)}  {length}  {record.reason or ''}").rstrip()
+    tags = " ".join(f"{name}={value}" for name, value in record.metadata.items())
+    return printable(
+        f"{record.state:<7}  {shown_path(record.path)}  {length}  {record.reason or ''}  {tags}"
+    ).rstrip()
 
 
 def verify(
@@ -300,3 +304,32 @@ def remove(
         echo(
             f"videos removed {len(named)}, left {left}; `hgrkit compact {quoted(str(library))}` frees their space"
         )
+
+
+def tag(
+    library: LibraryArgument,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH... NAME=VALUE...", help="Videos, or folders above them; then tags. NAME= removes."
+        ),
+    ],
+    json: Json = False,
+) -> None:
+    """Give videos tags of your own, by which `hgrkit search --where` filters."""
+    from hgrkit.library.library import Library
+    from hgrkit.library.removal import named_videos
+    from hgrkit.library.tags import is_tag, read_tag, tag_videos
+
+    tags = dict(read_tag(typed_text(word)) for word in words if is_tag(word))
+    paths = [word for word in words if not is_tag(word)]
+    if not tags or not paths:
+        raise ConfigError("tag needs videos and tags; type: hgrkit tag LIB videos/a.mp4 camera=front")
+    with Library.open(library, "w") as opened:
+        records = {video.path: video for video in opened.videos()}
+        named = named_videos(paths, records)
+        tag_videos(opened, ((records[path], tags) for path in named))
+    if json:
+        echo_json({"tagged": list(named), "tags": tags})
+    else:
+        echo(f"videos tagged {len(named)}")

@@ -11,6 +11,7 @@ import typer
 
 from hgrkit.cli.output import clock, echo, echo_json, filled, legend, printable, shown_path, stdout, typed_text
 from hgrkit.errors import ConfigError
+from hgrkit.results import NO_VIDEO_MATCHES
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -47,6 +48,12 @@ def search(
         bool,
         typer.Option("--exact", help="Cut clips to the exact frame (slower: they are encoded again)."),
     ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL", help="Search only the videos that this is true of, such as \"camera = 'front'\"."
+        ),
+    ] = None,
     exact_search: Annotated[
         bool, typer.Option("--exact-search", help="Compare every clip, however large the library is.")
     ] = False,
@@ -65,7 +72,11 @@ def search(
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
         result = retriever.search(
-            typed_text(text), k=k or _default_k(json=json), exact=exact_search, num_candidates=candidates
+            typed_text(text),
+            k=k or _default_k(json=json),
+            where=None if where is None else typed_text(where),
+            exact=exact_search,
+            num_candidates=candidates,
         )
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
@@ -140,7 +151,7 @@ def _save(explanation: Explanation, *paths: Path | None) -> None:
 def _show(result: SearchResult, explanation: Explanation | None) -> None:
     """A table where a person looks on, lines of text where a program reads."""
     if not result.hits:
-        echo("the library holds no video yet")
+        echo(NO_VIDEO_MATCHES if NO_VIDEO_MATCHES in result.notes else "the library holds no video yet")
         return
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):

@@ -199,6 +199,7 @@ class LibraryWriter:
             duration_s=end.duration_s,
             clips=len(clips),
             metadata=self.known.metadata(end.file.path),
+            indexed_ns=time.time_ns(),
         )
         self._uncommitted.append((end, Entry(record, clips)))
 
@@ -346,7 +347,7 @@ class CarryOver:
 
     def _duplicate(self, end: VideoEnd, record: VideoRecord, snapshot: Snapshot) -> VideoEnd:
         metadata = self._known.metadata(end.file.path) or record.metadata
-        copy = attrs.evolve(_renamed(record, end), metadata=metadata)
+        copy = attrs.evolve(_renamed(record, end), metadata=metadata, indexed_ns=time.time_ns())
         self._library.add(copy, _clips(snapshot, record))
         return _settled(end, "duplicate", record)
 

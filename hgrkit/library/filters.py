@@ -26,7 +26,7 @@ from hgrkit.library.arrays import Rows
 from hgrkit.library.store import StoredVideo, View
 from hgrkit.library.tables import INDEXED_KEY, VIDEOS, RowSum, row_from_record
 
-__all__ = ["COLUMNS", "FUNCTIONS", "Filter", "filtered_rows", "table_of"]
+__all__ = ["COLUMNS", "FUNCTIONS", "TAG_NAME", "TAKEN_NAMES", "Filter", "filtered_rows", "is_utf8", "table_of"]
 
 _PATH = "CAST(path AS TEXT)"
 _SEPARATOR = os.sep.replace("'", "''")
@@ -63,6 +63,12 @@ _NAMED_AFTER: Final[Mapping[str, frozenset[str]]] = {
     "AS": frozenset(("integer", "numeric", "real", "text")),
     "COLLATE": frozenset(("binary", "nocase", "rtrim")),
 }
+
+TAKEN_NAMES: Final = frozenset((*COLUMNS, *_OPERATORS))
+"""What no tag can be called."""
+
+TAG_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+"""Keys of the metadata that are columns; ASCII, because SQLite compares others with their escapes in JSON."""
 
 _TOKEN = re.compile(
     r"""
@@ -118,7 +124,7 @@ class Filter:
             ConfigError: if it is no text, too long, or has in it what is no part of an expression.
         """
         check_text("where", text, hint="with an SQL expression")
-        if "\0" in text or not _is_utf8(text):
+        if "\0" in text or not is_utf8(text):
             raise ConfigError(f"a filter is text in UTF-8, without NUL in it, got {shown(text)}.")
         if len(text) > _LONGEST:
             raise ConfigError(f"a filter has at most {_LONGEST:,} characters, got {len(text):,}; shorten it.")
@@ -146,7 +152,7 @@ class Filter:
         """
         columns = [f'{COLUMNS.get(name) or _tag(tags.get(name, ()))} AS "{name}"' for name in self.names]
         columns += ['first_clip AS "0"', 'clips AS "1"']  # no tag can have these names
-        # Its names and keys are our own columns and what `_KEY` matches; its words are those of `read`.
+        # Its names and keys are our own columns and what `TAG_NAME` matches; its words are those of `read`.
         return (
             f'SELECT "0", "1" FROM (SELECT {", ".join(columns)} FROM videos '  # noqa: S608
             f"WHERE state = 'indexed') WHERE ({' '.join(self.words)})"
@@ -201,7 +207,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             raise ConfigError(f"a filter is one expression, without {token!r} in it.")
         if kind == "quoted":
             kind, token = "column", token[1:-1].lower()
-            if _KEY.fullmatch(token) is None:
+            if TAG_NAME.fullmatch(token) is None:
                 raise ConfigError(f"\"{token}\" in double quotes is no column; a text has single ones: 'text'")
         if kind != "space":
             yield kind, token
@@ -237,7 +243,8 @@ def _require_pairs(words: Sequence[str]) -> None:
         raise ConfigError(f"a filter cannot be read: {what}; write one such as: camera = 'front'")
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether a text can be stored; surrogates cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -247,14 +254,12 @@ def _is_utf8(text: str) -> bool:
 
 # running -------------------------------------------------------------------------------------------------------
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 
 def _tags(table: sqlite3.Connection) -> dict[str, list[str]]:
     """The columns that the videos' metadata make, by their names in lower case, and the keys of each."""
     tags: dict[str, list[str]] = {}
     for (key,) in table.execute("SELECT DISTINCT key FROM videos, json_each(metadata) ORDER BY key"):
-        if _KEY.fullmatch(key) and key.lower() not in COLUMNS:
+        if TAG_NAME.fullmatch(key) and key.lower() not in COLUMNS:
             tags.setdefault(key.lower(), []).append(key)
     return tags
 

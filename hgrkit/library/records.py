@@ -109,6 +109,8 @@ class VideoRecord:
         check_text(f"the content hash of {self.path!r}", self.content)
         for name in ("size", "mtime_ns", "clips"):
             check_whole(f"{name} of {self.path!r}", getattr(self, name), least=None)
+        if self.indexed_ns is not None:
+            check_whole(f"indexed_ns of {self.path!r}", self.indexed_ns, least=None)
         if not isinstance(self.metadata, Mapping):
             raise ConfigError(f"metadata of {self.path!r} must be a mapping, got {shown(self.metadata)}.")
         if self.state not in get_args(VideoState):

@@ -90,4 +90,4 @@ def _unknown(path: str, videos: Sequence[str]) -> str:
     same_name = [video for video in videos if path and PurePath(video).name == PurePath(path).name]
     alike = [*dict.fromkeys([*near, *same_name])][:3]
     hint = f" Did you mean {' or '.join(map(repr, alike))}?" if alike else ""
-    return f"the library has no video and no folder {path!r}; nothing was removed.{hint}"
+    return f"the library has no video and no folder {path!r}; nothing was changed.{hint}"

@@ -11,7 +11,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import attrs
 import numpy as np
 import pytest
 
@@ -41,7 +40,7 @@ def require_the_kept_answers(library: Library, number: int) -> None:
     """The same videos, the same vectors to the last bit, the same answers."""
     expected = EXPECTED[number]
     snapshot = library.snapshot()
-    assert [attrs.asdict(video) for video in snapshot.videos] == expected["videos"]
+    assert list(snapshot.videos) == [VideoRecord(**video) for video in expected["videos"]]
     assert snapshot.clip_keys.tolist() == expected["clip_keys"]
     clips = snapshot.clips(range(len(snapshot.clip_keys)))
     vectors = [[half(part) for part in (clip.event, clip.action, clip.entity)] for clip in clips]
@@ -73,7 +72,7 @@ def test_a_reader_reads_it_as_it_is(folder, number):
         assert (library.manifest.format_version, library.version.number) == (number, EXPECTED[number]["version"])
         require_the_kept_answers(library, number)
         path = EXPECTED[number]["videos"][0]["path"]
-        assert attrs.asdict(library.video(path)) == EXPECTED[number]["videos"][0]
+        assert library.video(path) == VideoRecord(**EXPECTED[number]["videos"][0])
         assert library.video("never there") is None
     assert files(folder) == before
 

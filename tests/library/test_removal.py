@@ -39,7 +39,7 @@ def test_a_path_means_one_video_or_all_below_a_folder(paths, named):
 
 @pytest.mark.parametrize("path", ["pet", "", "..x", "./b.mp4", "pets/cat", "PETS"])
 def test_a_path_that_names_nothing_is_an_error_that_names_it(path):
-    with pytest.raises(MissingPathError, match=r"nothing was removed"):
+    with pytest.raises(MissingPathError, match=r"nothing was changed"):
         named_videos(["a.mp4", path], LISTED)
 
 
@@ -56,7 +56,7 @@ def test_videos_that_are_listed_absolute_are_named_from_the_current_folder(tmp_p
     ):
         assert named_videos([path], listed) == (listed[0],)
     monkeypatch.chdir("/")
-    with pytest.raises(MissingPathError, match="nothing was removed"):
+    with pytest.raises(MissingPathError, match="nothing was changed"):
         named_videos(["pets/cat.mp4"], listed)
 
 
