@@ -311,9 +311,9 @@ class Retriever:
         )
 
     def tag(self, path: StrPath, /, **values: object) -> None:
-        """Give a video tags that `search(where=...)` filters by, durably: `tag("a.mp4", camera="front")`.
+        """Give a video tags to filter by, durably: `tag("a.mp4", camera="front")`; `None` takes one away.
 
-        `None` takes a tag away. `hgrkit.library.tags.tag_video` says what a tag may be, and what is raised.
+        What a tag may be, and what is raised, is said of `hgrkit.library.tags.tag_video`.
         """
         from hgrkit.library.tags import tag_video
 

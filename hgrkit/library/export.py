@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import uuid
 import zipfile
@@ -36,7 +37,7 @@ def write_npz(path: Path, snapshot: Snapshot, on_progress: Callable[[int, int], 
     `manifest` (JSON text); `path_bytes` uint8 and `path_offsets` [N+1]: the videos' paths as the file system's
     bytes; `clip_video` [V]: each clip's video; `start_s`, `end_s` [V]; `event` float16 [V, D]; `frame_offsets`
     [V+1]: clip v has the frames from `frame_offsets[v]` to `frame_offsets[v+1]` of `times_s` [T], `action` and
-    `entity` float16 [T, D].
+    `entity` float16 [T, D]; `metadata` (JSON text): a list of the videos' tags.
 
     Raises:
         DamagedLibraryError: if stored embeddings are not what was written.
@@ -61,6 +62,7 @@ def write_npz(path: Path, snapshot: Snapshot, on_progress: Callable[[int, int], 
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, value in (
             ("manifest", np.array(snapshot.manifest.to_json())),
+            ("metadata", np.array(json.dumps([_tags(snapshot.videos[place]) for place in kept.tolist()]))),
             ("path_bytes", np.frombuffer(b"".join(paths), np.uint8)),
             ("path_offsets", _offsets([len(path) for path in paths])),
             ("clip_video", clip_video.astype(np.int64)),
@@ -77,6 +79,10 @@ def write_npz(path: Path, snapshot: Snapshot, on_progress: Callable[[int, int], 
 
 _PASSES = 5
 """Times first, and then one for each long array."""
+
+
+def _tags(video: VideoRecord) -> dict[str, Any]:
+    return dict(video.metadata)
 
 
 def _portions(num_clips: int) -> Iterator[range]:
@@ -127,8 +133,8 @@ def write_parquet(path: Path, snapshot: Snapshot, on_progress: Callable[[int, in
     """Write every clip as a row.
 
     `path` (binary): the video's path as the file system's bytes; `video` (text): the same, what is no UTF-8 shown
-    as U+FFFD; `start_s`, `end_s`; `event` float32 [D]; `times_s` [F]; `action`, `entity` float32 [F][D]. The
-    manifest is JSON in the schema's metadata, under `hgrkit_manifest`.
+    as U+FFFD; `metadata` (text): its tags, as JSON; `start_s`, `end_s`; `event` float32 [D]; `times_s` [F];
+    `action`, `entity` float32 [F][D]. The manifest is JSON in the schema's metadata, under `hgrkit_manifest`.
 
     Raises:
         MissingPackageError: if pyarrow is not installed.
@@ -171,6 +177,7 @@ def _schema(manifest: Manifest) -> Any:
     types = {
         "path": pa.binary(),
         "video": pa.string(),
+        "metadata": pa.string(),
         "start_s": pa.float64(),
         "end_s": pa.float64(),
         "event": vector,
@@ -202,6 +209,7 @@ def _table(group: list[_Row], schema: Any) -> Any:
     columns = [
         pa.array(paths, pa.binary()),
         pa.array([path.decode("utf-8", "replace") for path in paths], pa.string()),
+        pa.array([json.dumps(_tags(video)) for video, _ in group], pa.string()),
         pa.array([clip.start_s for clip in clips], pa.float64()),
         pa.array([clip.end_s for clip in clips], pa.float64()),
         vectors([clip.event for clip in clips], schema.field("event").type),

@@ -95,6 +95,8 @@ _STEPS_AT_ONCE, _MOST_STEPS, _MOST_SECONDS = 1_000, 200_000_000, 10.0
 """What a filter may take. One of three comparisons takes 9 steps a video, 0.025 s for 50,000 videos
 (benchmarks/results/filters.json); the time is for the functions, within which SQLite counts no steps."""
 
+_REASON_SHOWN = 120
+
 _REFUSED: Final = frozenset(
     (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_AUTH)
 )
@@ -172,7 +174,7 @@ def filtered_rows(views: Sequence[View], where: Filter) -> list[Rows]:
     known = [*COLUMNS, *sorted({name for own in tags for name in own})]
     for name in added:
         if name not in known:
-            near = get_close_matches(name, known, 1)
+            near = get_close_matches(name, known, 1, 0.7)
             hint = f". Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"unknown column {shown(name)}; columns: {', '.join(known)}{hint}")
     return [_clip_rows(_run(table, where.statement(own))) for table, own in zip(tables, tags, strict=True)]
@@ -278,7 +280,8 @@ def _run(table: sqlite3.Connection, statement: str) -> list[tuple[int, int]]:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             if code not in _REFUSED or "malformed JSON" in str(error):  # no function of a filter reads JSON
                 raise
-            reason = "it takes too long" if code == sqlite3.SQLITE_INTERRUPT else str(error)
+            said = " ".join(str(error).split())[:_REASON_SHOWN]  # it quotes what was typed
+            reason = "it takes too long" if code == sqlite3.SQLITE_INTERRUPT else said
             raise ConfigError(f"a filter cannot be evaluated: {reason}; correct or shorten it.") from error
 
 

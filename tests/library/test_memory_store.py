@@ -13,6 +13,7 @@ import numpy as np
 from hgrkit.errors import LibraryError, ShapeError
 from hgrkit.library import ClipEmbeddings, Entry, Manifest, Rename, Snapshot, Usage, Version, VideoRecord
 from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.filters import table_of
 from hgrkit.library.records import path_bytes
 from hgrkit.library.store import StoredVideo, changed_renames, check_entries
 from hgrkit.library.tables import stored_record
@@ -50,6 +51,9 @@ class MemoryView:
 
     def videos_of(self, numbers):
         return {video.number: video for video in self.videos() if video.number in numbers}
+
+    def table(self):
+        return table_of(self.videos())
 
     def find(self, path):
         return next((video for video in self.videos() if video.record.path == path), None)
