@@ -311,7 +311,7 @@ def tag(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH... NAME=VALUE...", help="Videos, or folders above them; then tags. NAME= removes."
+            metavar="PATH... NAME=VALUE", help="Videos, or folders above them; then tags. NAME= removes."
         ),
     ],
     json: Json = False,
