@@ -116,7 +116,7 @@ class SearchResult:
         hits: best first, one a video.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
-        notes: what of the question was not compared, and why, in sentences; empty if all of it was.
+        notes: in sentences, what of the question was not compared, and why; or that no video matches the filter.
     """
 
     query: str

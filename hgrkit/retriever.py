@@ -311,10 +311,7 @@ class Retriever:
         )
 
     def tag(self, path: StrPath, /, **values: object) -> None:
-        """Give a video tags to filter by, durably: `tag("a.mp4", camera="front")`; `None` takes one away.
-
-        What a tag may be, and what is raised, is said of `hgrkit.library.tags.tag_video`.
-        """
+        """Give a video tags to filter by, durably; `None` takes one away. See `hgrkit.library.tags.tag_video`."""
         from hgrkit.library.tags import tag_video
 
         tag_video(self.library, check_path("path", path), values)

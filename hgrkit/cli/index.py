@@ -135,16 +135,12 @@ def _read_metadata(file: Path) -> list[MetadataLine]:
 
 
 def _tag(library: Path, lines: list[MetadataLine], file: Path) -> TagReport:
-    """Give tags to what is in the library now, and name on stderr the lines that are about nothing in it."""
+    """Give tags to what is in the library now."""
     from hgrkit.library.library import Library
     from hgrkit.library.tags import tag_lines
 
     with Library.open(library, "w") as opened:
-        report = tag_lines(opened, lines, file.parent)
-    unknown = [f"{file}, line {line}: {path}: {reason}" for line, path, reason in report.unknown]
-    for remark in shortened(unknown, "lines name no video: --json names them all"):
-        echo(printable(remark), err=True)
-    return report
+        return tag_lines(opened, lines, file)
 
 
 def _limits(seconds: float, memory_gb: float) -> DecodeLimits:
@@ -192,15 +188,20 @@ def _show(reports: dict[str, IndexReport], library: Path, tagged: TagReport | No
         values |= {} if upgraded is None else {"upgrade": upgraded.to_dict()}
         echo_json(values | ({} if tagged is None else {"metadata": tagged.to_dict()}))
         return
-    for report in reports.values():
-        for line in _remarks(report, library):
-            stderr().print(printable(line), markup=False, soft_wrap=True)
+    unknown = [] if tagged is None else _unknown(tagged)
+    for line in [*(line for report in reports.values() for line in _remarks(report, library)), *unknown]:
+        stderr().print(printable(line), markup=False, soft_wrap=True)
     if upgraded is not None:
         echo(f"upgraded: {_counts(upgraded)}")
     if indexed is not None:
         echo(_counts(indexed))
     if tagged is not None:
         echo(f"tagged {tagged.tagged}")
+
+
+def _unknown(tagged: TagReport) -> list[str]:
+    lines = [f"{tagged.file}, line {line}: {path}: {reason}" for line, path, reason in tagged.unknown]
+    return shortened(lines, "lines name no video: --json names them all")
 
 
 def _remarks(report: IndexReport, library: Path) -> list[str]:

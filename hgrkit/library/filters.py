@@ -16,13 +16,14 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import attrs
 import numpy as np
 
 from hgrkit.checks.arguments import check_text, shown
 from hgrkit.errors import ConfigError
-from hgrkit.library.arrays import Rows
+from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.store import StoredVideo, View
 from hgrkit.library.tables import INDEXED_KEY, VIDEOS, RowSum, row_from_record
 
@@ -147,7 +148,7 @@ class Filter:
         return cls(tuple(words), tuple(names))
 
     def statement(self, tags: Mapping[str, Sequence[str]]) -> str:
-        """The query for the first clip and the number of clips of each indexed video that it is true of.
+        """The query for the first clip and the number of clips of each video that it is true of.
 
         Args:
             tags: by the name of a column, the keys of the metadata that it stands for; the rest is NULL.
@@ -155,10 +156,8 @@ class Filter:
         columns = [f'{COLUMNS.get(name) or _tag(tags.get(name, ()))} AS "{name}"' for name in self.names]
         columns += ['first_clip AS "0"', 'clips AS "1"']  # no tag can have these names
         # Its names and keys are our own columns and what `TAG_NAME` matches; its words are those of `read`.
-        return (
-            f'SELECT "0", "1" FROM (SELECT {", ".join(columns)} FROM videos '  # noqa: S608
-            f"WHERE state = 'indexed') WHERE ({' '.join(self.words)})"
-        )
+        table = f"(SELECT {', '.join(columns)} FROM videos)"  # noqa: S608
+        return f'SELECT "0", "1" FROM {table} WHERE ({" ".join(self.words)})'  # noqa: S608
 
 
 def filtered_rows(views: Sequence[View], where: Filter) -> list[Rows]:
@@ -170,7 +169,7 @@ def filtered_rows(views: Sequence[View], where: Filter) -> list[Rows]:
     """
     tables = [view.table() for view in views]
     added = [name for name in where.names if name not in COLUMNS]
-    tags: list[dict[str, list[str]]] = [_tags(table) if added else {} for table in tables]
+    tags = [_tags(table, view.arrays) if added else {} for table, view in zip(tables, views, strict=True)]
     known = [*COLUMNS, *sorted({name for own in tags for name in own})]
     for name in added:
         if name not in known:
@@ -257,13 +256,22 @@ def is_utf8(text: str) -> bool:
 # running -------------------------------------------------------------------------------------------------------
 
 
-def _tags(table: sqlite3.Connection) -> dict[str, list[str]]:
+def _tags(table: sqlite3.Connection, version: ClipArrays) -> Mapping[str, Sequence[str]]:
     """The columns that the videos' metadata make, by their names in lower case, and the keys of each."""
+    known = _KNOWN_TAGS.get(version)
+    if known is not None:
+        return known
     tags: dict[str, list[str]] = {}
     for (key,) in table.execute("SELECT DISTINCT key FROM videos, json_each(metadata) ORDER BY key"):
         if TAG_NAME.fullmatch(key) and key.lower() not in COLUMNS:
             tags.setdefault(key.lower(), []).append(key)
+    _KNOWN_TAGS[version] = tags
     return tags
+
+
+_KNOWN_TAGS = WeakKeyDictionary[ClipArrays, dict[str, list[str]]]()
+"""By the arrays of a version, which readers keep as long as it is the last: looking for keys takes as long as
+filtering by them."""
 
 
 def _tag(keys: Sequence[str]) -> str:

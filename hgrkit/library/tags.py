@@ -67,17 +67,19 @@ class TagReport:
     """What became of a file of metadata.
 
     Attributes:
+        file: that was read.
         tagged: videos that have its values now.
         unknown: lines that name no video of the library, or several: number, name and reason.
     """
 
+    file: str
     tagged: int
     unknown: tuple[tuple[int, str, str], ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything, as JSON holds it."""
         unknown = [{"line": line, "path": path, "reason": reason} for line, path, reason in self.unknown]
-        return {"tagged": self.tagged, "unknown": unknown}
+        return {"file": self.file, "tagged": self.tagged, "unknown": unknown}
 
 
 def tag_videos(library: Library, changes: Iterable[tuple[VideoRecord, Tags]]) -> None:
@@ -116,14 +118,14 @@ def tag_video(library: Library, path: str, tags: Tags) -> None:
     tag_videos(library, [(record, tags)])
 
 
-def tag_lines(library: Library, lines: Sequence[MetadataLine], folder: Path) -> TagReport:
+def tag_lines(library: Library, lines: Sequence[MetadataLine], file: Path) -> TagReport:
     """Give videos the tags of a file; a line that names no video costs nothing but itself.
 
     Args:
         library: open for writing.
         lines: of the file. A video is named by its path, absolute, from the current folder or from that of the
             file, or by the end of it, such as its base name, if no other video's path ends so.
-        folder: where the file is.
+        file: where they were read.
 
     Raises:
         LibraryError: as `tag_videos` does.
@@ -135,7 +137,7 @@ def tag_lines(library: Library, lines: Sequence[MetadataLine], folder: Path) -> 
         by_name.setdefault(PurePath(path).name, []).append(path)
     changes, unknown = [], []
     for line in lines:
-        named = (places.get(os.path.abspath(base / line.path)) for base in (Path(), folder))
+        named = (places.get(os.path.abspath(base / line.path)) for base in (Path(), file.parent))
         place, parts = next(filter(None, named), None), PurePath(line.path).parts
         alike = by_name.get(PurePath(line.path).name, ())
         found = [place] if place else [path for path in alike if PurePath(path).parts[-len(parts) :] == parts]
@@ -147,7 +149,7 @@ def tag_lines(library: Library, lines: Sequence[MetadataLine], folder: Path) -> 
             )
             unknown.append((line.line, line.path, reason))
     tag_videos(library, changes)
-    return TagReport(tagged=len({record.path for record, _ in changes}), unknown=tuple(unknown))
+    return TagReport(file=str(file), tagged=len({record.path for record, _ in changes}), unknown=tuple(unknown))
 
 
 def is_tag(word: str) -> bool:

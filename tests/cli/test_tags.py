@@ -81,7 +81,7 @@ def test_indexing_reads_a_file_of_tags_and_names_the_lines_that_are_about_no_vid
     file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     report = hgrkit("index", "--library", tmp_path / "lib", "--metadata", file, "--json").json
     unknown = {"line": 2, "path": "x.mp4", "reason": "the library has no such video"}
-    assert report == {"metadata": {"tagged": 1, "unknown": [unknown]}}
+    assert report == {"metadata": {"file": str(file), "tagged": 1, "unknown": [unknown]}}
     assert found(hgrkit, tmp_path / "lib", "camera is not null or n = 1") == ["0.mp4", "1.mp4"]
 
 

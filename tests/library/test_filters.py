@@ -15,6 +15,7 @@ import pytest
 from hgrkit.errors import ConfigError, DamagedLibraryError
 from hgrkit.library import Entry, Library, QueryEmbeddings, SearchSettings, VideoRecord, verify_library
 from hgrkit.library import filters as filters_module
+from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.filters import COLUMNS, FUNCTIONS, Filter, filtered_rows, table_of
 from hgrkit.library.sqlite_store import SqliteStore
 from hgrkit.library.store import StoredVideo
@@ -31,6 +32,7 @@ class Table:
     """Stands for a view of videos with a clip each."""
 
     connection: sqlite3.Connection
+    arrays: ClipArrays = attrs.field(factory=lambda: ClipArrays.of_clips([], 8))
 
     @classmethod
     def of(cls, records):
@@ -676,7 +678,10 @@ def test_a_filter_sees_what_was_committed_last(folder):
     with Library.open(folder, "w") as library, Library.open(folder) as reader:
         assert paths(reader, "n = 1") == {"/v/1/01.mp4"}
         video = library.video("/v/1/01.mp4")
-        library.rename(video.path, attrs.evolve(video, metadata={"n": 100}))
+        with pytest.raises(ConfigError, match="unknown column 'later'"):
+            paths(reader, "later = 1")
+        library.rename(video.path, attrs.evolve(video, metadata={"n": 100, "later": 1}))
+        assert paths(reader, "later = 1") == {"/v/1/01.mp4"}
         assert (paths(reader, "n = 1"), paths(reader, "n = 100")) == (set(), {"/v/1/01.mp4"})
 
 

@@ -274,7 +274,7 @@ def test_lines_name_videos_by_their_paths_or_the_ends_of_them(folder, tmp_path, 
     ]
     file = write(tmp_path, "m.csv", "path,n\n" + "".join(f"{name},{row}\n" for row, name in enumerate(names)))
     with Library.open(folder, "w") as library:
-        report = tag_lines(library, read_metadata(file), tmp_path)
+        report = tag_lines(library, read_metadata(file), file)
         found = {video.path: video.metadata.get("n") for video in library.videos()}
     assert found == {
         "/v/2026/c.mp4": 2, "/v/a.mp4": 8, "/v/b.mp4": 1, "/v/bad.mp4": 7, "/w/2026/c.mp4": None, "old/d.mp4": 3,
@@ -293,5 +293,5 @@ def test_a_line_may_name_a_video_from_the_folder_of_its_file(tmp_path):
         for name in ("videos/a.mp4", "a.mp4"):
             library.add(record(str(tmp_path / name)), [random_clip(1)])
         file = write(tmp_path, "videos/m.csv", "path,n\na.mp4,1\n../a.mp4,2\n")
-        assert tag_lines(library, read_metadata(file), file.parent).unknown == ()
+        assert tag_lines(library, read_metadata(file), file).unknown == ()
         assert [video.metadata["n"] for video in library.videos()] == [2, 1]
