@@ -245,6 +245,28 @@ def paper_foil_leads(files: Mapping[str, Any]) -> Expected:
     }
 
 
+def filter_times(files: Mapping[str, Any]) -> Expected:
+    kinds = ("first_ms", "checking_ms", "again_ms")
+    return {
+        text: [f"{of['videos']:,}", *(f"{of[kind]:.0f}" for kind in kinds)]
+        for text, of in files["filters.json"]["filters"].items()
+    }
+
+
+def filtered_searches(files: Mapping[str, Any]) -> Expected:
+    return {
+        share: [
+            f"{of['videos']:,}",
+            str(of["least_hits"]),
+            f"{of['recall@10']:.3f}",
+            f"{of['hits_filtered_afterwards']:.1f}",
+            *(f"{of[kind]:.0f}" for kind in ("library_ms", "exact_ms")),
+        ]
+        for share, of in files["filters.json"]["searches"].items()
+        if share != "without"
+    }
+
+
 PAGE = "docs/default-model.md"
 PAPER = "docs/paper-claim.md"
 MOMENTS = "docs/partially-relevant.md"
@@ -257,6 +279,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "What the levels are for", 0): foils,
     (PAGE, "What its parts are worth", 0): what_pays,
     ("docs/foils.md", "What the default model makes of them", 0): foils,
+    ("docs/filters.md", "What a filter costs", 0): filter_times,
+    ("docs/filters.md", "What a filter costs", 1): filtered_searches,
     (MOMENTS, "On real footage", 0): partial(moments, part="for reporting"),
     (MOMENTS, "On real footage", 1): partial(
         moments, part="clips cut, for reporting", left_out="fixed windows of 20 s"
@@ -277,6 +301,7 @@ OTHER_TABLES = {
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands
     ("docs/foils.md", "The types"),  # examples
+    ("docs/filters.md", "Columns"),  # names
     ("docs/foils.md", "Read by eye"),  # counted by people
 }
 """Headings with tables that show no figures of a file."""

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hgrkit.library import Library
 from tests.test_retriever import write_video
 
 
@@ -92,6 +93,11 @@ def test_a_file_of_tags_that_is_none_is_refused_before_anything_is_indexed(hgrki
     assert not (tmp_path / "lib").exists()
 
 
+def times_of_indexing(library):
+    with Library.open(library) as opened:
+        return {video.path: video.indexed_ns for video in opened.videos()}
+
+
 def test_tags_stay_when_a_file_moves_is_indexed_again_or_copied(hgrkit, tmp_path, videos):
     import shutil
 
@@ -100,10 +106,15 @@ def test_tags_stay_when_a_file_moves_is_indexed_again_or_copied(hgrkit, tmp_path
     index = ("index", own, "--library", tmp_path / "lib")
     hgrkit(*index)
     hgrkit("tag", tmp_path / "lib", own, "camera=front")
+    before = times_of_indexing(tmp_path / "lib")
     (own / "0.mp4").rename(own / "moved.mp4")
     shutil.copy(own / "1.mp4", own / "copy.mp4")
     write_video(own / "2.mp4", 1, (9, 9, 9))
     assert hgrkit(*index).out == "indexed 1, unchanged 1, failed 0, moved 1, duplicates 1\n"
+    after = times_of_indexing(tmp_path / "lib")
+    assert after[str(own / "moved.mp4")] == before[str(own / "0.mp4")]
+    assert after[str(own / "1.mp4")] == before[str(own / "1.mp4")]
+    assert min(after[str(own / name)] for name in ("2.mp4", "copy.mp4")) > max(before.values())
     assert hgrkit(*index, "--clip-seconds", "0.5", "--upgrade").status == 0
     listed = hgrkit("info", tmp_path / "lib", "--videos", "--json").json["videos"]
     assert [video["path"][-8:] for video in listed] == ["wn/1.mp4", "wn/2.mp4", "copy.mp4", "oved.mp4"]
