@@ -93,8 +93,9 @@ _LONGEST_PATTERN = 1_000
 """Bytes of a pattern of LIKE and GLOB, whose time is that of the pattern times that of the text."""
 
 _STEPS_AT_ONCE, _MOST_STEPS, _MOST_SECONDS = 1_000, 200_000_000, 10.0
-"""What a filter may take. One of three comparisons takes 9 steps a video, 0.025 s for 50,000 videos
-(benchmarks/results/filters.json); the time is for the functions, within which SQLite counts no steps."""
+"""What a filter may take. One of three comparisons takes 0.02 s for 50,000 videos
+(benchmarks/results/filters.json), at some nine steps a video; the time is for the functions, within which SQLite
+counts no steps."""
 
 _REASON_SHOWN = 120
 
