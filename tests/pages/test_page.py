@@ -12,7 +12,7 @@ import pytest
 
 from hgrkit.graph.rendering import render
 from hgrkit.pages.explanation import explain_result
-from hgrkit.results import Excluded
+from hgrkit.results import Excluded, clock
 from tests.pages.sample import NAME, result_over
 
 VOID = {"meta", "img", "br"}
@@ -101,6 +101,17 @@ def test_excluded_phrases_are_struck_through_with_their_number(explanation):
     assert len(page.all("s")) == len(page.all("p", "excluded")) == len(hits)
     assert page.words.count("a <cat>") == len(hits)
     assert sum(float(data["value"]) == 0.25 for data in page.all("data")) == len(hits)
+
+
+def test_phrases_that_are_seen_best_outside_the_moment_say_so(page, explanation):
+    outside = [
+        f"seen best at {clock(phrase.best_time_s)}, outside the moment"
+        for hit in explanation.result.hits
+        for phrase in hit.phrases
+        if not hit.start_s <= phrase.best_time_s <= hit.end_s
+    ]
+    assert outside
+    assert [words for words in page.words if "outside the moment" in words] == outside
 
 
 def test_every_weight_has_its_column(page, explanation):
