@@ -185,11 +185,9 @@ def excluded_weights(files: Mapping[str, Any]) -> Expected:
 
 
 def exclusion_rules(files: Mapping[str, Any]) -> Expected:
+    kept = "first ten of the subject, without the thing, per cent"
     return {
-        rule: [
-            f"{shown(at['right pairs, per cent'])} / {shown(at['first ten of the subject, without the thing, per cent'])}"
-            for at in weights.values()
-        ]
+        rule: [f"{shown(at['right pairs, per cent'])} / {shown(at[kept])}" for at in weights.values()]
         for rule, weights in files["exclusion_rules.json"]["by rule and weight"].items()
     }
 
