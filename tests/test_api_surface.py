@@ -13,6 +13,8 @@ from hgrkit import errors
 
 PUBLIC = [
     "CaptionedClips",
+    "Description",
+    "DuplicateGroup",
     "Edge",
     "Excluded",
     "GraphBatch",
@@ -27,6 +29,7 @@ PUBLIC = [
     "Node",
     "PerLevel",
     "Phrase",
+    "RankedSentence",
     "Retriever",
     "RoleGraph",
     "SearchResult",

@@ -64,12 +64,7 @@ class Library:
 
     @classmethod
     def create(
-        cls,
-        path: StrPath,
-        manifest: Manifest,
-        *,
-        candidates: CandidateSource = "auto",
-        outside: bool = False,
+        cls, path: StrPath, manifest: Manifest, *, candidates: CandidateSource = "auto", outside: bool = False
     ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
 
@@ -152,15 +147,15 @@ class Library:
 
     def snapshot(self) -> Snapshot:
         """The version committed last, with its clips; later commits do not change it."""
-        return self._ask(lambda sources: Snapshot.read(self._only(sources).view))
+        return self.ask(lambda sources: Snapshot.read(self._only(sources).view))
 
     def videos(self) -> tuple[VideoRecord, ...]:
         """Every video, failed ones included, in the order of their paths' bytes."""
-        return tuple(self._ask(all_videos))
+        return tuple(self.ask(all_videos))
 
     def indexed_paths(self) -> tuple[str, ...]:
         """The videos that can be found: the rows of `scores`."""
-        return tuple(self._ask(indexed_paths))
+        return tuple(self.ask(indexed_paths))
 
     def video(self, path: str) -> VideoRecord | None:
         """One video, by its path, absolute or from the current folder; `None` if the library does not have it."""
@@ -232,6 +227,7 @@ class Library:
         videos: Sequence[str] | None = None,
         per_video: int = 1,
         where: str | None = None,
+        leave_out: str | None = None,
     ) -> Matches:
         """The best clip of each of the best videos, and further moments, by exact scores; equal ones by path.
 
@@ -243,6 +239,7 @@ class Library:
             per_video: answers of one video, at most: its best clip, and further moments that share no time with it
                 or each other; none of them stands before the video's best clip.
             where: an SQL expression that is true of what is looked at, over `filters.COLUMNS` and the tags.
+            leave_out: the path of a video that is no answer.
 
         Raises:
             ConfigError: if k or `per_video` is less than 1, or the filter cannot be read or evaluated.
@@ -256,9 +253,15 @@ class Library:
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
         chosen = None if where is None else Filter.read(where)
         request = SearchRequest(
-            query=query, k=k, settings=settings, videos=among, where=chosen, per_video=per_video
+            query=query,
+            k=k,
+            settings=settings,
+            videos=among,
+            where=chosen,
+            per_video=per_video,
+            leave_out=leave_out,
         )
-        return self._ask(lambda sources: search_clips(sources, request))
+        return self.ask(lambda sources: search_clips(sources, request))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -272,7 +275,7 @@ class Library:
         """
         settings = check_instance("settings", settings or SearchSettings(), SearchSettings)
         self._check(queries)
-        return self._ask(lambda sources: video_scores(sources, queries, settings))
+        return self.ask(lambda sources: video_scores(sources, queries, settings))
 
     def pair_scores(
         self, videos: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
@@ -291,7 +294,7 @@ class Library:
         if len(videos) != len(queries):
             raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
         self._check(queries)
-        return self._ask(lambda sources: pair_scores(sources, videos, queries, ways))
+        return self.ask(lambda sources: pair_scores(sources, videos, queries, ways))
 
     def compact(self) -> CompactReport:
         """Write what is living into new files, end to end, and delete the old ones; answers stay what they are.
@@ -350,7 +353,7 @@ class Library:
             for store in self._stores:
                 store.close()
 
-    def _ask(self, question: Callable[[Sequence[Source]], T]) -> T:
+    def ask(self, question: Callable[[Sequence[Source]], T]) -> T:
         """Ask the version committed last, as long as the parts that the library was opened for make it."""
 
         def ask(views: tuple[View, ...]) -> T:
@@ -378,7 +381,7 @@ class Library:
                 )
 
     def _arrays(self) -> ClipArrays:
-        return self._ask(lambda sources: self._only(sources).view.arrays)
+        return self.ask(lambda sources: self._only(sources).view.arrays)
 
     def _find(self, path: str) -> VideoRecord | None:
         return next((found for store in self._stores if (found := store.find(path)) is not None), None)

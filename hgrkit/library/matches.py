@@ -46,6 +46,7 @@ class ClipMatch:
         times_s: [F] the frames' times, in seconds.
         moment: the scenes that fit best, of those that lie in the clip at least in part; where there is one scene
             only, the stretch that the weights point to; a further moment itself.
+        likeness: to the example, in [-1, 1]; `None` without one.
         excluded: how much the clip shows of each excluded phrase.
     """
 
@@ -60,6 +61,7 @@ class ClipMatch:
     entity_weights: Float32
     times_s: Float64
     moment: Moment
+    likeness: float | None = None
     excluded: tuple[ExcludedMatch, ...] = ()
 
     @classmethod
@@ -93,7 +95,7 @@ class ClipMatch:
             end_s=span.end_s,
             score=float(aligned.scores[place]),
             levels=PerLevel(
-                event=None if query.asks_nothing else float(aligned.levels.event[place]),
+                event=None if query.has_no_words else float(aligned.levels.event[place]),
                 action=float(aligned.levels.action[place]) if len(query.action) else None,
                 entity=float(aligned.levels.entity[place]) if len(query.entity) else None,
             ),
@@ -103,6 +105,7 @@ class ClipMatch:
             entity_weights=aligned.entity_weights[place],
             times_s=times_s,
             moment=moment or span,
+            likeness=None if aligned.likeness is None else float(aligned.likeness[place]),
             excluded=excluded,
         )
 

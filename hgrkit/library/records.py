@@ -191,6 +191,7 @@ class QueryEmbeddings:
         action: [A, D] one vector an action; A may be 0.
         entity: [E, D] one vector an entity; E may be 0.
         excluded: what takes away from clips that show it, each a question of its own.
+        like: an example that clips should be like as well: its event and some of its frames.
 
     Raises:
         ShapeError: if the arrays do not share D, or anything is no finite number.
@@ -199,7 +200,8 @@ class QueryEmbeddings:
     event: Float32 = attrs.field(converter=_float32)
     action: Float32 = attrs.field(converter=_float32)
     entity: Float32 = attrs.field(converter=_float32)
-    excluded: tuple[QueryEmbeddings, ...] = attrs.field(default=())
+    excluded: tuple[QueryEmbeddings, ...] = ()
+    like: QueryEmbeddings | None = None
 
     def __attrs_post_init__(self) -> None:
         fits = self.event.ndim == 1 and all(
@@ -212,20 +214,28 @@ class QueryEmbeddings:
             )
         if not all(np.isfinite(part).all() for part in (self.event, self.action, self.entity)):
             raise ShapeError("a query's embeddings must be finite numbers, got NaN or infinity.")
-        if any(phrase.event.size != self.event.size for phrase in self.excluded):
-            sizes = [phrase.event.size for phrase in self.excluded]
-            raise ShapeError(f"what a query excludes must have its embed_dim {self.event.size}, got {sizes}.")
+        for part in (*self.excluded, *(() if self.like is None else (self.like,))):
+            if part.event.size != self.event.size:
+                raise ShapeError(
+                    f"what a query excludes or gives as an example must have its embed_dim {self.event.size}, got "
+                    f"{part.event.size}."
+                )
 
     @classmethod
     def nothing(cls, embed_dim: int) -> QueryEmbeddings:
-        """What a question asks for that only excludes: every clip fits it alike."""
+        """A question without words: every clip fits it alike."""
         empty = np.zeros((0, embed_dim), np.float32)
         return cls(event=np.zeros(embed_dim, np.float32), action=empty, entity=empty)
 
     @property
-    def asks_nothing(self) -> bool:
-        """Whether no clip fits better than another: the event is of length 0, and there are no nodes."""
+    def has_no_words(self) -> bool:
+        """Whether the event is of length 0, and there are no nodes: clips are told by the rest."""
         return not (self.event.any() or len(self.action) or len(self.entity))
+
+    @property
+    def only_excludes(self) -> bool:
+        """Whether nothing is asked for."""
+        return self.has_no_words and self.like is None
 
     def __repr__(self) -> str:
         return (

@@ -21,7 +21,15 @@ from hgrkit.matching.clip_similarities import (
 )
 from hgrkit.matching.config import LevelWeights, MatcherConfig
 
-__all__ = ["EXCLUDED_WEIGHT", "EXHAUSTIVE_UP_TO", "Alignment", "ClipSet", "LevelWeights", "SearchSettings"]
+__all__ = [
+    "EXCLUDED_WEIGHT",
+    "EXHAUSTIVE_UP_TO",
+    "LIKE_WEIGHT",
+    "Alignment",
+    "ClipSet",
+    "LevelWeights",
+    "SearchSettings",
+]
 
 EXHAUSTIVE_UP_TO = 2_000
 """Clips that a search compares one by one unless it is told otherwise: 8 ms on one core, at 4.1 us a clip
@@ -47,6 +55,13 @@ rank above those with it; past that hardly more do, and fewer of the first ten a
 _MORE_CANDIDATES = 8
 """Where something is excluded: the nearest by event may all show it. With so many more candidates the first ten
 are nearly those of an exact search again (benchmarks/results/exclusion.json)."""
+LIKE_WEIGHT = 0.6
+"""Of the example in a score, where words are asked as well. On MSR-VTT's validation frames 0.6 to 0.8 find a video
+by a frame of it and a caption about equally often; the least of them leaves words the most say. To standardise
+both scores first gains nothing (benchmarks/results/examples.json)."""
+
+_LIKE_SHARPNESS = 200.0
+"""Practically the most similar frame of a clip alone, as a copy needs it (benchmarks/results/examples.json)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,10 +81,10 @@ class SearchSettings(MatcherConfig):
     exhaustive: bool | None = setting(None, "compare every clip")
 
     def candidates_among(self, num_clips: int, query: QueryEmbeddings | None = None) -> int:
-        """Return how many of a library's clips a search compares exactly; all if the query asks for nothing."""
+        """Return how many of a library's clips a search compares exactly; all if the query only excludes."""
         if self.exhaustive or (self.exhaustive is None and num_clips <= EXHAUSTIVE_UP_TO):
             return num_clips
-        if query is not None and query.asks_nothing:
+        if query is not None and query.only_excludes:
             return num_clips
         usual = max(_LEAST_CANDIDATES, num_clips // _CLIPS_A_CANDIDATE)
         more = _MORE_CANDIDATES if query is not None and query.excluded else 1
@@ -79,6 +94,10 @@ class SearchSettings(MatcherConfig):
         """The settings of a search that compares every clip, or so many, or what suits the library's size."""
         exhaustive = True if exact else None if num_candidates is None else False
         return attrs.evolve(self, exhaustive=exhaustive, candidates=num_candidates)
+
+    def for_examples(self) -> SearchSettings:
+        """The settings that frames are compared with frames by: each with the clip's most similar ones."""
+        return attrs.evolve(self, sharpness=_LIKE_SHARPNESS, fusion="sim")
 
     def reweighted(self, level_weights: LevelWeights | None) -> SearchSettings:
         """The settings with other weights of event, action and entity; `None` leaves them as they are."""
@@ -145,7 +164,8 @@ class ClipSet:
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Iterator[Float32]:
         """Return fused scores, some queries at a time: [V, c] each, the queries in their order.
 
-        A clip's score s for each phrase that a query excludes takes 1.5 max(s, 0) off. Where the query asks for
+        An example that clips should be like counts 0.6, and the words the rest; without words it is the score. A
+        clip's score s for each phrase that a query excludes takes 1.5 max(s, 0) off; where the query asks for
         nothing else, the score is -s of the phrase that the clip shows most.
         """
         nodes = max((len(query.action) + len(query.entity) + 1 for query in queries), default=1)
@@ -154,17 +174,25 @@ class ClipSet:
             levels = self.levels(queries[start : start + step], settings)
             fused: Float32 = np.asarray(settings.fuse(levels), np.float32)
             for column, query in enumerate(queries[start : start + step]):
-                if query.excluded:
-                    fused[:, column] = self._less_excluded(fused[:, column], query, settings)
+                if query.like is not None or query.excluded:
+                    fused[:, column] = self._judged(fused[:, column], query, settings)[0]
             yield fused
 
-    def _less_excluded(
+    def _judged(
         self, fused: npt.NDArray[Any], query: QueryEmbeddings, settings: SearchSettings
-    ) -> npt.NDArray[np.float64]:
-        shown = np.concatenate(list(self.scores(query.excluded, settings)), axis=1).astype(np.float64)  # [V, X]
-        penalties = EXCLUDED_WEIGHT * np.maximum(shown, 0).sum(axis=1)
-        less: npt.NDArray[np.float64] = -shown.max(axis=1) if query.asks_nothing else fused - penalties
-        return less
+    ) -> tuple[npt.NDArray[Any], Float32 | None]:
+        """Scores of words with the example and what is excluded, [V]; and how like the example clips are, [V]."""
+        likeness = None
+        if query.like is not None:
+            likeness = next(self.scores([query.like], settings.for_examples()))[:, 0]
+            fused = likeness if query.has_no_words else (1 - LIKE_WEIGHT) * fused + LIKE_WEIGHT * likeness
+        if query.excluded:
+            shown = np.concatenate(list(self.scores(query.excluded, settings)), axis=1).astype(
+                np.float64
+            )  # [V, X]
+            penalties = EXCLUDED_WEIGHT * np.maximum(shown, 0).sum(axis=1)
+            fused = -shown.max(axis=1) if query.only_excludes else fused - penalties
+        return fused, likeness
 
     def align(self, query: QueryEmbeddings, settings: SearchSettings) -> Alignment:
         """Compare one query with every clip, and keep which frames each node was seen in."""
@@ -183,9 +211,10 @@ class ClipSet:
             action=mean_over_nodes(action, [len(query.action)])[:, 0],
             entity=mean_over_nodes(entity, [len(query.entity)])[:, 0],
         )
-        fused = np.asarray(settings.fuse(levels), np.float64)
+        scores, likeness = self._judged(np.asarray(settings.fuse(levels), np.float64), query, settings)
         return Alignment(
-            scores=self._less_excluded(fused, query, settings) if query.excluded else fused,
+            scores=np.asarray(scores, np.float64),
+            likeness=likeness,
             levels=levels,
             similarities=PerLevel(event=levels.event, action=action, entity=entity),
             action_weights=aligned["action"][0],
@@ -198,11 +227,12 @@ class Alignment:
     """One query compared with V clips.
 
     Attributes:
-        scores: [V] weighted mean of the levels, less what excluded phrases take off.
+        scores: [V] as `ClipSet.scores` has them.
         levels: [V] each level's score.
         similarities: of each node, [V, A] and [V, E]; of the event, [V].
         action_weights: of each clip [A, F], how much each frame bears on each action; rows sum to one.
         entity_weights: of each clip [E, F], the same for entities.
+        likeness: [V] how like the example each clip is; `None` without one.
     """
 
     scores: npt.NDArray[np.float64]
@@ -210,3 +240,4 @@ class Alignment:
     similarities: PerLevel[Float32]
     action_weights: Sequence[Float32]
     entity_weights: Sequence[Float32]
+    likeness: Float32 | None = None

@@ -20,10 +20,11 @@ from hgrkit.library.matches import ClipMatch, ExcludedMatch, Matches
 from hgrkit.library.moments import Moment
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
-from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
+from hgrkit.library.scoring import LIKE_WEIGHT, Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
 from hgrkit.library.video_moments import MomentFinder
 from hgrkit.matching.clip_similarities import event_similarities
+from hgrkit.matching.frame_weights import unit_vectors
 
 __all__ = [
     "SearchRequest",
@@ -32,6 +33,7 @@ __all__ = [
     "indexed_paths",
     "pair_scores",
     "search_clips",
+    "stored_videos",
     "video_scores",
 ]
 
@@ -63,6 +65,7 @@ class SearchRequest:
         videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
         where: of those, look at the videos that this is true of only.
         per_video: answers of one video, at most; they share no time.
+        leave_out: the path of a video that is no answer.
 
     Raises:
         ConfigError: if k or `per_video` is less than 1.
@@ -74,10 +77,20 @@ class SearchRequest:
     videos: Sequence[str] | None = None
     where: Filter | None = None
     per_video: int = 1
+    leave_out: str | None = None
 
     def __attrs_post_init__(self) -> None:
         check_whole("k", self.k)
         check_whole("per_video", self.per_video)
+
+    @property
+    def event(self) -> Float32:
+        """What candidates are nearest to, [D]: as events of words and example count in the score."""
+        query = self.query
+        if query.like is None:
+            return query.event
+        words, example = unit_vectors(query.event), unit_vectors(query.like.event)
+        return np.asarray((1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example, np.float32)
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
@@ -95,7 +108,8 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
     candidates, exact = _candidates(sources, request)
     found: list[_Found] = []
     for source, rows in zip(sources, candidates, strict=True):
-        found += _compare(source.view, rows, request) if rows.size else []
+        left = _left(source, rows, request.leave_out)
+        found += _compare(source.view, left, request) if left.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
     first = [one for one in found if best[one.path] is one][: request.k]
@@ -158,7 +172,7 @@ def pair_scores(
     for place, path in enumerate(paths):
         places.setdefault(path, []).append(place)
     for path, asked in places.items():
-        for source, video in _named(sources, path):
+        for source, video in stored_videos(sources, path):
             clips = _checked_clips(source.view.arrays, _rows_of([video]))
             for row, setting in enumerate(settings):
                 parts = clips.scores([queries[place] for place in asked], setting)
@@ -190,8 +204,12 @@ def _indexed(records: Sequence[VideoRecord]) -> list[str]:
     return [record.path for record in records if record.state == "indexed"]
 
 
-def _named(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
-    """An indexed video by its path, absolute or from the current folder, in every library that holds it."""
+def stored_videos(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
+    """An indexed video by its path, absolute or from the current folder, in every library that holds it.
+
+    Raises:
+        LibraryError: if none does.
+    """
     found: list[tuple[Source, StoredVideo]] = []
     for source in sources:
         view = source.view
@@ -220,16 +238,23 @@ def _candidates(sources: Sequence[Source], request: SearchRequest) -> tuple[list
     count = request.settings.candidates_among(total, request.query)
     if request.videos is not None or count >= total:
         return asked, True
-    count = max(count, request.k)
+    wanted = request.k + (request.leave_out is not None)
+    count = max(count, wanted)
     while True:
-        rows = _nearest(sources, None if request.where is None else asked, request.query.event, count)
+        rows = _nearest(sources, None if request.where is None else asked, request.event, count)
         videos = sum(
             len(np.unique(source.view.arrays.clips["video"][part]))
             for source, part in zip(sources, rows, strict=True)
         )
-        if videos >= request.k or count >= total:
+        if videos >= wanted or count >= total:
             return rows, False
         count *= 2
+
+
+def _left(source: Source, rows: Rows, leave_out: str | None) -> Rows:
+    """The clips without those of a video that is no answer."""
+    video = None if leave_out is None else source.view.find(leave_out)
+    return rows if video is None else np.setdiff1d(rows, np.array(video.rows), assume_unique=True)
 
 
 def _asked_rows(sources: Sequence[Source], request: SearchRequest) -> list[Rows]:
@@ -238,7 +263,7 @@ def _asked_rows(sources: Sequence[Source], request: SearchRequest) -> list[Rows]
     if request.videos is not None:
         chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
         for path in dict.fromkeys(request.videos):
-            for source, video in _named(sources, path):
+            for source, video in stored_videos(sources, path):
                 chosen[id(source)].append(video)
         rows = [np.unique(_rows_of(chosen[id(source)])) for source in sources]
     if request.where is not None:
@@ -330,7 +355,11 @@ def _matches(found: Sequence[_Found], request: SearchRequest) -> list[ClipMatch]
 
 def _best_match(found: _Found, request: SearchRequest) -> ClipMatch:
     clip, aligned, place = found.arrays.clip(found.row), found.aligned, found.place
-    weights = (aligned.action_weights[place], aligned.entity_weights[place])
+    weights = [aligned.action_weights[place], aligned.entity_weights[place]]
+    clips = ClipSet.at(found.arrays, np.array([found.row], np.int64))
+    if request.query.like is not None and request.query.has_no_words:
+        example = clips.align(request.query.like, request.settings.for_examples())
+        weights = [example.action_weights[0], example.entity_weights[0]]
     return ClipMatch.of(
         found.path,
         request.query,
@@ -338,7 +367,7 @@ def _best_match(found: _Found, request: SearchRequest) -> ClipMatch:
         place=place,
         span=Moment(clip.start_s, clip.end_s),
         times_s=clip.times_s,
-        excluded=_excluded(ClipSet.at(found.arrays, np.array([found.row], np.int64)), request)[0],
+        excluded=_excluded(clips, request)[0],
         moment=_finder(found, request).in_clip(found.row, *weights),
     )
 

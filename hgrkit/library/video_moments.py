@@ -180,7 +180,8 @@ class MomentFinder:
         Raises:
             DamagedLibraryError: if stored embeddings are not what was written.
         """
-        by_scene = len(self.query.action) + len(self.query.entity) > 0
+        query = self.query
+        by_scene = len(query.action) + len(query.entity) > 0 or (query.has_no_words and query.like is not None)
         spans = Spans.of(self.arrays, self.rows, by_scene=by_scene)
         clips = spans.clip_set(self.arrays, self.rows, by_scene=by_scene)
         fits, free, chosen = self._fits(spans, clips), spans.apart_from(taken), list[int]()

@@ -1,4 +1,4 @@
-"""A question as it is put to a library: what is asked for, and what it excludes, each as a query."""
+"""A question as it is put to a library: words, what they exclude, and an example, as one query."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import attrs
 
 from hgrkit.checks.arguments import check_sequence, check_text
 from hgrkit.errors import ConfigError
-from hgrkit.graph import ExcludedPhrase, RoleGraph, split_excluded
+from hgrkit.graph import ExcludedPhrase, RoleGraph, SplitGraph, split_excluded
 from hgrkit.library.records import QueryEmbeddings
 from hgrkit.model.query.encoder import EmbeddedQuery, QueryEncoder
 from hgrkit.parsing.protocol import GraphParser
@@ -19,36 +19,50 @@ __all__ = ["Question", "excluded_phrases", "put_question"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Question:
-    """A sentence and what it is compared by.
+    """What is asked, and what it is compared by.
 
     Attributes:
-        wanted: the sentence without what it excludes; the whole of it if nothing is left.
-        query: of the wanted part, with what is excluded; asks nothing if nothing is left.
+        graph: the sentence; `None` for an example without words.
+        wanted: the sentence without what it excludes; `None` if nothing is left.
+        query: of the wanted part, with what is excluded and the example.
         phrases: what is excluded, the sentence's own first.
         omitted_tokens: how many of the wanted tokens the model's limits left out.
     """
 
-    wanted: RoleGraph
+    graph: RoleGraph | None
+    wanted: RoleGraph | None
     query: EmbeddedQuery
     phrases: tuple[ExcludedPhrase, ...]
     omitted_tokens: int
 
 
-def put_question(encoder: QueryEncoder, graph: RoleGraph, without: Sequence[ExcludedPhrase] = ()) -> Question:
-    """Embed a sentence: what it asks for, and by themselves what it excludes and what `without` adds to that."""
-    split = split_excluded(graph)
+def put_question(
+    encoder: QueryEncoder,
+    graph: RoleGraph | None,
+    *,
+    without: Sequence[ExcludedPhrase] = (),
+    like: QueryEmbeddings | None = None,
+) -> Question:
+    """Embed a sentence: what it asks for, and by themselves what it excludes and what `without` adds to that.
+
+    Without a sentence there has to be an example.
+    """
+    split = SplitGraph(None) if graph is None else split_excluded(graph)
     phrases = (*split.excluded, *without)
     embedded = encoder.embed([phrase.graph for phrase in phrases])[0] if phrases else []
     excluded = tuple(one.embeddings for one in embedded)
-    if split.wanted is None and excluded:
-        nothing = QueryEmbeddings.nothing(excluded[0].event.size)
+    rest = (*excluded, *(() if like is None else (like,)))
+    wanted = split.wanted if split.wanted is not None or rest else graph
+    if wanted is None:
+        nothing = QueryEmbeddings.nothing(rest[0].event.size)
         query, omitted_tokens = EmbeddedQuery(embeddings=nothing, actions=(), entities=()), 0
     else:
-        (query,), omitted = encoder.embed([split.wanted or graph])
+        (query,), omitted = encoder.embed([wanted])
         omitted_tokens = omitted.tokens
     return Question(
-        wanted=split.wanted or graph,
-        query=attrs.evolve(query, embeddings=attrs.evolve(query.embeddings, excluded=excluded)),
+        graph=graph,
+        wanted=wanted,
+        query=attrs.evolve(query, embeddings=attrs.evolve(query.embeddings, excluded=excluded, like=like)),
         phrases=phrases,
         omitted_tokens=omitted_tokens,
     )

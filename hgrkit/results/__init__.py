@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import attrs
 
-from hgrkit.graph import Node, Role, RoleGraph
+from hgrkit.errors import GraphError
+from hgrkit.graph import Role, RoleGraph
 from hgrkit.graph.rendering import render
 from hgrkit.levels import Level, PerLevel
 
-if TYPE_CHECKING:
-    from hgrkit.library.matches import ClipMatch, Matches
-    from hgrkit.library.records import Float32
-    from hgrkit.model.query.question import Question
-
-__all__ = ["Excluded", "Hit", "Phrase", "SearchResult", "clock", "result_of", "signed", "when_seen"]
+__all__ = [
+    "NO_VIDEO_MATCHES",
+    "Description",
+    "Excluded",
+    "Hit",
+    "Phrase",
+    "RankedSentence",
+    "SearchResult",
+    "clock",
+    "signed",
+    "when_seen",
+]
 
 NO_VIDEO_MATCHES: Final = "No video matches the filter."
 """The note on a search whose `where` is true of no video."""
-
-_LISTED = 10
-"""Phrases that a note lists before it counts the rest."""
 
 
 @attrs.frozen(kw_only=True)
@@ -119,9 +122,11 @@ class Hit:
         end_s: where it ends.
         score: of the best clip: the weighted mean of its levels, in [-1, 1], less what it shows of excluded
             phrases. If the question only excludes: minus the similarity of the phrase that the clip shows most.
-            A further moment is scored as a clip by itself; at most the best clip's.
+            A further moment is scored as a clip by itself; at most the best clip's. An example counts 0.6 of it,
+            and all of it where there were no words.
+        likeness: how like the example it is, in [-1, 1]; `None` where the question had none.
         levels: that score at each level; `None` where the question has no action or no entity, which counts as 0
-            in the score, or asks for nothing. A further moment has the event of the video's clips together.
+            in the score, or has no words. A further moment has the event of the video's clips together.
         phrases: the query's actions and entities that are wanted, in graph order.
         excluded: what the query excludes.
     """
@@ -133,6 +138,7 @@ class Hit:
     score: float
     levels: PerLevel[float | None]
     phrases: tuple[Phrase, ...]
+    likeness: float | None = None
     excluded: tuple[Excluded, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +149,7 @@ class Hit:
             "start_s": self.start_s,
             "end_s": self.end_s,
             "score": self.score,
+            "likeness": self.likeness,
             "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
             "phrases": [phrase.to_dict() for phrase in self.phrases],
             "excluded": [phrase.to_dict() for phrase in self.excluded],
@@ -158,8 +165,8 @@ class SearchResult:
     """The answer to one query.
 
     Attributes:
-        query: the text that was asked, or the graph's.
-        graph: how it was read.
+        query: the text that was asked, or the graph's; empty for an example without words.
+        like: the example that was given, as a path or in words; `None` without one.
         hits: best first; one a video, unless more were asked for.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
@@ -168,17 +175,30 @@ class SearchResult:
     """
 
     query: str
-    graph: RoleGraph
+    _graph: RoleGraph | None
     hits: tuple[Hit, ...]
     elapsed_ms: float
     exact: bool = True
     notes: tuple[str, ...] = ()
+    like: str | None = None
+
+    @property
+    def graph(self) -> RoleGraph:
+        """How the text was read.
+
+        Raises:
+            GraphError: if the question was an example without words; `query` is then empty.
+        """
+        if self._graph is None:
+            raise GraphError(f"the question was the example {self.like!r} without words, which has no graph.")
+        return self._graph
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON types: what `hgrkit search --json` prints."""
         return {
             "query": self.query,
-            "graph": self.graph.to_dict(),
+            "graph": None if self._graph is None else self._graph.to_dict(),
+            "like": self.like,
             "hits": [hit.to_dict() for hit in self.hits],
             "exact": self.exact,
             "notes": list(self.notes),
@@ -187,7 +207,55 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         """What a notebook shows; `Retriever.explain` shows more."""
-        return render("result.html", query=self.query, hits=self.hits, notes=self.notes, clock=clock)
+        asked = self.query if self.like is None else f"{self.query} (like {self.like})".strip()
+        return render("result.html", query=asked, hits=self.hits, notes=self.notes, clock=clock)
+
+
+@attrs.frozen(kw_only=True)
+class RankedSentence:
+    """A sentence, as it fits a video.
+
+    Attributes:
+        rank: 1 for the best.
+        sentence: as it was given.
+        score: with the video's best clip, less what the sentence scores with any clip; the higher the better.
+        levels: the sentence's score with that clip at each level, in [-1, 1], nothing taken off; `None` where it
+            has no action or no entity.
+    """
+
+    rank: int
+    sentence: str
+    score: float
+    levels: PerLevel[float | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The sentence as plain JSON types."""
+        return {
+            "rank": self.rank,
+            "sentence": self.sentence,
+            "score": self.score,
+            "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Description:
+    """Which of some sentences fit a video.
+
+    Attributes:
+        video: the video's path, as it was given.
+        sentences: the best first; equal scores in the order in which they were given.
+        notes: which sentences could not be read, and why; they are left out.
+    """
+
+    video: str
+    sentences: tuple[RankedSentence, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The description as plain JSON types: what `hgrkit describe --json` prints."""
+        sentences = [sentence.to_dict() for sentence in self.sentences]
+        return {"video": self.video, "sentences": sentences, "notes": list(self.notes)}
 
 
 def clock(seconds: float) -> str:
@@ -215,120 +283,3 @@ def signed(similarity: float | None) -> str:
     ('+0.25', '-')
     """
     return "-" if similarity is None else f"{similarity:+.2f}"
-
-
-def result_of(
-    query: str, graph: RoleGraph, question: Question, matches: Matches, *, filtered: bool, started: float
-) -> SearchResult:
-    """What a library found, told in the words of the query.
-
-    Args:
-        query: what was asked.
-        graph: how it was read.
-        question: how it was put to the library.
-        matches: what that found.
-        filtered: whether only some of the videos were looked at.
-        started: when the query came, by `time.perf_counter`.
-    """
-    return SearchResult(
-        query=query,
-        graph=graph,
-        hits=tuple(_hit_of(rank, match, question) for rank, match in enumerate(matches, 1)),
-        exact=matches.exact,
-        elapsed_ms=(time.perf_counter() - started) * 1000,
-        notes=(
-            *_omission_notes(question),
-            *_exclusion_notes(question),
-            *((NO_VIDEO_MATCHES,) if filtered and not matches else ()),
-        ),
-    )
-
-
-def _hit_of(rank: int, match: ClipMatch, question: Question) -> Hit:
-    """One clip; phrases are in the graph's order."""
-    times, moment = tuple(match.times_s.tolist()), match.moment
-    graph, query = question.wanted, question.query
-    levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
-        ("action", query.actions, match.action_similarities, match.action_weights),
-        ("entity", query.entities, match.entity_similarities, match.entity_weights),
-    )
-    found = {
-        node.id: Phrase(
-            node_id=node.id,
-            text=graph.phrase(node),
-            role=graph.role(node),
-            level=level,
-            similarity=float(similarity),
-            times_s=times,
-            weights=tuple(weights.tolist()),
-            inside=moment.start_s <= times[int(weights.argmax())] <= moment.end_s,
-        )
-        for level, nodes, all_similarities, all_weights in levels
-        for node, similarity, weights in zip(nodes, all_similarities, all_weights, strict=True)
-    }
-    return Hit(
-        rank=rank,
-        video=match.video,
-        start_s=match.moment.start_s,
-        end_s=match.moment.end_s,
-        score=match.score,
-        levels=match.levels,
-        phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
-        excluded=tuple(
-            Excluded(
-                node_ids=phrase.node_ids,
-                text=phrase.text,
-                similarity=seen.similarity,
-                times_s=times,
-                weights=tuple(seen.weights.tolist()),
-            )
-            for phrase, seen in zip(question.phrases, match.excluded, strict=True)
-        ),
-    )
-
-
-def _omission_notes(question: Question) -> tuple[str, ...]:
-    """What the model's limits left out of a question, in sentences."""
-    graph, query = question.wanted, question.query
-    if query.embeddings.asks_nothing:
-        return ()
-    num_words = len(graph.tokens) - question.omitted_tokens
-    notes = []
-    if num_words < len(graph.tokens):
-        late = [
-            ("... " if node.span.start < num_words else "")
-            + " ".join(graph.tokens[max(node.span.start, num_words) : node.span.stop])
-            for node in sorted(graph.nodes, key=lambda node: node.span)
-            if node.span.stop > num_words
-        ]
-        words = f"The question has {len(graph.tokens)} words; the model compares the first {num_words}."
-        notes.append(words + _not_compared(late))
-    where = "These words have" if notes else "The question has"
-    levels = (("actions", graph.actions, query.actions), ("entities", graph.entities, query.entities))
-    for name, nodes, kept in levels:
-        read = [node for node in nodes if node.span.start < num_words]
-        left = [node for node in read if node not in kept]
-        if left:
-            taken = f"the first {len(kept)}" if kept else "none"
-            count = f"{len(read)} {name}; the model compares {taken}."
-            notes.append(f"{where} {count}{_not_compared([graph.phrase(node) for node in left])}")
-    return tuple(notes)
-
-
-def _not_compared(phrases: Sequence[str]) -> str:
-    return f" Not compared: {_listed(phrases)}." if phrases else ""
-
-
-def _exclusion_notes(question: Question) -> tuple[str, ...]:
-    if not question.phrases:
-        return ()
-    it = "it" if len(question.phrases) == 1 else "them"
-    order = f"clips that show {it} rank lower."
-    if question.query.embeddings.asks_nothing:
-        order = f"nothing else is asked, so that clips that show {it} least come first."
-    return (f"Excluded: {_listed([phrase.text for phrase in question.phrases])}; {order}",)
-
-
-def _listed(phrases: Sequence[str]) -> str:
-    more = f" and {len(phrases) - _LISTED} more" if len(phrases) > _LISTED else ""
-    return ", ".join(map(repr, phrases[:_LISTED])) + more

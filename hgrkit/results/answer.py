@@ -1,0 +1,147 @@
+"""What a library found, told in the words of the question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from hgrkit.graph import Node, RoleGraph
+from hgrkit.levels import Level
+from hgrkit.library.matches import ClipMatch, Matches
+from hgrkit.library.records import Float32
+from hgrkit.model.query.question import Question
+from hgrkit.results import NO_VIDEO_MATCHES, Excluded, Hit, Phrase, SearchResult
+
+__all__ = ["result_of"]
+
+_LISTED = 10
+"""Phrases that a note lists before it counts the rest."""
+
+
+def result_of(
+    query: str | RoleGraph | None,
+    question: Question,
+    matches: Matches,
+    *,
+    like: str | None,
+    filtered: bool,
+    started: float,
+) -> SearchResult:
+    """What a library found, told in the words of the query.
+
+    Args:
+        query: what was asked; `None` for an example without words.
+        question: how it was put to the library.
+        matches: what that found.
+        like: what the example is called, if there was one.
+        filtered: whether only some of the videos were looked at.
+        started: when the query came, by `time.perf_counter`.
+    """
+    return SearchResult(
+        query=query if isinstance(query, str) else "" if query is None else query.text,
+        graph=question.graph,
+        hits=tuple(_hit_of(rank, match, question) for rank, match in enumerate(matches, 1)),
+        exact=matches.exact,
+        like=like,
+        elapsed_ms=(time.perf_counter() - started) * 1000,
+        notes=(
+            *_omission_notes(question),
+            *_exclusion_notes(question),
+            *((NO_VIDEO_MATCHES,) if filtered and not matches else ()),
+        ),
+    )
+
+
+def _hit_of(rank: int, match: ClipMatch, question: Question) -> Hit:
+    """One clip; phrases are in the graph's order."""
+    times, moment, query = tuple(match.times_s.tolist()), match.moment, question.query
+    levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
+        ("action", query.actions, match.action_similarities, match.action_weights),
+        ("entity", query.entities, match.entity_similarities, match.entity_weights),
+    )
+    graph = question.wanted
+    found = (
+        {}
+        if graph is None
+        else {
+            node.id: Phrase(
+                node_id=node.id,
+                text=graph.phrase(node),
+                role=graph.role(node),
+                level=level,
+                similarity=float(similarity),
+                times_s=times,
+                weights=tuple(weights.tolist()),
+                inside=moment.start_s <= times[int(weights.argmax())] <= moment.end_s,
+            )
+            for level, nodes, all_similarities, all_weights in levels
+            for node, similarity, weights in zip(nodes, all_similarities, all_weights, strict=True)
+        }
+    )
+    return Hit(
+        rank=rank,
+        video=match.video,
+        start_s=match.moment.start_s,
+        end_s=match.moment.end_s,
+        score=match.score,
+        likeness=match.likeness,
+        levels=match.levels,
+        phrases=tuple(found[node.id] for node in graph.nodes if node.id in found) if graph else (),
+        excluded=tuple(
+            Excluded(
+                node_ids=phrase.node_ids,
+                text=phrase.text,
+                similarity=seen.similarity,
+                times_s=times,
+                weights=tuple(seen.weights.tolist()),
+            )
+            for phrase, seen in zip(question.phrases, match.excluded, strict=True)
+        ),
+    )
+
+
+def _omission_notes(question: Question) -> tuple[str, ...]:
+    """What the model's limits left out of a question, in sentences."""
+    graph, query = question.wanted, question.query
+    if graph is None:
+        return ()
+    num_words = len(graph.tokens) - question.omitted_tokens
+    notes = []
+    if num_words < len(graph.tokens):
+        late = [
+            ("... " if node.span.start < num_words else "")
+            + " ".join(graph.tokens[max(node.span.start, num_words) : node.span.stop])
+            for node in sorted(graph.nodes, key=lambda node: node.span)
+            if node.span.stop > num_words
+        ]
+        words = f"The question has {len(graph.tokens)} words; the model compares the first {num_words}."
+        notes.append(words + _not_compared(late))
+    where = "These words have" if notes else "The question has"
+    levels = (("actions", graph.actions, query.actions), ("entities", graph.entities, query.entities))
+    for name, nodes, kept in levels:
+        read = [node for node in nodes if node.span.start < num_words]
+        left = [node for node in read if node not in kept]
+        if left:
+            taken = f"the first {len(kept)}" if kept else "none"
+            count = f"{len(read)} {name}; the model compares {taken}."
+            notes.append(f"{where} {count}{_not_compared([graph.phrase(node) for node in left])}")
+    return tuple(notes)
+
+
+def _not_compared(phrases: Sequence[str]) -> str:
+    return f" Not compared: {_listed(phrases)}." if phrases else ""
+
+
+def _exclusion_notes(question: Question) -> tuple[str, ...]:
+    if not question.phrases:
+        return ()
+    it = "it" if len(question.phrases) == 1 else "them"
+    order = f"clips that show {it} rank lower."
+    if question.query.embeddings.only_excludes:
+        order = f"nothing else is asked, so that clips that show {it} least come first."
+    return (f"Excluded: {_listed([phrase.text for phrase in question.phrases])}; {order}",)
+
+
+def _listed(phrases: Sequence[str]) -> str:
+    more = f" and {len(phrases) - _LISTED} more" if len(phrases) > _LISTED else ""
+    return ", ".join(map(repr, phrases[:_LISTED])) + more
