@@ -185,12 +185,9 @@ def excluded_weights(files: Mapping[str, Any]) -> Expected:
 
 
 def exclusion_rules(files: Mapping[str, Any]) -> Expected:
+    rules = files["exclusion_rules.json"]["by rule and weight"]
     return {
-        rule: [
-            f"{shown(at['right pairs, per cent'])} / {shown(at['first ten of the subject, without the thing, per cent'])}"
-            for at in weights.values()
-        ]
-        for rule, weights in files["exclusion_rules.json"]["by rule and weight"].items()
+        rule: [" / ".join(map(shown, at.values())) for at in weights.values()] for rule, weights in rules.items()
     }
 
 
