@@ -1,4 +1,4 @@
-"""What a question excludes: of two real clips of a subject, does the one without the thing rank above the other?
+"""What excluding does: of two real clips of a subject, the one without the thing should rank above the other.
 
 Clips and captions of MSR-VTT's frames and of the 98 MSVD clips; `exclusion_pairs.py` says how pairs are drawn. The
 weight and the number of candidates were chosen on other clips than those that are reported. The first version took

@@ -217,10 +217,9 @@ def excluded_weights(files: Mapping[str, Any]) -> Expected:
 
 
 def exclusion_rules(files: Mapping[str, Any]) -> Expected:
-    kept = "first ten of the subject, without the thing, per cent"
+    rules = files["exclusion_rules.json"]["by rule and weight"]
     return {
-        rule: [f"{shown(at['right pairs, per cent'])} / {shown(at[kept])}" for at in weights.values()]
-        for rule, weights in files["exclusion_rules.json"]["by rule and weight"].items()
+        rule: [" / ".join(map(shown, at.values())) for at in weights.values()] for rule, weights in rules.items()
     }
 
 
