@@ -20,11 +20,14 @@ from hgrkit.matching.windows import Windows
 __all__ = ["MomentFinder"]
 
 _MOST_SCENES, _SCENE_COST = 3, 0.03
-"""Scenes of the longest moment, and the score that one more of them costs. In a run of scenes each phrase finds
-the frames that suit it; if runs cost nothing, nearly all moments are runs."""
+"""Scenes of the longest moment, and the score that one more of them costs. The mean of unlike frames is nearer to
+any phrase than each of them: without a cost 28.0 instead of 37.5 % of the occurrences are found, for choosing.
+Without runs it is 38.9 %, but then 82.4 instead of 86.7 % of the phrases are seen best in first moments
+(benchmarks/results/moments.json)."""
 
 _INSIDE_BONUS = 0.05
-"""The score that a moment of the best clip gains if the best frames of all phrases lie in it."""
+"""The score that a moment of the best clip gains if the best frames of all phrases lie in it. Without it 77.8 % of
+the phrases are seen best in first moments, and about as many moments are found (benchmarks/results/moments.json)."""
 
 _NEXT_S = 1e-3
 """A clip that begins this close to the end of the one before continues it."""
@@ -90,7 +93,7 @@ class Spans:
         """Make clips of them. The library has no events of scenes: each has that of the video's clips together."""
         events = arrays.clips["event"][rows.start : rows.stop]
         if by_scene:
-            # The event of the moment's own clip and that of the best clip find less: benchmarks/moments.py.
+            # That of the clip that a moment lies in finds less; that of the best clip lets one video fill the hits.
             mean = unit_vectors(events.astype(np.float32)).mean(axis=0)
             events = np.broadcast_to(mean, (len(self.starts), len(mean)))
         return ClipSet(events, arrays.frames["action"], arrays.frames["entity"], self.starts, self.counts)
