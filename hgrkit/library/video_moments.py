@@ -26,8 +26,9 @@ Without runs it is 38.9 %, but then 82.4 instead of 86.7 % of the phrases are se
 (benchmarks/results/moments.json)."""
 
 _INSIDE_BONUS = 0.05
-"""The score that a moment of the best clip gains if the best frames of all phrases lie in it. Without it 77.8 % of
-the phrases are seen best in first moments, and about as many moments are found (benchmarks/results/moments.json)."""
+"""The score that a moment of the best clip gains if the best frames of all phrases lie in it. Without it 77.8 %
+of the phrases are seen best in first moments, and about as many moments are found
+(benchmarks/results/moments.json)."""
 
 _NEXT_S = 1e-3
 """A clip that begins this close to the end of the one before continues it."""
@@ -93,7 +94,7 @@ class Spans:
         """Make clips of them. The library has no events of scenes: each has that of the video's clips together."""
         events = arrays.clips["event"][rows.start : rows.stop]
         if by_scene:
-            # That of the clip that a moment lies in finds less; that of the best clip lets one video fill the hits.
+            # That of the clip that a moment lies in finds less; that of the best clip lets a video fill the hits.
             mean = unit_vectors(events.astype(np.float32)).mean(axis=0)
             events = np.broadcast_to(mean, (len(self.starts), len(mean)))
         return ClipSet(events, arrays.frames["action"], arrays.frames["entity"], self.starts, self.counts)
