@@ -17,10 +17,10 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.arrays import ClipArrays, Extent, clip_type, frame_type
+from hgrkit.library.arrays import ClipArrays, checksum, clip_type, frame_type
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import path_bytes
-from hgrkit.library.store import StoredVideo, Version, VersionCache
+from hgrkit.library.records import Version, path_bytes
+from hgrkit.library.store import StoredVideo, VersionCache
 from hgrkit.library.tables import (
     MANIFEST,
     VIDEOS,
@@ -139,8 +139,7 @@ class LegacyView:
         """
         _, number, token, num_videos, num_clips, next_number, *sums = _head(connection)
         self.version = Version(number, token)
-        first = Extent(generation=0)
-        self.head = Head(version=self.version, extent=first, next_video=next_number, next_clip=next_number)
+        self.head = Head(version=self.version, generation=0, next_video=next_number, next_clip=next_number)
         self.manifest: Manifest = read_legacy_manifest(connection)
         total = RowSum()
         videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))
@@ -222,7 +221,7 @@ def _arrays(
                 tensors[name][first : first + count] for name in ("action", "entity")
             )
             event = tensors["event"][segment_row]
-            records[place] = (video, key, first_frames[place], count, start_s, end_s, 0, 0, event)
+            records[place] = (video, key, first_frames[place], count, start_s, end_s, checksum(part), 0, event)
     return ClipArrays(records, frames)
 
 

@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import attrs
-
 from hgrkit.checks.arguments import url_remark
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryExistsError, LibraryNotFoundError
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, Extent
+from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME
 from hgrkit.library.database import (
     DATABASE_FILE,
     create_database,
@@ -21,11 +19,18 @@ from hgrkit.library.database import (
     read_database,
     translated_errors,
 )
-from hgrkit.library.legacy import SEGMENT_FOLDER
+from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import VideoRecord
-from hgrkit.library.snapshot import read_any_manifest, read_version, require_told, told_version, view_of
-from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version, VersionCache, View
+from hgrkit.library.records import Version, VideoRecord
+from hgrkit.library.snapshot import (
+    SqliteView,
+    read_any_manifest,
+    read_version,
+    require_told,
+    told_version,
+    view_of,
+)
+from hgrkit.library.store import Entry, Rename, Snapshot, Usage, VersionCache
 from hgrkit.library.tables import Head, make_tables
 from hgrkit.library.writer import Writer
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
@@ -95,29 +100,15 @@ class SqliteStore:
         found = self.read(lambda view: view.find(path))
         return None if found is None else found.record
 
-    def read(self, question: Callable[[View], T]) -> T:
+    def read(self, question: Callable[[SqliteView | LegacyView], T]) -> T:
         """Answer a question from the version committed last, in one transaction."""
-
-        def ask(connection: sqlite3.Connection) -> T:
-            return question(view_of(connection, self._folder, self._cache))
-
-        return self._read(ask)
+        return self._read(lambda connection: question(view_of(connection, self._folder, self._cache)))
 
     def snapshot(self) -> Snapshot:
         """The version committed last, read and checked."""
         snapshot = self.read(Snapshot.read)
         self._manifest = snapshot.manifest
         return snapshot
-
-    def state(self) -> tuple[Snapshot, Head]:
-        """The version committed last, and a head under which a library of its own can be made of it."""
-
-        def read(connection: sqlite3.Connection) -> tuple[Snapshot, Head]:
-            view = view_of(connection, self._folder, self._cache)
-            head = attrs.evolve(view.head, extent=Extent(), videos=0, rows=bytes(32))
-            return Snapshot.read(view), head
-
-        return self._read(read)
 
     def commit(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()

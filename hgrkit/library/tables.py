@@ -17,10 +17,8 @@ from typing import Any, Final
 import attrs
 
 from hgrkit.errors import ConfigError, DamagedLibraryError
-from hgrkit.library.arrays import Extent
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
-from hgrkit.library.records import VideoRecord, path_bytes
-from hgrkit.library.store import Version
+from hgrkit.library.records import Version, VideoRecord, path_bytes
 
 __all__ = [
     "APPLICATION_ID",
@@ -35,16 +33,23 @@ __all__ = [
     "RowSum",
     "SealedTable",
     "Value",
+    "damaged_library",
     "format_of",
     "make_tables",
     "read_head",
     "read_manifest",
     "record_from_row",
     "row_from_record",
-    "stored_record",
 ]
 
 Value = int | float | str | bytes | None
+Row = tuple[Any, ...]
+
+
+def damaged_library(what: str) -> DamagedLibraryError:
+    """Make the error that says what is wrong and what to do."""
+    return DamagedLibraryError(f"the library is damaged: {what}; run `hgrkit repair`, or restore a backup.")
+
 
 APPLICATION_ID: Final = 0x68677231
 """`hgr1`, in the header of the database file."""
@@ -57,9 +62,9 @@ class RowSum:
         """Go on from a sum that was stored."""
         self._value = int.from_bytes(content, "little")
 
-    def add(self, digest: bytes) -> None:
-        """Count a row in."""
-        self._value += int.from_bytes(digest, "little")
+    def add(self, *digests: bytes) -> None:
+        """Count rows in."""
+        self._value += sum(int.from_bytes(digest, "little") for digest in digests)
 
     def subtract(self, digest: bytes) -> None:
         """Count a row out."""
@@ -72,6 +77,8 @@ class RowSum:
 
 
 _MODULUS = 1 << 256
+_KEYS_AT_ONCE = 500
+"""SQLite may be compiled for 999 values in a statement."""
 _PYTHON: Final[Mapping[str, type]] = {"TEXT": str, "INTEGER": int, "REAL": float, "BLOB": bytes}
 
 
@@ -105,30 +112,32 @@ class SealedTable:
         types = {"id": "INTEGER PRIMARY KEY", **self.types, "digest": _BLOB}
         return f"CREATE TABLE {self.name} ({', '.join(' '.join(column) for column in types.items())})"
 
-    def insert(self, connection: sqlite3.Connection, rows: Sequence[tuple[Value, ...]], total: RowSum) -> None:
-        """Insert rows of new numbers, and add them to a sum."""
-        digests = [self._digest(row) for row in rows]
-        for digest in digests:
-            total.add(digest)
+    def insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[bytes]:
+        """Insert rows of new numbers, and return their digests."""
+        digests = list(map(self._digest, rows))
         self._write(connection, "INSERT", [(*row, digest) for row, digest in zip(rows, digests, strict=True)])
+        return digests
 
-    def replace(self, connection: sqlite3.Connection, row: tuple[Value, ...]) -> None:
+    def replace(self, connection: sqlite3.Connection, row: Row) -> None:
         """Write the row of a table that has exactly one."""
         self._write(connection, "INSERT OR REPLACE", [(*row, self._digest(row))])
 
     def delete(
-        self, connection: sqlite3.Connection, condition: str, parameters: tuple[Value, ...], total: RowSum
-    ) -> list[tuple[Any, ...]]:
-        """Delete the rows that meet an SQL condition, take them from a sum, and return them.
+        self, connection: sqlite3.Connection, column: str, keys: Sequence[Value]
+    ) -> list[tuple[Row, bytes]]:
+        """Delete the rows with these values of a column, and return them with their digests.
 
         Raises:
             DamagedLibraryError: if a row is not what was written.
         """
-        rows = list(self.rows(connection, condition, parameters))
-        for row in rows:
-            total.subtract(self._digest(row))
-        connection.execute(f"DELETE FROM {self.name} WHERE {condition}", parameters)  # noqa: S608
-        return rows
+        found = []
+        for first in range(0, len(keys), _KEYS_AT_ONCE):
+            some = tuple(keys[first : first + _KEYS_AT_ONCE])
+            condition = f"{column} IN ({', '.join('?' * len(some))})"
+            if rows := list(self.rows(connection, condition, some)):
+                connection.execute(f"DELETE FROM {self.name} WHERE {condition}", some)  # noqa: S608
+                found += [(row, self._digest(row)) for row in rows]
+        return found
 
     def rows(
         self,
@@ -137,7 +146,7 @@ class SealedTable:
         parameters: tuple[Value, ...] = (),
         *,
         total: RowSum | None = None,
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[Row]:
         """Rows that meet an SQL condition (which may end in ORDER BY), without their digests.
 
         They are added to `total`, if there is one.
@@ -147,24 +156,21 @@ class SealedTable:
         """
         for row, digest in self.scan(connection, condition, parameters):
             if digest is None:
-                raise DamagedLibraryError(
-                    f"row {row[0]!r} of table {self.name} is not what was written; "
-                    "run `hgrkit repair`, or restore a backup."
-                )
+                raise damaged_library(f"row {row[0]!r} of table {self.name} is not what was written")
             if total is not None:
                 total.add(digest)
             yield row
 
     def scan(
         self, connection: sqlite3.Connection, condition: str = "1", parameters: tuple[Value, ...] = ()
-    ) -> Iterator[tuple[tuple[Any, ...], bytes | None]]:
+    ) -> Iterator[tuple[Row, bytes | None]]:
         """Read rows that meet an SQL condition, each with its digest, or `None` if it is not what was written."""
         query = f"SELECT {', '.join(self.columns)}, digest FROM {self.name} WHERE {condition}"  # noqa: S608
         for *row, digest in connection.execute(query, parameters):
             intact = tuple(map(type, row)) in self._types and digest == self._digest(row)
             yield tuple(row), digest if intact else None
 
-    def only(self, connection: sqlite3.Connection) -> tuple[Any, ...]:
+    def only(self, connection: sqlite3.Connection) -> Row:
         """The row of a table that has exactly one.
 
         Raises:
@@ -172,12 +178,10 @@ class SealedTable:
         """
         rows = list(self.rows(connection))
         if len(rows) != 1:
-            raise DamagedLibraryError(
-                f"table {self.name} must have one row, not {len(rows)}; run `hgrkit repair`, or restore a backup."
-            )
+            raise damaged_library(f"table {self.name} must have one row, not {len(rows)}")
         return rows[0]
 
-    def _write(self, connection: sqlite3.Connection, verb: str, sealed: Sequence[tuple[Value, ...]]) -> None:
+    def _write(self, connection: sqlite3.Connection, verb: str, sealed: Sequence[Row]) -> None:
         places = ", ".join("?" * (len(self.columns) + 1))
         connection.executemany(f"{verb} INTO {self.name} VALUES ({places})", sealed)
 
@@ -250,30 +254,38 @@ SCHEMA: Final = tuple(table.definition for table in (MANIFEST, HEAD, VIDEOS, SUM
 
 @attrs.frozen(kw_only=True)
 class Head:
-    """What one row says of all others.
+    """What one row says of all others, and of the arrays.
 
     Attributes:
         version: the version committed last.
-        extent: how far its arrays go.
         videos: rows of videos.
+        generation: which arrays; every rewriting makes new ones.
+        clips: clip records, removed ones included.
+        frames: frame records.
         next_video: the number that the next video takes.
         next_clip: the key that the next clip takes.
+        tail: checksum of the clip records after the last full block; empty if there are none.
         rows: the sum of the digests of all rows of `sums`, `blocks` and `removed`.
     """
 
     version: Version
-    extent: Extent = attrs.field(factory=Extent)
     videos: int = 0
+    generation: int = 1
+    clips: int = 0
+    frames: int = 0
     next_video: int = 1
     next_clip: int = 1
+    tail: bytes = b""
     rows: bytes = bytes(32)
 
-    def row(self) -> tuple[Value, ...]:
+    def emptied(self, version: Version, generation: int) -> Head:
+        """The head of a version that holds nothing; no number is given out twice."""
+        return Head(version=version, generation=generation, next_video=self.next_video, next_clip=self.next_clip)
+
+    def row(self) -> Row:
         """The row of the table `head`."""
-        values = attrs.asdict(self, recurse=False)
-        version, extent = values.pop("version"), attrs.asdict(values.pop("extent"))
-        values |= {"version": version.number, "token": version.token, **extent}
-        return (1, *(values[name] for name in HEAD.types))
+        version, *others = attrs.astuple(self, recurse=False)
+        return (1, version.number, version.token, *others)
 
 
 def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) -> None:
@@ -299,9 +311,9 @@ def read_head(connection: sqlite3.Connection) -> Head:
     Raises:
         DamagedLibraryError: if it is missing or not what was written.
     """
-    row = dict(zip(HEAD.columns[1:], HEAD.only(connection)[1:], strict=True))
-    extent = Extent(**{field.name: row.pop(field.name) for field in attrs.fields(Extent)})
-    return Head(version=Version(row.pop("version"), row.pop("token")), extent=extent, **row)
+    row = dict(zip(HEAD.columns, HEAD.only(connection), strict=True))
+    version = Version(row.pop("version"), row.pop("token"))
+    return Head(version=version, **{name: value for name, value in row.items() if name != "id"})
 
 
 def read_manifest(connection: sqlite3.Connection, table: SealedTable | None = None) -> Manifest:
@@ -325,7 +337,7 @@ def format_of(connection: sqlite3.Connection) -> int:
 _INTEGERS = 1 << 63
 
 
-def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip: int) -> tuple[Value, ...]:
+def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip: int) -> Row:
     """Make a row of `videos`.
 
     Raises:
@@ -378,12 +390,3 @@ def record_from_row(row: Sequence[Any]) -> VideoRecord:
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise DamagedLibraryError(f"row {number} of table videos is no video: {error}.") from error
-
-
-def stored_record(record: VideoRecord, *, clips: int) -> VideoRecord:
-    """The record as it comes back once it was stored.
-
-    Raises:
-        ConfigError: if it cannot be stored.
-    """
-    return record_from_row(row_from_record(0, record, clips=clips, first_clip=0))

@@ -7,6 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
@@ -14,8 +15,7 @@ from threading import Lock
 import attrs
 
 from hgrkit.errors import HgrkitError, LibraryError, ShapeError
-from hgrkit.library.appending import append_clips, shorten_arrays
-from hgrkit.library.arrays import ARRAY_FOLDER, Extent
+from hgrkit.library.arrays import ARRAY_FOLDER, append_records, encode_clips, shorten_arrays
 from hgrkit.library.change import Change, WrittenLibrary, find_video
 from hgrkit.library.database import (
     DATABASE_FILE,
@@ -27,16 +27,9 @@ from hgrkit.library.database import (
 )
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+from hgrkit.library.records import Version, path_bytes
 from hgrkit.library.snapshot import TOLD_FILE, SqliteView, require_told, told_version
-from hgrkit.library.store import (
-    Entry,
-    Rename,
-    Snapshot,
-    Version,
-    VersionCache,
-    changed_renames,
-    check_entries,
-)
+from hgrkit.library.store import Entry, Rename, Snapshot, VersionCache, changed_renames, check_entries
 from hgrkit.library.tables import Head, format_of, read_head, read_manifest, row_from_record
 from hgrkit.storage.atomic_file import sync_file, write_atomically
 from hgrkit.storage.lock import WriterLock
@@ -91,34 +84,33 @@ class Writer:
             connection = self._ready()
             head, embed_dim = read_head(connection), read_manifest(connection).embed_dim
             check_entries(put, embed_dim)
-            removed = [path for path in dict.fromkeys(remove) if find_video(connection, path) is not None]
-            renames = changed_renames(
-                rename, find=lambda path: find_video(connection, path), removed=removed, put=put
-            )
+            find = partial(find_video, connection)
+            removed = [path for path in dict.fromkeys(remove) if find(path) is not None]
+            renames = changed_renames(rename, find=find, removed=removed, put=put)
             if not (removed or renames or put):
                 return head.version
             numbers = range(head.next_video, head.next_video + len(put))
             firsts = list(accumulate((len(entry.clips) for entry in put), initial=0))
             rows = [
-                row_from_record(number, entry.record, clips=len(entry.clips), first_clip=head.extent.clips + first)
+                row_from_record(number, entry.record, clips=len(entry.clips), first_clip=head.clips + first)
+                for number, entry, first in zip(numbers, put, firsts, strict=False)
+            ]
+            videos = [
+                (number, head.next_clip + first, entry.clips)
                 for number, entry, first in zip(numbers, put, firsts, strict=False)
             ]
             with self._attempt(connection, head.version) as version:
-                videos = [
-                    (number, head.next_clip + first, entry.clips)
-                    for number, entry, first in zip(numbers, put, firsts, strict=False)
-                ]
-                extent, checksums = append_clips(self._folder, videos, head.extent, embed_dim)
+                portions = encode_clips(videos, embed_dim)
+                new, checksums = append_records(self._folder, head, embed_dim, portions)
+                new = attrs.evolve(
+                    new, version=version, next_video=numbers.stop, next_clip=head.next_clip + firsts[-1]
+                )
                 with transaction(connection):
-                    change = Change(connection)
-                    for path in removed:
-                        change.remove(path)
+                    change = Change(connection, head)
+                    change.remove(list(map(path_bytes, removed)))
                     change.rename(renames)
-                    for row in rows:
-                        change.put(row)
-                    change.seal(
-                        version, extent, checksums, next_video=numbers.stop, next_clip=head.next_clip + firsts[-1]
-                    )
+                    change.put(rows)
+                    change.seal(new, checksums)
             return version
 
     def rewrite(self, snapshot: Snapshot | None, manifest: Manifest | None) -> Version:
@@ -173,11 +165,8 @@ class Writer:
                 f"{snapshot.manifest.embed_dim}."
             )
         with self._attempt(connection, head.version) as version:
-            generation = Extent(generation=head.extent.generation + 1)
-            empty = attrs.evolve(head, version=version, extent=generation, videos=0, rows=bytes(32))
-            written = WrittenLibrary(
-                self._folder, snapshot, manifest=manifest, head=empty, keep_numbers=keep_numbers
-            )
+            empty = head.emptied(version, head.generation + 1)
+            written = WrittenLibrary(self._folder, snapshot, empty, manifest=manifest, keep_numbers=keep_numbers)
             with transaction(connection):
                 written.fill(connection)
         with suppress(sqlite3.Error):  # a full disk keeps the freed pages
@@ -238,7 +227,7 @@ class Writer:
             shutil.rmtree(self._folder / ARRAY_FOLDER, ignore_errors=True)
             return
         head, manifest = read_head(connection), read_manifest(connection)
-        shorten_arrays(self._folder, head.extent, manifest.embed_dim)
+        shorten_arrays(self._folder, head, manifest.embed_dim)
         shutil.rmtree(self._folder / SEGMENT_FOLDER, ignore_errors=True)
 
     def _log_is_empty(self, connection: sqlite3.Connection) -> bool:

@@ -13,8 +13,7 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, ShapeError
 from hgrkit.library import Entry, SqliteStore, VideoRecord, verify_library
-from hgrkit.library.appending import append_clips
-from hgrkit.library.arrays import ClipArrays, clip_type, frame_type
+from hgrkit.library.arrays import ClipArrays, append_records, clip_type, encode_clips, frame_type
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 8
@@ -122,9 +121,8 @@ def test_what_a_crash_appended_without_its_commit_belongs_to_nobody_and_is_overw
     store = SqliteStore(folder)
     head = store.read(lambda view: view.head)
     store.close()
-    append_clips(  # as a writer does before its transaction
-        folder, [(99, 500, [random_clip(seed, frames=4) for seed in range(70)])], head.extent, DIM
-    )
+    clips = encode_clips([(99, 500, [random_clip(seed, frames=4) for seed in range(70)])], DIM)
+    append_records(folder, head, DIM, clips)  # as a writer does before its transaction
     before = {name: array_path(folder, name).stat().st_size for name in ("clips", "frames")}
     assert events(folder) == expected(first)
     report = verify_library(folder)
@@ -278,7 +276,8 @@ def test_values_beyond_float16_are_refused_and_leave_nothing(tmp_path):
 
 def test_a_clip_that_no_writer_could_have_made_is_damage_even_with_matching_checksums(tmp_path):
     folder = tmp_path / "lib"
-    arrays = ClipArrays.of_clips([(1, 1, [random_clip(0)])], DIM)
+    (records,) = encode_clips([(1, 1, [random_clip(0)])], DIM)
+    arrays = ClipArrays(*records)
     arrays.frames["action"][1, 2] = np.nan
     with pytest.raises(DamagedLibraryError, match=r"clip 0 is no clip: .* must be finite numbers"):
         arrays.clip(0)

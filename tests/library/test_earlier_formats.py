@@ -1,4 +1,4 @@
-"""Libraries that were kept since they were written: read as they are, of earlier formats migrated, the same answers."""
+"""Libraries kept since they were written: read as they are, earlier formats migrated, with the same answers."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_full_disk_leaves_it_as_it_was(folder, number, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hgrkit.library.appending.os.fsync", full)
+    monkeypatch.setattr("hgrkit.library.arrays.os.fsync", full)
     with pytest.raises(LibraryError, match="No space left"):
         Library.open(folder, "w")
     monkeypatch.undo()
