@@ -12,8 +12,8 @@ import attrs
 from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import LibraryExistsError, MissingPathError
 from hgrkit.library.change import WrittenLibrary
-from hgrkit.library.database import DATABASE_FILE, create_database
-from hgrkit.library.sqlite_store import SqliteStore, require_outside_libraries
+from hgrkit.library.database import DATABASE_FILE, create_database, require_outside_libraries
+from hgrkit.library.sqlite_store import SqliteStore
 from hgrkit.library.store import Snapshot
 from hgrkit.storage.atomic_file import writing, written_whole
 

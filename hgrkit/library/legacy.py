@@ -1,4 +1,4 @@
-"""Libraries of formats 1 and 2, whose clips lie in safetensors segments: read whole, to be migrated."""
+"""The formats of libraries; those of 1 and 2, with safetensors segments, are read whole, to be migrated."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.arrays import ClipArrays, checksum, clip_type, frame_type
-from hgrkit.library.manifest import Manifest
+from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, path_bytes
 from hgrkit.library.store import StoredVideo, VersionCache
 from hgrkit.library.tables import (
+    HEAD,
     MANIFEST,
+    SCHEMA,
     VIDEOS,
     Head,
+    Row,
     RowSum,
     SealedTable,
     Value,
+    damaged_library,
     format_of,
-    read_manifest,
     record_from_row,
 )
 
-__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_legacy_manifest", "read_legacy_version"]
+__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_manifest", "read_version"]
 
 SEGMENT_FOLDER: Final = "segments"
 
 _SEGMENT_NAME: Final = re.compile(r"[0-9a-f]{32}\.safetensors")
-_DIGEST_BYTES: Final = 32
+_INCOMPLETE: Final = "rows are lost, stale or surplus"
 
 _TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
 
@@ -100,32 +102,41 @@ _CLIPS_2 = SealedTable(
 # Format 1 had no sum of rows, and marked the clips of removed videos with the version that removed them.
 _CLIPS_1 = SealedTable("clips", {**_CLIPS_2.types, "removed_in": "INTEGER"}, _canonical)
 
+_MANIFESTS: Final = {1: _MANIFEST, 2: _MANIFEST, FORMAT_VERSION: MANIFEST}
+_HEADS: Final = {1: _HEAD_1, 2: _HEAD_2, FORMAT_VERSION: HEAD}
+
 SCHEMAS: Final[Mapping[int, tuple[str, ...]]] = {
-    version: (
-        *(table.definition for table in (_MANIFEST, head, _VIDEOS, _SEGMENTS, clips)),
-        "CREATE INDEX clips_of_video ON clips (video_id)",
-    )
-    for version, head, clips in ((1, _HEAD_1, _CLIPS_1), (2, _HEAD_2, _CLIPS_2))
+    **{
+        version: (
+            *(table.definition for table in (_MANIFEST, _HEADS[version], _VIDEOS, _SEGMENTS, clips)),
+            "CREATE INDEX clips_of_video ON clips (video_id)",
+        )
+        for version, clips in ((1, _CLIPS_1), (2, _CLIPS_2))
+    },
+    FORMAT_VERSION: SCHEMA,
 }
 """By format version, the statements that made every library of that format."""
 
 
-def read_legacy_version(connection: sqlite3.Connection) -> Version:
-    """Read which version of a library of format 1 or 2 was committed last.
+def read_version(connection: sqlite3.Connection) -> Version:
+    """Read which version of a library of any format was committed last.
 
     Raises:
         DamagedLibraryError: if that is not what was written.
     """
-    return Version(*_head(connection)[1:3])
+    return Version(*_HEADS[format_of(connection)].only(connection)[1:3])
 
 
-def read_legacy_manifest(connection: sqlite3.Connection) -> Manifest:
-    """Read what made a library of format 1 or 2.
+def read_manifest(connection: sqlite3.Connection) -> Manifest:
+    """Read what made a library of any format.
 
     Raises:
         DamagedLibraryError: if its row is missing or not what was written.
     """
-    return read_manifest(connection, _MANIFEST)
+    try:
+        return Manifest.from_json(_MANIFESTS[format_of(connection)].only(connection)[1])
+    except (ValueError, TypeError) as error:
+        raise damaged_library(f"its manifest is damaged: {error}") from error
 
 
 class LegacyView:
@@ -137,10 +148,11 @@ class LegacyView:
         Raises:
             DamagedLibraryError: if rows are changed, lost, stale or surplus, or a segment is not what was written.
         """
-        _, number, token, num_videos, num_clips, next_number, *sums = _head(connection)
+        head = _HEADS[format_of(connection)].only(connection)
+        _, number, token, num_videos, num_clips, next_number, *sums = head
         self.version = Version(number, token)
         self.head = Head(version=self.version, generation=0, next_video=next_number, next_clip=next_number)
-        self.manifest: Manifest = read_legacy_manifest(connection)
+        self.manifest: Manifest = read_manifest(connection)
         total = RowSum()
         videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))
         segments = {row[0]: row[1:] for row in _SEGMENTS.rows(connection, total=total)}
@@ -151,7 +163,7 @@ class LegacyView:
             or (len(videos), len(clips)) != (num_videos, num_clips)
             or Counter(row[1] for row in clips) != Counter(counts)
         ):
-            raise _incomplete()
+            raise damaged_library(_INCOMPLETE)
         places = {row[0]: place for place, row in enumerate(videos)}
         clips.sort(key=lambda row: (places[row[1]], row[2]))
         firsts = dict(reversed([(row[1], place) for place, row in enumerate(clips)]))
@@ -179,23 +191,15 @@ class LegacyView:
         return self._videos
 
 
-def _head(connection: sqlite3.Connection) -> tuple[Any, ...]:
-    return (_HEAD_1 if format_of(connection) == 1 else _HEAD_2).only(connection)
-
-
-def _clips_of_format_1(
-    connection: sqlite3.Connection, segments: Mapping[int, tuple[Any, ...]]
-) -> list[tuple[Any, ...]]:
+def _clips_of_format_1(connection: sqlite3.Connection, segments: Mapping[int, Row]) -> list[Row]:
     """The clips of videos that are there, as rows of format 2."""
     written = dict(connection.execute("SELECT segment_id, COUNT(*) FROM clips GROUP BY segment_id"))
     if written != {number: clips for number, (_, clips, *_) in segments.items()}:
-        raise _incomplete()
+        raise damaged_library(_INCOMPLETE)
     return [row[:-1] for row in _CLIPS_1.rows(connection, "removed_in IS NULL")]
 
 
-def _arrays(
-    folder: Path, segments: Mapping[int, tuple[Any, ...]], clips: list[tuple[Any, ...]], embed_dim: int
-) -> ClipArrays:
+def _arrays(folder: Path, segments: Mapping[int, Row], clips: list[Row], embed_dim: int) -> ClipArrays:
     """Clip and frame records of rows of format 2, in their order."""
     counts = np.array([row[8] for row in clips], np.int64)
     first_frames = np.cumsum(counts) - counts
@@ -205,7 +209,7 @@ def _arrays(
         by_segment.setdefault(row[5], []).append(place)
     for number, members in by_segment.items():
         if number not in segments:
-            raise _incomplete()
+            raise damaged_library(_INCOMPLETE)
         tensors = _segment(folder, segments[number], embed_dim)
         for place in members:
             key, video, _, start_s, end_s, _, segment_row, first, count = clips[place]
@@ -214,7 +218,7 @@ def _arrays(
                 and first >= 0
                 and 0 < count <= len(tensors["times_s"]) - first
             ):
-                raise _incomplete()
+                raise damaged_library(_INCOMPLETE)
             part = frames[first_frames[place] : first_frames[place] + count]
             part["time_s"] = tensors["times_s"][first : first + count]
             part["action"], part["entity"] = (
@@ -225,35 +229,25 @@ def _arrays(
     return ClipArrays(records, frames)
 
 
-def _segment(folder: Path, row: tuple[Any, ...], embed_dim: int) -> dict[str, npt.NDArray[Any]]:
+def _segment(folder: Path, row: Row, embed_dim: int) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a segment, every block of which is checked."""
     file, num_clips, num_frames, _, block_bytes, digests = row
     if not _SEGMENT_NAME.fullmatch(file) or block_bytes < 1:
-        raise DamagedLibraryError(f"{file!r} is no segment of the library in {folder}; restore a backup.")
+        raise damaged_library(f"{file!r} is no segment of it")
     path = folder / file
     try:
         data = path.read_bytes() if path.is_file() else b""  # reading a pipe would block
     except OSError as error:
-        raise _damaged(path, f"it cannot be read ({error.strerror})") from error
+        raise damaged_library(f"{path} cannot be read ({error.strerror})") from error
     blocks = [data[start : start + block_bytes] for start in range(0, len(data), block_bytes)]
     if b"".join(hashlib.sha256(block).digest() for block in blocks) != digests:
-        raise _damaged(path, "it is missing or not what was written")
+        raise damaged_library(f"{path} is missing or not what was written")
     try:
         tensors = safetensors.numpy.load(data)
     except SafetensorError as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged_library(f"{path}: {error}") from error
     frames = (num_frames, embed_dim)
     shapes = {"times_s": (num_frames,), "event": (num_clips, embed_dim), "action": frames, "entity": frames}
     if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
-        raise _damaged(path, "its tensors are not those that the database has")
+        raise damaged_library(f"the tensors of {path} are not those that the database has")
     return tensors
-
-
-def _damaged(path: Path, what: str) -> DamagedLibraryError:
-    return DamagedLibraryError(f"{path} is damaged: {what}; run `hgrkit repair`, or restore a backup.")
-
-
-def _incomplete() -> DamagedLibraryError:
-    return DamagedLibraryError(
-        "the library's database is damaged: rows are lost, stale or surplus; restore a backup, or index again."
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hgrkit.library.arrays import BLOCK_CLIPS, ClipArrays, array_files
-from hgrkit.library.legacy import LegacyView, read_legacy_manifest, read_legacy_version
+from hgrkit.library.legacy import LegacyView, read_manifest, read_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, path_bytes
 from hgrkit.library.store import StoredVideo, VersionCache
@@ -26,15 +26,12 @@ from hgrkit.library.tables import (
     damaged_library,
     format_of,
     read_head,
-    read_manifest,
     record_from_row,
 )
 
 __all__ = [
     "TOLD_FILE",
     "SqliteView",
-    "read_any_manifest",
-    "read_version",
     "require_told",
     "told_version",
     "view_of",
@@ -186,18 +183,6 @@ def view_of(connection: sqlite3.Connection, folder: Path, cache: VersionCache) -
     """Return the view of a library of any format that we read."""
     is_legacy = format_of(connection) != FORMAT_VERSION
     return LegacyView(connection, folder, cache) if is_legacy else SqliteView(connection, folder, cache)
-
-
-def read_version(connection: sqlite3.Connection) -> Version:
-    """Read which version of a library of any format was committed last."""
-    is_legacy = format_of(connection) != FORMAT_VERSION
-    return read_legacy_version(connection) if is_legacy else read_head(connection).version
-
-
-def read_any_manifest(connection: sqlite3.Connection) -> Manifest:
-    """Read what made a library of any format."""
-    is_legacy = format_of(connection) != FORMAT_VERSION
-    return read_legacy_manifest(connection) if is_legacy else read_manifest(connection)
 
 
 def told_version(folder: Path) -> float | None:

@@ -37,7 +37,6 @@ __all__ = [
     "format_of",
     "make_tables",
     "read_head",
-    "read_manifest",
     "record_from_row",
     "row_from_record",
 ]
@@ -314,18 +313,6 @@ def read_head(connection: sqlite3.Connection) -> Head:
     row = dict(zip(HEAD.columns, HEAD.only(connection), strict=True))
     version = Version(row.pop("version"), row.pop("token"))
     return Head(version=version, **{name: value for name, value in row.items() if name != "id"})
-
-
-def read_manifest(connection: sqlite3.Connection, table: SealedTable | None = None) -> Manifest:
-    """Read what made the library, from the table of its format.
-
-    Raises:
-        DamagedLibraryError: if its row is missing or not what was written.
-    """
-    try:
-        return Manifest.from_json((table or MANIFEST).only(connection)[1])
-    except (ValueError, TypeError) as error:
-        raise DamagedLibraryError(f"the library's manifest is damaged: {error}.") from error
 
 
 def format_of(connection: sqlite3.Connection) -> int:

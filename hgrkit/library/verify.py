@@ -18,12 +18,11 @@ from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryNotFoundError
 from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays, array_files
 from hgrkit.library.candidates import AnnCache
-from hgrkit.library.database import DATABASE_FILE, read_database, translated_errors
-from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView
+from hgrkit.library.database import DATABASE_FILE, read_database, require_library, translated_errors
+from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, read_version
 from hgrkit.library.manifest import FORMAT_VERSION
 from hgrkit.library.records import Version
-from hgrkit.library.snapshot import TOLD_FILE, SqliteView, read_version, told_version
-from hgrkit.library.sqlite_store import require_library
+from hgrkit.library.snapshot import TOLD_FILE, SqliteView, told_version
 from hgrkit.library.store import Snapshot, StoredVideo, VersionCache
 from hgrkit.library.tables import format_of
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX

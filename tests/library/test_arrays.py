@@ -144,7 +144,7 @@ def test_a_writer_that_died_between_append_and_commit_loses_nothing_that_was_the
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "import hgrkit.library.writer as module\n"
+        "import hgrkit.library.sqlite_store as module\n"
         "from hgrkit.library import Entry, SqliteStore, VideoRecord\n"
         "from hgrkit.testing.store_contract import random_clip\n"
         "store = SqliteStore(Path(sys.argv[1]), mode='w')\n"

@@ -263,7 +263,7 @@ def test_a_video_that_is_indexed_again_stays_listed_with_its_old_answer_until_th
             seen.append([(match.video, match.score) for match in reader.search(query(), 3)])
             return append_records(*arguments, **others)
 
-        monkeypatch.setattr("hgrkit.library.writer.append_records", looking)
+        monkeypatch.setattr("hgrkit.library.sqlite_store.append_records", looking)
         writer.add(record("b", "new"), [random_clip(77)])
         assert seen == [before]
         after = reader.search(query(), 3)

@@ -294,7 +294,7 @@ def test_readers_that_keep_sqlites_log_in_use_are_not_cut_off(library_of):
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM head").fetchall()
         store.commit(put=[Entry(record("q.mp4"), [random_clip(1)])])
-        store._writer._lock.release()
+        store._lock.release()
         flip(array_files(folder)[1], 20)
         with pytest.raises(LibraryError, match="in use by readers; close them"):
             repair_library(folder)

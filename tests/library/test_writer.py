@@ -128,7 +128,7 @@ def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypa
         raise KeyboardInterrupt
 
     store = SqliteStore(folder, mode="w")
-    monkeypatch.setattr("hgrkit.library.writer.checkpoint", interrupted)
+    monkeypatch.setattr("hgrkit.library.sqlite_store.checkpoint", interrupted)
     with pytest.raises(KeyboardInterrupt):
         store.commit(put=[entry("d", 9)])
     monkeypatch.undo()
@@ -139,7 +139,7 @@ def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypa
 def test_while_the_traces_of_a_failed_commit_cannot_be_removed_there_is_no_other_commit(folder, monkeypatch):
     store = SqliteStore(folder, mode="w")
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
         store.commit(put=[entry("d", 9)])  # stays in the log
         committed = arrays(folder)
         patch.setattr("hgrkit.library.change.Change.seal", lambda *_, **__: int("broken"))
@@ -147,7 +147,7 @@ def test_while_the_traces_of_a_failed_commit_cannot_be_removed_there_is_no_other
             store.commit(put=[entry("e", 9)])
         assert arrays(folder)["clips-1.bin"] > committed["clips-1.bin"]
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
         with pytest.raises(LibraryError, match="an earlier commit failed and its traces cannot be removed"):
             store.commit(put=[entry("f", 9)])
     store.commit(put=[entry("f", 9)])
