@@ -2,6 +2,7 @@
 
 A version owns as many records as its head says; what lies behind them belongs to no version. Each clip record
 holds a checksum of the clip's frames; clip records are checked in blocks, whose checksums are in the database.
+Whoever meets records that are not what was written raises `DamagedLibraryError`.
 """
 
 from __future__ import annotations
@@ -100,11 +101,7 @@ class ArrayFile:
         return self.count * self.kind.itemsize
 
     def map(self) -> npt.NDArray[Any]:
-        """Map the records, or as many of them as there are.
-
-        Raises:
-            OSError: if the system does not let it be read.
-        """
+        """Map the records, or as many of them as there are."""
         try:
             size = self.path.stat().st_size if self.path.is_file() else 0  # reading a pipe would block
             count = min(self.count, size // self.kind.itemsize)
@@ -169,22 +166,14 @@ class ClipArrays:
         return np.flatnonzero(self.living)
 
     def check_clips(self, rows: Rows | None = None) -> None:
-        """Check the blocks that hold these clip records, by default all, once.
-
-        Raises:
-            DamagedLibraryError: if one is not what was written.
-        """
+        """Check the blocks that hold these clip records, by default all, once."""
         blocks = np.arange(len(self._checked_blocks)) if rows is None else np.unique(rows // BLOCK_CLIPS)
         for block in blocks[~self._checked_blocks[blocks]].tolist():
             if not self.is_block_intact(block):
                 raise damaged_library(f"block {block} of its clips is not what was written")
 
     def check_frames(self, rows: Rows) -> None:
-        """Check the frames of clips whose records were checked, once.
-
-        Raises:
-            DamagedLibraryError: if those of a clip are not what was written.
-        """
+        """Check the frames of clips whose records were checked, once."""
         for row in rows[~self._checked_frames[rows]].tolist():
             if not self.is_clip_intact(row):
                 raise damaged_library(f"the frames of clip {row} are not what was written")
@@ -230,11 +219,7 @@ class ClipArrays:
         return bool(self._checked_frames[row])
 
     def clip(self, row: int) -> ClipEmbeddings:
-        """Return one checked clip, its embeddings as float32.
-
-        Raises:
-            DamagedLibraryError: if it holds what no clip does; whoever wrote it sealed it all the same.
-        """
+        """Return one checked clip, its embeddings as float32."""
         record = self.clips[row]
         first = int(record["first_frame"])
         frames = self.frames[first : first + int(record["num_frames"])]
@@ -251,11 +236,7 @@ class ClipArrays:
             raise damaged_library(f"clip {row} is no clip: {error}") from error
 
     def records(self, rows: Rows) -> Records:
-        """Copy clips, whose records were checked, with their frames, which are checked now.
-
-        Raises:
-            DamagedLibraryError: if frames are not what was written.
-        """
+        """Copy clips, whose records were checked, with their frames, which are checked now."""
         self.check_frames(rows)
         clips = self.clips[rows]
         ends = np.cumsum(clips["num_frames"])
@@ -304,10 +285,6 @@ def append_records(folder: Path, head: Head, embed_dim: int, portions: Iterable[
     Returns:
         A head that says how far the arrays go now, and the checksums of the blocks that were completed, eight
         bytes each: the first of them is block `head.clips // 64`. Portions may be written over.
-
-    Raises:
-        DamagedLibraryError: if the last records are not what was written.
-        OSError: if the disk is full or fails.
     """
     if not (folder / ARRAY_FOLDER).is_dir():
         (folder / ARRAY_FOLDER).mkdir()
@@ -336,9 +313,7 @@ def append_records(folder: Path, head: Head, embed_dim: int, portions: Iterable[
 def shorten_arrays(folder: Path, head: Head, embed_dim: int) -> None:
     """Cut off what lies behind the records, and delete other generations, as far as the disk lets it.
 
-    Raises:
-        DamagedLibraryError: if the last records are not what was written, as with another library's database;
-            nothing is then changed.
+    With another library's database the last records do not fit: that is an error, and nothing is changed.
     """
     files = array_files(folder, head, embed_dim)
     for file in files:

@@ -36,11 +36,7 @@ _VIDEOS_A_PORTION = 64
 
 
 def find_video(connection: sqlite3.Connection, path: str) -> VideoRecord | None:
-    """Find one video by its path.
-
-    Raises:
-        DamagedLibraryError: if its row is not what was written.
-    """
+    """Find one video by its path."""
     rows = list(VIDEOS.rows(connection, "path = ?", (path_bytes(path),)))
     return record_from_row(rows[0]) if rows else None
 
@@ -120,10 +116,6 @@ class WrittenLibrary:
             manifest: what made it, from now on; the snapshot's by default.
             keep_numbers: let videos keep their numbers and clips their keys; else they take the head's next ones.
             on_progress: is told how many videos are written, and how many there are.
-
-        Raises:
-            DamagedLibraryError: if the snapshot is not what was written.
-            OSError: if the disk is full or fails.
         """
         self._snapshot, self._empty, self._manifest = snapshot, head, manifest or snapshot.manifest
         self._keep_numbers, self._on_progress = keep_numbers, on_progress

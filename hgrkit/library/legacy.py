@@ -16,6 +16,7 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from hgrkit.errors import DamagedLibraryError
 from hgrkit.library.arrays import ClipArrays, checksum, clip_type, frame_type
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, path_bytes
@@ -42,8 +43,6 @@ SEGMENT_FOLDER: Final = "segments"
 _SEGMENT_NAME: Final = re.compile(r"[0-9a-f]{32}\.safetensors")
 _INCOMPLETE: Final = "rows are lost, stale or surplus"
 
-_TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
-
 _DOUBLE = struct.Struct("<d")
 
 
@@ -63,44 +62,30 @@ def _canonical_value(value: Value) -> bytes:
     return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content)
 
 
-_MANIFEST = SealedTable("manifest", MANIFEST.types, _canonical)
+_MANIFEST = SealedTable("manifest", MANIFEST.definitions, _canonical)
 _HEAD_1 = SealedTable(
     "head",
-    {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER},
+    "version INTEGER NOT NULL, token TEXT NOT NULL, videos INTEGER NOT NULL, clips INTEGER NOT NULL, "
+    "next_id INTEGER NOT NULL",
     _canonical,
 )
-_HEAD_2 = SealedTable("head", {**_HEAD_1.types, "rows": _BLOB}, _canonical)
-_VIDEOS = SealedTable(
-    "videos", {name: kind for name, kind in VIDEOS.types.items() if name != "first_clip"}, _canonical
-)
+_HEAD_2 = SealedTable("head", f"{_HEAD_1.definitions}, rows BLOB NOT NULL", _canonical)
+_VIDEOS = SealedTable("videos", VIDEOS.definitions.removesuffix(", first_clip INTEGER NOT NULL"), _canonical)
 _SEGMENTS = SealedTable(
     "segments",
-    {
-        "file": "TEXT NOT NULL UNIQUE",
-        "clips": _INTEGER,
-        "frames": _INTEGER,
-        "num_bytes": _INTEGER,
-        "block_bytes": _INTEGER,
-        "digests": _BLOB,
-    },
+    "file TEXT NOT NULL UNIQUE, clips INTEGER NOT NULL, frames INTEGER NOT NULL, num_bytes INTEGER NOT NULL, "
+    "block_bytes INTEGER NOT NULL, digests BLOB NOT NULL",
     _canonical,
 )
 _CLIPS_2 = SealedTable(
     "clips",
-    {
-        "video_id": _INTEGER,
-        "ordinal": _INTEGER,
-        "start_s": _REAL,
-        "end_s": _REAL,
-        "segment_id": _INTEGER,
-        "segment_row": _INTEGER,
-        "first_frame": _INTEGER,
-        "frames": _INTEGER,
-    },
+    "video_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, start_s REAL NOT NULL, end_s REAL NOT NULL, "
+    "segment_id INTEGER NOT NULL, segment_row INTEGER NOT NULL, first_frame INTEGER NOT NULL, "
+    "frames INTEGER NOT NULL",
     _canonical,
 )
 # Format 1 had no sum of rows, and marked the clips of removed videos with the version that removed them.
-_CLIPS_1 = SealedTable("clips", {**_CLIPS_2.types, "removed_in": "INTEGER"}, _canonical)
+_CLIPS_1 = SealedTable("clips", f"{_CLIPS_2.definitions}, removed_in INTEGER", _canonical)
 
 _MANIFESTS: Final = {1: _MANIFEST, 2: _MANIFEST, FORMAT_VERSION: MANIFEST}
 _HEADS: Final = {1: _HEAD_1, 2: _HEAD_2, FORMAT_VERSION: HEAD}
@@ -119,20 +104,12 @@ SCHEMAS: Final[Mapping[int, tuple[str, ...]]] = {
 
 
 def read_version(connection: sqlite3.Connection) -> Version:
-    """Read which version of a library of any format was committed last.
-
-    Raises:
-        DamagedLibraryError: if that is not what was written.
-    """
+    """Read which version of a library of any format was committed last."""
     return Version(*_HEADS[format_of(connection)].only(connection)[1:3])
 
 
 def read_manifest(connection: sqlite3.Connection) -> Manifest:
-    """Read what made a library of any format.
-
-    Raises:
-        DamagedLibraryError: if its row is missing or not what was written.
-    """
+    """Read what made a library of any format."""
     try:
         return Manifest.from_json(_MANIFESTS[format_of(connection)].only(connection)[1])
     except (ValueError, TypeError) as error:
@@ -143,11 +120,7 @@ class LegacyView:
     """The version committed last, its clips in memory; implements `hgrkit.library.store.View`."""
 
     def __init__(self, connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> None:
-        """Read it all, unless the cache has it.
-
-        Raises:
-            DamagedLibraryError: if rows are changed, lost, stale or surplus, or a segment is not what was written.
-        """
+        """Read it all, unless the cache has it."""
         head = _HEADS[format_of(connection)].only(connection)
         _, number, token, num_videos, num_clips, next_number, *sums = head
         self.version = Version(number, token)
@@ -171,10 +144,15 @@ class LegacyView:
             StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row))
             for row in videos
         ]
-        self.arrays, _ = cache.get(
-            self.version,
-            lambda: (_arrays(folder / SEGMENT_FOLDER, segments, clips, self.manifest.embed_dim), {}),
-        )
+        embed_dim = self.manifest.embed_dim
+        try:
+            self.arrays, _ = cache.get(
+                self.version, lambda: (_arrays(folder / SEGMENT_FOLDER, segments, clips, embed_dim), {})
+            )
+        except DamagedLibraryError:
+            raise
+        except (ValueError, LookupError, SafetensorError) as error:  # whoever wrote it sealed it all the same
+            raise damaged_library(f"its clips and segments do not fit together: {error}") from error
 
     def find(self, path: str) -> StoredVideo | None:
         """Find one video by its path."""
@@ -208,30 +186,20 @@ def _arrays(folder: Path, segments: Mapping[int, Row], clips: list[Row], embed_d
     for place, row in enumerate(clips):
         by_segment.setdefault(row[5], []).append(place)
     for number, members in by_segment.items():
-        if number not in segments:
-            raise damaged_library(_INCOMPLETE)
-        tensors = _segment(folder, segments[number], embed_dim)
+        tensors = _segment(folder, segments[number])
         for place in members:
             key, video, _, start_s, end_s, _, segment_row, first, count = clips[place]
-            if not (
-                0 <= segment_row < len(tensors["event"])
-                and first >= 0
-                and 0 < count <= len(tensors["times_s"]) - first
-            ):
-                raise damaged_library(_INCOMPLETE)
             part = frames[first_frames[place] : first_frames[place] + count]
-            part["time_s"] = tensors["times_s"][first : first + count]
-            part["action"], part["entity"] = (
-                tensors[name][first : first + count] for name in ("action", "entity")
-            )
+            for name in ("time_s", "action", "entity"):
+                part[name] = tensors["times_s" if name == "time_s" else name][first : first + count]
             event = tensors["event"][segment_row]
             records[place] = (video, key, first_frames[place], count, start_s, end_s, checksum(part), 0, event)
     return ClipArrays(records, frames)
 
 
-def _segment(folder: Path, row: Row, embed_dim: int) -> dict[str, npt.NDArray[Any]]:
+def _segment(folder: Path, row: Row) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a segment, every block of which is checked."""
-    file, num_clips, num_frames, _, block_bytes, digests = row
+    file, *_, block_bytes, digests = row
     if not _SEGMENT_NAME.fullmatch(file) or block_bytes < 1:
         raise damaged_library(f"{file!r} is no segment of it")
     path = folder / file
@@ -242,12 +210,4 @@ def _segment(folder: Path, row: Row, embed_dim: int) -> dict[str, npt.NDArray[An
     blocks = [data[start : start + block_bytes] for start in range(0, len(data), block_bytes)]
     if b"".join(hashlib.sha256(block).digest() for block in blocks) != digests:
         raise damaged_library(f"{path} is missing or not what was written")
-    try:
-        tensors = safetensors.numpy.load(data)
-    except SafetensorError as error:
-        raise damaged_library(f"{path}: {error}") from error
-    frames = (num_frames, embed_dim)
-    shapes = {"times_s": (num_frames,), "event": (num_clips, embed_dim), "action": frames, "entity": frames}
-    if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
-        raise damaged_library(f"the tensors of {path} are not those that the database has")
-    return tensors
+    return safetensors.numpy.load(data)

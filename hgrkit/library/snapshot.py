@@ -1,4 +1,7 @@
-"""One committed version of a library's database and its arrays, read in one transaction."""
+"""One committed version of a library's database and its arrays, read in one transaction.
+
+What is not what was written raises `DamagedLibraryError`, or is noted.
+"""
 
 from __future__ import annotations
 
@@ -72,9 +75,6 @@ class SqliteView:
             cache: of the versions that were read before.
             told: the version that must be there at least.
             tolerant: note what is damaged, and leave it out; the head and the manifest must be whole.
-
-        Raises:
-            DamagedLibraryError: if it is not what was written.
         """
         self._connection, self._tolerant = connection, tolerant
         self.problems: list[str] = []
@@ -189,9 +189,6 @@ def told_version(folder: Path) -> float | None:
     """Read which version a reader must meet at least, before it begins; `None` if the database says it all.
 
     What is no number stands for any later version.
-
-    Raises:
-        OSError: if the file is there and cannot be read.
     """
     path = folder / TOLD_FILE
     if not path.exists():
@@ -205,11 +202,7 @@ def told_version(folder: Path) -> float | None:
 
 
 def require_told(connection: sqlite3.Connection, told: float | None) -> None:
-    """Refuse a database that is older than it was said to be.
-
-    Raises:
-        DamagedLibraryError: if commits are lost with SQLite's log.
-    """
+    """Refuse a database that is older than it was said to be."""
     if told is not None and read_version(connection).number < told:
         raise damaged_library(_LOG_LOST)
 

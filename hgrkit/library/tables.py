@@ -2,6 +2,7 @@
 
 `head` seals everything: `rows` is the sum of the digests of `sums`, `blocks` and `removed`; a row of `sums` is in
 turn the sum of the digests of some `videos`. So one video is checked by reading its neighbours, not all videos.
+Whoever reads a row that is not what was written raises `DamagedLibraryError`.
 """
 
 from __future__ import annotations
@@ -92,24 +93,23 @@ class SealedTable:
 
     Attributes:
         name: the table.
-        types: its columns between `id` and `digest`, with their SQL types.
+        definitions: its columns between `id` and `digest`, as SQL has them.
         canonical: makes the bytes under a digest from the table's name and a row.
     """
 
     name: str
-    types: Mapping[str, str]
+    definitions: str
     canonical: Callable[[str, Sequence[Value]], bytes] = _canonical
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """All columns but the digest, `id` first."""
-        return ("id", *self.types)
+        return ("id", *(column.split()[0] for column in self.definitions.split(", ")))
 
     @property
     def definition(self) -> str:
         """The statement that makes it; every library's database holds this very text."""
-        types = {"id": "INTEGER PRIMARY KEY", **self.types, "digest": _BLOB}
-        return f"CREATE TABLE {self.name} ({', '.join(' '.join(column) for column in types.items())})"
+        return f"CREATE TABLE {self.name} (id INTEGER PRIMARY KEY, {self.definitions}, digest BLOB NOT NULL)"
 
     def insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[bytes]:
         """Insert rows of new numbers, and return their digests."""
@@ -124,11 +124,7 @@ class SealedTable:
     def delete(
         self, connection: sqlite3.Connection, column: str, keys: Sequence[Value]
     ) -> list[tuple[Row, bytes]]:
-        """Delete the rows with these values of a column, and return them with their digests.
-
-        Raises:
-            DamagedLibraryError: if a row is not what was written.
-        """
+        """Delete the rows with these values of a column, and return them with their digests."""
         found = []
         for first in range(0, len(keys), _KEYS_AT_ONCE):
             some = tuple(keys[first : first + _KEYS_AT_ONCE])
@@ -149,9 +145,6 @@ class SealedTable:
         """Rows that meet an SQL condition (which may end in ORDER BY), without their digests.
 
         They are added to `total`, if there is one.
-
-        Raises:
-            DamagedLibraryError: if a row is not what was written.
         """
         for row, digest in self.scan(connection, condition, parameters):
             if digest is None:
@@ -170,11 +163,7 @@ class SealedTable:
             yield tuple(row), digest if intact else None
 
     def only(self, connection: sqlite3.Connection) -> Row:
-        """The row of a table that has exactly one.
-
-        Raises:
-            DamagedLibraryError: if the row is missing or not what was written.
-        """
+        """The row of a table that has exactly one."""
         rows = list(self.rows(connection))
         if len(rows) != 1:
             raise damaged_library(f"table {self.name} must have one row, not {len(rows)}")
@@ -187,7 +176,7 @@ class SealedTable:
     @cached_property
     def _types(self) -> frozenset[tuple[type, ...]]:
         """The types that a row's values may have; SQLite itself takes any."""
-        kinds = ("INTEGER NOT NULL", *self.types.values())
+        kinds = [column.split(None, 1)[1] for column in f"id INTEGER NOT NULL, {self.definitions}".split(", ")]
         allowed = [(_PYTHON[kind.split()[0]], *(() if "NOT NULL" in kind else (type(None),))) for kind in kinds]
         return frozenset(product(*allowed))
 
@@ -195,53 +184,33 @@ class SealedTable:
         return hashlib.sha256(self.canonical(self.name, row)).digest()
 
 
-_TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
-
-MANIFEST: Final = SealedTable("manifest", {"body": _TEXT})
+MANIFEST: Final = SealedTable("manifest", "body TEXT NOT NULL")
 
 # The version committed last: a random token that no other history shares, which arrays belong to it and how many
 # of their records, the next numbers of videos and of clips, and what the rows of all other tables add up to.
 # `tail` is the checksum of the clip records after the last full block.
 HEAD: Final = SealedTable(
     "head",
-    {
-        "version": _INTEGER,
-        "token": _TEXT,
-        "videos": _INTEGER,
-        "generation": _INTEGER,
-        "clips": _INTEGER,
-        "frames": _INTEGER,
-        "next_video": _INTEGER,
-        "next_clip": _INTEGER,
-        "tail": _BLOB,
-        "rows": _BLOB,
-    },
+    "version INTEGER NOT NULL, token TEXT NOT NULL, videos INTEGER NOT NULL, generation INTEGER NOT NULL, "
+    "clips INTEGER NOT NULL, frames INTEGER NOT NULL, next_video INTEGER NOT NULL, next_clip INTEGER NOT NULL, "
+    "tail BLOB NOT NULL, rows BLOB NOT NULL",
 )
 
 # A path is the file system's bytes; metadata is JSON; `first_clip` is the record of the arrays where clips begin.
 VIDEOS: Final = SealedTable(
     "videos",
-    {
-        "path": "BLOB NOT NULL UNIQUE",
-        "content": _TEXT,
-        "size": _INTEGER,
-        "mtime_ns": _INTEGER,
-        "state": _TEXT,
-        "reason": "TEXT",
-        "duration_s": "REAL",
-        "clips": _INTEGER,
-        "metadata": _TEXT,
-        "first_clip": _INTEGER,
-    },
+    "path BLOB NOT NULL UNIQUE, content TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, "
+    "state TEXT NOT NULL, reason TEXT, duration_s REAL, clips INTEGER NOT NULL, metadata TEXT NOT NULL, "
+    "first_clip INTEGER NOT NULL",
 )
 
-SUMS: Final = SealedTable("sums", {"rows": _BLOB})
+SUMS: Final = SealedTable("sums", "rows BLOB NOT NULL")
 """What the rows of videos add up to, `VIDEOS_A_SUM` numbers at a time."""
 
-BLOCKS: Final = SealedTable("blocks", {"checksums": _BLOB})
+BLOCKS: Final = SealedTable("blocks", "checksums BLOB NOT NULL")
 """Checksums of full blocks of clip records, eight bytes each; `id` is the first block."""
 
-REMOVED: Final = SealedTable("removed", {"clips": _INTEGER})
+REMOVED: Final = SealedTable("removed", "clips INTEGER NOT NULL")
 """Clip records that are no longer in the library, from `id` on."""
 
 VIDEOS_A_SUM: Final = 64
@@ -305,11 +274,7 @@ def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) 
 
 
 def read_head(connection: sqlite3.Connection) -> Head:
-    """Read the head.
-
-    Raises:
-        DamagedLibraryError: if it is missing or not what was written.
-    """
+    """Read the head."""
     row = dict(zip(HEAD.columns, HEAD.only(connection), strict=True))
     version = Version(row.pop("version"), row.pop("token"))
     return Head(version=version, **{name: value for name, value in row.items() if name != "id"})
@@ -357,11 +322,7 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
 
 
 def record_from_row(row: Sequence[Any]) -> VideoRecord:
-    """Make the record of a row whose digest was checked.
-
-    Raises:
-        DamagedLibraryError: if the row holds what no record does; whoever wrote it sealed it all the same.
-    """
+    """Make the record of a row whose digest was checked."""
     number, path, content, size, mtime_ns, state, reason, duration_s, clips, metadata = row[:10]
     try:
         return VideoRecord(
