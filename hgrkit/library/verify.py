@@ -8,7 +8,6 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +143,7 @@ def verify_library(folder: str | os.PathLike[str], *, on_progress: Progress | No
             version=None if found.version is None else found.version.number,
             videos=len(found.videos) + len(found.lost) + found.unnamed,
             clips=sum(video.record.clips for video in found.videos),
-            num_bytes=_size(path),
+            num_bytes=sum(map(_size_of, path.rglob("*"))),
             damages=tuple(found.damages),
             notes=tuple(_notes(found)),
         )
@@ -156,14 +155,6 @@ def _moved_on(found: Examination) -> bool:
         return read_database(found.folder / DATABASE_FILE, read_version) != found.version
     except LibraryError:
         return False
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # a living writer deletes files
-            total += path.stat().st_size if path.is_file() else 0
-    return total
 
 
 # every byte ----------------------------------------------------------------------------------------------------
@@ -308,7 +299,7 @@ def _notes(found: Examination) -> Iterator[Note]:
         elif name in {f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"}:
             yield Note(file=name, remark=f"SQLite's log, {writer or 'left by a writer that died'}")
         elif name == LOCK_FILE:
-            remark = writer or ("left by a writer that died; it blocks no other" if _is_filled(path) else None)
+            remark = writer or ("left by a writer that died; it blocks no other" if _size_of(path) else None)
             yield from [Note(file=name, remark=remark)] if remark else []
         elif name not in known:
             yield Note(file=name, remark=remarks.get(name, "not a file of a library; it is left alone"))
@@ -321,17 +312,16 @@ def _notes(found: Examination) -> Iterator[Note]:
 
 
 def _array_notes(found: Examination) -> Iterator[Note]:
-    view, own = found.view, {}
-    if view is not None:
-        files = array_files(found.folder, view.head, view.manifest.embed_dim)
-        own = {file.path: file.num_bytes for file in files}
+    view = found.view
+    files = () if view is None else array_files(found.folder, view.head, view.manifest.embed_dim)
+    own = {file.path: file.num_bytes for file in files}
     for path in sorted((found.folder / ARRAY_FOLDER).glob("*")):
         file = f"{ARRAY_FOLDER}/{path.name}"
         if ARRAY_NAME.fullmatch(path.name) is None:
             yield Note(file=file, remark="not a file of a library; it is left alone")
         elif own and path not in own:
             yield Note(file=file, remark="of a rewriting that is being made, was interrupted or is superseded")
-        elif path.is_file() and path.stat().st_size > own.get(path, sys.maxsize):
+        elif _size_of(path) > own.get(path, sys.maxsize):
             remark = "records of a commit that is being made or was interrupted; the next writer cuts them off"
             yield Note(file=file, remark=remark)
 
@@ -342,8 +332,11 @@ def unfit_ann_index(folder: Path, arrays: ClipArrays) -> bool:
     return cache.path.exists() and cache.load(arrays) is None
 
 
-def _is_filled(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:  # a living writer deletes files
+        return 0
 
 
 def _writer(folder: Path) -> str | None:
