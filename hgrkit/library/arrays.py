@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,6 @@ __all__ = [
     "ARRAY_FOLDER",
     "ARRAY_NAME",
     "BLOCK_CLIPS",
-    "CLIPS_AT_ONCE",
     "ArrayFile",
     "ClipArrays",
     "Records",
@@ -41,6 +41,7 @@ __all__ = [
     "clip_type",
     "encode_clips",
     "frame_type",
+    "portions_of",
     "shorten_arrays",
 ]
 
@@ -56,8 +57,8 @@ BLOCK_CLIPS: Final = 64
 """Clip records under one checksum. Smaller blocks make 200,000 clips slower to check (22 ms), larger ones make
 scattered reads check more than they need."""
 
-CLIPS_AT_ONCE: Final = 64
-"""Encoded or copied, and written at once: 2.6 MB if each has 20 frames. More gain nothing, and leave the cache."""
+_FRAMES_AT_ONCE: Final = 1280
+"""Encoded or copied, and written at once: 64 clips of 20 frames, 2.6 MB. More gain nothing and leave the cache."""
 
 _TOO_LARGE: Final = 65520.0
 """The least number that float16 rounds to infinity."""
@@ -247,6 +248,13 @@ class ClipArrays:
         return clips, self.frames[frames]
 
 
+def portions_of(num_frames: npt.ArrayLike) -> list[range]:
+    """Divide clips into those that are handled at once: some, or a long one."""
+    portions = (np.cumsum(np.asarray(num_frames, np.int64)) - 1) // _FRAMES_AT_ONCE
+    edges = [0, *(np.flatnonzero(np.diff(portions)) + 1).tolist(), len(portions)]
+    return [range(first, stop) for first, stop in pairwise(edges) if first < stop]
+
+
 def encode_clips(videos: Iterable[tuple[int, int, Sequence[ClipEmbeddings]]], embed_dim: int) -> Iterator[Records]:
     """Make the records of clips, some at a time; a video has its number, the key of its first clip, and clips.
 
@@ -255,8 +263,8 @@ def encode_clips(videos: Iterable[tuple[int, int, Sequence[ClipEmbeddings]]], em
     """
     named = [(number, key + place, clip) for number, key, clips in videos for place, clip in enumerate(clips)]
     kernel = chosen_kernel()
-    for first in range(0, len(named), CLIPS_AT_ONCE):
-        numbers, keys, clips = zip(*named[first : first + CLIPS_AT_ONCE], strict=True)
+    for some in portions_of([clip.num_frames for _, _, clip in named]):
+        numbers, keys, clips = zip(*named[some.start : some.stop], strict=True)
         counts = [clip.num_frames for clip in clips]
         ends = np.cumsum(counts)
         records, frames = np.zeros(len(clips), clip_type(embed_dim)), np.empty(ends[-1], frame_type(embed_dim))

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from hgrkit.library.arrays import BLOCK_CLIPS, CLIPS_AT_ONCE, Records, append_records
+from hgrkit.library.arrays import BLOCK_CLIPS, Records, append_records, portions_of
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import VideoRecord, path_bytes
 from hgrkit.library.store import Rename, Snapshot
@@ -143,8 +143,8 @@ class WrittenLibrary:
         clip_videos, total = self._snapshot.clip_videos, len(self._snapshot.stored)
         edges = [*range(0, total, _VIDEOS_A_PORTION), total]
         for done, (start, stop) in zip(edges[1:], pairwise(np.searchsorted(clip_videos, edges)), strict=False):
-            for first in range(start, stop, CLIPS_AT_ONCE):
-                places = np.arange(first, min(first + CLIPS_AT_ONCE, stop))
+            for some in portions_of(self._snapshot.clip_frames[start:stop]):
+                places = start + np.array(some)
                 clips, frames = self._snapshot.records(places)
                 if not self._keep_numbers:
                     clips["video"] = self._empty.next_video + clip_videos[places]

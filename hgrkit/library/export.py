@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_callable, check_flag, check_instance, check_path
 from hgrkit.errors import ConfigError, LibraryExistsError, MissingPackageError, MissingPathError
-from hgrkit.library.arrays import CLIPS_AT_ONCE, Records
+from hgrkit.library.arrays import Records, portions_of
 from hgrkit.library.library import Library
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import path_bytes
@@ -117,12 +117,6 @@ def _require_vacant(path: Path, *, overwrite: bool) -> None:
         )
 
 
-def _portions(num_clips: int) -> list[npt.NDArray[np.int64]]:
-    return [
-        np.arange(first, min(first + CLIPS_AT_ONCE, num_clips)) for first in range(0, num_clips, CLIPS_AT_ONCE)
-    ]
-
-
 def _offsets(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.asarray(lengths, np.int64))]).astype(np.int64)
 
@@ -141,7 +135,7 @@ def _write_npz(path: Path, snapshot: Snapshot, on_progress: _Progress) -> None:
     [V+1]: clip v has the frames from `frame_offsets[v]` to `frame_offsets[v+1]` of `times_s` [T], `action` and
     `entity` float16 [T, D].
     """
-    portions, half = _portions(len(snapshot.clip_keys)), np.dtype("<f2")
+    portions, half = portions_of(snapshot.clip_frames), np.dtype("<f2")
     kept, clip_video = np.unique(snapshot.clip_videos, return_inverse=True)
     paths = [path_bytes(snapshot.videos[place].path) for place in kept.tolist()]
     frame_offsets, bounds = _offsets(snapshot.clip_frames), [np.empty((0, 2))]
@@ -150,7 +144,7 @@ def _write_npz(path: Path, snapshot: Snapshot, on_progress: _Progress) -> None:
     def records() -> Iterator[Records]:
         nonlocal done
         for rows in portions:
-            yield snapshot.records(rows)
+            yield snapshot.records(np.array(rows))
             done += 1
             on_progress(done, _PASSES * len(portions))
 
@@ -212,11 +206,14 @@ def _write_parquet(path: Path, snapshot: Snapshot, on_progress: _Progress) -> No
     def rows_of(values: npt.NDArray[Any]) -> Any:
         return pa.FixedSizeListArray.from_arrays(pa.array(values.astype(np.float32).ravel()), type=vector)
 
-    portions = _portions(len(snapshot.clip_keys))
+    portions = portions_of(snapshot.clip_frames)
     with parquet.ParquetWriter(path, schema) as writer:
         for done, rows in enumerate(portions, 1):
-            clips, frames = snapshot.records(rows)
-            paths = [path_bytes(snapshot.videos[place].path) for place in snapshot.clip_videos[rows].tolist()]
+            clips, frames = snapshot.records(np.array(rows))
+            paths = [
+                path_bytes(snapshot.videos[place].path)
+                for place in snapshot.clip_videos[rows.start : rows.stop].tolist()
+            ]
             offsets = pa.array(_offsets(clips["num_frames"]), pa.int32())
             columns = [
                 pa.array(paths, pa.binary()),

@@ -13,7 +13,7 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, ShapeError
 from hgrkit.library import Entry, SqliteStore, VideoRecord, verify_library
-from hgrkit.library.arrays import ClipArrays, append_records, clip_type, encode_clips, frame_type
+from hgrkit.library.arrays import ClipArrays, append_records, clip_type, encode_clips, frame_type, portions_of
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 8
@@ -259,6 +259,17 @@ def test_a_snapshot_outlives_a_compaction_and_later_commits(tmp_path):
     found = snapshot.clips(range(67))
     assert [half(clip.event) + half(clip.entity) for clip in found] == expected(*entries)
     reader.close()
+
+
+def test_clips_are_handled_together_as_far_as_memory_allows():
+    lengths = [20] * 130 + [5000, 1, 5000]
+    portions = portions_of(lengths)
+    assert [row for rows in portions for row in rows] == list(range(len(lengths)))
+    assert len(portions[0]) == 64
+    for rows in portions:
+        frames = [lengths[row] for row in rows]
+        assert sum(frames) - max(frames) <= 1280
+    assert portions_of([]) == []
 
 
 def test_values_beyond_float16_are_refused_and_leave_nothing(tmp_path):
