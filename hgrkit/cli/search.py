@@ -144,7 +144,7 @@ def _check_cutting(folder: Path | None, *, exact: bool, play: bool) -> None:
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
     if folder is not None:
-        from hgrkit.library.sqlite_store import library_around
+        from hgrkit.library.database import library_around
 
         if (library := library_around(folder)) is not None:
             raise ConfigError(

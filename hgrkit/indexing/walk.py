@@ -20,8 +20,7 @@ import attrs
 from hgrkit.checks.arguments import url_remark
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.indexing.report import Failure, Skipped
-from hgrkit.library.database import DATABASE_FILE
-from hgrkit.library.sqlite_store import library_around
+from hgrkit.library.database import DATABASE_FILE, library_around
 
 __all__ = [
     "VIDEO_SUFFIXES",

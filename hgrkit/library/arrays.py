@@ -1,14 +1,18 @@
-"""The arrays of a library: files of clip and frame records, mapped, and checked before they are used.
+"""The arrays of a library: files of clip and frame records that grow at their ends, mapped and checked.
 
-A version owns the records of its `Extent`; what lies behind them belongs to no version. Each clip record holds a
-checksum of the clip's frames; clip records are checked in blocks, whose checksums are in the database.
+A version owns as many records as its head says; what lies behind them belongs to no version. Each clip record
+holds a checksum of the clip's frames; clip records are checked in blocks, whose checksums are in the database.
+Whoever meets records that are not what was written raises `DamagedLibraryError`.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
+from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +21,11 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from hgrkit.errors import DamagedLibraryError, ShapeError
+from hgrkit.errors import ShapeError
 from hgrkit.library.records import ClipEmbeddings
+from hgrkit.library.tables import Head, damaged_library
+from hgrkit.matching.kernel import chosen_kernel, store_halves
+from hgrkit.storage.atomic_file import sync_folder
 
 __all__ = [
     "ARRAY_FOLDER",
@@ -26,17 +33,21 @@ __all__ = [
     "BLOCK_CLIPS",
     "ArrayFile",
     "ClipArrays",
-    "Extent",
+    "Records",
     "Rows",
+    "append_records",
+    "array_files",
     "checksum",
     "clip_type",
-    "damaged_arrays",
-    "encoded_clip",
+    "encode_clips",
     "frame_type",
-    "lacking_records",
+    "portions_of",
+    "shorten_arrays",
 ]
 
 Rows = npt.NDArray[np.int64]
+Records = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+"""Clip records, and the records of their frames, end to end; `first_frame` counts from the first of these."""
 
 ARRAY_FOLDER: Final = "arrays"
 
@@ -46,7 +57,14 @@ BLOCK_CLIPS: Final = 64
 """Clip records under one checksum. Smaller blocks make 200,000 clips slower to check (22 ms), larger ones make
 scattered reads check more than they need."""
 
+_FRAMES_AT_ONCE: Final = 1280
+"""Encoded or copied, and written at once: 64 clips of 20 frames, 2.6 MB. More gain nothing and leave the cache."""
 
+_TOO_LARGE: Final = 65520.0
+"""The least number that float16 rounds to infinity."""
+
+
+@cache
 def clip_type(embed_dim: int) -> np.dtype[Any]:
     """Return the type of a clip's record: 64 bytes, so that events stay aligned, and its event embedding [D]."""
     return np.dtype(
@@ -64,6 +82,7 @@ def clip_type(embed_dim: int) -> np.dtype[Any]:
     )
 
 
+@cache
 def frame_type(embed_dim: int) -> np.dtype[Any]:
     """Return the type of a frame's record: its time in seconds and its embeddings [D] at the two lower levels."""
     return np.dtype([("time_s", "<f8"), ("action", "<f2", (embed_dim,)), ("entity", "<f2", (embed_dim,))])
@@ -83,11 +102,7 @@ class ArrayFile:
         return self.count * self.kind.itemsize
 
     def map(self) -> npt.NDArray[Any]:
-        """Map the records, or as many of them as there are.
-
-        Raises:
-            OSError: if the system does not let it be read.
-        """
+        """Map the records, or as many of them as there are."""
         try:
             size = self.path.stat().st_size if self.path.is_file() else 0  # reading a pipe would block
             count = min(self.count, size // self.kind.itemsize)
@@ -98,28 +113,13 @@ class ArrayFile:
         return np.empty(0, self.kind)
 
 
-@attrs.frozen(kw_only=True)
-class Extent:
-    """How far the arrays of a version go.
-
-    Attributes:
-        generation: which arrays; every rewriting makes new ones.
-        clips: clip records, removed ones included.
-        frames: frame records.
-        tail: checksum of the clip records after the last full block; empty if there are none.
-    """
-
-    generation: int = 1
-    clips: int = 0
-    frames: int = 0
-    tail: bytes = b""
-
-    def files(self, folder: Path, embed_dim: int) -> tuple[ArrayFile, ArrayFile]:
-        """Return the file of clips and the file of frames of a library in a folder."""
-        return (
-            ArrayFile(folder / ARRAY_FOLDER / f"clips-{self.generation}.bin", self.clips, clip_type(embed_dim)),
-            ArrayFile(folder / ARRAY_FOLDER / f"frames-{self.generation}.bin", self.frames, frame_type(embed_dim)),
-        )
+def array_files(folder: Path, head: Head, embed_dim: int) -> tuple[ArrayFile, ArrayFile]:
+    """Return the file of clips and the file of frames of a version of the library in a folder."""
+    arrays = folder / ARRAY_FOLDER
+    return (
+        ArrayFile(arrays / f"clips-{head.generation}.bin", head.clips, clip_type(embed_dim)),
+        ArrayFile(arrays / f"frames-{head.generation}.bin", head.frames, frame_type(embed_dim)),
+    )
 
 
 class ClipArrays:
@@ -144,62 +144,9 @@ class ClipArrays:
         """Join arrays; without `checksums` of all blocks, eight bytes each, they are believed as they are."""
         self.clips, self.frames, self.removed = clips, frames, tuple(removed)
         blocks = -(-len(clips) // BLOCK_CLIPS)
-        self._checksums = None if checksums is None else np.frombuffer(checksums, "<u8")
-        if self._checksums is not None and len(self._checksums) != blocks:
-            raise damaged_arrays(f"{len(self._checksums)} of {blocks} checksums of clips exist")
+        self._checksums = None if checksums is None else np.frombuffer(checksums, "<u8")[:blocks]
         self._checked_blocks = np.full(blocks, checksums is None)
         self._checked_frames = np.full(len(clips), checksums is None)
-
-    @classmethod
-    def open(
-        cls,
-        files: tuple[ArrayFile, ArrayFile],
-        *,
-        checksums: bytes,
-        removed: Sequence[tuple[int, int]],
-    ) -> ClipArrays:
-        """Map the files of a version; nothing is read yet.
-
-        Raises:
-            DamagedLibraryError: if a file is missing or shorter than its records.
-        """
-        clips, frames = (file.map() for file in files)
-        if lacking := lacking_records(files, (clips, frames)):
-            raise damaged_arrays("; ".join(lacking))
-        return cls(clips, frames, removed=removed, checksums=checksums)
-
-    @classmethod
-    def salvage(
-        cls,
-        files: tuple[ArrayFile, ArrayFile],
-        *,
-        checksums: Mapping[int, bytes],
-        tail: bytes,
-        removed: Sequence[tuple[int, int]],
-    ) -> ClipArrays:
-        """Map what is there of files; blocks whose checksum is not among those that are left are not intact."""
-        clips, frames = (file.map() for file in files)
-        known = bytearray(8 * -(-len(clips) // BLOCK_CLIPS))
-        for first, part in [*checksums.items(), (files[0].count // BLOCK_CLIPS, tail)]:
-            known[8 * first : 8 * first + len(part)] = part[: max(0, len(known) - 8 * first)]
-        return cls(clips, frames, removed=removed, checksums=bytes(known))
-
-    @classmethod
-    def of_clips(cls, videos: Iterable[tuple[int, int, Sequence[ClipEmbeddings]]], embed_dim: int) -> ClipArrays:
-        """Lay clips out in memory, rounded as they are when stored.
-
-        Args:
-            videos: of each video its number, the key of its first clip, and its clips.
-            embed_dim: D.
-        """
-        clips, frames, num_frames = [np.empty(0, clip_type(embed_dim))], [np.empty(0, frame_type(embed_dim))], 0
-        for number, key, given in videos:
-            for ordinal, clip in enumerate(given):
-                rows, record = encoded_clip(clip, number, key + ordinal, num_frames, embed_dim)
-                frames.append(rows)
-                clips.append(record)
-                num_frames += len(rows)
-        return cls(np.concatenate(clips), np.concatenate(frames))
 
     @cached_property
     def living(self) -> npt.NDArray[np.bool_]:
@@ -220,31 +167,17 @@ class ClipArrays:
         return np.flatnonzero(self.living)
 
     def check_clips(self, rows: Rows | None = None) -> None:
-        """Check the blocks that hold these clip records, by default all, once.
-
-        Raises:
-            DamagedLibraryError: if one is not what was written.
-        """
-        if self._checksums is None:
-            return
-        if rows is None:
-            blocks = np.flatnonzero(~self._checked_blocks)
-        else:
-            blocks = np.unique(rows // BLOCK_CLIPS)
-            blocks = blocks[~self._checked_blocks[blocks]]
-        for block in blocks.tolist():
+        """Check the blocks that hold these clip records, by default all, once."""
+        blocks = np.arange(len(self._checked_blocks)) if rows is None else np.unique(rows // BLOCK_CLIPS)
+        for block in blocks[~self._checked_blocks[blocks]].tolist():
             if not self.is_block_intact(block):
-                raise damaged_arrays(f"block {block} of its clips is not what was written")
+                raise damaged_library(f"block {block} of its clips is not what was written")
 
     def check_frames(self, rows: Rows) -> None:
-        """Check the frames of clips whose records were checked, once.
-
-        Raises:
-            DamagedLibraryError: if those of a clip are not what was written.
-        """
+        """Check the frames of clips whose records were checked, once."""
         for row in rows[~self._checked_frames[rows]].tolist():
             if not self.is_clip_intact(row):
-                raise damaged_arrays(f"the frames of clip {row} are not what was written")
+                raise damaged_library(f"the frames of clip {row} are not what was written")
 
     def fingerprint(self, num_clips: int) -> str:
         """Name the first clip records: no others share it."""
@@ -272,28 +205,22 @@ class ClipArrays:
 
     def is_block_intact(self, block: int) -> bool:
         """Whether a block of clip records is what was written."""
-        if self._checksums is None or self._checked_blocks[block]:
-            return True
-        part = self.clips[block * BLOCK_CLIPS : (block + 1) * BLOCK_CLIPS]
-        self._checked_blocks[block] = checksum(part) == self._checksums[block]
+        if self._checksums is not None and not self._checked_blocks[block]:
+            part = self.clips[block * BLOCK_CLIPS : (block + 1) * BLOCK_CLIPS]
+            self._checked_blocks[block] = checksum(part) == self._checksums[block]
         return bool(self._checked_blocks[block])
 
     def is_clip_intact(self, row: int) -> bool:
         """Whether a clip's frames are what was written; its record must be intact."""
         if not self._checked_frames[row]:
-            record = self.clips[row]
-            first, count = int(record["first_frame"]), int(record["num_frames"])
+            first, count = self.clips[["first_frame", "num_frames"]][row].tolist()
             inside = first >= 0 and 0 < count <= len(self.frames) - first
             part = self.frames[first : first + count]
-            self._checked_frames[row] = inside and checksum(part) == record["checksum"]
+            self._checked_frames[row] = inside and checksum(part) == self.clips["checksum"][row]
         return bool(self._checked_frames[row])
 
     def clip(self, row: int) -> ClipEmbeddings:
-        """Return one checked clip, its embeddings as float32.
-
-        Raises:
-            DamagedLibraryError: if it holds what no clip does; whoever wrote it sealed it all the same.
-        """
+        """Return one checked clip, its embeddings as float32."""
         record = self.clips[row]
         first = int(record["first_frame"])
         frames = self.frames[first : first + int(record["num_frames"])]
@@ -307,42 +234,143 @@ class ClipArrays:
                 entity=frames["entity"],
             )
         except ShapeError as error:
-            raise damaged_arrays(f"clip {row} is no clip: {error}") from error
+            raise damaged_library(f"clip {row} is no clip: {error}") from error
+
+    def records(self, rows: Rows) -> Records:
+        """Copy clips, whose records were checked, with their frames, which are checked now."""
+        self.check_frames(rows)
+        clips = self.clips[rows]
+        ends = np.cumsum(clips["num_frames"])
+        starts = ends - clips["num_frames"]
+        frames = np.repeat(clips["first_frame"] - starts, clips["num_frames"])
+        frames += np.arange(len(frames))
+        clips["first_frame"] = starts
+        return clips, self.frames[frames]
 
 
-def lacking_records(files: Sequence[ArrayFile], found: Sequence[npt.NDArray[Any]]) -> list[str]:
-    """Say which files have fewer records than they should."""
-    return [
-        f"{file.path.name} holds {len(there)} of {file.count} records"
-        for file, there in zip(files, found, strict=True)
-        if len(there) < file.count
-    ]
+def portions_of(num_frames: npt.ArrayLike) -> list[range]:
+    """Divide clips into those that are handled at once: some, or a long one."""
+    portions = (np.cumsum(np.asarray(num_frames, np.int64)) - 1) // _FRAMES_AT_ONCE
+    edges = [0, *(np.flatnonzero(np.diff(portions)) + 1).tolist(), len(portions)]
+    return [range(first, stop) for first, stop in pairwise(edges) if first < stop]
 
 
-_TOO_LARGE: Final = 65520.0
-"""The least number that float16 rounds to infinity."""
+def encode_clips(videos: Iterable[tuple[int, int, Sequence[ClipEmbeddings]]], embed_dim: int) -> Iterator[Records]:
+    """Make the records of clips, some at a time; a video has its number, the key of its first clip, and clips.
+
+    Raises:
+        ShapeError: if a value is too large for float16.
+    """
+    named = [(number, key + place, clip) for number, key, clips in videos for place, clip in enumerate(clips)]
+    kernel = chosen_kernel()
+    for some in portions_of([clip.num_frames for _, _, clip in named]):
+        numbers, keys, clips = zip(*named[some.start : some.stop], strict=True)
+        counts = [clip.num_frames for clip in clips]
+        ends = np.cumsum(counts)
+        records, frames = np.zeros(len(clips), clip_type(embed_dim)), np.empty(ends[-1], frame_type(embed_dim))
+        records["video"], records["key"], records["num_frames"] = numbers, keys, counts
+        records["first_frame"] = ends - counts
+        records["start_s"], records["end_s"] = [clip.start_s for clip in clips], [clip.end_s for clip in clips]
+        frames["time_s"] = np.concatenate([clip.times_s for clip in clips])
+        largest = [store_halves(kernel, np.stack([clip.event for clip in clips]), records["event"])]
+        actions, entities, sums = frames["action"], frames["entity"], []
+        for clip, start, stop in zip(clips, records["first_frame"].tolist(), ends.tolist(), strict=True):
+            largest.append(store_halves(kernel, clip.action, actions[start:stop]))
+            largest.append(store_halves(kernel, clip.entity, entities[start:stop]))
+            sums.append(checksum(frames[start:stop]))
+        if max(largest) >= _TOO_LARGE:
+            raise ShapeError(
+                f"embeddings are stored as float16 and must stay below 65504, got {max(largest):g}; "
+                "scale the model's output down."
+            )
+        records["checksum"] = sums
+        yield records, frames
 
 
-def encoded_clip(
-    clip: ClipEmbeddings, video: int, key: int, first_frame: int, embed_dim: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """A clip's frame records, [F], and its own, [1]."""
-    frames, record = np.empty(clip.num_frames, frame_type(embed_dim)), np.zeros(1, clip_type(embed_dim))
-    with np.errstate(over="ignore"):
-        frames["time_s"], frames["action"], frames["entity"] = clip.times_s, clip.action, clip.entity
-        record["event"] = clip.event
-    # Asked of float32: numpy goes through float16 number by number.
-    largest = max(max(float(part.max()), -float(part.min())) for part in (clip.event, clip.action, clip.entity))
-    if largest >= _TOO_LARGE:
-        raise ShapeError(
-            f"embeddings are stored as float16 and must stay below 65504, got {largest:g}; "
-            "scale the model's output down."
+def append_records(folder: Path, head: Head, embed_dim: int, portions: Iterable[Records]) -> tuple[Head, bytes]:
+    """Write clips behind the records that there are, durably; the database has to say that they count.
+
+    Returns:
+        A head that says how far the arrays go now, and the checksums of the blocks that were completed, eight
+        bytes each: the first of them is block `head.clips // 64`. Portions may be written over.
+    """
+    if not (folder / ARRAY_FOLDER).is_dir():
+        (folder / ARRAY_FOLDER).mkdir()
+        sync_folder(folder)
+    num_clips, num_frames, checksums = head.clips, head.frames, bytearray()
+    with ExitStack() as stack:
+        clip_file, frame_file = (
+            stack.enter_context(closing(_GrowingFile(file))) for file in array_files(folder, head, embed_dim)
         )
-    record["video"], record["key"] = video, key
-    record["first_frame"], record["num_frames"] = first_frame, clip.num_frames
-    record["start_s"], record["end_s"] = clip.start_s, clip.end_s
-    record["checksum"] = checksum(frames)
-    return frames, record
+        block = clip_file.last_block(head)
+        block_bytes = BLOCK_CLIPS * clip_type(embed_dim).itemsize
+        for records, frames in portions:
+            records["first_frame"] += num_frames
+            frame_file.write(frames)
+            clip_file.write(records)
+            num_clips, num_frames = num_clips + len(records), num_frames + len(frames)
+            block += records.tobytes()
+            while len(block) >= block_bytes:
+                checksums += _sealed(block[:block_bytes])
+                block = block[block_bytes:]
+        frame_file.sync()
+        clip_file.sync()
+    return attrs.evolve(head, clips=num_clips, frames=num_frames, tail=_sealed(block)), bytes(checksums)
+
+
+def shorten_arrays(folder: Path, head: Head, embed_dim: int) -> None:
+    """Cut off what lies behind the records, and delete other generations, as far as the disk lets it.
+
+    With another library's database the last records do not fit: that is an error, and nothing is changed.
+    """
+    files = array_files(folder, head, embed_dim)
+    for file in files:
+        if file.count:
+            with closing(_GrowingFile(file)) as opened:
+                if file is files[0]:
+                    opened.last_block(head)
+    sizes = {file.path: file.num_bytes for file in files}
+    for path in (folder / ARRAY_FOLDER).glob("*.bin"):
+        with suppress(OSError):  # Windows keeps files that a reader has mapped; the next writer deletes them
+            if path in sizes and path.stat().st_size > sizes[path]:
+                os.truncate(path, sizes[path])
+            elif path not in sizes and ARRAY_NAME.fullmatch(path.name):
+                path.unlink()
+
+
+class _GrowingFile:
+    """A file that is written from the end of its records on."""
+
+    def __init__(self, file: ArrayFile) -> None:
+        self._file = file
+        self._is_new = not file.path.exists()
+        size = file.num_bytes
+        if size and (not file.path.is_file() or file.path.stat().st_size < size):
+            raise damaged_library(f"{file.path.name} is missing or shorter than {size} bytes")
+        self._descriptor = os.open(file.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        os.lseek(self._descriptor, size, os.SEEK_SET)
+
+    def last_block(self, head: Head) -> bytes:
+        """Clip records after the last full block, which go into the checksum of the block that they begin."""
+        size = head.clips % BLOCK_CLIPS * self._file.kind.itemsize
+        os.lseek(self._descriptor, self._file.num_bytes - size, os.SEEK_SET)
+        records = os.read(self._descriptor, size)
+        if _sealed(records) != head.tail:
+            raise damaged_library("its last clips are not what was written")
+        return records
+
+    def write(self, records: npt.NDArray[Any]) -> None:
+        left = records.view(np.uint8).data.cast("B")
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+        if self._is_new:
+            sync_folder(self._file.path.parent)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 def checksum(records: npt.NDArray[Any]) -> int:
@@ -350,6 +378,6 @@ def checksum(records: npt.NDArray[Any]) -> int:
     return xxhash.xxh3_64_intdigest(records.view(np.uint8).data)
 
 
-def damaged_arrays(what: str) -> DamagedLibraryError:
-    """Make the error that says what is wrong and what to do."""
-    return DamagedLibraryError(f"the library is damaged: {what}; run `hgrkit repair`, or restore a backup.")
+def _sealed(records: bytes) -> bytes:
+    """The checksum of clip records as the database has it; of none there is none."""
+    return xxhash.xxh3_64_intdigest(records).to_bytes(8, "little") if records else b""

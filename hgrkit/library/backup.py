@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -14,9 +12,10 @@ import attrs
 from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import LibraryExistsError, MissingPathError
 from hgrkit.library.change import WrittenLibrary
-from hgrkit.library.database import DATABASE_FILE, create_database
-from hgrkit.library.sqlite_store import SqliteStore, require_outside_libraries
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_folder, writing
+from hgrkit.library.database import DATABASE_FILE, create_database, require_outside_libraries
+from hgrkit.library.sqlite_store import SqliteStore
+from hgrkit.library.store import Snapshot
+from hgrkit.storage.atomic_file import writing, written_whole
 
 __all__ = ["BackupReport", "backup_library"]
 
@@ -69,13 +68,12 @@ def backup_library(
     _require_vacant(target)
     store = SqliteStore(source)
     try:
-        snapshot, head = store.state()
+        snapshot, head = store.read(lambda view: (Snapshot.read(view), view.head))
     finally:
         store.close()
-    with writing(target), _folder_made_whole(target) as copy:
-        written = WrittenLibrary(
-            copy, snapshot, manifest=snapshot.manifest, head=head, keep_numbers=True, on_progress=on_progress
-        )
+    with writing(target), written_whole(target, partial(_require_vacant, target)) as copy:
+        copy.mkdir()
+        written = WrittenLibrary(copy, snapshot, head.emptied(head.version, 1), on_progress=on_progress)
         create_database(copy / DATABASE_FILE, written.fill)
     return BackupReport(
         library=str(source),
@@ -85,21 +83,6 @@ def backup_library(
         clips=len(snapshot.clip_keys),
         num_bytes=sum(path.stat().st_size for path in target.rglob("*") if path.is_file()),
     )
-
-
-@contextmanager
-def _folder_made_whole(target: Path) -> Iterator[Path]:
-    """Give out a new folder that gets the target's name once it is complete, and goes if that fails."""
-    copy = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
-    try:
-        copy.mkdir()
-        yield copy
-        _require_vacant(target)
-        copy.rename(target)
-        sync_folder(target.parent)
-    except BaseException:
-        shutil.rmtree(copy, ignore_errors=True)
-        raise
 
 
 def _require_vacant(target: Path) -> None:

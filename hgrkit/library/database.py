@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,10 +13,19 @@ from typing import TypeVar
 
 import attrs
 
-from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryMismatchError
-from hgrkit.library.legacy import SCHEMAS as LEGACY_SCHEMAS
+from hgrkit.checks.arguments import url_remark
+from hgrkit.errors import (
+    DamagedLibraryError,
+    HgrkitError,
+    LibraryError,
+    LibraryExistsError,
+    LibraryMismatchError,
+    LibraryNotFoundError,
+)
+from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME
+from hgrkit.library.legacy import SCHEMAS, SEGMENT_FOLDER
 from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.tables import APPLICATION_ID, SCHEMA
+from hgrkit.library.tables import APPLICATION_ID
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file, sync_folder
 
 __all__ = [
@@ -23,9 +33,12 @@ __all__ = [
     "checkpoint",
     "create_database",
     "is_database",
+    "library_around",
     "open_for_writing",
     "read_database",
     "require_integrity",
+    "require_library",
+    "require_outside_libraries",
     "transaction",
     "translated_errors",
 ]
@@ -75,6 +88,45 @@ def is_database(path: Path) -> bool:
     except (OSError, ValueError):  # ValueError: a path that no file system takes
         return False
     return header.startswith(b"SQLite") and header[_APPLICATION_AT:] == APPLICATION_ID.to_bytes(4, "big")
+
+
+def library_around(path: str | os.PathLike[str]) -> Path | None:
+    """Find the innermost library that is at a path or has it inside; links are followed."""
+    real = Path(os.path.realpath(path))
+    return next((folder for folder in (real, *real.parents) if is_database(folder / DATABASE_FILE)), None)
+
+
+def require_outside_libraries(path: str | os.PathLike[str]) -> None:
+    """Refuse a place for a new library that lies inside one; what is there belongs to that one alone.
+
+    Raises:
+        LibraryExistsError: if it does, however deep.
+    """
+    outer = library_around(Path(path).absolute().parent)
+    if outer is not None:
+        raise LibraryExistsError(f"{path} lies inside the library {outer}; choose a folder outside of it.")
+
+
+def require_library(folder: Path) -> None:
+    """Refuse a folder without a database.
+
+    Raises:
+        DamagedLibraryError: if there are arrays or segments of a library.
+        LibraryNotFoundError: if there is nothing of one.
+    """
+    database = folder / DATABASE_FILE
+    if database.is_file():
+        return
+    if any(ARRAY_NAME.fullmatch(path.name) for path in folder.glob(f"{ARRAY_FOLDER}/*")) or any(
+        folder.glob(f"{SEGMENT_FOLDER}/*.safetensors")
+    ):
+        raise DamagedLibraryError(
+            f"{database} is damaged: it is missing; restore a backup, or delete the folder and index again."
+        )
+    raise LibraryNotFoundError(
+        url_remark(folder)
+        or f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
+    )
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -261,6 +313,5 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    expected = SCHEMA if version == FORMAT_VERSION else LEGACY_SCHEMAS.get(version, ())
-    if found != set(expected):
+    if found != set(SCHEMAS.get(version, ())):
         raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from hgrkit.levels import LEVELS, PerLevel
-from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings
 from hgrkit.library.scoring import ClipSet, SearchSettings
@@ -84,8 +83,15 @@ def clip_levels(
     Returns:
         The fused scores, [C], and those clips' scores at each level, [C] each.
     """
-    arrays = ClipArrays.of_clips([(0, 0, clips)], clips[0].event.size)
-    levels = ClipSet.at(arrays, np.arange(len(clips))).levels(queries, settings)
+    counts = np.array([clip.num_frames for clip in clips])
+    found = ClipSet(
+        event=np.stack([clip.event for clip in clips]),
+        action=np.concatenate([clip.action for clip in clips]),
+        entity=np.concatenate([clip.entity for clip in clips]),
+        starts=np.cumsum(counts) - counts,
+        counts=counts,
+    )
+    levels = found.levels(queries, settings)
     scores = np.asarray(settings.fuse(levels), np.float32)  # [V, C]
     best = scores.argmax(axis=0), np.arange(len(queries))
     return scores[best], PerLevel(**{level: getattr(levels, level)[best] for level in LEVELS})

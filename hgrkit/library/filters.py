@@ -25,7 +25,7 @@ from hgrkit.checks.arguments import check_text, shown
 from hgrkit.errors import ConfigError
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.store import StoredVideo, View
-from hgrkit.library.tables import INDEXED_KEY, VIDEOS, RowSum, row_from_record
+from hgrkit.library.tables import INDEXED_KEY, VIDEOS, row_from_record
 
 __all__ = ["COLUMNS", "FUNCTIONS", "TAG_NAME", "TAKEN_NAMES", "Filter", "filtered_rows", "is_utf8", "table_of"]
 
@@ -188,7 +188,7 @@ def table_of(stored: Iterable[StoredVideo]) -> sqlite3.Connection:
         row_from_record(video.number, video.record, clips=video.record.clips, first_clip=video.first_clip)
         for video in stored
     ]
-    VIDEOS.insert(connection, rows, RowSum())
+    VIDEOS.insert(connection, rows)
     connection.commit()
     return connection
 

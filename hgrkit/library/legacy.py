@@ -1,4 +1,4 @@
-"""Libraries of formats 1 and 2, whose clips lie in safetensors segments: read whole, to be migrated."""
+"""The formats of libraries; those of 1 and 2, with safetensors segments, are read whole, to be migrated."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.arrays import ClipArrays, Extent, clip_type, frame_type
+from hgrkit.library.arrays import ClipArrays, checksum, clip_type, frame_type
 from hgrkit.library.filters import table_of
-from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import path_bytes
-from hgrkit.library.store import StoredVideo, Version, VersionCache
+from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+from hgrkit.library.records import Version, path_bytes
+from hgrkit.library.store import StoredVideo, VersionCache
 from hgrkit.library.tables import (
+    HEAD,
     MANIFEST,
+    SCHEMA,
     VIDEOS,
     Head,
+    Row,
     RowSum,
     SealedTable,
     Value,
+    damaged_library,
     format_of,
-    read_manifest,
     record_from_row,
 )
 
-__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_legacy_manifest", "read_legacy_version"]
+__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_manifest", "read_version"]
 
 SEGMENT_FOLDER: Final = "segments"
 
 _SEGMENT_NAME: Final = re.compile(r"[0-9a-f]{32}\.safetensors")
-_DIGEST_BYTES: Final = 32
-
-_TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
+_INCOMPLETE: Final = "rows are lost, stale or surplus"
 
 _DOUBLE = struct.Struct("<d")
 
@@ -62,87 +63,70 @@ def _canonical_value(value: Value) -> bytes:
     return b"%c%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content)
 
 
-_MANIFEST = SealedTable("manifest", MANIFEST.types, _canonical)
+_MANIFEST = SealedTable("manifest", MANIFEST.definitions, _canonical)
 _HEAD_1 = SealedTable(
     "head",
-    {"version": _INTEGER, "token": _TEXT, "videos": _INTEGER, "clips": _INTEGER, "next_id": _INTEGER},
+    "version INTEGER NOT NULL, token TEXT NOT NULL, videos INTEGER NOT NULL, clips INTEGER NOT NULL, "
+    "next_id INTEGER NOT NULL",
     _canonical,
 )
-_HEAD_2 = SealedTable("head", {**_HEAD_1.types, "rows": _BLOB}, _canonical)
-_VIDEOS = SealedTable(
-    "videos", {name: kind for name, kind in VIDEOS.types.items() if name != "first_clip"}, _canonical
-)
+_HEAD_2 = SealedTable("head", f"{_HEAD_1.definitions}, rows BLOB NOT NULL", _canonical)
+_VIDEOS = SealedTable("videos", VIDEOS.definitions.removesuffix(", first_clip INTEGER NOT NULL"), _canonical)
 _SEGMENTS = SealedTable(
     "segments",
-    {
-        "file": "TEXT NOT NULL UNIQUE",
-        "clips": _INTEGER,
-        "frames": _INTEGER,
-        "num_bytes": _INTEGER,
-        "block_bytes": _INTEGER,
-        "digests": _BLOB,
-    },
+    "file TEXT NOT NULL UNIQUE, clips INTEGER NOT NULL, frames INTEGER NOT NULL, num_bytes INTEGER NOT NULL, "
+    "block_bytes INTEGER NOT NULL, digests BLOB NOT NULL",
     _canonical,
 )
 _CLIPS_2 = SealedTable(
     "clips",
-    {
-        "video_id": _INTEGER,
-        "ordinal": _INTEGER,
-        "start_s": _REAL,
-        "end_s": _REAL,
-        "segment_id": _INTEGER,
-        "segment_row": _INTEGER,
-        "first_frame": _INTEGER,
-        "frames": _INTEGER,
-    },
+    "video_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, start_s REAL NOT NULL, end_s REAL NOT NULL, "
+    "segment_id INTEGER NOT NULL, segment_row INTEGER NOT NULL, first_frame INTEGER NOT NULL, "
+    "frames INTEGER NOT NULL",
     _canonical,
 )
 # Format 1 had no sum of rows, and marked the clips of removed videos with the version that removed them.
-_CLIPS_1 = SealedTable("clips", {**_CLIPS_2.types, "removed_in": "INTEGER"}, _canonical)
+_CLIPS_1 = SealedTable("clips", f"{_CLIPS_2.definitions}, removed_in INTEGER", _canonical)
+
+_MANIFESTS: Final = {1: _MANIFEST, 2: _MANIFEST, FORMAT_VERSION: MANIFEST}
+_HEADS: Final = {1: _HEAD_1, 2: _HEAD_2, FORMAT_VERSION: HEAD}
 
 SCHEMAS: Final[Mapping[int, tuple[str, ...]]] = {
-    version: (
-        *(table.definition for table in (_MANIFEST, head, _VIDEOS, _SEGMENTS, clips)),
-        "CREATE INDEX clips_of_video ON clips (video_id)",
-    )
-    for version, head, clips in ((1, _HEAD_1, _CLIPS_1), (2, _HEAD_2, _CLIPS_2))
+    **{
+        version: (
+            *(table.definition for table in (_MANIFEST, _HEADS[version], _VIDEOS, _SEGMENTS, clips)),
+            "CREATE INDEX clips_of_video ON clips (video_id)",
+        )
+        for version, clips in ((1, _CLIPS_1), (2, _CLIPS_2))
+    },
+    FORMAT_VERSION: SCHEMA,
 }
 """By format version, the statements that made every library of that format."""
 
 
-def read_legacy_version(connection: sqlite3.Connection) -> Version:
-    """Read which version of a library of format 1 or 2 was committed last.
-
-    Raises:
-        DamagedLibraryError: if that is not what was written.
-    """
-    return Version(*_head(connection)[1:3])
+def read_version(connection: sqlite3.Connection) -> Version:
+    """Read which version of a library of any format was committed last."""
+    return Version(*_HEADS[format_of(connection)].only(connection)[1:3])
 
 
-def read_legacy_manifest(connection: sqlite3.Connection) -> Manifest:
-    """Read what made a library of format 1 or 2.
-
-    Raises:
-        DamagedLibraryError: if its row is missing or not what was written.
-    """
-    return read_manifest(connection, _MANIFEST)
+def read_manifest(connection: sqlite3.Connection) -> Manifest:
+    """Read what made a library of any format."""
+    try:
+        return Manifest.from_json(_MANIFESTS[format_of(connection)].only(connection)[1])
+    except (ValueError, TypeError) as error:
+        raise damaged_library(f"its manifest is damaged: {error}") from error
 
 
 class LegacyView:
     """The version committed last, its clips in memory; implements `hgrkit.library.store.View`."""
 
     def __init__(self, connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> None:
-        """Read it all, unless the cache has it.
-
-        Raises:
-            DamagedLibraryError: if rows are changed, lost, stale or surplus, or a segment is not what was written.
-        """
-        _, number, token, num_videos, num_clips, next_number, *sums = _head(connection)
+        """Read it all, unless the cache has it."""
+        head = _HEADS[format_of(connection)].only(connection)
+        _, number, token, num_videos, num_clips, next_number, *sums = head
         self.version = Version(number, token)
-        first = Extent(generation=0)
-        self.head = Head(version=self.version, extent=first, next_video=next_number, next_clip=next_number)
-        self.manifest: Manifest = read_legacy_manifest(connection)
+        self.head = Head(version=self.version, generation=0, next_video=next_number, next_clip=next_number)
+        self.manifest: Manifest = read_manifest(connection)
         total = RowSum()
         videos = list(_VIDEOS.rows(connection, "1 ORDER BY path", total=total))
         segments = {row[0]: row[1:] for row in _SEGMENTS.rows(connection, total=total)}
@@ -153,7 +137,7 @@ class LegacyView:
             or (len(videos), len(clips)) != (num_videos, num_clips)
             or Counter(row[1] for row in clips) != Counter(counts)
         ):
-            raise _incomplete()
+            raise damaged_library(_INCOMPLETE)
         places = {row[0]: place for place, row in enumerate(videos)}
         clips.sort(key=lambda row: (places[row[1]], row[2]))
         firsts = dict(reversed([(row[1], place) for place, row in enumerate(clips)]))
@@ -161,10 +145,15 @@ class LegacyView:
             StoredVideo(number=row[0], first_clip=firsts.get(row[0], 0), record=record_from_row(row))
             for row in videos
         ]
-        self.arrays, _ = cache.get(
-            self.version,
-            lambda: (_arrays(folder / SEGMENT_FOLDER, segments, clips, self.manifest.embed_dim), {}),
-        )
+        embed_dim = self.manifest.embed_dim
+        try:
+            self.arrays, _ = cache.get(
+                self.version, lambda: (_arrays(folder / SEGMENT_FOLDER, segments, clips, embed_dim), {})
+            )
+        except DamagedLibraryError:
+            raise
+        except (ValueError, LookupError, SafetensorError) as error:  # whoever wrote it sealed it all the same
+            raise damaged_library(f"its clips and segments do not fit together: {error}") from error
 
     def find(self, path: str) -> StoredVideo | None:
         """Find one video by its path."""
@@ -185,23 +174,15 @@ class LegacyView:
         return table_of(self._videos)
 
 
-def _head(connection: sqlite3.Connection) -> tuple[Any, ...]:
-    return (_HEAD_1 if format_of(connection) == 1 else _HEAD_2).only(connection)
-
-
-def _clips_of_format_1(
-    connection: sqlite3.Connection, segments: Mapping[int, tuple[Any, ...]]
-) -> list[tuple[Any, ...]]:
+def _clips_of_format_1(connection: sqlite3.Connection, segments: Mapping[int, Row]) -> list[Row]:
     """The clips of videos that are there, as rows of format 2."""
     written = dict(connection.execute("SELECT segment_id, COUNT(*) FROM clips GROUP BY segment_id"))
     if written != {number: clips for number, (_, clips, *_) in segments.items()}:
-        raise _incomplete()
+        raise damaged_library(_INCOMPLETE)
     return [row[:-1] for row in _CLIPS_1.rows(connection, "removed_in IS NULL")]
 
 
-def _arrays(
-    folder: Path, segments: Mapping[int, tuple[Any, ...]], clips: list[tuple[Any, ...]], embed_dim: int
-) -> ClipArrays:
+def _arrays(folder: Path, segments: Mapping[int, Row], clips: list[Row], embed_dim: int) -> ClipArrays:
     """Clip and frame records of rows of format 2, in their order."""
     counts = np.array([row[8] for row in clips], np.int64)
     first_frames = np.cumsum(counts) - counts
@@ -210,56 +191,28 @@ def _arrays(
     for place, row in enumerate(clips):
         by_segment.setdefault(row[5], []).append(place)
     for number, members in by_segment.items():
-        if number not in segments:
-            raise _incomplete()
-        tensors = _segment(folder, segments[number], embed_dim)
+        tensors = _segment(folder, segments[number])
         for place in members:
             key, video, _, start_s, end_s, _, segment_row, first, count = clips[place]
-            if not (
-                0 <= segment_row < len(tensors["event"])
-                and first >= 0
-                and 0 < count <= len(tensors["times_s"]) - first
-            ):
-                raise _incomplete()
             part = frames[first_frames[place] : first_frames[place] + count]
-            part["time_s"] = tensors["times_s"][first : first + count]
-            part["action"], part["entity"] = (
-                tensors[name][first : first + count] for name in ("action", "entity")
-            )
+            for name in ("time_s", "action", "entity"):
+                part[name] = tensors["times_s" if name == "time_s" else name][first : first + count]
             event = tensors["event"][segment_row]
-            records[place] = (video, key, first_frames[place], count, start_s, end_s, 0, 0, event)
+            records[place] = (video, key, first_frames[place], count, start_s, end_s, checksum(part), 0, event)
     return ClipArrays(records, frames)
 
 
-def _segment(folder: Path, row: tuple[Any, ...], embed_dim: int) -> dict[str, npt.NDArray[Any]]:
+def _segment(folder: Path, row: Row) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a segment, every block of which is checked."""
-    file, num_clips, num_frames, _, block_bytes, digests = row
+    file, *_, block_bytes, digests = row
     if not _SEGMENT_NAME.fullmatch(file) or block_bytes < 1:
-        raise DamagedLibraryError(f"{file!r} is no segment of the library in {folder}; restore a backup.")
+        raise damaged_library(f"{file!r} is no segment of it")
     path = folder / file
     try:
         data = path.read_bytes() if path.is_file() else b""  # reading a pipe would block
     except OSError as error:
-        raise _damaged(path, f"it cannot be read ({error.strerror})") from error
+        raise damaged_library(f"{path} cannot be read ({error.strerror})") from error
     blocks = [data[start : start + block_bytes] for start in range(0, len(data), block_bytes)]
     if b"".join(hashlib.sha256(block).digest() for block in blocks) != digests:
-        raise _damaged(path, "it is missing or not what was written")
-    try:
-        tensors = safetensors.numpy.load(data)
-    except SafetensorError as error:
-        raise _damaged(path, str(error)) from error
-    frames = (num_frames, embed_dim)
-    shapes = {"times_s": (num_frames,), "event": (num_clips, embed_dim), "action": frames, "entity": frames}
-    if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
-        raise _damaged(path, "its tensors are not those that the database has")
-    return tensors
-
-
-def _damaged(path: Path, what: str) -> DamagedLibraryError:
-    return DamagedLibraryError(f"{path} is damaged: {what}; run `hgrkit repair`, or restore a backup.")
-
-
-def _incomplete() -> DamagedLibraryError:
-    return DamagedLibraryError(
-        "the library's database is damaged: rows are lost, stale or surplus; restore a backup, or index again."
-    )
+        raise damaged_library(f"{path} is missing or not what was written")
+    return safetensors.numpy.load(data)

@@ -26,7 +26,7 @@ from hgrkit.library.search import (
     search_clips,
     video_scores,
 )
-from hgrkit.library.sqlite_store import Mode, SqliteStore, require_outside_libraries
+from hgrkit.library.sqlite_store import Mode, SqliteStore
 from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version, View
 
 __all__ = ["Library"]
@@ -81,10 +81,8 @@ class Library:
         """
         path = Path(check_path("the library", path))
         check_instance("manifest", manifest, Manifest)
-        if outside:
-            require_outside_libraries(path)
         cache = AnnCache(path, candidates)
-        return cls([(SqliteStore.create(path, manifest), cache)], writable=True)
+        return cls([(SqliteStore.create(path, manifest, outside=outside), cache)], writable=True)
 
     @classmethod
     def open(

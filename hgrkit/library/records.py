@@ -19,6 +19,7 @@ __all__ = [
     "Float32",
     "Float64",
     "QueryEmbeddings",
+    "Version",
     "VideoRecord",
     "VideoState",
     "float64_array",
@@ -68,6 +69,19 @@ def _real(values: npt.ArrayLike) -> npt.NDArray[Any]:
 
 def _seconds(value: float) -> float:
     return check_number("start_s and end_s of a clip", value, error=ShapeError)
+
+
+@attrs.frozen
+class Version:
+    """A committed state of a store.
+
+    Attributes:
+        number: 0 for an empty store, one more with every commit.
+        token: random; two copies of a library that went different ways never share it.
+    """
+
+    number: int
+    token: str
 
 
 @attrs.frozen(kw_only=True)

@@ -10,14 +10,9 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 
-import numpy as np
-import numpy.typing as npt
+from hgrkit.errors import MissingPathError
 
-from hgrkit.checks.arguments import check_sequence
-from hgrkit.errors import LibraryError, MissingPathError
-from hgrkit.library.store import Snapshot
-
-__all__ = ["listed_path", "named_videos", "positions_of"]
+__all__ = ["listed_path", "named_videos"]
 
 
 def listed_path(path: str, listed: Collection[str]) -> str | None:
@@ -59,21 +54,6 @@ def named_videos(paths: Sequence[str], listed: Iterable[str]) -> tuple[str, ...]
     if "" in paths:
         raise MissingPathError(_unknown("", tuple(videos)))
     return tuple(video for video in videos if video in named)
-
-
-def positions_of(snapshot: Snapshot, videos: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Where videos stand in a snapshot, by their paths.
-
-    Raises:
-        LibraryError: if one is not indexed.
-    """
-    videos = check_sequence("videos", videos, str, of="paths")
-    rows = {video.path: row for row, video in enumerate(snapshot.videos) if video.state == "indexed"}
-    listed = {path: listed_path(path, rows) for path in videos}
-    unknown = next((path for path in videos if listed[path] is None), None)
-    if unknown is not None:
-        raise LibraryError(f"the library has no indexed video {unknown!r}; index it, or leave it out.")
-    return np.array([rows[listed[path] or path] for path in videos], np.int64)
 
 
 def _below(folder: str, videos: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ import attrs
 
 from hgrkit.checks.arguments import check_callable, check_flag, check_path
 from hgrkit.errors import LibraryError
-from hgrkit.library.arrays import Extent
+from hgrkit.library.arrays import array_files
 from hgrkit.library.candidates import AnnCache
 from hgrkit.library.change import WrittenLibrary
 from hgrkit.library.database import (
@@ -23,11 +23,10 @@ from hgrkit.library.database import (
     open_for_writing,
     translated_errors,
 )
-from hgrkit.library.examination import Examination, Progress, examine_library
-from hgrkit.library.snapshot import TOLD_FILE
-from hgrkit.library.store import Snapshot, Version
-from hgrkit.library.tables import Head
-from hgrkit.library.verify import DAMAGED_FOLDER, unfit_ann_index
+from hgrkit.library.records import Version
+from hgrkit.library.snapshot import TOLD_FILE, SqliteView
+from hgrkit.library.store import Snapshot
+from hgrkit.library.verify import DAMAGED_FOLDER, Examination, Progress, examine_library, unfit_ann_index
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_folder
 from hgrkit.storage.lock import WriterLock
 
@@ -93,100 +92,82 @@ def repair_library(
             return _report(examine_library(path, on_progress), dry_run=True)
         examine_library(path)  # refuse what is no library before anything is locked
         with WriterLock(path):
-            found, quarantine = examine_library(path, on_progress), _Quarantine(path)
+            found, kept_in = examine_library(path, on_progress), None
             report = _report(found, dry_run=False)
-            if found.damages and found.repairable:
-                _rewrite(found, quarantine)
+            if found.damages and found.view is not None:
+                kept_in = _rewrite(found, found.view)
             for useless in _useless(found):
                 useless.unlink(missing_ok=True)
             whole = not examine_library(path).damages
-        return attrs.evolve(report, whole=whole, kept_in=quarantine.folder)
-
-
-class _Quarantine:
-    """The folder of one repair, made when the first file comes."""
-
-    def __init__(self, library: Path) -> None:
-        self._library = library
-        self._folder: Path | None = None
-
-    @property
-    def folder(self) -> str | None:
-        """The folder, relative to the library's; `None` if nothing was kept."""
-        return None if self._folder is None else self._folder.relative_to(self._library).as_posix()
-
-    def copy(self, path: Path) -> None:
-        """Keep a file that stays where it is for now."""
-        place = self._place(path)
-        shutil.copy2(path, place)
-        sync_folder(place.parent)
-
-    def move(self, path: Path) -> None:
-        """Keep a file, or whatever stands in its place, and take it away; what is not there is no matter."""
-        if os.path.lexists(path):
-            place = self._place(path)
-            path.rename(place)
-            sync_folder(place.parent)
-            sync_folder(path.parent)
-
-    def _place(self, path: Path) -> Path:
-        if self._folder is None:
-            above = self._library / DAMAGED_FOLDER
-            above.mkdir(exist_ok=True)
-            number = 1 + max((int(other.name) for other in above.iterdir() if other.name.isdecimal()), default=0)
-            self._folder = above / str(number)
-            self._folder.mkdir()
-            sync_folder(above)
-            sync_folder(self._library)
-        return self._folder / path.name
+        return attrs.evolve(report, whole=whole, kept_in=kept_in)
 
 
 def _report(found: Examination, *, dry_run: bool) -> RepairReport:
     steps = [f"delete {path.relative_to(found.folder).as_posix()}" for path in _useless(found)]
-    if found.damages and not found.repairable:
+    view = found.view
+    if found.damages and view is None:
         steps.insert(0, "do nothing: restore a backup, or delete the folder and index the videos again")
     elif found.damages:
         steps.insert(0, f"rewrite {len(found.videos)} intact videos, and drop the damaged files")
     return RepairReport(
         library=str(found.folder),
         dry_run=dry_run,
-        whole=not found.damages or found.repairable,
+        whole=not found.damages or view is not None,
         steps=tuple(steps),
         dropped=tuple(found.lost),
         unnamed=found.unnamed,
-        lost_from=found.lost_from,
-        doubtful=tuple(video.record.path for video in found.videos) if found.stale else (),
+        lost_from=None if view is None else view.lost_from,
+        doubtful=tuple(video.record.path for video in found.videos) if view is not None and view.stale else (),
     )
 
 
 def _useless(found: Examination) -> list[Path]:
     useless = sorted(found.folder.glob(f"{DATABASE_FILE}{TEMPORARY_SUFFIX}*"))
-    if found.arrays is not None and unfit_ann_index(found.folder, found.arrays):
+    if found.view is not None and unfit_ann_index(found.folder, found.view.arrays):
         useless.append(AnnCache(found.folder).path)
     return useless
 
 
-def _rewrite(found: Examination, quarantine: _Quarantine) -> None:
-    """Write the whole videos to new arrays and a new database; at no moment is there no database."""
-    head, manifest, arrays = found.head, found.manifest, found.arrays
-    if head is None or manifest is None or arrays is None:
-        return
-    database = found.folder / DATABASE_FILE
-    new = Head(
-        version=Version(head.version.number + 1, uuid.uuid4().hex),
-        extent=Extent(generation=head.extent.generation + 1),
-        next_video=head.next_video,
-        next_clip=head.next_clip,
-    )
-    snapshot = Snapshot(head.version, manifest, arrays, found.videos)
-    written = WrittenLibrary(found.folder, snapshot, manifest=manifest, head=new, keep_numbers=True)
+def _rewrite(found: Examination, view: SqliteView) -> str:
+    """Write the whole videos to new arrays and a new database; at no moment is there no database.
+
+    Returns:
+        Where what is replaced was moved to, relative to the library's folder.
+    """
+    folder, database = found.folder, found.folder / DATABASE_FILE
+    snapshot = Snapshot(view.version, view.manifest, view.arrays, found.videos)
+    version = Version(view.version.number + 1, uuid.uuid4().hex)
+    written = WrittenLibrary(folder, snapshot, view.head.emptied(version, view.head.generation + 1))
     with closing(open_for_writing(database)) as connection:
         if not checkpoint(connection):  # SQLite would take an old log for the new database's own
             raise LibraryError(f"{database} is in use by readers; close them, and repair it again.")
-    quarantine.copy(database)
+    quarantine = _new_quarantine(folder)
+    shutil.copy2(database, quarantine)
+    sync_folder(quarantine)
     for suffix in ("-wal", "-shm", "-journal"):
-        quarantine.move(found.folder / (DATABASE_FILE + suffix))
+        _move(folder / (DATABASE_FILE + suffix), quarantine)
     create_database(database, written.fill)
-    quarantine.move(found.folder / TOLD_FILE)
-    for file in head.extent.files(found.folder, manifest.embed_dim):
-        quarantine.move(file.path)
+    _move(folder / TOLD_FILE, quarantine)
+    for file in array_files(folder, view.head, view.manifest.embed_dim):
+        _move(file.path, quarantine)
+    return quarantine.relative_to(folder).as_posix()
+
+
+def _new_quarantine(library: Path) -> Path:
+    """Make the next of the folders that keep what repairs replaced."""
+    above = library / DAMAGED_FOLDER
+    above.mkdir(exist_ok=True)
+    number = 1 + max((int(other.name) for other in above.iterdir() if other.name.isdecimal()), default=0)
+    folder = above / str(number)
+    folder.mkdir()
+    sync_folder(above)
+    sync_folder(library)
+    return folder
+
+
+def _move(path: Path, quarantine: Path) -> None:
+    """Keep a file, or whatever stands in its place, and take it away; what is not there is no matter."""
+    if os.path.lexists(path):
+        path.rename(quarantine / path.name)
+        sync_folder(quarantine)
+        sync_folder(path.parent)

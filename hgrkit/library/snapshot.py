@@ -1,40 +1,41 @@
-"""One committed version of a library's database and its arrays, read in one transaction."""
+"""One committed version of a library's database and its arrays, read in one transaction.
+
+What is not what was written raises `DamagedLibraryError`, or is noted.
+"""
 
 from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.arrays import ClipArrays
-from hgrkit.library.legacy import LegacyView, read_legacy_manifest, read_legacy_version
+from hgrkit.library.arrays import BLOCK_CLIPS, ClipArrays, array_files
+from hgrkit.library.legacy import LegacyView, read_manifest, read_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
-from hgrkit.library.records import path_bytes
-from hgrkit.library.store import StoredVideo, Version, VersionCache
+from hgrkit.library.records import Version, path_bytes
+from hgrkit.library.store import StoredVideo, VersionCache
 from hgrkit.library.tables import (
     BLOCKS,
     REMOVED,
     SUMS,
     VIDEOS,
     VIDEOS_A_SUM,
-    Head,
+    Row,
     RowSum,
+    SealedTable,
+    Value,
+    damaged_library,
     format_of,
     read_head,
-    read_manifest,
     record_from_row,
 )
 
 __all__ = [
     "TOLD_FILE",
     "SqliteView",
-    "read_any_manifest",
-    "read_version",
     "require_told",
-    "stored_video",
     "told_version",
     "view_of",
 ]
@@ -42,23 +43,52 @@ __all__ = [
 TOLD_FILE: Final = "newest.txt"
 """Holds the number of a version that is in SQLite's log alone, so that the loss of the log is noticed."""
 
+_LOG_LOST = "SQLite's log, and the newest commits with it, are lost"
+
 
 class SqliteView:
-    """Reads what is committed; implements `hgrkit.library.store.View` while its connection is in a transaction."""
+    """Reads what is committed; implements `hgrkit.library.store.View` while its connection is in a transaction.
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> None:
+    Attributes:
+        problems: what is not what was written, of a view that goes on with what is.
+        short: which arrays lack records.
+        lost: paths of videos that cannot be trusted, or whose clips cannot.
+        unnamed: how many more there are, of which not even the path can be read.
+        stale: rows are missing or stale, and nobody can tell which: any video may be an older one.
+        lost_from: the first version whose commit is lost with SQLite's log, if one is.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        folder: Path,
+        cache: VersionCache,
+        *,
+        told: float | None = None,
+        tolerant: bool = False,
+    ) -> None:
         """Read the head and, of a version that is not in the cache, what the arrays need.
 
-        Raises:
-            DamagedLibraryError: if it is not what was written.
+        Args:
+            connection: the database.
+            folder: the library's.
+            cache: of the versions that were read before.
+            told: the version that must be there at least.
+            tolerant: note what is damaged, and leave it out; the head and the manifest must be whole.
         """
-        self._connection, self._cache = connection, cache
+        self._connection, self._cache, self._tolerant = connection, cache, tolerant
+        self.problems: list[str] = []
+        self.short: list[str] = []
+        self.lost: list[str] = []
+        self.unnamed, self.stale = 0, False
+        self.lost_from: int | None = None
         self.head = read_head(connection)
         self.version: Version = self.head.version
         self.manifest: Manifest = read_manifest(connection)
-        self.arrays, self._sums = cache.get(
-            self.version, lambda: _read_arrays(connection, self.head, folder, self.manifest.embed_dim)
-        )
+        if told is not None and self.version.number < told:
+            self._note(_LOG_LOST)
+            self.stale, self.lost_from = True, self.version.number + 1
+        self.arrays, self._sums = cache.get(self.version, lambda: self._read_arrays(folder))
 
     def find(self, path: str) -> StoredVideo | None:
         """Find one video by its path."""
@@ -68,23 +98,31 @@ class SqliteView:
         # SQLite's index of paths is under no sum: what it does not have is looked for without it.
         others = self.videos() if video is None else [video] if path_bytes(video.record.path) != key else []
         if any(path_bytes(other.record.path) == key for other in others) or (video and others):
-            raise _incomplete("its index of paths is not that of its videos")
+            raise damaged_library("its index of paths is not that of its videos")
         return video
 
     def videos_of(self, numbers: Collection[int]) -> dict[int, StoredVideo]:
         """Read videos by their numbers; each is checked with its neighbours."""
         wanted = set(numbers)
         buckets = sorted({number // VIDEOS_A_SUM for number in wanted})
-        found = {row[0]: stored_video(row) for bucket in buckets for row in self._rows(bucket) if row[0] in wanted}
+        found = {row[0]: _stored(row) for bucket in buckets for row in self._rows(bucket) if row[0] in wanted}
         if len(found) != len(wanted):
-            raise _incomplete("clips belong to a video that does not exist")
+            raise damaged_library("clips belong to a video that does not exist")
         return found
 
     def videos(self) -> list[StoredVideo]:
         """Read every video, in the order of the paths."""
-        rows = [row for bucket in sorted(self._sums) for row in self._rows(bucket)]
-        self._require_all()
-        return [stored_video(row) for row in sorted(rows, key=lambda row: row[1])]
+        buckets = set(self._sums)
+        try:
+            query = "SELECT DISTINCT id / ? FROM videos NOT INDEXED"
+            buckets |= {bucket for (bucket,) in self._connection.execute(query, (VIDEOS_A_SUM,))}
+        except sqlite3.DatabaseError as error:
+            self._note(f"table videos cannot be read: {error}", error)
+        rows = [row for bucket in sorted(buckets) for row in self._rows(bucket)]
+        self.unnamed = max(0, self.head.videos - len(rows) - len(self.lost))
+        if self.unnamed:
+            self._note(f"videos that cannot be read: {self.unnamed}")
+        return [_stored(row) for row in sorted(rows, key=lambda row: row[1])]
 
     def table(self) -> sqlite3.Connection:
         """Return the database, once every row of videos was checked.
@@ -97,23 +135,64 @@ class SqliteView:
             if self._cache.checked.get(bucket) != total:
                 self._rows(bucket)
                 self._cache.checked[bucket] = total
-        self._require_all()
-        return self._connection
-
-    def _require_all(self) -> None:
-        """Notice rows of videos that are under no sum."""
         ((count,),) = self._connection.execute("SELECT COUNT(*) FROM videos").fetchall()
         if count != self.head.videos:
-            raise _incomplete(f"{count} rows of videos were found instead of {self.head.videos}")
+            self._note(f"{count} rows of videos were found instead of {self.head.videos}")
+        return self._connection
 
-    def _rows(self, bucket: int) -> list[tuple[Any, ...]]:
-        """The rows of videos under one sum."""
+    def _rows(self, bucket: int) -> list[Row]:
+        """The rows of videos under one sum; if it does not agree, all of them are in doubt, and count as lost."""
         total, first = RowSum(), bucket * VIDEOS_A_SUM
-        bounds = (first, first + VIDEOS_A_SUM)
-        rows = list(VIDEOS.rows(self._connection, "id >= ? AND id < ?", bounds, total=total))
-        if total.content != self._sums.get(bucket, bytes(32)):
-            raise _incomplete("some rows of videos are lost, stale or surplus")
-        return rows
+        rows = list(self._intact(VIDEOS, total, "id >= ? AND id < ?", (first, first + VIDEOS_A_SUM)))
+        if total.content == self._sums.get(bucket, bytes(32)):
+            return rows
+        self._note("some rows of videos are lost, stale or surplus")
+        self.lost += [_stored(row).record.path for row in rows]
+        return []
+
+    def _read_arrays(self, folder: Path) -> tuple[ClipArrays, dict[int, bytes]]:
+        """Map the arrays of the version, and read the sums of its videos."""
+        total, head = RowSum(), self.head
+        sums, blocks, removed = (
+            {row[0]: row[1] for row in self._intact(table, total)} for table in (SUMS, BLOCKS, REMOVED)
+        )
+        if total.content != head.rows:
+            self._note("some of its rows are lost, stale or surplus")
+            self.stale = True
+        checksums = bytearray(8 * -(-head.clips // BLOCK_CLIPS))
+        for block, part in [*blocks.items(), (head.clips // BLOCK_CLIPS, head.tail)]:
+            checksums[8 * block : 8 * block + len(part)] = part
+        files = array_files(folder, head, self.manifest.embed_dim)
+        clips, frames = found = [file.map() for file in files]
+        self.short = [
+            f"{file.path.name} holds {len(records)} of {file.count} records"
+            for file, records in zip(files, found, strict=True)
+            if len(records) < file.count
+        ]
+        if self.short and not self._tolerant:
+            raise damaged_library("; ".join(self.short))
+        ranges = [(first, first + count) for first, count in removed.items()]
+        return ClipArrays(clips, frames, removed=ranges, checksums=bytes(checksums)), sums
+
+    def _intact(
+        self, table: SealedTable, total: RowSum, condition: str = "1", parameters: tuple[Value, ...] = ()
+    ) -> Iterator[Row]:
+        """The rows of a table that are what was written, which are added to a sum."""
+        try:
+            for row, digest in table.scan(self._connection, condition, parameters):
+                if digest is None:
+                    self._note(f"row {row[0]!r} of table {table.name} is not what was written")
+                else:
+                    total.add(digest)
+                    yield row
+        except sqlite3.DatabaseError as error:
+            self._note(f"table {table.name} cannot be read: {error}", error)
+
+    def _note(self, problem: str, error: sqlite3.Error | None = None) -> None:
+        """Note a damage, or refuse to go on with it."""
+        if not self._tolerant:
+            raise error or damaged_library(problem)
+        self.problems.append(problem)
 
 
 def view_of(connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> SqliteView | LegacyView:
@@ -122,19 +201,10 @@ def view_of(connection: sqlite3.Connection, folder: Path, cache: VersionCache) -
     return LegacyView(connection, folder, cache) if is_legacy else SqliteView(connection, folder, cache)
 
 
-def read_version(connection: sqlite3.Connection) -> Version:
-    """Read which version of a library of any format was committed last."""
-    is_legacy = format_of(connection) != FORMAT_VERSION
-    return read_legacy_version(connection) if is_legacy else read_head(connection).version
-
-
 def told_version(folder: Path) -> float | None:
     """Read which version a reader must meet at least, before it begins; `None` if the database says it all.
 
     What is no number stands for any later version.
-
-    Raises:
-        OSError: if the file is there and cannot be read.
     """
     path = folder / TOLD_FILE
     if not path.exists():
@@ -148,45 +218,10 @@ def told_version(folder: Path) -> float | None:
 
 
 def require_told(connection: sqlite3.Connection, told: float | None) -> None:
-    """Refuse a database that is older than it was said to be.
-
-    Raises:
-        DamagedLibraryError: if commits are lost with SQLite's log.
-    """
+    """Refuse a database that is older than it was said to be."""
     if told is not None and read_version(connection).number < told:
-        raise _incomplete("SQLite's log, and the newest commits with it, are lost")
+        raise damaged_library(_LOG_LOST)
 
 
-def read_any_manifest(connection: sqlite3.Connection) -> Manifest:
-    """Read what made a library of any format."""
-    is_legacy = format_of(connection) != FORMAT_VERSION
-    return read_legacy_manifest(connection) if is_legacy else read_manifest(connection)
-
-
-def _read_arrays(
-    connection: sqlite3.Connection, head: Head, folder: Path, embed_dim: int
-) -> tuple[ClipArrays, dict[int, bytes]]:
-    """Map the arrays of a version, and read the sums of its videos.
-
-    Raises:
-        DamagedLibraryError: if rows are changed, lost, stale or surplus, or an array is missing or too short.
-    """
-    total = RowSum()
-    sums = dict(SUMS.rows(connection, total=total))
-    checksums = b"".join(part for _, part in BLOCKS.rows(connection, "1 ORDER BY id", total=total))
-    removed = [(first, first + count) for first, count in REMOVED.rows(connection, total=total)]
-    if total.content != head.rows:
-        raise _incomplete("some of its rows are lost, stale or surplus")
-    files = head.extent.files(folder, embed_dim)
-    return ClipArrays.open(files, checksums=checksums + head.extent.tail, removed=removed), sums
-
-
-def stored_video(row: tuple[Any, ...]) -> StoredVideo:
-    """Make a video of its row."""
+def _stored(row: Row) -> StoredVideo:
     return StoredVideo(number=row[0], first_clip=row[-1], record=record_from_row(row))
-
-
-def _incomplete(what: str) -> DamagedLibraryError:
-    return DamagedLibraryError(
-        f"the library's database is damaged: {what}; run `hgrkit repair`, or restore a backup."
-    )

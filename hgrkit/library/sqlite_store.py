@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
+from threading import Lock
 from typing import Literal, TypeVar
 
 import attrs
 
 from hgrkit.checks.arguments import url_remark
-from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryExistsError, LibraryNotFoundError
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, Extent
+from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryExistsError, ShapeError
+from hgrkit.library.arrays import ARRAY_FOLDER, append_records, encode_clips, shorten_arrays
+from hgrkit.library.change import Change, WrittenLibrary, find_video
 from hgrkit.library.database import (
     DATABASE_FILE,
+    checkpoint,
     create_database,
-    is_database,
+    open_for_writing,
     read_database,
+    require_integrity,
+    require_library,
+    require_outside_libraries,
+    transaction,
     translated_errors,
 )
-from hgrkit.library.legacy import SEGMENT_FOLDER
-from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import VideoRecord
-from hgrkit.library.snapshot import read_any_manifest, read_version, require_told, told_version, view_of
-from hgrkit.library.store import Entry, Rename, Snapshot, Usage, Version, VersionCache, View
-from hgrkit.library.tables import Head, make_tables
-from hgrkit.library.writer import Writer
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
+from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, read_manifest, read_version
+from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+from hgrkit.library.records import Version, VideoRecord, path_bytes
+from hgrkit.library.snapshot import TOLD_FILE, SqliteView, require_told, told_version, view_of
+from hgrkit.library.store import Entry, Rename, Snapshot, Usage, VersionCache, changed_renames, check_entries
+from hgrkit.library.tables import Head, format_of, make_tables, read_head, row_from_record
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, write_atomically
 from hgrkit.storage.lock import LOCK_FILE, WriterLock
 
-__all__ = ["Mode", "SqliteStore", "library_around", "require_library", "require_outside_libraries"]
+__all__ = ["Mode", "SqliteStore"]
 
 Mode = Literal["r", "w"]
 T = TypeVar("T")
 
 
 class SqliteStore:
-    """A folder with `library.sqlite`, `arrays/*.bin` and, for writers, `writer.lock`."""
+    """A folder with `library.sqlite`, `arrays/*.bin` and, for writers, `writer.lock`.
+
+    Clips are appended to the arrays first, durably, and count once one SQL transaction says so. A crash in between
+    leaves records that belong to no version.
+    """
 
     def __init__(self, folder: Path, *, mode: Mode = "r") -> None:
         """Open a library that exists; a writer brings it into order and into the newest format.
@@ -51,26 +64,31 @@ class SqliteStore:
             LibraryError: in mode `w`, if it cannot be written.
         """
         require_library(folder)
-        self._database = folder / DATABASE_FILE
-        self._folder = folder
-        self._closed = False
-        self._cache = VersionCache()
-        self._writer = Writer(folder) if mode == "w" else None
+        self._folder, self._database = folder, folder / DATABASE_FILE
+        self._cache, self._commits, self._closed = VersionCache(), Lock(), False
+        self._failed: str | None = None
+        self._lock: WriterLock | None = None
+        self._connection: sqlite3.Connection | None = None
         try:
-            self._manifest = self._read(read_any_manifest)
+            if mode == "w":
+                self._begin_writing()
+            self._manifest = self._read(read_manifest)
         except BaseException:
             self.close()
             raise
 
     @classmethod
-    def create(cls, folder: Path, manifest: Manifest) -> SqliteStore:
+    def create(cls, folder: Path, manifest: Manifest, *, outside: bool = False) -> SqliteStore:
         """Make an empty library and open it for writing; the folder may exist if it is empty.
 
         Raises:
-            LibraryExistsError: if the folder holds a library, or anything else.
+            LibraryExistsError: if the folder holds a library, or anything else, or is to be `outside` of libraries
+                and lies in one.
             LibraryError: if it cannot be written.
         """
         head = Head(version=Version(0, uuid.uuid4().hex))
+        if outside:
+            require_outside_libraries(folder)
         if remark := url_remark(folder):
             raise LibraryError(remark)
         with translated_errors(folder):
@@ -95,13 +113,9 @@ class SqliteStore:
         found = self.read(lambda view: view.find(path))
         return None if found is None else found.record
 
-    def read(self, question: Callable[[View], T]) -> T:
+    def read(self, question: Callable[[SqliteView | LegacyView], T]) -> T:
         """Answer a question from the version committed last, in one transaction."""
-
-        def ask(connection: sqlite3.Connection) -> T:
-            return question(view_of(connection, self._folder, self._cache))
-
-        return self._read(ask)
+        return self._read(lambda connection: question(view_of(connection, self._folder, self._cache)))
 
     def snapshot(self) -> Snapshot:
         """The version committed last, read and checked."""
@@ -109,26 +123,51 @@ class SqliteStore:
         self._manifest = snapshot.manifest
         return snapshot
 
-    def state(self) -> tuple[Snapshot, Head]:
-        """The version committed last, and a head under which a library of its own can be made of it."""
-
-        def read(connection: sqlite3.Connection) -> tuple[Snapshot, Head]:
-            view = view_of(connection, self._folder, self._cache)
-            head = attrs.evolve(view.head, extent=Extent(), videos=0, rows=bytes(32))
-            return Snapshot.read(view), head
-
-        return self._read(read)
-
     def commit(
         self, *, put: Sequence[Entry] = (), remove: Sequence[str] = (), rename: Sequence[Rename] = ()
     ) -> Version:
         """Remove, rename and put videos: one append, then one transaction."""
-        return self._require_writer().commit(put=put, remove=remove, rename=rename)
+        with self._writing() as connection:
+            head, embed_dim = read_head(connection), read_manifest(connection).embed_dim
+            check_entries(put, embed_dim)
+            find = partial(find_video, connection)
+            removed = [path for path in dict.fromkeys(remove) if find(path) is not None]
+            renames = changed_renames(rename, find=find, removed=removed, put=put)
+            if not (removed or renames or put):
+                return head.version
+            firsts = list(accumulate((len(entry.clips) for entry in put), initial=0))
+            numbered = list(zip(range(head.next_video, head.next_video + len(put)), put, firsts, strict=False))
+            rows = [
+                row_from_record(number, entry.record, clips=len(entry.clips), first_clip=head.clips + first)
+                for number, entry, first in numbered
+            ]
+            clips = [(number, head.next_clip + first, entry.clips) for number, entry, first in numbered]
+            with self._attempt(connection, head.version) as version:
+                new, checksums = append_records(self._folder, head, embed_dim, encode_clips(clips, embed_dim))
+                with transaction(connection):
+                    change = Change(connection, head)
+                    change.remove([path_bytes(path) for path in removed])
+                    change.rename(renames)
+                    change.put(rows)
+                    change.seal(
+                        attrs.evolve(
+                            new,
+                            version=version,
+                            next_video=head.next_video + len(put),
+                            next_clip=head.next_clip + firsts[-1],
+                        ),
+                        checksums,
+                    )
+            return version
 
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
         """Make a snapshot the whole library, in new arrays; old arrays and freed pages go."""
-        version = self._require_writer().rewrite(snapshot, manifest)
-        self._manifest = self._read(read_any_manifest)
+        with self._writing() as connection:
+            own = snapshot is None
+            if snapshot is None:
+                snapshot = Snapshot.read(SqliteView(connection, self._folder, VersionCache()))
+            version = self._rewrite(connection, snapshot, manifest, head=read_head(connection), keep_numbers=own)
+        self._manifest = self._read(read_manifest)
         return version
 
     def usage(self) -> Usage:
@@ -140,15 +179,22 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the database and let go of the writer's lock."""
-        self._closed = True
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        with self._commits:
+            connection, self._connection, self._closed = self._connection, None, True
+            try:
+                if connection is not None:
+                    with suppress(HgrkitError, sqlite3.Error, OSError):
+                        self._settle(connection)
+                    connection.close()
+            finally:
+                if self._lock is not None:
+                    self._lock.release()
+
+    # reading ---------------------------------------------------------------------------------------------------
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Read; a rewriting deletes the arrays of older versions, and who meets one reads the newest."""
-        if self._closed:
-            raise LibraryError(f"the library {self._folder} is closed; open it again.")
+        self._require_open()
         failed: Version | None = None
         while True:
             with translated_errors(self._folder):
@@ -166,51 +212,121 @@ class SqliteStore:
                     raise
                 failed = found
 
-    def _require_writer(self) -> Writer:
+    def _require_open(self) -> None:
         if self._closed:
             raise LibraryError(f"the library {self._folder} is closed; open it again.")
-        if self._writer is None:
-            raise LibraryError(f"the library {self._folder} is open for reading only; open it with mode='w'.")
-        return self._writer
 
+    # writing ---------------------------------------------------------------------------------------------------
 
-def library_around(path: str | os.PathLike[str]) -> Path | None:
-    """Find the innermost library that is at a path or has it inside; links are followed."""
-    real = Path(os.path.realpath(path))
-    return next((folder for folder in (real, *real.parents) if is_database(folder / DATABASE_FILE)), None)
+    def _begin_writing(self) -> None:
+        """Take the lock and bring the library into order: of the newest format, with nothing left behind."""
+        with translated_errors(self._folder):
+            self._lock = WriterLock(self._folder)
+        told = told_version(self._folder)
+        self._connection = connection = open_for_writing(self._database)
+        with translated_errors(self._database):
+            require_told(connection, told)
+            require_integrity(connection)
+            self._checkpoint(connection)
+            if format_of(connection) != FORMAT_VERSION:  # until the rewriting is committed, the old one is whole
+                view = LegacyView(connection, self._folder, VersionCache())
+                self._rewrite(connection, Snapshot.read(view), None, head=view.head, keep_numbers=True)
+            self._tidy(connection)
 
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """The connection of one commit; there is one at a time, and none while an earlier one left traces."""
+        self._require_open()
+        with self._commits, translated_errors(self._database):
+            if self._connection is None or self._lock is None or not self._lock.held:
+                raise LibraryError(f"the library {self._folder} is open for reading only; open it with mode='w'.")
+            self._settle(self._connection)
+            yield self._connection
 
-def require_outside_libraries(path: str | os.PathLike[str]) -> None:
-    """Refuse a place for a new library that lies inside one; what is there belongs to that one alone.
+    def _rewrite(
+        self,
+        connection: sqlite3.Connection,
+        snapshot: Snapshot,
+        manifest: Manifest | None,
+        *,
+        head: Head,
+        keep_numbers: bool,
+    ) -> Version:
+        manifest = manifest or snapshot.manifest
+        if manifest.embed_dim != snapshot.manifest.embed_dim:
+            raise ShapeError(
+                f"the manifest says embed_dim {manifest.embed_dim}, the vectors have "
+                f"{snapshot.manifest.embed_dim}."
+            )
+        with self._attempt(connection, head.version) as version:
+            empty = head.emptied(version, head.generation + 1)
+            written = WrittenLibrary(self._folder, snapshot, empty, manifest=manifest, keep_numbers=keep_numbers)
+            with transaction(connection):
+                written.fill(connection)
+        with suppress(sqlite3.Error):  # a full disk keeps the freed pages
+            connection.execute("VACUUM")
+        self._checkpoint(connection)
+        self._tidy(connection)
+        return version
 
-    Raises:
-        LibraryExistsError: if it does, however deep.
-    """
-    outer = library_around(Path(path).absolute().parent)
-    if outer is not None:
-        raise LibraryExistsError(f"{path} lies inside the library {outer}; choose a folder outside of it.")
+    @contextmanager
+    def _attempt(self, connection: sqlite3.Connection, last: Version) -> Iterator[Version]:
+        """Give out the version that comes after another; if it fails, remove every trace of it."""
+        version = Version(last.number + 1, uuid.uuid4().hex)
+        try:
+            yield version
+        except BaseException:
+            self._failed = version.token
+            with suppress(HgrkitError, sqlite3.Error, OSError):
+                self._settle(connection)
+            raise
+        if not self._checkpoint(connection):
+            with suppress(OSError):  # what fails here has no say in a commit that is durable
+                write_atomically(self._folder / TOLD_FILE, str(version.number).encode())
 
+    def _settle(self, connection: sqlite3.Connection) -> None:
+        """Remove every trace of a commit that failed; as long as that cannot be done, there is no other commit.
 
-def require_library(folder: Path) -> None:
-    """Refuse a folder without a database.
+        Its frames may stand in SQLite's log although the commit was refused, and a crash would bring them back:
+        the log is emptied before the records go.
 
-    Raises:
-        DamagedLibraryError: if there are arrays or segments of a library.
-        LibraryNotFoundError: if there is nothing of one.
-    """
-    database = folder / DATABASE_FILE
-    if database.is_file():
-        return
-    if any(ARRAY_NAME.fullmatch(path.name) for path in folder.glob(f"{ARRAY_FOLDER}/*")) or any(
-        folder.glob(f"{SEGMENT_FOLDER}/*.safetensors")
-    ):
-        raise DamagedLibraryError(
-            f"{database} is damaged: it is missing; restore a backup, or delete the folder and index again."
-        )
-    raise LibraryNotFoundError(
-        url_remark(folder)
-        or f"there is no library at {folder}; make one with `hgrkit index PATH --library {folder}`."
-    )
+        Raises:
+            LibraryError, sqlite3.Error, OSError: if the disk does not let them be removed.
+        """
+        if self._failed is None:
+            return
+        # An interruption may come when the commit is done.
+        is_current = format_of(connection) == FORMAT_VERSION
+        done = is_current and read_head(connection).version.token == self._failed
+        if not done and not self._log_is_empty(connection):
+            raise LibraryError(
+                f"{self._database}: an earlier commit failed and its traces cannot be removed yet; "
+                "free disk space and try again."
+            )
+        self._failed = None
+        self._tidy(connection)
+
+    def _log_is_empty(self, connection: sqlite3.Connection) -> bool:
+        log = self._database.with_name(self._database.name + "-wal")
+        if log.stat().st_size and self._checkpoint(connection):
+            sync_file(log)
+        return log.stat().st_size == 0
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> bool:
+        """Empty SQLite's log; only what is there alone needs to be told."""
+        done = checkpoint(connection)
+        if done:
+            with suppress(OSError):
+                (self._folder / TOLD_FILE).unlink(missing_ok=True)
+        return done
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """Delete what an interruption or an earlier format left behind, as far as the disk lets it be deleted."""
+        if format_of(connection) != FORMAT_VERSION:  # a migration that failed
+            shutil.rmtree(self._folder / ARRAY_FOLDER, ignore_errors=True)
+            return
+        shorten_arrays(self._folder, read_head(connection), read_manifest(connection).embed_dim)
+        shutil.rmtree(self._folder / SEGMENT_FOLDER, ignore_errors=True)
 
 
 def _require_vacant(folder: Path) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_instance, check_sequence, check_text
-from hgrkit.errors import ConfigError, DamagedLibraryError, ShapeError
-from hgrkit.library.arrays import ClipArrays, Rows
+from hgrkit.errors import ConfigError, ShapeError
+from hgrkit.library.arrays import ClipArrays, Records, Rows
 from hgrkit.library.manifest import Manifest
-from hgrkit.library.records import ClipEmbeddings, Float32, VideoRecord, path_bytes
+from hgrkit.library.records import ClipEmbeddings, Float32, Version, VideoRecord, path_bytes
+from hgrkit.library.tables import damaged_library
 
 __all__ = [
     "Entry",
@@ -30,21 +30,7 @@ __all__ = [
     "check_entries",
 ]
 
-Frames = npt.NDArray[np.floating[Any]]
 T = TypeVar("T")
-
-
-@attrs.frozen
-class Version:
-    """A committed state of a store.
-
-    Attributes:
-        number: 0 for an empty store, one more with every commit.
-        token: random; two copies of a library that went different ways never share it.
-    """
-
-    number: int
-    token: str
 
 
 @attrs.frozen(eq=False)
@@ -211,26 +197,12 @@ class Snapshot:
         arrays.check_clips()
         num_clips = sum(len(video.rows) for video in stored)
         if num_clips != arrays.num_living or not all(arrays.belongs(video.number, video.rows) for video in stored):
-            raise DamagedLibraryError(
-                "the library is damaged: its videos and its clips do not fit together; run `hgrkit repair`, or "
-                "restore a backup."
-            )
+            raise damaged_library("its videos and its clips do not fit together")
         return cls(view.version, view.manifest, arrays, stored)
 
     def events(self) -> Float32:
         """Return the clips' event embeddings as they are stored, [V, D]."""
         return self._arrays.clips["event"][self._rows].astype(np.float32)
-
-    def frames(self, rows: Sequence[int]) -> tuple[list[Frames], list[Frames]]:
-        """Return the clips' action frames and entity frames, float16 [F, D] each.
-
-        Raises:
-            DamagedLibraryError: if they are not what was written.
-        """
-        wanted = self._checked(rows)
-        records = self._arrays.clips[["first_frame", "num_frames"]][wanted].tolist()
-        parts = [self._arrays.frames[first : first + count] for first, count in records]
-        return [part["action"] for part in parts], [part["entity"] for part in parts]
 
     def clips(self, rows: Sequence[int]) -> list[ClipEmbeddings]:
         """Return the clips at these positions.
@@ -238,12 +210,17 @@ class Snapshot:
         Raises:
             DamagedLibraryError: if they are not what was written.
         """
-        return [self._arrays.clip(row) for row in self._checked(rows).tolist()]
-
-    def _checked(self, rows: Sequence[int]) -> Rows:
         wanted = self._rows[np.asarray(rows, np.int64)]
         self._arrays.check_frames(wanted)
-        return wanted
+        return [self._arrays.clip(row) for row in wanted.tolist()]
+
+    def records(self, rows: Rows) -> Records:
+        """Return copies of the records of clips at these positions, and of their frames.
+
+        Raises:
+            DamagedLibraryError: if they are not what was written.
+        """
+        return self._arrays.records(self._rows[rows])
 
 
 class Store(Protocol):

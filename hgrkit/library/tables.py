@@ -2,6 +2,7 @@
 
 `head` seals everything: `rows` is the sum of the digests of `sums`, `blocks` and `removed`; a row of `sums` is in
 turn the sum of the digests of some `videos`. So one video is checked by reading its neighbours, not all videos.
+Whoever reads a row that is not what was written raises `DamagedLibraryError`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from typing import Any, Final
 import attrs
 
 from hgrkit.errors import ConfigError, DamagedLibraryError
-from hgrkit.library.arrays import Extent
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
-from hgrkit.library.records import VideoRecord, path_bytes
-from hgrkit.library.store import Version
+from hgrkit.library.records import Version, VideoRecord, path_bytes
 
 __all__ = [
     "APPLICATION_ID",
@@ -36,16 +35,22 @@ __all__ = [
     "RowSum",
     "SealedTable",
     "Value",
+    "damaged_library",
     "format_of",
     "make_tables",
     "read_head",
-    "read_manifest",
     "record_from_row",
     "row_from_record",
-    "stored_record",
 ]
 
 Value = int | float | str | bytes | None
+Row = tuple[Any, ...]
+
+
+def damaged_library(what: str) -> DamagedLibraryError:
+    """Make the error that says what is wrong and what to do."""
+    return DamagedLibraryError(f"the library is damaged: {what}; run `hgrkit repair`, or restore a backup.")
+
 
 APPLICATION_ID: Final = 0x68677231
 """`hgr1`, in the header of the database file."""
@@ -58,9 +63,9 @@ class RowSum:
         """Go on from a sum that was stored."""
         self._value = int.from_bytes(content, "little")
 
-    def add(self, digest: bytes) -> None:
-        """Count a row in."""
-        self._value += int.from_bytes(digest, "little")
+    def add(self, *digests: bytes) -> None:
+        """Count rows in."""
+        self._value += sum(int.from_bytes(digest, "little") for digest in digests)
 
     def subtract(self, digest: bytes) -> None:
         """Count a row out."""
@@ -73,6 +78,8 @@ class RowSum:
 
 
 _MODULUS = 1 << 256
+_KEYS_AT_ONCE = 500
+"""SQLite may be compiled for 999 values in a statement."""
 _PYTHON: Final[Mapping[str, type]] = {"TEXT": str, "INTEGER": int, "REAL": float, "BLOB": bytes}
 
 
@@ -87,49 +94,46 @@ class SealedTable:
 
     Attributes:
         name: the table.
-        types: its columns between `id` and `digest`, with their SQL types.
+        definitions: its columns between `id` and `digest`, as SQL has them.
         canonical: makes the bytes under a digest from the table's name and a row.
     """
 
     name: str
-    types: Mapping[str, str]
+    definitions: str
     canonical: Callable[[str, Sequence[Value]], bytes] = _canonical
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """All columns but the digest, `id` first."""
-        return ("id", *self.types)
+        return ("id", *(column.split()[0] for column in self.definitions.split(", ")))
 
     @property
     def definition(self) -> str:
         """The statement that makes it; every library's database holds this very text."""
-        types = {"id": "INTEGER PRIMARY KEY", **self.types, "digest": _BLOB}
-        return f"CREATE TABLE {self.name} ({', '.join(' '.join(column) for column in types.items())})"
+        return f"CREATE TABLE {self.name} (id INTEGER PRIMARY KEY, {self.definitions}, digest BLOB NOT NULL)"
 
-    def insert(self, connection: sqlite3.Connection, rows: Sequence[tuple[Value, ...]], total: RowSum) -> None:
-        """Insert rows of new numbers, and add them to a sum."""
-        digests = [self._digest(row) for row in rows]
-        for digest in digests:
-            total.add(digest)
+    def insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[bytes]:
+        """Insert rows of new numbers, and return their digests."""
+        digests = list(map(self._digest, rows))
         self._write(connection, "INSERT", [(*row, digest) for row, digest in zip(rows, digests, strict=True)])
+        return digests
 
-    def replace(self, connection: sqlite3.Connection, row: tuple[Value, ...]) -> None:
+    def replace(self, connection: sqlite3.Connection, row: Row) -> None:
         """Write the row of a table that has exactly one."""
         self._write(connection, "INSERT OR REPLACE", [(*row, self._digest(row))])
 
     def delete(
-        self, connection: sqlite3.Connection, condition: str, parameters: tuple[Value, ...], total: RowSum
-    ) -> list[tuple[Any, ...]]:
-        """Delete the rows that meet an SQL condition, take them from a sum, and return them.
-
-        Raises:
-            DamagedLibraryError: if a row is not what was written.
-        """
-        rows = list(self.rows(connection, condition, parameters))
-        for row in rows:
-            total.subtract(self._digest(row))
-        connection.execute(f"DELETE FROM {self.name} WHERE {condition}", parameters)  # noqa: S608
-        return rows
+        self, connection: sqlite3.Connection, column: str, keys: Sequence[Value]
+    ) -> list[tuple[Row, bytes]]:
+        """Delete the rows with these values of a column, and return them with their digests."""
+        found = []
+        for first in range(0, len(keys), _KEYS_AT_ONCE):
+            some = tuple(keys[first : first + _KEYS_AT_ONCE])
+            condition = f"{column} IN ({', '.join('?' * len(some))})"
+            if rows := list(self.rows(connection, condition, some)):
+                connection.execute(f"DELETE FROM {self.name} WHERE {condition}", some)  # noqa: S608
+                found += [(row, self._digest(row)) for row in rows]
+        return found
 
     def rows(
         self,
@@ -138,54 +142,42 @@ class SealedTable:
         parameters: tuple[Value, ...] = (),
         *,
         total: RowSum | None = None,
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[Row]:
         """Rows that meet an SQL condition (which may end in ORDER BY), without their digests.
 
         They are added to `total`, if there is one.
-
-        Raises:
-            DamagedLibraryError: if a row is not what was written.
         """
         for row, digest in self.scan(connection, condition, parameters):
             if digest is None:
-                raise DamagedLibraryError(
-                    f"row {row[0]!r} of table {self.name} is not what was written; "
-                    "run `hgrkit repair`, or restore a backup."
-                )
+                raise damaged_library(f"row {row[0]!r} of table {self.name} is not what was written")
             if total is not None:
                 total.add(digest)
             yield row
 
     def scan(
         self, connection: sqlite3.Connection, condition: str = "1", parameters: tuple[Value, ...] = ()
-    ) -> Iterator[tuple[tuple[Any, ...], bytes | None]]:
+    ) -> Iterator[tuple[Row, bytes | None]]:
         """Read rows that meet an SQL condition, each with its digest, or `None` if it is not what was written."""
         query = f"SELECT {', '.join(self.columns)}, digest FROM {self.name} WHERE {condition}"  # noqa: S608
         for *row, digest in connection.execute(query, parameters):
             intact = tuple(map(type, row)) in self._types and digest == self._digest(row)
             yield tuple(row), digest if intact else None
 
-    def only(self, connection: sqlite3.Connection) -> tuple[Any, ...]:
-        """The row of a table that has exactly one.
-
-        Raises:
-            DamagedLibraryError: if the row is missing or not what was written.
-        """
+    def only(self, connection: sqlite3.Connection) -> Row:
+        """The row of a table that has exactly one."""
         rows = list(self.rows(connection))
         if len(rows) != 1:
-            raise DamagedLibraryError(
-                f"table {self.name} must have one row, not {len(rows)}; run `hgrkit repair`, or restore a backup."
-            )
+            raise damaged_library(f"table {self.name} must have one row, not {len(rows)}")
         return rows[0]
 
-    def _write(self, connection: sqlite3.Connection, verb: str, sealed: Sequence[tuple[Value, ...]]) -> None:
+    def _write(self, connection: sqlite3.Connection, verb: str, sealed: Sequence[Row]) -> None:
         places = ", ".join("?" * (len(self.columns) + 1))
         connection.executemany(f"{verb} INTO {self.name} VALUES ({places})", sealed)
 
     @cached_property
     def _types(self) -> frozenset[tuple[type, ...]]:
         """The types that a row's values may have; SQLite itself takes any."""
-        kinds = ("INTEGER NOT NULL", *self.types.values())
+        kinds = [column.split(None, 1)[1] for column in f"id INTEGER NOT NULL, {self.definitions}".split(", ")]
         allowed = [(_PYTHON[kind.split()[0]], *(() if "NOT NULL" in kind else (type(None),))) for kind in kinds]
         return frozenset(product(*allowed))
 
@@ -193,53 +185,33 @@ class SealedTable:
         return hashlib.sha256(self.canonical(self.name, row)).digest()
 
 
-_TEXT, _INTEGER, _REAL, _BLOB = (f"{kind} NOT NULL" for kind in ("TEXT", "INTEGER", "REAL", "BLOB"))
-
-MANIFEST: Final = SealedTable("manifest", {"body": _TEXT})
+MANIFEST: Final = SealedTable("manifest", "body TEXT NOT NULL")
 
 # The version committed last: a random token that no other history shares, which arrays belong to it and how many
 # of their records, the next numbers of videos and of clips, and what the rows of all other tables add up to.
 # `tail` is the checksum of the clip records after the last full block.
 HEAD: Final = SealedTable(
     "head",
-    {
-        "version": _INTEGER,
-        "token": _TEXT,
-        "videos": _INTEGER,
-        "generation": _INTEGER,
-        "clips": _INTEGER,
-        "frames": _INTEGER,
-        "next_video": _INTEGER,
-        "next_clip": _INTEGER,
-        "tail": _BLOB,
-        "rows": _BLOB,
-    },
+    "version INTEGER NOT NULL, token TEXT NOT NULL, videos INTEGER NOT NULL, generation INTEGER NOT NULL, "
+    "clips INTEGER NOT NULL, frames INTEGER NOT NULL, next_video INTEGER NOT NULL, next_clip INTEGER NOT NULL, "
+    "tail BLOB NOT NULL, rows BLOB NOT NULL",
 )
 
 # A path is the file system's bytes; metadata is JSON; `first_clip` is the record of the arrays where clips begin.
 VIDEOS: Final = SealedTable(
     "videos",
-    {
-        "path": "BLOB NOT NULL UNIQUE",
-        "content": _TEXT,
-        "size": _INTEGER,
-        "mtime_ns": _INTEGER,
-        "state": _TEXT,
-        "reason": "TEXT",
-        "duration_s": "REAL",
-        "clips": _INTEGER,
-        "metadata": _TEXT,
-        "first_clip": _INTEGER,
-    },
+    "path BLOB NOT NULL UNIQUE, content TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, "
+    "state TEXT NOT NULL, reason TEXT, duration_s REAL, clips INTEGER NOT NULL, metadata TEXT NOT NULL, "
+    "first_clip INTEGER NOT NULL",
 )
 
-SUMS: Final = SealedTable("sums", {"rows": _BLOB})
+SUMS: Final = SealedTable("sums", "rows BLOB NOT NULL")
 """What the rows of videos add up to, `VIDEOS_A_SUM` numbers at a time."""
 
-BLOCKS: Final = SealedTable("blocks", {"checksums": _BLOB})
+BLOCKS: Final = SealedTable("blocks", "checksums BLOB NOT NULL")
 """Checksums of full blocks of clip records, eight bytes each; `id` is the first block."""
 
-REMOVED: Final = SealedTable("removed", {"clips": _INTEGER})
+REMOVED: Final = SealedTable("removed", "clips INTEGER NOT NULL")
 """Clip records that are no longer in the library, from `id` on."""
 
 VIDEOS_A_SUM: Final = 64
@@ -251,30 +223,38 @@ SCHEMA: Final = tuple(table.definition for table in (MANIFEST, HEAD, VIDEOS, SUM
 
 @attrs.frozen(kw_only=True)
 class Head:
-    """What one row says of all others.
+    """What one row says of all others, and of the arrays.
 
     Attributes:
         version: the version committed last.
-        extent: how far its arrays go.
         videos: rows of videos.
+        generation: which arrays; every rewriting makes new ones.
+        clips: clip records, removed ones included.
+        frames: frame records.
         next_video: the number that the next video takes.
         next_clip: the key that the next clip takes.
+        tail: checksum of the clip records after the last full block; empty if there are none.
         rows: the sum of the digests of all rows of `sums`, `blocks` and `removed`.
     """
 
     version: Version
-    extent: Extent = attrs.field(factory=Extent)
     videos: int = 0
+    generation: int = 1
+    clips: int = 0
+    frames: int = 0
     next_video: int = 1
     next_clip: int = 1
+    tail: bytes = b""
     rows: bytes = bytes(32)
 
-    def row(self) -> tuple[Value, ...]:
+    def emptied(self, version: Version, generation: int) -> Head:
+        """The head of a version that holds nothing; no number is given out twice."""
+        return Head(version=version, generation=generation, next_video=self.next_video, next_clip=self.next_clip)
+
+    def row(self) -> Row:
         """The row of the table `head`."""
-        values = attrs.asdict(self, recurse=False)
-        version, extent = values.pop("version"), attrs.asdict(values.pop("extent"))
-        values |= {"version": version.number, "token": version.token, **extent}
-        return (1, *(values[name] for name in HEAD.types))
+        version, *others = attrs.astuple(self, recurse=False)
+        return (1, version.number, version.token, *others)
 
 
 def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) -> None:
@@ -295,26 +275,10 @@ def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) 
 
 
 def read_head(connection: sqlite3.Connection) -> Head:
-    """Read the head.
-
-    Raises:
-        DamagedLibraryError: if it is missing or not what was written.
-    """
-    row = dict(zip(HEAD.columns[1:], HEAD.only(connection)[1:], strict=True))
-    extent = Extent(**{field.name: row.pop(field.name) for field in attrs.fields(Extent)})
-    return Head(version=Version(row.pop("version"), row.pop("token")), extent=extent, **row)
-
-
-def read_manifest(connection: sqlite3.Connection, table: SealedTable | None = None) -> Manifest:
-    """Read what made the library, from the table of its format.
-
-    Raises:
-        DamagedLibraryError: if its row is missing or not what was written.
-    """
-    try:
-        return Manifest.from_json((table or MANIFEST).only(connection)[1])
-    except (ValueError, TypeError) as error:
-        raise DamagedLibraryError(f"the library's manifest is damaged: {error}.") from error
+    """Read the head."""
+    row = dict(zip(HEAD.columns, HEAD.only(connection), strict=True))
+    version = Version(row.pop("version"), row.pop("token"))
+    return Head(version=version, **{name: value for name, value in row.items() if name != "id"})
 
 
 def format_of(connection: sqlite3.Connection) -> int:
@@ -329,7 +293,7 @@ INDEXED_KEY: Final = "indexed:ns"
 _INTEGERS = 1 << 63
 
 
-def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip: int) -> tuple[Value, ...]:
+def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip: int) -> Row:
     """Make a row of `videos`.
 
     Raises:
@@ -363,11 +327,7 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
 
 
 def record_from_row(row: Sequence[Any]) -> VideoRecord:
-    """Make the record of a row whose digest was checked.
-
-    Raises:
-        DamagedLibraryError: if the row holds what no record does; whoever wrote it sealed it all the same.
-    """
+    """Make the record of a row whose digest was checked."""
     number, path, content, size, mtime_ns, state, reason, duration_s, clips, metadata = row[:10]
     try:
         values = dict(json.loads(metadata))
@@ -385,12 +345,3 @@ def record_from_row(row: Sequence[Any]) -> VideoRecord:
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise DamagedLibraryError(f"row {number} of table videos is no video: {error}.") from error
-
-
-def stored_record(record: VideoRecord, *, clips: int) -> VideoRecord:
-    """The record as it comes back once it was stored.
-
-    Raises:
-        ConfigError: if it cannot be stored.
-    """
-    return record_from_row(row_from_record(0, record, clips=clips, first_clip=0))

@@ -5,33 +5,67 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from hgrkit.checks.arguments import check_callable, check_path
-from hgrkit.errors import LibraryError
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays
+from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryNotFoundError
+from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays, array_files
 from hgrkit.library.candidates import AnnCache
-from hgrkit.library.database import DATABASE_FILE, read_database, translated_errors
-from hgrkit.library.examination import Damage, Examination, Progress, examine_library
-from hgrkit.library.legacy import SEGMENT_FOLDER
+from hgrkit.library.database import DATABASE_FILE, read_database, require_library, translated_errors
+from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, read_version
 from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.snapshot import TOLD_FILE, read_version
+from hgrkit.library.records import Version
+from hgrkit.library.snapshot import TOLD_FILE, SqliteView, told_version
+from hgrkit.library.store import Snapshot, StoredVideo, VersionCache
+from hgrkit.library.tables import format_of
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
 from hgrkit.storage.lock import LOCK_FILE
 
-__all__ = ["DAMAGED_FOLDER", "Note", "VerifyReport", "unfit_ann_index", "verify_library"]
+__all__ = [
+    "DAMAGED_FOLDER",
+    "Damage",
+    "Examination",
+    "Note",
+    "Progress",
+    "VerifyReport",
+    "examine_library",
+    "unfit_ann_index",
+    "verify_library",
+]
 
 DAMAGED_FOLDER = "damaged"
 """Where a repair puts what it replaces."""
 
 _UPGRADE_FOLDER = "upgrade"
 _ATTEMPTS = 5
+_PROBLEMS_NAMED = 8
+_VIDEOS_A_PORTION = 64
+_UNREPAIRABLE = "do nothing: restore a backup, or delete the folder and index the videos again"
+
+Progress = Callable[[int, int], None]
+
+
+@attrs.frozen(kw_only=True)
+class Damage:
+    """Something that is not as it was written and that the library itself cannot make good.
+
+    Attributes:
+        file: relative to the library's folder.
+        problem: what is wrong with it.
+        videos: paths of the videos whose answers it takes away or puts in doubt, as far as they can be read.
+        repair: what `hgrkit repair` would do, in words.
+    """
+
+    file: str
+    problem: str
+    videos: tuple[str, ...] = ()
+    repair: str
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +143,7 @@ def verify_library(folder: str | os.PathLike[str], *, on_progress: Progress | No
             version=None if found.version is None else found.version.number,
             videos=len(found.videos) + len(found.lost) + found.unnamed,
             clips=sum(video.record.clips for video in found.videos),
-            num_bytes=_size(path),
+            num_bytes=sum(map(_size_of, path.rglob("*"))),
             damages=tuple(found.damages),
             notes=tuple(_notes(found)),
         )
@@ -123,12 +157,125 @@ def _moved_on(found: Examination) -> bool:
         return False
 
 
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # a living writer deletes files
-            total += path.stat().st_size if path.is_file() else 0
-    return total
+# every byte ----------------------------------------------------------------------------------------------------
+
+
+@attrs.define(kw_only=True, eq=False)
+class Examination:
+    """A library's files, examined.
+
+    Attributes:
+        folder: the library's folder.
+        format_version: the layout on disk, if it can be read.
+        version: the version committed last, if it can be read.
+        view: what was read of a library of the newest format; without it nothing can be repaired.
+        videos: the videos that are whole, in the order of their paths.
+        lost: paths of videos that are not.
+        damages: what is not whole.
+    """
+
+    folder: Path
+    format_version: int | None = None
+    version: Version | None = None
+    view: SqliteView | None = None
+    videos: Sequence[StoredVideo] = ()
+    lost: Sequence[str] = ()
+    damages: list[Damage] = attrs.field(factory=list)
+
+    @property
+    def unnamed(self) -> int:
+        """How many more videos are not whole, of which not even the path can be read."""
+        return 0 if self.view is None else self.view.unnamed
+
+
+def examine_library(folder: Path, on_progress: Progress | None = None) -> Examination:
+    """Examine every byte of the version that is committed now.
+
+    Raises:
+        LibraryNotFoundError: if there is no library, and nothing of one.
+        LibraryMismatchError: if it is of a later format.
+        LibraryError: if it cannot be read.
+    """
+    try:
+        require_library(folder)
+        told = told_version(folder)
+        found = read_database(folder / DATABASE_FILE, lambda connection: _read(connection, folder, told))
+    except LibraryNotFoundError:
+        raise
+    except DamagedLibraryError as error:
+        found = Examination(folder=folder, damages=[_unrepairable(DATABASE_FILE, error)])
+    if found.view is not None:
+        _check_clips(found, found.view, on_progress)
+    return found
+
+
+def _read(connection: sqlite3.Connection, folder: Path, told: float | None) -> Examination:
+    """Read what the database says; of a damaged one, what can be read."""
+    found = Examination(folder=folder, format_version=format_of(connection))
+    legacy = found.format_version != FORMAT_VERSION
+    try:
+        with translated_errors(folder / DATABASE_FILE):
+            found.version = read_version(connection)
+            checked = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(3)")]
+            if legacy:
+                found.videos = Snapshot.read(LegacyView(connection, folder, VersionCache())).stored
+                return found
+            view = SqliteView(connection, folder, VersionCache(), told=told, tolerant=True)
+            found.videos, found.lost = view.videos(), sorted(view.lost)
+    except DamagedLibraryError as error:
+        found.damages.append(_unrepairable(SEGMENT_FOLDER if legacy else DATABASE_FILE, error))
+        return found
+    found.view = view
+    problems = list(dict.fromkeys([*(checked if checked != ["ok"] else []), *view.problems]))
+    if problems:
+        more = [f"and {len(problems) - _PROBLEMS_NAMED} more"] if len(problems) > _PROBLEMS_NAMED else []
+        found.damages.append(
+            Damage(
+                file=DATABASE_FILE,
+                problem="; ".join([*problems[:_PROBLEMS_NAMED], *more]),
+                videos=tuple(found.lost),
+                repair="rewrite the intact videos, and name those that are lost",
+            )
+        )
+    return found
+
+
+def _check_clips(found: Examination, view: SqliteView, on_progress: Progress | None) -> None:
+    """Check every video's clips; those that are damaged are lost."""
+    whole: list[StoredVideo] = []
+    lost: list[str] = []
+    for done, video in enumerate(found.videos, 1):
+        if view.arrays.is_video_intact(video.number, video.rows):
+            whole.append(video)
+        else:
+            lost.append(video.record.path)
+        if on_progress is not None and (done % _VIDEOS_A_PORTION == 0 or done == len(found.videos)):
+            on_progress(done, len(found.videos))
+    num_clips = sum(len(video.rows) for video in whole)
+    if lost or view.short:
+        found.damages.append(
+            Damage(
+                file=ARRAY_FOLDER,
+                problem="; ".join(view.short or ["records of clips or frames are not what was written"]),
+                videos=tuple(lost),
+                repair=f"rewrite the intact videos; videos to index again: {len(lost)}",
+            )
+        )
+    elif not found.damages and num_clips != view.arrays.num_living:
+        found.damages.append(
+            Damage(
+                file=DATABASE_FILE,
+                problem=f"its videos have {num_clips} clips, of which {view.arrays.num_living} are there",
+                repair="rewrite the library from its videos",
+            )
+        )
+    found.videos, found.lost = whole, sorted({*found.lost, *lost})
+
+
+def _unrepairable(file: str, error: DamagedLibraryError) -> Damage:
+    """What is wrong, without the advice that the message ends with."""
+    problem = str(error).split("; run `hgrkit repair`")[0].split("; restore a backup")[0].rstrip(".")
+    return Damage(file=file, problem=problem, repair=_UNREPAIRABLE)
 
 
 # what else lies in the folder, none of which can harm ----------------------------------------------------------
@@ -152,12 +299,12 @@ def _notes(found: Examination) -> Iterator[Note]:
         elif name in {f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"}:
             yield Note(file=name, remark=f"SQLite's log, {writer or 'left by a writer that died'}")
         elif name == LOCK_FILE:
-            remark = writer or ("left by a writer that died; it blocks no other" if _is_filled(path) else None)
+            remark = writer or ("left by a writer that died; it blocks no other" if _size_of(path) else None)
             yield from [Note(file=name, remark=remark)] if remark else []
         elif name not in known:
             yield Note(file=name, remark=remarks.get(name, "not a file of a library; it is left alone"))
     yield from _array_notes(found)
-    if found.arrays is not None and unfit_ann_index(folder, found.arrays):
+    if found.view is not None and unfit_ann_index(folder, found.view.arrays):
         yield Note(
             file="cache/ann.hnsw",
             remark="an HNSW index of another state; searches do without, a writer replaces it",
@@ -165,19 +312,16 @@ def _notes(found: Examination) -> Iterator[Note]:
 
 
 def _array_notes(found: Examination) -> Iterator[Note]:
-    head, manifest = found.head, found.manifest
-    own = (
-        {file.path: file.num_bytes for file in head.extent.files(found.folder, manifest.embed_dim)}
-        if head and manifest
-        else {}
-    )
+    view = found.view
+    files = () if view is None else array_files(found.folder, view.head, view.manifest.embed_dim)
+    own = {file.path: file.num_bytes for file in files}
     for path in sorted((found.folder / ARRAY_FOLDER).glob("*")):
         file = f"{ARRAY_FOLDER}/{path.name}"
         if ARRAY_NAME.fullmatch(path.name) is None:
             yield Note(file=file, remark="not a file of a library; it is left alone")
         elif own and path not in own:
             yield Note(file=file, remark="of a rewriting that is being made, was interrupted or is superseded")
-        elif path.is_file() and path.stat().st_size > own.get(path, sys.maxsize):
+        elif _size_of(path) > own.get(path, sys.maxsize):
             remark = "records of a commit that is being made or was interrupted; the next writer cuts them off"
             yield Note(file=file, remark=remark)
 
@@ -188,8 +332,11 @@ def unfit_ann_index(folder: Path, arrays: ClipArrays) -> bool:
     return cache.path.exists() and cache.load(arrays) is None
 
 
-def _is_filled(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:  # a living writer deletes files
+        return 0
 
 
 def _writer(folder: Path) -> str | None:

@@ -9,10 +9,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.library.arrays import ClipArrays, Rows, damaged_arrays
+from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.moments import Moment, cut_moment, frame_bounds
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import ClipSet, SearchSettings
+from hgrkit.library.tables import damaged_library
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.scenes import cut_scenes, scene_runs
 from hgrkit.matching.windows import Windows
@@ -202,6 +203,6 @@ class MomentFinder:
         """Scores of spans as clips, less what several scenes cost, [W]."""
         found = next(clips.scores([self.query], self.settings))[:, 0]
         if not np.isfinite(found).all():
-            raise damaged_arrays(f"clips {self.rows.start} to {self.rows.stop - 1} are no clips")
+            raise damaged_library(f"clips {self.rows.start} to {self.rows.stop - 1} are no clips")
         less: Float64 = found - spans.costs
         return less

@@ -72,6 +72,26 @@ static inline __attribute__((always_inline)) AVX512 Floats4 folded16(__m512 valu
     return folded8(_mm256_add_ps(_mm512_castps512_ps256(values), upper));
 }
 
+/* Rounds numbers to float16; returns the largest magnitude. */
+static AVX2 float rounded_avx2(const float *from, ptrdiff_t count, char *to) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    __m256 largest = _mm256_setzero_ps();
+    for (ptrdiff_t i = 0; i < count; i += 8) {
+        const ptrdiff_t left = count - i < 8 ? count - i : 8;
+        float numbers[8] = {0};
+        if (left < 8) memcpy(numbers, from + i, (size_t)left * sizeof(float));
+        const __m256 values = _mm256_loadu_ps(left < 8 ? numbers : from + i);
+        const __m128i halves = _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, values));
+        memcpy(to + 2 * i, &halves, 2 * (size_t)left);
+    }
+    float lanes[8], most = 0.0f;
+    _mm256_storeu_ps(lanes, largest);
+    for (int lane = 0; lane < 8; lane++)
+        if (lanes[lane] > most) most = lanes[lane];
+    return most;
+}
+
 #define VARIANT avx512
 #define LANES 16
 #define TARGET AVX512
@@ -110,6 +130,7 @@ typedef struct {
     void (*clip)(const Rows *, const char *, ptrdiff_t, ptrdiff_t, const Units *, const Settings *, const Scratch *,
                  float *, float *);
     void (*cosines)(const Rows *, ptrdiff_t, const Units *, float *);
+    float (*rounded)(const float *, ptrdiff_t, char *); /* NULL where numpy is as fast */
 } Kernel;
 
 static int always(void) { return 1; }
@@ -123,13 +144,13 @@ static int has_avx512(void) { return __builtin_cpu_supports("avx512f") && has_av
 
 static const Kernel KERNELS[] = {
 #if defined(__x86_64__) || defined(__i386__)
-    {"avx512", has_avx512, clip_avx512, cosines_avx512},
-    {"avx2", has_avx2, clip_avx2, cosines_avx2},
+    {"avx512", has_avx512, clip_avx512, cosines_avx512, rounded_avx2},
+    {"avx2", has_avx2, clip_avx2, cosines_avx2, rounded_avx2},
 #endif
 #if defined(__aarch64__) && defined(__ARM_NEON)
-    {"neon", always, clip_neon, cosines_neon},
+    {"neon", always, clip_neon, cosines_neon, NULL},
 #endif
-    {"portable", always, clip_portable, cosines_portable},
+    {"portable", always, clip_portable, cosines_portable, NULL},
 };
 
 /* Changes with the arguments of the functions below; a library of another version is not used. */
@@ -212,4 +233,19 @@ EXPORTED int32_t hgrkit_scenes(const float *gram, int64_t num_frames, double pen
     }
     free(memory);
     return 0;
+}
+
+/* Rounds N rows of float32 that lie end to end to float16, in rows that begin `stride` bytes apart. Returns the largest
+ * magnitude, or -1 if the variant does not do that.
+ */
+EXPORTED float hgrkit_rounded(const char *variant, const float *rows, int64_t num_rows, int64_t dim, char *halves,
+                              int64_t stride) {
+    const Kernel *kernel = named(variant);
+    if (kernel == NULL || kernel->rounded == NULL) return -1.0f;
+    float largest = 0.0f;
+    for (int64_t row = 0; row < num_rows; row++) {
+        const float most = kernel->rounded(rows + row * dim, (ptrdiff_t)dim, halves + row * stride);
+        if (most > largest) largest = most;
+    }
+    return largest;
 }

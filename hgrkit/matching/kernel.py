@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from hgrkit.errors import ConfigError
 
-__all__ = ["LIBRARY", "VARIABLE", "Kernel", "chosen_kernel", "kernel_names"]
+__all__ = ["LIBRARY", "VARIABLE", "Kernel", "chosen_kernel", "kernel_names", "store_halves"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -137,6 +137,21 @@ class Kernel:
         return previous
 
 
+def store_halves(kernel: Kernel | None, values: FloatArray, halves: npt.NDArray[np.float16]) -> float:
+    """Round numbers [N, D] to float16, into rows that may lie apart, and return the largest magnitude.
+
+    Where it is compiled, that takes a tenth of numpy's time, which goes number by number.
+    """
+    if kernel is not None and values.flags.c_contiguous and halves.strides[1] == halves.itemsize:
+        places = values.ctypes.data, *values.shape, halves.ctypes.data, halves.strides[0]
+        largest: float = _library().hgrkit_rounded(kernel.name.encode(), *places)
+        if largest >= 0:
+            return largest
+    with np.errstate(over="ignore"):
+        halves[:] = values
+    return float(np.abs(values).max(initial=0))
+
+
 def chosen_kernel(environment: Mapping[str, str] = os.environ) -> Kernel | None:
     """The variant to use; `None` is numpy, where nothing is compiled or `HGRKIT_KERNEL` says so.
 
@@ -176,6 +191,8 @@ def _library() -> Any:
     library.hgrkit_similarities.argtypes = [text, pointer, pointer, pointer, number, *[pointer] * 5]
     library.hgrkit_cosines.argtypes = [text, pointer, number, pointer, pointer]
     library.hgrkit_scenes.argtypes = [pointer, number, ctypes.c_double, number, pointer]
+    library.hgrkit_rounded.restype = ctypes.c_float
+    library.hgrkit_rounded.argtypes = [text, pointer, number, number, pointer, number]
     return library
 
 

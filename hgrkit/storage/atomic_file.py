@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Iterator
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +15,15 @@ import safetensors
 
 from hgrkit.errors import HgrkitError
 
-__all__ = ["TEMPORARY_SUFFIX", "full_disk", "sync_file", "sync_folder", "write_atomically", "writing"]
+__all__ = [
+    "TEMPORARY_SUFFIX",
+    "full_disk",
+    "sync_file",
+    "sync_folder",
+    "write_atomically",
+    "writing",
+    "written_whole",
+]
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -87,6 +97,28 @@ def writing(path: Path) -> Iterator[None]:
         todo = "free some space" if full else "fix that"
         text = f"cannot write {path}: {reason}; {todo} and run the same command again"
         raise OSError(number, text, os.fspath(path)) from error
+
+
+@contextmanager
+def written_whole(target: Path, require_vacant: Callable[[], None]) -> Iterator[Path]:
+    """Give out a name beside the target's, for a file or a folder that gets its own once it is whole and durable.
+
+    Whatever fails, nothing is left. `require_vacant` raises unless the target's name may be taken.
+    """
+    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    try:
+        yield temporary
+        if not temporary.is_dir():
+            sync_file(temporary)
+        require_vacant()
+        temporary.replace(target)
+        sync_folder(target.parent)
+    except BaseException:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def full_disk(number: int | None) -> str:

@@ -383,7 +383,8 @@ class StoreContract:
         old_keys = set(store.snapshot().clip_keys.tolist())
         upgraded = attrs.evolve(self.manifest, model_fingerprint="model-2", embed_dim=4)
         other = self.create(tmp_path / "other", upgraded)
-        other.commit(put=[Entry(_record("b"), [random_clip(2, embed_dim=4)]), Entry(_failed("c"))])
+        clips = [random_clip(seed, embed_dim=4) for seed in (2, 3, 4)]
+        other.commit(put=[Entry(_record("b"), clips), Entry(_failed("c"))])
         reader = self.reopen(tmp_path / "lib", write=False)
         with pytest.raises(ShapeError):  # a manifest of another size
             store.rewrite(other.snapshot(), self.manifest)
@@ -393,7 +394,7 @@ class StoreContract:
         snapshot = reader.snapshot()
         assert store.manifest == snapshot.manifest == upgraded, "the manifest must be the other's"
         assert _paths(snapshot) == ["b", "c"], "the videos must be the other's"
-        _same(snapshot.events(), _rounded(random_clip(2, embed_dim=4).event[None]))
+        _same(snapshot.events(), _rounded(np.stack([clip.event for clip in clips])))
         assert not old_keys & set(snapshot.clip_keys.tolist()), "other clips must have other keys"
         store.commit(put=[Entry(_record("d"), [random_clip(3, embed_dim=4)])])
         reader.close()

@@ -142,7 +142,7 @@ def test_a_full_disk_names_the_export_and_the_library(hgrkit, library, tmp_path,
     def full(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("hgrkit.library.export.sync_file", full)
+    monkeypatch.setattr("hgrkit.storage.atomic_file.sync_file", full)
     error = hgrkit("export", library, "--to", "npz", "--out", tmp_path / "clips.npz").error
     assert error.startswith(f"hgrkit: {tmp_path / 'clips.npz'}: {os.strerror(number)}; free ")
     assert not list(tmp_path.iterdir())

@@ -13,8 +13,7 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, ShapeError
 from hgrkit.library import Entry, SqliteStore, VideoRecord, verify_library
-from hgrkit.library.appending import append_clips
-from hgrkit.library.arrays import ClipArrays, clip_type, frame_type
+from hgrkit.library.arrays import ClipArrays, append_records, clip_type, encode_clips, frame_type, portions_of
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 8
@@ -122,9 +121,8 @@ def test_what_a_crash_appended_without_its_commit_belongs_to_nobody_and_is_overw
     store = SqliteStore(folder)
     head = store.read(lambda view: view.head)
     store.close()
-    append_clips(  # as a writer does before its transaction
-        folder, [(99, 500, [random_clip(seed, frames=4) for seed in range(70)])], head.extent, DIM
-    )
+    clips = encode_clips([(99, 500, [random_clip(seed, frames=4) for seed in range(70)])], DIM)
+    append_records(folder, head, DIM, clips)  # as a writer does before its transaction
     before = {name: array_path(folder, name).stat().st_size for name in ("clips", "frames")}
     assert events(folder) == expected(first)
     report = verify_library(folder)
@@ -146,7 +144,7 @@ def test_a_writer_that_died_between_append_and_commit_loses_nothing_that_was_the
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "import hgrkit.library.writer as module\n"
+        "import hgrkit.library.sqlite_store as module\n"
         "from hgrkit.library import Entry, SqliteStore, VideoRecord\n"
         "from hgrkit.testing.store_contract import random_clip\n"
         "store = SqliteStore(Path(sys.argv[1]), mode='w')\n"
@@ -263,6 +261,17 @@ def test_a_snapshot_outlives_a_compaction_and_later_commits(tmp_path):
     reader.close()
 
 
+def test_clips_are_handled_together_as_far_as_memory_allows():
+    lengths = [20] * 130 + [5000, 1, 5000]
+    portions = portions_of(lengths)
+    assert [row for rows in portions for row in rows] == list(range(len(lengths)))
+    assert len(portions[0]) == 64
+    for rows in portions:
+        frames = [lengths[row] for row in rows]
+        assert sum(frames) - max(frames) <= 1280
+    assert portions_of([]) == []
+
+
 def test_values_beyond_float16_are_refused_and_leave_nothing(tmp_path):
     folder = tmp_path / "lib"
     (first,) = make(folder, 2)
@@ -278,7 +287,8 @@ def test_values_beyond_float16_are_refused_and_leave_nothing(tmp_path):
 
 def test_a_clip_that_no_writer_could_have_made_is_damage_even_with_matching_checksums(tmp_path):
     folder = tmp_path / "lib"
-    arrays = ClipArrays.of_clips([(1, 1, [random_clip(0)])], DIM)
+    (records,) = encode_clips([(1, 1, [random_clip(0)])], DIM)
+    arrays = ClipArrays(*records)
     arrays.frames["action"][1, 2] = np.nan
     with pytest.raises(DamagedLibraryError, match=r"clip 0 is no clip: .* must be finite numbers"):
         arrays.clip(0)

@@ -187,7 +187,13 @@ def test_a_damaged_library_gives_no_backup(library_of, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "call", ["appending.os.fsync", "appending.os.write", "database.sync_file", "backup.sync_folder"]
+    "call",
+    [
+        "library.arrays.os.fsync",
+        "library.arrays.os.write",
+        "library.database.sync_file",
+        "storage.atomic_file.sync_folder",
+    ],
 )
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_backup_that_fails_leaves_nothing_under_its_name(library_of, tmp_path, monkeypatch, call, error):
@@ -197,12 +203,12 @@ def test_a_backup_that_fails_leaves_nothing_under_its_name(library_of, tmp_path,
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"hgrkit.library.{call}", fail)
+        patch.setattr(f"hgrkit.{call}", fail)
         with pytest.raises((LibraryError, OSError, KeyboardInterrupt)) as raised:
             backup_library(folder, tmp_path / "backup")
     if isinstance(error, OSError):
         assert "free some space" in str(raised.value)
-    if call != "backup.sync_folder":
+    if call != "storage.atomic_file.sync_folder":
         assert [path.name for path in tmp_path.iterdir()] == ["lib"]
     assert verify_library(folder).whole
 
@@ -211,13 +217,13 @@ def test_a_backup_that_is_killed_has_no_name(library_of, tmp_path):
     folder = library_of("plain")
     program = (
         "import os, signal, sys\n"
-        "from hgrkit.library import backup_library, change\n"
+        "from hgrkit.library import backup_library\n"
         "place, name = sys.argv[3].rsplit('.', 1)\n"
         "module = __import__('hgrkit.library.' + place, fromlist=[name])\n"
         "setattr(module, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))\n"
         "backup_library(sys.argv[1], sys.argv[2])\n"
     )
-    for place in ("appending.sync_folder", "backup.create_database", "database.sync_file"):
+    for place in ("arrays.sync_folder", "backup.create_database", "database.sync_file"):
         command = [sys.executable, "-c", program, folder, tmp_path / "backup", place]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
         assert not (tmp_path / "backup").exists()

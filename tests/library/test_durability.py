@@ -18,8 +18,7 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryLockedError
 from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, SqliteStore, VideoRecord
-from hgrkit.library.appending import append_clips
-from hgrkit.library.arrays import ArrayFile
+from hgrkit.library.arrays import ArrayFile, append_records
 from hgrkit.library.verify import verify_library
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
@@ -262,9 +261,9 @@ def test_a_video_that_is_indexed_again_stays_listed_with_its_old_answer_until_th
 
         def looking(*arguments: object, **others: object) -> object:
             seen.append([(match.video, match.score) for match in reader.search(query(), 3)])
-            return append_clips(*arguments, **others)
+            return append_records(*arguments, **others)
 
-        monkeypatch.setattr("hgrkit.library.writer.append_clips", looking)
+        monkeypatch.setattr("hgrkit.library.sqlite_store.append_records", looking)
         writer.add(record("b", "new"), [random_clip(77)])
         assert seen == [before]
         after = reader.search(query(), 3)

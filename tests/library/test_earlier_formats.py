@@ -1,4 +1,4 @@
-"""Libraries of earlier formats, kept since they were written: read as they are, migrated with the same answers."""
+"""Libraries kept since they were written: read as they are, earlier formats migrated, with the same answers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,29 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryError
-from hgrkit.library import Library, QueryEmbeddings, VideoRecord, repair_library, verify_library
+from hgrkit.library import (
+    Library,
+    QueryEmbeddings,
+    VideoRecord,
+    backup_library,
+    repair_library,
+    verify_library,
+)
 from hgrkit.testing.store_contract import random_clip
 
-KEPT = {number: Path(__file__).parent / f"format_{number}" for number in (1, 2)}
+KEPT = {number: Path(__file__).parent / f"format_{number}" for number in (1, 2, 3)}
 EXPECTED = {number: json.loads((folder / "expected.json").read_text()) for number, folder in KEPT.items()}
 
 
-@pytest.fixture(params=KEPT)
+@pytest.fixture(params=[1, 2])
 def number(request) -> int:
     return request.param
+
+
+@pytest.fixture
+def kept_folder(tmp_path: Path) -> Path:
+    """A library of format 3, of the first release that wrote it, with removed, moved and failed videos."""
+    return shutil.copytree(KEPT[3] / "library", tmp_path / "lib")
 
 
 @pytest.fixture
@@ -94,6 +107,33 @@ def test_a_writer_migrates_it_with_the_same_answers(folder, number):
         assert library.version.number == version + 1
 
 
+def test_a_library_of_this_format_that_was_kept_is_read_as_it_is(kept_folder):
+    before = files(kept_folder)
+    with Library.open(kept_folder) as library:
+        assert library.version.number == EXPECTED[3]["version"]
+        require_the_kept_answers(library, 3)
+    report = verify_library(kept_folder)
+    assert report.whole
+    assert report.notes == ()
+    assert files(kept_folder) == before
+
+
+def test_a_library_of_this_format_that_was_kept_goes_on(kept_folder, tmp_path):
+    with Library.open(kept_folder, "w") as library:
+        require_the_kept_answers(library, 3)
+        backup_library(kept_folder, tmp_path / "backup")
+        library.add(VideoRecord(path="~new.mp4", content="", size=1, mtime_ns=1), [random_clip(1)])
+        assert library.snapshot().clip_keys[-1] > max(EXPECTED[3]["clip_keys"])
+        assert library.remove("~new.mp4")
+        require_the_kept_answers(library, 3)
+        library.compact()
+        require_the_kept_answers(library, 3)
+    for folder in (kept_folder, tmp_path / "backup"):
+        assert verify_library(folder).whole
+        with Library.open(folder) as library:
+            require_the_kept_answers(library, 3)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -139,7 +179,7 @@ def test_a_full_disk_leaves_it_as_it_was(folder, number, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hgrkit.library.appending.os.fsync", full)
+    monkeypatch.setattr("hgrkit.library.arrays.os.fsync", full)
     with pytest.raises(LibraryError, match="No space left"):
         Library.open(folder, "w")
     monkeypatch.undo()

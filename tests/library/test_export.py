@@ -20,7 +20,7 @@ from hgrkit.errors import (
     MissingPackageError,
     MissingPathError,
 )
-from hgrkit.library import Entry, Library, VideoRecord, export, export_library
+from hgrkit.library import Entry, Library, VideoRecord, arrays, export_library
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 each_format = pytest.mark.parametrize("to", ["npz", "parquet"])
@@ -31,7 +31,7 @@ PATHS = ("a/Bücher.mp4", "a/\udcff\udcfe.mp4", "b'\n.mp4")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch) -> Path:
     """Three videos of one to three clips with strange names, and a failed one; portions are small."""
-    monkeypatch.setattr(export, "_CLIPS_AT_ONCE", 2)
+    monkeypatch.setattr(arrays, "_FRAMES_AT_ONCE", 5)
     with Library.create(tmp_path / "lib", StoreContract.manifest) as library:
         library.add_all(
             [
@@ -143,7 +143,7 @@ def test_the_manifest_comes_along(folder, tmp_path):
 def test_a_row_group_holds_a_bounded_number_of_clips(folder, tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(export, "_GROUP_BYTES", 1)
+    monkeypatch.setattr(arrays, "_FRAMES_AT_ONCE", 1)
     with Library.open(folder) as library:
         export_library(library, tmp_path / "out.parquet", to="parquet")
     assert pq.ParquetFile(tmp_path / "out.parquet").num_row_groups == 6
@@ -200,7 +200,7 @@ def test_an_export_that_fails_leaves_nothing_and_keeps_what_was_there(folder, tm
     def fail(path: Path) -> None:
         raise error
 
-    monkeypatch.setattr("hgrkit.library.export.sync_file", fail)
+    monkeypatch.setattr("hgrkit.storage.atomic_file.sync_file", fail)
     with Library.open(folder) as library, pytest.raises(type(error)):
         export_library(library, out, to=to, overwrite=True)
     assert out.read_text() == "precious"

@@ -12,11 +12,11 @@ import numpy as np
 
 from hgrkit.errors import LibraryError, ShapeError
 from hgrkit.library import ClipEmbeddings, Entry, Manifest, Rename, Snapshot, Usage, Version, VideoRecord
-from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.arrays import ClipArrays, clip_type, encode_clips, frame_type
 from hgrkit.library.filters import table_of
 from hgrkit.library.records import path_bytes
 from hgrkit.library.store import StoredVideo, changed_renames, check_entries
-from hgrkit.library.tables import stored_record
+from hgrkit.library.tables import record_from_row, row_from_record
 from hgrkit.testing.store_contract import StoreContract
 
 
@@ -40,7 +40,13 @@ class MemoryView:
         videos = [
             (number, video.keys[0] if video.keys else 0, video.clips) for number, video in enumerate(self._videos)
         ]
-        return ClipArrays.of_clips(videos, self.manifest.embed_dim)
+        dim = self.manifest.embed_dim
+        clips, frames = [np.empty(0, clip_type(dim))], [np.empty(0, frame_type(dim))]
+        for records, rows in encode_clips(videos, dim):
+            records["first_frame"] += sum(map(len, frames))
+            clips.append(records)
+            frames.append(rows)
+        return ClipArrays(np.concatenate(clips), np.concatenate(frames))
 
     def videos(self):
         firsts = np.cumsum([0, *(len(video.clips) for video in self._videos)]).tolist()
@@ -162,6 +168,11 @@ class MemoryStore:
     def _require_writable(self) -> None:
         if self._closed or not self._write:
             raise LibraryError("the store is not open for writing.")
+
+
+def stored_record(record: VideoRecord, *, clips: int) -> VideoRecord:
+    """The record as it comes back once it was stored."""
+    return record_from_row(row_from_record(0, record, clips=clips, first_clip=0))
 
 
 def _rounded(clip: ClipEmbeddings) -> ClipEmbeddings:

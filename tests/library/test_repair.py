@@ -232,7 +232,8 @@ def test_lost_and_changed_rows_cost_what_they_said_and_no_more(library_of, answe
     if lost is not None:
         assert gone == lost
     left.assert_same(before.without(gone))
-    assert set(report.doubtful) <= set(left.videos)
+    of_all = ("DELETE FROM removed", "UPDATE removed", "DELETE FROM blocks", "DELETE FROM sums")
+    assert set(report.doubtful) == (set(left.videos) if statement.startswith(of_all) else set())
     with Library.open(folder, "w", candidates="hnsw") as library:
         library.add(record("q.mp4"), [random_clip(1)])
     assert verify_library(folder).whole
@@ -273,7 +274,7 @@ def test_the_repaired_database_is_never_missing_even_if_the_repair_is_cut_short(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for place in ("hgrkit.library.database.sync_file", "hgrkit.library.appending.os.fsync"):
+    for place in ("hgrkit.library.database.sync_file", "hgrkit.library.arrays.os.fsync"):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
             with pytest.raises(LibraryError, match="No space left"):
@@ -294,7 +295,7 @@ def test_readers_that_keep_sqlites_log_in_use_are_not_cut_off(library_of):
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM head").fetchall()
         store.commit(put=[Entry(record("q.mp4"), [random_clip(1)])])
-        store._writer._lock.release()
+        store._lock.release()
         flip(array_files(folder)[1], 20)
         with pytest.raises(LibraryError, match="in use by readers; close them"):
             repair_library(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryError
 from hgrkit.library import Entry, Rename, SqliteStore, VideoRecord, verify_library
-from hgrkit.library.database import _State
+from hgrkit.library.database import _State, transaction
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DATABASE = "library.sqlite"
@@ -123,12 +124,38 @@ def test_readers_read_without_locks_only_while_no_writer_lives(folder):
     assert _State.of(folder / DATABASE).quiet
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file is synced")
+@pytest.mark.parametrize("act", ["commit", "rewrite"])
+def test_both_arrays_are_durable_before_the_database_says_that_they_count(folder, act, monkeypatch):
+    synced: list[str] = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    def begun(connection: sqlite3.Connection) -> object:
+        synced.append("transaction")
+        return transaction(connection)
+
+    store = SqliteStore(folder, mode="w")
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr("hgrkit.library.sqlite_store.transaction", begun)
+    store.commit(put=[entry("d", 9)]) if act == "commit" else store.rewrite()
+    generation = 1 if act == "commit" else 2
+    before = synced[: synced.index("transaction")]
+    assert {f"frames-{generation}.bin", f"clips-{generation}.bin"} <= set(before)
+    if act == "rewrite":
+        assert before[-1] == "arrays"  # the names of new files, too
+    store.close()
+
+
 def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypatch):
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
 
     store = SqliteStore(folder, mode="w")
-    monkeypatch.setattr("hgrkit.library.writer.checkpoint", interrupted)
+    monkeypatch.setattr("hgrkit.library.sqlite_store.checkpoint", interrupted)
     with pytest.raises(KeyboardInterrupt):
         store.commit(put=[entry("d", 9)])
     monkeypatch.undo()
@@ -139,7 +166,7 @@ def test_an_interruption_after_the_commit_does_not_take_it_back(folder, monkeypa
 def test_while_the_traces_of_a_failed_commit_cannot_be_removed_there_is_no_other_commit(folder, monkeypatch):
     store = SqliteStore(folder, mode="w")
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
         store.commit(put=[entry("d", 9)])  # stays in the log
         committed = arrays(folder)
         patch.setattr("hgrkit.library.change.Change.seal", lambda *_, **__: int("broken"))
@@ -147,7 +174,7 @@ def test_while_the_traces_of_a_failed_commit_cannot_be_removed_there_is_no_other
             store.commit(put=[entry("e", 9)])
         assert arrays(folder)["clips-1.bin"] > committed["clips-1.bin"]
     with monkeypatch.context() as patch:
-        patch.setattr("hgrkit.library.writer.checkpoint", lambda _: False)
+        patch.setattr("hgrkit.library.sqlite_store.checkpoint", lambda _: False)
         with pytest.raises(LibraryError, match="an earlier commit failed and its traces cannot be removed"):
             store.commit(put=[entry("f", 9)])
     store.commit(put=[entry("f", 9)])

@@ -20,7 +20,7 @@ from hgrkit.matching.clip_similarities import (
     mean_over_nodes,
 )
 from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
-from hgrkit.matching.kernel import VARIABLE, chosen_kernel, kernel_names
+from hgrkit.matching.kernel import VARIABLE, chosen_kernel, kernel_names, store_halves
 from hgrkit.matching.matcher import Matcher
 
 DIM = 24
@@ -408,3 +408,25 @@ def test_no_sentence_has_the_mean_of_another_s_nodes():
 def test_it_needs_no_torch():
     code = "import sys, hgrkit.matching.clip_similarities; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("shape", [(20, 512), (3, 8), (5, 13), (1, 1), (0, 7)])
+def test_every_kernel_rounds_to_the_same_float16_and_writes_nothing_beside_it(shape):
+    rng = np.random.default_rng(0)
+    values = (rng.standard_normal(shape) * 10.0 ** rng.integers(-9, 6, shape)).astype(np.float32)
+    places = np.full((shape[0], shape[1] + 3), 7, np.float16)
+    largest = store_halves(chosen_kernel(), values, places[:, : shape[1]])
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(places[:, : shape[1]], values.astype(np.float16))
+    assert largest == np.abs(values).max(initial=0)
+    assert (places[:, shape[1] :] == 7).all()
+
+
+def test_ties_and_the_smallest_numbers_are_rounded_as_numpy_rounds_them():
+    values = np.arange(0, 0x7F800000, 1021, dtype=np.uint32).view(np.float32)[None]
+    ties = np.arange(0, 0x47800000, 0x1000, dtype=np.uint32).view(np.float32)[None]
+    for numbers in (values, -values, ties, -ties, values[:, ::2]):
+        halves = np.empty(numbers.shape, np.float16)
+        store_halves(chosen_kernel(), numbers, halves)
+        with np.errstate(over="ignore"):
+            np.testing.assert_array_equal(halves.view(np.uint16), numbers.astype(np.float16).view(np.uint16))

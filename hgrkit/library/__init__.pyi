@@ -1,0 +1,35 @@
+# The public names and where they live: read by type checkers, and by lazy_loader when hgrkit.library is imported.
+
+from .backup import BackupReport as BackupReport
+from .backup import backup_library as backup_library
+from .duplicates import DuplicateGroup as DuplicateGroup
+from .duplicates import find_duplicates as find_duplicates
+from .export import ExportReport as ExportReport
+from .export import export_library as export_library
+from .library import Library as Library
+from .manifest import FORMAT_VERSION as FORMAT_VERSION
+from .manifest import Manifest as Manifest
+from .matches import ClipMatch as ClipMatch
+from .moments import Moment as Moment
+from .moments import cut_moment as cut_moment
+from .recall import Recall as Recall
+from .recall import measure_recall as measure_recall
+from .records import ClipEmbeddings as ClipEmbeddings
+from .records import CompactReport as CompactReport
+from .records import Counts as Counts
+from .records import QueryEmbeddings as QueryEmbeddings
+from .records import Version as Version
+from .records import VideoRecord as VideoRecord
+from .repair import RepairReport as RepairReport
+from .repair import repair_library as repair_library
+from .scoring import SearchSettings as SearchSettings
+from .sqlite_store import SqliteStore as SqliteStore
+from .store import Entry as Entry
+from .store import Rename as Rename
+from .store import Snapshot as Snapshot
+from .store import Store as Store
+from .store import Usage as Usage
+from .verify import Damage as Damage
+from .verify import Note as Note
+from .verify import VerifyReport as VerifyReport
+from .verify import verify_library as verify_library
