@@ -12,8 +12,8 @@ from hgrkit.graph.rendering import render
 from hgrkit.levels import Level, PerLevel
 
 if TYPE_CHECKING:
+    from hgrkit.library.matches import ClipMatch
     from hgrkit.library.records import Float32
-    from hgrkit.library.search import ClipMatch
     from hgrkit.model.query.encoder import EmbeddedQuery
 
 __all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
@@ -34,6 +34,7 @@ class Phrase:
         similarity: of the phrase and the clip, in [-1, 1].
         times_s: [F] times of the clip's frames, in seconds from the video's beginning.
         weights: [F] alignment: how much each frame bears on the phrase; they sum to one.
+        inside: the frame that bears most on the phrase lies in the hit's moment; elsewhere in the clip otherwise.
     """
 
     node_id: int
@@ -43,6 +44,7 @@ class Phrase:
     similarity: float
     times_s: tuple[float, ...]
     weights: tuple[float, ...]
+    inside: bool = True
 
     @property
     def best_time_s(self) -> float:
@@ -60,21 +62,22 @@ class Phrase:
             "similarity": self.similarity,
             "times_s": list(self.times_s),
             "weights": list(self.weights),
+            "inside": self.inside,
         }
 
 
 @attrs.frozen(kw_only=True)
 class Hit:
-    """One video of the answer, by its best clip.
+    """One moment of the answer: that of a video's best clip, or a further one of the video.
 
     Attributes:
         rank: 1 for the best.
         video: the video's path; absolute, so that it opens from anywhere.
         start_s: where the moment begins, in seconds from the video's beginning.
         end_s: where it ends.
-        score: of the best clip, in [-1, 1].
-        levels: that clip's score at each level; `None` where the question has no action or no entity, which
-            counts as 0 in the score.
+        score: of the best clip, in [-1, 1]; of a further moment its own as a clip, at most that of the best clip.
+        levels: that score at each level; `None` where the question has no action or no entity, which counts as 0
+            in the score. A further moment has the mean of the video's clips for its event.
         phrases: the query's actions and entities, in graph order.
     """
 
@@ -110,7 +113,7 @@ class SearchResult:
     Attributes:
         query: the text that was asked, or the graph's.
         graph: how it was read.
-        hits: best first, one a video.
+        hits: best first; one a video, unless more were asked for.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
         notes: what of the question was not compared, and why, in sentences; empty if all of it was.
@@ -163,7 +166,7 @@ def signed(similarity: float | None) -> str:
 
 def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
     """A clip that a library found, told in the words of the query; phrases are in the graph's order."""
-    times = tuple(match.times_s.tolist())
+    times, moment = tuple(match.times_s.tolist()), match.moment
     levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
         ("action", query.actions, match.action_similarities, match.action_weights),
         ("entity", query.entities, match.entity_similarities, match.entity_weights),
@@ -177,6 +180,7 @@ def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) 
             similarity=float(similarity),
             times_s=times,
             weights=tuple(weights.tolist()),
+            inside=moment.start_s <= times[int(weights.argmax())] <= moment.end_s,
         )
         for level, nodes, all_similarities, all_weights in levels
         for node, similarity, weights in zip(nodes, all_similarities, all_weights, strict=True)

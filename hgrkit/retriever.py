@@ -279,15 +279,17 @@ class Retriever:
         k: int = 10,
         *,
         videos: Sequence[StrPath] | None = None,
+        per_video: int = 1,
         exact: bool = False,
         num_candidates: int | None = None,
     ) -> SearchResult:
-        """The k best videos for a sentence, each by its best clip, with the moment and every phrase.
+        """The k best moments for a sentence, by default one of each video, with every phrase.
 
         Args:
             query: words, or a graph that was read or changed before.
             k: number of hits, at least 1.
             videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
+            per_video: hits of one video, at most: its best clip's moment, and further ones that share no time.
             exact: compare every clip at every level; a large library is else searched among the clips whose event
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
@@ -295,7 +297,7 @@ class Retriever:
         Raises:
             GraphError: if the query is neither text nor graph, or cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k or `num_candidates` is no number, or less than 1.
+            ConfigError: if k, `per_video` or `num_candidates` is no number, or less than 1.
         """
         if not isinstance(query, str | RoleGraph):
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
@@ -305,7 +307,7 @@ class Retriever:
         (embedded,), omitted = side.encoder.embed([graph])
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
-        matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among)
+        matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among, per_video=per_video)
         hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
         return SearchResult(
             query=query if isinstance(query, str) else graph.text,
@@ -363,8 +365,7 @@ class Retriever:
         """
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
         settings = self._model.query_side.settings.reweighted(level_weights)
-        scores = self.library.scores(captions.queries, settings)
-        return captions.spread(scores, querybank_norm=querybank_norm)
+        return captions.spread(self.library.scores(captions.queries, settings), querybank_norm=querybank_norm)
 
     def pair_scores(
         self,

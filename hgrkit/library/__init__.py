@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from hgrkit.library.export import ExportReport, export_library
     from hgrkit.library.library import Library
     from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+    from hgrkit.library.matches import ClipMatch
     from hgrkit.library.moments import Moment, cut_moment
     from hgrkit.library.recall import Recall, measure_recall
     from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, QueryEmbeddings, VideoRecord
     from hgrkit.library.repair import RepairReport, repair_library
     from hgrkit.library.scoring import SearchSettings
-    from hgrkit.library.search import ClipMatch
     from hgrkit.library.sqlite_store import SqliteStore
     from hgrkit.library.store import Entry, Rename, Snapshot, Store, Usage, Version
     from hgrkit.library.verify import Note, VerifyReport, verify_library
@@ -62,7 +62,7 @@ _NAMES = {
     "manifest": ("FORMAT_VERSION", "Manifest"),
     "backup": ("BackupReport", "backup_library"),
     "records": ("ClipEmbeddings", "CompactReport", "Counts", "QueryEmbeddings", "VideoRecord"),
-    "search": ("ClipMatch",),
+    "matches": ("ClipMatch",),
     "examination": ("Damage",),
     "store": ("Entry", "Rename", "Snapshot", "Store", "Usage", "Version"),
     "export": ("ExportReport", "export_library"),

@@ -19,11 +19,11 @@ from hgrkit.errors import ConfigError, LibraryError, ShapeError
 from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.candidates import AnnCache, CandidateSource
 from hgrkit.library.manifest import Manifest
+from hgrkit.library.matches import Matches
 from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.library.search import (
-    Matches,
     SearchRequest,
     Source,
     all_videos,
@@ -176,12 +176,8 @@ class Library:
         """How much there is."""
         videos = self.videos()
         indexed = sum(video.state == "indexed" for video in videos)
-        return Counts(
-            videos=len(videos),
-            indexed=indexed,
-            failed=len(videos) - indexed,
-            clips=sum(video.clips for video in videos),
-        )
+        clips = sum(video.clips for video in videos)
+        return Counts(videos=len(videos), indexed=indexed, failed=len(videos) - indexed, clips=clips)
 
     def add(self, record: VideoRecord, clips: Sequence[ClipEmbeddings] = ()) -> None:
         """Add a video, or replace what the library has of its path; durable when this returns.
@@ -240,18 +236,21 @@ class Library:
         *,
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
+        per_video: int = 1,
     ) -> Matches:
-        """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
+        """The best clip of each of the best videos, and further moments, by exact scores; equal ones by path.
 
         Args:
             query: what is asked.
-            k: videos, at least 1.
+            k: answers, at least 1.
             settings: how clips are scored.
             videos: paths of the only ones that are looked at, absolute or from the current folder; all of the
                 library unless given.
+            per_video: answers of one video, at most: its best clip, and further moments that share no time with it
+                or each other; none of them stands before the video's best clip.
 
         Raises:
-            ConfigError: if k is less than 1.
+            ConfigError: if k or `per_video` is less than 1.
             LibraryError: if one of `videos` is not indexed.
             ShapeError: if the query does not have the library's embedding size.
             DamagedLibraryError: if stored embeddings are not what was written.
@@ -260,7 +259,7 @@ class Library:
         settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
         self._check([query])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-        request = SearchRequest(query=query, k=k, settings=settings, videos=among)
+        request = SearchRequest(query=query, k=k, settings=settings, videos=among, per_video=per_video)
         return self._ask(lambda sources: search_clips(sources, request))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:

@@ -9,7 +9,7 @@ from hgrkit.checks.arguments import check_number
 from hgrkit.errors import ShapeError
 from hgrkit.library.records import Float32, Float64, float64_array
 
-__all__ = ["Moment", "cut_moment", "moment_of_frames"]
+__all__ = ["Moment", "cut_moment", "frame_bounds"]
 
 
 @attrs.frozen
@@ -54,13 +54,14 @@ def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float
     if not (np.isfinite(times_s).all() and np.isfinite(relevance).all()):
         raise ShapeError("times_s and relevance must be finite, got numbers that are NaN or infinite.")
     first, last = _best_run(relevance)
-    return moment_of_frames(times_s, first, last + 1, start_s=start_s, end_s=end_s)
+    bounds_s = frame_bounds(times_s, start_s=start_s, end_s=end_s)
+    return Moment(float(bounds_s[first]), float(bounds_s[last + 1]))
 
 
-def moment_of_frames(times_s: Float64, first: int, stop: int, *, start_s: float, end_s: float) -> Moment:
-    """The time that frames `first` to `stop`, not included, stand for; as `cut_moment` has it."""
-    bounds = np.clip([start_s, *(times_s[:-1] + times_s[1:]) / 2, end_s], start_s, end_s)
-    return Moment(float(bounds[first]), float(bounds[stop]))
+def frame_bounds(times_s: Float64, *, start_s: float, end_s: float) -> Float64:
+    """Where the time that each frame stands for begins, and where that of the last one ends, [F + 1]."""
+    bounds: Float64 = np.clip([start_s, *(times_s[:-1] + times_s[1:]) / 2, end_s], start_s, end_s)
+    return bounds
 
 
 def _best_run(relevance: Float64) -> tuple[int, int]:

@@ -175,3 +175,10 @@ class Alignment:
     similarities: PerLevel[Float32]
     action_weights: Sequence[Float32]
     entity_weights: Sequence[Float32]
+
+    def with_event(self, event: Float32, settings: SearchSettings) -> Alignment:
+        """The same with another score at the level of events, [V]."""
+        levels = attrs.evolve(self.levels, event=event)
+        scores = np.asarray(settings.fuse(levels), np.float64)
+        similarities = attrs.evolve(self.similarities, event=event)
+        return attrs.evolve(self, scores=scores, levels=levels, similarities=similarities)

@@ -6,26 +6,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
 
+from hgrkit.checks.arguments import check_whole
 from hgrkit.errors import LibraryError
-from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.candidates import AnnCache
-from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
-from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
+from hgrkit.library.matches import ClipMatch, Matches
+from hgrkit.library.moments import Moment
+from hgrkit.library.records import Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
 from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
-from hgrkit.matching.clip_similarities import clip_similarities, event_similarities
-from hgrkit.matching.scenes import cut_scenes
+from hgrkit.library.video_moments import MomentFinder
+from hgrkit.matching.clip_similarities import event_similarities
 
 __all__ = [
-    "ClipMatch",
-    "Matches",
     "SearchRequest",
     "Source",
     "all_videos",
@@ -37,49 +36,6 @@ __all__ = [
 
 _DECIMALS = 6
 """Scores are compared rounded: sums in another order differ by less than 1e-6."""
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class ClipMatch:
-    """One answer: the best clip of a video, with what was seen when.
-
-    Attributes:
-        video: the video's path.
-        start_s: where the clip begins, in seconds.
-        end_s: where the clip ends, in seconds.
-        score: weighted mean of the levels.
-        levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity.
-        action_similarities: [A] of each action.
-        entity_similarities: [E] of each entity.
-        action_weights: [A, F] how much each frame bears on each action; rows sum to one.
-        entity_weights: [E, F] the same for entities.
-        times_s: [F] the frames' times, in seconds.
-        moment: the scene of the clip that fits best, or in one scene the stretch that the weights point to.
-    """
-
-    video: str
-    start_s: float
-    end_s: float
-    score: float
-    levels: PerLevel[float | None]
-    action_similarities: Float32
-    entity_similarities: Float32
-    action_weights: Float32
-    entity_weights: Float32
-    times_s: Float64
-    moment: Moment
-
-
-class Matches(list[ClipMatch]):
-    """The answer to a question, the best match first.
-
-    Attributes:
-        exact: every clip that was asked for was compared at every level, not only the nearest by event.
-    """
-
-    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool) -> None:
-        super().__init__(matches)
-        self.exact = exact
 
 
 @attrs.frozen(eq=False)
@@ -101,19 +57,24 @@ class SearchRequest:
 
     Attributes:
         query: what is asked.
-        k: videos, at least 1.
+        k: answers, at least 1.
         settings: how clips are scored, and how many.
         videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
+        per_video: answers of one video, at most; they share no time.
     """
 
     query: QueryEmbeddings
     k: int
     settings: SearchSettings
     videos: Sequence[str] | None = None
+    per_video: int = 1
+
+    def __attrs_post_init__(self) -> None:
+        check_whole("per_video", self.per_video)
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
-    """Find the best clip of each of the k best videos, the best first; equal scores in the order of their paths.
+    """Find the k best answers, the best first: each video's best clip, and further moments; equal ones by path.
 
     Args:
         sources: the libraries' versions; hits and order are those of one library that holds all their videos.
@@ -131,7 +92,7 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
     first = [one for one in found if best[one.path] is one][: request.k]
     total = sum(source.view.arrays.num_living for source in sources)
     exact = request.videos is not None or request.settings.candidates_among(total) >= total
-    return Matches((_match(one, request) for one in first), exact=exact)
+    return Matches(_matches(first, request), exact=exact)
 
 
 def video_scores(
@@ -284,11 +245,12 @@ def _nearest(sources: Sequence[Source], event: Float32, count: int) -> list[Rows
 
 @attrs.frozen(eq=False)
 class _Found:
-    """A video's best clip."""
+    """A video's best clip, and the rows of all of its clips."""
 
     score: float
     path: str
     arrays: ClipArrays
+    rows: range
     row: int
     aligned: Alignment
     place: int
@@ -303,8 +265,8 @@ def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     numbers = arrays.clips["video"][rows[places]].tolist()
     videos = view.videos_of(numbers)
     return [
-        _Found(float(scores[place]), videos[number].record.path, arrays, int(rows[place]), aligned, place)
-        for place, number in zip(places.tolist(), numbers, strict=True)
+        _Found(float(scores[place]), video.record.path, arrays, video.rows, int(rows[place]), aligned, place)
+        for place, video in zip(places.tolist(), map(videos.__getitem__, numbers), strict=True)
     ]
 
 
@@ -323,45 +285,42 @@ def _best_places(arrays: ClipArrays, rows: Rows, scores: Float64, k: int) -> Row
     return found
 
 
-def _match(found: _Found, request: SearchRequest) -> ClipMatch:
-    query, clip, aligned, place = request.query, found.arrays.clip(found.row), found.aligned, found.place
-    action, entity = aligned.action_weights[place], aligned.entity_weights[place]
-    weights = np.concatenate([action, entity])
-    relevance = weights.mean(axis=0) if len(weights) else np.ones(clip.num_frames, np.float32)
-    return ClipMatch(
-        video=found.path,
-        start_s=clip.start_s,
-        end_s=clip.end_s,
-        score=float(aligned.scores[place]),
-        levels=PerLevel(
-            event=float(aligned.levels.event[place]),
-            action=float(aligned.levels.action[place]) if len(query.action) else None,
-            entity=float(aligned.levels.entity[place]) if len(query.entity) else None,
-        ),
-        action_similarities=aligned.similarities.action[place],
-        entity_similarities=aligned.similarities.entity[place],
-        action_weights=action,
-        entity_weights=entity,
+def _matches(found: Sequence[_Found], request: SearchRequest) -> list[ClipMatch]:
+    """The k best answers; of equal ones first those of the first video, and its best clip before all."""
+    matches: list[ClipMatch] = []
+    for one in found:
+        if sum(round(match.score, _DECIMALS) >= one.score for match in matches) >= request.k:
+            break  # no moment of this video or a later one comes before these
+        matches.append(_best_match(one, request))
+        if request.per_video > 1:
+            matches += _further_matches(one, matches[-1], request)
+    matches.sort(key=lambda match: -round(match.score, _DECIMALS))
+    return matches[: request.k]
+
+
+def _best_match(found: _Found, request: SearchRequest) -> ClipMatch:
+    clip, aligned, place = found.arrays.clip(found.row), found.aligned, found.place
+    weights = (aligned.action_weights[place], aligned.entity_weights[place])
+    return ClipMatch.of(
+        found.path,
+        request.query,
+        aligned=aligned,
+        place=place,
+        span=Moment(clip.start_s, clip.end_s),
         times_s=clip.times_s,
-        moment=_moment(clip, query, relevance, request.settings),
+        moment=_finder(found, request).in_clip(found.row, *weights),
     )
 
 
-def _moment(clip: ClipEmbeddings, query: QueryEmbeddings, relevance: Float32, settings: SearchSettings) -> Moment:
-    """The scene that the phrases fit best, or in a clip of one scene the run of frames that they look at."""
-    scenes = cut_scenes(clip.entity)
-    if len(scenes) == 1 or not len(query.action) + len(query.entity):
-        return cut_moment(clip.times_s, relevance, start_s=clip.start_s, end_s=clip.end_s)
-    fits = np.zeros(len(scenes), np.float32)
-    for weight, frames, nodes in zip(
-        settings.level_weights[1:], (clip.action, clip.entity), (query.action, query.entity), strict=True
-    ):
-        if len(nodes):
-            counts = scenes.stops - scenes.starts
-            similarities = clip_similarities(
-                frames, scenes.starts, counts, nodes, sharpness=settings.sharpness, fusion=settings.fusion
-            )
-            fits += np.float32(weight) * similarities.mean(axis=1)
-    best = int(np.argmax(fits))
-    first, stop = int(scenes.starts[best]), int(scenes.stops[best])
-    return moment_of_frames(clip.times_s, first, stop, start_s=clip.start_s, end_s=clip.end_s)
+def _further_matches(found: _Found, best: ClipMatch, request: SearchRequest) -> list[ClipMatch]:
+    aligned, spans, times_s = _finder(found, request).further(best.moment, request.per_video - 1)
+    matches = [
+        ClipMatch.of(found.path, request.query, aligned=aligned, place=place, span=span, times_s=times_s[place])
+        for place, span in enumerate(spans)
+    ]
+    matches = [attrs.evolve(match, score=min(match.score, best.score)) for match in matches]
+    return sorted(matches, key=lambda match: -match.score)
+
+
+def _finder(found: _Found, request: SearchRequest) -> MomentFinder:
+    return MomentFinder(arrays=found.arrays, rows=found.rows, query=request.query, settings=request.settings)

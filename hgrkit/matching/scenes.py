@@ -9,7 +9,7 @@ from hgrkit.errors import ConfigError, ShapeError
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.windows import Windows
 
-__all__ = ["PENALTY", "SHORTEST_SCENE", "best_stretches", "cut_scenes"]
+__all__ = ["PENALTY", "SHORTEST_SCENE", "best_stretches", "cut_scenes", "scene_runs"]
 
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -20,6 +20,9 @@ PENALTY = 3.5
 SHORTEST_SCENE = 4
 """Frames of the shortest scene."""
 
+_SECTION_FRAMES = 256
+"""Frames that are cut at once: time and memory grow with the video's length then, and not with its square."""
+
 _EVENNESS = 0.4
 _QUERIES_AT_ONCE = 256
 
@@ -28,7 +31,9 @@ def cut_scenes(frames: npt.ArrayLike, *, penalty: float = PENALTY, shortest: int
     """Cut a video into scenes: windows that cover it, each of frames that are like one another.
 
     Of all ways to cut, the one with the smallest `sum_scenes (sum_t ||u_t - mean_scene||^2 + penalty)`, where
-    `u_t` are the frames at length one; found exactly by dynamic programming over the frames' Gram matrix.
+    `u_t` are the frames at length one; found exactly by dynamic programming over the frames' Gram matrix. A video
+    of more than 256 frames is cut section by section, each from the last two scenes of the one before on; a scene
+    then has at most 512 frames.
 
     >>> scenes = cut_scenes(np.repeat([[1.0, 0.0], [0.0, 1.0]], 8, axis=0))
     >>> scenes.starts.tolist(), scenes.stops.tolist()
@@ -52,8 +57,31 @@ def cut_scenes(frames: npt.ArrayLike, *, penalty: float = PENALTY, shortest: int
     if not penalty > 0 or shortest < 1:
         raise ConfigError(f"penalty must be above 0 and shortest at least 1, got {penalty} and {shortest}.")
     units = unit_vectors(rows)
-    edges = _cheapest_cuts(units @ units.T, penalty, shortest)
-    return Windows(edges[:-1], edges[1:])
+    starts, done = [0], 0
+    while done < len(units):
+        begin = max(starts[-2:][0], done - _SECTION_FRAMES)
+        done = min(done + _SECTION_FRAMES, len(units))
+        section = units[begin:done]
+        cuts = begin + _cheapest_cuts(section @ section.T, penalty, shortest)
+        starts = [start for start in starts if start < begin] + cuts[:-1].tolist()
+    return Windows(starts, [*starts[1:], len(units)])
+
+
+def scene_runs(scenes: Windows, most: int) -> Windows:
+    """The scenes, then every two that follow each other, and so on up to `most`.
+
+    >>> runs = scene_runs(Windows([0, 4, 8], [4, 8, 12]), 2)
+    >>> list(zip(runs.starts.tolist(), runs.stops.tolist()))
+    [(0, 4), (4, 8), (8, 12), (0, 8), (4, 12)]
+
+    Args:
+        scenes: windows that follow each other.
+        most: scenes of the longest runs, at least 1.
+    """
+    first, *longer = (
+        Windows(scenes.starts[: len(scenes) - more], scenes.stops[more:]) for more in range(min(most, len(scenes)))
+    )
+    return first.joined(*longer)
 
 
 def _cheapest_cuts(gram: Float64Array, penalty: float, shortest: int) -> IntArray:
