@@ -27,6 +27,7 @@ from result_file import arguments, described, write_result
 from ways_to_search import CHOICES, REPORTED, USUAL, KnownBounds
 
 from hgrkit.indexing.feature_cache import CachedFeatures, kept_frames
+from hgrkit.library import Manifest
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.long_video import LongVideo
 from hgrkit.model.query.encoder import EmbeddedCaptions
@@ -55,7 +56,7 @@ class Footage:
     kept: Mapping[str, CachedFeatures]
     captions: Captions
     read: EmbeddedCaptions
-    fingerprint: str
+    manifest: Manifest
 
     def half(self, choosing: bool) -> list[str]:
         """The clips for choosing, or those for reporting."""
@@ -163,7 +164,7 @@ def opened(data: Path, model: str, library: Path | None) -> Iterator[Footage]:
                 kept=kept,
                 captions=captions,
                 read=retriever.read(texts),
-                fingerprint=retriever.library.manifest.model_fingerprint,
+                manifest=retriever.library.manifest,
             )
 
 
@@ -179,7 +180,7 @@ def measure(data: Path, model: str, rounds: int, library: Path | None) -> dict[s
         seconds = sum(os.times()[:2]) - sum(before[:2])
         groups = [join(half, np.random.default_rng(0)) for half in (choosing, reporting)]
     return {
-        "model": {"name": model, "fingerprint": footage.fingerprint},
+        "model": {"name": model, "fingerprint": footage.manifest.model_fingerprint},
         "seeds": list(range(rounds)),
         "videos a round, about": sum(map(len, groups)),
         "captions that cannot be read": len(footage.read.failures),

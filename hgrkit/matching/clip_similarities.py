@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_number, check_whole, shown
 from hgrkit.errors import ShapeError
-from hgrkit.matching.frame_weights import EPSILON, Fusion, check_fusion, unit_and_length
+from hgrkit.matching.frame_weights import EPSILON, Fusion, check_fusion, single_precision, unit_and_length
 from hgrkit.matching.kernel import chosen_kernel
 
 __all__ = ["Fusion", "clip_alignment", "clip_similarities", "event_similarities", "kernel_name", "mean_over_nodes"]
@@ -35,9 +35,6 @@ _PRODUCT_ELEMENTS = 1 << 18
 
 _FEW_NODES = 16
 """Nodes for which it takes less time to form the attended frames than the inner products of a clip's frames."""
-
-_INFINITE = 0x7C00
-"""The exponent of float16's infinities and NaN."""
 
 
 def kernel_name() -> str:
@@ -151,7 +148,7 @@ def event_similarities(
     step = max(1, _PIECE_ELEMENTS // max(1, events.shape[1]) // 8)
     with np.errstate(invalid="ignore", over="ignore"):
         for first in range(0, len(events), step):
-            rows = _float32(events[first : first + step])
+            rows = single_precision(events[first : first + step])
             lengths = np.sqrt(np.einsum("vd,vd->v", rows, rows))
             similarities[first : first + step] = np.einsum("vd,d->v", rows, unit) / np.maximum(lengths, EPSILON)
     return similarities
@@ -249,24 +246,6 @@ def _check_threads(num_threads: int | None) -> None:
         check_whole("num_threads", num_threads)
 
 
-def _float32(rows: npt.NDArray[Any]) -> FloatArray:
-    """Rows in single precision.
-
-    Float16 takes four operations on whole arrays; `astype` goes number by number, and takes 12 times as long.
-    """
-    if rows.dtype != np.float16:
-        return np.asarray(rows, np.float32)
-    bits = np.ascontiguousarray(rows).view(np.int16)
-    if ((bits & _INFINITE) == _INFINITE).any():
-        return rows.astype(np.float32)
-    wide = bits.astype(np.int32)
-    wide <<= 13  # exponent and fraction are where float32 has them; the exponent's bias is 15 instead of 127
-    wide &= np.int32(-0x70002000)  # the copies of the sign between it and the exponent go
-    found: FloatArray = wide.view(np.float32)
-    found *= np.float32(2.0**112)
-    return found
-
-
 def _similarities(problem: _Problem, weights: FloatArray | None) -> FloatArray:
     """Similarities [V, P]; fills in all clips' weights, end to end, if they are wanted."""
     kernel = chosen_kernel()
@@ -296,7 +275,7 @@ def _by_numpy(problem: _Problem, weights: FloatArray | None) -> FloatArray:
     with np.errstate(invalid="ignore", over="ignore"):
         for members in _pieces(problem):
             count = int(problem.counts[members[0]])
-            piece = _float32(problem.frames[problem.starts[members, None] + np.arange(count)])  # [n, F, D]
+            piece = single_precision(problem.frames[problem.starts[members, None] + np.arange(count)])  # [n, F, D]
             lengths = np.sqrt(np.einsum("nfd,nfd->nf", piece, piece))[:, :, None]  # [n, F, 1]
             gram = piece @ piece.transpose(0, 2, 1) if num_nodes > _FEW_NODES else None  # [n, F, F]
             step = max(_FEW_NODES, _PRODUCT_ELEMENTS // max(1, count * piece.shape[2]))

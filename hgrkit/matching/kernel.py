@@ -32,7 +32,7 @@ VARIABLE = "HGRKIT_KERNEL"
 LIBRARY = Path(__file__).with_name("libkernel.dll" if sys.platform == "win32" else "libkernel.so")
 """Where `hatch_build.py` puts the compiled kernel."""
 
-_VERSION = 1
+_VERSION = 2
 """`hgrkit_kernel_version` of the library that this module can call."""
 
 _LANES = 16
@@ -130,6 +130,12 @@ class Kernel:
         _in_threads(fill, np.arange(1, len(rows) + 1), padded.size, num_threads)
         return cosines
 
+    def scenes(self, gram: FloatArray, *, penalty: float, shortest: int) -> IntArray:
+        """Where the last scene of each first part begins, [F + 1], from inner products [F, F] of unit frames."""
+        gram, previous = np.ascontiguousarray(gram), np.empty(len(gram) + 1, np.int64)
+        _check(_library().hgrkit_scenes(gram.ctypes.data, len(gram), penalty, shortest, previous.ctypes.data))
+        return previous
+
 
 def chosen_kernel(environment: Mapping[str, str] = os.environ) -> Kernel | None:
     """The variant to use; `None` is numpy, where nothing is compiled or `HGRKIT_KERNEL` says so.
@@ -169,6 +175,7 @@ def _library() -> Any:
     library.hgrkit_kernel_name.argtypes = [ctypes.c_int32]
     library.hgrkit_similarities.argtypes = [text, pointer, pointer, pointer, number, *[pointer] * 5]
     library.hgrkit_cosines.argtypes = [text, pointer, number, pointer, pointer]
+    library.hgrkit_scenes.argtypes = [pointer, number, ctypes.c_double, number, pointer]
     return library
 
 

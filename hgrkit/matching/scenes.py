@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.matching.frame_weights import unit_vectors
+from hgrkit.matching.frame_weights import single_precision, unit_vectors
+from hgrkit.matching.kernel import chosen_kernel
 from hgrkit.matching.windows import Windows
 
 __all__ = ["PENALTY", "SHORTEST_SCENE", "best_stretches", "cut_scenes", "scene_runs"]
 
+FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -51,7 +53,7 @@ def cut_scenes(frames: npt.ArrayLike, *, penalty: float = PENALTY, shortest: int
     Source: Potapov, Douze, Harchaoui, Schmid: Category-Specific Video Summarization (ECCV 2014), section 3, with a
     fixed penalty.
     """
-    rows = np.asarray(frames, np.float64)
+    rows = single_precision(np.asarray(frames))
     if rows.ndim != 2 or not len(rows):
         raise ShapeError(f"frames must be [F, D] with at least one frame, got {list(rows.shape)}.")
     if not penalty > 0 or shortest < 1:
@@ -61,8 +63,7 @@ def cut_scenes(frames: npt.ArrayLike, *, penalty: float = PENALTY, shortest: int
     while done < len(units):
         begin = max(starts[-2:][0], done - _SECTION_FRAMES)
         done = min(done + _SECTION_FRAMES, len(units))
-        section = units[begin:done]
-        cuts = begin + _cheapest_cuts(section @ section.T, penalty, shortest)
+        cuts = begin + _cheapest_cuts(units[begin:done], penalty, shortest)
         starts = [start for start in starts if start < begin] + cuts[:-1].tolist()
     return Windows(starts, [*starts[1:], len(units)])
 
@@ -84,8 +85,21 @@ def scene_runs(scenes: Windows, most: int) -> Windows:
     return first.joined(*longer)
 
 
-def _cheapest_cuts(gram: Float64Array, penalty: float, shortest: int) -> IntArray:
-    """Where the scenes begin and the last one ends, from the frames' Gram matrix [F, F]."""
+def _cheapest_cuts(units: FloatArray, penalty: float, shortest: int) -> IntArray:
+    """Where the scenes of unit frames [F, D] begin and the last one ends."""
+    gram, kernel = units @ units.T, chosen_kernel()
+    if kernel is None:
+        previous = _last_scenes(gram.astype(np.float64), penalty, shortest)
+    else:
+        previous = kernel.scenes(gram, penalty=penalty, shortest=shortest)
+    edges = [len(units)]
+    while edges[-1] > 0:
+        edges.append(int(previous[edges[-1]]))
+    return np.array(edges[::-1], np.int64)
+
+
+def _last_scenes(gram: Float64Array, penalty: float, shortest: int) -> IntArray:
+    """What the compiled kernel's `scenes` has."""
     num_frames = len(gram)
     squares = np.concatenate([[0.0], np.cumsum(gram.diagonal())])
     sums = np.zeros((num_frames + 1, num_frames + 1))
@@ -99,10 +113,7 @@ def _cheapest_cuts(gram: Float64Array, penalty: float, shortest: int) -> IntArra
         total = costs[starts] + squares[stop] - squares[starts] - within / (stop - starts) + penalty
         previous[stop] = total.argmin()
         costs[stop] = total[previous[stop]]
-    edges = [num_frames]
-    while edges[-1] > 0:
-        edges.append(int(previous[edges[-1]]))
-    return np.array(edges[::-1], np.int64)
+    return previous
 
 
 def best_stretches(frame_scores: npt.ArrayLike, windows: Windows) -> IntArray:
