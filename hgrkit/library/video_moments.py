@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.levels import PerLevel
-from hgrkit.library.arrays import ClipArrays, Rows
+from hgrkit.library.arrays import ClipArrays, Rows, damaged_arrays
 from hgrkit.library.moments import Moment, cut_moment, frame_bounds
-from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
+from hgrkit.library.records import Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.matching.clip_similarities import event_similarities
 from hgrkit.matching.scenes import cut_scenes, scene_runs
+from hgrkit.matching.windows import Windows
 
 __all__ = ["MomentFinder"]
 
@@ -39,14 +40,12 @@ class Spans:
         counts: [W] how many there are.
         costs: [W] what it costs that they are of several scenes.
         bounds_s: [W, 2] where each begins and ends, in seconds.
-        times_s: of each, [F] the times of its frames.
     """
 
     starts: Rows
     counts: Rows
     costs: Float64
     bounds_s: Float64
-    times_s: list[Float64]
 
     @classmethod
     def of(cls, arrays: ClipArrays, rows: range, *, by_scene: bool) -> Self:
@@ -58,44 +57,34 @@ class Spans:
         numbers = np.array(rows, np.int64)
         arrays.check_clips(numbers)
         arrays.check_frames(numbers)
-        clips = [arrays.clip(row) for row in rows]
-        first_frames = arrays.clips["first_frame"][rows.start : rows.stop].tolist()
-        edges = [0, *range(1, len(clips)), len(clips)]
+        clips = arrays.clips[rows.start : rows.stop]
+        borders = np.arange(1, len(clips))
         if by_scene:
-            edges = [
-                place for place in edges if place in (0, len(clips)) or not _continues(clips, first_frames, place)
-            ]
-        parts = [
-            cls._of_stretch(clips[start:stop], first_frames[start], by_scene=by_scene)
-            for start, stop in pairwise(edges)
-        ]
+            borders = borders[~_continue(arrays, clips)]
+        edges = [0, *borders.tolist(), len(clips)]
+        parts = [cls._of_run(arrays, clips[start:stop], by_scene=by_scene) for start, stop in pairwise(edges)]
         return cls(
             np.concatenate([part.starts for part in parts]),
             np.concatenate([part.counts for part in parts]),
             np.concatenate([part.costs for part in parts]),
             np.concatenate([part.bounds_s for part in parts]),
-            [times_s for part in parts for times_s in part.times_s],
         )
 
     @classmethod
-    def _of_stretch(cls, clips: list[ClipEmbeddings], first_frame: int, *, by_scene: bool) -> Self:
-        """Take those of clips that continue each other."""
-        times_s = np.concatenate([clip.times_s for clip in clips])
-        starts, stops, scenes = np.array([0]), np.array([len(times_s)]), 1
-        costs = np.zeros(1)
-        if by_scene:
-            cut = cut_scenes(np.concatenate([clip.entity for clip in clips]))
-            runs, scenes = scene_runs(cut, _MOST_SCENES), len(cut)
-            starts, stops = runs.starts, runs.stops
-            more = [np.full(scenes - more, more) for more in range(min(_MOST_SCENES, scenes))]
-            costs = _SCENE_COST * np.concatenate(more)
-        edges_s = frame_bounds(times_s, start_s=clips[0].start_s, end_s=clips[-1].end_s)
+    def _of_run(cls, arrays: ClipArrays, clips: npt.NDArray[Any], *, by_scene: bool) -> Self:
+        """Take those of clips that continue one another: their frames lie end to end."""
+        first_frame, num_frames = int(clips["first_frame"][0]), int(clips["num_frames"].sum())
+        frames = arrays.frames[first_frame : first_frame + num_frames]
+        scenes, most = (cut_scenes(frames["entity"]), _MOST_SCENES) if by_scene else (Windows(0, num_frames), 1)
+        runs = scene_runs(scenes, most)
+        further = [np.full(len(scenes) - more, more, np.float64) for more in range(min(most, len(scenes)))]
+        start_s, end_s = float(clips["start_s"][0]), float(clips["end_s"][-1])
+        edges_s = frame_bounds(frames["time_s"], start_s=start_s, end_s=end_s)
         return cls(
-            starts + first_frame,
-            stops - starts,
-            costs,
-            np.stack([edges_s[starts], edges_s[stops]], axis=1),
-            [times_s[start:stop] for start, stop in zip(starts, stops, strict=True)],
+            first_frame + runs.starts,
+            runs.stops - runs.starts,
+            _SCENE_COST * np.concatenate(further),
+            np.stack([edges_s[runs.starts], edges_s[runs.stops]], axis=1),
         )
 
     def clip_set(self, arrays: ClipArrays, places: list[int] | slice = slice(None)) -> ClipSet:
@@ -103,6 +92,11 @@ class Spans:
         frames, starts = arrays.frames, self.starts[places]
         events = np.zeros((len(starts), frames["entity"].shape[1]), np.float32)
         return ClipSet(events, frames["action"], frames["entity"], starts, self.counts[places])
+
+    def times_s(self, arrays: ClipArrays, place: int) -> Float64:
+        """The times of one's frames, [F]."""
+        first = int(self.starts[place])
+        return arrays.frames["time_s"][first : first + int(self.counts[place])].astype(np.float64)
 
     def moment(self, place: int) -> Moment:
         """When one begins and ends."""
@@ -116,14 +110,16 @@ class Spans:
         return found
 
 
-def _continues(clips: list[ClipEmbeddings], first_frames: list[int], place: int) -> bool:
-    """Whether a clip begins where the one before it ends, in time and in the array of frames."""
-    before, after = clips[place - 1], clips[place]
-    return (
-        first_frames[place] == first_frames[place - 1] + before.num_frames
-        and abs(after.start_s - before.end_s) <= _NEXT_S
-        and before.times_s[-1] <= after.times_s[0]
+def _continue(arrays: ClipArrays, clips: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which clips but the first begin where the one before ends, in time and in the array of frames."""
+    before, after = clips[:-1], clips[1:]
+    stops, times_s = before["first_frame"] + before["num_frames"], arrays.frames["time_s"]
+    found: npt.NDArray[np.bool_] = (
+        (after["first_frame"] == stops)
+        & (np.abs(after["start_s"] - before["end_s"]) <= _NEXT_S)
+        & (times_s[stops - 1] <= times_s[after["first_frame"]])
     )
+    return found
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -195,7 +191,7 @@ class MomentFinder:
         return (
             aligned.with_event(event[chosen], self.settings),
             [spans.moment(place) for place in chosen],
-            [spans.times_s[place] for place in chosen],
+            [spans.times_s(self.arrays, place) for place in chosen],
         )
 
     def _fits(self, spans: Spans, event: Float32 | np.float32) -> Float32:
@@ -204,4 +200,6 @@ class MomentFinder:
         found: Float32 = self.settings.fuse(
             PerLevel(event=event, action=levels.action[:, 0], entity=levels.entity[:, 0])
         )
+        if not np.isfinite(found).all():
+            raise damaged_arrays(f"clips {self.rows.start} to {self.rows.stop - 1} are no clips")
         return found - spans.costs.astype(np.float32)
