@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hgrkit.library.records import Float32
     from hgrkit.model.query.encoder import EmbeddedQuery
 
-__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
+__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed", "when_seen"]
 
 _LISTED = 10
 """Phrases that a note lists before it counts the rest."""
@@ -153,6 +153,11 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{tenths // 10:02d}.{tenths % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def when_seen(phrase: Phrase) -> str:
+    """When a phrase is seen best; `outside` says that the hit's moment does not have that frame."""
+    return clock(phrase.best_time_s) + ("" if phrase.inside else " (outside)")
 
 
 def signed(similarity: float | None) -> str:

@@ -68,6 +68,7 @@ def test_a_result_has_exactly_the_documented_shape():
                         "similarity": 0.5,
                         "times_s": [0.0, 0.5, 1.0],
                         "weights": [0.25, 0.5, 0.25],
+                        "inside": True,
                     }
                 ],
             }

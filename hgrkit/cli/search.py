@@ -43,6 +43,9 @@ def search(
     clips_out: Annotated[
         Path | None, typer.Option(help="Cut the moment of each hit into a file in this folder.")
     ] = None,
+    per_video: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Hits of one video, at most: moments that share no time.")
+    ] = 1,
     exact: Annotated[
         bool,
         typer.Option("--exact", help="Cut clips to the exact frame (slower: they are encoded again)."),
@@ -57,7 +60,7 @@ def search(
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Search a library: find the best videos, the moment in each, and when each phrase was seen."""
+    """Search a library: find the best moments, by default one a video, and when each phrase was seen."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one question are too small to share
     from hgrkit.retriever import Retriever
 
@@ -65,7 +68,11 @@ def search(
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
         result = retriever.search(
-            typed_text(text), k=k or _default_k(json=json), exact=exact_search, num_candidates=candidates
+            typed_text(text),
+            k=k or _default_k(json=json),
+            per_video=per_video,
+            exact=exact_search,
+            num_candidates=candidates,
         )
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
@@ -176,8 +183,10 @@ def result_text(result: SearchResult, *, names_only: bool = False, width: int | 
 def _hit(hit: Hit, video: str, width: int | None) -> Text:
     from rich.text import Text
 
+    from hgrkit.results import when_seen
+
     phrases = [
-        f"{printable(phrase.text)} {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
+        f"{printable(phrase.text)} {phrase.role} {phrase.similarity:+.2f} at {when_seen(phrase)}"
         for phrase in hit.phrases
     ]
     lines = filled(phrases, _BETWEEN, sys.maxsize if width is None else width - len(_INDENT))

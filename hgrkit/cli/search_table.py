@@ -21,7 +21,7 @@ from rich.text import Text
 
 from hgrkit.cli.output import clock, filled, legend, printable, shown_path
 from hgrkit.pages.explanation import Explanation, HeatScale, SimilarityScale
-from hgrkit.results import Hit, Phrase, SearchResult, signed
+from hgrkit.results import Hit, Phrase, SearchResult, signed, when_seen
 
 if TYPE_CHECKING:
     from hgrkit.pages.hit_explanation import HitExplanation, StripFrame
@@ -146,7 +146,7 @@ def _headline(hit: Hit, path: str, width: int) -> list[RenderableType]:
 
 def _phrases(hit: Hit, width: int) -> Text:
     """Phrases side by side, each with its similarity and the time at which it is seen best."""
-    shown = [f"{printable(one.text)} {one.similarity:+.2f} at {clock(one.best_time_s)}" for one in hit.phrases]
+    shown = [f"{printable(one.text)} {one.similarity:+.2f} at {when_seen(one)}" for one in hit.phrases]
     lines = filled(shown, ", ", width - len(_INDENT))
     return Text("\n".join(_INDENT + line for line in lines), "bright_black")
 
@@ -194,7 +194,7 @@ def _columns(phrase: Phrase, scale: HeatScale) -> Text:
         weight = max(phrase.weights[start:stop])
         style = "bold" if weight == max(phrase.weights) else _COLOURS[phrase.level]
         text.append(_EIGHTHS[max(1, round(8 * scale.part(weight)))], style)
-    return text.append(f" {clock(phrase.best_time_s)}", "bright_black")
+    return text.append(f" {when_seen(phrase)}", "bright_black")
 
 
 def film_strip(explained: HitExplanation, width: int) -> Text:
