@@ -16,7 +16,7 @@ FEWEST, MOST = 4, 8
 SHORTEST_S = 3.0
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Joined:
     """A long video: its clips, where each begins and ends, and its frames."""
 

@@ -230,7 +230,7 @@ class _Problem:
 
 def _check_rows(name: str, rows: npt.NDArray[Any]) -> None:
     right = isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype in (np.float16, np.float32)
-    if not right or (rows.shape[1] > 1 and rows.strides[1] != rows.itemsize):
+    if not right or (rows.size and rows.shape[1] > 1 and rows.strides[1] != rows.itemsize):
         raise ShapeError(f"{name} must be float16 or float32 [N, D] with D contiguous, got {shown(rows)}.")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import ConfigError, ShapeError
-from hgrkit.matching.scenes import best_stretches, cut_scenes
+from hgrkit.matching.scenes import best_stretches, cut_scenes, scene_runs
 from hgrkit.matching.windows import Windows
 
 
@@ -92,3 +92,41 @@ def test_a_stretch_that_stands_out_is_found():
 def test_scores_of_too_few_frames_are_refused():
     with pytest.raises(ShapeError, match="frame scores"):
         best_stretches(np.ones((3, 2)), Windows([0], [4]))
+
+
+def scenes_of(random, count):
+    """Frames [17 * count, D] of scenes that are unlike each other."""
+    return np.concatenate([random.normal(size=16) + 0.1 * random.normal(size=(17, 16)) for _ in range(count)])
+
+
+def test_a_long_video_is_cut_section_by_section_as_it_is_at_once(monkeypatch):
+    frames = scenes_of(np.random.default_rng(0), 40)
+    by_section = cut_scenes(frames)
+    monkeypatch.setattr("hgrkit.matching.scenes._SECTION_FRAMES", 10_000)
+    np.testing.assert_array_equal(by_section.starts, cut_scenes(frames).starts)
+    assert len(by_section) == 40
+
+
+def test_the_longest_scene_of_a_long_video_has_two_sections():
+    scenes = cut_scenes(np.ones((1500, 3)))
+    assert (scenes.stops - scenes.starts).max() <= 512
+    np.testing.assert_array_equal(scenes.starts[1:], scenes.stops[:-1])
+    assert (scenes.starts[0], scenes.stops[-1]) == (0, 1500)
+
+
+@pytest.mark.parametrize("shortest", [1, 4, 30])
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_numpy_cuts_where_the_compiled_kernel_does(monkeypatch, count, shortest):
+    frames = scenes_of(np.random.default_rng(count), count) + np.random.default_rng(9).normal(size=16)
+    compiled = cut_scenes(frames, shortest=shortest)
+    monkeypatch.setenv("HGRKIT_KERNEL", "numpy")
+    np.testing.assert_array_equal(compiled.starts, cut_scenes(frames, shortest=shortest).starts)
+
+
+def test_runs_are_every_scene_and_every_few_that_follow_one_another():
+    scenes = Windows([0, 5, 9, 20], [5, 9, 20, 21])
+    runs = scene_runs(scenes, 3)
+    assert list(zip(runs.starts.tolist(), runs.stops.tolist(), strict=True)) == [
+        (0, 5), (5, 9), (9, 20), (20, 21), (0, 9), (5, 20), (9, 21), (0, 20), (5, 21),
+    ]  # fmt: skip
+    assert len(scene_runs(scenes, 99)) == 10
