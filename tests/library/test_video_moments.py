@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import ConfigError
-from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, VideoRecord
+from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, SearchSettings, VideoRecord
 from hgrkit.testing.store_contract import StoreContract
 
 DIM, CLIP_FRAMES = 16, 20
@@ -117,6 +117,22 @@ def test_phrases_in_neighbouring_scenes_have_a_moment_of_both(search):
     assert moments([match]) == [(5, 10)]
     best_s = match.times_s[match.entity_weights.argmax(axis=1)]
     assert ((best_s > 5) & (best_s < 10)).all()
+
+
+def test_of_scenes_that_fit_alike_the_moment_is_that_of_the_best_frame(search):
+    other = scene(0, 10, strength=0.78)
+    other[4] = scene(0, 1, strength=0.85)[0]
+    other[:, [DIM - 1, DIM - 2]] = other[:, [DIM - 2, DIM - 1]]  # what else is seen differs
+    (match,) = search({"a.mp4": clips_of(scene(0, 10, strength=0.8), other)})
+    assert match.times_s[match.entity_weights[0].argmax()] == 7.25
+    assert moments([match]) == [(5, 10)]
+
+
+def test_a_further_moment_that_fits_better_than_the_whole_best_clip_scores_as_it_does(search):
+    frames_only = SearchSettings(level_weights=(0, 1, 1))
+    first, second = search({"a.mp4": THREE_TIMES}, 2, per_video=2, settings=frames_only)
+    assert first.score < second.levels.action
+    assert second.score == first.score
 
 
 def test_a_question_without_phrases_has_the_clips_as_moments(search):
