@@ -120,17 +120,18 @@ def test_phrases_in_neighbouring_scenes_have_a_moment_of_both(search):
 
 
 def test_of_scenes_that_fit_alike_the_moment_is_that_of_the_best_frame(search):
-    other = scene(0, 10, strength=0.78)
-    other[4] = scene(0, 1, strength=0.85)[0]
+    other = scene(0, 10, strength=0.48)
+    other[4] = scene(0, 1, strength=0.55)[0]
     other[:, [DIM - 1, DIM - 2]] = other[:, [DIM - 2, DIM - 1]]  # what else is seen differs
-    (match,) = search({"a.mp4": clips_of(scene(0, 10, strength=0.8), other)})
+    (match,) = search({"a.mp4": clips_of(scene(0, 10, strength=0.5), other)})
     assert match.times_s[match.entity_weights[0].argmax()] == 7.25
     assert moments([match]) == [(5, 10)]
 
 
 def test_a_further_moment_that_fits_better_than_the_whole_best_clip_scores_as_it_does(search):
     frames_only = SearchSettings(level_weights=(0, 1, 1))
-    first, second = search({"a.mp4": THREE_TIMES}, 2, per_video=2, settings=frames_only)
+    video = clips_of(scene(1, 5), scene(0, 5), scene(2, 10), scene(1, 4), scene(0, 4), scene(2, 12))
+    first, second = search({"a.mp4": video}, 2, per_video=2, settings=frames_only)
     assert first.score < second.levels.action
     assert second.score == first.score
 
