@@ -123,7 +123,9 @@ def test_of_scenes_that_fit_alike_the_moment_is_that_of_the_best_frame(search):
     other = scene(0, 10, strength=0.48)
     other[4] = scene(0, 1, strength=0.55)[0]
     other[:, [DIM - 1, DIM - 2]] = other[:, [DIM - 2, DIM - 1]]  # what else is seen differs
-    (match,) = search({"a.mp4": clips_of(scene(0, 10, strength=0.5), other)})
+    (match,) = search(
+        {"a.mp4": clips_of(scene(0, 10, strength=0.5), other)}, settings=SearchSettings(fusion="sim")
+    )
     assert match.times_s[match.entity_weights[0].argmax()] == 7.25
     assert moments([match]) == [(5, 10)]
 
