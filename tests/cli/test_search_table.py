@@ -57,6 +57,14 @@ def test_piped_text_is_plain():
     assert result_text(RESULT).plain.startswith("  1  0.400  films/[red]a dog[bold].mp4  0:00.5-0:02.0\n")
 
 
+def test_a_phrase_that_is_seen_best_outside_the_moment_is_marked():
+    text = result_text(RESULT).plain
+    assert "a dog ARG0 +0.50 at 0:01.8  |" in text
+    assert "barks V +0.30 at 0:03.8 (outside)" in text
+    assert "0:03.8 (outside)" in shown(110)
+    assert RESULT._repr_html_().count("(outside)") == 2
+
+
 def test_film_strips_stand_below_their_hits_as_wide_as_the_terminal(video):
     explanation = explain_result(result_over(video, "gone.mp4"))
     file = StringIO()

@@ -11,6 +11,8 @@ from hgrkit.results import Hit, Phrase, SearchResult
 
 NAME = "<img src=x onerror=alert(1)> \"two\" & 'one' 😀.mp4"
 
+MOMENT_S = (0.5, 2.0)
+
 GRAPH = RoleGraph.from_dict(
     {
         "tokens": ["a", "dog", "chases", "</script><b>", "and", "barks"],
@@ -48,6 +50,7 @@ def phrase(node_id, text, role, level, similarity, weights):
         similarity=similarity,
         times_s=times_s,
         weights=tuple(weights),
+        inside=MOMENT_S[0] <= times_s[weights.index(max(weights))] <= MOMENT_S[1],
     )
 
 
@@ -66,8 +69,8 @@ def result_over(*videos, num_frames=8):
         Hit(
             rank=rank,
             video=str(video),
-            start_s=0.5,
-            end_s=2.0,
+            start_s=MOMENT_S[0],
+            end_s=MOMENT_S[1],
             score=0.4 / rank,
             levels=PerLevel(event=0.3, action=0.35617283, entity=0.1875),
             phrases=phrases,

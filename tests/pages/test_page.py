@@ -12,6 +12,7 @@ import pytest
 
 from hgrkit.graph.rendering import render
 from hgrkit.pages.explanation import explain_result
+from hgrkit.results import clock
 from tests.pages.sample import NAME, result_over
 
 VOID = {"meta", "img", "br"}
@@ -91,6 +92,17 @@ def test_every_number_is_the_searchs(page, explanation):
         wanted += [hit.score, hit.levels.event, hit.levels.action, hit.levels.entity, hit.start_s, hit.end_s]
         wanted += [phrase.similarity for phrase in hit.phrases] + [-0.125]
     assert shown == wanted
+
+
+def test_phrases_that_are_seen_best_outside_the_moment_say_so(page, explanation):
+    outside = [
+        f"seen best at {clock(phrase.best_time_s)}, outside the moment"
+        for hit in explanation.result.hits
+        for phrase in hit.phrases
+        if not hit.start_s <= phrase.best_time_s <= hit.end_s
+    ]
+    assert outside
+    assert [words for words in page.words if "outside the moment" in words] == outside
 
 
 def test_every_weight_has_its_column(page, explanation):
