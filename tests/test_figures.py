@@ -200,6 +200,18 @@ def moments(files: Mapping[str, Any], part: str, left_out: str = "") -> Expected
     }
 
 
+def several_moments(files: Mapping[str, Any]) -> Expected:
+    found = files["moments.json"]["for reporting"]
+    once = found["one occurrence"]
+    columns = (found["several occurrences"], once["clips whole"], once["clips cut"])
+    ways = {
+        "--per-video 5": "every moment",
+        "one moment a video": "one moment a video",
+        "fixed windows of 10 s": "fixed 10 s windows",
+    }
+    return {row: [shown(column[way]) for column in columns] for row, way in ways.items()}
+
+
 def paper_levels(files: Mapping[str, Any]) -> Expected:
     sets = ("flickr8k test", "flickr8k test, image to text")
     systems = files["paper_claim.json"]["systems"]
@@ -261,6 +273,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (MOMENTS, "On real footage", 1): partial(
         moments, part="clips cut, for reporting", left_out="fixed windows of 20 s"
     ),
+    (MOMENTS, "Several moments of one video", 0): several_moments,
     (PAPER, "Levels, graph and attention", 0): paper_levels,
     (PAPER, "Levels, graph and attention", 1): paper_leads,
     (PAPER, "Another data set", 0): paper_carries_over,
