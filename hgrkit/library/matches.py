@@ -30,8 +30,8 @@ class ClipMatch:
         action_weights: [A, F] how much each frame bears on each action; rows sum to one.
         entity_weights: [E, F] the same for entities.
         times_s: [F] the frames' times, in seconds.
-        moment: the scenes that fit best, of those that lie in the clip at least in part; where there is one scene
-            only, the stretch that the weights point to; a further moment itself.
+        moment: the scenes that fit best, of those that lie in the clip at least in part; where nothing is cut,
+            the stretch that the weights point to; a further moment itself.
     """
 
     video: str

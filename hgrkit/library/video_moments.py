@@ -28,7 +28,7 @@ Without runs it is 38.9 %, but then 82.4 instead of 86.7 % of the phrases are se
 
 _INSIDE_BONUS = 0.05
 """The score that a moment of the best clip gains if the best frames of all phrases lie in it. Without it 77.8 % of
-the phrases are seen best in first moments, and about as many moments are found (benchmarks/results/moments.json)."""
+the phrases are seen best in first moments, and about as many moments are found."""
 
 _NEXT_S = 1e-3
 """A clip that begins this close to the end of the one before continues it."""
@@ -43,12 +43,14 @@ class Spans:
         counts: [W] how many there are.
         costs: [W] what it costs that they are of several scenes.
         bounds_s: [W, 2] where each begins and ends, in seconds.
+        uncut: [W] which are all that there is of clips that continue one another.
     """
 
     starts: Rows
     counts: Rows
     costs: Float64
     bounds_s: Float64
+    uncut: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, arrays: ClipArrays, rows: range, *, by_scene: bool) -> Self:
@@ -71,6 +73,7 @@ class Spans:
             np.concatenate([part.counts for part in parts]),
             np.concatenate([part.costs for part in parts]),
             np.concatenate([part.bounds_s for part in parts]),
+            np.concatenate([part.uncut for part in parts]),
         )
 
     @classmethod
@@ -88,6 +91,7 @@ class Spans:
             runs.stops - runs.starts,
             _SCENE_COST * np.concatenate(further),
             np.stack([edges_s[runs.starts], edges_s[runs.stops]], axis=1),
+            np.full(len(runs), len(scenes) == 1),
         )
 
     def clip_set(self, arrays: ClipArrays, places: list[int] | slice = slice(None)) -> ClipSet:
@@ -145,7 +149,7 @@ class MomentFinder:
         """The scene, or run of scenes, that the phrases fit best, of those that lie in a clip at least in part.
 
         Scenes are cut over the clip and its neighbours, so that one that the clip's border cuts is whole again.
-        Where there is one scene only, the moment is the run of the clip's frames that the phrases look at.
+        Where nothing is cut, the moment is the run of the clip's frames that the phrases look at.
 
         Args:
             row: the clip.
@@ -159,13 +163,13 @@ class MomentFinder:
             return Moment(clip.start_s, clip.end_s)
         near = range(max(self.rows.start, row - 1), min(self.rows.stop, row + 2))
         spans = Spans.of(self.arrays, near, by_scene=True)
-        if len(spans.starts) == 1:
-            return cut_moment(clip.times_s, bearing.mean(axis=0), start_s=clip.start_s, end_s=clip.end_s)
         first_frame = int(self.arrays.clips["first_frame"][row])
-        best = first_frame + bearing.argmax(axis=1)[:, None]  # [P, 1]
         stops = spans.starts + spans.counts
-        inside = ((best >= spans.starts) & (best < stops)).mean(axis=0)
         shared = np.minimum(stops, first_frame + clip.num_frames) > np.maximum(spans.starts, first_frame)
+        if (shared & spans.uncut).any():
+            return cut_moment(clip.times_s, bearing.mean(axis=0), start_s=clip.start_s, end_s=clip.end_s)
+        best = first_frame + bearing.argmax(axis=1)[:, None]  # [P, 1]
+        inside = ((best >= spans.starts) & (best < stops)).mean(axis=0)
         fits = self._fits(spans, np.float32(0)) + _INSIDE_BONUS * inside
         return spans.moment(int(np.where(shared, fits, -np.inf).argmax()))
 
