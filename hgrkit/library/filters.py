@@ -86,6 +86,9 @@ _TOKEN = re.compile(
 _LONGEST = 10_000
 """Characters of a filter: a list of some hundred paths, and no more work for SQLite's parser than 1 ms."""
 
+_DEEPEST = 50
+"""Parentheses and cases in one another. SQLite's parser takes 100 levels, or any number from 3.46 on."""
+
 _LONGEST_VALUE = 1_000_000
 """Bytes of any value that SQLite makes or reads meanwhile."""
 
@@ -128,10 +131,10 @@ class Filter:
             ConfigError: if it is no text, too long, or has in it what is no part of an expression.
         """
         check_text("where", text, hint="with an SQL expression")
-        if "\0" in text or not is_utf8(text):
-            raise ConfigError(f"a filter is text in UTF-8, without NUL in it, got {shown(text)}.")
         if len(text) > _LONGEST:
             raise ConfigError(f"a filter has at most {_LONGEST:,} characters, got {len(text):,}; shorten it.")
+        if "\0" in text or not is_utf8(text):
+            raise ConfigError(f"a filter is text in UTF-8, without NUL in it, got {shown(text)}.")
         words: list[str] = []
         names: dict[str, None] = {}
         tokens = [*_tokens(text), ("end", "")]
@@ -234,10 +237,13 @@ def _read_word(word: str, before: str, following: str) -> tuple[bool, str]:
 
 
 def _require_pairs(words: Sequence[str]) -> None:
-    """Refuse parentheses that would end those that are written around a filter."""
-    depth = 0
+    """Refuse parentheses that would end those that are written around a filter, and too many in one another."""
+    depth = cases = 0
     for word in words:
         depth += (word == "(") - (word == ")")
+        cases += (word == "CASE") - (word == "END")
+        if depth + cases > _DEEPEST:
+            raise ConfigError(f"a filter is nested at most {_DEEPEST} deep; make it simpler.")
         if depth < 0:
             break
     if depth or not words:

@@ -304,6 +304,8 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
         metadata = json.dumps({**record.metadata, **noted}, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the metadata of {record.path!r} is no JSON object: {error}.") from error
+    if INDEXED_KEY in record.metadata:
+        raise ConfigError(f"the metadata of {record.path!r} has the key {INDEXED_KEY!r}, which is hgrkit's own.")
     for name in ("size", "mtime_ns"):
         if not -_INTEGERS <= getattr(record, name) < _INTEGERS:
             raise ConfigError(f"the {name} of {record.path!r} cannot be stored: {getattr(record, name)}.")

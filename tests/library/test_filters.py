@@ -547,6 +547,14 @@ def test_no_expression_reaches_past_the_authorizer_either():
             filters_module._run(connection, Filter((words,), ()).statement({}))
 
 
+def test_a_filter_may_be_nested_and_not_endlessly():
+    table = Table.of([record("/v/a")])
+    assert chosen(table, "(" * 50 + "1" + ")" * 50) == [0]
+    for text in ("(" * 51 + "1" + ")" * 51, "case when 1 then " * 51 + "1" + " end" * 51):
+        with pytest.raises(ConfigError, match="at most 50 deep"):
+            chosen(table, text)
+
+
 def test_patterns_that_backtrack_end_soon():
     table = Table.of([record("/v/a", metadata={"text": "a" * 9000})])
     for text in (

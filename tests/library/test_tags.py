@@ -102,6 +102,17 @@ def test_a_value_that_no_filter_could_use_is_refused(folder, value):
         tagged(folder, camera=value)
 
 
+def test_no_metadata_stands_for_the_time_of_indexing(folder):
+    with Library.open(folder, "w") as library:
+        with pytest.raises(ConfigError, match=r"has the key 'indexed:ns', which is hgrkit's own"):
+            library.add(record("/v/a.mp4", metadata={"indexed:ns": "never"}), [random_clip(1)])
+        library.add(record("/v/a.mp4", indexed_ns=5, metadata={"n": 1}), [random_clip(1)])
+        found = library.video("/v/a.mp4")
+    assert (found.indexed_ns, found.metadata) == (5, {"n": 1})
+    with pytest.raises(ConfigError, match="indexed_ns of"):
+        record("/v/a.mp4", indexed_ns="now")
+
+
 def test_a_video_has_some_hundred_tags_at_most(folder):
     assert len(tagged(folder, **{f"t{number}": number for number in range(256)})) == 256
     with pytest.raises(ConfigError, match=r"at most 256 tags, '/v/a.mp4' would have 257"):
