@@ -17,6 +17,11 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "plugins").glob(
 """What stands beside the packages and is run by hand; it may print."""
 
 MAX_LINES = 400
+LONG_MODULES = {
+    # The facade: what each argument of its methods means stands where users look it up.
+    "hgrkit/retriever.py": 460,
+}
+"""Those that may be longer, up to how many lines, and why."""
 MAX_FUNCTION_LINES = 40
 """Of a function, its docstring left out."""
 LONG_FUNCTIONS = {
@@ -45,7 +50,8 @@ def tree_of(module: Path) -> ast.Module:
 
 @each_module_or_script
 def test_a_module_has_at_most_400_lines(module):
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    most = LONG_MODULES.get(module.relative_to(ROOT).as_posix(), MAX_LINES)
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= most
 
 
 @each_module_or_script

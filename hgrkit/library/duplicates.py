@@ -20,7 +20,7 @@ from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.candidates import ann_available
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32, Float64, VideoRecord, path_bytes
-from hgrkit.library.search import Source
+from hgrkit.library.request import Source
 from hgrkit.matching.frame_weights import unit_vectors
 
 __all__ = ["DUPLICATE_SIMILARITY", "DuplicateGroup", "find_duplicates"]

@@ -9,8 +9,8 @@ import numpy as np
 from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings
+from hgrkit.library.request import Source, stored_videos
 from hgrkit.library.scoring import ClipSet, SearchSettings
-from hgrkit.library.search import Source, stored_videos
 from hgrkit.matching.frame_weights import unit_vectors
 
 __all__ = ["MOST_FRAMES", "clip_levels", "example_of", "stored_clips"]

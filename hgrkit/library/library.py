@@ -16,16 +16,9 @@ from hgrkit.library.manifest import Manifest
 from hgrkit.library.matches import Matches
 from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.removal import listed_path
+from hgrkit.library.request import SearchRequest, Source
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.library.search import (
-    SearchRequest,
-    Source,
-    all_videos,
-    indexed_paths,
-    pair_scores,
-    search_clips,
-    video_scores,
-)
+from hgrkit.library.search import all_videos, indexed_paths, pair_scores, search_clips, video_scores
 from hgrkit.library.sqlite_store import Mode, SqliteStore
 from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version, View
 

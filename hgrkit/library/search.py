@@ -1,96 +1,25 @@
-"""One question to one version of a library, or of several: candidates by event, one exact pass, moments."""
-
-# Paths are compared as absolute ones without following links, as `os.path` does it.
-# ruff: noqa: PTH100
+"""The answer of one version of a library, or of several: candidates by event, one exact pass, moments."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import attrs
 import numpy as np
 
-from hgrkit.checks.arguments import check_whole
-from hgrkit.errors import LibraryError
 from hgrkit.library.arrays import ClipArrays, Rows
-from hgrkit.library.candidates import AnnCache, FlatScan
-from hgrkit.library.filters import Filter, filtered_rows
 from hgrkit.library.matches import ClipMatch, ExcludedMatch, Matches
 from hgrkit.library.moments import Moment
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
-from hgrkit.library.removal import listed_path
-from hgrkit.library.scoring import LIKE_WEIGHT, Alignment, ClipSet, SearchSettings
+from hgrkit.library.request import SearchRequest, Source, candidate_rows, rows_of, stored_videos
+from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
 from hgrkit.library.video_moments import MomentFinder
-from hgrkit.matching.clip_similarities import event_similarities
-from hgrkit.matching.frame_weights import unit_vectors
 
-__all__ = [
-    "SearchRequest",
-    "Source",
-    "all_videos",
-    "indexed_paths",
-    "pair_scores",
-    "search_clips",
-    "stored_videos",
-    "video_scores",
-]
+__all__ = ["all_videos", "indexed_paths", "pair_scores", "search_clips", "video_scores"]
 
 _DECIMALS = 6
 """Scores are compared rounded: sums in another order differ by less than 1e-6."""
-
-
-@attrs.frozen(eq=False)
-class Source:
-    """A version that is searched, alone or with those of other libraries.
-
-    Attributes:
-        view: the version.
-        ann_cache: finds candidates in a large library.
-    """
-
-    view: View
-    ann_cache: AnnCache
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class SearchRequest:
-    """One question to a library.
-
-    Attributes:
-        query: what is asked.
-        k: answers, at least 1.
-        settings: how clips are scored, and how many.
-        videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
-        where: of those, look at the videos that this is true of only.
-        per_video: answers of one video, at most; they share no time.
-        leave_out: the path of a video that is no answer.
-
-    Raises:
-        ConfigError: if k or `per_video` is less than 1.
-    """
-
-    query: QueryEmbeddings
-    k: int
-    settings: SearchSettings
-    videos: Sequence[str] | None = None
-    where: Filter | None = None
-    per_video: int = 1
-    leave_out: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        check_whole("k", self.k)
-        check_whole("per_video", self.per_video)
-
-    @property
-    def event(self) -> Float32:
-        """What candidates are nearest to, [D]: as events of words and example count in the score."""
-        query = self.query
-        if query.like is None:
-            return query.event
-        words, example = unit_vectors(query.event), unit_vectors(query.like.event)
-        return np.asarray((1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example, np.float32)
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
@@ -105,11 +34,10 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
         ConfigError: if the request's filter names an unknown column, or cannot be evaluated.
         DamagedLibraryError: if stored embeddings are not what was written.
     """
-    candidates, exact = _candidates(sources, request)
+    candidates, exact = candidate_rows(sources, request)
     found: list[_Found] = []
     for source, rows in zip(sources, candidates, strict=True):
-        left = _left(source, rows, request.leave_out)
-        found += _compare(source.view, left, request) if left.size else []
+        found += _compare(source.view, rows, request) if rows.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
     first = [one for one in found if best[one.path] is one][: request.k]
@@ -134,7 +62,7 @@ def video_scores(
         videos = [video for video in every if video.record.state == "indexed"]
         if not videos or not queries:
             continue
-        clips = _checked_clips(source.view.arrays, _rows_of(videos))
+        clips = _checked_clips(source.view.arrays, rows_of(videos))
         starts = np.cumsum([0, *(len(video.rows) for video in videos[:-1])])
         rows = np.array([places[video.record.path] for video in videos])
         done = 0
@@ -173,7 +101,7 @@ def pair_scores(
         places.setdefault(path, []).append(place)
     for path, asked in places.items():
         for source, video in stored_videos(sources, path):
-            clips = _checked_clips(source.view.arrays, _rows_of([video]))
+            clips = _checked_clips(source.view.arrays, rows_of([video]))
             for row, setting in enumerate(settings):
                 parts = clips.scores([queries[place] for place in asked], setting)
                 best = np.concatenate([part.max(axis=0) for part in parts])
@@ -202,100 +130,6 @@ def _merged(stored: Sequence[Sequence[StoredVideo]]) -> list[VideoRecord]:
 
 def _indexed(records: Sequence[VideoRecord]) -> list[str]:
     return [record.path for record in records if record.state == "indexed"]
-
-
-def stored_videos(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
-    """An indexed video by its path, absolute or from the current folder, in every library that holds it.
-
-    Raises:
-        LibraryError: if none does.
-    """
-    found: list[tuple[Source, StoredVideo]] = []
-    for source in sources:
-        view = source.view
-        video = view.find(path) or view.find(os.path.abspath(path))
-        if video is None:  # earlier versions kept paths as they were typed
-            listed = listed_path(path, {other.record.path for other in view.videos()})
-            video = None if listed is None else view.find(listed)
-        if video is not None and video.record.state == "indexed":
-            found.append((source, video))
-    if not found:
-        raise LibraryError(f"the library has no indexed video {path!r}; index it, or leave it out.")
-    return found
-
-
-def _rows_of(videos: Sequence[StoredVideo]) -> Rows:
-    return np.array([row for video in videos for row in video.rows], np.int64)
-
-
-def _candidates(sources: Sequence[Source], request: SearchRequest) -> tuple[list[Rows], bool]:
-    """Clips to compare exactly, ascending, of each source, and whether these are all that were asked for.
-
-    They are of at least k videos if there are so many.
-    """
-    asked = _asked_rows(sources, request)
-    total = sum(map(len, asked))
-    count = request.settings.candidates_among(total, request.query)
-    if request.videos is not None or count >= total:
-        return asked, True
-    wanted = request.k + (request.leave_out is not None)
-    count = max(count, wanted)
-    while True:
-        rows = _nearest(sources, None if request.where is None else asked, request.event, count)
-        videos = sum(
-            len(np.unique(source.view.arrays.clips["video"][part]))
-            for source, part in zip(sources, rows, strict=True)
-        )
-        if videos >= wanted or count >= total:
-            return rows, False
-        count *= 2
-
-
-def _left(source: Source, rows: Rows, leave_out: str | None) -> Rows:
-    """The clips without those of a video that is no answer."""
-    video = None if leave_out is None else source.view.find(leave_out)
-    return rows if video is None else np.setdiff1d(rows, np.array(video.rows), assume_unique=True)
-
-
-def _asked_rows(sources: Sequence[Source], request: SearchRequest) -> list[Rows]:
-    """All clips that a question is about, ascending, of each source."""
-    rows = None
-    if request.videos is not None:
-        chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
-        for path in dict.fromkeys(request.videos):
-            for source, video in stored_videos(sources, path):
-                chosen[id(source)].append(video)
-        rows = [np.unique(_rows_of(chosen[id(source)])) for source in sources]
-    if request.where is not None:
-        matching = filtered_rows([source.view for source in sources], request.where)
-        rows = matching if rows is None else list(map(np.intersect1d, rows, matching))
-    return [source.view.arrays.rows for source in sources] if rows is None else rows
-
-
-def _nearest(sources: Sequence[Source], among: Sequence[Rows] | None, event: Float32, count: int) -> list[Rows]:
-    """The `count` clips of all sources, or `among` these, whose events are nearest, ascending."""
-    if among is None:
-        indexes = [source.ann_cache.index(source.view.arrays) for source in sources]
-    else:  # an HNSW index would return mostly others
-        indexes = [_scan_of(source.view.arrays, part) for source, part in zip(sources, among, strict=True)]
-    rows = [index.nearest(event, count) for index in indexes]
-    if len(sources) > 1:
-        nearness = [
-            event_similarities(source.view.arrays.clips["event"][part], event)
-            for source, part in zip(sources, rows, strict=True)
-        ]
-        every = np.concatenate(nearness)
-        least = np.partition(every, -count)[-count] if count < len(every) else -np.inf
-        rows = [part[near >= least] for part, near in zip(rows, nearness, strict=True)]
-    for source, part in zip(sources, rows, strict=True):
-        source.view.arrays.check_clips(part)
-    return [np.sort(part) for part in rows]
-
-
-def _scan_of(arrays: ClipArrays, rows: Rows) -> FlatScan:
-    chosen = np.zeros(len(arrays.clips), np.bool_)
-    chosen[rows] = True
-    return FlatScan(arrays, chosen=chosen)
 
 
 @attrs.frozen(eq=False)

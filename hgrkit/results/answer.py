@@ -87,16 +87,20 @@ def _hit_of(rank: int, match: ClipMatch, question: Question) -> Hit:
         likeness=match.likeness,
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found) if graph else (),
-        excluded=tuple(
-            Excluded(
-                node_ids=phrase.node_ids,
-                text=phrase.text,
-                similarity=seen.similarity,
-                times_s=times,
-                weights=tuple(seen.weights.tolist()),
-            )
-            for phrase, seen in zip(question.phrases, match.excluded, strict=True)
-        ),
+        excluded=_excluded_of(match, question),
+    )
+
+
+def _excluded_of(match: ClipMatch, question: Question) -> tuple[Excluded, ...]:
+    return tuple(
+        Excluded(
+            node_ids=phrase.node_ids,
+            text=phrase.text,
+            similarity=seen.similarity,
+            times_s=tuple(match.times_s.tolist()),
+            weights=tuple(seen.weights.tolist()),
+        )
+        for phrase, seen in zip(question.phrases, match.excluded, strict=True)
     )
 
 
