@@ -18,6 +18,7 @@ from hgrkit.errors import GraphError, MissingPackageError, ParserModelsNotFoundE
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.dependency_tree import DependencyTree
 from hgrkit.parsing.protocol import Conventions
+from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.tokenize import check_tokens, tokenize
 from hgrkit.parsing.tree_labeller import label_tree
 
@@ -130,6 +131,9 @@ class StanzaParser:
         sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
         for tokens in sentences:
             check_tokens(tokens, self.name, most=_MAX_WORDS)
+        return parse_parts(self._parse, sentences) if self._language == "en" else self._parse(sentences)
+
+    def _parse(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
         graphs: list[RoleGraph] = []
         for start in range(0, len(sentences), _BATCH):
             batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]

@@ -13,6 +13,7 @@ from hgrkit.parsing.lark.state import SentenceState
 from hgrkit.parsing.lark.tagger import Tagger
 from hgrkit.parsing.lexicon import Lexicon
 from hgrkit.parsing.phrase import Phrase, clause_graph, close_spans
+from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
 from hgrkit.parsing.tokenize import tokenize
 
@@ -63,6 +64,12 @@ class LarkParser:
         tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
         if not tokens:
             raise GraphError("nothing to parse: expected at least one token, got none.")
+        return parse_parts(self._parse, [tokens])[0]
+
+    def _parse(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
+        return [self._graph(tokens) for tokens in sentences]
+
+    def _graph(self, tokens: Sequence[str]) -> RoleGraph:
         words = [token.lower() for token in tokens]
         tags = refine(words, self._tagger.tag(words))
         chunks = group_words(tags)

@@ -9,6 +9,7 @@ from typing import Any
 from hgrkit import RoleGraph
 from hgrkit.errors import ParserModelsNotFoundError
 from hgrkit.parsing import label_tree
+from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.tokenize import check_tokens, tokenize
 from hgrkit_spacy.universal_tree import universal_tree
 
@@ -54,8 +55,9 @@ class SpacyParser:
         """
         for tokens in sentences:
             check_tokens(tokens, self.name, most=_MAX_WORDS)
-        if not sentences:
-            return []
+        return parse_parts(self._parse, sentences) if sentences else []
+
+    def _parse(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
         from spacy.tokens import Doc
 
         with self._lock:
