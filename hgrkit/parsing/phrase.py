@@ -8,7 +8,7 @@ import attrs
 
 from hgrkit.graph import ACTION_ROLE, Edge, Node, Role, RoleGraph, Span
 
-__all__ = ["NUMBERED_ROLES", "Phrase", "clause_graph", "close_spans"]
+__all__ = ["NUMBERED_ROLES", "Phrase", "clause_graph", "close_spans", "share_dependents"]
 
 
 NUMBERED_ROLES: frozenset[Role] = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
@@ -80,10 +80,33 @@ def close_spans(phrases: Sequence[Phrase]) -> None:
     for phrase in reversed(order):
         phrase.plain_stop = phrase.stop
         for child in phrase.children:
-            phrase.start = min(phrase.start, child.start)
+            if child.kind != "clause" or phrase.kind != "noun":  # "then [hands using a tablet]"
+                phrase.start = min(phrase.start, child.start)
             phrase.stop = max(phrase.stop, child.stop)
             if child.kind != "clause":
                 phrase.plain_stop = max(phrase.plain_stop, child.plain_stop)
+
+
+_SHARED = frozenset({"object", "preposition", "adverb"})
+_CONJUNCTIONS = frozenset({"and", "or", "nor", "&", "and/or", ",", "either", "/"})
+
+
+def share_dependents(words: Sequence[str], clauses: Sequence[Phrase]) -> None:
+    """Give what follows the last of coordinated verbs to all of them: "washing and drying [the dishes] [outdoors]".
+
+    Args:
+        words: the lower-cased tokens.
+        clauses: the sentence's clauses in order, spans closed.
+    """
+    for first, last in reversed(list(zip(clauses, clauses[1:], strict=False))):
+        between = words[first.verb[1] : last.verb[0]]
+        if not between or not set(between) <= _CONJUNCTIONS or first.form != last.form:
+            continue
+        if any(child.start >= first.verb[1] and child.relation in _SHARED for child in first.children):
+            continue
+        first.children += [
+            child for child in last.children if child.relation in _SHARED and child.start >= last.verb[1]
+        ]
 
 
 def clause_graph(

@@ -267,6 +267,12 @@ def _statement(words: list[Word]) -> QueryPart:
     """A question as a statement: "what did I put in the bowl" as "what I put in the bowl"."""
     text = _joined(words)
     asks = _ASKS.match(text)
+    pause = text.find(" , ")
+    if asks is None and pause > 0 and _ASKS.match(text, pause + 3):  # "according to the sign, what is the limit?"
+        before, _, after = text.partition(" , ")
+        count = before.count(" ") + 2
+        part = _statement(words[count:])
+        return attrs.evolve(part, words=(*words[:count], *part.words))
     if asks is None:
         return QueryPart(tuple(_yes_or_no(words) if _YES_NO.match(text) else words))
     after = text.count(" ", 0, asks.end())

@@ -94,12 +94,14 @@ _FIXED: Mapping[str, Role] = {"modal": "ARGM-MOD", "negation": "ARGM-NEG", "pred
 _CLAUSAL: Mapping[str, Role] = {"complement": "ARG1", "purpose": "ARGM-PRP"}
 _SAME_FOR_ALL_VERBS = ("ARGM-TMP", "ARGM-LOC", "ARGM-MNR", "ARGM-DIR", "ARGM-ADV", "ARGM-PRP")
 # "the door opens": without an object, a thing as the subject undergoes what the verb says
-_LABILE = frozenset(["open", "turn", "close", "roll", "spin", "move", "shake", "break", "play"])
+_LABILE = frozenset(["open", "turn", "close", "roll", "spin", "move", "shake", "break", "play", "fly"])
 # "tells a man", "teaches a child": who is addressed is ARG2, what is told ARG1
 _ADDRESSED = frozenset(["tell", "teach", "ask"])
 # "talks with a man" has a listener, "walks with a man" company
-_HEARERS = frozenset(["talk", "speak", "help", "chat", "converse", "provide"])
-_TIME_PREPOSITIONS = frozenset(["in", "on", "at", "during", "for", "before", "after", "throughout", "until"])
+_HEARERS = frozenset(["interact", "communicate", "talk", "speak", "help", "chat", "converse", "provide"])
+_TELEPHONES = frozenset(["phone", "telephone", "cellphone", "smartphone"])
+_MANNERS = frozenset("motion way manner style circle row rows line lines unison speed pair pairs".split())
+_TIME_PREPOSITIONS = frozenset(["around", "between", "by", "in", "on", "at", "during", "for", "before", "after", "throughout", "until"])
 _TIME_MARKERS = frozenset(["after", "before", "while", "when", "upon", "since"])
 _EXTENTS = frozenset(["along", "around", "across", "over", "past"])
 _UNSEEN = {"with": "ARGM-MNR", "for": "ARGM-PRP", "about": "ARG1", "like": "ARGM-MNR"}
@@ -193,6 +195,11 @@ class RoleLabeller:
             return "ARGM-COM"
         if _is_time(word, noun):
             return "ARGM-TMP"
+        if word == "on" and noun in _TELEPHONES and clause.lemma in _HEARERS:
+            return "ARGM-MNR"
+        # "runs after a train" has a goal, "rests after a match" a time
+        if word == "after" and noun and in_class(clause.lemma, "manner_of_motion"):
+            return "ARGM-TMP" if in_class(noun, "event") else "ARGM-DIR"
         if word == "by":
             function, default = ("passive by", "ARG0") if clause.passive else ("by", "ARGM-LOC")
             return self._table.frames.get((clause.lemma, function), default)
@@ -217,6 +224,12 @@ class RoleLabeller:
         # the counts of one preposition mix times and places; times were already recognised by their nouns
         if found == "ARGM-TMP" and (in_class(word, "static") or in_class(word, "directional")):
             return None
+        # "with" names company only of people and animals
+        if found == "ARGM-COM" and word == "with" and not is_animate(noun):
+            return "ARGM-MNR"
+        # the counts of rare verbs have manners where captions have places
+        if found == "ARGM-MNR" and word in {"in", "at"} and noun not in _MANNERS:
+            return "ARGM-LOC"
         # "sits around the table" is a place, "runs around the table" a way
         if found == "ARGM-DIR" and word in _EXTENTS and not in_class(clause.lemma, "motion"):
             return "ARGM-LOC"

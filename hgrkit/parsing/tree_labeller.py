@@ -10,7 +10,7 @@ from hgrkit.checks.arguments import check_choice, check_instance, check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.dependency_tree import DependencyTree, TreeReader
-from hgrkit.parsing.phrase import Phrase, clause_graph
+from hgrkit.parsing.phrase import Phrase, clause_graph, share_dependents
 from hgrkit.parsing.propbank_roles import propbank_roles
 from hgrkit.parsing.protocol import Conventions
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
@@ -300,6 +300,7 @@ def label_tree(
         verbal = [clause for clause in clauses if tree.upos[clause.head] != "AUX"]
         return clause_graph(tokens, verbal, partial(propbank_roles, words, tree))
     clauses = [clause for clause in clauses if clause.form != "semi-modal"]
+    share_dependents(words, clauses)
     if not clauses:
         return RoleGraph(tokens=tokens, nodes=_nouns(tree))
     table = RoleTable.load() if language == "en" else RoleTable.load().of_any_verb()

@@ -20,6 +20,10 @@ _STARTS = frozenset(words[0] for words in COMPLEX_PREPOSITIONS)
 _LONGEST = max(map(len, COMPLEX_PREPOSITIONS))
 _TITLES = frozenset({"dr", "mr", "mrs", "ms", "st"})
 _BEFORE_INNER = AUXILIARY_TAGS | {"NEG", "TO"}
+_BOUNDS = (["at", "least"], ["at", "most"], ["more", "than"], ["less", "than"], ["fewer", "than"], ["up", "to"])
+_MORE = frozenset({"more", "fewer", "less"})
+_PLACES = frozenset({"outside", "inside", "underneath", "nearby"})
+_NOMINAL_HEADS = frozenset({"NOUN", "NOUNS", "PRON"})
 _NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
 
 
@@ -34,7 +38,9 @@ def refine(words: Sequence[str], tags: Sequence[str]) -> list[str]:
     position = 0
     while position < len(words):
         length = _complex_preposition(words, refined, position)
-        if length:
+        if words[position : position + 2] in _BOUNDS and refined[position + 2 : position + 3] == ["NUM"]:
+            length, refined[position : position + 2] = 2, ["DEGREE", "DEGREE"]
+        elif length:
             refined[position : position + length] = ["PREP"] * length
         else:
             refined[position] = _refined(words, refined, position)
@@ -64,6 +70,14 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
     tag = tags[position]
     before = tags[position - 1] if position else ""
     after = tags[position + 1] if position + 1 < len(tags) else ""
+    if before in {"NUM", "LINK"} and tag not in _NOMINAL_HEADS:
+        counted = _refined_count(words, tags, position, before, after)
+        if counted:
+            return counted
+    if words[position] in {"either", "both", "first"} and after in {"VBG", "VBN"} and tag not in VERB_TAGS:
+        return "INNER"
+    if words[position] in _PLACES and tag == "ADV" and after in _NOMINAL - {"PRON"}:
+        return "PREP"
     if tag == "ADV":  # of an adjective, inside a verb group, or on its own
         return _refined_adverb(tags, position, before, after)
     # "black and white dogs", "a big, red ball": one group of words
@@ -77,6 +91,18 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
     if tag == "TO" and after in _NOMINAL:
         return "PREP"
     return tag
+
+
+def _refined_count(words: Sequence[str], tags: Sequence[str], position: int, before: str, after: str) -> str:
+    """Words inside a count or a time: "one [or more] people", "3 [:] 45 [am]"."""
+    word = words[position]
+    if before == "LINK":
+        return "DEGREE" if word in _MORE and words[position - 1] == "or" else ""
+    if word == "or" and position + 1 < len(words) and words[position + 1] in _MORE:
+        return "LINK"
+    if word == ":" and after == "NUM":
+        return "LINK"
+    return "NOUN" if word == "am" else ""
 
 
 def _refined_adverb(tags: Sequence[str], position: int, before: str, after: str) -> str:

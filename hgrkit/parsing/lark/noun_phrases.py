@@ -152,6 +152,8 @@ def _is_particle(state: SentenceState, chunk: Chunk) -> bool:
     word = state.words[chunk.start]
     if clause is None or chunk.stop - chunk.start > 1 or not in_class(word, "accompanied"):
         return False
+    if clause.lemma == "get" and chunk.tags[0] == "PREP" and state.following is not None and word != "up":
+        return False  # "gets off the bike"
     before_noun = state.following is not None and state.following.kind == "noun_group"
     literal = in_class(clause.lemma, "motion")
     if clause.verb[1] == chunk.start and state.last is clause:
@@ -195,6 +197,7 @@ _FINITE = frozenset({"VBZ", "VBD", "BE", "HAVE", "DO", "MD"})
 _LOOKAHEAD = 9
 """Chunks that a noun looks ahead for its verb; bounded, so that parsing stays linear."""
 _WITH_BARE_VERB = frozenset(["help", "make", "let", "watch", "see", "have", "hear"])
+_STATES = frozenset({"visible", "present", "around"})
 _MODIFIER_TAGS = frozenset({"ADJ", "DEGREE", "LINK", "ADV"})
 
 
@@ -209,6 +212,10 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
         state.preposition.add(noun, "ground")
         state.preposition = None
     elif _begins_clause(state):
+        _wait_for_verb(state, noun)
+        return
+    elif comma and not state.conjunction and state.clause is None and _singular_verb_follows(state):
+        # "a man on a beach, a dog jumps": clauses without a conjunction
         _wait_for_verb(state, noun)
         return
     elif state.conjunction or (comma and state.last is not None and state.last.kind == "noun"):
@@ -318,6 +325,8 @@ def _adjective(state: SentenceState, chunk: Chunk) -> None:
             clause.add(adjective, "predicate")
     elif state.conjunction and last is not None and last.kind == "adjective":
         last.add(adjective, "conjunct")
+    if adjective.word in _STATES and last is not None and last.relation == "ground" and adjective.parent is None:
+        last.add(adjective, "state")  # "without other people visible"
     state.conjunction = False
 
 

@@ -12,7 +12,7 @@ from hgrkit.parsing.lark.chunker import Chunk, group_words, refine
 from hgrkit.parsing.lark.state import SentenceState
 from hgrkit.parsing.lark.tagger import Tagger
 from hgrkit.parsing.lexicon import Lexicon
-from hgrkit.parsing.phrase import Phrase, clause_graph, close_spans
+from hgrkit.parsing.phrase import Phrase, clause_graph, close_spans, share_dependents
 from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
 from hgrkit.parsing.tokenize import tokenize
@@ -120,6 +120,7 @@ def _build_clauses(
         if rule is not None and state.index > state.skipped:
             rule(state, chunk)
     close_spans(state.phrases)
+    share_dependents(words, state.clauses)
     return state.clauses
 
 

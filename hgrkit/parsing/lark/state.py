@@ -113,6 +113,10 @@ def attaches_to_noun(preposition: str, clause: Phrase, noun: Phrase, ground: str
     return preposition not in {"with", "for", "without"}
 
 
+_LIMBS = frozenset("hand hands arm arms finger fingers foot feet leg legs".split())
+"""Body parts that act as the person does: "hands of a kid playing"."""
+
+
 def modified_noun(noun: Phrase, words: Sequence[str], lemma: str) -> Phrase:
     """The noun that a participle or relative clause after `noun` modifies: `noun` or one of its ancestors.
 
@@ -129,7 +133,7 @@ def modified_noun(noun: Phrase, words: Sequence[str], lemma: str) -> Phrase:
     highest = nouns[-1] if nouns else noun
     if lemma in {"involve", "contain", "feature", "include", "surround", "cover", "fill"}:
         return noun
-    if is_animate(words[highest.head]):
+    if is_animate(words[highest.head]) or words[highest.head] in _LIMBS:
         return highest
     nearest = next((phrase for phrase in nouns if is_animate(words[phrase.head])), None)
     if nearest is None:

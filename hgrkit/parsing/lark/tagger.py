@@ -8,7 +8,7 @@ from operator import methodcaller
 
 import attrs
 
-from hgrkit.parsing.lexicon import Lexicon, is_animate, table_lines
+from hgrkit.parsing.lexicon import VERB_TAGS, Lexicon, in_class, is_animate, table_lines
 
 __all__ = ["Tagger", "candidates", "coarse_class", "context_features", "finite_ahead", "next_state"]
 
@@ -161,6 +161,9 @@ _FINITE_TAGS = frozenset({"BE", "HAVE", "DO", "MD", "VBZ", "VBD", "VB"})
 _NOMINAL = frozenset({"NOUN", "NOUNS"})
 _OBJECT_STARTS = frozenset({"DET", "PRON"})
 _STARTS = frozenset({"DET", "PRON", "PREP", "ADV", "PRT", "TO"})
+_SURE_OBJECTS = frozenset({"DET", "PRON", "NOUNS"})
+_ASPECTUAL = ("start", "begin", "began", "begun", "continue", "keep", "kept", "stop")
+_WITH_BARE_VERB = frozenset({"help", "make", "let", "watch", "see", "have", "hear", "feel"})
 _ARTICLES = frozenset({"a", "an", "the", "his", "its", "their", "my", "your", "our"})
 
 
@@ -193,6 +196,8 @@ class _ClauseTags:
 
     def restore(self) -> None:
         self._nouns_after_articles()
+        self._no_verbs()
+        self._sure_verbs()
         if any(tag in _FINITE_TAGS for tag in self.tags[self.start : self.stop]):
             self._past_or_participle()
         else:
@@ -209,11 +214,71 @@ class _ClauseTags:
                 if article >= self.start and self.words[article] in _ARTICLES:
                     self.tags[position] = "NOUN" if self.tags[position] == "VB" else "NOUNS"
 
+    def _no_verbs(self) -> None:
+        """Make nouns of verbs that nothing can be the subject of: "the microphone [stand]", "a soda [can]"."""
+        for position in range(self.start, self.stop):
+            tag, own = self.tags[position], self.readings[position]
+            if self.words[position] == "visible":
+                self.tags[position] = "ADJ"
+            if tag == "MD" and self.words[position] == "can" and self._after(position) in {"PUNCT", "END", "PREP"}:
+                self.tags[position] = "NOUN" if self._before(position) in _NOMINAL else tag
+            if tag in {"VB", "VBZ"} and self._cannot_be_verb(position):
+                others = (other for other in candidates(own) if other in {"NOUN", "NOUNS", "ADJ"})
+                self.tags[position] = next(others, tag)
+
+    def _before(self, position: int) -> str:
+        return self.tags[position - 1] if position > self.start else "START"
+
+    def _cannot_be_verb(self, position: int) -> bool:
+        earlier, before = self.tags[self.start : position], self._before(position)
+        subject = next((tag for tag in earlier if tag in _NOMINAL), None)
+        if self.tags[position] == "VBZ":  # "people in tribal [costumes]", "is pushed, with red [tents]"
+            thing = before == "NOUN" and not is_animate(self.words[position - 1])
+            if thing and self._after(position) == "END" and self.readings[position].startswith("NOUNS"):
+                return True  # "a commercial for new bra [straps]"
+            open_phrase = before in {"ADJ", "NOUN"} and earlier[-2:-1] == ["PREP"]
+            return open_phrase and (subject == "NOUNS" or bool(_FINITE_TAGS & set(earlier)))
+        if self._after(position) in _OBJECT_STARTS or {"TO", "MD", "DO"} & set(earlier):
+            return False
+        if position == self.start:  # "[crowd] cheering"
+            return self.readings[position].startswith("NOUN") and "VBG" in self.readings[position + 1]
+        if before == "CC":
+            return not (VERB_TAGS | _FINITE_TAGS) & set(earlier)
+        singular = subject == "NOUN" and "CC" not in earlier
+        thing = before in {"NOUN", "ADJ", "PUNCT"} and not is_animate(self.words[position - 1])
+        return singular and thing and not self._takes_bare_verb(position)
+
+    def _takes_bare_verb(self, position: int) -> bool:
+        """Whether an earlier verb goes with a bare one: "watches a car [drive] by"."""
+        lexicon = Lexicon.load()
+        verbs = [at for at in range(self.start, position) if self.tags[at] in VERB_TAGS]
+        return any(lexicon.lemma(self.words[at]) in _WITH_BARE_VERB for at in verbs)
+
+    def _sure_verbs(self) -> None:
+        """In "[using] a tool", "each [picks] one" and "starts [running]" the word is a verb."""
+        for position in range(self.start + 1, self.stop):
+            own, word, before = self.readings[position], self.words[position], self._before(position)
+            if self.tags[position] == "NOUNS" and self.words[position - 1] == "each" and "VBZ" in own:
+                self.tags[position] = "VBZ"
+            elif self.tags[position] in {"NOUN", "ADJ", "VBG"} and "VBG" in own:
+                starts = before in VERB_TAGS and self.words[position - 1].startswith(_ASPECTUAL)
+                uses = word == "using" and before not in {"DET", "ADJ", "POS"}
+                either = self.words[position - 1] == "either"
+                sure = own.startswith("VBG") and before in _NOMINAL and self._after(position) in _SURE_OBJECTS
+                if starts or uses or either or sure:
+                    self.tags[position] = "VBG"
+
     def _past_or_participle(self) -> None:
         """In "a man armed with a gun fires the weapon" the past form is a participle."""
         finite = [position for position in range(self.start, self.stop) if self.tags[position] in _FINITE_TAGS]
         if len(finite) != 1 or self.tags[finite[0]] != "VBD" or "VBN" not in self.readings[finite[0]]:
             return
+        # "a blue sedan parked near the entrance": a thing, and no object
+        before, after = finite[0] - 1, self._after(finite[0])
+        if before >= self.start and self.tags[before] in _NOMINAL and after in {"PREP", "END"}:
+            if not is_animate(self.words[before]):
+                self.tags[finite[0]] = "VBN"
+                return
         for position in range(finite[0] + 1, self.stop):
             sure = self._after(position) in _OBJECT_STARTS or self.readings[position].startswith("VBZ")
             if sure and self._possible_verb(position, plural=False) == "VBZ":
@@ -303,6 +368,9 @@ class _ClauseTags:
         bare = own.startswith("VB ") and of_animate  # "a girl sleep in a bed"
         wanted = ("VB", "VBD", "VBZ") if plural else ("VBZ", "VBD", "VB") if bare else ("VBZ", "VBD")
         dominated = own.endswith("!") and possible[0] in {"NOUN", "NOUNS", "ADJ"}
+        # "people in tribal costumes [dance] along the street"
+        if dominated and plural and before == "NOUNS" and after == "PREP" and in_class(self.words[position], "motion"):
+            dominated = False
         if dominated and after not in _OBJECT_STARTS:
             return None
         return next((tag for tag in wanted if tag in possible), None)
