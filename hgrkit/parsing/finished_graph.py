@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from hgrkit.graph import Node, RoleGraph
+from hgrkit.graph import Node, RoleGraph, Span
 
 __all__ = ["finished"]
 
@@ -29,6 +29,8 @@ def finished(graph: RoleGraph) -> RoleGraph:
       NOUN        ~~cars~~
     """
     words = [token.lower() for token in graph.tokens]
+    if not graph.edges and not graph.actions and "of" in words:
+        graph = attrs.evolve(graph, nodes=list(_with_kinds(graph.nodes, words)))
     if not (_NEGATIONS | _NO | _LACKS | {"other"}) & set(words):
         return graph
     excluded = set(_excluded(graph, words))
@@ -39,8 +41,33 @@ def finished(graph: RoleGraph) -> RoleGraph:
     )
 
 
+_KINDS = frozenset(
+    "group groups crowd crowds herd herds flock flocks pair pairs bunch pack couple kind kinds type types sort sorts "
+    "variety number row rows pile team class set".split()
+)
+
+
+def _with_kinds(nodes: Sequence[Node], words: list[str]) -> Iterator[Node]:
+    """Phrases of a caption without verbs, "a group of" and "any type of" with what they are of."""
+    waiting: Node | None = None
+    for node in nodes:
+        if waiting is not None and node.span.start == waiting.span.stop + 1 and words[waiting.span.stop] == "of":
+            node = attrs.evolve(waiting, span=Span(waiting.span.start, node.span.stop))
+        elif waiting is not None:
+            yield waiting
+        kind = node.head is not None and words[node.head] in _KINDS and node.span.stop == node.head + 1
+        waiting = node if kind else None
+        if waiting is None:
+            yield node
+    if waiting is not None:
+        yield waiting
+
+
 def _excluded(graph: RoleGraph, words: list[str]) -> Iterable[int]:
     by_id = {node.id: node for node in graph.nodes}
+    negating = {by_id[edge.entity].span.start for edge in graph.edges if edge.role == "ARGM-NEG"}
+    # a "not" of a verb denies no phrase
+    words = [" " if at in negating else word for at, word in enumerate(words)]
     for edge in graph.edges:
         action, entity = by_id[edge.action], by_id[edge.entity]
         if edge.role == "ARGM-NEG" and not _reserved(words, entity.span.stop):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from hgrkit.graph import ACTION_ROLE, Edge, Node, Role, RoleGraph, Span
+from hgrkit.parsing.lexicon import in_class
 
 __all__ = ["NUMBERED_ROLES", "Phrase", "clause_graph", "close_spans", "share_dependents"]
 
@@ -87,26 +88,38 @@ def close_spans(phrases: Sequence[Phrase]) -> None:
                 phrase.plain_stop = max(phrase.plain_stop, child.plain_stop)
 
 
-_SHARED = frozenset({"object", "preposition", "adverb"})
 _CONJUNCTIONS = frozenset({"and", "or", "nor", "&", "and/or", ",", "either", "/"})
 
 
 def share_dependents(words: Sequence[str], clauses: Sequence[Phrase]) -> None:
-    """Give what follows the last of coordinated verbs to all of them: "washing and drying [the dishes] [outdoors]".
+    """Give what follows the last of coordinated verbs to all of them: "washing and drying [the dishes]".
+
+    Verbs joined by "or" share adverbials too: "performing or dancing [outdoors] [at night]"; an object that the
+    last one takes with a preposition is shared without it: "lifting or sitting on [a barrel]".
 
     Args:
         words: the lower-cased tokens.
         clauses: the sentence's clauses in order, spans closed.
     """
+    alternative = False
     for first, last in reversed(list(zip(clauses, clauses[1:], strict=False))):
-        between = words[first.verb[1] : last.verb[0]]
-        if not between or not set(between) <= _CONJUNCTIONS or first.form != last.form:
-            continue
-        if any(child.start >= first.verb[1] and child.relation in _SHARED for child in first.children):
-            continue
-        first.children += [
-            child for child in last.children if child.relation in _SHARED and child.start >= last.verb[1]
-        ]
+        between = set(words[first.verb[1] : last.verb[0]])
+        adjacent = bool(between) and between <= _CONJUNCTIONS and first.form == last.form
+        alternative = adjacent and (alternative or "or" in between)
+        after = [child for child in first.children if child.start >= first.verb[1]]
+        if adjacent and not any(child.relation in {"object", "preposition", "adverb"} for child in after):
+            first.children += _shared(first, last, alternative=alternative)
+
+
+def _shared(first: Phrase, last: Phrase, *, alternative: bool) -> list[Phrase]:
+    after = [child for child in last.children if child.start >= last.verb[1]]
+    things = [child for child in after if child.relation == "object"]
+    adverbials = [child for child in after if child.relation in {"preposition", "adverb"}]
+    transitive = not any(in_class(first.lemma, name) for name in ("intransitive", "motion", "posture"))
+    if alternative and not things and in_class(first.lemma, "transitive") and adverbials:
+        ground = adverbials[0].find("ground")
+        return [] if ground is None else [attrs.evolve(ground, relation="object")]
+    return (things if transitive else []) + (adverbials if alternative else [])
 
 
 def clause_graph(

@@ -10,6 +10,7 @@ import attrs
 from hgrkit.graph import Edge, Node, Role, RoleGraph, Span
 from hgrkit.parsing.finished_graph import finished
 from hgrkit.parsing.lexicon import Lexicon, is_animate
+from hgrkit.parsing.roles import RoleTable
 
 __all__ = ["QueryPart", "parse_parts", "read_query"]
 
@@ -55,7 +56,7 @@ class QueryPart:
 
 _DET = r"(?:(?:an?|the|all|any|every|each|some|more|other|another|several|one|two|three|only)(?: of)? )*"
 _CAMERA = (
-    r"(?:aerial|drone|overhead|pov|panoramic|establishing|tracking|panning|handheld|macro|wide|wide-angle|close|"
+    r"(?:aerial|drone|overhead|pov|panoramic|establishing|tracking|panning|handheld|macro|wide|wide-angle|close up|"
     r"close-up|closeup|extreme|medium|zoomed|zoomed-in|slow|slow-motion|slow motion|slowmo|slo-mo|fast motion|"
     r"time-lapse|timelapse|time lapse|hyperlapse|fisheye|dashcam|gopro|first-person|third-person|first person|"
     r"third person|bird 's eye|birds-eye|top-down|top down|low-angle|high-angle|low angle|high angle|wide angle|"
@@ -108,7 +109,8 @@ _CUT = re.compile(
     rf"(?:{_ANY_SHOT} {_LINK}|(?P<same>of)(?= ))| (?:[,;.] )?(?:and )?(?<=[,;.d] ){_CAMERA_SHOT} {_LINK}"
 )
 _ANGLE = re.compile(
-    rf" (?:{_TAKEN} )?from (?:the |an? )?(?:(?:{_CAMERA}|{_PLAIN}|or|and) )+(?:views?|viewpoint|perspective|angle)(?= |$)"
+    r" (?:, )?(?:seen|viewed|filmed|shot|taken) from (?:above|below|behind|the (?:side|front|back|air|top|ground))(?= |$)"
+    rf"| (?:{_TAKEN} )?from (?:the |an? )?(?:(?:{_CAMERA}|{_PLAIN}|or|and) )+(?:views?|viewpoint|perspective|angle)(?= |$)"
 )
 _SCOPE = re.compile(
     r" (?:in|from|of) (?:the|this|that|my|our|today 's|yesterday 's)(?: first| last| whole| entire)? "
@@ -122,12 +124,12 @@ _ASKS = re.compile(
 _YES_NO = re.compile(r"(?:(?:is|are|was|were) there|does|did|do|(?:is|are|was|were|has|can|will)(?=.* \?$))(?= )")
 _STARTS = frozenset(
     "please can could would find show locate retrieve fetch get give bring search look looking searching i we do does "
-    "help is are was were did will has have which what who whom whose where when why how in on at during to from for "
+    "help shots clips scenes videos footage is are was were did will has have which what who whom whose where when why how in on at during to from for "
     "with under by".split()
 )
 _ANYWHERE = frozenset(
     "( [ ? shot shots view views close-up close-ups closeup closeups close timelapse time-lapse lapse motion pov "
-    "perspective point angle".split()
+    "perspective point angle seen filmed viewed".split()
 )
 
 
@@ -283,7 +285,7 @@ def _statement(words: list[Word]) -> QueryPart:
     kind = _AUXILIARIES[auxiliary.text]
     if phrase[0].text == "how" and len(phrase) == 1 and not inverted:
         return QueryPart(tuple(words))
-    verb = _main_verb(rest, kind) if inverted and phrase[-1].text not in _PROPERTIES else None
+    verb = _main_verb(rest, kind, bare=len(phrase) == 1) if inverted and phrase[-1].text not in _PROPERTIES else None
     if not inverted:  # "how many people are sitting"
         return QueryPart((asked, auxiliary, *rest))
     if verb is None and kind == "be":  # "what color is the shirt of the man"
@@ -325,15 +327,15 @@ def _one_word(phrase: Sequence[Word]) -> Word:
     return attrs.evolve(_whole(phrase), text="someone" if person else "something")
 
 
-def _main_verb(words: Sequence[Word], kind: str) -> int | None:
-    """Index of the verb of "(is) the man holding", behind its subject."""
+def _main_verb(words: Sequence[Word], kind: str, *, bare: bool = True) -> int | None:
+    """Index of the verb of "(is) the man holding", behind its subject; of "(is) the man in the car holding" if bare."""
     for at in range(1, len(words)):
         tag = _likely_tag(words[at].text)
         possible = set(Lexicon.load().reading(words[at].text).removesuffix("!").split())
         before = _likely_tag(words[at - 1].text)
         if possible & _VERB_FORMS[kind] and before in _NOUNS and (tag not in _NOUNS or kind in {"do", "modal"}):
             return at
-        if tag not in _OPENING and tag != "POS":
+        if tag not in _OPENING and tag != "POS" and (tag != "PREP" or not bare):
             return None
     return None
 
@@ -383,8 +385,10 @@ def _together(tokens: Sequence[str], parts: Sequence[QueryPart], graphs: Sequenc
         edges += [Edge(ids[edge.action], ids[edge.entity], edge.role) for edge in graph.edges]
         if part.question is not None and graph.actions:
             asked = part.question
-            nodes.append(Node(len(nodes) + 1, part.role, Span(asked.start, asked.stop), asked.head))
-            edges.append(Edge(ids[_asked_verb(graph).id], len(nodes), part.role))
+            verb = _asked_verb(graph)
+            role = _asked_role(part, graph, verb)
+            nodes.append(Node(len(nodes) + 1, role, Span(asked.start, asked.stop), asked.head))
+            edges.append(Edge(ids[verb.id], len(nodes), role))
     return RoleGraph(tokens=tokens, nodes=nodes, edges=edges)
 
 
@@ -392,6 +396,14 @@ def _placed(node: Node, words: Sequence[Word]) -> Node:
     inside = words[node.span.start : node.span.stop]
     head = None if node.head is None else words[node.head].head
     return attrs.evolve(node, span=Span(min(w.start for w in inside), max(w.stop for w in inside)), head=head)
+
+
+def _asked_role(part: QueryPart, graph: RoleGraph, verb: Node) -> Role:
+    """The question's role; "where did I put it" asks for the goal that the verb numbers."""
+    if part.role != "ARGM-LOC" or part.question is None or part.question.text != "where":
+        return part.role
+    found = RoleTable.load().role(Lexicon.load().lemma(graph.tokens[verb.span.start]), "on")
+    return "ARG2" if found == "ARG2" else part.role
 
 
 def _asked_verb(graph: RoleGraph) -> Node:

@@ -191,6 +191,8 @@ class RoleLabeller:
         if ground is not None and ground.kind == "clause":
             return self._gerund(clause, word)
         noun = "" if ground is None else self._words[ground.head]
+        if word == "without" or (word == "with" and ground is not None and self._words[ground.start] == "no"):
+            return "ARGM-MNR"
         if word == "with" and is_animate(noun) and clause.lemma not in _HEARERS:
             return "ARGM-COM"
         if _is_time(word, noun):
@@ -220,13 +222,12 @@ class RoleLabeller:
         # "comes to a stop" names no place
         if clause.lemma == "come" and noun in {"stop", "end", "halt"}:
             return "ARG2"
+        if (clause.lemma, word) in self._table.frames:
+            return self._table.frames[clause.lemma, word]
         found = self._table.role(clause.lemma, word, noun)
         # the counts of one preposition mix times and places; times were already recognised by their nouns
         if found == "ARGM-TMP" and (in_class(word, "static") or in_class(word, "directional")):
             return None
-        # "with" names company only of people and animals
-        if found == "ARGM-COM" and word == "with" and not is_animate(noun):
-            return "ARGM-MNR"
         # the counts of rare verbs have manners where captions have places
         if found == "ARGM-MNR" and word in {"in", "at"} and noun not in _MANNERS:
             return "ARGM-LOC"
@@ -236,6 +237,8 @@ class RoleLabeller:
         return found
 
     def _adverb(self, clause: Phrase, child: Phrase) -> Role:
+        if child.word == "never":
+            return "ARGM-NEG"
         if child.kind == "noun":
             return "ARGM-TMP"
         fixed = _fixed_role(child.word)

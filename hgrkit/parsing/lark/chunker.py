@@ -21,8 +21,9 @@ _LONGEST = max(map(len, COMPLEX_PREPOSITIONS))
 _TITLES = frozenset({"dr", "mr", "mrs", "ms", "st"})
 _BEFORE_INNER = AUXILIARY_TAGS | {"NEG", "TO"}
 _BOUNDS = (["at", "least"], ["at", "most"], ["more", "than"], ["less", "than"], ["fewer", "than"], ["up", "to"])
+_GETS = frozenset({"get", "gets", "getting", "got"})
 _MORE = frozenset({"more", "fewer", "less"})
-_PLACES = frozenset({"outside", "inside", "underneath", "nearby"})
+_PLACES = frozenset("outside inside underneath near behind above below beside in".split())
 _NOMINAL_HEADS = frozenset({"NOUN", "NOUNS", "PRON"})
 _NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
 
@@ -76,8 +77,14 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
             return counted
     if words[position] in {"either", "both", "first"} and after in {"VBG", "VBN"} and tag not in VERB_TAGS:
         return "INNER"
-    if words[position] in _PLACES and tag == "ADV" and after in _NOMINAL - {"PRON"}:
+    if words[position] in _PLACES and tag in {"ADV", "PRT"} and after in _NOMINAL - {"PRON"}:
         return "PREP"
+    if words[position] in {"off", "on"} and position and words[position - 1] in _GETS and after in _NOMINAL:
+        return "PREP"
+    if tag == "NUM" and before in {"NOUN", "NOUNS"} and after not in _NOMINAL | {"PUNCT", "CC", "POS"}:
+        return "NOUN"  # "gate 4"
+    if tag in {"WH", "REL"} and _asks_for_noun(words, position, after):
+        return "DET"
     if tag == "ADV":  # of an adjective, inside a verb group, or on its own
         return _refined_adverb(tags, position, before, after)
     # "black and white dogs", "a big, red ball": one group of words
@@ -91,6 +98,12 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
     if tag == "TO" and after in _NOMINAL:
         return "PREP"
     return tag
+
+
+def _asks_for_noun(words: Sequence[str], position: int, after: str) -> bool:
+    """Whether a question word belongs to a noun: "how many cars", "which team"."""
+    word, following = words[position], words[position + 1 : position + 2]
+    return (word == "how" and following in (["many"], ["much"])) or (word in {"which", "what"} and after in {"NOUN", "NOUNS"})
 
 
 def _refined_count(words: Sequence[str], tags: Sequence[str], position: int, before: str, after: str) -> str:

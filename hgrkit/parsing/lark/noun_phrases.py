@@ -67,6 +67,12 @@ def relative_pronoun(state: SentenceState, chunk: Chunk) -> None:
 
 def question_word(state: SentenceState, chunk: Chunk) -> None:
     """As in "how", "where", "why": an adverb of the next verb's clause."""
+    last = state.last
+    adjacent = last is not None and last.kind == "noun" and chunk.start and state.tags[chunk.start - 1] != "CC"
+    if state.words[chunk.start] == "where" and adjacent:  # "a room where a man sleeps"
+        state.marker = state.new("mark", chunk.start, chunk.stop, chunk.start)
+        state.described = last
+        return
     state.question = state.new("adverb", chunk.start, chunk.stop, chunk.start)
 
 
@@ -185,6 +191,8 @@ def adverb(state: SentenceState, chunk: Chunk) -> None:
     if following == "SUB" and found.word in _FOCUS:  # the subordinator takes it
         return
     before_verb = following == "verb_group" and found.word in {"then", "thus"}
+    if before_verb and state.clause is not None and state.last is not None:  # "waves then runs off"
+        state.conjunction = True
     if following and (state.clause is None or state.conjunction or state.comma or before_verb):
         state.pending.append((found, "adverb"))
     elif state.clause is not None:
@@ -211,7 +219,7 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
     if state.preposition is not None:
         state.preposition.add(noun, "ground")
         state.preposition = None
-    elif _begins_clause(state):
+    elif _begins_clause(state, comma=comma):
         _wait_for_verb(state, noun)
         return
     elif comma and not state.conjunction and state.clause is None and _singular_verb_follows(state):
@@ -230,12 +238,15 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
     state.last = noun
 
 
-def _begins_clause(state: SentenceState) -> bool:
+def _begins_clause(state: SentenceState, *, comma: bool) -> bool:
     """Whether the current noun is the subject of a verb to come, rather than part of what came."""
+    then = [phrase.word for phrase, relation in state.pending if relation == "adverb"]
+    if comma and "then" in then:
+        return True
     if state.subjects and state.relative is None and state.clause is not None:
         # "... and a dog runs": only a verb in the singular shows that the noun is a subject of its own
         return state.conjunction and _singular_verb_follows(state)
-    if state.conjunction and any(relation == "adverb" for _, relation in state.pending):
+    if state.conjunction and then:
         return True
     if state.clause is None and state.relative is None and not state.conjunction:
         return not state.subjects

@@ -106,6 +106,9 @@ def attaches_to_noun(preposition: str, clause: Phrase, noun: Phrase, ground: str
     if noun.relation == "attribute" and clause.lemma == "be":
         existential = clause.subject is not None and clause.subject.word == "there"
         return not (existential and in_class(preposition, "static"))
+    of_with = noun.relation == "ground" and noun.parent is not None and noun.parent.word == "with"
+    if of_with and ground in {"background", "foreground", "it", "them"} and in_class(preposition, "static"):
+        return True  # "with tents in the background"
     if not in_class(preposition, "identifying") or in_class(clause.lemma, "verb_" + preposition):
         return False
     if noun.relation == "ground":

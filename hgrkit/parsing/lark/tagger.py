@@ -258,15 +258,23 @@ class _ClauseTags:
         """In "[using] a tool", "each [picks] one" and "starts [running]" the word is a verb."""
         for position in range(self.start + 1, self.stop):
             own, word, before = self.readings[position], self.words[position], self._before(position)
-            if self.tags[position] == "NOUNS" and self.words[position - 1] == "each" and "VBZ" in own:
+            if self.tags[position] == "NOUNS" and self.words[position - 1] in {"each", "then"} and "VBZ" in own:
                 self.tags[position] = "VBZ"
             elif self.tags[position] in {"NOUN", "ADJ", "VBG"} and "VBG" in own:
                 starts = before in VERB_TAGS and self.words[position - 1].startswith(_ASPECTUAL)
                 uses = word == "using" and before not in {"DET", "ADJ", "POS"}
                 either = self.words[position - 1] == "either"
-                sure = own.startswith("VBG") and before in _NOMINAL and self._after(position) in _SURE_OBJECTS
-                if starts or uses or either or sure:
+                object_follows = self._after(position) in _SURE_OBJECTS
+                sure = object_follows and (before in _NOMINAL and own.startswith("VBG") or self.words[position - 1] == ",")
+                if starts or uses or either or sure or self._is_listed(position):
                     self.tags[position] = "VBG"
+
+    def _is_listed(self, position: int) -> bool:
+        """Whether a form in -ing stands in a row of them: "a person [cutting], peeling or washing"."""
+        further = position + 2
+        comma = further < self.stop and self.words[position + 1] in {",", "or", "and"}
+        row = is_animate(self.words[position - 1]) or self.tags[position - 2 : position] == ["VBG", "PUNCT"]
+        return comma and self.tags[further] == "VBG" and row
 
     def _past_or_participle(self) -> None:
         """In "a man armed with a gun fires the weapon" the past form is a participle."""
@@ -275,7 +283,7 @@ class _ClauseTags:
             return
         # "a blue sedan parked near the entrance": a thing, and no object
         before, after = finite[0] - 1, self._after(finite[0])
-        if before >= self.start and self.tags[before] in _NOMINAL and after in {"PREP", "END"}:
+        if before >= self.start and self.tags[before] in _NOMINAL and after in {"PREP", "ADV", "END"}:
             if not is_animate(self.words[before]):
                 self.tags[finite[0]] = "VBN"
                 return
@@ -304,7 +312,7 @@ class _ClauseTags:
             tags[start] = "VB"
             return
         # a caption may have a participle in place of a finite verb: "a man riding a horse"
-        verbal = bool({"VBG", "VBN"} & set(tags[start:stop]))
+        verbal = {"VBG", "VBN"} & set(tags[start:stop])
         if not verbal and (self._restore_participle() or self._restore_last()):
             return
         inside = tags[start:stop]
@@ -318,7 +326,8 @@ class _ClauseTags:
             if self._after(position) in _OBJECT_STARTS:
                 best, verb = position, found
                 break
-            if best < 0 and (not verbal or self.readings[position].startswith("VB")):
+            plural_acts = found == "VB" and tags[position - 1] == "NOUNS" and not verbal & set(tags[start:position])
+            if best < 0 and (not verbal or plural_acts or self.readings[position].startswith("VB")):
                 best, verb = position, found
         if best >= 0:
             tags[best] = verb
@@ -330,10 +339,15 @@ class _ClauseTags:
             last -= 1
         if last < self.start or "VBG" not in self.readings[last]:
             return False
-        if last > self.start and self.tags[last - 1] != "PUNCT":
+        if last > self.start and self.tags[last - 1] != "PUNCT" and not self._acts_at_last(last):
             return False
         self.tags[last] = "VBG"
         return True
+
+    def _acts_at_last(self, last: int) -> bool:
+        """As in "a person in a blue hoodie [running]"."""
+        first = next((at for at in range(self.start, last) if self.tags[at] in _NOMINAL), last)
+        return self.tags[last - 1] in _NOMINAL and "PREP" == self._after(first) and is_animate(self.words[first])
 
     def _restore_participle(self) -> bool:
         """In "a woman riding on a horse" the form in -ing is a verb: someone precedes it, or an object follows."""

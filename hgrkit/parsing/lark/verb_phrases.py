@@ -250,6 +250,12 @@ def _antecedent(state: SentenceState, pronoun: Phrase, clause: Phrase) -> Phrase
 
 def _marked_clause(state: SentenceState, clause: Phrase) -> None:
     marker, governor = state.marker, state.earlier
+    if marker is not None and marker.word == "where" and state.described is not None:
+        if state.subjects and state.subjects[-1].start > marker.start:
+            clause.subject = _take_subject(state, clause)
+        clause.add(marker, "marker")
+        state.described.add(clause, "relative")
+        return
     opening = marker or state.question
     if opening is not None:
         if state.subjects and (state.subjects[-1].start > opening.start or governor is None):
@@ -300,9 +306,11 @@ def _infinitive(state: SentenceState, clause: Phrase) -> None:
 
 
 def _participle(state: SentenceState, clause: Phrase) -> None:
-    governor, noun = state.clause, state.last
+    governor, noun, following = state.clause, state.last, state.following
     if governor is None:
         _modify_first(state, clause)
+    elif noun is governor and state.comma and following is not None and following.kind == "CC":
+        _conjunct(state, clause)  # "cutting, peeling or washing"
     elif noun is governor:
         relation = "complement" if in_class(governor.lemma, "aspectual") else "adjunct"
         if governor.passive and in_class(governor.lemma, "perception"):
