@@ -88,6 +88,7 @@ def close_spans(phrases: Sequence[Phrase]) -> None:
                 phrase.plain_stop = max(phrase.plain_stop, child.plain_stop)
 
 
+_ADVERBIAL = frozenset({"preposition", "adverb"})
 _CONJUNCTIONS = frozenset({"and", "or", "nor", "&", "and/or", ",", "either", "/"})
 
 
@@ -106,15 +107,21 @@ def share_dependents(words: Sequence[str], clauses: Sequence[Phrase]) -> None:
         between = set(words[first.verb[1] : last.verb[0]])
         adjacent = bool(between) and between <= _CONJUNCTIONS and first.form == last.form
         alternative = adjacent and (alternative or "or" in between)
-        after = [child for child in first.children if child.start >= first.verb[1]]
-        if adjacent and not any(child.relation in {"object", "preposition", "adverb"} for child in after):
-            first.children += _shared(first, last, alternative=alternative)
+        if adjacent:
+            more, less = _shared(first, last, alternative=alternative), _of_alternatives(last, first)
+            first.children += [child for child in more if child not in first.children]
+            last.children += [child for child in less if alternative and child not in last.children]
+
+
+def _of_alternatives(last: Phrase, first: Phrase) -> list[Phrase]:
+    """What trees hang on the first verb and stands after the last."""
+    return [child for child in first.children if child.start >= last.verb[1] and child.relation in _ADVERBIAL]
 
 
 def _shared(first: Phrase, last: Phrase, *, alternative: bool) -> list[Phrase]:
     after = [child for child in last.children if child.start >= last.verb[1]]
-    things = [child for child in after if child.relation == "object"]
-    adverbials = [child for child in after if child.relation in {"preposition", "adverb"}]
+    things = [] if first.find("object") else [child for child in after if child.relation == "object"]
+    adverbials = [child for child in after if child.relation in _ADVERBIAL]
     transitive = not any(in_class(first.lemma, name) for name in ("intransitive", "motion", "posture"))
     if alternative and not things and in_class(first.lemma, "transitive") and adverbials:
         ground = adverbials[0].find("ground")

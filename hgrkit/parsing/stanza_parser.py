@@ -21,6 +21,7 @@ from hgrkit.parsing.protocol import Conventions
 from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.tokenize import check_tokens, tokenize
 from hgrkit.parsing.tree_labeller import label_tree
+from hgrkit.parsing.tree_repair import repaired
 
 __all__ = ["StanzaParser", "find_models"]
 
@@ -139,6 +140,7 @@ class StanzaParser:
             batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
             read = self._run(partial(_read_tokens, batch))
             trees = [_tree([sentence]) for sentence in read]
+            trees = [repaired(*pair) for pair in zip(batch, trees, strict=True)]
             graphs += [label_tree(*pair, language=self._language) for pair in zip(batch, trees, strict=True)]
         return graphs
 

@@ -9,6 +9,7 @@ from typing import Any
 from hgrkit import RoleGraph
 from hgrkit.errors import ParserModelsNotFoundError
 from hgrkit.parsing import label_tree
+from hgrkit.parsing.tree_repair import repaired
 from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.tokenize import check_tokens, tokenize
 from hgrkit_spacy.universal_tree import universal_tree
@@ -65,7 +66,8 @@ class SpacyParser:
                 self._pipeline = self._load()
             docs = [Doc(self._pipeline.vocab, words=list(tokens)) for tokens in sentences]
             parsed = list(self._pipeline.pipe(docs))
-        return [label_tree(tokens, universal_tree(doc)) for tokens, doc in zip(sentences, parsed, strict=True)]
+        trees = [repaired(tokens, universal_tree(doc)) for tokens, doc in zip(sentences, parsed, strict=True)]
+        return [label_tree(tokens, tree) for tokens, tree in zip(sentences, trees, strict=True)]
 
     def _load(self) -> Any:
         import spacy
