@@ -229,7 +229,7 @@ class RoleLabeller:
         if found == "ARGM-TMP" and (in_class(word, "static") or in_class(word, "directional")):
             return None
         # the counts of rare verbs have manners where captions have places
-        if found == "ARGM-MNR" and word in {"in", "at"} and noun not in _MANNERS:
+        if found in {"ARGM-MNR", "ARGM-PRP"} and word in {"in", "at"} and noun not in _MANNERS:
             return "ARGM-LOC"
         # "sits around the table" is a place, "runs around the table" a way
         if found == "ARGM-DIR" and word in _EXTENTS and not in_class(clause.lemma, "motion"):

@@ -20,6 +20,7 @@ def repaired(tokens: Sequence[str], tree: DependencyTree) -> DependencyTree:
 
     - "short hair [indoors]", "with a tattoo [visible]": the noun before the adverb heads the phrase.
     - "[a train] crossing a bridge": a word with an article before a participle is its subject.
+    - "a woman in a white dress [holding] flowers": no modifier of its object.
     - "riding a cart, [without other people]": the phrase belongs to the verb.
 
     Args:
@@ -31,8 +32,9 @@ def repaired(tokens: Sequence[str], tree: DependencyTree) -> DependencyTree:
     for token, word in enumerate(words):
         if word in _PLACES:
             repair.place(token)
-        elif tree.upos[token] == "VERB" and tree.xpos[token] == "VBG":
+        elif tree.xpos[token] == "VBG":
             repair.subject(token)
+            repair.participle(token)
     for token, word in enumerate(words):
         if word == "without":
             repair.without(token)
@@ -73,13 +75,24 @@ class _Repair:
         """Make a subject of the word between an article and a participle, both of which hang on the participle."""
         tree, noun = self.tree, token - 1
         article = tree.child(token, "det")
-        if article is None or article >= noun or tree.head[noun] != token or tree.child(token, "nsubj", "aux"):
+        if tree.upos[token] != "VERB" or article is None or article >= noun or tree.head[noun] != token or tree.child(token, "nsubj", "aux"):
             return
         if not tree.is_a(noun, *_MODIFIERS) or tree.is_a(token, "amod", "compound"):
             return
         arcs = {child: (noun, tree.deprel[child]) for child in tree.children(token) if article <= child < noun}
         arcs[noun] = (token, "nsubj")
         self._change(arcs, {noun: "NOUN"})
+
+    def participle(self, token: int) -> None:
+        """Part "a white dress holding flowers", read as one phrase, into a noun and its participle with an object."""
+        tree, noun, thing = self.tree, token - 1, self.tree.head[token]
+        if not tree.is_a(token, "amod", "compound") or thing < token or tree.children(token):
+            return
+        if noun < 0 or tree.upos[noun] not in _NOMINAL or tree.head[noun] != thing or not tree.is_a(noun, *_MODIFIERS):
+            return
+        arcs = {child: (noun, tree.deprel[child]) for child in tree.children(thing) if child < noun}
+        arcs |= {noun: (tree.head[thing], tree.deprel[thing]), token: (noun, "acl"), thing: (token, "obj")}
+        self._change(arcs, {token: "VERB"})
 
     def without(self, token: int) -> None:
         """Hang a phrase with "without" on the verb that governs its noun or modifies it."""

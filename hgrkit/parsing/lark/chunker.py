@@ -23,7 +23,7 @@ _BEFORE_INNER = AUXILIARY_TAGS | {"NEG", "TO"}
 _BOUNDS = (["at", "least"], ["at", "most"], ["more", "than"], ["less", "than"], ["fewer", "than"], ["up", "to"])
 _GETS = frozenset({"get", "gets", "getting", "got"})
 _MORE = frozenset({"more", "fewer", "less"})
-_PLACES = frozenset("outside inside underneath near behind above below beside in".split())
+_PLACES = frozenset("outside inside underneath near behind above below beside in around along across through past".split())
 _NOMINAL_HEADS = frozenset({"NOUN", "NOUNS", "PRON"})
 _NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
 

@@ -222,8 +222,8 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
     elif _begins_clause(state, comma=comma):
         _wait_for_verb(state, noun)
         return
-    elif comma and not state.conjunction and state.clause is None and _singular_verb_follows(state):
-        # "a man on a beach, a dog jumps": clauses without a conjunction
+    elif _is_new_subject(state, noun, comma=comma):
+        state.conjunction = False
         _wait_for_verb(state, noun)
         return
     elif state.conjunction or (comma and state.last is not None and state.last.kind == "noun"):
@@ -253,6 +253,12 @@ def _begins_clause(state: SentenceState, *, comma: bool) -> bool:
     if state.marker is not None or state.relative is not None:
         return True
     return _finite_follows(state, state.index)
+
+
+def _is_new_subject(state: SentenceState, noun: Phrase, *, comma: bool) -> bool:
+    """As in "a man on a beach, a dog jumps" and "a match but no goal is scored": the verb is of this noun alone."""
+    apart = (comma and not state.conjunction) or (noun.start > 0 and state.words[noun.start - 1] == "but")
+    return apart and state.clause is None and _singular_verb_follows(state)
 
 
 def _finite_follows(state: SentenceState, noun: int) -> bool:

@@ -222,9 +222,21 @@ class _ClauseTags:
                 self.tags[position] = "ADJ"
             if tag == "MD" and self.words[position] == "can" and self._after(position) in {"PUNCT", "END", "PREP"}:
                 self.tags[position] = "NOUN" if self._before(position) in _NOMINAL else tag
-            if tag in {"VB", "VBZ"} and self._cannot_be_verb(position):
+            if tag == "VB" and own.startswith("ADJ") and self.words[position + 1] == "of":
+                self.tags[position] = "ADJ"  # "shelves [full] of vases"
+            elif tag == "VBZ" and own.startswith("NOUNS") and self._is_object(position):
+                self.tags[position - 1], self.tags[position] = "VBG", "NOUNS"
+            elif tag in {"VB", "VBZ"} and self._cannot_be_verb(position):
                 others = (other for other in candidates(own) if other in {"NOUN", "NOUNS", "ADJ"})
                 self.tags[position] = next(others, tag)
+
+    def _is_object(self, position: int) -> bool:
+        """Whether a form in -ing before a word acts on it: "a woman feeding [swans]"."""
+        before = position - 1
+        if before <= self.start or self.tags[before] not in {"NOUN", "ADJ"}:
+            return False
+        acts = self._before(before) in _NOMINAL | {"CC", "PUNCT"}
+        return acts and "VBG" in self.readings[before] and self.words[before].endswith("ing")
 
     def _before(self, position: int) -> str:
         return self.tags[position - 1] if position > self.start else "START"
@@ -264,7 +276,8 @@ class _ClauseTags:
                 starts = before in VERB_TAGS and self.words[position - 1].startswith(_ASPECTUAL)
                 uses = word == "using" and before not in {"DET", "ADJ", "POS"}
                 either = self.words[position - 1] == "either"
-                object_follows = self._after(position) in _SURE_OBJECTS
+                after = self._after(position)
+                object_follows = after in _SURE_OBJECTS or (after == "REL" and is_animate(self.words[position - 1]))
                 sure = object_follows and (before in _NOMINAL and own.startswith("VBG") or self.words[position - 1] == ",")
                 if starts or uses or either or sure or self._is_listed(position):
                     self.tags[position] = "VBG"
@@ -356,7 +369,10 @@ class _ClauseTags:
             if tags[position] not in {"NOUN", "ADJ"} or "VBG" not in self.readings[position]:
                 continue
             after = self._after(position)
-            acts = is_animate(self.words[position - 1]) and after not in {"END", "PUNCT"}
+            # "bird watching", but "a bird singing"
+            one = position - 2 >= self.start and tags[position - 2] in {"DET", "NUM"}
+            sure = after not in {"END", "PUNCT"} or (one and self.readings[position].startswith("VBG"))
+            acts = is_animate(self.words[position - 1]) and sure
             if acts or (tags[position - 1] in _NOMINAL and after in _OBJECT_STARTS | {"PREP"}):
                 tags[position] = "VBG"
                 if tags[position - 1] == "ADJ":
