@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from hgrkit.parsing.dependency_tree import DependencyTree
+from hgrkit.parsing.lexicon import is_animate
 
 __all__ = ["repaired"]
 
@@ -99,6 +100,11 @@ class _Repair:
         tree, noun = self.tree, self.tree.head[token]
         if noun < 0 or not tree.is_a(token, "case") or not tree.is_a(noun, "nmod"):
             return
+        # "a man without shoes walking": shoes do not walk
+        acts = [child for child in tree.children(noun, "acl") if tree.xpos[child] == "VBG"]
+        if not is_animate(self._words[noun]):
+            self._change({child: (tree.head[noun], "acl") for child in acts}, {})
+        tree = self.tree
         above = tree.head[noun]
         for _ in range(len(self._words)):
             if above < 0 or tree.upos[above] == "VERB":

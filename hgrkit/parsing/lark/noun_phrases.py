@@ -62,6 +62,8 @@ def relative_pronoun(state: SentenceState, chunk: Chunk) -> None:
         subordinator(state, chunk)
     else:
         state.relative = pronoun
+        if last is not None and last.kind == "clause" and last.antecedent:  # "a woman cooking who wears a hat"
+            last = last.subject
         state.described = last if last is not None and last.kind == "noun" else None
 
 
@@ -219,11 +221,11 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
     if state.preposition is not None:
         state.preposition.add(noun, "ground")
         state.preposition = None
-    elif _begins_clause(state, comma=comma):
-        _wait_for_verb(state, noun)
-        return
     elif _is_new_subject(state, noun, comma=comma):
         state.conjunction = False
+        _wait_for_verb(state, noun)
+        return
+    elif _begins_clause(state, comma=comma):
         _wait_for_verb(state, noun)
         return
     elif state.conjunction or (comma and state.last is not None and state.last.kind == "noun"):
@@ -245,7 +247,7 @@ def _begins_clause(state: SentenceState, *, comma: bool) -> bool:
         return True
     if state.subjects and state.relative is None and state.clause is not None:
         # "... and a dog runs": only a verb in the singular shows that the noun is a subject of its own
-        return state.conjunction and _singular_verb_follows(state)
+        return (state.conjunction or comma) and _singular_verb_follows(state)
     if state.conjunction and then:
         return True
     if state.clause is None and state.relative is None and not state.conjunction:

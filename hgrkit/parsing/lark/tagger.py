@@ -279,7 +279,8 @@ class _ClauseTags:
                 after = self._after(position)
                 object_follows = after in _SURE_OBJECTS or (after == "REL" and is_animate(self.words[position - 1]))
                 sure = object_follows and (before in _NOMINAL and own.startswith("VBG") or self.words[position - 1] == ",")
-                if starts or uses or either or sure or self._is_listed(position):
+                denied = before == "NEG" and self.tags[position - 2] == "BE" and own.startswith("VBG")
+                if starts or uses or either or sure or denied or self._is_listed(position):
                     self.tags[position] = "VBG"
 
     def _is_listed(self, position: int) -> bool:
