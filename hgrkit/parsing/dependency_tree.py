@@ -285,7 +285,7 @@ class TreeReader:
         start, stop = token, token + 1
         for child in tree.children(token):
             clause = tree.is_a(child, "conj", "xcomp") and self.heads_clause(child)
-            clause = clause or self.words[child] in {"not", "n't", "n’t"}
+            clause = clause or self.words[child] in {"not", "n't"}
             if not clause and not tree.is_a(child, *_CLAUSE_PARTS) and not self._is_clausal_adverb(token, child):
                 first, end = tree.extent(child)
                 start, stop = min(start, first), max(stop, end)

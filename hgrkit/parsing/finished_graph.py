@@ -1,8 +1,9 @@
-"""Last step of every parser: arguments that coordinated verbs share, and what the searcher does not want."""
+"""Last step of every parser: marks what the searcher does not want."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
+from itertools import pairwise
 
 import attrs
 
@@ -11,7 +12,7 @@ from hgrkit.parsing.lexicon import in_class
 
 __all__ = ["finished"]
 
-_NOT = frozenset({"not", "n't", "n’t", "nt", "never"})
+_NOT = frozenset({"not", "n't", "n\u2019t", "nt", "never"})
 _NO = frozenset({"no", "neither", "nobody", "nothing", "none"})
 _LACKS = frozenset({"without", "except", "excluding", "minus"})
 _OTHER = (["other", "than"], ["except", "for"], ["apart", "from"], ["aside", "from"], ["instead", "of"])
@@ -22,8 +23,8 @@ _ANY = frozenset({"any", "anyone", "anybody", "anything", "either"})
 _BE = frozenset({"is", "are", "was", "were", "be", "being", "been", "'s"})
 _OR = frozenset({"or", "nor", "and", ","})
 _KINDS = frozenset(
-    "group groups crowd crowds herd herds flock flocks pair pairs bunch pack couple kind kinds type types sort sorts "
-    "variety number row rows pile team class set".split()
+    "group groups crowd crowds herd herds flock flocks pair pairs bunch pack couple kind kinds type types sort "
+    "sorts variety number row rows pile team class set".split()
 )
 
 
@@ -41,15 +42,19 @@ def finished(graph: RoleGraph) -> RoleGraph:
         graph = attrs.evolve(graph, nodes=list(_with_kinds(graph.nodes, words)))
     if _TRIGGERS.isdisjoint(words):
         return graph
-    graph = attrs.evolve(graph, nodes=[_after_not(node, words) for node in graph.nodes])
-    excluded = _excluded(graph, words)
+    negating = {graph.node(edge.entity).span.start for edge in graph.edges if edge.role == "ARGM-NEG"}
+    # a "not" of a verb denies no phrase
+    outside = [" " if at in negating else word for at, word in enumerate(words)]
+    graph = attrs.evolve(graph, nodes=[_after_not(node, outside) for node in graph.nodes])
+    excluded = _excluded(graph, words, outside)
     return attrs.evolve(graph, nodes=[attrs.evolve(node, excluded=node.id in excluded) for node in graph.nodes])
 
 
 def _with_kinds(nodes: Sequence[Node], words: Sequence[str]) -> Iterator[Node]:
     """The phrases of a caption without verbs, "a group of" and "any type of" with what they are of."""
     waiting: Node | None = None
-    for node in nodes:
+    for found in nodes:
+        node = found
         if waiting is not None and node.span.start == waiting.span.stop + 1 and words[waiting.span.stop] == "of":
             node = attrs.evolve(waiting, span=Span(waiting.span.start, node.span.stop))
         elif waiting is not None:
@@ -70,22 +75,23 @@ def _after_not(node: Node, words: Sequence[str]) -> Node:
     return attrs.evolve(node, span=Span(start + 1, stop), head=None if node.head == start else node.head)
 
 
-def _excluded(graph: RoleGraph, words: Sequence[str]) -> set[int]:
-    """Ids of the negated actions, of what is under a negation, and of the actions that it is the subject of."""
+def _excluded(graph: RoleGraph, words: Sequence[str], outside: Sequence[str]) -> set[int]:
+    """Ids of the negated actions, of what is under a negation, and of the actions that it is the subject of.
+
+    `outside` has the words without the negations of verbs.
+    """
     by_id = {node.id: node for node in graph.nodes}
     excluded: set[int] = set()
     negated = [(by_id[e.action], by_id[e.entity].span) for e in graph.edges if e.role == "ARGM-NEG"]
     for action, span in negated:
         if not _excludes_nothing(words, span.stop):
             excluded |= {action.id, *_denied(graph, words, action)}
-    # a "not" of a verb denies no phrase
-    negating = {span.start for _, span in negated}
-    words = [" " if at in negating else word for at, word in enumerate(words)]
-    excluded |= {node.id for node in graph.entities if _denies(words, node)}
+    denied = {node.id for node in graph.entities if _denies(outside, node)}
+    excluded |= denied
     for edge in graph.edges:
         action, entity = by_id[edge.action], by_id[edge.entity]
         before = entity.span.start < action.span.start or words[action.span.start] in _BE
-        if edge.entity in excluded and _denies(words, entity) and before and edge.role in {"ARG0", "ARG1"}:
+        if edge.entity in denied and before and edge.role in {"ARG0", "ARG1"}:
             excluded.add(action.id)
     return excluded | _coordinated(graph, words, excluded)
 
@@ -109,7 +115,9 @@ def _denies(words: Sequence[str], node: Node) -> bool:
 
 def _denied(graph: RoleGraph, words: Sequence[str], action: Node) -> Iterator[int]:
     """Entities under a negated verb: "any N", and the subject of "is not visible"."""
-    own = [(edge.role, graph.node(edge.entity).span, edge.entity) for edge in graph.edges if edge.action == action.id]
+    own = [
+        (edge.role, graph.node(edge.entity).span, edge.entity) for edge in graph.edges if edge.action == action.id
+    ]
     said = {word for role, span, _ in own if role == "ARG2" for word in words[span.start : span.stop]}
     seen = bool(_SEEN & (said | {words[action.span.start]}))
     for role, span, entity in own:
@@ -121,7 +129,7 @@ def _coordinated(graph: RoleGraph, words: Sequence[str], excluded: Set[int]) -> 
     """Phrases without a verb after an excluded one and "or": "without people or [cars]"."""
     more: set[int] = set()
     nodes = sorted(graph.nodes, key=lambda node: node.span) if not graph.actions else []
-    for node, following in zip(nodes, nodes[1:], strict=False):
+    for node, following in pairwise(nodes):
         between = words[node.span.stop : following.span.start]
         if node.id in excluded | more and {"or", "nor"} & set(between) and set(between) <= _OR:
             more.add(following.id)

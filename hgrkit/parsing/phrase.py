@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import attrs
 
@@ -103,7 +104,7 @@ def share_dependents(words: Sequence[str], clauses: Sequence[Phrase]) -> None:
         clauses: the sentence's clauses in order, spans closed.
     """
     alternative = False
-    for first, last in reversed(list(zip(clauses, clauses[1:], strict=False))):
+    for first, last in reversed(list(pairwise(clauses))):
         between = set(words[first.verb[1] : last.verb[0]])
         adjacent = bool(between) and between <= _CONJUNCTIONS and first.form == last.form
         alternative = adjacent and (alternative or "or" in between)

@@ -101,7 +101,9 @@ _ADDRESSED = frozenset(["tell", "teach", "ask"])
 _HEARERS = frozenset(["interact", "communicate", "talk", "speak", "help", "chat", "converse", "provide"])
 _TELEPHONES = frozenset(["phone", "telephone", "cellphone", "smartphone"])
 _MANNERS = frozenset("motion way manner style circle row rows line lines unison speed pair pairs".split())
-_TIME_PREPOSITIONS = frozenset(["around", "between", "by", "in", "on", "at", "during", "for", "before", "after", "throughout", "until"])
+_TIME_PREPOSITIONS = frozenset(
+    ["around", "between", "by", "in", "on", "at", "during", "for", "before", "after", "throughout", "until"]
+)
 _TIME_MARKERS = frozenset(["after", "before", "while", "when", "upon", "since"])
 _EXTENTS = frozenset(["along", "around", "across", "over", "past"])
 _UNSEEN = {"with": "ARGM-MNR", "for": "ARGM-PRP", "about": "ARG1", "like": "ARGM-MNR"}
@@ -191,17 +193,10 @@ class RoleLabeller:
         if ground is not None and ground.kind == "clause":
             return self._gerund(clause, word)
         noun = "" if ground is None else self._words[ground.head]
-        if word == "without" or (word == "with" and ground is not None and self._words[ground.start] == "no"):
-            return "ARGM-MNR"
-        if word == "with" and is_animate(noun) and clause.lemma not in _HEARERS:
-            return "ARGM-COM"
-        if _is_time(word, noun):
-            return "ARGM-TMP"
-        if word == "on" and noun in _TELEPHONES and clause.lemma in _HEARERS:
-            return "ARGM-MNR"
-        # "runs after a train" has a goal, "rests after a match" a time
-        if word == "after" and noun and in_class(clause.lemma, "manner_of_motion"):
-            return "ARGM-TMP" if in_class(noun, "event") else "ARGM-DIR"
+        lacks = word == "without" or (word == "with" and self._words[child.start + 1] == "no")
+        circumstance = "ARGM-MNR" if lacks else _circumstance(word, noun, clause.lemma)
+        if circumstance is not None:
+            return circumstance
         if word == "by":
             function, default = ("passive by", "ARG0") if clause.passive else ("by", "ARGM-LOC")
             return self._table.frames.get((clause.lemma, function), default)
@@ -258,6 +253,20 @@ class RoleLabeller:
 
 def _is_existential(clause: Phrase) -> bool:
     return clause.subject is not None and clause.subject.kind == "mark"
+
+
+def _circumstance(word: str, noun: str, lemma: str) -> Role | None:
+    """The role that the noun decides: of company, times, goals and telephones."""
+    if word == "with" and is_animate(noun) and lemma not in _HEARERS:
+        return "ARGM-COM"
+    if _is_time(word, noun):
+        return "ARGM-TMP"
+    if word == "on" and noun in _TELEPHONES and lemma in _HEARERS:
+        return "ARGM-MNR"
+    # "runs after a train" has a goal, "rests after a match" a time
+    if word == "after" and noun and in_class(lemma, "manner_of_motion"):
+        return "ARGM-TMP" if in_class(noun, "event") else "ARGM-DIR"
+    return None
 
 
 def _is_time(word: str, noun: str) -> bool:

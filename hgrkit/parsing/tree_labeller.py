@@ -234,14 +234,18 @@ class ClauseReader:
         head = tree.head[token]
         if head < 0:
             return None, None
-        if tree.is_a(token, "acl", "amod") and self._is_said_of_noun(token):
-            return self._reader.antecedent(head), None
-        # "kids in kayaks, throwing paddles": a free participle in a sentence without a finite verb
-        if tree.xpos[token] in {"VBG", "VBN"} and tree.upos[head] in _THINGS and not self._reader.heads_clause(head):
+        modifies = tree.is_a(token, "acl", "amod") and self._is_said_of_noun(token)
+        if modifies or self._is_free_participle(token):
             return self._reader.antecedent(head), None
         if not self._takes_over(token):
             return None, None
         return self._controller(head) if tree.is_a(token, "xcomp") else (None, head)
+
+    def _is_free_participle(self, token: int) -> bool:
+        """As in "kids in kayaks, throwing paddles", a sentence without a finite verb."""
+        tree, head = self._tree, self._tree.head[token]
+        participle = tree.xpos[token] in {"VBG", "VBN"}
+        return participle and tree.upos[head] in _THINGS and not self._reader.heads_clause(head)
 
     def _is_said_of_noun(self, token: int) -> bool:
         """Whether a clause that modifies a noun has the noun as its subject."""

@@ -1,4 +1,4 @@
-"""Corrects what dependency parsers that were trained on full sentences get wrong in queries without a finite verb."""
+"""Before trees are labelled: corrects what parsers of full sentences get wrong in queries without finite verbs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ class _Repair:
             self._exchange(token, noun)
         elif upos in {"NOUN", "PROPN"} and not tree.children(token, "det", "case", "amod"):
             relation = "advmod" if tree.upos[tree.head[token]] in {"VERB", "AUX"} else "amod"
-            self._change({token: (tree.head[token], relation if tree.head[token] >= 0 else "root")}, {token: "ADV"})
+            self._change(
+                {token: (tree.head[token], relation if tree.head[token] >= 0 else "root")}, {token: "ADV"}
+            )
 
     def _exchange(self, token: int, noun: int) -> None:
         tree = self.tree
@@ -76,7 +78,13 @@ class _Repair:
         """Make a subject of the word between an article and a participle, both of which hang on the participle."""
         tree, noun = self.tree, token - 1
         article = tree.child(token, "det")
-        if tree.upos[token] != "VERB" or article is None or article >= noun or tree.head[noun] != token or tree.child(token, "nsubj", "aux"):
+        if (
+            tree.upos[token] != "VERB"
+            or article is None
+            or article >= noun
+            or tree.head[noun] != token
+            or tree.child(token, "nsubj", "aux")
+        ):
             return
         if not tree.is_a(noun, *_MODIFIERS) or tree.is_a(token, "amod", "compound"):
             return
@@ -85,11 +93,16 @@ class _Repair:
         self._change(arcs, {noun: "NOUN"})
 
     def participle(self, token: int) -> None:
-        """Part "a white dress holding flowers", read as one phrase, into a noun and its participle with an object."""
+        """Part "a white dress holding flowers", read as one phrase, into a noun and its participle."""
         tree, noun, thing = self.tree, token - 1, self.tree.head[token]
         if not tree.is_a(token, "amod", "compound") or thing < token or tree.children(token):
             return
-        if noun < 0 or tree.upos[noun] not in _NOMINAL or tree.head[noun] != thing or not tree.is_a(noun, *_MODIFIERS):
+        if (
+            noun < 0
+            or tree.upos[noun] not in _NOMINAL
+            or tree.head[noun] != thing
+            or not tree.is_a(noun, *_MODIFIERS)
+        ):
             return
         arcs = {child: (noun, tree.deprel[child]) for child in tree.children(thing) if child < noun}
         arcs |= {noun: (tree.head[thing], tree.deprel[thing]), token: (noun, "acl"), thing: (token, "obj")}
@@ -103,13 +116,15 @@ class _Repair:
         # "a man without shoes walking": shoes do not walk
         acts = [child for child in tree.children(noun, "acl") if tree.xpos[child] == "VBG"]
         if not is_animate(self._words[noun]):
-            self._change({child: (tree.head[noun], "acl") for child in acts}, {})
+            self._change(dict.fromkeys(acts, (tree.head[noun], "acl")), {})
         tree = self.tree
         above = tree.head[noun]
         for _ in range(len(self._words)):
             if above < 0 or tree.upos[above] == "VERB":
                 break
-            inside = [child for child in tree.children(above, "acl") if child < token and tree.upos[child] == "VERB"]
+            inside = [
+                child for child in tree.children(above, "acl") if child < token and tree.upos[child] == "VERB"
+            ]
             above = inside[-1] if inside else tree.head[above]
         if above >= 0 and above < token:
             self._change({noun: (above, "obl")}, {})

@@ -23,8 +23,10 @@ _BEFORE_INNER = AUXILIARY_TAGS | {"NEG", "TO"}
 _BOUNDS = (["at", "least"], ["at", "most"], ["more", "than"], ["less", "than"], ["fewer", "than"], ["up", "to"])
 _GETS = frozenset({"get", "gets", "getting", "got"})
 _MORE = frozenset({"more", "fewer", "less"})
-_PLACES = frozenset("outside inside underneath near behind above below beside in around along across through past".split())
-_NOMINAL_HEADS = frozenset({"NOUN", "NOUNS", "PRON"})
+_MORE_WORDS = (["more"], ["fewer"], ["less"])
+_PLACES = frozenset(
+    "outside inside underneath near behind above below beside in around along across through past".split()
+)
 _NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "NOUNS", "PRON"})
 
 
@@ -71,26 +73,15 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
     tag = tags[position]
     before = tags[position - 1] if position else ""
     after = tags[position + 1] if position + 1 < len(tags) else ""
-    if before in {"NUM", "LINK"} and tag not in _NOMINAL_HEADS:
-        counted = _refined_count(words, tags, position, before, after)
-        if counted:
-            return counted
-    if words[position] in {"either", "both", "first"} and after in {"VBG", "VBN"} and tag not in VERB_TAGS:
-        return "INNER"
-    if words[position] in _PLACES and tag in {"ADV", "PRT"} and after in _NOMINAL - {"PRON"}:
-        return "PREP"
-    if words[position] in {"off", "on"} and position and words[position - 1] in _GETS and after in _NOMINAL:
-        return "PREP"
-    if tag == "NUM" and before in {"NOUN", "NOUNS"} and after not in _NOMINAL | {"PUNCT", "CC", "POS"}:
-        return "NOUN"  # "gate 4"
-    if tag in {"WH", "REL"} and _asks_for_noun(words, position, after):
-        return "DET"
+    found = _refined_count(words, position, before, after) or _refined_in_context(words, tags, position)
+    if found:
+        return found
     if tag == "ADV":  # of an adjective, inside a verb group, or on its own
         return _refined_adverb(tags, position, before, after)
     # "black and white dogs", "a big, red ball": one group of words
-    if tag == "CC" and before == "ADJ" and after == "ADJ" and words[position] in {"and", "or", "&"}:
-        return "LINK"
-    if tag == "PUNCT" and words[position] == "," and before in {"ADJ", "NUM"} and after == "ADJ":
+    joined = tag == "CC" and before == "ADJ" and words[position] in {"and", "or", "&"}
+    listed = tag == "PUNCT" and before in {"ADJ", "NUM"} and words[position] == ","
+    if (joined or listed) and after == "ADJ":
         return "LINK"
     # the full stop of "dr." ends no sentence
     if words[position] == "." and position and words[position - 1] in _TITLES and after in _NOMINAL:
@@ -100,20 +91,39 @@ def _refined(words: Sequence[str], tags: Sequence[str], position: int) -> str:
     return tag
 
 
+def _refined_in_context(words: Sequence[str], tags: Sequence[str], position: int) -> str:
+    """Tags that the neighbours settle, mostly in queries; empty for none."""
+    word, tag = words[position], tags[position]
+    before = words[position - 1] if position else ""
+    after = tags[position + 1] if position + 1 < len(tags) else ""
+    nominal = after in _NOMINAL - {"PRON"}
+    if word in {"either", "both", "first"} and after in {"VBG", "VBN"} and tag not in VERB_TAGS:
+        return "INNER"
+    placed = word in _PLACES and tag in {"ADV", "PRT"}
+    if nominal and (placed or (word in {"off", "on"} and before in _GETS)):
+        return "PREP"
+    return "DET" if tag in {"WH", "REL"} and _asks_for_noun(words, position, after) else ""
+
+
 def _asks_for_noun(words: Sequence[str], position: int, after: str) -> bool:
     """Whether a question word belongs to a noun: "how many cars", "which team"."""
     word, following = words[position], words[position + 1 : position + 2]
-    return (word == "how" and following in (["many"], ["much"])) or (word in {"which", "what"} and after in {"NOUN", "NOUNS"})
+    return (word == "how" and following in (["many"], ["much"])) or (
+        word in {"which", "what"} and after in {"NOUN", "NOUNS"}
+    )
 
 
-def _refined_count(words: Sequence[str], tags: Sequence[str], position: int, before: str, after: str) -> str:
-    """Words inside a count or a time: "one [or more] people", "3 [:] 45 [am]"."""
+def _refined_count(words: Sequence[str], position: int, before: str, after: str) -> str:
+    """Words inside a count or a time, "one [or more] people", "3 [:] 45 [am]", "gate [4]"; empty for others."""
     word = words[position]
     if before == "LINK":
         return "DEGREE" if word in _MORE and words[position - 1] == "or" else ""
-    if word == "or" and position + 1 < len(words) and words[position + 1] in _MORE:
-        return "LINK"
-    if word == ":" and after == "NUM":
+    if before in {"NOUN", "NOUNS"}:
+        numbers = word.isdigit() and after not in _NOMINAL | {"PUNCT", "CC", "POS"}
+        return "NOUN" if numbers else ""
+    if before != "NUM":
+        return ""
+    if (word == "or" and words[position + 1 : position + 2] in _MORE_WORDS) or (word == ":" and after == "NUM"):
         return "LINK"
     return "NOUN" if word == "am" else ""
 

@@ -258,7 +258,7 @@ def _begins_clause(state: SentenceState, *, comma: bool) -> bool:
 
 
 def _is_new_subject(state: SentenceState, noun: Phrase, *, comma: bool) -> bool:
-    """As in "a man on a beach, a dog jumps" and "a match but no goal is scored": the verb is of this noun alone."""
+    """As in "a man on a beach, a dog jumps", "a match but no goal is scored": the verb is of this noun alone."""
     apart = (comma and not state.conjunction) or (noun.start > 0 and state.words[noun.start - 1] == "but")
     return apart and state.clause is None and _singular_verb_follows(state)
 

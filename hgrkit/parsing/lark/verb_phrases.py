@@ -111,7 +111,7 @@ def verb_group(state: SentenceState, chunk: Chunk) -> None:
 
 
 def _negation(state: SentenceState) -> None:
-    """A "not" without a verb; after a comma or "but" a noun under it begins anew: ", but not a bird cleaning itself"."""
+    """A "not" without a verb; after a comma or "but" a noun begins anew: ", but not a bird cleaning itself"."""
     following = state.following
     if following is not None and following.kind == "noun_group" and (state.comma or state.conjunction):
         state.clause = state.earlier = state.last = None

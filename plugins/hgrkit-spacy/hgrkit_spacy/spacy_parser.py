@@ -9,9 +9,9 @@ from typing import Any
 from hgrkit import RoleGraph
 from hgrkit.errors import ParserModelsNotFoundError
 from hgrkit.parsing import label_tree
-from hgrkit.parsing.tree_repair import repaired
 from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.tokenize import check_tokens, tokenize
+from hgrkit.parsing.tree_repair import repaired
 from hgrkit_spacy.universal_tree import universal_tree
 
 __all__ = ["SpacyParser"]
