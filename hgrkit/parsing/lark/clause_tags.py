@@ -10,6 +10,7 @@ __all__ = ["restore_verbs"]
 
 _FINITE_TAGS = frozenset({"BE", "HAVE", "DO", "MD", "VBZ", "VBD", "VB"})
 _NOMINAL = frozenset({"NOUN", "NOUNS"})
+_DOUBTFUL = frozenset({"NOUN", "MD", "VB", "VBZ"})
 _OBJECT_STARTS = frozenset({"DET", "PRON"})
 _STARTS = frozenset({"DET", "PRON", "PREP", "ADV", "PRT", "TO"})
 _SURE_OBJECTS = frozenset({"DET", "PRON", "NOUNS"})
@@ -49,7 +50,7 @@ class _ClauseTags:
         self._nouns_after_articles()
         self._no_verbs()
         self._sure_verbs()
-        if any(tag in _FINITE_TAGS for tag in self.tags[self.start : self.stop]):
+        if not _FINITE_TAGS.isdisjoint(self.tags[self.start : self.stop]):
             self._past_or_participle()
         else:
             self._finite_verb()
@@ -69,15 +70,18 @@ class _ClauseTags:
         """Make nouns of verbs that nothing can be the subject of: "the microphone [stand]", "a soda [can]"."""
         for position in range(self.start, self.stop):
             tag, own = self.tags[position], self.readings[position]
-            if self.words[position] == "visible":
-                self.tags[position] = "ADJ"
-            if tag == "MD" and self.words[position] == "can" and self._after(position) in {"PUNCT", "END", "PREP"}:
-                self.tags[position] = "NOUN" if self._before(position) in _NOMINAL else tag
-            if tag == "VB" and own.startswith("ADJ") and self.words[position + 1] == "of":
+            if tag not in _DOUBTFUL:
+                continue
+            if tag == "NOUN":
+                self.tags[position] = "ADJ" if self.words[position] == "visible" else tag
+            elif tag == "MD":
+                sure = self.words[position] != "can" or self._after(position) not in {"PUNCT", "END", "PREP"}
+                self.tags[position] = tag if sure or self._before(position) not in _NOMINAL else "NOUN"
+            elif tag == "VB" and own.startswith("ADJ") and self.words[position + 1] == "of":
                 self.tags[position] = "ADJ"  # "shelves [full] of vases"
             elif tag == "VBZ" and own.startswith("NOUNS") and self._is_object(position):
                 self.tags[position - 1], self.tags[position] = "VBG", "NOUNS"
-            elif tag in {"VB", "VBZ"} and self._cannot_be_verb(position):
+            elif self._cannot_be_verb(position):
                 others = (other for other in candidates(own) if other in {"NOUN", "NOUNS", "ADJ"})
                 self.tags[position] = next(others, tag)
 
@@ -120,23 +124,24 @@ class _ClauseTags:
     def _sure_verbs(self) -> None:
         """In "[using] a tool", "each [picks] one" and "starts [running]" the word is a verb."""
         for position in range(self.start + 1, self.stop):
-            own, word, before = self.readings[position], self.words[position], self._before(position)
-            if self.tags[position] == "NOUNS" and self.words[position - 1] in {"each", "then"} and "VBZ" in own:
+            tag, own = self.tags[position], self.readings[position]
+            if tag == "NOUNS" and "VBZ" in own and self.words[position - 1] in {"each", "then"}:
                 self.tags[position] = "VBZ"
-            elif self.tags[position] in {"NOUN", "ADJ", "VBG"} and "VBG" in own:
-                starts = before in VERB_TAGS and self.words[position - 1].startswith(_ASPECTUAL)
-                uses = word == "using" and before not in {"DET", "ADJ", "POS"}
-                either = self.words[position - 1] == "either"
-                after = self._after(position)
-                object_follows = after in _SURE_OBJECTS or (
-                    after == "REL" and is_animate(self.words[position - 1])
-                )
-                sure = object_follows and (
-                    (before in _NOMINAL and own.startswith("VBG")) or self.words[position - 1] == ","
-                )
-                denied = before == "NEG" and self.tags[position - 2] == "BE" and own.startswith("VBG")
-                if starts or uses or either or sure or denied or self._is_listed(position):
-                    self.tags[position] = "VBG"
+            elif "VBG" in own and tag in {"NOUN", "ADJ"} and self._is_sure_participle(position):
+                self.tags[position] = "VBG"
+
+    def _is_sure_participle(self, position: int) -> bool:
+        own, previous, before = self.readings[position], self.words[position - 1], self._before(position)
+        if previous == "either" or (before in VERB_TAGS and previous.startswith(_ASPECTUAL)):
+            return True
+        if self.words[position] == "using" and before not in {"DET", "ADJ", "POS"}:
+            return True
+        if before == "NEG" and self.tags[position - 2] == "BE" and own.startswith("VBG"):
+            return True
+        after = self._after(position)
+        acts = previous == "," or (before in _NOMINAL and own.startswith("VBG"))
+        object_follows = after in _SURE_OBJECTS or (after == "REL" and is_animate(previous))
+        return (acts and object_follows) or self._is_listed(position)
 
     def _is_listed(self, position: int) -> bool:
         """Whether a form in -ing stands in a row of them: "a person [cutting], peeling or washing"."""

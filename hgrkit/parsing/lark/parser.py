@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hgrkit.checks.arguments import check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
+from hgrkit.parsing.finished_graph import finished
 from hgrkit.parsing.lark import noun_phrases, verb_phrases
 from hgrkit.parsing.lark.chunker import Chunk, group_words, refine
 from hgrkit.parsing.lark.state import SentenceState
 from hgrkit.parsing.lark.tagger import Tagger
 from hgrkit.parsing.lexicon import Lexicon
 from hgrkit.parsing.phrase import Phrase, clause_graph, close_spans, share_dependents
-from hgrkit.parsing.query import parse_parts
+from hgrkit.parsing.query import read_query
+from hgrkit.parsing.query_part import together
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
 from hgrkit.parsing.tokenize import tokenize
 
@@ -64,13 +66,14 @@ class LarkParser:
         tokens = check_sequence("tokens", tokens, str, of="words", error=GraphError)
         if not tokens:
             raise GraphError("nothing to parse: expected at least one token, got none.")
-        return parse_parts(self._parse, [tokens])[0]
-
-    def _parse(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
-        return [self._graph(tokens) for tokens in sentences]
-
-    def _graph(self, tokens: Sequence[str]) -> RoleGraph:
         words = [token.lower() for token in tokens]
+        parts = read_query(words)
+        if parts is None:
+            return finished(self._graph(tokens, words))
+        texts = [[word.text for word in part.words] for part in parts]
+        return finished(together(tokens, parts, [self._graph(text, text) for text in texts]))
+
+    def _graph(self, tokens: Sequence[str], words: Sequence[str]) -> RoleGraph:
         tags = refine(words, self._tagger.tag(words))
         chunks = group_words(tags)
         clauses = _build_clauses(words, tags, chunks, self._tagger.lexicon)
