@@ -71,7 +71,7 @@ def question_word(state: SentenceState, chunk: Chunk) -> None:
     """As in "how", "where", "why": an adverb of the next verb's clause."""
     last = state.last
     adjacent = last is not None and last.kind == "noun" and chunk.start and state.tags[chunk.start - 1] != "CC"
-    if state.words[chunk.start] == "where" and adjacent:  # "a room where a man sleeps"
+    if state.words[chunk.start] == "where" and adjacent and state.relative is None:  # "a room where a man sleeps"
         state.marker = state.new("mark", chunk.start, chunk.stop, chunk.start)
         state.described = last
         return

@@ -34,7 +34,7 @@ class LarkParser:
     """
 
     name = "lark"
-    version = "1"
+    version = "2"
 
     def __init__(self) -> None:
         self._tagger = Tagger.load()
