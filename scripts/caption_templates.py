@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 
-from hgrkit.parsing.lark.tagger import candidates
-from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.parsing.lexicon import Lexicon, candidates
 
 __all__ = ["Sentence", "Templates"]
 

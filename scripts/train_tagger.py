@@ -15,8 +15,8 @@ from pathlib import Path
 from caption_templates import Sentence, Templates
 from propbank_ewt import read_sentences, tagged, write_table
 
-from hgrkit.parsing.lark.tagger import candidates, context_features, finite_ahead, next_state
-from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.parsing.lark.tagger import context_features, finite_ahead, next_state
+from hgrkit.parsing.lexicon import Lexicon, candidates
 
 EPOCHS, TEMPLATE_SENTENCES, SCALE, SMALLEST, SEED = 5, 14000, 20, 18, 7
 

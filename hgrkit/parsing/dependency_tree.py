@@ -257,7 +257,7 @@ class TreeReader:
     def antecedent(self, noun: int) -> Phrase:
         """A noun phrase without the clauses that modify it, and without what makes it a predicate."""
         start, stop = self._nominal(noun)
-        clauses = [child for child in self.tree.children(noun, "acl") if child > noun]
+        clauses = [child for child in self.tree.children(noun, "acl", "xcomp") if child > noun]
         if clauses:
             stop = min(self.tree.extent(child)[0] for child in clauses)
             while stop - 1 > noun and self.tree.upos[stop - 1] == "PUNCT":
@@ -284,7 +284,8 @@ class TreeReader:
         tree = self.tree
         start, stop = token, token + 1
         for child in tree.children(token):
-            clause = tree.is_a(child, "conj") and self.heads_clause(child)
+            clause = tree.is_a(child, "conj", "xcomp") and self.heads_clause(child)
+            clause = clause or self.words[child] in {"not", "n't"}
             if not clause and not tree.is_a(child, *_CLAUSE_PARTS) and not self._is_clausal_adverb(token, child):
                 first, end = tree.extent(child)
                 start, stop = min(start, first), max(stop, end)

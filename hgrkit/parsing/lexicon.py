@@ -14,6 +14,7 @@ __all__ = [
     "AUXILIARY_TAGS",
     "VERB_TAGS",
     "Lexicon",
+    "candidates",
     "in_class",
     "is_animate",
     "members",
@@ -71,6 +72,12 @@ _SUFFIXES = (
     ("is", "NOUN"),
     ("s", "NOUNS VBZ"),
 )
+
+
+@functools.cache
+def candidates(reading: str) -> tuple[str, ...]:
+    """The tags of an ambiguity class."""
+    return tuple(reading.removesuffix("!").split())
 
 
 @attrs.frozen

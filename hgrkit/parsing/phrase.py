@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import attrs
 
 from hgrkit.graph import ACTION_ROLE, Edge, Node, Role, RoleGraph, Span
+from hgrkit.parsing.lexicon import in_class
 
-__all__ = ["NUMBERED_ROLES", "Phrase", "clause_graph", "close_spans"]
+__all__ = ["NUMBERED_ROLES", "Phrase", "clause_graph", "close_spans", "share_dependents"]
 
 
 NUMBERED_ROLES: frozenset[Role] = frozenset({"ARG0", "ARG1", "ARG2", "ARG3", "ARG4"})
@@ -80,10 +82,52 @@ def close_spans(phrases: Sequence[Phrase]) -> None:
     for phrase in reversed(order):
         phrase.plain_stop = phrase.stop
         for child in phrase.children:
-            phrase.start = min(phrase.start, child.start)
+            if child.kind != "clause" or phrase.kind != "noun":  # "then [hands using a tablet]"
+                phrase.start = min(phrase.start, child.start)
             phrase.stop = max(phrase.stop, child.stop)
             if child.kind != "clause":
                 phrase.plain_stop = max(phrase.plain_stop, child.plain_stop)
+
+
+_ADVERBIAL = frozenset({"preposition", "adverb"})
+_CONJUNCTIONS = frozenset({"and", "or", "nor", "&", "and/or", ",", "either", "/"})
+
+
+def share_dependents(words: Sequence[str], clauses: Sequence[Phrase]) -> None:
+    """Give what follows the last of coordinated verbs to all of them: "washing and drying [the dishes]".
+
+    Verbs joined by "or" share adverbials too: "performing or dancing [outdoors] [at night]"; an object that the
+    last one takes with a preposition is shared without it: "lifting or sitting on [a barrel]".
+
+    Args:
+        words: the lower-cased tokens.
+        clauses: the sentence's clauses in order, spans closed.
+    """
+    alternative = False
+    for first, last in reversed(list(pairwise(clauses))):
+        between = set(words[first.verb[1] : last.verb[0]])
+        adjacent = bool(between) and between <= _CONJUNCTIONS and first.form == last.form
+        alternative = adjacent and (alternative or "or" in between)
+        if adjacent:
+            more, less = _shared(first, last, alternative=alternative), _of_alternatives(last, first)
+            first.children += [child for child in more if child not in first.children]
+            last.children += [child for child in less if alternative and child not in last.children]
+
+
+def _of_alternatives(last: Phrase, first: Phrase) -> list[Phrase]:
+    """What trees hang on the first verb and stands after the last."""
+    return [child for child in first.children if child.start >= last.verb[1] and child.relation in _ADVERBIAL]
+
+
+def _shared(first: Phrase, last: Phrase, *, alternative: bool) -> list[Phrase]:
+    after = [child for child in last.children if child.start >= last.verb[1]]
+    things = [] if first.find("object") else [child for child in after if child.relation == "object"]
+    adverbials = [child for child in after if child.relation in _ADVERBIAL]
+    transitive = not any(in_class(first.lemma, name) for name in ("intransitive", "motion", "posture"))
+    if alternative and not things and in_class(first.lemma, "transitive") and adverbials:
+        ground = adverbials[0].find("ground")
+        return [] if ground is None else [attrs.evolve(ground, relation="object")]
+    return (things if transitive else []) + (adverbials if alternative else [])
 
 
 def clause_graph(

@@ -94,12 +94,16 @@ _FIXED: Mapping[str, Role] = {"modal": "ARGM-MOD", "negation": "ARGM-NEG", "pred
 _CLAUSAL: Mapping[str, Role] = {"complement": "ARG1", "purpose": "ARGM-PRP"}
 _SAME_FOR_ALL_VERBS = ("ARGM-TMP", "ARGM-LOC", "ARGM-MNR", "ARGM-DIR", "ARGM-ADV", "ARGM-PRP")
 # "the door opens": without an object, a thing as the subject undergoes what the verb says
-_LABILE = frozenset(["open", "turn", "close", "roll", "spin", "move", "shake", "break", "play"])
+_LABILE = frozenset(["open", "turn", "close", "roll", "spin", "move", "shake", "break", "play", "fly"])
 # "tells a man", "teaches a child": who is addressed is ARG2, what is told ARG1
 _ADDRESSED = frozenset(["tell", "teach", "ask"])
 # "talks with a man" has a listener, "walks with a man" company
-_HEARERS = frozenset(["talk", "speak", "help", "chat", "converse", "provide"])
-_TIME_PREPOSITIONS = frozenset(["in", "on", "at", "during", "for", "before", "after", "throughout", "until"])
+_HEARERS = frozenset(["interact", "communicate", "talk", "speak", "help", "chat", "converse", "provide"])
+_TELEPHONES = frozenset(["phone", "telephone", "cellphone", "smartphone"])
+_MANNERS = frozenset("motion way manner style circle row rows line lines unison speed pair pairs".split())
+_TIME_PREPOSITIONS = frozenset(
+    ["around", "between", "by", "in", "on", "at", "during", "for", "before", "after", "throughout", "until"]
+)
 _TIME_MARKERS = frozenset(["after", "before", "while", "when", "upon", "since"])
 _EXTENTS = frozenset(["along", "around", "across", "over", "past"])
 _UNSEEN = {"with": "ARGM-MNR", "for": "ARGM-PRP", "about": "ARG1", "like": "ARGM-MNR"}
@@ -189,10 +193,10 @@ class RoleLabeller:
         if ground is not None and ground.kind == "clause":
             return self._gerund(clause, word)
         noun = "" if ground is None else self._words[ground.head]
-        if word == "with" and is_animate(noun) and clause.lemma not in _HEARERS:
-            return "ARGM-COM"
-        if _is_time(word, noun):
-            return "ARGM-TMP"
+        lacks = word == "without" or (word == "with" and self._words[child.start + 1] == "no")
+        circumstance = "ARGM-MNR" if lacks else _circumstance(word, noun, clause.lemma)
+        if circumstance is not None:
+            return circumstance
         if word == "by":
             function, default = ("passive by", "ARG0") if clause.passive else ("by", "ARGM-LOC")
             return self._table.frames.get((clause.lemma, function), default)
@@ -213,16 +217,23 @@ class RoleLabeller:
         # "comes to a stop" names no place
         if clause.lemma == "come" and noun in {"stop", "end", "halt"}:
             return "ARG2"
+        if (clause.lemma, word) in self._table.frames:
+            return self._table.frames[clause.lemma, word]
         found = self._table.role(clause.lemma, word, noun)
         # the counts of one preposition mix times and places; times were already recognised by their nouns
         if found == "ARGM-TMP" and (in_class(word, "static") or in_class(word, "directional")):
             return None
+        # the counts of rare verbs have manners where captions have places
+        if found in {"ARGM-MNR", "ARGM-PRP"} and word in {"in", "at"} and noun not in _MANNERS:
+            return "ARGM-LOC"
         # "sits around the table" is a place, "runs around the table" a way
         if found == "ARGM-DIR" and word in _EXTENTS and not in_class(clause.lemma, "motion"):
             return "ARGM-LOC"
         return found
 
     def _adverb(self, clause: Phrase, child: Phrase) -> Role:
+        if child.word == "never":
+            return "ARGM-NEG"
         if child.kind == "noun":
             return "ARGM-TMP"
         fixed = _fixed_role(child.word)
@@ -242,6 +253,20 @@ class RoleLabeller:
 
 def _is_existential(clause: Phrase) -> bool:
     return clause.subject is not None and clause.subject.kind == "mark"
+
+
+def _circumstance(word: str, noun: str, lemma: str) -> Role | None:
+    """The role that the noun decides: of company, times, goals and telephones."""
+    if word == "with" and is_animate(noun) and lemma not in _HEARERS:
+        return "ARGM-COM"
+    if _is_time(word, noun):
+        return "ARGM-TMP"
+    if word == "on" and noun in _TELEPHONES and lemma in _HEARERS:
+        return "ARGM-MNR"
+    # "runs after a train" has a goal, "rests after a match" a time
+    if word == "after" and noun and in_class(lemma, "manner_of_motion"):
+        return "ARGM-TMP" if in_class(noun, "event") else "ARGM-DIR"
+    return None
 
 
 def _is_time(word: str, noun: str) -> bool:

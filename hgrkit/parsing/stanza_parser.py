@@ -18,8 +18,10 @@ from hgrkit.errors import GraphError, MissingPackageError, ParserModelsNotFoundE
 from hgrkit.graph import RoleGraph
 from hgrkit.parsing.dependency_tree import DependencyTree
 from hgrkit.parsing.protocol import Conventions
+from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.tokenize import check_tokens, tokenize
 from hgrkit.parsing.tree_labeller import label_tree
+from hgrkit.parsing.tree_repair import repaired
 
 __all__ = ["StanzaParser", "find_models"]
 
@@ -89,7 +91,7 @@ class StanzaParser:
     @property
     def version(self) -> str:
         """Changes whenever the graphs change; for a language other than English it names it."""
-        return "1" if self._language == "en" else f"1-{self._language}"
+        return "2" if self._language == "en" else f"1-{self._language}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
         """Parse each text into one graph, in order; the sentences of a text are read as one.
@@ -130,11 +132,15 @@ class StanzaParser:
         sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
         for tokens in sentences:
             check_tokens(tokens, self.name, most=_MAX_WORDS)
+        return parse_parts(self._parse, sentences) if self._language == "en" else self._parse(sentences)
+
+    def _parse(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
         graphs: list[RoleGraph] = []
         for start in range(0, len(sentences), _BATCH):
             batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
             read = self._run(partial(_read_tokens, batch))
             trees = [_tree([sentence]) for sentence in read]
+            trees = [repaired(*pair) for pair in zip(batch, trees, strict=True)]
             graphs += [label_tree(*pair, language=self._language) for pair in zip(batch, trees, strict=True)]
         return graphs
 

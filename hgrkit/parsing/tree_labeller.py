@@ -10,7 +10,7 @@ from hgrkit.checks.arguments import check_choice, check_instance, check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
 from hgrkit.parsing.dependency_tree import DependencyTree, TreeReader
-from hgrkit.parsing.phrase import Phrase, clause_graph
+from hgrkit.parsing.phrase import Phrase, clause_graph, share_dependents
 from hgrkit.parsing.propbank_roles import propbank_roles
 from hgrkit.parsing.protocol import Conventions
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
@@ -18,6 +18,7 @@ from hgrkit.parsing.roles import RoleLabeller, RoleTable
 __all__ = ["ClauseReader", "label_tree"]
 
 _ATTRIBUTIVE = frozenset({"NOUN", "PROPN", "ADJ", "PRON", "NUM", "ADV", "DET", "X", "SYM"})
+_THINGS = frozenset({"NOUN", "PROPN", "PRON"})
 _QUESTIONS = frozenset({"how", "when", "where", "why"})
 _NEGATIONS = frozenset({"not", "n't", "never"})
 _SMALL_CLAUSE = frozenset({"consider", "expect", "find", "get", "have", "leave", "let", "like", "make", "want"})
@@ -113,7 +114,7 @@ class ClauseReader:
         adverb = self._reader.phrase("adverb", child)
         if self._words[child] in _NEGATIONS or self._tree.has(child, "Polarity=Neg"):
             clause.add(adverb, "negation")
-        elif not self._reader.is_relative(child) or self._words[child] in _QUESTIONS:
+        elif not self._reader.is_relative(child) or self._words[child] in _QUESTIONS - {"where"}:
             clause.add(adverb, "adverb")
 
     def _auxiliary(self, clause: Phrase, child: int) -> None:
@@ -233,11 +234,18 @@ class ClauseReader:
         head = tree.head[token]
         if head < 0:
             return None, None
-        if tree.is_a(token, "acl", "amod") and self._is_said_of_noun(token):
+        modifies = tree.is_a(token, "acl", "amod") and self._is_said_of_noun(token)
+        if modifies or self._is_free_participle(token):
             return self._reader.antecedent(head), None
         if not self._takes_over(token):
             return None, None
         return self._controller(head) if tree.is_a(token, "xcomp") else (None, head)
+
+    def _is_free_participle(self, token: int) -> bool:
+        """As in "kids in kayaks, throwing paddles", a sentence without a finite verb."""
+        tree, head = self._tree, self._tree.head[token]
+        participle = tree.xpos[token] in {"VBG", "VBN"}
+        return participle and tree.upos[head] in _THINGS and not self._reader.heads_clause(head)
 
     def _is_said_of_noun(self, token: int) -> bool:
         """Whether a clause that modifies a noun has the noun as its subject."""
@@ -300,6 +308,7 @@ def label_tree(
         verbal = [clause for clause in clauses if tree.upos[clause.head] != "AUX"]
         return clause_graph(tokens, verbal, partial(propbank_roles, words, tree))
     clauses = [clause for clause in clauses if clause.form != "semi-modal"]
+    share_dependents(words, clauses)
     if not clauses:
         return RoleGraph(tokens=tokens, nodes=_nouns(tree))
     table = RoleTable.load() if language == "en" else RoleTable.load().of_any_verb()
@@ -311,9 +320,15 @@ def _nouns(tree: DependencyTree) -> list[Node]:
     nodes: list[Node] = []
     for token in range(len(tree)):
         inside = tree.head[token] >= 0 and tree.is_a(token, *_NO_PHRASE)
-        if tree.upos[token] in {"NOUN", "PROPN", "PRON"} and not inside:
+        inside = inside and not _is_listed(tree, token)
+        if tree.upos[token] in _THINGS and not inside and not tree.is_a(token, "case"):
             nodes.append(Node(len(nodes) + 1, NOUN_ROLE, _base(tree, token), token))
     return nodes
+
+
+def _is_listed(tree: DependencyTree, token: int) -> bool:
+    """Whether an apposition is set off by a comma, as in "a beach, no people"."""
+    return tree.is_a(token, "appos") and any(tree.lemma[at] == "," for at in range(tree.head[token] + 1, token))
 
 
 def _base(tree: DependencyTree, noun: int) -> Span:

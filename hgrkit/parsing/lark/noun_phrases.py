@@ -62,11 +62,19 @@ def relative_pronoun(state: SentenceState, chunk: Chunk) -> None:
         subordinator(state, chunk)
     else:
         state.relative = pronoun
+        if last is not None and last.kind == "clause" and last.antecedent:  # "a woman cooking who wears a hat"
+            last = last.subject
         state.described = last if last is not None and last.kind == "noun" else None
 
 
 def question_word(state: SentenceState, chunk: Chunk) -> None:
     """As in "how", "where", "why": an adverb of the next verb's clause."""
+    last = state.last
+    adjacent = last is not None and last.kind == "noun" and chunk.start and state.tags[chunk.start - 1] != "CC"
+    if state.words[chunk.start] == "where" and adjacent and state.relative is None:  # "a room where a man sleeps"
+        state.marker = state.new("mark", chunk.start, chunk.stop, chunk.start)
+        state.described = last
+        return
     state.question = state.new("adverb", chunk.start, chunk.stop, chunk.start)
 
 
@@ -152,6 +160,8 @@ def _is_particle(state: SentenceState, chunk: Chunk) -> bool:
     word = state.words[chunk.start]
     if clause is None or chunk.stop - chunk.start > 1 or not in_class(word, "accompanied"):
         return False
+    if clause.lemma == "get" and chunk.tags[0] == "PREP" and state.following is not None and word != "up":
+        return False  # "gets off the bike"
     before_noun = state.following is not None and state.following.kind == "noun_group"
     literal = in_class(clause.lemma, "motion")
     if clause.verb[1] == chunk.start and state.last is clause:
@@ -183,6 +193,8 @@ def adverb(state: SentenceState, chunk: Chunk) -> None:
     if following == "SUB" and found.word in _FOCUS:  # the subordinator takes it
         return
     before_verb = following == "verb_group" and found.word in {"then", "thus"}
+    if before_verb and state.clause is not None and state.last is not None:  # "waves then runs off"
+        state.conjunction = True
     if following and (state.clause is None or state.conjunction or state.comma or before_verb):
         state.pending.append((found, "adverb"))
     elif state.clause is not None:
@@ -195,6 +207,7 @@ _FINITE = frozenset({"VBZ", "VBD", "BE", "HAVE", "DO", "MD"})
 _LOOKAHEAD = 9
 """Chunks that a noun looks ahead for its verb; bounded, so that parsing stays linear."""
 _WITH_BARE_VERB = frozenset(["help", "make", "let", "watch", "see", "have", "hear"])
+_STATES = frozenset({"visible", "present", "around"})
 _MODIFIER_TAGS = frozenset({"ADJ", "DEGREE", "LINK", "ADV"})
 
 
@@ -208,7 +221,11 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
     if state.preposition is not None:
         state.preposition.add(noun, "ground")
         state.preposition = None
-    elif _begins_clause(state):
+    elif _is_new_subject(state, noun, comma=comma):
+        state.conjunction = False
+        _wait_for_verb(state, noun)
+        return
+    elif _begins_clause(state, comma=comma):
         _wait_for_verb(state, noun)
         return
     elif state.conjunction or (comma and state.last is not None and state.last.kind == "noun"):
@@ -223,18 +240,27 @@ def noun_group(state: SentenceState, chunk: Chunk) -> None:
     state.last = noun
 
 
-def _begins_clause(state: SentenceState) -> bool:
+def _begins_clause(state: SentenceState, *, comma: bool) -> bool:
     """Whether the current noun is the subject of a verb to come, rather than part of what came."""
+    then = [phrase.word for phrase, relation in state.pending if relation == "adverb"]
+    if comma and "then" in then:
+        return True
     if state.subjects and state.relative is None and state.clause is not None:
         # "... and a dog runs": only a verb in the singular shows that the noun is a subject of its own
-        return state.conjunction and _singular_verb_follows(state)
-    if state.conjunction and any(relation == "adverb" for _, relation in state.pending):
+        return (state.conjunction or comma) and _singular_verb_follows(state)
+    if state.conjunction and then:
         return True
     if state.clause is None and state.relative is None and not state.conjunction:
         return not state.subjects
     if state.marker is not None or state.relative is not None:
         return True
     return _finite_follows(state, state.index)
+
+
+def _is_new_subject(state: SentenceState, noun: Phrase, *, comma: bool) -> bool:
+    """As in "a man on a beach, a dog jumps", "a match but no goal is scored": the verb is of this noun alone."""
+    apart = (comma and not state.conjunction) or (noun.start > 0 and state.words[noun.start - 1] == "but")
+    return apart and state.clause is None and _singular_verb_follows(state)
 
 
 def _finite_follows(state: SentenceState, noun: int) -> bool:
@@ -318,6 +344,8 @@ def _adjective(state: SentenceState, chunk: Chunk) -> None:
             clause.add(adjective, "predicate")
     elif state.conjunction and last is not None and last.kind == "adjective":
         last.add(adjective, "conjunct")
+    if adjective.word in _STATES and last is not None and last.relation == "ground" and adjective.parent is None:
+        last.add(adjective, "state")  # "without other people visible"
     state.conjunction = False
 
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hgrkit.checks.arguments import check_sequence
 from hgrkit.errors import GraphError
 from hgrkit.graph import NOUN_ROLE, Node, RoleGraph, Span
+from hgrkit.parsing.finished_graph import finished
 from hgrkit.parsing.lark import noun_phrases, verb_phrases
 from hgrkit.parsing.lark.chunker import Chunk, group_words, refine
 from hgrkit.parsing.lark.state import SentenceState
 from hgrkit.parsing.lark.tagger import Tagger
 from hgrkit.parsing.lexicon import Lexicon
-from hgrkit.parsing.phrase import Phrase, clause_graph, close_spans
+from hgrkit.parsing.phrase import Phrase, clause_graph, close_spans, share_dependents
+from hgrkit.parsing.query import read_query
+from hgrkit.parsing.query_part import together
 from hgrkit.parsing.roles import RoleLabeller, RoleTable
 from hgrkit.parsing.tokenize import tokenize
 
@@ -31,7 +34,7 @@ class LarkParser:
     """
 
     name = "lark"
-    version = "1"
+    version = "2"
 
     def __init__(self) -> None:
         self._tagger = Tagger.load()
@@ -64,6 +67,13 @@ class LarkParser:
         if not tokens:
             raise GraphError("nothing to parse: expected at least one token, got none.")
         words = [token.lower() for token in tokens]
+        parts = read_query(words)
+        if parts is None:
+            return finished(self._graph(tokens, words))
+        texts = [[word.text for word in part.words] for part in parts]
+        return finished(together(tokens, parts, [self._graph(text, text) for text in texts]))
+
+    def _graph(self, tokens: Sequence[str], words: Sequence[str]) -> RoleGraph:
         tags = refine(words, self._tagger.tag(words))
         chunks = group_words(tags)
         clauses = _build_clauses(words, tags, chunks, self._tagger.lexicon)
@@ -113,6 +123,7 @@ def _build_clauses(
         if rule is not None and state.index > state.skipped:
             rule(state, chunk)
     close_spans(state.phrases)
+    share_dependents(words, state.clauses)
     return state.clauses
 
 

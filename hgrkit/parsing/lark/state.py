@@ -106,11 +106,18 @@ def attaches_to_noun(preposition: str, clause: Phrase, noun: Phrase, ground: str
     if noun.relation == "attribute" and clause.lemma == "be":
         existential = clause.subject is not None and clause.subject.word == "there"
         return not (existential and in_class(preposition, "static"))
+    of_with = noun.relation == "ground" and noun.parent is not None and noun.parent.word == "with"
+    if of_with and ground in {"background", "foreground", "it", "them"} and in_class(preposition, "static"):
+        return True  # "with tents in the background"
     if not in_class(preposition, "identifying") or in_class(clause.lemma, "verb_" + preposition):
         return False
     if noun.relation == "ground":
         return preposition != "for" or not in_class(ground, "time")
     return preposition not in {"with", "for", "without"}
+
+
+_LIMBS = frozenset("hand hands arm arms finger fingers foot feet leg legs".split())
+"""Body parts that act as the person does: "hands of a kid playing"."""
 
 
 def modified_noun(noun: Phrase, words: Sequence[str], lemma: str) -> Phrase:
@@ -129,7 +136,7 @@ def modified_noun(noun: Phrase, words: Sequence[str], lemma: str) -> Phrase:
     highest = nouns[-1] if nouns else noun
     if lemma in {"involve", "contain", "feature", "include", "surround", "cover", "fill"}:
         return noun
-    if is_animate(words[highest.head]):
+    if is_animate(words[highest.head]) or words[highest.head] in _LIMBS:
         return highest
     nearest = next((phrase for phrase in nouns if is_animate(words[phrase.head])), None)
     if nearest is None:

@@ -1,4 +1,4 @@
-"""First step of the Lark parser: one tag a token by its context, and a verb for a clause that has none."""
+"""First step of the Lark parser: one tag a token by its context."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from operator import methodcaller
 
 import attrs
 
-from hgrkit.parsing.lexicon import Lexicon, is_animate, table_lines
+from hgrkit.parsing.lark.clause_tags import restore_verbs
+from hgrkit.parsing.lexicon import Lexicon, candidates, table_lines
 
 __all__ = ["Tagger", "candidates", "coarse_class", "context_features", "finite_ahead", "next_state"]
 
 _BOUNDARY = frozenset({"SUB", "REL", "WH", "PUNCT"})
 _FINITE = frozenset({"BE", "HAVE", "DO", "MD", "VBZ", "VBD"})
-
-
-@functools.cache
-def candidates(reading: str) -> tuple[str, ...]:
-    """The tags of an ambiguity class."""
-    return tuple(reading.removesuffix("!").split())
 
 
 @functools.cache
@@ -155,154 +150,3 @@ class Tagger:
                     if tag in scores:
                         scores[tag] += weight
         return max(possible, key=scores.__getitem__)
-
-
-_FINITE_TAGS = frozenset({"BE", "HAVE", "DO", "MD", "VBZ", "VBD", "VB"})
-_NOMINAL = frozenset({"NOUN", "NOUNS"})
-_OBJECT_STARTS = frozenset({"DET", "PRON"})
-_STARTS = frozenset({"DET", "PRON", "PREP", "ADV", "PRT", "TO"})
-_ARTICLES = frozenset({"a", "an", "the", "his", "its", "their", "my", "your", "our"})
-
-
-def restore_verbs(words: Sequence[str], readings: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """Correct tags: verbs that cannot be nouns, and a finite verb in clauses that have none.
-
-    The word that becomes a verb must follow a noun and stand before what follows verbs, as in "a man in black
-    [swings] a sword". Clauses end at full stops, semicolons and conjunctions such as "while".
-
-    >>> restore_verbs("a woman shops online".split(), ["DET", "NOUN", "NOUNS VBZ", "ADV"],
-    ...               ["DET", "NOUN", "NOUNS", "ADV"])
-    ['DET', 'NOUN', 'VBZ', 'ADV']
-    """
-    restored = list(tags)
-    start = 0
-    for position in range(len(tags) + 1):
-        if position == len(tags) or tags[position] == "SUB" or words[position] in {".", ";", "!", "?", "END"}:
-            _ClauseTags(words, readings, restored, start, position).restore()
-            start = position + 1
-    return restored
-
-
-class _ClauseTags:
-    """The tags of one clause, tokens `start` to `stop`, which are set right in place."""
-
-    def __init__(
-        self, words: Sequence[str], readings: Sequence[str], tags: list[str], start: int, stop: int
-    ) -> None:
-        self.words, self.readings, self.tags, self.start, self.stop = words, readings, tags, start, stop
-
-    def restore(self) -> None:
-        self._nouns_after_articles()
-        if any(tag in _FINITE_TAGS for tag in self.tags[self.start : self.stop]):
-            self._past_or_participle()
-        else:
-            self._finite_verb()
-        self._coordinated()
-
-    def _after(self, position: int) -> str:
-        return self.tags[position + 1] if position + 1 < self.stop else "END"
-
-    def _nouns_after_articles(self) -> None:
-        for position in range(self.start + 1, self.stop):
-            if self.tags[position] in {"VB", "VBZ"}:
-                article = position - 1 if self.tags[position - 1] != "ADJ" else position - 2
-                if article >= self.start and self.words[article] in _ARTICLES:
-                    self.tags[position] = "NOUN" if self.tags[position] == "VB" else "NOUNS"
-
-    def _past_or_participle(self) -> None:
-        """In "a man armed with a gun fires the weapon" the past form is a participle."""
-        finite = [position for position in range(self.start, self.stop) if self.tags[position] in _FINITE_TAGS]
-        if len(finite) != 1 or self.tags[finite[0]] != "VBD" or "VBN" not in self.readings[finite[0]]:
-            return
-        for position in range(finite[0] + 1, self.stop):
-            sure = self._after(position) in _OBJECT_STARTS or self.readings[position].startswith("VBZ")
-            if sure and self._possible_verb(position, plural=False) == "VBZ":
-                self.tags[finite[0]], self.tags[position] = "VBN", "VBZ"
-                return
-
-    def _coordinated(self) -> None:
-        """In "she styles her hair and smiles at him" the last verb is no noun."""
-        seen: set[str] = set()
-        for position in range(self.start, self.stop):
-            seen.add(self.tags[position])
-            if self.tags[position] != "CC" or self._after(position) not in _NOMINAL:
-                continue
-            after, possible = self._after(position + 1), candidates(self.readings[position + 1])
-            if "VBG" in seen and "VBG" in possible and after in _STARTS:
-                self.tags[position + 1] = "VBG"
-            elif "VBZ" in seen and "VBZ" in possible and (after in _OBJECT_STARTS or possible[0] == "VBZ"):
-                self.tags[position + 1] = "VBZ"
-
-    def _finite_verb(self) -> None:
-        tags, start, stop = self.tags, self.start, self.stop
-        if start + 1 < stop and "VB" in self.readings[start].split() and tags[start + 1] in {"DET", "PRT"}:
-            tags[start] = "VB"
-            return
-        # a caption may have a participle in place of a finite verb: "a man riding a horse"
-        verbal = bool({"VBG", "VBN"} & set(tags[start:stop]))
-        if not verbal and (self._restore_participle() or self._restore_last()):
-            return
-        inside = tags[start:stop]
-        first_noun = next((tag for tag in inside if tag in _NOMINAL), None)
-        plural = first_noun == "NOUNS" or (first_noun is not None and "CC" in inside)
-        best, verb = -1, ""
-        for position in range(start + 1, stop):
-            found = self._possible_verb(position, plural=plural)
-            if found is None:
-                continue
-            if self._after(position) in _OBJECT_STARTS:
-                best, verb = position, found
-                break
-            if best < 0 and (not verbal or self.readings[position].startswith("VB")):
-                best, verb = position, found
-        if best >= 0:
-            tags[best] = verb
-
-    def _restore_last(self) -> bool:
-        """In "running" and "a woman, then a man, dancing" the form in -ing that ends the clause is a verb."""
-        last = self.stop - 1
-        while last > self.start and self.readings[last] == "END":
-            last -= 1
-        if last < self.start or "VBG" not in self.readings[last]:
-            return False
-        if last > self.start and self.tags[last - 1] != "PUNCT":
-            return False
-        self.tags[last] = "VBG"
-        return True
-
-    def _restore_participle(self) -> bool:
-        """In "a woman riding on a horse" the form in -ing is a verb: someone precedes it, or an object follows."""
-        tags = self.tags
-        for position in range(self.start + 1, self.stop):
-            if tags[position] not in {"NOUN", "ADJ"} or "VBG" not in self.readings[position]:
-                continue
-            after = self._after(position)
-            acts = is_animate(self.words[position - 1]) and after not in {"END", "PUNCT"}
-            if acts or (tags[position - 1] in _NOMINAL and after in _OBJECT_STARTS | {"PREP"}):
-                tags[position] = "VBG"
-                if tags[position - 1] == "ADJ":
-                    tags[position - 1] = "NOUN"
-                return True
-        return False
-
-    def _possible_verb(self, position: int, *, plural: bool) -> str | None:
-        """The verb's tag that a noun or adjective may have here, or `None`."""
-        tags, own, before = self.tags, self.readings[position], self.tags[position - 1]
-        # also the mark or the conjunction that ends the clause
-        after = tags[position + 1] if position + 1 < len(tags) else "END"
-        of_animate = is_animate(self.words[position - 1])
-        last = after in {"END", "PUNCT"} and (own.startswith("VBZ") or of_animate)
-        if tags[position] not in {"NOUN", "NOUNS", "ADJ"} or (after not in _STARTS and not last):
-            return None
-        colour = before == "ADJ" and position > 1 and tags[position - 2] in {"PREP", "VBG"}
-        separated = before == "PUNCT" and own.startswith("VBZ")
-        follows = before in {"NOUN", "NOUNS", "ADV", "PRON"} or (colour and after in _OBJECT_STARTS) or separated
-        if not follows:
-            return None
-        possible = candidates(own)
-        bare = own.startswith("VB ") and of_animate  # "a girl sleep in a bed"
-        wanted = ("VB", "VBD", "VBZ") if plural else ("VBZ", "VBD", "VB") if bare else ("VBZ", "VBD")
-        dominated = own.endswith("!") and possible[0] in {"NOUN", "NOUNS", "ADJ"}
-        if dominated and after not in _OBJECT_STARTS:
-            return None
-        return next((tag for tag in wanted if tag in possible), None)

@@ -87,6 +87,9 @@ def verb_group(state: SentenceState, chunk: Chunk) -> None:
     """A verb with its auxiliaries: opens a clause, unless it belongs to a verb further on."""
     group = read_verb_group(chunk, state.words)
     following = state.following
+    if set(chunk.tags) <= {"NEG", "INNER"}:
+        _negation(state)
+        return
     if following is not None and _is_auxiliary(state, group, following):
         return
     if _absolute_participle(state, chunk):
@@ -105,6 +108,15 @@ def verb_group(state: SentenceState, chunk: Chunk) -> None:
     state.clause = state.earlier = state.last = clause
     state.marker = state.relative = state.question = state.preposition = None
     state.conjunction = state.comma = state.inverted = False
+
+
+def _negation(state: SentenceState) -> None:
+    """A "not" without a verb; after a comma or "but" a noun begins anew: ", but not a bird cleaning itself"."""
+    following = state.following
+    if following is not None and following.kind == "noun_group" and (state.comma or state.conjunction):
+        state.clause = state.earlier = state.last = None
+        state.subjects.clear()
+        state.conjunction = state.comma = False
 
 
 def _attach_waiting(state: SentenceState, clause: Phrase, phrase: Phrase, relation: str) -> None:
@@ -151,6 +163,8 @@ def _new_clause(state: SentenceState, chunk: Chunk, group: VerbGroup) -> Phrase:
     clause.word = "VBZ" if tag in {"VBD", "BE", "HAVE", "DO"} else tag
     for token, inner in group.inner:
         relation = {"MD": "modal", "NEG": "negation"}.get(inner, "adverb")
+        if state.words[token] in {"either", "both"}:
+            continue
         clause.add(state.new("adverb", token, token + 1, token), relation)
     state.clauses.append(clause)
     return clause
@@ -236,6 +250,12 @@ def _antecedent(state: SentenceState, pronoun: Phrase, clause: Phrase) -> Phrase
 
 def _marked_clause(state: SentenceState, clause: Phrase) -> None:
     marker, governor = state.marker, state.earlier
+    if marker is not None and marker.word == "where" and state.described is not None:
+        if state.subjects and state.subjects[-1].start > marker.start:
+            clause.subject = _take_subject(state, clause)
+        clause.add(marker, "marker")
+        state.described.add(clause, "relative")
+        return
     opening = marker or state.question
     if opening is not None:
         if state.subjects and (state.subjects[-1].start > opening.start or governor is None):
@@ -260,7 +280,8 @@ def _conjunct(state: SentenceState, clause: Phrase) -> None:
         return
     target.add(clause, "conjunct")
     _control(clause, target)
-    if clause.form == "participle" and target.passive:
+    participle = clause.form == "participle" or "VBN" in state.lexicon.reading(state.words[clause.head])
+    if participle and target.passive and clause.form in {"participle", "base"}:
         clause.passive = True
 
 
@@ -285,9 +306,11 @@ def _infinitive(state: SentenceState, clause: Phrase) -> None:
 
 
 def _participle(state: SentenceState, clause: Phrase) -> None:
-    governor, noun = state.clause, state.last
+    governor, noun, following = state.clause, state.last, state.following
     if governor is None:
         _modify_first(state, clause)
+    elif noun is governor and state.comma and following is not None and following.kind == "CC":
+        _conjunct(state, clause)  # "cutting, peeling or washing"
     elif noun is governor:
         relation = "complement" if in_class(governor.lemma, "aspectual") else "adjunct"
         if governor.passive and in_class(governor.lemma, "perception"):
@@ -315,6 +338,8 @@ def _describes(state: SentenceState, clause: Phrase, governor: Phrase, noun: Phr
     target = modified_noun(noun, state.words, clause.lemma)
     if clause.form == "participle" or clause.lemma in _CONTENTS:
         return True
+    if noun.relation == "ground" and noun.parent is not None and noun.parent.word == "with" and clause.passive:
+        return True  # "with liquid being spilled"
     # "there is a man running", "we see a car turning"; otherwise only people and animals act
     shown = governor.lemma == "be" and target.relation in {"attribute", "object"}
     return shown or in_class(governor.lemma, "perception") or is_animate(state.words[target.head])

@@ -9,7 +9,9 @@ from typing import Any
 from hgrkit import RoleGraph
 from hgrkit.errors import ParserModelsNotFoundError
 from hgrkit.parsing import label_tree
+from hgrkit.parsing.query import parse_parts
 from hgrkit.parsing.tokenize import check_tokens, tokenize
+from hgrkit.parsing.tree_repair import repaired
 from hgrkit_spacy.universal_tree import universal_tree
 
 __all__ = ["SpacyParser"]
@@ -35,7 +37,7 @@ class SpacyParser:
     @property
     def version(self) -> str:
         """Changes whenever the graphs change; names the model if it is not the usual one."""
-        return "1" if self._model == _MODEL else f"1-{self._model}"
+        return "2" if self._model == _MODEL else f"2-{self._model}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
         """Parse each text into one graph, in order.
@@ -54,8 +56,9 @@ class SpacyParser:
         """
         for tokens in sentences:
             check_tokens(tokens, self.name, most=_MAX_WORDS)
-        if not sentences:
-            return []
+        return parse_parts(self._parse, sentences) if sentences else []
+
+    def _parse(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
         from spacy.tokens import Doc
 
         with self._lock:
@@ -63,7 +66,8 @@ class SpacyParser:
                 self._pipeline = self._load()
             docs = [Doc(self._pipeline.vocab, words=list(tokens)) for tokens in sentences]
             parsed = list(self._pipeline.pipe(docs))
-        return [label_tree(tokens, universal_tree(doc)) for tokens, doc in zip(sentences, parsed, strict=True)]
+        trees = [repaired(tokens, universal_tree(doc)) for tokens, doc in zip(sentences, parsed, strict=True)]
+        return [label_tree(tokens, tree) for tokens, tree in zip(sentences, trees, strict=True)]
 
     def _load(self) -> Any:
         import spacy

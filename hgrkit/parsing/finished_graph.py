@@ -1,0 +1,136 @@
+"""Last step of every parser: marks what the searcher does not want."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from itertools import pairwise
+
+import attrs
+
+from hgrkit.graph import Node, RoleGraph, Span
+from hgrkit.parsing.lexicon import in_class
+
+__all__ = ["finished"]
+
+_NOT = frozenset({"not", "n't", "n\u2019t", "nt", "never"})
+_NO = frozenset({"no", "neither", "nobody", "nothing", "none"})
+_LACKS = frozenset({"without", "except", "excluding", "minus"})
+_OTHER = (["other", "than"], ["except", "for"], ["apart", "from"], ["aside", "from"], ["instead", "of"])
+_TRIGGERS = {"nor"} | _NOT | _NO | _LACKS | {"other", "apart", "aside", "instead"}
+_EXCLUDES_NOTHING = frozenset({"just", "only", "necessarily", "merely", "simply", "longer", "matter"})
+_SEEN = frozenset({"visible", "present", "seen", "shown", "there", "here", "included", "depicted"})
+_ANY = frozenset({"any", "anyone", "anybody", "anything", "either"})
+_BE = frozenset({"is", "are", "was", "were", "be", "being", "been", "'s"})
+_OR = frozenset({"or", "nor", "and", ","})
+_KINDS = frozenset(
+    "group groups crowd crowds herd herds flock flocks pair pairs bunch pack couple kind kinds type types sort "
+    "sorts variety number row rows pile team class set".split()
+)
+
+
+def finished(graph: RoleGraph) -> RoleGraph:
+    """The graph with what is not wanted marked as excluded; without verbs, "a group of people" is one phrase.
+
+    >>> nodes = [Node(1, "NOUN", Span(0, 2)), Node(2, "NOUN", Span(3, 4))]
+    >>> print(finished(RoleGraph(tokens=["a", "street", "without", "cars"], nodes=nodes)))
+    a street without cars
+      NOUN        a street
+      NOUN        ~~cars~~
+    """
+    words = [token.lower() for token in graph.tokens]
+    if not graph.actions and "of" in words:
+        graph = attrs.evolve(graph, nodes=list(_with_kinds(graph.nodes, words)))
+    if _TRIGGERS.isdisjoint(words):
+        return graph
+    negating = {graph.node(edge.entity).span.start for edge in graph.edges if edge.role == "ARGM-NEG"}
+    # a "not" of a verb denies no phrase
+    outside = [" " if at in negating else word for at, word in enumerate(words)]
+    graph = attrs.evolve(graph, nodes=[_after_not(node, outside) for node in graph.nodes])
+    excluded = _excluded(graph, words, outside)
+    return attrs.evolve(graph, nodes=[attrs.evolve(node, excluded=node.id in excluded) for node in graph.nodes])
+
+
+def _with_kinds(nodes: Sequence[Node], words: Sequence[str]) -> Iterator[Node]:
+    """The phrases of a caption without verbs, "a group of" and "any type of" with what they are of."""
+    waiting: Node | None = None
+    for found in nodes:
+        node = found
+        if waiting is not None and node.span.start == waiting.span.stop + 1 and words[waiting.span.stop] == "of":
+            node = attrs.evolve(waiting, span=Span(waiting.span.start, node.span.stop))
+        elif waiting is not None:
+            yield waiting
+        is_kind = node.head is not None and words[node.head] in _KINDS and node.span.stop == node.head + 1
+        waiting = node if is_kind else None
+        if waiting is None:
+            yield node
+    if waiting is not None:
+        yield waiting
+
+
+def _after_not(node: Node, words: Sequence[str]) -> Node:
+    """A phrase without the "not" that a parser left in it; "not just a dog" keeps it."""
+    start, stop = node.span.start, node.span.stop
+    if node.is_action or stop - start < 2 or words[start] != "not" or words[start + 1] in _EXCLUDES_NOTHING:
+        return node
+    return attrs.evolve(node, span=Span(start + 1, stop), head=None if node.head == start else node.head)
+
+
+def _excluded(graph: RoleGraph, words: Sequence[str], outside: Sequence[str]) -> set[int]:
+    """Ids of the negated actions, of what is under a negation, and of the actions that it is the subject of.
+
+    `outside` has the words without the negations of verbs.
+    """
+    by_id = {node.id: node for node in graph.nodes}
+    excluded: set[int] = set()
+    negated = [(by_id[e.action], by_id[e.entity].span) for e in graph.edges if e.role == "ARGM-NEG"]
+    for action, span in negated:
+        if not _excludes_nothing(words, span.stop):
+            excluded |= {action.id, *_denied(graph, words, action)}
+    denied = {node.id for node in graph.entities if _denies(outside, node)}
+    excluded |= denied
+    for edge in graph.edges:
+        action, entity = by_id[edge.action], by_id[edge.entity]
+        before = entity.span.start < action.span.start or words[action.span.start] in _BE
+        if edge.entity in denied and before and edge.role in {"ARG0", "ARG1"}:
+            excluded.add(action.id)
+    return excluded | _coordinated(graph, words, excluded)
+
+
+def _excludes_nothing(words: Sequence[str], at: int) -> bool:
+    """Whether "just", "only" or "necessarily" follows a negation."""
+    return at < len(words) and words[at] in _EXCLUDES_NOTHING
+
+
+def _denies(words: Sequence[str], node: Node) -> bool:
+    """Whether a phrase says or follows a negation: "no cars", "without cars", "not (on) the stage"."""
+    start = node.span.start
+    first, second = words[start], words[start + 1] if start + 1 < node.span.stop else ""
+    if first in _NO or (first == "with" and second in _NO):
+        return not _excludes_nothing(words, start + 1)
+    before = list(words[max(start - 2, 0) : start])
+    behind = before[-1:] and before[-1] in _LACKS | _NOT | {"neither", "nor"}
+    of_place = len(before) == 2 and before[0] in _LACKS | _NOT and in_class(before[1], "static")
+    return first in _LACKS or ((behind or of_place or before in _OTHER) and not _excludes_nothing(words, start))
+
+
+def _denied(graph: RoleGraph, words: Sequence[str], action: Node) -> Iterator[int]:
+    """Entities under a negated verb: "any N", and the subject of "is not visible"."""
+    own = [
+        (edge.role, graph.node(edge.entity).span, edge.entity) for edge in graph.edges if edge.action == action.id
+    ]
+    said = {word for role, span, _ in own if role == "ARG2" for word in words[span.start : span.stop]}
+    seen = bool(_SEEN & (said | {words[action.span.start]}))
+    for role, span, entity in own:
+        if (words[span.start] in _ANY and span.start > action.span.start) or (seen and role == "ARG1"):
+            yield entity
+
+
+def _coordinated(graph: RoleGraph, words: Sequence[str], excluded: Set[int]) -> set[int]:
+    """Phrases without a verb after an excluded one and "or": "without people or [cars]"."""
+    more: set[int] = set()
+    nodes = sorted(graph.nodes, key=lambda node: node.span) if not graph.actions else []
+    for node, following in pairwise(nodes):
+        between = words[node.span.stop : following.span.start]
+        if node.id in excluded | more and {"or", "nor"} & set(between) and set(between) <= _OR:
+            more.add(following.id)
+    return more
