@@ -50,7 +50,7 @@ def test_the_defaults_are_printed_as_a_config(hgrkit):
     ("arguments", "message"),
     [
         ("", "give a config"),
-        ("--release {dir}", "give a config"),
+        ("--release {dir}", "has no model.json"),
         ("{config}", "--out FOLDER"),
         ("{config} --out {dir}/run --epochs 3", "do not go with a config"),
         ("{config} --out {dir}/run --no-shuffle", "do not go with a config"),

@@ -38,8 +38,8 @@ def test_every_kind_of_release_is_imported_evaluated_and_trained(write_release, 
     assert report.to_dict()["embed_dim"] == 16
     measured = evaluate_release(release, model)
     assert measured["video_to_text"]["queries"] == 6
-    losses = train_release(release, model, epochs=2, shuffle=False, out=tmp_path / "trained")["losses"]
-    again = train_release(release, model, epochs=1, shuffle=False)["losses"]
+    losses = train_release(release, model, epochs=2, shuffle=False, out=tmp_path / "trained").losses
+    again = train_release(release, model, epochs=1, shuffle=False).losses
     assert losses[: len(again)] == again
     assert load_model(tmp_path / "trained").config == load_model(model).config
 
@@ -111,7 +111,7 @@ def test_several_results_need_a_named_checkpoint(write_release, tmp_path):
         import_release(release, tmp_path / "model")
     checkpoint = release / "results" / "RET.released" / "run" / "model" / "epoch.0.th"
     assert import_release(release, tmp_path / "model", checkpoint=checkpoint).config.parent.name == "run"
-    assert len(train_release(release, tmp_path / "model", epochs=1, shuffle=True)["losses"]) > 1
+    assert len(train_release(release, tmp_path / "model", epochs=1, shuffle=True).losses) > 1
 
 
 def test_features_of_several_networks_are_put_side_by_side(write_release, tmp_path):
@@ -228,12 +228,12 @@ def test_training_is_the_same_in_every_run_even_shuffled(write_release, tmp_path
     import_release(release, tmp_path / "model")
     steps = []
     runs = [
-        train_release(release, tmp_path / "model", epochs=2, shuffle=True, on_progress=steps.append)["losses"]
+        train_release(release, tmp_path / "model", epochs=2, shuffle=True, on_progress=steps.append).losses
         for _ in range(2)
     ]
     assert runs[0] == runs[1]
-    assert runs[0] != train_release(release, tmp_path / "model", epochs=2, shuffle=False)["losses"]
-    assert [step.loss for step in steps[: len(runs[0])]] == runs[0]
+    assert runs[0] != train_release(release, tmp_path / "model", epochs=2, shuffle=False).losses
+    assert tuple(step.loss for step in steps[: len(runs[0])]) == runs[0]
     assert steps[-1].step == steps[-1].total == len(runs[0])
 
 
