@@ -42,7 +42,10 @@ def train(
         bool, typer.Option("--dropout/--no-dropout", help="With --release: train with the model's dropout.")
     ] = True,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="With --release: of fresh weights, order and dropout; 0 by default.")
+        int | None,
+        typer.Option(
+            min=0, max=2**32 - 1, help="With --release: of fresh weights, order and dropout; 0 by default."
+        ),
     ] = None,
     word_vectors: Annotated[
         Path | None, typer.Option(help="With --release: GloVe's text, or the release's .th, to start words from.")

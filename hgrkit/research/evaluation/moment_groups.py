@@ -88,8 +88,8 @@ def moment_groups(
     """
     groups = []
     for above, up_to in pairwise(RATIO_BOUNDS):
-        chosen = np.flatnonzero((ratios > above) & (ratios <= up_to))
-        own = [ranks[place] for place in chosen]
+        inside = (ratios > above) & (ratios <= up_to)
+        own = [rank for rank, chosen in zip(ranks, inside.tolist(), strict=True) if chosen]
         found = estimate(own, _MEASURES, bootstrap=bootstrap) if own else {}
         figures = {str(figure.measure): one for figure, one in found.items()}
         groups.append(MomentGroup(above=above, up_to=up_to, queries=len(own), figures=figures))

@@ -308,9 +308,7 @@ def evaluate_moments(
         fixed=figures[1] if videos.timed else None,
         fixed_seconds=fixed_seconds,
         missing=missing,
-        groups=moment_groups(
-            figures[0].ranks, moment_ratios(captions, videos.durations(names)), bootstrap=bootstrap
-        ),
+        groups=moment_groups(figures[0].ranks, videos.ratios(captions, names), bootstrap=bootstrap),
         parser_failures=len(embedded.failures),
         omitted=attrs.asdict(embedded.omitted),
     )
@@ -334,11 +332,11 @@ class _Videos:
             for number, length in enumerate(self.lengths)
         )
 
-    def durations(self, names: Sequence[str]) -> dict[str, float | None]:
-        """Each video's length in seconds by its name; that of its frames takes precedence."""
-        read = [self.read(number).duration_s for number in range(len(self.keys))]
-        own = zip(names, read, self.lengths, strict=True)
-        return {name: listed if known is None else known for name, known, listed in own}
+    def ratios(self, captions: Sequence[BenchmarkCaption], names: Sequence[str]) -> Float64:
+        """Each caption's moment-to-video ratio, [Q]; a length that came with the features takes precedence."""
+        own = [self.read(number).duration_s for number in range(len(names))]
+        known = [length if read is None else read for length, read in zip(self.lengths, own, strict=True)]
+        return moment_ratios(captions, dict(zip(names, known, strict=True)))
 
     def read(self, number: int) -> TimedFeatures:
         """The frame features of one."""

@@ -42,6 +42,9 @@ __all__ = [
     "training_step",
 ]
 
+_SEEDS = 2**32
+"""Seeds are below this: numpy's generator takes no larger ones."""
+
 # The released code calls a clip an image.
 _DIRECTIONS: dict[str, Direction] = {"bi": "both", "i2t": "video_to_text", "t2i": "text_to_video"}
 
@@ -148,12 +151,14 @@ def train_release(
         MissingPathError: if the folder or the file of word vectors does not exist.
         ModelNotFoundError: if there is no model folder.
         CheckpointError: if the model folder is damaged, or something else is at `out`.
-        ConfigError: if `epochs` is not positive, or the word vectors do not fit.
+        ConfigError: if `epochs` is not positive, `seed` is not below 2^32, or the word vectors do not fit.
         ReleaseError: if a file of the release is missing or broken, or nothing is left to train.
         FeatureFileError: if features cannot be read.
     """
     if epochs < 1:
         raise ConfigError(f"epochs must be at least 1, got {epochs}.")
+    if not 0 <= seed < _SEEDS:
+        raise ConfigError(f"seed must be from 0 to {_SEEDS - 1}, got {seed}.")
     folder, source = ReleaseFolder(directory), None if model_folder is None else Path(model_folder)
     settings = folder.config_path() if source is None else settings_path(folder, source)
     if settings is None:
