@@ -89,6 +89,10 @@ def measures_table(measured: Mapping[str, Any]) -> Table:
     table = plain_table("", *headings)
     for label, path in _figures(measured["intervals"]):
         table.add_row(label, *(_cell(system["intervals"], path) for system in systems.values()))
+    for name, group in measured.get("moment_to_video_ratio", {}).items():
+        for figure in ("R@1", "SumR") if group["queries"] else ():
+            empty = [""] * (len(systems) - 1)
+            table.add_row(f"moment-to-video ratio {name} {figure}", *empty, _cell(group["intervals"], (figure,)))
     for direction in _DIRECTIONS:
         if direction in measured:
             empty = [""] * (len(systems) - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,13 +29,27 @@ def train(
     release: Annotated[
         Path | None, typer.Option(help="Train on a folder in the layout of the released code instead.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="With --release: model folder to start from.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="With --release: model folder to start from; fresh weights without it.")
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="With --release: number of epochs, 1 by default.")
     ] = None,
     shuffle: Annotated[
         bool, typer.Option("--shuffle/--no-shuffle", help="With --release: shuffle the pairs.")
     ] = True,
+    dropout: Annotated[
+        bool, typer.Option("--dropout/--no-dropout", help="With --release: train with the model's dropout.")
+    ] = True,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=2**32 - 1, help="With --release: of fresh weights, order and dropout; 0 by default."
+        ),
+    ] = None,
+    word_vectors: Annotated[
+        Path | None, typer.Option(help="With --release: GloVe's text, or the release's .th, to start words from.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a model from a config, or as the released code does."""
@@ -44,19 +58,31 @@ def train(
 
         echo(example_config(), nl=False)
     elif config is not None:
-        if release is not None or model is not None or epochs is not None or not shuffle:
+        given = (release, model, epochs, seed, word_vectors)
+        if any(value is not None for value in given) or not (shuffle and dropout):
             raise ConfigError(
-                "--release, --model, --epochs and --no-shuffle do not go with a config; it says all."
+                "--release, --model, --epochs, --seed, --word-vectors, --no-shuffle and --no-dropout do not go "
+                "with a config; it says all."
             )
         if out is None:
             raise ConfigError("say where the run is kept with --out FOLDER.")
         _train_config(config, out, resume, json)
-    elif release is not None and model is not None:
+    elif release is not None:
         if resume is not None:
             raise ConfigError("--resume and --no-resume go with a config; with --release every run is whole.")
-        _train_release(release, model, epochs or 1, shuffle, out, json)
+        _train_release(
+            release,
+            model,
+            json=json,
+            epochs=epochs or 1,
+            shuffle=shuffle,
+            dropout=dropout,
+            seed=seed or 0,
+            word_vectors=word_vectors,
+            out=out,
+        )
     else:
-        raise ConfigError("give a config (hgrkit train --show-defaults prints one), or --release with --model.")
+        raise ConfigError("give a config (hgrkit train --show-defaults prints one), or --release.")
 
 
 def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> None:
@@ -90,27 +116,33 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
     )
 
 
-def _train_release(release: Path, model: str, epochs: int, shuffle: bool, out: Path | None, json: bool) -> None:
+def _train_release(release: Path, model: str | None, *, json: bool, out: Path | None, **how: Any) -> None:
     """Train as the released code does."""
     from hgrkit.model.registry import model_folder
     from hgrkit.research.release.experiment import train_release
 
+    start = None if model is None else model_folder(model)
     with TrainBar() as bar:
-        report = train_release(
-            release, model_folder(model), epochs=epochs, shuffle=shuffle, out=out, on_progress=bar.show
-        )
+        run = train_release(release, start, out=out, on_progress=bar.show, **how)
     if json:
-        echo_json(report)
+        echo_json(run.to_dict())
         return
-    losses = report["losses"]
-    echo(f"{len(losses)} steps, loss {losses[0]:.4f} to {losses[-1]:.4f}" + (f", model in {out}" if out else ""))
+    rsum = run.epochs[run.best_epoch - 1].rsum
+    best = "" if rsum is None else f"; best is epoch {run.best_epoch}, val Rsum {rsum:.1f}"
+    words = (
+        "" if run.words is None else f"; {run.words.found:,} words have vectors, {run.words.missing:,} have not"
+    )
+    echo(
+        f"{len(run.losses)} steps, loss {run.losses[0]:.4f} to {run.losses[-1]:.4f}{best}{words}"
+        + (f", model in {out}" if out else "")
+    )
 
 
 def import_release(
     directory: Annotated[Path, typer.Argument(help="Folder in the layout of the released code, or a flat one.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="The epoch.N.th file to read; by default the highest N in the folder.")
+        Path | None, typer.Option(help="The epoch.N.th file to read; by default the best by the release's log.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -121,4 +153,4 @@ def import_release(
     if json:
         echo_json(report.to_dict())
     else:
-        echo(f"{report.checkpoint} is now the model folder {out}")
+        echo(f"{report.checkpoint} ({report.chosen}) is now the model folder {out}")

@@ -9,6 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
+from hgrkit.cli.output import measures_table
+
 
 @pytest.fixture
 def photographs(tmp_path):
@@ -149,3 +151,39 @@ def test_a_model_is_measured_on_a_folder_of_videos(hgrkit, msvd, tmp_path):
     assert again["text_to_video"] == measured["text_to_video"]
     scratch = hgrkit("evaluate", *options, "--json").json
     assert scratch["text_to_video"] == measured["text_to_video"]
+
+
+def test_the_list_of_ms_sl_is_counted(hgrkit, tmp_path):
+    """A file of the published schema and size: 4,430 videos with four sentences or three."""
+    lines = [
+        f"v_{video:011d}#enc#{number} a person does thing {number} ."
+        for video in range(4430)
+        for number in range(4 if video < 2463 else 3)
+    ]
+    folder = tmp_path / "activitynet" / "TextData"
+    folder.mkdir(parents=True)
+    (folder / "activitynettest.caption.txt").write_text("\n".join(lines) + "\n")
+    ran = hgrkit("benchmarks", "activitynet-captions/ms-sl", "--annotations", tmp_path, "--json")
+    assert (ran.status, ran.err) == (0, "")
+    assert (ran.json["queries"], ran.json["videos"], ran.json["complete"]) == (15753, 4430, True)
+    (folder / "activitynettest.caption.txt").write_text("\n".join(lines[1:]) + "\n")
+    ran = hgrkit("benchmarks", "activitynet-captions/ms-sl", "--annotations", tmp_path)
+    assert ran.status == 1
+    assert "15,752 captions, expected 15,753" in ran.err
+
+
+def test_the_table_shows_groups_of_moments_that_have_queries():
+    figure = {"value": 12.0, "interval": [10.0, 14.0]}
+    group = {"queries": 3, "intervals": {"R@1": figure, "SumR": figure}}
+    measured = {
+        "text_to_video": {"queries": 3},
+        "intervals": {"level": 95, "text_to_video": {"R@1": figure}},
+        "moment_to_video_ratio": {"(0, 0.2]": group, "(0.2, 0.4]": {"queries": 0, "intervals": {}}},
+    }
+    labels = list(measures_table(measured).columns[0].cells)
+    assert labels == [
+        "text to video R@1",
+        "moment-to-video ratio (0, 0.2] R@1",
+        "moment-to-video ratio (0, 0.2] SumR",
+        "text to video queries",
+    ]

@@ -50,10 +50,15 @@ def test_the_defaults_are_printed_as_a_config(hgrkit):
     ("arguments", "message"),
     [
         ("", "give a config"),
-        ("--release {dir}", "give a config"),
+        ("--release {dir}", "has no model.json"),
         ("{config}", "--out FOLDER"),
         ("{config} --out {dir}/run --epochs 3", "do not go with a config"),
         ("{config} --out {dir}/run --no-shuffle", "do not go with a config"),
+        ("{config} --out {dir}/run --no-dropout", "do not go with a config"),
+        ("{config} --out {dir}/run --seed 0", "do not go with a config"),
+        ("{config} --out {dir}/run --word-vectors {dir}/x", "do not go with a config"),
+        ("--release {dir} --model {dir} --seed -1", "--seed must be a whole number"),
+        ("--release {dir} --model {dir} --seed 4294967296", "--seed must be a whole number"),
         ("{config} --out {dir}/run --resume", "to resume from"),
         ("--release {dir} --model {dir} --resume", "go with a config"),
         ("{dir}/nothing.toml --out {dir}/run", "--show-defaults prints one"),
@@ -71,3 +76,37 @@ def test_a_run_goes_on_with_the_same_config_and_refuses_another(hgrkit, config, 
     refused = hgrkit("train", config, "--out", tmp_path / "run").error
     assert "[training] epochs was 2, is 3" in refused
     assert hgrkit("train", config, "--out", tmp_path / "run", "--no-resume", "--json").json["epochs"] == 3
+
+
+@pytest.fixture
+def problem(shared, tmp_path):
+    """The problem `released` of the released code, and a model folder of its weights."""
+    folder = shared / "parity" / "released"
+    return folder, tmp_path / "model"
+
+
+@pytest.mark.shared
+def test_training_on_a_release_tells_losses_epochs_and_which_is_kept(hgrkit, problem, tmp_path):
+    folder, model = problem
+    imported = hgrkit("import-release", folder, "--out", model)
+    assert "epoch.0.th (the highest epoch; no log tells its validation Rsum) is now" in imported.out
+    options = ["--release", folder, "--model", model, "--no-shuffle", "--no-dropout", "--out", tmp_path / "out"]
+    report = hgrkit("train", *options, "--json").json
+    with np.load(folder / "expected.npz") as expected:
+        np.testing.assert_allclose(report["losses"], expected["train_losses"], atol=5e-6)
+    assert (report["best_epoch"], report["words"], len(report["epochs"])) == (1, None, 1)
+    assert report["epochs"][0]["validation"] is None
+    assert (tmp_path / "out" / "config.json").is_file()
+
+
+@pytest.mark.shared
+def test_training_on_a_release_starts_from_scratch_and_from_word_vectors(hgrkit, problem, tmp_path):
+    folder, _ = problem
+    word = next(word for word in json.loads((folder / "word2int.json").read_text()) if word.isalpha())
+    (tmp_path / "glove.txt").write_text(f"{word} {' '.join(['0.5'] * 32)}\n")
+    options = ["--release", folder, "--word-vectors", tmp_path / "glove.txt", "--seed", "1"]
+    report = hgrkit("train", *options, "--json").json
+    assert report["words"] == {"file": "glove.txt", "found": 1, "missing": report["words"]["missing"]}
+    assert report["words"]["missing"] > 10
+    assert "1 words have vectors" in hgrkit("train", *options).out
+    assert hgrkit("train", *options[:-1], "2", "--json").json["losses"] != report["losses"]

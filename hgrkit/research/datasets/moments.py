@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+from pathlib import Path
+
+import attrs
 
 from hgrkit.research.datasets.annotation_folder import (
     AnnotationFolder,
@@ -21,6 +24,7 @@ __all__ = ["RECIPES"]
 # ActivityNet Captions: whole paragraphs against whole videos, or every sentence as a moment of its video --------
 
 _ACTIVITYNET = "val_1.json"
+_ACTIVITYNET_SHAPE = "{video: {duration, timestamps: [[start, end]], sentences: [text]}}"
 _ACTIVITYNET_VIDEOS, _ACTIVITYNET_SENTENCES = 4917, 17505
 _ACTIVITYNET_CITATION = "Krishna, Hata, Ren, Fei-Fei, Niebles: Dense-Captioning Events in Videos, ICCV 2017"
 _ACTIVITYNET_FOLDERS = frozenset(("activitynetcaptions", "activitynet", "anetcaptions", "anet", "actnet"))
@@ -29,9 +33,8 @@ _ACTIVITYNET_FOLDERS = frozenset(("activitynetcaptions", "activitynet", "anetcap
 def _activitynet(folder: AnnotationFolder) -> Annotations:
     path = folder.require(_ACTIVITYNET)
     videos, captions, problems = [], [], []
-    expected = "{video: {duration, timestamps: [[start, end]], sentences: [text]}}"
     for name, record in read_json(path, dict).items():
-        with expected_shape(path, expected, repr(name)):
+        with expected_shape(path, _ACTIVITYNET_SHAPE, repr(name)):
             times, sentences = record["timestamps"], record["sentences"]
             videos.append(BenchmarkVideo(name=name, duration_s=float(record["duration"])))
             captions += [
@@ -64,6 +67,68 @@ def _activitynet_paragraphs(folder: AnnotationFolder) -> Annotations:
         sentences=count,
         problems=[*found.problems, *[f"{count:,} sentences, expected {expected:,}"] * (count != expected)],
     )
+
+
+_MS_SL = "activitynettest.caption.txt"
+_MS_SL_VIDEOS, _MS_SL_SENTENCES = 4430, 15753
+_LATER_VALIDATION = "val_2.json"
+
+
+def _ms_sl(folder: AnnotationFolder) -> Annotations:
+    """The list of sentences that MS-SL tests on; moments and lengths are looked up in val_1 and val_2."""
+    path = folder.require(_MS_SL)
+    listed, problems = parse_lines(path, _ms_sl_caption)
+    times, durations, files = _moments_by_words(folder)
+    captions = []
+    for caption in listed:
+        own = times.get((caption.video, _words(caption.text)), [])
+        # where a video has the same words twice, its first line has the first moment
+        start_s, end_s = own.pop(0) if own else (None, None)
+        captions.append(attrs.evolve(caption, start_s=start_s, end_s=end_s))
+    names = dict.fromkeys(caption.video for caption in captions)
+    return Annotations(
+        videos=[BenchmarkVideo(name=name, duration_s=durations.get(name)) for name in names],
+        captions=captions,
+        files=(path, *files),
+        problems=problems,
+    )
+
+
+def _ms_sl_caption(line: str) -> BenchmarkCaption:
+    """`VIDEO#enc#3 the words`: the video is what stands before the first `#`."""
+    key, text = line.split(" ", 1)
+    video, number = key.split("#", 1)
+    if not video or not number:
+        raise ValueError(line)
+    return BenchmarkCaption(id=key, video=video, text=text.strip())
+
+
+_Moments = dict[tuple[str, str], list[tuple[float, float]]]
+
+
+def _moments_by_words(folder: AnnotationFolder) -> tuple[_Moments, dict[str, float], list[Path]]:
+    """Moments by video and words, lengths by video, and the files that say so, of val_1 and val_2.
+
+    A list of captions has no times; the sentences are those of the published annotations.
+    """
+    times: _Moments = {}
+    durations: dict[str, float] = {}
+    files = [path for name in (_ACTIVITYNET, _LATER_VALIDATION) if (path := folder.find(name)) is not None]
+    for path in files:
+        seen: _Moments = {}
+        for video, record in read_json(path, dict).items():
+            with expected_shape(path, _ACTIVITYNET_SHAPE, repr(video)):
+                durations.setdefault(video, float(record["duration"]))
+                for text, (start_s, end_s) in zip(record["sentences"], record["timestamps"], strict=False):
+                    seen.setdefault((video, _words(text)), []).append((float(start_s), float(end_s)))
+        for key, own in seen.items():
+            times.setdefault(key, own)
+    return times, durations, files
+
+
+def _words(text: str) -> str:
+    """A sentence without case, punctuation and repeated spaces, in which lists of captions differ."""
+    return " ".join(re.sub(r"[^a-z0-9]", " ", text.lower()).split())
 
 
 # Charades-STA: untrimmed videos of daily life -------------------------------------------------------------------
@@ -169,10 +234,31 @@ RECIPES = (
         folders=_ACTIVITYNET_FOLDERS,
         protocol=(
             "Every sentence of val_1 is a query and describes a moment; its untrimmed video is right. The second "
-            "annotators' val_2 is not used."
+            "annotators' val_2 is not used. Papers on partially relevant retrieval test on fewer: see "
+            "activitynet-captions/ms-sl."
         ),
         citation=f"{_ACTIVITYNET_CITATION}; partially relevant retrieval: Dong et al., ACM MM 2022",
         read=_activitynet,
+    ),
+    Recipe(
+        name="activitynet-captions/ms-sl",
+        aliases=("activitynet/ms-sl", "anet/ms-sl"),
+        task="partially relevant retrieval",
+        queries=_MS_SL_SENTENCES,
+        videos=_MS_SL_VIDEOS,
+        files=f"{_MS_SL}; {_ACTIVITYNET} and {_LATER_VALIDATION} for moments and lengths, if there are any",
+        folders=_ACTIVITYNET_FOLDERS | {"textdata"},
+        protocol=(
+            "The 15,753 sentences about 4,430 videos that MS-SL and its successors test on, as their file lists "
+            "them; every sentence is a query and describes a moment, and its untrimmed video is right. They train "
+            "on 9,043 videos with 33,721 sentences. Figures of theirs are to be set beside this benchmark, not "
+            "beside activitynet-captions, which has all of val_1."
+        ),
+        citation=(
+            f"{_ACTIVITYNET_CITATION}; partially relevant retrieval: Dong et al., ACM MM 2022, whose file it is "
+            "(github.com/HuiGuanLab/ms-sl, dataset/readme.md)"
+        ),
+        read=_ms_sl,
     ),
     Recipe(
         name="charades-sta",

@@ -187,8 +187,9 @@ RECIPES = (
         files=f"test_list_miech.txt and {_ALL}, or test_videodatainfo.json and train_val_videodatainfo.json",
         folders=_FOLDERS,
         protocol=(
-            "1,000 test videos, drawn from all splits, with the first caption of each in the order of the file; "
-            "models train on 6,656 videos."
+            "1,000 test videos with the first caption of each in the order of the file: 896 of the official test "
+            "split and 104 of its training split, so that a model trained on the official 6,513 videos has seen "
+            "104 of them. Models train on 6,656 videos."
         ),
         citation="Miech, Laptev, Sivic: arXiv 1804.02516",
         read=_miech,

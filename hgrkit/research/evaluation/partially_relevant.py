@@ -39,6 +39,7 @@ from hgrkit.research.evaluation.long_video_search import (
     score_videos,
 )
 from hgrkit.research.evaluation.measures import DirectionMeasures, RankMeasure
+from hgrkit.research.evaluation.moment_groups import MomentGroup, moment_groups, moment_ratios
 from hgrkit.research.evaluation.rank_file import QueryRank
 from hgrkit.research.evaluation.retrieval import rank_queries
 
@@ -204,6 +205,7 @@ class MomentEvaluation:
         fixed: of windows of one length; `None` where the videos' lengths are not known.
         fixed_seconds: that length.
         missing: videos that were not there; their captions were not asked.
+        groups: the figures of ranks by moment-to-video ratio; queries whose ratio is not known are in none.
         parser_failures: different captions that could not be read; they rank last.
         omitted: what the model's limits left out: actions, entities and tokens.
     """
@@ -213,6 +215,7 @@ class MomentEvaluation:
     fixed: MomentFigures | None
     fixed_seconds: float
     missing: tuple[str, ...]
+    groups: tuple[MomentGroup, ...]
     parser_failures: int
     omitted: Mapping[str, int]
 
@@ -240,6 +243,7 @@ class MomentEvaluation:
             "videos": videos_found(self.benchmark, self.missing),
             **self.figures.to_dict(),
             "baselines": {} if fixed is None else {"fixed_windows": fixed},
+            "moment_to_video_ratio": {group.name: group.to_dict() for group in self.groups},
             "parser_failures": self.parser_failures,
             "omitted": dict(self.omitted),
         }
@@ -304,6 +308,7 @@ def evaluate_moments(
         fixed=figures[1] if videos.timed else None,
         fixed_seconds=fixed_seconds,
         missing=missing,
+        groups=moment_groups(figures[0].ranks, videos.ratios(captions, names), bootstrap=bootstrap),
         parser_failures=len(embedded.failures),
         omitted=attrs.asdict(embedded.omitted),
     )
@@ -326,6 +331,12 @@ class _Videos:
             length is not None or self.read(number).duration_s is not None
             for number, length in enumerate(self.lengths)
         )
+
+    def ratios(self, captions: Sequence[BenchmarkCaption], names: Sequence[str]) -> Float64:
+        """Each caption's moment-to-video ratio, [Q]; a length that came with the features takes precedence."""
+        own = [self.read(number).duration_s for number in range(len(names))]
+        known = [length if read is None else read for length, read in zip(self.lengths, own, strict=True)]
+        return moment_ratios(captions, dict(zip(names, known, strict=True)))
 
     def read(self, number: int) -> TimedFeatures:
         """The frame features of one."""

@@ -217,8 +217,8 @@ class ReleaseDataset:
         return f"ReleaseDataset(videos={len(self.names)}, pairs={len(self.pairs())})"
 
 
-def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folder: Path) -> ReleaseDataset:
-    """Read one split.
+def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folder: Path | None) -> ReleaseDataset:
+    """Read one split; a model that no folder holds goes by the release's own `model.json`.
 
     Raises:
         ReleaseError: if a file is missing or broken, or the features do not fit the model.
@@ -231,7 +231,7 @@ def open_split(folder: ReleaseFolder, split: Split, model: HgrModel, model_folde
         )
     names = folder.names(split)
     captions = _read_captions(folder, split, names)
-    settings = settings_path(folder, model_folder)
+    settings = folder.config_path() if model_folder is None else settings_path(folder, model_folder)
     dims = [model.feature_dim] if settings is None else list(read_config(settings).video.dim_fts)
     if sum(dims) != model.feature_dim:
         raise ReleaseError(

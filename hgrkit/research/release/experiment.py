@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
-from operator import add
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import MultiStepLR
 
 from hgrkit.errors import ConfigError, ReleaseError
-from hgrkit.matching.embeddings import TextEmbeddings, VideoEmbeddings
 from hgrkit.matching.losses import Direction, HingeLoss
 from hgrkit.model.checkpoint import CARD_FILE, load_model, save_model
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.graph_batch import GraphBatch
+from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.video import VideoFeatures
 from hgrkit.research.evaluation.bootstrap import Bootstrap, estimate
-from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
-from hgrkit.research.evaluation.rank_file import QueryRank
-from hgrkit.research.evaluation.retrieval import GroundTruth, rank_queries
 from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.dataset import ReleaseDataset, open_split, settings_path
-from hgrkit.research.release.importing import SETTINGS_FILE
+from hgrkit.research.release.importing import SETTINGS_FILE, fresh_released_model
 from hgrkit.research.release.layout import ReleaseFolder
+from hgrkit.research.release.scores import ReleaseScores, score_release
 from hgrkit.research.training.records import TrainingProgress
+from hgrkit.research.training.state import seeded
+from hgrkit.research.training.word_vectors import LoadedWords, load_word_vectors
 from hgrkit.storage.atomic_file import writing
 
 __all__ = [
+    "ReleaseEpoch",
     "ReleaseScores",
+    "ReleaseTraining",
     "evaluate_release",
     "released_loss",
     "released_optimizer",
@@ -44,10 +42,9 @@ __all__ = [
     "training_step",
 ]
 
-T = TypeVar("T")
-FloatArray = npt.NDArray[np.float32]
+_SEEDS = 2**32
+"""Seeds are below this: numpy's generator takes no larger ones."""
 
-_BATCH = 64
 # The released code calls a clip an image.
 _DIRECTIONS: dict[str, Direction] = {"bi": "both", "i2t": "video_to_text", "t2i": "text_to_video"}
 
@@ -78,63 +75,198 @@ def training_step(
     return float(value.detach())
 
 
+@attrs.frozen(kw_only=True)
+class ReleaseEpoch:
+    """One epoch of `train_release`.
+
+    Attributes:
+        epoch: from 1; the released code counts its `epoch.N.th` from 0.
+        loss: mean over the steps.
+        validation: measures on the split val, as `evaluate_release` names them; `None` without that split.
+    """
+
+    epoch: int
+    loss: float
+    validation: Mapping[str, Any] | None
+
+    @property
+    def rsum(self) -> float | None:
+        """Rsum on the split val."""
+        return None if self.validation is None else float(self.validation["Rsum"])
+
+
+@attrs.frozen(kw_only=True)
+class ReleaseTraining:
+    """What `train_release` did.
+
+    Attributes:
+        losses: of every step, before the step.
+        epochs: one record an epoch.
+        best_epoch: the one that is kept: the highest Rsum on the split val, the earlier of equals; the last one
+            without that split.
+        words: what the file of word vectors had; `None` without one.
+    """
+
+    losses: tuple[float, ...]
+    epochs: tuple[ReleaseEpoch, ...]
+    best_epoch: int
+    words: LoadedWords | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return attrs.asdict(self) | {"losses": list(self.losses)}
+
+
 def train_release(
     directory: str | Path,
-    model_folder: str | Path,
+    model_folder: str | Path | None = None,
     *,
     epochs: int,
     shuffle: bool,
     out: str | Path | None = None,
-    dropout: bool = False,
+    dropout: bool = True,
+    seed: int = 0,
+    word_vectors: str | Path | None = None,
     on_progress: Callable[[TrainingProgress], None] | None = None,
-) -> dict[str, list[float]]:
-    """Train a model on a release's split trn with the settings of its `model.json`.
+) -> ReleaseTraining:
+    """Train a model on a release's split trn with the settings of its `model.json`, as the released code does.
 
-    Adam with the release's learning rates, the pairs in the order of the names and then of their captions, a
-    smaller last batch, and captions of one video taken for negatives of each other: the released behaviour. Losses
-    can be compared step by step only without dropout, so it is off unless asked for.
+    Adam with the release's learning rates, a smaller last batch, captions of one video taken for negatives of each
+    other, and the model of the epoch with the best Rsum on the split val.
 
     Args:
         directory: a folder in the layout of the released code, or flat.
-        model_folder: where training starts, such as `import_release` made.
+        model_folder: where training starts, such as `import_release` made; `None` starts from fresh weights, drawn
+            as the released code draws them.
         epochs: passes over the pairs.
-        shuffle: whether each pass takes the pairs in a random order (the same in every run).
+        shuffle: whether each pass takes the pairs in a random order; otherwise that of the names, and then of
+            their captions.
         out: where to write the trained model.
-        dropout: whether the model's own dropout is used.
+        dropout: whether the model's own dropout is used. Without it losses can be compared step by step.
+        seed: of fresh weights, the order and dropout.
+        word_vectors: GloVe's text or the release's `word_embeds.glove42b.th`, to start the words from.
         on_progress: called after every step.
 
-    Returns:
-        `losses`: the loss of every step, before the step.
-
     Raises:
-        MissingPathError: if the folder does not exist.
+        MissingPathError: if the folder or the file of word vectors does not exist.
         ModelNotFoundError: if there is no model folder.
         CheckpointError: if the model folder is damaged, or something else is at `out`.
-        ConfigError: if `epochs` is not positive.
+        ConfigError: if `epochs` is not positive, `seed` is not below 2^32, or the word vectors do not fit.
         ReleaseError: if a file of the release is missing or broken, or nothing is left to train.
         FeatureFileError: if features cannot be read.
     """
     if epochs < 1:
         raise ConfigError(f"epochs must be at least 1, got {epochs}.")
-    folder, source = ReleaseFolder(directory), Path(model_folder)
-    model = load_model(source)
-    settings = settings_path(folder, source)
+    if not 0 <= seed < _SEEDS:
+        raise ConfigError(f"seed must be from 0 to {_SEEDS - 1}, got {seed}.")
+    folder, source = ReleaseFolder(directory), None if model_folder is None else Path(model_folder)
+    settings = folder.config_path() if source is None else settings_path(folder, source)
     if settings is None:
         raise ReleaseError(f"{folder.root} has no single model.json that says how to train, nor has {source}.")
-    dataset = open_split(folder, "trn", model, source)
-    if not dataset.pairs():
-        raise ReleaseError(f"the videos of {folder.root} for trn have no caption; there is nothing to train on.")
-    losses = []
-    for step in _steps(model.train(dropout), dataset, read_config(settings), epochs, shuffle=shuffle):
-        losses.append(step.loss)
-        if on_progress is not None:
-            on_progress(step)
+    config = read_config(settings)
+    with seeded(seed):
+        model = fresh_released_model(folder, config) if source is None else load_model(source)
+        words = _start_words(model, word_vectors)
+        trn = open_split(folder, "trn", model, source)
+        if not trn.pairs():
+            raise ReleaseError(
+                f"the videos of {folder.root} for trn have no caption; there is nothing to train on."
+            )
+        val = open_split(folder, "val", model, source) if folder.has("val") else None
+        run = _Run(model, trn, val, config, shuffle=shuffle, dropout=dropout, seed=seed)
+        run.train(epochs, on_progress)
     if out is not None:
-        card = (source / CARD_FILE).read_text(encoding="utf-8") if (source / CARD_FILE).is_file() else ""
-        card = f"{card}\nTrained for {epochs} more epochs.\n"
+        card = _card(source, run)
         with writing(Path(out)):
             save_model(model, out, card=card, notes={SETTINGS_FILE: settings.read_text(encoding="utf-8")})
-    return {"losses": losses}
+    return ReleaseTraining(
+        losses=tuple(run.losses), epochs=tuple(run.epochs), best_epoch=run.best_epoch, words=words
+    )
+
+
+def _start_words(model: HgrModel, word_vectors: str | Path | None) -> LoadedWords | None:
+    if word_vectors is None or not isinstance(model.text, TextEncoder):
+        return None
+    # the rows of the release's own file are those of its vocabulary
+    return load_word_vectors(model.text, Path(word_vectors), rows=model.text.vocabulary.ids)
+
+
+def _card(source: Path | None, run: _Run) -> str:
+    before = source / CARD_FILE if source is not None else None
+    text = before.read_text(encoding="utf-8") if before is not None and before.is_file() else ""
+    rsum = run.epochs[run.best_epoch - 1].rsum
+    best = "" if rsum is None else f"; epoch {run.best_epoch} is kept, Rsum {rsum:.1f} on the split val"
+    more = "more epochs" if source is not None else "epochs"
+    return f"{text}\nTrained for {len(run.epochs)} {more}{best}.\n"
+
+
+class _Run:
+    """A training in progress; the model ends with the weights of the best epoch."""
+
+    def __init__(
+        self,
+        model: HgrModel,
+        trn: ReleaseDataset,
+        val: ReleaseDataset | None,
+        config: ReleaseConfig,
+        *,
+        shuffle: bool,
+        dropout: bool,
+        seed: int,
+    ) -> None:
+        self._model, self._trn, self._val = model, trn, val
+        self._loss, self._optimizer = released_loss(config), released_optimizer(model, config)
+        self._schedule = MultiStepLR(
+            self._optimizer, milestones=list(config.decay_boundarys), gamma=config.decay_rate
+        )
+        self._batch_size, self._shuffle, self._dropout = config.trn_batch_size, shuffle, dropout
+        self._generator = torch.Generator().manual_seed(seed)
+        self.losses: list[float] = []
+        self.epochs: list[ReleaseEpoch] = []
+        self.best_epoch = 0
+
+    def train(self, epochs: int, on_progress: Callable[[TrainingProgress], None] | None) -> None:
+        """Train, measure after every epoch, and put the best weights back."""
+        best: dict[str, Tensor] = {}
+        steps = -(-len(self._trn.pairs()) // self._batch_size)
+        for epoch in range(1, epochs + 1):
+            self._model.train(self._dropout)
+            for value in self._steps():
+                self.losses.append(value)
+                if on_progress is not None:
+                    rsum = self.epochs[-1].rsum if self.epochs else None
+                    step, total = len(self.losses), epochs * steps
+                    on_progress(TrainingProgress(epoch=epoch, step=step, total=total, loss=value, dev_rsum=rsum))
+            self._schedule.step()
+            earlier = max((record.rsum or 0.0 for record in self.epochs), default=-1.0)
+            record = self._measured(epoch, steps)
+            self.epochs.append(record)
+            if record.rsum is None or record.rsum > earlier:
+                self.best_epoch = epoch
+                best = {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
+        self._model.load_state_dict(best)
+        self._model.eval()
+
+    def _measured(self, epoch: int, steps: int) -> ReleaseEpoch:
+        self._model.eval()
+        validation = None if self._val is None else score_release(self._model, self._val).measures().to_dict()
+        return ReleaseEpoch(epoch=epoch, loss=sum(self.losses[-steps:]) / steps, validation=validation)
+
+    def _steps(self) -> Iterator[float]:
+        """The losses of one pass; the model changes as they are drawn."""
+        pairs, size = self._trn.pairs(), self._batch_size
+        order = (
+            torch.randperm(len(pairs), generator=self._generator) if self._shuffle else torch.arange(len(pairs))
+        )
+        for start in range(0, len(pairs), size):
+            videos, captions = zip(*(pairs[place] for place in order[start : start + size].tolist()), strict=True)
+            yield training_step(
+                self._model,
+                self._loss,
+                self._optimizer,
+                features=self._trn.videos(videos),
+                graphs=self._trn.graphs(captions),
+            )
 
 
 def released_loss(config: ReleaseConfig) -> HingeLoss:
@@ -165,69 +297,6 @@ def released_optimizer(model: HgrModel, config: ReleaseConfig) -> torch.optim.Ad
     if not groups:
         raise ReleaseError("model.json freezes both encoders; there is nothing to train.")
     return torch.optim.Adam(groups, lr=config.base_lr, betas=(0.9, 0.999), eps=1e-8)
-
-
-def _steps(
-    model: HgrModel, dataset: ReleaseDataset, config: ReleaseConfig, epochs: int, *, shuffle: bool
-) -> Iterator[TrainingProgress]:
-    """Train; the model changes as the steps are drawn."""
-    loss, optimizer = released_loss(config), released_optimizer(model, config)
-    schedule = MultiStepLR(optimizer, milestones=list(config.decay_boundarys), gamma=config.decay_rate)
-    pairs, generator = dataset.pairs(), torch.Generator().manual_seed(0)
-    total, number = epochs * -(-len(pairs) // config.trn_batch_size), 0
-    for epoch in range(1, epochs + 1):
-        order = torch.randperm(len(pairs), generator=generator) if shuffle else torch.arange(len(pairs))
-        for batch in _parts(order.tolist(), config.trn_batch_size):
-            videos, captions = zip(*(pairs[position] for position in batch), strict=True)
-            value = training_step(
-                model, loss, optimizer, features=dataset.videos(videos), graphs=dataset.graphs(captions)
-            )
-            number += 1
-            yield TrainingProgress(epoch=epoch, step=number, total=total, loss=value)
-        schedule.step()
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class ReleaseScores:
-    """Scores of all videos and captions of a split.
-
-    Attributes:
-        video_names: the videos, sorted.
-        captions: the different captions, sorted.
-        level_scores: event, action and entity, float32 [3, V, C].
-        fused: the model's fused score, float32 [V, C].
-        positives: whether the caption is one of the video's, bool [V, C].
-        omitted: what the model's limits left out: actions, entities, tokens and frames.
-    """
-
-    video_names: tuple[str, ...]
-    captions: tuple[str, ...]
-    level_scores: FloatArray
-    fused: FloatArray
-    positives: npt.NDArray[np.bool_]
-    omitted: dict[str, int]
-
-    def measures(self) -> RetrievalMeasures:
-        """Measures of both directions on the fused score."""
-        return measure(self.fused, self.positives)
-
-    def query_ranks(self) -> tuple[QueryRank, ...]:
-        """Every query's rank on the fused score, captions first."""
-        truth = GroundTruth.from_positives(self.positives, videos=self.video_names, captions=self.captions)
-        return rank_queries(self.fused, truth)
-
-    def save(self, path: str | Path) -> None:
-        """Write `level_scores`, `video_names` and `captions` to an npz file, readable without pickle."""
-        with writing(Path(path)), Path(path).open("wb") as stream:
-            np.savez(
-                stream,
-                level_scores=self.level_scores,
-                video_names=np.array(self.video_names, dtype=np.str_),
-                captions=np.array(self.captions, dtype=np.str_),
-            )
-
-    def __repr__(self) -> str:
-        return f"ReleaseScores(videos={len(self.video_names)}, captions={len(self.captions)})"
 
 
 def evaluate_release(
@@ -268,45 +337,3 @@ def evaluate_release(
         scores.save(scores_out)
     intervals = estimate(scores.query_ranks(), bootstrap=Bootstrap(resamples, seed)).to_dict()
     return {**scores.measures().to_dict(), "omitted": scores.omitted, "intervals": intervals}
-
-
-def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:
-    """Score all videos of a split against all its captions.
-
-    Raises:
-        ReleaseError: if there is no caption, or a caption's graph is broken.
-    """
-    names, captions = dataset.names, sorted({caption for _, caption in dataset.pairs()})
-    if not captions:
-        raise ReleaseError("the videos of the split have no caption; there is nothing to evaluate.")
-    order = sorted(range(len(names)), key=names.__getitem__)
-    with torch.inference_mode():
-        batches = [dataset.graphs(part) for part in _parts(captions)]
-        texts = [model.text(batch.to(model.device)) for batch in batches]
-        rows = [_score(model, model.video(dataset.videos(part).to(model.device)), texts) for part in _parts(order)]
-    cut = reduce(add, (batch.omitted for batch in batches))
-    column = {caption: number for number, caption in enumerate(captions)}
-    positives = np.zeros((len(order), len(captions)), dtype=np.bool_)
-    for row, position in enumerate(order):
-        positives[row, [column[caption] for caption in dataset.captions[position]]] = True
-    return ReleaseScores(
-        video_names=tuple(names[position] for position in order),
-        captions=tuple(captions),
-        level_scores=np.concatenate([levels for levels, _ in rows], axis=1),
-        fused=np.concatenate([fused for _, fused in rows]),
-        positives=positives,
-        omitted={**attrs.asdict(cut), "frames": dataset.omitted_frames},
-    )
-
-
-def _score(
-    model: HgrModel, video: VideoEmbeddings, texts: Sequence[TextEmbeddings]
-) -> tuple[FloatArray, FloatArray]:
-    """Some videos against all captions: level scores [3, v, C] and fused scores [v, C]."""
-    parts = [model.matcher(video, text) for text in texts]
-    levels = torch.cat([torch.stack([*scores.levels]) for scores in parts], dim=2)
-    return levels.cpu().numpy(), torch.cat([scores.fused for scores in parts], dim=1).cpu().numpy()
-
-
-def _parts(items: Sequence[T], size: int = _BATCH) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -20,9 +20,17 @@ from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
 from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.layout import ReleaseFolder, read_json
+from hgrkit.research.training.word_vectors import draw_as_released
 from hgrkit.storage.atomic_file import writing
 
-__all__ = ["SETTINGS_FILE", "ImportReport", "build_released_model", "import_release", "load_weights"]
+__all__ = [
+    "SETTINGS_FILE",
+    "ImportReport",
+    "build_released_model",
+    "fresh_released_model",
+    "import_release",
+    "load_weights",
+]
 
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "video_encoder": (
@@ -115,6 +123,7 @@ class ImportReport:
     Attributes:
         model: the model folder that was written.
         checkpoint: the checkpoint that was read.
+        chosen: why that one.
         config: the `model.json` that was read.
         tensors: number of weight tensors.
         parameters: number of weights in them.
@@ -125,6 +134,7 @@ class ImportReport:
 
     model: Path
     checkpoint: Path
+    chosen: str
     config: Path
     tensors: int
     parameters: int
@@ -146,7 +156,8 @@ def import_release(
     Args:
         directory: a folder in the layout of the released code, or flat.
         out: the model folder to write.
-        checkpoint: which weights; otherwise the highest `epoch.N.th`.
+        checkpoint: which weights; otherwise those of the epoch with the best validation Rsum, as the release's own
+            log tells it, and without a log the highest `epoch.N.th`.
 
     Raises:
         MissingPathError: if the folder or the checkpoint does not exist.
@@ -156,7 +167,7 @@ def import_release(
     folder = ReleaseFolder(directory)
     named = None if checkpoint is None else folder.named_checkpoint(checkpoint)
     config_path = folder.config_path(named)
-    weights_path = named or folder.checkpoint(config_path)
+    weights_path, chosen = (named, "as it was named") if named is not None else folder.checkpoint(config_path)
     config = read_config(config_path)
     model = build_released_model(
         config, _read_vocabulary(folder, config.text.num_words), name=folder.root.resolve().name
@@ -164,11 +175,12 @@ def import_release(
     load_weights(model, read_checkpoint(weights_path), weights_path)
     notes = {SETTINGS_FILE: config_path.read_text(encoding="utf-8")}
     with writing(Path(out)):
-        save_model(model, out, card=_card(model, folder, weights_path), notes=notes)
+        save_model(model, out, card=_card(model, folder, weights_path, chosen), notes=notes)
     weights = model.state_dict()
     return ImportReport(
         model=Path(out),
         checkpoint=weights_path,
+        chosen=chosen,
         config=config_path,
         tensors=len(weights),
         parameters=sum(tensor.numel() for tensor in weights.values()),
@@ -184,6 +196,19 @@ def build_released_model(config: ReleaseConfig, vocabulary: Vocabulary, *, name:
     return build_model(model, TextEncoder(vocabulary=vocabulary, **model.text))
 
 
+def fresh_released_model(folder: ReleaseFolder, config: ReleaseConfig) -> HgrModel:
+    """The same with a release's vocabulary, its weights drawn as the released code draws them.
+
+    Raises:
+        ReleaseError: if the vocabulary is missing or does not fit.
+    """
+    vocabulary = _read_vocabulary(folder, config.text.num_words)
+    model = build_released_model(config, vocabulary, name=folder.root.resolve().name)
+    if isinstance(model.text, TextEncoder):
+        draw_as_released(model.text)
+    return model
+
+
 def _read_vocabulary(folder: ReleaseFolder, num_words: int) -> Vocabulary:
     path = folder.annotation("word2int.json")
     ids = read_json(path)
@@ -195,11 +220,11 @@ def _read_vocabulary(folder: ReleaseFolder, num_words: int) -> Vocabulary:
         raise ReleaseError(f"{path} does not fit num_words {num_words} of model.json: {error}") from error
 
 
-def _card(model: HgrModel, folder: ReleaseFolder, checkpoint: Path) -> str:
+def _card(model: HgrModel, folder: ReleaseFolder, checkpoint: Path, chosen: str) -> str:
     return f"""# {model.origin.name}
 
 Imported from a release of HGR (Chen, Zhao, Jin, Wu: "Fine-grained Video-Text Retrieval with Hierarchical Graph
-Reasoning", CVPR 2020), checkpoint `{checkpoint.name}` of `{folder.root.resolve().name}`.
+Reasoning", CVPR 2020), checkpoint `{checkpoint.name}` of `{folder.root.resolve().name}` ({chosen}).
 
 - embedding size {model.embed_dim}
 - {model.feature_dim} numbers a frame, at most {model.video.max_frames} frames a clip

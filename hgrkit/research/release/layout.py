@@ -11,6 +11,7 @@ from typing import Literal
 import attrs
 import numpy as np
 
+from hgrkit.checks.arguments import finite_number
 from hgrkit.errors import MissingPathError, ReleaseError
 from hgrkit.storage import json_file
 
@@ -24,6 +25,7 @@ EVALUATION_SPLITS: tuple[Split, ...] = ("tst", "val", "trn")
 CONFIG_NAMES = ("model.json", "model.cfg")
 
 _EPOCH = re.compile(r"epoch\.(\d+)\.th")
+_VALIDATION = re.compile(r"val\.epoch\.(\d+)\.step\.\d+\.json")
 
 
 @attrs.frozen
@@ -51,7 +53,7 @@ class ReleaseFolder:
     def evaluation_split(self) -> Split:
         """The first of tst, val and trn that has a list of names."""
         for split in EVALUATION_SPLITS:
-            if any(path.is_file() for path in self._names_paths(split)):
+            if self.has(split):
                 return split
         raise ReleaseError(
             f"{self.root} has no list of videos: expected tst_names.npy, val_names.npy or trn_names.npy in it "
@@ -103,19 +105,44 @@ class ReleaseFolder:
             f"{self.root} has several results ({listed}); name one of their files with --checkpoint."
         )
 
-    def checkpoint(self, config: Path) -> Path:
-        """The checkpoint `epoch.N.th` with the highest N beside or below a `model.json`."""
+    def has(self, split: Split) -> bool:
+        """Whether there is a list of a split's videos."""
+        return bool(_files(self._names_paths(split)))
+
+    def checkpoint(self, config: Path) -> tuple[Path, str]:
+        """A checkpoint `epoch.N.th` beside or below a `model.json`, and why that one.
+
+        It is the one with the best validation Rsum, the earliest of equals, where the release's log has
+        `val.epoch.N.step.S.json` of one that is there, as the released code's `find_best_val_models` takes it;
+        otherwise the one with the highest N.
+        """
         epochs: dict[int, list[Path]] = {}
         for path in config.parent.rglob("epoch.*.th"):
             if match := _EPOCH.fullmatch(path.name):
                 epochs.setdefault(int(match[1]), []).append(path)
         if not epochs:
             raise ReleaseError(f"{config.parent} has no checkpoint epoch.N.th; name one with --checkpoint.")
-        last = epochs[max(epochs)]
-        if len(last) > 1:
-            listed = ", ".join(str(path.relative_to(config.parent)) for path in sorted(last))
+        logged = self._validation_rsums(config)
+        known = {epoch: rsum for epoch, rsum in logged.items() if epoch in epochs}
+        best = max(known, key=lambda epoch: (known[epoch], -epoch)) if known else max(epochs)
+        if len(epochs[best]) > 1:
+            listed = ", ".join(str(path.relative_to(config.parent)) for path in sorted(epochs[best]))
             raise ReleaseError(f"{config.parent} has several checkpoints {listed}; name one with --checkpoint.")
-        return last[0]
+        if not known:
+            return epochs[best][0], "the highest epoch; no log tells its validation Rsum"
+        of = f"of {len(known)} epochs with a checkpoint and a log"
+        return epochs[best][0], f"the best validation Rsum, {known[best]:.1f}, {of}"
+
+    def _validation_rsums(self, config: Path) -> dict[int, float]:
+        """Rsum on the validation split by epoch, as the log beside or below a `model.json` tells it."""
+        found = {}
+        for path in sorted(config.parent.rglob("val.epoch.*.step.*.json")):
+            if match := _VALIDATION.fullmatch(path.name):
+                rsum = finite_number(read_json(path).get("rsum"))
+                if rsum is None:
+                    raise ReleaseError(f"{path} has no number rsum; take it away, or name one with --checkpoint.")
+                found[int(match[1])] = rsum
+        return found
 
     def named_checkpoint(self, checkpoint: str | Path) -> Path:
         """A checkpoint that the caller named, by a path from here or from the release's folder."""

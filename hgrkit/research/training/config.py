@@ -53,6 +53,9 @@ class TrainConfig:
         0, "batches among which pairs are sorted by caption length; 0 mixes lengths", within="[0, inf)"
     )
     drop_last: bool = setting(True, "leave out an epoch's last batch if it is not full, unless it is the only one")
+    same_clip_negatives: bool = setting(
+        False, "captions of one clip, and captions in the same words, are negatives of each other, as released"
+    )
     feature_dropout: float = setting(0.0, "share of the numbers of frame features zeroed", within="[0, 1)")
     paraphrase_weight: float = setting(
         0.0, "weight of InfoNCE between two captions of one clip, event level", within="[0, 1000000]"

@@ -262,7 +262,9 @@ class TrainingLoop:
             video = embed_clips(self._model, self._train, clips, rng=rng, dropout=dropout)
             text = self._feeds["train"].embed(captions)
         scores = self._model.matcher(video, text)
-        positives = torch.from_numpy(self._right.table(clips, captions)).to(self._model.device)
+        positives = None
+        if not self._config.same_clip_negatives:
+            positives = torch.from_numpy(self._right.table(clips, captions)).to(self._model.device)
         value: Tensor = self._loss(scores, positives)
         parts = {}
         if callable(terms := getattr(self._loss, "terms", None)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import torch
@@ -22,10 +22,15 @@ from hgrkit.model.registry import model_folder
 from hgrkit.model.text.config import GraphAttentionConfig
 from hgrkit.model.text.registry import text_encoder_kind
 from hgrkit.model.text.sentence_reader import SentenceReader
+from hgrkit.model.text.text_encoder import TextEncoder
+from hgrkit.research.training.word_vectors import LoadedWords, draw_as_released, load_word_vectors
 from hgrkit.video.frame_encoder import FRAME_ENCODERS
 from hgrkit.video.sampling import parse_sampling
 
-__all__ = ["ModelConfig"]
+__all__ = ["RNN_ONLY", "ModelConfig"]
+
+RNN_ONLY = ("initialisation", "word_vectors")
+"""Settings of `[model]` that say how an rnn's fresh weights are found."""
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +49,16 @@ class ModelConfig:
     reader: str = setting("default", "sentence: the model whose transformer is taken, by name or folder")
     min_count: int = setting(
         1, "rnn: how often a word must stand in the training captions to be known", within="[1, inf)"
+    )
+    initialisation: Literal["released"] | None = setting(
+        None,
+        "rnn: released draws fresh weights as the released code does (word vectors uniform in +-1/sqrt(word_dim), "
+        "recurrent weights orthogonal, their biases 0); none is torch's own way",
+    )
+    word_vectors: str | None = setting(
+        None,
+        "rnn: a file of word vectors to start from, GloVe's text (a word and its numbers a line) or the released "
+        "word_embeds.glove42b.th; words that it lacks stay random",
     )
     embed_dim: int = like(GraphAttentionConfig, "embed_dim", 512)
     even_pooling: bool = setting(False, "an event is the plain mean of its frames; its attention is not trained")
@@ -66,12 +81,18 @@ class ModelConfig:
                 raise ConfigError(
                     f"start takes the model as it is, leave out {', '.join(stray)}; or leave out start."
                 )
+        stray = [name for name in RNN_ONLY if getattr(self, name) is not None]
+        if stray and self.text_encoder != TextEncoder.kind:
+            raise ConfigError(
+                f"{', '.join(stray)} go with the text encoder {TextEncoder.kind!r}, but it is "
+                f"{self.text_encoder!r}; leave them out."
+            )
         self._parts(feature_dim=1)
 
     def make(
         self, graphs: Sequence[RoleGraph], *, feature_dim: int, seed: int, base: Path | None = None
     ) -> HgrModel:
-        """The model, its fresh weights drawn with the seed.
+        """The model, its fresh weights drawn with the seed; `load_word_vectors` comes after it.
 
         Args:
             graphs: the training captions, whose words an rnn knows.
@@ -93,6 +114,8 @@ class ModelConfig:
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 text = kind.from_captions(dict(config.text), graphs, min_count=self.min_count, reader=reader)
+                if self.initialisation is not None and isinstance(text, TextEncoder):
+                    draw_as_released(text)
                 model = build_model(config, text)
         except HgrkitError:
             raise
@@ -108,6 +131,16 @@ class ModelConfig:
                 nn.init.zeros_(weight)
                 weight.requires_grad_(False)
         return model
+
+    def load_word_vectors(self, model: HgrModel, *, base: Path | None = None) -> LoadedWords | None:
+        """Put the word vectors of the file into a model that `make` made; `None` without `word_vectors`.
+
+        Raises:
+            MissingPathError, ConfigError: as `hgrkit.research.training.word_vectors.load_word_vectors` does.
+        """
+        if self.word_vectors is None or not isinstance(model.text, TextEncoder):
+            return None
+        return load_word_vectors(model.text, (base or Path()) / self.word_vectors)
 
     def check_origin(self) -> None:
         """Look up what the model is to say of its frames, which `hgrkit index` will go by.

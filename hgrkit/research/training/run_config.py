@@ -26,7 +26,7 @@ from hgrkit.parsing.registry import load_parser
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.research.training.config import LossConfig, TrainConfig
 from hgrkit.research.training.data_config import ClipFiles, DataConfig, FoilFile, ParaphraseFiles
-from hgrkit.research.training.model_config import ModelConfig
+from hgrkit.research.training.model_config import RNN_ONLY, ModelConfig
 from hgrkit.research.training.records import TrainingProgress, TrainingRun
 from hgrkit.research.training.run_folder import MODEL_FOLDER, check_run_folder
 from hgrkit.research.training.trainer import Trainer
@@ -41,8 +41,8 @@ Tables = Mapping[str, Any]
 
 @cache
 def preset_names() -> tuple[str, ...]:
-    """What a config may name as its `preset`."""
-    return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in _folder().iterdir()))
+    """What a config may name as its `preset`, such as `released`, or a variant of it, such as `released/tgif`."""
+    return tuple(sorted(_presets()))
 
 
 def with_preset(tables: Tables, name: object) -> dict[str, Any]:
@@ -59,15 +59,22 @@ def with_preset(tables: Tables, name: object) -> dict[str, Any]:
     """
     if name not in preset_names():
         raise ConfigError(f"there is no preset {name!r}; known: {', '.join(preset_names())}.")
-    text = (_folder() / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
-    below, own = tomllib.loads(text), tables.get("model")
+    below, own = dict(_presets()[str(name)]), tables.get("model")
     if isinstance(own, Mapping) and "model" in below:
         below["model"] = _fitting(below["model"], own)
     return _merged(below, tables)
 
 
-def _folder() -> Any:
-    return files("hgrkit.research.training") / "presets"
+@cache
+def _presets() -> dict[str, Tables]:
+    """The tables of every preset by its name; what a preset says in `variants` goes above the rest of it."""
+    found: dict[str, Tables] = {}
+    for file in (files("hgrkit.research.training") / "presets").iterdir():
+        name, tables = file.name.removesuffix(_SUFFIX), tomllib.loads(file.read_text(encoding="utf-8"))
+        variants = tables.pop("variants", {})
+        found[name] = tables
+        found |= {f"{name}/{variant}": _merged(tables, own) for variant, own in variants.items()}
+    return found
 
 
 def _fitting(preset: Tables, own: Tables) -> Tables:
@@ -78,7 +85,9 @@ def _fitting(preset: Tables, own: Tables) -> Tables:
     if not isinstance(kind, str) or kind not in TEXT_ENCODERS:
         return preset  # which the model's config refuses
     known = attrs.fields_dict(TEXT_ENCODERS[kind].load().config)
-    return {**preset, "text": {name: value for name, value in preset["text"].items() if name in known}}
+    fitting = {**preset, "text": {name: value for name, value in preset["text"].items() if name in known}}
+    stray = () if kind == preset.get("text_encoder") else RNN_ONLY
+    return {name: value for name, value in fitting.items() if name not in stray}
 
 
 def _merged(below: Tables, above: Tables) -> dict[str, Any]:
@@ -189,6 +198,7 @@ class RunConfig:
         model = self.model.make(
             train.graphs, feature_dim=train.feature_dim, seed=self.training.seed, base=self.base
         )
+        words = self.model.load_word_vectors(model, base=self.base)
         trainer = Trainer(model, loss=self.loss.make(), config=self.training, paraphrases=others)
         return trainer.fit(
             train,
@@ -196,7 +206,11 @@ class RunConfig:
             foils=foils,
             folder=out,
             resume=resume,
-            about={"model": attrs.asdict(self.model), "loss": attrs.asdict(self.loss)},
+            about={
+                "model": attrs.asdict(self.model),
+                "loss": attrs.asdict(self.loss),
+                **({} if words is None else {"word_vectors": attrs.asdict(words)}),
+            },
             on_progress=on_progress,
             on_end=self._keep,
         )

@@ -100,6 +100,9 @@ def _log(path: Path) -> _Log:
 _CHANGEABLE = frozenset({"device", "save_every"})
 """Settings that may differ when a run is resumed: they change no number on the same machine."""
 
+_ADDED = {"same_clip_negatives": False}
+"""Settings that runs of older versions do not name, with what those did: they resume."""
+
 _COUNTS = ("clips", "captions", "views", "foils")
 
 
@@ -144,7 +147,7 @@ def _leaves(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[tuple
     for name, value in table.items():
         if isinstance(value, Mapping):
             leaves |= _leaves(value, (*above, name))
-        elif value is not None and name not in _CHANGEABLE:
+        elif value not in (None, _ADDED.get(name)) and name not in _CHANGEABLE:
             leaves[*above, name] = value
     return leaves
 

@@ -107,7 +107,8 @@ class Trainer:
         would have had.
 
         Args:
-            train: what is trained on. Captions of one clip, and captions in the same words, are never negatives.
+            train: what is trained on. Captions of one clip, and captions in the same words, are never negatives
+                unless `same_clip_negatives` says so.
             dev: what decides which epoch is best; without it the last one is.
             foils: foils of the captions of `train`; they count where `foil_weight` is not 0.
             folder: where the run is written; made if it is not there, and otherwise empty or a run's.

@@ -122,22 +122,27 @@ def described_run(script: str, frame_encoder: str, seeds: Sequence[int]) -> dict
     }
 
 
-Measurement = Callable[[Path, Path, Sequence[int], Sequence[str], Callable[[Any], None]], None]
-"""Trains and compares, with data, cache, seeds, names, and what saves the result so far."""
+Measurement = Callable[..., None]
+"""Trains and compares, with data, cache, seeds, names, and what saves the result so far; some take a `preset`."""
 
 
-def main(description: str | None, names: Mapping[str, Any], measure: Measurement) -> None:
-    """The command line of both scripts."""
+def main(
+    description: str | None, names: Mapping[str, Any], measure: Measurement, *, presets: Sequence[str] = ()
+) -> None:
+    """The command line of both scripts; with presets, the first unless another one is named."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/ and msvd/")
     parser.add_argument("--cache", type=Path, default=Path("build/cache"), help="as for train_model.py")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--only", nargs="+", choices=list(names), default=list(names), metavar="NAME")
     parser.add_argument("--out", type=Path, required=True)
+    if presets:
+        parser.add_argument("--preset", choices=presets, default=presets[0], help="what variants start from")
     options = parser.parse_args()
 
     def save(result: Any) -> None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")
 
-    measure(options.data, options.cache, options.seeds, options.only, save)
+    chosen = {"preset": options.preset} if presets else {}
+    measure(options.data, options.cache, options.seeds, options.only, save, **chosen)

@@ -1,11 +1,11 @@
 """The paper's claim on other data: HGR against its own levels, a global baseline and HGR without parts of it.
 
-Every variant starts from the preset `paper` and is trained by hgrkit's trainer with several seeds on Flickr8k's
-photographs, clips of one frame, as the published frame encoder sees them. Asked are photographs of the test split
-in both directions, the second half of 98 MSVD clips by name, none of which was seen, and foils of the captions of
-all 98. A lead above zero says that HGR is better; it is paired and resampled by clip. Needs the cache that
-`train_model.py` leaves, or fills with `--cache-only`; models that are trained are kept there too, and a training
-that was stopped goes on where it was.
+Every variant starts from the preset `paper`, or another one that is named, and is trained by hgrkit's trainer with
+several seeds on Flickr8k's photographs, clips of one frame, as the published frame encoder sees them. Asked are
+photographs of the test split in both directions, the second half of 98 MSVD clips by name, none of which was seen,
+and foils of the captions of all 98. A lead above zero says that HGR is better; it is paired and resampled by clip.
+Needs the cache that `train_model.py` leaves, or fills with `--cache-only`; models that are trained are kept there
+too, and a training that was stopped goes on where it was.
 
     python scripts/paper_claim.py --data DATA --cache build/cache --out ../../benchmarks/results/paper_claim.json
 """
@@ -36,7 +36,7 @@ from experiment import (
 from foil_choices import ACCURACY, ALL, ELSEWHERE, FOILS, rank_choices
 from msvd_clips import Clips
 from one_frame_loss import one_frame_clips
-from paper_variants import HGR, TRAINED
+from paper_variants import HGR, PRESET, TRAINED
 from photographs import Photographs
 from recipe import Recipe
 from rich.progress import Progress
@@ -110,9 +110,11 @@ def without_nodes(graph: RoleGraph) -> RoleGraph:
     return RoleGraph(tokens=graph.tokens)
 
 
-def train_model(name: str, seed: int, questions: Questions, cache: Path) -> tuple[HgrModel, dict[str, Any]]:
-    """Train one variant, or take it from the cache; with it, how its training went."""
-    tables = TRAINED[name].tables(seed)
+def train_model(
+    name: str, seed: int, questions: Questions, cache: Path, *, preset: str = PRESET
+) -> tuple[HgrModel, dict[str, Any]]:
+    """Train one variant of a preset, or take it from the cache; with it, how its training went."""
+    tables = TRAINED[name].tables(seed, preset)
     train, dev = (questions.captioned(part, nodes=TRAINED[name].nodes) for part in ("train", "dev"))
     folder = cache_file(cache, "paper", tables, train.digest, dev.digest)
     if not (folder / "model").is_dir():
@@ -235,19 +237,26 @@ def read_questions(data: Path, cache: Path) -> tuple[Questions, str]:
     """Everything that is learned from and asked; with it the frame encoder's fingerprint."""
     encoders = Encoders.read(cache)
     text = encoders.text(Recipe())
-    photographs = Photographs.read(data / "flickr8k", encoders.network, cache, augmented_views=0)
+    photographs = Photographs.read(data / "flickr8k", encoders.network, cache, augmented_views=0, mirrored=False)
     graphs, _ = read_graphs(LarkParser(), photographs.texts)
     clips = Clips.read(data / "msvd", encoders.frames, text, cache, sampling=Recipe().sampling)
     return Questions.of(photographs, graphs, clips), encoders.frames.fingerprint
 
 
 def measure(
-    data: Path, cache: Path, seeds: Sequence[int], names: Sequence[str], save: Callable[[Any], None]
+    data: Path,
+    cache: Path,
+    seeds: Sequence[int],
+    names: Sequence[str],
+    save: Callable[[Any], None],
+    *,
+    preset: str = PRESET,
 ) -> None:
     """Train and compare, saving after every variant."""
     questions, fingerprint = read_questions(data, cache)
+    script = "paper_claim.py" + (f" --preset {preset}" if preset != PRESET else "")
     result: dict[str, Any] = {
-        **described_run("paper_claim.py", fingerprint, seeds),
+        **described_run(script, fingerprint, seeds),
         "settings": {},
         "trained": {},
         "minutes": 0.0,
@@ -262,10 +271,10 @@ def measure(
             result["systems"][name]["HGR's lead"] = hgr_leads(asked[HGR], asked[name])
 
     for name in (HGR, *(name for name in names if name != HGR)):
-        result["settings"][name] = TRAINED[name].tables(seeds[0])
+        result["settings"][name] = TRAINED[name].tables(seeds[0], preset)
         models = []
         for seed in seeds:
-            model, log = train_model(name, seed, questions, cache)
+            model, log = train_model(name, seed, questions, cache, preset=preset)
             models.append(model)
             result["trained"].setdefault(name, []).append(log)
             result["minutes"] = round(result["minutes"] + log["minutes"], 1)
@@ -282,4 +291,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    main(__doc__, TRAINED, measure)
+    main(__doc__, TRAINED, measure, presets=(PRESET, "released"))

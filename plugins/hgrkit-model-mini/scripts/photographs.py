@@ -56,7 +56,8 @@ class Photographs:
 
     Attributes:
         names: file names.
-        views: looks at each photograph: as it is, mirrored, then as many that are cropped and altered at random.
+        views: looks at each photograph: as it is, mirrored unless left out, then as many that are cropped and
+            altered at random.
         captions: of each photograph.
         split: positions of the photographs of each part.
     """
@@ -67,7 +68,9 @@ class Photographs:
     split: dict[str, Indices]
 
     @classmethod
-    def read(cls, folder: Path, network: FrameNetwork, cache: Path, *, augmented_views: int) -> Photographs:
+    def read(
+        cls, folder: Path, network: FrameNetwork, cache: Path, *, augmented_views: int, mirrored: bool = True
+    ) -> Photographs:
         """Read the data set; a photograph that the archive lacks is left out."""
         captions: dict[str, list[str]] = {}
         with (folder / "Flickr8k.token.txt").open(encoding="utf-8") as file:
@@ -77,7 +80,8 @@ class Photographs:
             files = {Path(name).name: name for name in archive.namelist() if name.endswith(".jpg")}
             names = tuple(sorted(files.keys() & captions.keys()))
             listed = [archive.getinfo(files[name]) for name in names]
-            looks = [AS_IT_IS, MIRRORED, *(f"{AUGMENTED}-{number}" for number in range(1, augmented_views + 1))]
+            looks = [AS_IT_IS, *([MIRRORED] if mirrored else [])]
+            looks += [f"{AUGMENTED}-{number}" for number in range(1, augmented_views + 1)]
             views = tuple(_view(archive, listed, look, network, cache) for look in looks)
         position = {name: number for number, name in enumerate(names)}
         split = {}

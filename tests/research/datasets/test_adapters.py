@@ -250,3 +250,84 @@ def test_flickr8k_captions_that_are_not_whole_are_refused(write, tmp_path, capti
     write("Flickr_8k.testImages.txt", "a.jpg\n")
     with pytest.raises(BenchmarkError, match=message):
         read_flickr8k_captions(tmp_path, "test")
+
+
+# ActivityNet Captions as MS-SL tests on it -----------------------------------------------------------------------
+
+MS_SL_VIDEOS, MS_SL_SENTENCES = 4430, 15753
+
+
+def ms_sl_lines(videos=MS_SL_VIDEOS, sentences=MS_SL_SENTENCES):
+    """A list of the published schema and size: `VIDEO#enc#N the words`, three or four sentences a video."""
+    each, more = divmod(sentences, videos)
+    counts = [each + (video < more) for video in range(videos)]
+    return [
+        f"v_{video:011d}#enc#{number} a person does thing {number} , then stops ."
+        for video, count in enumerate(counts)
+        for number in range(count)
+    ]
+
+
+def val_1_of(lines):
+    """What val_1 says of such lines: a moment of ten seconds each, one after the other."""
+    records = {}
+    for line in lines:
+        key, text = line.split(" ", 1)
+        own = records.setdefault(key.split("#")[0], {"duration": 50.0, "timestamps": [], "sentences": []})
+        start = 10.0 * len(own["timestamps"])
+        own["timestamps"].append([start, start + 10.0])
+        own["sentences"].append(f" {text.replace(' ,', ',').replace(' .', '.').capitalize()} ")
+    return records
+
+
+def test_the_list_of_ms_sl_has_its_size(write, tmp_path):
+    path = write("activitynet/TextData/activitynettest.caption.txt", "\n".join(ms_sl_lines()) + "\n")
+    read = benchmark("activitynet-captions/ms-sl", annotations=tmp_path)
+    assert read.problems == ()
+    assert (len(read.captions), len(read.videos)) == (MS_SL_SENTENCES, MS_SL_VIDEOS)
+    assert read.files == (path,)
+    first = read.captions[0]
+    assert (first.id, first.video) == ("v_00000000000#enc#0", "v_00000000000")
+    assert first.text == "a person does thing 0 , then stops ."
+    assert first.start_s is None
+
+
+def test_a_line_that_is_gone_from_the_list_of_ms_sl_is_counted(write, tmp_path):
+    write("activitynettest.caption.txt", "\n".join(ms_sl_lines()[1:]))
+    (problem,) = benchmark("activitynet-captions/ms-sl", annotations=tmp_path).problems
+    assert "15,752 captions, expected 15,753" in problem
+
+
+def test_lines_without_a_video_or_words_are_named(write, tmp_path):
+    write("activitynettest.caption.txt", "v_a#0 a dog\nv_a\n#1 a cat\nv_b a bird\n")
+    problems = benchmark("activitynet-captions/ms-sl", annotations=tmp_path).problems
+    assert "lines of activitynettest.caption.txt that cannot be read: 2, 3, 4" in problems[-1]
+
+
+def test_moments_of_the_list_of_ms_sl_are_found_by_their_words(write, tmp_path):
+    lines = ms_sl_lines(videos=3, sentences=7)
+    write("activitynettest.caption.txt", "\n".join(lines))
+    records = val_1_of(lines)
+    later = {"v_00000000002": records.pop("v_00000000002")}
+    write("val_1.json", records)
+    write("val_2.json", later)
+    read = benchmark("activitynet-captions/ms-sl", annotations=tmp_path)
+    assert [caption.start_s for caption in read.captions] == [0.0, 10.0, 20.0, 0.0, 10.0, 0.0, 10.0]
+    assert {video.duration_s for video in read.videos} == {50.0}
+    assert [path.name for path in read.files] == ["activitynettest.caption.txt", "val_1.json", "val_2.json"]
+
+
+def test_words_that_stand_twice_in_a_video_have_its_moments_in_order(write, tmp_path):
+    write("activitynettest.caption.txt", "v_a#0 A dog runs.\nv_a#1 a dog runs\nv_a#2 a dog runs\n")
+    record = {"duration": 9, "timestamps": [[1, 2], [3, 4]], "sentences": ["A dog runs.", " a dog  runs"]}
+    write("val_1.json", {"v_a": record})
+    read = benchmark("activitynet-captions/ms-sl", annotations=tmp_path)
+    assert [(caption.start_s, caption.end_s) for caption in read.captions] == [(1, 2), (3, 4), (None, None)]
+
+
+def test_the_list_of_ms_sl_is_not_taken_for_all_of_val_1(write, tmp_path):
+    lines = ms_sl_lines(videos=2, sentences=4)
+    write("activitynettest.caption.txt", "\n".join(lines[:2]))
+    write("val_1.json", val_1_of(lines))
+    assert len(benchmark("activitynet-captions/ms-sl", annotations=tmp_path).captions) == 2
+    assert len(benchmark("activitynet-captions", annotations=tmp_path).captions) == 4

@@ -21,6 +21,8 @@ NAMES = [recipe.name for recipe in RECIPES]
         ("msr-vtt/1k-b", "msr-vtt/1k-miech"),
         ("activitynet-captions/prvr", "activitynet-captions"),
         ("activitynet-captions/val_1", "activitynet-captions"),
+        ("activitynet/ms-sl", "activitynet-captions/ms-sl"),
+        ("prvr/activitynet-captions/ms-sl", "activitynet-captions/ms-sl"),
         ("activitynet-captions/paragraph", "activitynet-captions/paragraph"),
         ("prvr/charades-sta", "charades-sta"),
         ("charades-sta/test", "charades-sta"),

@@ -75,6 +75,22 @@ def test_every_moment_is_found_where_scenes_show_what_sentences_say(model, featu
     assert set(found["intervals"]) >= {"text_to_video", "right_video_moments", "corpus_moments", "level"}
 
 
+def test_figures_are_told_by_moment_to_video_ratio(model, features):
+    found = evaluate_moments(model, benchmark_of(), features, bootstrap=Bootstrap(20)).to_dict()
+    groups = found["moment_to_video_ratio"]  # every moment fills a third of its video
+    assert {name: group["queries"] for name, group in groups.items()} == {
+        "(0, 0.2]": 0,
+        "(0.2, 0.4]": 6,
+        "(0.4, 1]": 0,
+    }
+    assert groups["(0.2, 0.4]"]["SumR"] == found["text_to_video"]["SumR"]
+    longer = {name: TimedFeatures(rows, duration_s=50.0) for name, rows in features.items()}
+    found = evaluate_moments(model, benchmark_of(), longer, bootstrap=Bootstrap(20)).to_dict()
+    assert found["moment_to_video_ratio"]["(0, 0.2]"]["queries"] == 6
+    unknown = evaluate_moments(model, benchmark_of(duration_s=None), features, bootstrap=Bootstrap(20)).to_dict()
+    assert not any(group["queries"] for group in unknown["moment_to_video_ratio"].values())
+
+
 def test_times_that_come_with_the_frames_count_before_the_annotations(model, features):
     frames = {
         name: TimedFeatures(rows, times_s=np.arange(30) + 0.5, duration_s=30.0) for name, rows in features.items()

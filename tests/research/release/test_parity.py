@@ -75,7 +75,7 @@ def test_metrics_are_those_of_the_released_code(folder, model_folder):
 
 def test_training_follows_the_released_code_step_by_step(folder, model_folder, expected, tmp_path):
     trained = train_release(folder, model_folder, epochs=1, shuffle=False, out=tmp_path / "trained")
-    np.testing.assert_allclose(trained["losses"], expected["train_losses"], atol=5e-6)
+    np.testing.assert_allclose(trained.losses, expected["train_losses"], atol=5e-6)
     evaluate_release(folder, tmp_path / "trained", scores_out=tmp_path / "after.npz")
     with np.load(tmp_path / "after.npz") as scores:
         np.testing.assert_allclose(scores["level_scores"], expected["level_scores_after"], atol=1e-4)

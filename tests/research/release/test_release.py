@@ -38,8 +38,8 @@ def test_every_kind_of_release_is_imported_evaluated_and_trained(write_release, 
     assert report.to_dict()["embed_dim"] == 16
     measured = evaluate_release(release, model)
     assert measured["video_to_text"]["queries"] == 6
-    losses = train_release(release, model, epochs=2, shuffle=False, out=tmp_path / "trained")["losses"]
-    again = train_release(release, model, epochs=1, shuffle=False)["losses"]
+    losses = train_release(release, model, epochs=2, shuffle=False, out=tmp_path / "trained").losses
+    again = train_release(release, model, epochs=1, shuffle=False).losses
     assert losses[: len(again)] == again
     assert load_model(tmp_path / "trained").config == load_model(model).config
 
@@ -104,6 +104,47 @@ def test_the_highest_epoch_is_read_unless_a_checkpoint_is_named(write_release, t
     assert (last.video.pooling.bias - first.video.pooling.bias).item() == pytest.approx(5)
 
 
+def write_log(release, rsums, folder="."):
+    for epoch, rsum in rsums.items():
+        (release / folder).mkdir(exist_ok=True)
+        record = {"ir1": 1.0, "rsum": rsum}
+        (release / folder / f"val.epoch.{epoch}.step.{epoch * 10}.json").write_text(json.dumps(record))
+
+
+def test_the_epoch_with_the_best_logged_rsum_is_imported_and_the_report_says_why(write_release, tmp_path):
+    release = write_release()
+    weights = (release / "epoch.0.th").read_bytes()
+    for epoch in (2, 3, 10, 11):
+        (release / f"epoch.{epoch}.th").write_bytes(weights)
+    assert import_release(release, tmp_path / "model").checkpoint.name == "epoch.11.th"
+    write_log(release, {0: 90.0, 2: 120.5, 3: 120.5, 10: 119.9, 25: 150.0}, folder="log")  # 25 was not kept
+    report = import_release(release, tmp_path / "model")
+    assert report.checkpoint.name == "epoch.2.th"
+    assert report.chosen == "the best validation Rsum, 120.5, of 4 epochs with a checkpoint and a log"
+    assert report.to_dict()["chosen"] == report.chosen
+    assert report.chosen in (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    named = import_release(release, tmp_path / "model", checkpoint="epoch.3.th")
+    assert (named.checkpoint.name, named.chosen) == ("epoch.3.th", "as it was named")
+
+
+def test_without_a_log_of_its_checkpoints_the_highest_epoch_is_imported(write_release, tmp_path):
+    release = write_release()
+    write_log(release, {5: 90.0})
+    report = import_release(release, tmp_path / "model")
+    assert (report.checkpoint.name, report.chosen) == (
+        "epoch.0.th",
+        "the highest epoch; no log tells its validation Rsum",
+    )
+
+
+@pytest.mark.parametrize("content", ['{"ir1": 3}', '{"rsum": "high"}', '{"rsum": NaN}', "[]"])
+def test_a_log_without_rsum_is_refused(write_release, tmp_path, content):
+    release = write_release()
+    (release / "val.epoch.0.step.9.json").write_text(content)
+    with pytest.raises(ReleaseError, match=r"val\.epoch\.0\.step\.9\.json"):
+        import_release(release, tmp_path / "model")
+
+
 def test_several_results_need_a_named_checkpoint(write_release, tmp_path):
     release = write_release(published=True)
     shutil.copytree(release / "results" / "RET.released" / "run", release / "results" / "RET.released" / "other")
@@ -111,7 +152,7 @@ def test_several_results_need_a_named_checkpoint(write_release, tmp_path):
         import_release(release, tmp_path / "model")
     checkpoint = release / "results" / "RET.released" / "run" / "model" / "epoch.0.th"
     assert import_release(release, tmp_path / "model", checkpoint=checkpoint).config.parent.name == "run"
-    assert len(train_release(release, tmp_path / "model", epochs=1, shuffle=True)["losses"]) > 1
+    assert len(train_release(release, tmp_path / "model", epochs=1, shuffle=True).losses) > 1
 
 
 def test_features_of_several_networks_are_put_side_by_side(write_release, tmp_path):
@@ -228,12 +269,12 @@ def test_training_is_the_same_in_every_run_even_shuffled(write_release, tmp_path
     import_release(release, tmp_path / "model")
     steps = []
     runs = [
-        train_release(release, tmp_path / "model", epochs=2, shuffle=True, on_progress=steps.append)["losses"]
+        train_release(release, tmp_path / "model", epochs=2, shuffle=True, on_progress=steps.append).losses
         for _ in range(2)
     ]
     assert runs[0] == runs[1]
-    assert runs[0] != train_release(release, tmp_path / "model", epochs=2, shuffle=False)["losses"]
-    assert [step.loss for step in steps[: len(runs[0])]] == runs[0]
+    assert runs[0] != train_release(release, tmp_path / "model", epochs=2, shuffle=False).losses
+    assert tuple(step.loss for step in steps[: len(runs[0])]) == runs[0]
     assert steps[-1].step == steps[-1].total == len(runs[0])
 
 

@@ -16,7 +16,7 @@ from hgrkit.research.training.data_config import ClipFiles, FoilFile, Paraphrase
 from hgrkit.research.training.loop import measure_clips
 from hgrkit.research.training.records import EpochRecord
 from hgrkit.research.training.run_config import RunConfig
-from hgrkit.research.training.run_folder import draw_curve
+from hgrkit.research.training.run_folder import draw_curve, settings_changes
 from hgrkit.research.training.text_feed import TextFeed
 
 
@@ -51,6 +51,15 @@ def test_the_log_says_what_a_run_was_made_of_and_what_came_of_each_epoch(data_fo
         assert line["dev"]["text_to_video"]["queries"] == 48
         assert line["seconds"] > 0
     assert last == {"kind": "end", "epochs": 6, "best_epoch": run.best_epoch}
+
+
+def test_a_run_of_an_older_version_resumes_with_what_that_version_did():
+    before = {"training": {"epochs": 2}, "about": {"model": {"embed_dim": 8}}}
+    model = {"embed_dim": 8, "initialisation": None, "word_vectors": None}
+    now = {"training": {"epochs": 2, "same_clip_negatives": False}, "about": {"model": model}}
+    assert settings_changes(before, now) == []
+    now["training"]["same_clip_negatives"] = True
+    assert settings_changes(before, now) == ["[training] same_clip_negatives was 'none', is True"]
 
 
 def test_a_run_leaves_a_model_that_loads_and_measures_as_its_log_says(data_folder):
