@@ -25,7 +25,14 @@ class Moment:
     end_s: float
 
 
-def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float, end_s: float) -> Moment:
+def cut_moment(
+    times_s: Float64,
+    relevance: Float32 | Float64,
+    *,
+    start_s: float,
+    end_s: float,
+    containing: int | None = None,
+) -> Moment:
     """The contiguous run of frames whose relevance above its mean has the largest sum.
 
     A frame stands for the time up to the mid-points between it and its neighbours; the first and the last frame
@@ -40,6 +47,7 @@ def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float
         relevance: [F] how much each frame matters.
         start_s: where the clip begins.
         end_s: where it ends.
+        containing: a frame that has to lie in the run, in [0, F); any run if `None`.
 
     Raises:
         ShapeError: if times and relevance differ in length, are empty, or are no finite numbers.
@@ -53,7 +61,7 @@ def cut_moment(times_s: Float64, relevance: Float32 | Float64, *, start_s: float
         )
     if not (np.isfinite(times_s).all() and np.isfinite(relevance).all()):
         raise ShapeError("times_s and relevance must be finite, got numbers that are NaN or infinite.")
-    first, last = _best_run(relevance)
+    first, last = _best_run(relevance, containing)
     bounds_s = frame_bounds(times_s, start_s=start_s, end_s=end_s)
     return Moment(float(bounds_s[first]), float(bounds_s[last + 1]))
 
@@ -64,12 +72,14 @@ def frame_bounds(times_s: Float64, *, start_s: float, end_s: float) -> Float64:
     return bounds
 
 
-def _best_run(relevance: Float64) -> tuple[int, int]:
-    """First and last position of the run with the largest sum above the mean."""
+def _best_run(relevance: Float64, containing: int | None) -> tuple[int, int]:
+    """First and last position of the run with the largest sum above the mean, of all or of those with a frame."""
     gains = relevance - relevance.mean()
     if np.abs(gains).max() <= 1e-9 * max(float(np.abs(relevance).max()), 1e-9):
         return 0, relevance.size - 1
     sums = np.concatenate([[0.0], np.cumsum(gains)])
+    if containing is not None:
+        return int(np.argmin(sums[: containing + 1])), containing + int(np.argmax(sums[containing + 1 :]))
     lowest = np.minimum.accumulate(sums[:-1])
     last = int(np.argmax(sums[1:] - lowest))
     first = int(np.argmin(sums[: last + 1]))

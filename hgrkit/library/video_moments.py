@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.moments import Moment, cut_moment, frame_bounds
-from hgrkit.library.records import Float32, Float64, QueryEmbeddings
+from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings
 from hgrkit.library.scoring import ClipSet, SearchSettings
 from hgrkit.library.tables import damaged_library
 from hgrkit.matching.frame_weights import unit_vectors
@@ -152,7 +152,8 @@ class MomentFinder:
         """The scene, or run of scenes, that the phrases fit best, of those that lie in a clip at least in part.
 
         Scenes are cut over the clip and its neighbours, so that one that the clip's border cuts is whole again.
-        Where nothing is cut, the moment is the run of the clip's frames that the phrases look at.
+        Where nothing is cut, the moment is the run of the clip's frames that the phrases look at, with the best
+        frame of most of them in it.
 
         Args:
             row: the clip.
@@ -170,11 +171,18 @@ class MomentFinder:
         stops = spans.starts + spans.counts
         shared = np.minimum(stops, first_frame + clip.num_frames) > np.maximum(spans.starts, first_frame)
         if (shared & spans.uncut).any():
-            return cut_moment(clip.times_s, bearing.mean(axis=0), start_s=clip.start_s, end_s=clip.end_s)
+            return self._looked_at(clip, bearing)
         best = first_frame + bearing.argmax(axis=1)[:, None]  # [P, 1]
         inside = ((best >= spans.starts) & (best < stops)).mean(axis=0)
         fits = self._fits(spans, spans.clip_set(self.arrays, near, by_scene=True)) + _INSIDE_BONUS * inside
         return spans.moment(int(np.where(shared, fits, -np.inf).argmax()))
+
+    def _looked_at(self, clip: ClipEmbeddings, bearing: Float32) -> Moment:
+        relevance = bearing.mean(axis=0)
+        phrases = np.bincount(bearing.argmax(axis=1), minlength=clip.num_frames)  # whose best frame each is
+        best = int(np.lexsort((relevance, phrases))[-1])
+        span = {"start_s": clip.start_s, "end_s": clip.end_s}
+        return cut_moment(clip.times_s, relevance, **span, containing=best)
 
     def further(self, taken: Moment, count: int) -> tuple[ClipSet, list[Moment], list[Float64]]:
         """Up to `count` moments of the video that share no time with `taken` or with each other, the best first.

@@ -50,6 +50,18 @@ def test_a_moment_lies_in_its_clip_and_is_the_best_run_of_frames(relevance, star
     assert gains[inside].sum() == pytest.approx(max(runs), abs=1e-6)
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.data())
+def test_a_moment_that_has_to_contain_a_frame_is_the_best_run_with_it(relevance, data):
+    frame = data.draw(st.integers(0, len(relevance) - 1))
+    times = np.linspace(0, 10, len(relevance) + 2)[1:-1]
+    moment = cut_moment(times, np.array(relevance), start_s=0.0, end_s=10.0, containing=frame)
+    gains = np.array(relevance) - np.mean(relevance)
+    inside = (times >= moment.start_s) & (times <= moment.end_s)
+    runs = [gains[first:last].sum() for first in range(frame + 1) for last in range(frame + 1, len(gains) + 1)]
+    assert inside[frame]
+    assert gains[inside].sum() == pytest.approx(max(runs), abs=1e-6)
+
+
 def test_relevance_needs_a_value_for_each_frame():
     with pytest.raises(ShapeError, match=r"got \[2\] and \[3\]"):
         cut([1, 2, 3], [0, 1])

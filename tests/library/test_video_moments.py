@@ -130,6 +130,18 @@ def test_of_scenes_that_fit_alike_the_moment_is_that_of_the_best_frame(search):
     assert moments([match]) == [(5, 10)]
 
 
+def test_the_moment_in_a_single_scene_has_the_best_frame_of_its_phrase(search):
+    random = np.random.default_rng(0)
+    videos = {}
+    for number in range(40):
+        frames = scene(0, 18, strength=0.7) + 0.05 * random.normal(size=(18, DIM))
+        videos[f"{number:02}.mp4"] = clips_of(frames)
+    query = QueryEmbeddings(event=ASKED, action=np.empty((0, DIM)), entity=ASKED[None])
+    for match in search(videos, 40, query=query):
+        best_s = match.times_s[match.entity_weights[0].argmax()]
+        assert match.moment.start_s <= best_s <= match.moment.end_s < 9 + match.moment.start_s
+
+
 def test_a_further_moment_that_fits_better_than_the_whole_best_clip_scores_as_it_does(search):
     frames_only = SearchSettings(level_weights=(0, 1, 1))
     video = clips_of(scene(1, 5), scene(0, 5), scene(2, 10), scene(1, 4), scene(0, 4), scene(2, 12))
