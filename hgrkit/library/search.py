@@ -26,6 +26,7 @@ from hgrkit.matching.scenes import cut_scenes
 __all__ = [
     "ClipMatch",
     "Matches",
+    "Rivals",
     "SearchRequest",
     "Source",
     "all_videos",
@@ -34,6 +35,9 @@ __all__ = [
     "search_clips",
     "video_scores",
 ]
+
+_RIVALS = 50
+"""Videos that a hit is compared with; the share of those behind them in a posterior is negligible."""
 
 _DECIMALS = 6
 """Scores are compared rounded: sums in another order differ by less than 1e-6."""
@@ -70,16 +74,35 @@ class ClipMatch:
     moment: Moment
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Rivals:
+    """The best videos for a question, hits and those behind them: what tells how sure a hit is.
+
+    Attributes:
+        videos: their paths, the best first.
+        scores: [R] of each one's best clip.
+        events: [R, D] of these clips.
+        num_clips: all clips that were looked at.
+    """
+
+    videos: Sequence[str]
+    scores: Float64
+    events: Float32
+    num_clips: int
+
+
 class Matches(list[ClipMatch]):
     """The answer to a question, the best match first.
 
     Attributes:
         exact: every clip that was asked for was compared at every level, not only the nearest by event.
+        rivals: the best videos, at least those of the matches.
     """
 
-    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool) -> None:
+    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool, rivals: Rivals) -> None:
         super().__init__(matches)
         self.exact = exact
+        self.rivals = rivals
 
 
 @attrs.frozen(eq=False)
@@ -124,14 +147,21 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
         DamagedLibraryError: if stored embeddings are not what was written.
     """
     found: list[_Found] = []
-    for source, rows in zip(sources, _candidates(sources, request), strict=True):
+    candidates = _candidates(sources, request)
+    for source, rows in zip(sources, candidates, strict=True):
         found += _compare(source.view, rows, request) if rows.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
-    first = [one for one in found if best[one.path] is one][: request.k]
+    first = [one for one in found if best[one.path] is one][: max(request.k, _RIVALS)]
     total = sum(source.view.arrays.num_living for source in sources)
     exact = request.videos is not None or request.settings.candidates_among(total) >= total
-    return Matches((_match(one, request) for one in first), exact=exact)
+    rivals = Rivals(
+        videos=[one.path for one in first],
+        scores=np.array([one.score for one in first], np.float64),
+        events=np.array([one.arrays.clips["event"][one.row] for one in first], np.float32),
+        num_clips=total if request.videos is None else sum(map(len, candidates)),
+    )
+    return Matches((_match(one, request) for one in first[: request.k]), exact=exact, rivals=rivals)
 
 
 def video_scores(
@@ -295,11 +325,11 @@ class _Found:
 
 
 def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
-    """The k best videos of one version, and all that equal the last of them."""
+    """The best videos of one version, k or more, and all that equal the last of them."""
     arrays = view.arrays
     aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
     scores = aligned.scores.round(_DECIMALS)
-    places = _best_places(arrays, rows, scores, request.k)
+    places = _best_places(arrays, rows, scores, max(request.k, _RIVALS))
     numbers = arrays.clips["video"][rows[places]].tolist()
     videos = view.videos_of(numbers)
     return [
