@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from hgrkit.checks.arguments import check_number
+from hgrkit.errors import ConfigError
 from hgrkit.graph import Node, Role, RoleGraph
 from hgrkit.graph.rendering import render
 from hgrkit.levels import Level, PerLevel
+from hgrkit.parsing.language import other_language
 
 if TYPE_CHECKING:
     from hgrkit.library.records import Float32
-    from hgrkit.library.search import ClipMatch
+    from hgrkit.library.search import ClipMatch, Matches
+    from hgrkit.model.loaded import LoadedModel
     from hgrkit.model.query.encoder import EmbeddedQuery
 
-__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
+__all__ = [
+    "Hit",
+    "Phrase",
+    "SearchResult",
+    "clock",
+    "hit_of",
+    "notes_on",
+    "result_of",
+    "signed",
+]
 
 _LISTED = 10
-"""Phrases that a note lists before it counts the rest."""
+"""Phrases or words that a note lists before it counts the rest."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +86,9 @@ class Hit:
         video: the video's path; absolute, so that it opens from anywhere.
         start_s: where the moment begins, in seconds from the video's beginning.
         end_s: where it ends.
-        score: of the best clip, in [-1, 1].
+        score: of the best clip, in [-1, 1]; of one question only, one question's compares with no other's.
+        confidence: how likely this is the video that was meant, in [0, 1], which compares between questions and
+            libraries; `None` if the model is not calibrated.
         levels: that clip's score at each level; `None` where the question has no action or no entity, which
             counts as 0 in the score.
         phrases: the query's actions and entities, in graph order.
@@ -85,6 +101,7 @@ class Hit:
     score: float
     levels: PerLevel[float | None]
     phrases: tuple[Phrase, ...]
+    confidence: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as plain JSON types."""
@@ -94,13 +111,14 @@ class Hit:
             "start_s": self.start_s,
             "end_s": self.end_s,
             "score": self.score,
+            "confidence": self.confidence,
             "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
             "phrases": [phrase.to_dict() for phrase in self.phrases],
         }
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return render("result.html", query=None, hits=[self], notes=(), clock=clock)
+        return render("result.html", query=None, hits=[self], matched=True, notes=(), clock=clock)
 
 
 @attrs.frozen(kw_only=True)
@@ -113,7 +131,9 @@ class SearchResult:
         hits: best first, one a video.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
-        notes: what of the question was not compared, and why, in sentences; empty if all of it was.
+        matched: false if nothing here seems to show what was asked; the hits are then only what is nearest. Always
+            true of a model that is not calibrated.
+        notes: what of the question was not compared or is not understood, and why, in sentences; empty if all is.
     """
 
     query: str
@@ -121,6 +141,7 @@ class SearchResult:
     hits: tuple[Hit, ...]
     elapsed_ms: float
     exact: bool = True
+    matched: bool = True
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,13 +151,15 @@ class SearchResult:
             "graph": self.graph.to_dict(),
             "hits": [hit.to_dict() for hit in self.hits],
             "exact": self.exact,
+            "matched": self.matched,
             "notes": list(self.notes),
             "elapsed_ms": self.elapsed_ms,
         }
 
     def _repr_html_(self) -> str:
         """What a notebook shows; `Retriever.explain` shows more."""
-        return render("result.html", query=self.query, hits=self.hits, notes=self.notes, clock=clock)
+        shown = {"query": self.query, "hits": self.hits, "matched": self.matched, "notes": self.notes}
+        return render("result.html", **shown, clock=clock)
 
 
 def clock(seconds: float) -> str:
@@ -161,7 +184,64 @@ def signed(similarity: float | None) -> str:
     return "-" if similarity is None else f"{similarity:+.2f}"
 
 
-def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
+def result_of(
+    query: str | RoleGraph,
+    graph: RoleGraph,
+    embedded: EmbeddedQuery,
+    matches: Matches,
+    *,
+    num_words: int,
+    language: str | None,
+    model: LoadedModel,
+    min_confidence: float | None,
+    started: float,
+) -> SearchResult:
+    """What a library found, told in the words of the question, with how sure that is.
+
+    Args:
+        query: what was asked.
+        graph: how it was read.
+        embedded: what the model made of it.
+        matches: what was found.
+        num_words: how many of the graph's tokens the model took, from the first on.
+        language: code of the one language that the parser reads, if there is one.
+        model: what compared them.
+        min_confidence: leave out hits that are less likely right.
+        started: when the question came, by `time.perf_counter`.
+
+    Raises:
+        ConfigError: if `min_confidence` is out of its range, or the model is not calibrated.
+    """
+    confidences: Sequence[float | None] = [None] * len(matches)
+    calibration, matched = model.calibration, True
+    if calibration is not None:
+        confidences, matched = calibration.judge(embedded.embeddings.event, matches)
+    least = 0.0 if min_confidence is None else check_number("min_confidence", min_confidence, "[0, 1]")
+    if min_confidence is not None and calibration is None:
+        raise ConfigError(
+            f"min_confidence needs a calibrated model, and {model.name!r} is not; leave it out, or calibrate the "
+            "model (hgrkit.calibrate)."
+        )
+    hits = (
+        hit_of(rank, match, graph, embedded, confidence=confidence)
+        for rank, (match, confidence) in enumerate(zip(matches, confidences, strict=True), 1)
+        if confidence is None or confidence >= least
+    )
+    english, knows = isinstance(query, str) and language == "en", model.query_side.encoder.knows
+    return SearchResult(
+        query=query if isinstance(query, str) else graph.text,
+        graph=graph,
+        hits=tuple(hits),
+        exact=matches.exact,
+        matched=matched,
+        notes=notes_on(graph, embedded, num_words=num_words, knows=knows, english=english),
+        elapsed_ms=(time.perf_counter() - started) * 1000,
+    )
+
+
+def hit_of(
+    rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery, *, confidence: float | None = None
+) -> Hit:
     """A clip that a library found, told in the words of the query; phrases are in the graph's order."""
     times = tuple(match.times_s.tolist())
     levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
@@ -189,18 +269,35 @@ def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) 
         score=match.score,
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
+        confidence=confidence,
     )
 
 
-def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple[str, ...]:
-    """What the model's limits left out of a question, in sentences.
+def notes_on(
+    graph: RoleGraph,
+    query: EmbeddedQuery,
+    *,
+    num_words: int,
+    knows: Callable[[str], bool] | None = None,
+    english: bool = False,
+) -> tuple[str, ...]:
+    """What the model's limits left out of a question, and what of it is not understood, in sentences.
 
     Args:
         graph: how the question was read.
         query: what the model made of it.
         num_words: how many of the graph's tokens the model took, from the first on.
+        knows: whether the model has met a word; it has met all unless given.
+        english: what reads the question reads English alone.
     """
     notes = []
+    language = other_language(graph.tokens) if english else None
+    words = dict.fromkeys(word for word in graph.tokens if word.isalpha() and len(word) > 1)
+    unknown = [] if knows is None else [word for word in words if not knows(word)]
+    if language is not None:
+        notes.append(f"The question seems to be in {language}; English is understood.")
+    elif unknown:
+        notes.append(f"Not known as words, so that hits may miss what they mean: {_listed(unknown)}.")
     if num_words < len(graph.tokens):
         late = [
             ("... " if node.span.start < num_words else "")
@@ -208,9 +305,9 @@ def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple
             for node in sorted(graph.nodes, key=lambda node: node.span)
             if node.span.stop > num_words
         ]
-        words = f"The question has {len(graph.tokens)} words; the model compares the first {num_words}."
-        notes.append(words + _not_compared(late))
-    where = "These words have" if notes else "The question has"
+        many = f"The question has {len(graph.tokens)} words; the model compares the first {num_words}."
+        notes.append(many + _not_compared(late))
+    where = "These words have" if num_words < len(graph.tokens) else "The question has"
     levels = (("actions", graph.actions, query.actions), ("entities", graph.entities, query.entities))
     for name, nodes, kept in levels:
         read = [node for node in nodes if node.span.start < num_words]
@@ -223,6 +320,9 @@ def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple
 
 
 def _not_compared(phrases: Sequence[str]) -> str:
-    listed = ", ".join(map(repr, phrases[:_LISTED]))
+    return f" Not compared: {_listed(phrases)}." if phrases else ""
+
+
+def _listed(phrases: Sequence[str]) -> str:
     more = f" and {len(phrases) - _LISTED} more" if len(phrases) > _LISTED else ""
-    return f" Not compared: {listed}{more}." if phrases else ""
+    return ", ".join(map(repr, phrases[:_LISTED])) + more

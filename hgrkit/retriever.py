@@ -22,7 +22,7 @@ from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import find_parser, parse_texts
-from hgrkit.results import SearchResult, hit_of, notes_on
+from hgrkit.results import SearchResult, result_of
 
 if TYPE_CHECKING:
     from hgrkit.indexing.parts import Parts
@@ -281,6 +281,7 @@ class Retriever:
         videos: Sequence[StrPath] | None = None,
         exact: bool = False,
         num_candidates: int | None = None,
+        min_confidence: float | None = None,
     ) -> SearchResult:
         """The k best videos for a sentence, each by its best clip, with the moment and every phrase.
 
@@ -288,32 +289,33 @@ class Retriever:
             query: words, or a graph that was read or changed before.
             k: number of hits, at least 1.
             videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
-            exact: compare every clip at every level; a large library is else searched among the clips whose event
-                is nearest, and `SearchResult.exact` says so.
+            exact: compare every clip at every level, not only those whose event is nearest (`SearchResult.exact`).
             num_candidates: how many those are; by default their number grows with the library.
+            min_confidence: leave out hits that are less likely right, in [0, 1]; the model must be calibrated.
 
         Raises:
             GraphError: if the query is neither text nor graph, or cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k or `num_candidates` is no number, or less than 1.
+            ConfigError: if a number is out of its range, or the model has no confidence to ask for.
         """
         if not isinstance(query, str | RoleGraph):
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
         started = time.perf_counter()
         graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
-        side = self._model.query_side
-        (embedded,), omitted = side.encoder.embed([graph])
+        (embedded,), omitted = self._model.query_side.encoder.embed([graph])
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
-        settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
+        settings = self._model.query_side.settings.searching(exact=exact, num_candidates=num_candidates)
         matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among)
-        hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
-        return SearchResult(
-            query=query if isinstance(query, str) else graph.text,
-            graph=graph,
-            hits=hits,
-            exact=matches.exact,
-            elapsed_ms=(time.perf_counter() - started) * 1000,
-            notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens),
+        return result_of(
+            query,
+            graph,
+            embedded,
+            matches,
+            num_words=len(graph.tokens) - omitted.tokens,
+            language=getattr(self.parser, "language", None),
+            model=self._model,
+            min_confidence=min_confidence,
+            started=started,
         )
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
@@ -363,8 +365,7 @@ class Retriever:
         """
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
         settings = self._model.query_side.settings.reweighted(level_weights)
-        scores = self.library.scores(captions.queries, settings)
-        return captions.spread(scores, querybank_norm=querybank_norm)
+        return captions.spread(self.library.scores(captions.queries, settings), querybank_norm=querybank_norm)
 
     def pair_scores(
         self,
@@ -385,8 +386,8 @@ class Retriever:
             raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
         settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
         asked = [videos[position] for position in captions.positions]
-        scores = self.library.pair_scores(asked, captions.queries, settings)
-        return captions.spread(scores, querybank_norm=querybank_norm)
+        found = self.library.pair_scores(asked, captions.queries, settings)
+        return captions.spread(found, querybank_norm=querybank_norm)
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""

@@ -39,6 +39,7 @@ PUBLIC = [
     "Vocabulary",
     "__version__",
     "benchmark",
+    "calibrate",
     "evaluate",
     "load_model",
     "save_model",

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from hgrkit.errors import CheckpointError
 from hgrkit.library.records import Float32, Float64
-from hgrkit.library.search import Rivals
+from hgrkit.library.search import Matches, Rivals
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.model.folder import CALIBRATION_FILE
 
@@ -98,6 +98,21 @@ class Calibration:
     right: Float64
     match: Float64
     about: dict[str, Any] = attrs.field(factory=dict)
+
+    def judge(self, event: Float32, matches: Matches) -> tuple[list[float], bool]:
+        """How likely each match is right, and whether the library seems to hold what was asked for at all.
+
+        Args:
+            event: of the question, [D].
+            matches: what was found.
+        """
+        if not matches:
+            return [], False
+        place = {video: number for number, video in enumerate(matches.rivals.videos)}
+        places = np.array([place[match.video] for match in matches])
+        actions = np.array([match.levels.action or 0.0 for match in matches])
+        features = self.features(event, matches.rivals, places, actions)
+        return self.confidences(features).tolist(), bool(self.matching(features[:1])[0] >= 0)
 
     def features(self, event: Float32, rivals: Rivals, places: npt.NDArray[np.int64], actions: Float64) -> Float64:
         """What hits are judged by, float64 [H, F]; NaN where a library of one video has nothing to compare with.
@@ -206,8 +221,15 @@ class Calibration:
         }.items():
             if arrays[name].shape != shape:
                 raise CheckpointError(f"{path}: {name} should be {list(shape)}, is {list(arrays[name].shape)}.")
-        wide = {name: arrays[name].astype(np.float32 if name in halves else np.float64) for name in arrays}
-        return cls(gaussian=JointGaussian(**{name: wide.pop(name) for name in gaussian}), about=about, **wide)
+        single: dict[str, Float32] = {name: arrays[name].astype(np.float32) for name in halves}
+        double: dict[str, Float64] = {name: arrays[name].astype(np.float64) for name in ("means", *_WEIGHTS)}
+        return cls(
+            gaussian=JointGaussian(**{name: single[name] for name in gaussian}),
+            clip_bank=single["clip_bank"],
+            text_bank=single["text_bank"],
+            about=about,
+            **double,
+        )
 
 
 def log_mean_exp(values: Float64) -> Float64:

@@ -51,8 +51,7 @@ QUERYBANK_NORM_KEY = "background"
 def model_fingerprint(folder: str | Path) -> str:
     """`sha256:` and the digest of everything in a model folder that affects an answer.
 
-    That is all but the card, the calibration, the notes and hidden files: the config, the weights and what the text
-    encoder needs.
+    That is all but card, calibration, notes and hidden files: config, weights and what the text encoder needs.
 
     Raises:
         ModelNotFoundError: if there is no model folder at that path.

@@ -79,7 +79,7 @@ class StanzaParser:
         device: str = "auto",
     ) -> None:
         self._folder = models_folder() if dir is None else Path(check_path("dir", dir))
-        self._language = check_text("language", language, hint="such as 'en'")
+        self.language = check_text("language", language, hint="such as 'en'")
         check_choice("the device of the stanza parser", device, ("auto", "cpu", "cuda"))
         self._device = device
         self._pipeline: Any = None
@@ -89,7 +89,7 @@ class StanzaParser:
     @property
     def version(self) -> str:
         """Changes whenever the graphs change; for a language other than English it names it."""
-        return "1" if self._language == "en" else f"1-{self._language}"
+        return "1" if self.language == "en" else f"1-{self.language}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
         """Parse each text into one graph, in order; the sentences of a text are read as one.
@@ -101,7 +101,7 @@ class StanzaParser:
         """
         texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
         words = [tokenize(text) for text in texts]
-        if self._language == "en":
+        if self.language == "en":
             return self.parse_token_batch(words)
         for tokens in words:
             check_tokens(tokens, self.name, most=_MAX_WORDS)
@@ -109,7 +109,7 @@ class StanzaParser:
         graphs = []
         for document in documents:
             tokens = [word.text for sentence in document.sentences for word in sentence.words]
-            graphs.append(label_tree(tokens, _tree(document.sentences), language=self._language))
+            graphs.append(label_tree(tokens, _tree(document.sentences), language=self.language))
         return graphs
 
     def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
@@ -135,7 +135,7 @@ class StanzaParser:
             batch = [list(tokens) for tokens in sentences[start : start + _BATCH]]
             read = self._run(partial(_read_tokens, batch))
             trees = [_tree([sentence]) for sentence in read]
-            graphs += [label_tree(*pair, language=self._language) for pair in zip(batch, trees, strict=True)]
+            graphs += [label_tree(*pair, language=self.language) for pair in zip(batch, trees, strict=True)]
         return graphs
 
     def parse_tree(
@@ -151,7 +151,7 @@ class StanzaParser:
         Raises:
             GraphError: if it is no tree.
         """
-        return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
+        return label_tree(tokens, DependencyTree.from_dict(tree), language=self.language, conventions=conventions)
 
     def _run(self, parse: Callable[[Any], T]) -> T:
         """Call a function with the pipeline, which is loaded on first use; one thread at a time."""
@@ -176,8 +176,8 @@ class StanzaParser:
         return torch.cuda.is_available()
 
     def _load(self) -> Any:
-        if self._folder is not None and not (self._folder / self._language).is_dir():
-            raise self._missing(f"there is no folder {self._language!r} in {str(self._folder)!r}")
+        if self._folder is not None and not (self._folder / self.language).is_dir():
+            raise self._missing(f"there is no folder {self.language!r} in {str(self._folder)!r}")
         try:
             import stanza
         except ImportError as error:
@@ -188,19 +188,19 @@ class StanzaParser:
         if self._folder is not None:
             source = {"dir": str(self._folder), "download_method": None}
         # English comes in hgrkit's tokens; in other languages Stanza finds the words, of one sentence a text
-        cut = {"tokenize_pretokenized": True} if self._language == "en" else {"tokenize_no_ssplit": True}
+        cut = {"tokenize_pretokenized": True} if self.language == "en" else {"tokenize_no_ssplit": True}
         try:
             return stanza.Pipeline(
-                self._language, processors=_PROCESSORS, use_gpu=self._on_gpu, verbose=False, **source, **cut
+                self.language, processors=_PROCESSORS, use_gpu=self._on_gpu, verbose=False, **source, **cut
             )
         except Exception as error:
             raise self._missing(f"{type(error).__name__}: {error}") from error
 
     def _missing(self, reason: str) -> ParserModelsNotFoundError:
         return ParserModelsNotFoundError(
-            f"Stanza's models for {self._language!r} cannot be loaded ({' '.join(reason.split()).rstrip('.')}); "
+            f"Stanza's models for {self.language!r} cannot be loaded ({' '.join(reason.split()).rstrip('.')}); "
             "download them where there is a network with "
-            f"`python -c \"import stanza; stanza.download('{self._language}')\"`, "
+            f"`python -c \"import stanza; stanza.download('{self.language}')\"`, "
             f"or name a folder that has them with StanzaParser(dir=...) or the variable {MODELS_VARIABLE}."
         )
 

@@ -32,6 +32,7 @@ class LarkParser:
 
     name = "lark"
     version = "1"
+    language = "en"
 
     def __init__(self) -> None:
         self._tagger = Tagger.load()

@@ -1,7 +1,7 @@
-"""Fits a model's calibration: from clips and sentences that it was not trained on to how likely its hits are right.
+"""Fits a model's calibration: how likely its hits are right, on clips and sentences that it was not trained on.
 
-Each data set is divided in two halves by its clips. What one half teaches of evidence, the other half is judged by:
-libraries of several sizes are drawn from it, and asked about their own clips and about what none of them shows.
+Each data set is divided in two halves by its clips. One half teaches what counts as evidence. From the other,
+libraries of several sizes are drawn, and asked about their own clips and about what none of them shows.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ class AskedClips:
         return AskedClips(
             name=self.name,
             clips=some_clips(self.clips, kept),
-            queries=[self.queries[place] for place in asked],
+            queries=[self.queries[place] for place in asked.tolist()],
             owners=np.searchsorted(kept, self.owners[asked]),
-            nouns=[self.nouns[place] for place in asked],
+            nouns=[self.nouns[place] for place in asked.tolist()],
         )
 
     @property
@@ -136,8 +136,8 @@ def fit_calibration(
         learned = [one.only(half) for one, half in zip(sets, learn, strict=True)]
         judged = [one.only(half) for one, half in zip(sets, judge, strict=True)]
         draft = _draft(learned, settings, rng)
-        for found, one in zip(outcomes, judged, strict=True):
-            found += _answers(draft, one, judged, search, settings, rng)
+        for number, one in enumerate(judged):
+            outcomes[number] += _answers(draft, one, judged, search, settings=settings, rng=rng)
     means = np.nanmean(np.concatenate([one.features[:, 0] for found in outcomes for one in found]), axis=0)
     about = {"sets": {one.name: len(one.clips.event) for one in sets}, "settings": attrs.asdict(settings)}
     whole = _draft(sets, settings, rng)
@@ -171,6 +171,7 @@ def _answers(
     asked: AskedClips,
     every: Sequence[AskedClips],
     search: SearchSettings,
+    *,
     settings: Settings,
     rng: np.random.Generator,
 ) -> Iterator[Outcome]:
@@ -183,7 +184,7 @@ def _answers(
             own = rng.permutation(own)[: settings.questions]
             clips = some_clips(asked.clips, library)
             places = np.searchsorted(library, asked.owners[own])
-            queries = [asked.queries[place] for place in own]
+            queries = [asked.queries[place] for place in own.tolist()]
             yield ask(calibration, clips, queries, places, search, ranks=settings.ranks)
             absent = absent_questions(asked, library, every)
             absent = [absent[place] for place in rng.permutation(len(absent))[: settings.questions]]
@@ -194,7 +195,7 @@ def _answers(
 def absent_questions(asked: AskedClips, library: Places, every: Sequence[AskedClips]) -> list[QueryEmbeddings]:
     """Sentences of all data sets none of whose nouns is said of a library's clips."""
     said = frozenset[str]().union(
-        *(asked.nouns[place] for place in np.flatnonzero(np.isin(asked.owners, library)))
+        *(asked.nouns[place] for place in np.flatnonzero(np.isin(asked.owners, library)).tolist())
     )
     return [
         query
@@ -299,7 +300,7 @@ def _fit_right(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: 
 
 
 def _fit_match(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
-    """Right first hits against those of questions for what is not there; the constant keeps a share of the former."""
+    """Right first hits against those of questions for what is not there; the constant keeps a share of them."""
     sides: dict[bool, list[Float64]] = {True: [], False: []}
     weights: dict[bool, list[Float64]] = {True: [], False: []}
     for found in outcomes:
