@@ -32,7 +32,7 @@ from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.video import VideoFeatures
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of, load_frame_encoder
 
-__all__ = ["RealClips", "read_captions_of_videos"]
+__all__ = ["RealClips", "picture_features", "read_captions_of_videos", "videos_of"]
 
 NUM_FRAMES = 20
 PICTURES_AT_ONCE, CLIPS_AT_ONCE = 32, 500
@@ -74,15 +74,15 @@ class RealClips:
         loaded = load_frame_encoder(encoder, device="cpu")
         features, counts = [], list[int]()
         for part in ("test", "train"):
-            videos = _videos(data, part)
+            videos = videos_of(data, part)
             names = [name for video in videos for name in video["frames"]]
             archive = data / f"msrvtt_frames/frames_{part}.zip"
-            features.append(_features(archive, names, cache / f"msrvtt_{part}.npz", loaded))
+            features.append(picture_features(archive, names, cache / f"msrvtt_{part}.npz", loaded))
             counts += [len(video["frames"]) for video in videos]
         archive = data / "flickr8k/images_224.zip"
         with zipfile.ZipFile(archive) as opened:
             names = sorted(name for name in opened.namelist() if name.endswith(".jpg"))
-        features.append(_features(archive, names, cache / "flickr8k.npz", loaded))
+        features.append(picture_features(archive, names, cache / "flickr8k.npz", loaded))
         return cls.embed(model, np.concatenate(features), counts + [1] * len(names))
 
     @classmethod
@@ -148,19 +148,20 @@ class RealClips:
 
 def read_captions_of_videos(data: Path, count: int, seed: int) -> list[str]:
     """Captions of different test videos, drawn at random, one a video; of 714 videos."""
-    videos = _videos(data, "test")
+    videos = videos_of(data, "test")
     rng = np.random.default_rng(seed)
     drawn = rng.permutation(len(videos))[:count]
     return [str(rng.choice(videos[place]["captions"])) for place in drawn]
 
 
-def _videos(data: Path, part: str) -> list[dict[str, list[str]]]:
+def videos_of(data: Path, part: str) -> list[dict[str, list[str]]]:
+    """What is known of MSR-VTT's videos of a file, `train` or `test`."""
     lines = (data / f"msrvtt_frames/{part}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
-def _features(archive: Path, names: Sequence[str], cached: Path, encoder: FrameEncoder) -> Float32:
-    """Features of pictures in an archive, [T, K]; from the cache if it has those of this encoder."""
+def picture_features(archive: Path, names: Sequence[str], cached: Path, encoder: FrameEncoder) -> Float32:
+    """Encode pictures in an archive, [T, K]; from the cache if it has those of this encoder."""
     if cached.exists():
         with np.load(cached) as kept:
             if str(kept["encoder"]) == encoder.fingerprint and len(kept["features"]) == len(names):

@@ -22,15 +22,20 @@ if TYPE_CHECKING:
     from hgrkit.model.query.encoder import EmbeddedQuery
 
 __all__ = [
+    "NOTHING_MATCHES",
     "Hit",
     "Phrase",
     "SearchResult",
     "clock",
     "hit_of",
     "notes_on",
+    "percent",
     "result_of",
     "signed",
 ]
+
+NOTHING_MATCHES = "Nothing here seems to match"
+"""What is said, before all else, of an answer that did not match."""
 
 _LISTED = 10
 """Phrases or words that a note lists before it counts the rest."""
@@ -118,7 +123,7 @@ class Hit:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return render("result.html", query=None, hits=[self], matched=True, notes=(), clock=clock)
+        return render("result.html", query=None, hits=[self], matched=True, notes=(), **_SAID)
 
 
 @attrs.frozen(kw_only=True)
@@ -159,7 +164,7 @@ class SearchResult:
     def _repr_html_(self) -> str:
         """What a notebook shows; `Retriever.explain` shows more."""
         shown = {"query": self.query, "hits": self.hits, "matched": self.matched, "notes": self.notes}
-        return render("result.html", **shown, clock=clock)
+        return render("result.html", **shown, **_SAID)
 
 
 def clock(seconds: float) -> str:
@@ -175,6 +180,16 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
+def percent(confidence: float) -> str:
+    """A confidence as tables show it; none is beyond doubt.
+
+    >>> percent(0.634), percent(0.9987), percent(0.0004)
+    ('63%', '>99%', '<1%')
+    """
+    whole = round(confidence * 100)
+    return "<1%" if whole < 1 else ">99%" if whole > 99 else f"{whole}%"
+
+
 def signed(similarity: float | None) -> str:
     """A similarity as tables show it; `-` where there is nothing to compare.
 
@@ -182,6 +197,10 @@ def signed(similarity: float | None) -> str:
     ('+0.25', '-')
     """
     return "-" if similarity is None else f"{similarity:+.2f}"
+
+
+_SAID: dict[str, Any] = {"clock": clock, "percent": percent, "nothing_matches": NOTHING_MATCHES}
+"""What the templates of results call things."""
 
 
 def result_of(

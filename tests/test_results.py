@@ -58,6 +58,7 @@ def test_a_result_has_exactly_the_documented_shape():
                 "start_s": 0.25,
                 "end_s": 1.5,
                 "score": 0.4,
+                "confidence": None,
                 "levels": {"event": 0.3, "action": 0.4, "entity": 0.5},
                 "phrases": [
                     {
@@ -73,6 +74,7 @@ def test_a_result_has_exactly_the_documented_shape():
             }
         ],
         "exact": True,
+        "matched": True,
         "notes": [],
         "elapsed_ms": 1.25,
     }
@@ -80,8 +82,17 @@ def test_a_result_has_exactly_the_documented_shape():
 
 def test_keys_come_in_the_documented_order():
     record = RESULT.to_dict()
-    assert list(record) == ["query", "graph", "hits", "exact", "notes", "elapsed_ms"]
-    assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "levels", "phrases"]
+    assert list(record) == ["query", "graph", "hits", "exact", "matched", "notes", "elapsed_ms"]
+    assert list(record["hits"][0]) == [
+        "rank",
+        "video",
+        "start_s",
+        "end_s",
+        "score",
+        "confidence",
+        "levels",
+        "phrases",
+    ]
     assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
 
 

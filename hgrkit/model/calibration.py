@@ -73,8 +73,8 @@ class JointGaussian:
         apart = -0.5 * float(np.log1p(-(rho**2)).sum())
         own_text = 0.5 * np.square(texts) @ (rho * scale)
         own_clip = 0.5 * np.square(clips) @ (rho * scale)
-        found: Float32 = (clips * scale) @ texts.T - own_text - own_clip[:, None] + np.float32(apart)
-        return found
+        found = (clips * scale) @ texts.T - own_text - own_clip[:, None] + np.float32(apart)
+        return np.asarray(found, np.float32)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -232,12 +232,11 @@ class Calibration:
         )
 
 
-def log_mean_exp(values: Float64) -> Float64:
+def log_mean_exp(values: npt.NDArray[np.floating[Any]]) -> Float64:
     """`log mean exp` over the last axis.
 
     >>> round(float(log_mean_exp(np.array([0.0, np.log(3.0)]))), 3)
     0.693
     """
-    highest = values.max(axis=-1, keepdims=True)
-    mean: Float64 = np.log(np.exp(values - highest).mean(axis=-1)) + highest[..., 0]
-    return mean
+    highest = values.max(axis=-1, keepdims=True)  # taken off before the exponential, which would overflow
+    return np.asarray(np.log(np.exp(values - highest).mean(axis=-1)) + highest[..., 0], np.float64)

@@ -7,7 +7,6 @@ libraries of several sizes are drawn, and asked about their own clips and about 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import attrs
 import numpy as np
@@ -101,12 +100,14 @@ class Outcome:
 
     Attributes:
         features: [Q, R, F] of the best R hits of each.
+        scores: [Q, R] of these hits.
         right: [Q, R] whether the hit is the clip that was meant.
         present: whether the library holds what was asked for.
         clips: how many it holds.
     """
 
     features: Float64
+    scores: Float64
     right: Flags
     present: bool
     clips: int
@@ -236,6 +237,7 @@ def ask(
     count = min(rivals, num_clips)
     ranks = min(ranks, num_clips)
     features = np.empty((len(queries), ranks, len(FEATURES)))
+    found = np.empty((len(queries), ranks))
     right = np.zeros((len(queries), ranks), np.bool_)
     for column, query in enumerate(queries):
         best = np.argsort(-scores[:, column], kind="stable")[:count]
@@ -249,10 +251,11 @@ def ask(
         features[column] = calibration.features(
             query.event, best_clips, hits, levels.action[best[:ranks], column].astype(np.float64)
         )
+        found[column] = best_clips.scores[:ranks]
         if owners is not None and not without_own:
             right[column] = best[:ranks] == owners[column]
     present = owners is not None and not without_own
-    return Outcome(features=features, right=right, present=present, clips=num_clips)
+    return Outcome(features=features, scores=found, right=right, present=present, clips=num_clips)
 
 
 def fit_gaussian(
@@ -351,8 +354,3 @@ def fit_logistic(features: Float64, positive: Flags, weights: Float64, *, penalt
 def some_clips(clips: ClipSet, places: Places) -> ClipSet:
     """Some clips of a set, by their places; frames stay where they lie."""
     return attrs.evolve(clips, event=clips.event[places], starts=clips.starts[places], counts=clips.counts[places])
-
-
-def settings_of(about: dict[str, Any]) -> Settings:
-    """The settings that a calibration says it was fitted with."""
-    return Settings(**about["settings"])
