@@ -25,6 +25,13 @@ Places = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
+_LONGEST_STEP = 2.0
+"""Of a weight of a standardised feature."""
+
+_MATCH_UP_TO = 400
+"""Clips of the libraries that matching is fitted on: larger ones lack too little to ask for."""
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """How a calibration is fitted; chosen on MSR-VTT's validation clips, see benchmarks/confidence.py.
@@ -124,7 +131,8 @@ def fit_calibration(
         settings: how it is fitted.
 
     Raises:
-        ConfigError: if there is no data set, or one has too few clips to draw a library from each half.
+        ConfigError: if there is no data set, one has too few clips to draw a library from each half, or no hit is
+            right, or none wrong.
     """
     settings = settings or Settings()
     least = min(settings.sizes)
@@ -191,6 +199,8 @@ def _answers(
             absent = [absent[place] for place in rng.permutation(len(absent))[: settings.questions]]
             if absent:
                 yield ask(calibration, clips, absent, None, search, ranks=settings.ranks)
+            elif size <= _MATCH_UP_TO:  # a small set may have no sentence about what is not there
+                yield ask(calibration, clips, queries, places, search, ranks=settings.ranks, without_own=True)
 
 
 def absent_questions(asked: AskedClips, library: Places, every: Sequence[AskedClips]) -> list[QueryEmbeddings]:
@@ -298,8 +308,13 @@ def _fit_right(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: 
                     features.append(one.features.reshape(-1, len(FEATURES)))
                     right.append(one.right.reshape(-1))
                     weights.append(np.full(one.right.size, 1000 * share / rows))
-    known = _filled(np.concatenate(features), means)
-    return fit_logistic(known, np.concatenate(right), np.concatenate(weights), penalty=settings.penalty)
+    known, is_right = _filled(np.concatenate(features), means), np.concatenate(right)
+    if is_right.all() or not is_right.any():
+        raise ConfigError(
+            f"{'all' if is_right.all() else 'none'} of the model's hits are right, which says nothing of its "
+            "confidence; calibrate on other clips, or on more."
+        )
+    return fit_logistic(known, is_right, np.concatenate(weights), penalty=settings.penalty)
 
 
 def _fit_match(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
@@ -325,10 +340,6 @@ def _fit_match(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: 
     return fitted
 
 
-_MATCH_UP_TO = 400
-"""Clips of the libraries that matching is fitted on: larger ones lack too little to ask for."""
-
-
 def _filled(features: Float64, means: Float64) -> Float64:
     return np.where(np.isnan(features), means, features)
 
@@ -337,13 +348,14 @@ def fit_logistic(features: Float64, positive: Flags, weights: Float64, *, penalt
     """Logistic regression by Newton's method: [N, F], [N] and [N] -> F weights and a constant."""
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
     x = np.column_stack([(features - mean) / scale, np.ones(len(features))])
-    ridge = np.diag(np.append(np.full(features.shape[1], penalty), 0.0))
+    ridge = np.diag(np.append(np.full(features.shape[1], penalty), 1e-9))
     fitted = np.zeros(x.shape[1])
     for _ in range(50):
         likely = 1 / (1 + np.exp(-x @ fitted))
         gradient = x.T @ (weights * (likely - positive)) + ridge @ fitted
         curvature = (x * (weights * likely * (1 - likely))[:, None]).T @ x + ridge
         step = np.linalg.solve(curvature, gradient)
+        step /= max(1.0, np.abs(step).max() / _LONGEST_STEP)  # where classes part, Newton's steps run away
         fitted -= step
         if np.abs(step).max() < 1e-8:
             break
