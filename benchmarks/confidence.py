@@ -34,8 +34,8 @@ from real_clips import picture_features, videos_of
 from result_file import arguments, described, model_described, write_result
 
 from hgrkit.indexing.feature_cache import kept_frames
-from hgrkit.library.search import Rivals
-from hgrkit.model.calibration import Calibration
+from hgrkit.library.rivals import Rivals
+from hgrkit.model.calibration import FEATURES, Calibration
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.pages.chart import Axis, draw_chart, quarters
 from hgrkit.research.evaluation.captions import read_captions
@@ -154,7 +154,7 @@ def measure_size(calibration: Calibration, found: Answers) -> dict[str, Any]:
         "right": {
             "confidence": area(confidence, right),
             "interval": intervals[0],
-            "margin": area(own[:, 2], right),
+            "margin": area(own[:, FEATURES.index("margin")], right),
             "score": area(found.own.scores, right),
             "calibration error": calibration_error(confidence, right),
         },
@@ -224,11 +224,12 @@ def time_judging(calibration: Calibration, asked: AskedClips) -> float:
     """Median milliseconds of the processor for ten hits of a question."""
     rng = np.random.default_rng(SEED)
     events = np.resize(asked.clips.event, (50, asked.clips.event.shape[1])).astype(np.float32)
-    rivals = Rivals(videos=[], scores=np.sort(rng.random(50))[::-1], events=events, num_clips=1000)
+    scores = np.sort(rng.random(50))[::-1]
+    rivals = Rivals(videos=[], scores=scores, actions=scores, events=events, num_clips=1000)
     took = []
     for query in asked.queries[:TIMED]:
         before = time.process_time()
-        features = calibration.features(query.event, rivals, np.arange(10), np.zeros(10))
+        features = calibration.features(query.event, rivals, np.arange(10))
         calibration.confidences(features), calibration.matching(features)
         took.append(1000 * (time.process_time() - before))
     return float(np.median(took))

@@ -9,7 +9,7 @@ import pytest
 from hgrkit.cli.search import result_text
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.graph import RoleGraph
-from hgrkit.library.search import Rivals
+from hgrkit.library.rivals import Rivals
 from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
 from hgrkit.model.folder import CALIBRATION_FILE, model_fingerprint
 from hgrkit.pages.explanation import explain_result

@@ -18,6 +18,7 @@ from hgrkit.library.candidates import AnnCache
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
+from hgrkit.library.rivals import NUM_RIVALS, Rivals
 from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
 from hgrkit.matching.clip_similarities import clip_similarities, event_similarities
@@ -26,7 +27,6 @@ from hgrkit.matching.scenes import cut_scenes
 __all__ = [
     "ClipMatch",
     "Matches",
-    "Rivals",
     "SearchRequest",
     "Source",
     "all_videos",
@@ -35,9 +35,6 @@ __all__ = [
     "search_clips",
     "video_scores",
 ]
-
-_RIVALS = 50
-"""Videos that a hit is compared with; the share of those behind them in a posterior is negligible."""
 
 _DECIMALS = 6
 """Scores are compared rounded: sums in another order differ by less than 1e-6."""
@@ -72,23 +69,6 @@ class ClipMatch:
     entity_weights: Float32
     times_s: Float64
     moment: Moment
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Rivals:
-    """The best videos for a question, hits and those behind them: what tells how sure a hit is.
-
-    Attributes:
-        videos: their paths, the best first.
-        scores: [R] of each one's best clip.
-        events: [R, D] of these clips.
-        num_clips: all clips that were looked at.
-    """
-
-    videos: Sequence[str]
-    scores: Float64
-    events: Float32
-    num_clips: int
 
 
 class Matches(list[ClipMatch]):
@@ -152,12 +132,13 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
         found += _compare(source.view, rows, request) if rows.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
-    first = [one for one in found if best[one.path] is one][: max(request.k, _RIVALS)]
+    first = [one for one in found if best[one.path] is one][: max(request.k, NUM_RIVALS)]
     total = sum(source.view.arrays.num_living for source in sources)
     exact = request.videos is not None or request.settings.candidates_among(total) >= total
     rivals = Rivals(
         videos=[one.path for one in first],
         scores=np.array([one.score for one in first], np.float64),
+        actions=np.array([one.aligned.levels.action[one.place] for one in first], np.float64),
         events=np.array([one.arrays.clips["event"][one.row] for one in first], np.float32),
         num_clips=total if request.videos is None else sum(map(len, candidates)),
     )
@@ -329,7 +310,7 @@ def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     arrays = view.arrays
     aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
     scores = aligned.scores.round(_DECIMALS)
-    places = _best_places(arrays, rows, scores, max(request.k, _RIVALS))
+    places = _best_places(arrays, rows, scores, max(request.k, NUM_RIVALS))
     numbers = arrays.clips["video"][rows[places]].tolist()
     videos = view.videos_of(numbers)
     return [

@@ -14,7 +14,8 @@ from safetensors.numpy import save_file
 
 from hgrkit.errors import CheckpointError
 from hgrkit.library.records import Float32, Float64
-from hgrkit.library.search import Matches, Rivals
+from hgrkit.library.rivals import Rivals
+from hgrkit.library.search import Matches
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.model.folder import CALIBRATION_FILE
 
@@ -22,8 +23,11 @@ __all__ = ["FEATURES", "Calibration", "JointGaussian", "log_mean_exp"]
 
 FORMAT = "1"
 
-FEATURES = ("clips", "posterior", "margin", "says", "fits", "outdone", "action")
+FEATURES = ("clips", "strength", "posterior", "margin", "says", "fits", "outdone", "action", "action_odds")
 """What a hit is judged by; `Calibration.features` says what each means."""
+
+_TEMPERATURE = 0.05
+"""Of scores at the action level; those of the default model's first hits lie 0.02 to 0.1 before the next."""
 
 _NEXT = 4
 """Videos that the margin is taken to: steadier than the next one alone (benchmarks/results/confidence.json)."""
@@ -110,43 +114,46 @@ class Calibration:
             return [], False
         place = {video: number for number, video in enumerate(matches.rivals.videos)}
         places = np.array([place[match.video] for match in matches])
-        actions = np.array([match.levels.action or 0.0 for match in matches])
-        features = self.features(event, matches.rivals, places, actions)
+        features = self.features(event, matches.rivals, places)
         return self.confidences(features).tolist(), bool(self.matching(features[:1])[0] >= 0)
 
-    def features(self, event: Float32, rivals: Rivals, places: npt.NDArray[np.int64], actions: Float64) -> Float64:
-        """What hits are judged by, float64 [H, F]; NaN where a library of one video has nothing to compare with.
+    def features(self, event: Float32, rivals: Rivals, places: npt.NDArray[np.int64]) -> Float64:
+        """What hits are judged by, float64 [H, F]; NaN where there is nothing to compare with.
 
         - `clips`: the logarithm of how many clips were looked at;
+        - `strength`: how much evidence a question can give at all, the length of its x;
         - `posterior`: logarithm of the odds, by evidence alone, that of the best videos this is the one. What each
           clip has in common with sentences that have nothing to do with it is taken off first;
         - `margin`: the score minus the mean of the best four others';
         - `says`: the evidence minus that for sentences that have nothing to do with the clip;
         - `fits`: the evidence minus that for clips that have nothing to do with the question;
         - `outdone`: the logarithm of the share of those clips whose evidence is as good;
-        - `action`: the action level's score; 0 for a question without a verb.
+        - `action`: the action level's score; 0 for a question without a verb;
+        - `action_odds`: the posterior, by the action level's score alone.
 
         Args:
             event: of the question, [D].
             rivals: the best videos.
             places: which of them the hits are, [H].
-            actions: score of each hit at the action level, [H].
         """
         text, clips = self.gaussian.text(event[None]), self.gaussian.clip(rivals.events)
         evidence = self.gaussian.evidence(text, clips)[:, 0].astype(np.float64)  # [R]
         says = evidence - log_mean_exp(self.gaussian.evidence(self.text_bank, clips))
         bank = self.gaussian.evidence(text, self.clip_bank)[:, 0].astype(np.float64)  # [N]
+        actions = rivals.actions / _TEMPERATURE
+        strength = float(np.linalg.norm(text))
         found = np.full((len(places), len(FEATURES)), np.nan)
         for row, place in zip(found, places.tolist(), strict=True):
-            row[0] = np.log(rivals.num_clips)
+            row[:2] = np.log(rivals.num_clips), strength
             if len(evidence) > 1:
-                others = np.delete(says, place)
-                row[1] = says[place] - log_mean_exp(others) - np.log(len(others))
-                row[2] = rivals.scores[place] - np.sort(np.delete(rivals.scores, place))[-_NEXT:].mean()
-            row[3] = says[place]
-            row[4] = evidence[place] - log_mean_exp(bank)
-            row[5] = np.log(np.mean(bank >= evidence[place]) + 1 / len(bank))
-        found[:, 6] = actions
+                row[2] = _log_odds(says, place)
+                row[3] = rivals.scores[place] - np.sort(np.delete(rivals.scores, place))[-_NEXT:].mean()
+            row[4] = says[place]
+            row[5] = evidence[place] - log_mean_exp(bank)
+            row[6] = np.log(np.mean(bank >= evidence[place]) + 1 / len(bank))
+            row[7] = rivals.actions[place]
+            if len(evidence) > 1 and actions.any():
+                row[8] = _log_odds(actions, place)
         return found
 
     def confidences(self, features: Float64) -> Float64:
@@ -230,6 +237,12 @@ class Calibration:
             about=about,
             **double,
         )
+
+
+def _log_odds(values: Float64, place: int) -> float:
+    """Of one of some values against all others, if each is the logarithm of a weight."""
+    others = np.delete(values, place)
+    return float(values[place] - log_mean_exp(others) - np.log(len(others)))
 
 
 def log_mean_exp(values: npt.NDArray[np.floating[Any]]) -> Float64:

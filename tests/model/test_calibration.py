@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 from hgrkit.errors import CheckpointError
 from hgrkit.levels import PerLevel
-from hgrkit.library.search import Matches, Rivals
+from hgrkit.library.rivals import Rivals
+from hgrkit.library.search import Matches
 from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
 from hgrkit.model.folder import CALIBRATION_FILE, model_fingerprint
 from hgrkit.model.hgr_model import HgrModel
@@ -52,6 +53,7 @@ def rivals_of(count, seed=1):
     return Rivals(
         videos=[f"{number}.mp4" for number in range(count)],
         scores=np.sort(rng.random(count))[::-1],
+        actions=rng.random(count),
         events=rng.normal(size=(count, DIM)).astype(np.float32),
         num_clips=3 * count,
     )
@@ -89,39 +91,45 @@ def test_features_are_those_of_the_equations(calibration):
         ]
     )
     bank = gaussian.evidence(x, calibration.clip_bank)[:, 0].astype(float)
-    features = calibration.features(EVENT, rivals, np.array([0, 5]), np.array([0.25, 0.5]))
+    features = calibration.features(EVENT, rivals, np.array([0, 5]))
     for found, place in zip(features, (0, 5), strict=True):
         others = [row for row in range(8) if row != place]
         best = sorted(rivals.scores[others])[-4:]
         assert found == pytest.approx(
             [
                 np.log(24),
+                np.linalg.norm(x),
                 says[place] - np.log(sum(np.exp(says[row]) for row in others)),
                 rivals.scores[place] - np.mean(best),
                 says[place],
                 evidence[place] - np.log(np.mean(np.exp(bank))),
                 np.log(np.mean(bank >= evidence[place]) + 1 / 20),
-                {0: 0.25, 5: 0.5}[place],
+                rivals.actions[place],
+                rivals.actions[place] / 0.05 - np.log(sum(np.exp(rivals.actions[row] / 0.05) for row in others)),
             ],
             abs=1e-4,
         )
 
 
 def test_a_hit_is_judged_alike_however_many_are_asked_for(calibration):
-    every = calibration.features(EVENT, rivals_of(8), np.arange(8), np.zeros(8))
-    np.testing.assert_array_equal(
-        calibration.features(EVENT, rivals_of(8), np.array([3]), np.zeros(1))[0], every[3]
-    )
+    every = calibration.features(EVENT, rivals_of(8), np.arange(8))
+    np.testing.assert_array_equal(calibration.features(EVENT, rivals_of(8), np.array([3]))[0], every[3])
 
 
 def test_the_one_video_of_a_library_has_a_confidence(calibration):
-    features = calibration.features(EVENT, rivals_of(1), np.array([0]), np.zeros(1))
-    missing = [COLUMN["posterior"], COLUMN["margin"]]
+    features = calibration.features(EVENT, rivals_of(1), np.array([0]))
+    missing = [COLUMN["posterior"], COLUMN["margin"], COLUMN["action_odds"]]
     assert np.isnan(features[0, missing]).all()
     filled = features.copy()
     filled[0, missing] = calibration.means[missing]
     assert calibration.confidences(features) == calibration.confidences(filled)
     assert 0 < calibration.confidences(features)[0] < 1
+
+
+def test_a_question_without_a_verb_has_no_odds_by_its_actions(calibration):
+    rivals = attrs.evolve(rivals_of(4), actions=np.zeros(4))
+    (features,) = calibration.features(EVENT, rivals, np.array([0]))
+    assert np.flatnonzero(np.isnan(features)).tolist() == [COLUMN["action_odds"]]
 
 
 @attrs.frozen
@@ -142,7 +150,7 @@ def test_two_moments_of_a_video_are_judged_as_that_video(calibration):
 
 def test_an_answer_matches_if_its_first_hit_does(calibration):
     rivals = rivals_of(4)
-    first = calibration.features(EVENT, rivals, np.array([0]), np.zeros(1))
+    first = calibration.features(EVENT, rivals, np.array([0]))
     value = calibration.matching(first)[0]
     for constant, expected in ((0.1, True), (-0.1, False)):
         weights = calibration.match.copy()

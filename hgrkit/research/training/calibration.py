@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from hgrkit.errors import ConfigError
 from hgrkit.library.records import Float64, QueryEmbeddings
+from hgrkit.library.rivals import NUM_RIVALS, Rivals
 from hgrkit.library.scoring import ClipSet, SearchSettings
-from hgrkit.library.search import Rivals
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
 
@@ -147,7 +147,9 @@ def fit_calibration(
         draft = _draft(learned, settings, rng)
         for number, one in enumerate(judged):
             outcomes[number] += _answers(draft, one, judged, search, settings=settings, rng=rng)
-    means = np.nanmean(np.concatenate([one.features[:, 0] for found in outcomes for one in found]), axis=0)
+    first_hits = np.concatenate([one.features[:, 0] for found in outcomes for one in found])
+    known = ~np.isnan(first_hits)  # a feature may be missing everywhere, as in questions without a verb
+    means = np.where(known, first_hits, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     about = {"sets": {one.name: len(one.clips.event) for one in sets}, "settings": attrs.asdict(settings)}
     whole = _draft(sets, settings, rng)
     right = _fit_right(outcomes, means, settings)
@@ -224,7 +226,7 @@ def ask(
     search: SearchSettings,
     *,
     ranks: int = 1,
-    rivals: int = 50,
+    rivals: int = NUM_RIVALS,
     without_own: bool = False,
 ) -> Outcome:
     """Ask a library of clips, a video each, as a search does.
@@ -254,13 +256,11 @@ def ask(
         best_clips = Rivals(
             videos=[],
             scores=scores[best, column],
+            actions=levels.action[best, column].astype(np.float64),
             events=clips.event[best].astype(np.float32),
             num_clips=num_clips,
         )
-        hits = np.arange(ranks)
-        features[column] = calibration.features(
-            query.event, best_clips, hits, levels.action[best[:ranks], column].astype(np.float64)
-        )
+        features[column] = calibration.features(query.event, best_clips, np.arange(ranks))
         found[column] = best_clips.scores[:ranks]
         if owners is not None and not without_own:
             right[column] = best[:ranks] == owners[column]
