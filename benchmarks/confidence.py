@@ -47,7 +47,8 @@ from hgrkit.video.frame_encoder import load_frame_encoder
 
 SIZES = (20, 98, 300, 714, 1000)
 QUESTIONS, ABSENT, DRAWS, CAPTIONS, SEED, BINS, RESAMPLED, TIMED = 1000, 200, 5, 5, 0, 10, 500, 300
-KEPT = 0.85
+KEPT, CURVE_OF = 0.85, 98
+CURVES = f"curves of libraries of {CURVE_OF}"
 
 Float64 = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -235,8 +236,8 @@ def time_judging(calibration: Calibration, asked: AskedClips) -> float:
     return float(np.median(took))
 
 
-def measure(data: Path, cache: Path, model: str) -> tuple[dict[str, Any], Mapping[str, list[tuple[float, float]]]]:
-    """All figures, and the curves of libraries of 98."""
+def measure(data: Path, cache: Path, model: str) -> dict[str, Any]:
+    """All figures, and the curves of libraries of one size."""
     loaded = LoadedModel.load(model, device="cpu")
     calibration = loaded.calibration
     if calibration is None:
@@ -251,27 +252,28 @@ def measure(data: Path, cache: Path, model: str) -> tuple[dict[str, Any], Mappin
                 continue
             found = answers(calibration, asked, sets, loaded, size)
             figures[asked.name][str(size)] = measure_size(calibration, found)
-            if size == len(sets[0].clips.event) and found.absent is not None:
+            if size == CURVE_OF and found.absent is not None:
                 matching = calibration.matching(found.own.features)[found.own.right]
                 curves[asked.name] = curve(matching, calibration.matching(found.absent.features))
-    result = {
+    return {
         "calibration": calibration.about,
         "judging, ms of the processor": time_judging(calibration, sets[0]),
         "sets": figures,
-        "curves of libraries of 98": curves,
+        CURVES: curves,
     }
-    return result, curves
 
 
-def draw(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
-    """False alarms against kept right hits."""
+def draw(result: Mapping[str, Any]) -> str:
+    """False alarms against kept right hits; dots are the thresholds that ship."""
+    curves = result[CURVES]
+    shipped = {name: result["sets"][name][str(CURVE_OF)]["absent"] for name in curves}
     kinds = dict(zip(curves, ("forward", "backward", "third"), strict=False))
     return draw_chart(
         "Told to match: right first hits against questions for what is not there",
         bottom=Axis("questions for what no clip shows that are told to match (false alarms)", quarters(0, 1)),
         left=Axis("right first hits that are told to match", quarters(0, 1)),
         lines=[(kinds[name], points) for name, points in curves.items()] + [("random", [(0.0, 0.0), (1.0, 1.0)])],
-        dots=[(kinds[name], points[len(points) // 2], name, 5) for name, points in curves.items()],
+        dots=[(kinds[name], (of["false alarms"], of["kept"]), name, 5) for name, of in shipped.items()],
         standalone=True,
     )
 
@@ -283,8 +285,8 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="default")
     parser.add_argument("--curve", type=Path, help="draw false alarms against kept hits into this file")
     options = parser.parse_args()
-    measured, curves = measure(options.data, options.features, options.model)
+    measured = measure(options.data, options.features, options.model)
     if options.curve is not None:
-        options.curve.write_text(draw(curves), encoding="utf-8")
+        options.curve.write_text(draw(measured), encoding="utf-8")
     told = {**described(options, seed=SEED), "model": model_described(options.model)}
     write_result({**told, **measured}, options.out)
