@@ -107,7 +107,8 @@ class SentenceReader:
 
     def knows(self, word: str) -> bool:
         """Whether a word is one piece to the transformer, or in hgrkit's lexicon; else it is read in pieces."""
-        pieces = self._tokenizer.encode(*_printable([word]), add_special_tokens=False).tokens
+        (written,) = _printable([word])
+        pieces = self._tokenizer.encode(written, add_special_tokens=False).tokens
         return len(pieces) <= 1 or Lexicon.load().knows(word.lower())
 
     def read(self, sentences: Sequence[Sequence[str]]) -> SentenceStates:

@@ -32,7 +32,7 @@ def picture(grey):
 
 @pytest.fixture
 def data(tmp_path):
-    """Six videos of two frames, the last two for choosing, and three photographs of which the archive lacks one."""
+    """Six videos of two frames, the last two for choosing; three photographs, of which the archive lacks one."""
     videos, photographs = tmp_path / "msrvtt_frames", tmp_path / "flickr8k"
     videos.mkdir()
     photographs.mkdir()
