@@ -25,6 +25,7 @@ from .model.video import VideoEncoder as VideoEncoder
 from .model.video import VideoFeatures as VideoFeatures
 from .research.datasets.catalogue import benchmark as benchmark
 from .research.evaluation.evaluate import evaluate as evaluate
+from .research.training.calibrate import calibrate as calibrate
 from .research.training.clips import CaptionedClips as CaptionedClips
 from .research.training.config import TrainConfig as TrainConfig
 from .research.training.trainer import Trainer as Trainer
@@ -68,6 +69,7 @@ __all__ = [
     "Vocabulary",
     "__version__",
     "benchmark",
+    "calibrate",
     "evaluate",
     "load_model",
     "save_model",

@@ -273,6 +273,7 @@ class Retriever:
         per_video: int = 1,
         exact: bool = False,
         num_candidates: int | None = None,
+        min_confidence: float | None = None,
     ) -> SearchResult:
         """The k best moments for a sentence, an example or both, by default one of each video, with every phrase.
 
@@ -289,12 +290,13 @@ class Retriever:
             exact: compare every clip at every level; a large library is else searched among the clips whose event
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
+            min_confidence: leave out hits that are less likely right, in [0, 1]; the model must be calibrated.
 
         Raises:
             GraphError: if the query is neither text nor graph, or it or a phrase of `without` cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k, `per_video` or `num_candidates` is no number, or less than 1, `where` is no
-                expression, or `without` no list of phrases.
+            ConfigError: if a number is out of its range, `where` is no expression, `without` no list of phrases,
+                or hits have no confidence to ask for.
             MissingPathError, DecodeError: if the example is not there, or cannot be decoded.
         """
         if not isinstance(query, str | RoleGraph) and (query is not None or like is None):
@@ -302,7 +304,7 @@ class Retriever:
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; {only}.")
         started = time.perf_counter()
         side = self._model.query_side
-        settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
+        settings = side.settings.searching(exact=exact, num_candidates=num_candidates)
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         example = None if like is None else self._examples.read(like)
         question = put_question(
@@ -320,8 +322,17 @@ class Retriever:
             per_video=per_video,
             leave_out=None if example is None else example.video,
         )
-        name, filtered = None if example is None else example.name, where is not None
-        return result_of(query, question, matches, like=name, filtered=filtered, started=started)
+        return result_of(
+            query,
+            question,
+            matches,
+            like=None if example is None else example.name,
+            filtered=where is not None,
+            started=started,
+            model=self._model,
+            language=getattr(self.parser, "language", None) if isinstance(query, str) else None,
+            min_confidence=min_confidence,
+        )
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
         """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""
@@ -411,8 +422,8 @@ class Retriever:
             raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
         settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
         asked = [videos[position] for position in captions.positions]
-        scores = self.library.pair_scores(asked, captions.queries, settings)
-        return captions.spread(scores, querybank_norm=querybank_norm)
+        found = self.library.pair_scores(asked, captions.queries, settings)
+        return captions.spread(found, querybank_norm=querybank_norm)
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""

@@ -43,6 +43,7 @@ PUBLIC = [
     "Vocabulary",
     "__version__",
     "benchmark",
+    "calibrate",
     "evaluate",
     "load_model",
     "save_model",

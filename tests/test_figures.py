@@ -350,7 +350,41 @@ def filtered_searches(files: Mapping[str, Any]) -> Expected:
     }
 
 
+CLIPS_OF = {"MSVD": "clips", "MSR-VTT": "clips", "Flickr8k": "photographs"}
+
+
+def confidence(files: Mapping[str, Any], row: Callable[[Mapping[str, Any]], list[str] | None]) -> Expected:
+    sets = files["confidence.json"]["sets"]
+    found = {
+        f"{name}, {int(size):,} {CLIPS_OF[name]}": row(of) for name in sets for size, of in sets[name].items()
+    }
+    return {name: cells for name, cells in found.items() if cells is not None}
+
+
+def right_hits(of: Mapping[str, Any]) -> list[str]:
+    right = of["right"]
+    low, high = right["interval"]
+    return [
+        f"{100 * of['R@1']:.0f} %",
+        f"{right['confidence']:.2f} [{low:.2f}, {high:.2f}]",
+        *(f"{right[name]:.2f}" for name in ("margin", "score", "calibration error")),
+    ]
+
+
+def removed_clips(of: Mapping[str, Any]) -> list[str]:
+    return [f"{of['removed'][name]:.2f}" for name in ("matching", "confidence", "score", "bound")]
+
+
+def absent_things(of: Mapping[str, Any]) -> list[str] | None:
+    if "absent" not in of:
+        return None
+    absent = of["absent"]
+    shares = (100 * absent[name] for name in ("kept", "false alarms", "false alarms at 0.85 kept"))
+    return [f"{absent['questions']:,}", *(f"{share:.0f} %" for share in shares)]
+
+
 PAGE = "docs/default-model.md"
+SURE = "docs/confidence.md"
 PAPER = "docs/paper-claim.md"
 EXAMPLES = "docs/examples.md"
 MOMENTS = "docs/partially-relevant.md"
@@ -363,6 +397,9 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "Querybank normalisation", 0): querybank_norm,
     (PAGE, "What the levels are for", 0): foils,
     (PAGE, "What its parts are worth", 0): what_pays,
+    (SURE, "How far it can be trusted", 0): partial(confidence, row=right_hits),
+    (SURE, "When nothing matches", 0): partial(confidence, row=absent_things),
+    (SURE, "When nothing matches", 1): partial(confidence, row=removed_clips),
     ("docs/foils.md", "What the default model makes of them", 0): foils,
     (EXCLUSION, "How well it works", 0): excluding,
     (EXCLUSION, "How much it takes off", 0): excluded_weights,
@@ -390,6 +427,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
 """By page, heading and the table's number under it: what the files make of it."""
 
 OTHER_TABLES = {
+    (SURE, "How it is found"),  # names
     (PAGE, "How it is trained"),  # data
     (MOMENTS, "The score of a window"),  # equations
     (MOMENTS, "What is reported"),  # names

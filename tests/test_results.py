@@ -65,6 +65,7 @@ def test_a_result_has_exactly_the_documented_shape():
                 "end_s": 1.5,
                 "score": 0.4,
                 "likeness": None,
+                "confidence": None,
                 "levels": {"event": 0.3, "action": 0.4, "entity": 0.5},
                 "phrases": [
                     {
@@ -90,6 +91,7 @@ def test_a_result_has_exactly_the_documented_shape():
             }
         ],
         "exact": True,
+        "matched": True,
         "notes": [],
         "elapsed_ms": 1.25,
     }
@@ -97,9 +99,9 @@ def test_a_result_has_exactly_the_documented_shape():
 
 def test_keys_come_in_the_documented_order():
     record = RESULT.to_dict()
-    assert list(record) == ["query", "graph", "like", "hits", "exact", "notes", "elapsed_ms"]
+    assert list(record) == ["query", "graph", "like", "hits", "exact", "matched", "notes", "elapsed_ms"]
     assert list(record["hits"][0]) == [
-        *("rank", "video", "start_s", "end_s", "score", "likeness", "levels", "phrases", "excluded")
+        *("rank", "video", "start_s", "end_s", "score", "likeness", "confidence", "levels", "phrases", "excluded")
     ]
     assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
 

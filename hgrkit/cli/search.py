@@ -22,7 +22,7 @@ from hgrkit.cli.output import (
     typed_text,
 )
 from hgrkit.errors import ConfigError
-from hgrkit.results import NO_VIDEO_MATCHES
+from hgrkit.results import NO_VIDEO_MATCHES, NOTHING_MATCHES, percent
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -83,6 +83,10 @@ def search(
         list[str] | None,
         typer.Option(metavar="PHRASE", help="What must not be seen, such as 'a car'; may be given several times."),
     ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="P", help="Leave out hits that are less likely right, from 0 to 1."),
+    ] = None,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -103,12 +107,13 @@ def search(
             exact=exact_search,
             num_candidates=candidates,
             without=[typed_text(phrase) for phrase in without or ()],
+            min_confidence=min_confidence,
         )
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
     if not json:
-        _show(result, explanation if thumbnails else None)
+        _show(result, explanation if thumbnails else None, min_confidence=min_confidence)
     clips = _cut(result, clips_out, exact=exact) if clips_out is not None or play else None
     if json:
         cut = {} if clips is None else {"clips": [clip.to_dict() for clip in clips]}
@@ -183,11 +188,23 @@ def _save(explanation: Explanation, *paths: Path | None) -> None:
             explanation.save(path)
 
 
-def _show(result: SearchResult, explanation: Explanation | None) -> None:
+def _show(result: SearchResult, explanation: Explanation | None, *, min_confidence: float | None) -> None:
     """A table where a person looks on, lines of text where a program reads."""
-    if not result.hits:
+    if not result.hits and (min_confidence is None or NO_VIDEO_MATCHES in result.notes):
         echo(NO_VIDEO_MATCHES if NO_VIDEO_MATCHES in result.notes else "the library holds no video yet")
         return
+    if not result.matched:
+        echo(f"{NOTHING_MATCHES}{'; this is what is nearest' if result.hits else ''}")
+    if result.hits:
+        _show_hits(result, explanation)
+    else:
+        echo(f"no hit has a confidence of {min_confidence:g} or more")
+    approximate = "Approximate: the nearest clips were compared; --exact-search compares every one."
+    for note in (*result.notes, *(() if result.exact else (approximate,))):
+        echo(printable(note), err=True)
+
+
+def _show_hits(result: SearchResult, explanation: Explanation | None) -> None:
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):
         from hgrkit.cli.search_table import fitting_table, search_table
@@ -195,18 +212,15 @@ def _show(result: SearchResult, explanation: Explanation | None) -> None:
         pictures = explanation if console.color_system == "truecolor" else None
         table = fitting_table(result, console) if pictures is None else None
         console.print(table or search_table(result, console.width, explanation=pictures), soft_wrap=False)
-    else:
-        console.print(result_text(result, width=console.width if console.is_terminal else None))
-        words = legend(phrase.role for hit in result.hits for phrase in hit.phrases)
-        if words:
-            echo(words)
-    approximate = "Approximate: the nearest clips were compared; --exact-search compares every one."
-    for note in (*result.notes, *(() if result.exact else (approximate,))):
-        echo(printable(note), err=True)
+        return
+    console.print(result_text(result, width=console.width if console.is_terminal else None))
+    words = legend(phrase.role for hit in result.hits for phrase in hit.phrases)
+    if words:
+        echo(words)
 
 
 def result_text(result: SearchResult, *, names_only: bool = False, width: int | None = None) -> Text:
-    """Hits as text: rank, score, video and moment, and below them what became of every phrase.
+    """Hits as text: rank, score, confidence, video and moment, and below them what became of every phrase.
 
     Args:
         result: what was found.
@@ -238,6 +252,7 @@ def _hit(hit: Hit, video: str, width: int | None) -> Text:
     return Text.assemble(
         (f"{hit.rank:>3}", "bold"),
         f"  {hit.score:.3f}  ",
+        "" if hit.confidence is None else f"{percent(hit.confidence):>4}  ",
         (printable(video), "bold"),
         f"  {clock(hit.start_s)}-{clock(hit.end_s)}",
         *(f"\n{_INDENT}{line}" for line in lines),

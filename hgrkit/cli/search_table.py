@@ -21,7 +21,7 @@ from rich.text import Text
 
 from hgrkit.cli.output import clock, filled, legend, printable, shown_path
 from hgrkit.pages.explanation import Explanation, HeatScale, SimilarityScale
-from hgrkit.results import Hit, Phrase, SearchResult, signed, when_seen
+from hgrkit.results import Hit, Phrase, SearchResult, percent, signed, when_seen
 
 if TYPE_CHECKING:
     from hgrkit.pages.hit_explanation import HitExplanation, StripFrame
@@ -35,6 +35,9 @@ _NARROW = 76
 
 _INDENT = "            "
 """As wide as rank and score."""
+
+_CONFIDENCE = 6
+"""Columns of a confidence."""
 
 _PROMPT = 2
 """Lines of a screen that the command itself and the next prompt take."""
@@ -73,7 +76,7 @@ def search_table(
     phrases: int | None = None,
     explanation: Explanation | None = None,
 ) -> RenderableType:
-    """Hits, best first: rank, score, video and moment on a line; then what became of levels and phrases.
+    """Hits, best first: rank, score, confidence, video and moment on a line; then levels and phrases.
 
     Args:
         result: what was found.
@@ -129,13 +132,14 @@ def _headline(hit: Hit, path: str, width: int) -> list[RenderableType]:
     A name that is longer than the terminal is wide loses its middle.
     """
     moment = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
-    room = width - len(_INDENT)
+    room = width - len(_INDENT) - (0 if hit.confidence is None else _CONFIDENCE)
     beside = room - len(moment) - 2
     name = path if cell_len(path) <= beside else PurePath(path).name
     fits = cell_len(name) <= beside
     line = Text.assemble(
         (f"{hit.rank:>3}", "bold"),
         f" {hit.score:>6.3f}  ",
+        "" if hit.confidence is None else f"{percent(hit.confidence):>4}  ",
         (shortened_name(name, room), "bold"),
         f"  {moment}" if fits else "",
     )

@@ -10,6 +10,7 @@ import attrs
 from hgrkit.levels import PerLevel
 from hgrkit.library.moments import Moment
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings
+from hgrkit.library.rivals import Rivals
 from hgrkit.library.scoring import Alignment
 
 __all__ = ["ClipMatch", "ExcludedMatch", "Matches"]
@@ -115,8 +116,10 @@ class Matches(list[ClipMatch]):
 
     Attributes:
         exact: every clip that was asked for was compared at every level, not only the nearest by event.
+        rivals: the best videos, at least those of the matches.
     """
 
-    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool) -> None:
+    def __init__(self, matches: Iterable[ClipMatch], *, exact: bool, rivals: Rivals) -> None:
         super().__init__(matches)
         self.exact = exact
+        self.rivals = rivals

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Self
 
 import attrs
 import numpy as np
@@ -23,7 +24,7 @@ from hgrkit.library.store import StoredVideo, View
 from hgrkit.matching.clip_similarities import event_similarities
 from hgrkit.matching.frame_weights import unit_vectors
 
-__all__ = ["SearchRequest", "Source", "candidate_rows", "rows_of", "stored_videos"]
+__all__ = ["Candidates", "SearchRequest", "Source", "rows_of", "stored_videos"]
 
 
 @attrs.frozen(eq=False)
@@ -78,28 +79,39 @@ class SearchRequest:
         return np.asarray((1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example, np.float32)
 
 
-def candidate_rows(sources: Sequence[Source], request: SearchRequest) -> tuple[list[Rows], bool]:
-    """Clips to compare exactly, ascending, of each source, and whether these are all that were asked for.
+@attrs.frozen(eq=False)
+class Candidates:
+    """Clips to compare exactly, of at least k videos if there are so many.
 
-    They are of at least k videos if there are so many.
+    Attributes:
+        rows: of each source, ascending.
+        num_clips: how many clips are asked of.
+        exact: these are all of them.
     """
-    rows, exact = _wanted_rows(sources, request)
-    left_out = [None if request.leave_out is None else source.view.find(request.leave_out) for source in sources]
-    rows = [
-        part if video is None else np.setdiff1d(part, np.array(video.rows), assume_unique=True)
-        for part, video in zip(rows, left_out, strict=True)
-    ]
-    return rows, exact
+
+    rows: list[Rows]
+    num_clips: int
+    exact: bool
+
+    @classmethod
+    def of(cls, sources: Sequence[Source], request: SearchRequest) -> Self:
+        """Choose them."""
+        asked = _asked_rows(sources, request)
+        total = sum(map(len, asked))
+        count = request.settings.candidates_among(total, request.query)
+        exact = request.videos is not None or count >= total
+        rows = asked if exact else _enough(sources, request, asked, count)
+        left_out = [request.leave_out and source.view.find(request.leave_out) for source in sources]
+        kept = [
+            np.setdiff1d(part, np.array(video.rows), assume_unique=True) if video else part
+            for part, video in zip(rows, left_out, strict=True)
+        ]
+        return cls(kept, total, exact)
 
 
-def _wanted_rows(sources: Sequence[Source], request: SearchRequest) -> tuple[list[Rows], bool]:
-    """The same, with those of a video that is no answer."""
-    asked = _asked_rows(sources, request)
-    total = sum(map(len, asked))
-    count = request.settings.candidates_among(total, request.query)
-    if request.videos is not None or count >= total:
-        return asked, True
-    wanted = request.k + (request.leave_out is not None)
+def _enough(sources: Sequence[Source], request: SearchRequest, asked: Sequence[Rows], count: int) -> list[Rows]:
+    """The `count` nearest clips, or more if they are of fewer than k videos that are an answer."""
+    wanted, total = request.k + (request.leave_out is not None), sum(map(len, asked))
     count = max(count, wanted)
     while True:
         rows = _nearest(sources, None if request.where is None else asked, request.event, count)
@@ -108,7 +120,7 @@ def _wanted_rows(sources: Sequence[Source], request: SearchRequest) -> tuple[lis
             for source, part in zip(sources, rows, strict=True)
         )
         if videos >= wanted or count >= total:
-            return rows, False
+            return rows
         count *= 2
 
 

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from hgrkit.checks.arguments import check_flag
 from hgrkit.checks.settings import setting
 from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays
@@ -92,7 +93,7 @@ class SearchSettings(MatcherConfig):
 
     def searching(self, *, exact: bool, num_candidates: int | None) -> SearchSettings:
         """The settings of a search that compares every clip, or so many, or what suits the library's size."""
-        exhaustive = True if exact else None if num_candidates is None else False
+        exhaustive = True if check_flag("exact", exact) else None if num_candidates is None else False
         return attrs.evolve(self, exhaustive=exhaustive, candidates=num_candidates)
 
     def for_examples(self) -> SearchSettings:

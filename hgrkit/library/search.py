@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
+from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.matches import ClipMatch, ExcludedMatch, Matches
 from hgrkit.library.moments import Moment
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
-from hgrkit.library.request import SearchRequest, Source, candidate_rows, rows_of, stored_videos
+from hgrkit.library.request import Candidates, SearchRequest, Source, rows_of, stored_videos
+from hgrkit.library.rivals import NUM_RIVALS, Rivals
 from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
 from hgrkit.library.video_moments import MomentFinder
@@ -34,14 +36,21 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
         ConfigError: if the request's filter names an unknown column, or cannot be evaluated.
         DamagedLibraryError: if stored embeddings are not what was written.
     """
-    candidates, exact = candidate_rows(sources, request)
+    candidates = Candidates.of(sources, request)
     found: list[_Found] = []
-    for source, rows in zip(sources, candidates, strict=True):
+    for source, rows in zip(sources, candidates.rows, strict=True):
         found += _compare(source.view, rows, request) if rows.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
-    first = [one for one in found if best[one.path] is one][: request.k]
-    return Matches(_matches(first, request), exact=exact)
+    first = [one for one in found if best[one.path] is one][: max(request.k, NUM_RIVALS)]
+    rivals = Rivals(
+        videos=[one.path for one in first],
+        scores=np.array([one.words_score(request.settings) for one in first], np.float64),
+        actions=np.array([one.aligned.levels.action[one.place] for one in first], np.float64),
+        events=np.array([one.arrays.clips["event"][one.row] for one in first], np.float32),
+        num_clips=candidates.num_clips,
+    )
+    return Matches(_matches(first[: request.k], request), exact=candidates.exact, rivals=rivals)
 
 
 def video_scores(
@@ -144,13 +153,18 @@ class _Found:
     aligned: Alignment
     place: int
 
+    def words_score(self, settings: SearchSettings) -> float:
+        """The score by what is asked in words alone."""
+        event, action, entity = (level[self.place] for level in self.aligned.levels)
+        return float(settings.fuse(PerLevel(event=event, action=action, entity=entity)))
+
 
 def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
-    """The k best videos of one version, and all that equal the last of them."""
+    """The best videos of one version, k or more, and all that equal the last of them."""
     arrays = view.arrays
     aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
     scores = aligned.scores.round(_DECIMALS)
-    places = _best_places(arrays, rows, scores, request.k)
+    places = _best_places(arrays, rows, scores, max(request.k, NUM_RIVALS))
     numbers = arrays.clips["video"][rows[places]].tolist()
     videos = view.videos_of(numbers)
     return [

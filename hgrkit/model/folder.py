@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "CALIBRATION_FILE",
     "CARD_FILE",
     "CONFIG_FILE",
     "FORMAT",
@@ -37,6 +38,8 @@ FORMAT = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "MODEL_CARD.md"
+CALIBRATION_FILE = "calibration.safetensors"
+"""How likely hits are right; it changes no score, and a library that was made before it opens as ever."""
 
 NOTES_FOLDER = "notes"
 """Where a model folder keeps notes on the model, which do not affect its answers."""
@@ -48,7 +51,7 @@ QUERYBANK_NORM_KEY = "background"
 def model_fingerprint(folder: str | Path) -> str:
     """`sha256:` and the digest of everything in a model folder that affects an answer.
 
-    That is all but the card, the notes and hidden files: the config, the weights and what the text encoder needs.
+    That is all but card, calibration, notes and hidden files: config, weights and what the text encoder needs.
 
     Raises:
         ModelNotFoundError: if there is no model folder at that path.
@@ -67,7 +70,7 @@ def model_fingerprint(folder: str | Path) -> str:
 
 def _decides_answers(path: Path) -> bool:
     """Of a file, its path given from the model folder on."""
-    told = path.parts[0] == NOTES_FOLDER or path.name == CARD_FILE
+    told = path.parts[0] == NOTES_FOLDER or path.name in (CARD_FILE, CALIBRATION_FILE)
     return not told and not path.name.startswith(".")
 
 

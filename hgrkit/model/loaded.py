@@ -15,6 +15,7 @@ from hgrkit.checks.settings import to_json
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.levels import PerLevel
 from hgrkit.library.scoring import SearchSettings
+from hgrkit.model.calibration import Calibration
 from hgrkit.model.config import HgrModelConfig
 from hgrkit.model.folder import QUERYBANK_NORM_KEY, WEIGHTS_FILE, model_fingerprint
 from hgrkit.model.query.clip_encoder import ClipEncoder
@@ -123,6 +124,15 @@ class LoadedModel:
         from hgrkit.model.scorer import embed_features
 
         return partial(embed_features, self.model)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """How likely its hits are right, `None` if nobody has calibrated it.
+
+        Raises:
+            CheckpointError: if it is damaged, or was made for another model.
+        """
+        return Calibration.read(self.folder, fingerprint=self.fingerprint)
 
     def check(self) -> None:
         """Read both sides, so that what is wrong with the model is told before anything is made with it.

@@ -54,6 +54,11 @@ class ModelQueryEncoder:
 
         return norms
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is one that the model has met; a text encoder that does not say knows them all."""
+        known = getattr(self.model.text, "knows", None)
+        return known is None or bool(known(word))
+
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences, as `QueryEncoder` says."""
         batch = self.model.text.batch(graphs)

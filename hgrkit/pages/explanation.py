@@ -17,7 +17,7 @@ from hgrkit.graph import ROLE_MEANINGS, RoleGraph, lay_out
 from hgrkit.graph.layout import text_width
 from hgrkit.graph.rendering import render
 from hgrkit.pages.hit_explanation import MORE_THAN_EVEN, HitExplanation, explain_hit
-from hgrkit.results import Hit, Phrase, SearchResult, clock
+from hgrkit.results import NOTHING_MATCHES, Hit, Phrase, SearchResult, clock, percent
 from hgrkit.storage.atomic_file import writing
 
 __all__ = [
@@ -219,6 +219,8 @@ def _values(explanation: Explanation) -> dict[str, Any]:
         "heat_scale": HeatScale.of,
         "frame_width": _frame_width,
         "clock": clock,
+        "percent": percent,
+        "nothing_matches": NOTHING_MATCHES,
         "role_meanings": ROLE_MEANINGS,
     }
 

@@ -60,6 +60,9 @@ def members(name: str) -> frozenset[str]:
     return _classes()[name]
 
 
+_PART = 4
+"""Letters of each part of a compound, at least: shorter words are found in anything."""
+
 VERB_TAGS = frozenset({"VB", "VBZ", "VBD", "VBN", "VBG"})
 AUXILIARY_TAGS = frozenset({"BE", "HAVE", "DO", "MD"})
 
@@ -114,6 +117,17 @@ class Lexicon:
         """
         entry = self.entries.get(word)
         return self._guess(word) if entry is None else entry.partition("\t")[0]
+
+    def knows(self, word: str) -> bool:
+        """Whether a lower-cased word is listed, or is two listed words written as one.
+
+        >>> [Lexicon.load().knows(word) for word in ("dog", "snowboarder", "flurbl")]
+        [True, True, False]
+        """
+        cuts = range(_PART, len(word) - _PART + 1)
+        return word in self.entries or any(
+            word[:cut] in self.entries and word[cut:] in self.entries for cut in cuts
+        )
 
     def lemma(self, word: str) -> str:
         """Look up the lemma of a verb form; strip an inflection if it is unknown."""

@@ -81,7 +81,7 @@ class StanzaParser:
         device: str = "auto",
     ) -> None:
         self._folder = models_folder() if dir is None else Path(check_path("dir", dir))
-        self._language = check_text("language", language, hint="such as 'en'")
+        self.language = check_text("language", language, hint="such as 'en'")
         check_choice("the device of the stanza parser", device, ("auto", "cpu", "cuda"))
         self._device = device
         self._pipeline: Any = None
@@ -91,7 +91,7 @@ class StanzaParser:
     @property
     def version(self) -> str:
         """Changes whenever the graphs change; for a language other than English it names it."""
-        return "2" if self._language == "en" else f"1-{self._language}"
+        return "2" if self.language == "en" else f"1-{self.language}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
         """Parse each text into one graph, in order; the sentences of a text are read as one.
@@ -103,7 +103,7 @@ class StanzaParser:
         """
         texts = check_sequence("texts", texts, str, of="sentences", error=GraphError)
         words = [tokenize(text) for text in texts]
-        if self._language == "en":
+        if self.language == "en":
             return self.parse_token_batch(words)
         for tokens in words:
             check_tokens(tokens, self.name, most=_MAX_WORDS)
@@ -111,7 +111,7 @@ class StanzaParser:
         graphs = []
         for document in documents:
             tokens = [word.text for sentence in document.sentences for word in sentence.words]
-            graphs.append(label_tree(tokens, _tree(document.sentences), language=self._language))
+            graphs.append(label_tree(tokens, _tree(document.sentences), language=self.language))
         return graphs
 
     def parse_tokens(self, tokens: Sequence[str]) -> RoleGraph:
@@ -132,7 +132,7 @@ class StanzaParser:
         sentences = check_sequence("sentences", sentences, None, of="lists of words", error=GraphError, each=words)
         for tokens in sentences:
             check_tokens(tokens, self.name, most=_MAX_WORDS)
-        return parse_parts(self._parse, sentences) if self._language == "en" else self._parse(sentences)
+        return parse_parts(self._parse, sentences) if self.language == "en" else self._parse(sentences)
 
     def _parse(self, sentences: Sequence[Sequence[str]]) -> list[RoleGraph]:
         graphs: list[RoleGraph] = []
@@ -141,7 +141,7 @@ class StanzaParser:
             read = self._run(partial(_read_tokens, batch))
             trees = [_tree([sentence]) for sentence in read]
             trees = [repaired(*pair) for pair in zip(batch, trees, strict=True)]
-            graphs += [label_tree(*pair, language=self._language) for pair in zip(batch, trees, strict=True)]
+            graphs += [label_tree(*pair, language=self.language) for pair in zip(batch, trees, strict=True)]
         return graphs
 
     def parse_tree(
@@ -157,7 +157,7 @@ class StanzaParser:
         Raises:
             GraphError: if it is no tree.
         """
-        return label_tree(tokens, DependencyTree.from_dict(tree), language=self._language, conventions=conventions)
+        return label_tree(tokens, DependencyTree.from_dict(tree), language=self.language, conventions=conventions)
 
     def _run(self, parse: Callable[[Any], T]) -> T:
         """Call a function with the pipeline, which is loaded on first use; one thread at a time."""
@@ -182,8 +182,8 @@ class StanzaParser:
         return torch.cuda.is_available()
 
     def _load(self) -> Any:
-        if self._folder is not None and not (self._folder / self._language).is_dir():
-            raise self._missing(f"there is no folder {self._language!r} in {str(self._folder)!r}")
+        if self._folder is not None and not (self._folder / self.language).is_dir():
+            raise self._missing(f"there is no folder {self.language!r} in {str(self._folder)!r}")
         try:
             import stanza
         except ImportError as error:
@@ -194,19 +194,19 @@ class StanzaParser:
         if self._folder is not None:
             source = {"dir": str(self._folder), "download_method": None}
         # English comes in hgrkit's tokens; in other languages Stanza finds the words, of one sentence a text
-        cut = {"tokenize_pretokenized": True} if self._language == "en" else {"tokenize_no_ssplit": True}
+        cut = {"tokenize_pretokenized": True} if self.language == "en" else {"tokenize_no_ssplit": True}
         try:
             return stanza.Pipeline(
-                self._language, processors=_PROCESSORS, use_gpu=self._on_gpu, verbose=False, **source, **cut
+                self.language, processors=_PROCESSORS, use_gpu=self._on_gpu, verbose=False, **source, **cut
             )
         except Exception as error:
             raise self._missing(f"{type(error).__name__}: {error}") from error
 
     def _missing(self, reason: str) -> ParserModelsNotFoundError:
         return ParserModelsNotFoundError(
-            f"Stanza's models for {self._language!r} cannot be loaded ({' '.join(reason.split()).rstrip('.')}); "
+            f"Stanza's models for {self.language!r} cannot be loaded ({' '.join(reason.split()).rstrip('.')}); "
             "download them where there is a network with "
-            f"`python -c \"import stanza; stanza.download('{self._language}')\"`, "
+            f"`python -c \"import stanza; stanza.download('{self.language}')\"`, "
             f"or name a folder that has them with StanzaParser(dir=...) or the variable {MODELS_VARIABLE}."
         )
 

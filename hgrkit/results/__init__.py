@@ -13,6 +13,7 @@ from hgrkit.graph.rendering import render
 from hgrkit.levels import Level, PerLevel
 
 __all__ = [
+    "NOTHING_MATCHES",
     "NO_VIDEO_MATCHES",
     "Description",
     "Excluded",
@@ -21,9 +22,13 @@ __all__ = [
     "RankedSentence",
     "SearchResult",
     "clock",
+    "percent",
     "signed",
     "when_seen",
 ]
+
+NOTHING_MATCHES: Final = "Nothing here seems to match"
+"""What is said, before all else, of an answer that did not match."""
 
 NO_VIDEO_MATCHES: Final = "No video matches the filter."
 """The note on a search whose `where` is true of no video."""
@@ -124,6 +129,8 @@ class Hit:
             phrases. If the question only excludes: minus the similarity of the phrase that the clip shows most.
             A further moment is scored as a clip by itself; at most the best clip's. An example counts 0.6 of it,
             and all of it where there were no words.
+        confidence: how likely this is the video that was meant, in [0, 1], which compares between questions and
+            libraries; `None` if the model is not calibrated, or there was an example.
         likeness: how like the example it is, in [-1, 1]; `None` where the question had none.
         levels: that score at each level; `None` where the question has no action or no entity, which counts as 0
             in the score, or has no words. A further moment has the event of the video's clips together.
@@ -139,6 +146,7 @@ class Hit:
     levels: PerLevel[float | None]
     phrases: tuple[Phrase, ...]
     likeness: float | None = None
+    confidence: float | None = None
     excluded: tuple[Excluded, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,6 +158,7 @@ class Hit:
             "end_s": self.end_s,
             "score": self.score,
             "likeness": self.likeness,
+            "confidence": self.confidence,
             "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
             "phrases": [phrase.to_dict() for phrase in self.phrases],
             "excluded": [phrase.to_dict() for phrase in self.excluded],
@@ -157,7 +166,7 @@ class Hit:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return render("result.html", query=None, hits=[self], notes=(), clock=clock)
+        return render("result.html", query=None, hits=[self], matched=True, notes=(), **_SAID)
 
 
 @attrs.frozen(kw_only=True)
@@ -170,8 +179,10 @@ class SearchResult:
         hits: best first; one a video, unless more were asked for.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
-        notes: in sentences, what of the question was not compared, and why; what was excluded; or that no video
-            matches the filter.
+        matched: false if nothing here seems to show what was asked; the hits are then only what is nearest. Always
+            true of a model that is not calibrated, and of an example.
+        notes: in sentences, what of the question was not compared, and why; what is not understood; what was
+            excluded; or that no video matches the filter.
     """
 
     query: str
@@ -179,6 +190,7 @@ class SearchResult:
     hits: tuple[Hit, ...]
     elapsed_ms: float
     exact: bool = True
+    matched: bool = True
     notes: tuple[str, ...] = ()
     like: str | None = None
 
@@ -201,6 +213,7 @@ class SearchResult:
             "like": self.like,
             "hits": [hit.to_dict() for hit in self.hits],
             "exact": self.exact,
+            "matched": self.matched,
             "notes": list(self.notes),
             "elapsed_ms": self.elapsed_ms,
         }
@@ -208,7 +221,8 @@ class SearchResult:
     def _repr_html_(self) -> str:
         """What a notebook shows; `Retriever.explain` shows more."""
         asked = self.query if self.like is None else f"{self.query} (like {self.like})".strip()
-        return render("result.html", query=asked, hits=self.hits, notes=self.notes, clock=clock)
+        shown = {"query": asked, "hits": self.hits, "matched": self.matched, "notes": self.notes}
+        return render("result.html", **shown, **_SAID)
 
 
 @attrs.frozen(kw_only=True)
@@ -276,6 +290,16 @@ def when_seen(phrase: Phrase) -> str:
     return clock(phrase.best_time_s) + ("" if phrase.inside else " (outside)")
 
 
+def percent(confidence: float) -> str:
+    """A confidence as tables show it; none is beyond doubt.
+
+    >>> percent(0.634), percent(0.9987), percent(0.0004)
+    ('63%', '>99%', '<1%')
+    """
+    whole = round(confidence * 100)
+    return "<1%" if whole < 1 else ">99%" if whole > 99 else f"{whole}%"
+
+
 def signed(similarity: float | None) -> str:
     """A similarity as tables show it; `-` where there is nothing to compare.
 
@@ -283,3 +307,7 @@ def signed(similarity: float | None) -> str:
     ('+0.25', '-')
     """
     return "-" if similarity is None else f"{similarity:+.2f}"
+
+
+_SAID: Final[dict[str, Any]] = {"clock": clock, "percent": percent, "nothing_matches": NOTHING_MATCHES}
+"""What the templates of results call things."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from hgrkit.checks.arguments import check_number
+from hgrkit.errors import ConfigError
 from hgrkit.graph import Node, RoleGraph
 from hgrkit.levels import Level
 from hgrkit.library.matches import ClipMatch, Matches
 from hgrkit.library.records import Float32
+from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.question import Question
+from hgrkit.parsing.language import other_language
 from hgrkit.results import NO_VIDEO_MATCHES, Excluded, Hit, Phrase, SearchResult
 
 __all__ = ["result_of"]
@@ -26,8 +30,11 @@ def result_of(
     like: str | None,
     filtered: bool,
     started: float,
+    model: LoadedModel,
+    language: str | None,
+    min_confidence: float | None,
 ) -> SearchResult:
-    """What a library found, told in the words of the query.
+    """What a library found, told in the words of the query, with how sure that is.
 
     Args:
         query: what was asked; `None` for an example without words.
@@ -36,15 +43,31 @@ def result_of(
         like: what the example is called, if there was one.
         filtered: whether only some of the videos were looked at.
         started: when the query came, by `time.perf_counter`.
+        model: what compared them.
+        language: code of the one language that the parser of these words reads, if there is one.
+        min_confidence: leave out hits that are less likely right.
+
+    Raises:
+        ConfigError: if `min_confidence` is out of its range, or hits have no confidence.
     """
+    least = 0.0 if min_confidence is None else check_number("min_confidence", min_confidence, "[0, 1]")
+    confidences, matched = _judged(question, matches, model, asked=min_confidence is not None)
+    hits = (
+        _hit_of(rank, match, question, confidence)
+        for rank, (match, confidence) in enumerate(zip(matches, confidences, strict=True), 1)
+        if confidence is None or confidence >= least
+    )
+    knows = model.query_side.encoder.knows
     return SearchResult(
         query=query if isinstance(query, str) else "" if query is None else query.text,
         graph=question.graph,
-        hits=tuple(_hit_of(rank, match, question) for rank, match in enumerate(matches, 1)),
+        hits=tuple(hits),
         exact=matches.exact,
+        matched=matched,
         like=like,
         elapsed_ms=(time.perf_counter() - started) * 1000,
         notes=(
+            *_understanding_notes(question, knows, english=language == "en"),
             *_omission_notes(question),
             *_exclusion_notes(question),
             *((NO_VIDEO_MATCHES,) if filtered and not matches else ()),
@@ -52,7 +75,37 @@ def result_of(
     )
 
 
-def _hit_of(rank: int, match: ClipMatch, question: Question) -> Hit:
+def _judged(
+    question: Question, matches: Matches, model: LoadedModel, *, asked: bool
+) -> tuple[Sequence[float | None], bool]:
+    """How likely each match is right, and whether anything matches: by what is asked in words."""
+    query, calibration = question.query.embeddings, model.calibration
+    if asked and calibration is None:
+        raise ConfigError(
+            f"min_confidence needs a calibrated model, and {model.name!r} is not; leave it out, or calibrate the "
+            "model (hgrkit.calibrate)."
+        )
+    if asked and (query.like is not None or query.has_no_words):
+        raise ConfigError("min_confidence is for questions in words; leave it out, or the example.")
+    if calibration is None or query.like is not None or query.has_no_words:
+        return [None] * len(matches), True
+    return calibration.judge(query.event, matches)
+
+
+def _understanding_notes(question: Question, knows: Callable[[str], bool], *, english: bool) -> tuple[str, ...]:
+    """What of a question is not understood: another language, or words that the model has not met."""
+    graph = question.graph
+    if graph is None:
+        return ()
+    language = other_language(graph.tokens) if english else None
+    if language is not None:
+        return (f"The question seems to be in {language}; English is understood.",)
+    words = dict.fromkeys(word for word in graph.tokens if word.isalpha() and len(word) > 1)
+    unknown = [word for word in words if not knows(word)]
+    return (f"Not known as words, so that hits may miss what they mean: {_listed(unknown)}.",) if unknown else ()
+
+
+def _hit_of(rank: int, match: ClipMatch, question: Question, confidence: float | None) -> Hit:
     """One clip; phrases are in the graph's order."""
     times, moment, query = tuple(match.times_s.tolist()), match.moment, question.query
     levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
@@ -85,6 +138,7 @@ def _hit_of(rank: int, match: ClipMatch, question: Question) -> Hit:
         end_s=match.moment.end_s,
         score=match.score,
         likeness=match.likeness,
+        confidence=confidence,
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found) if graph else (),
         excluded=_excluded_of(match, question),

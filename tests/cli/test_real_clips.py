@@ -35,7 +35,7 @@ def test_retrieval_on_msvd_is_as_good_as_we_say(hgrkit, msvd, msvd_library, tmp_
 
 def test_a_search_names_video_moment_and_phrases(hgrkit, msvd_library):
     result = hgrkit("search", "a woman is cutting an onion", "--library", msvd_library, "--k", 5, "--json").json
-    assert set(result) == {"query", "graph", "hits", "exact", "notes", "elapsed_ms"}
+    assert set(result) == {"query", "graph", "hits", "exact", "matched", "notes", "elapsed_ms"}
     assert [hit["rank"] for hit in result["hits"]] == [1, 2, 3, 4, 5]
     assert set(result["graph"]) == {"tokens", "nodes", "edges", "excluded"}
     hit = result["hits"][0]

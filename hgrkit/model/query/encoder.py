@@ -50,6 +50,10 @@ class QueryEncoder(Protocol):
         """How well events of queries fit any clip, [Q, D] -> [Q], if the model knows that."""
         ...
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is one that the model has met; of another it guesses the meaning, or takes none."""
+        ...
+
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences.
 

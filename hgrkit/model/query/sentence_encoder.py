@@ -130,6 +130,10 @@ class SentenceQueryEncoder:
         config = read_settings(SentenceTextConfig, settings, "text")
         return cls(weights, config, reader=SentenceReader.from_folder(folder), querybank_norm=querybank_norm)
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is one that the model has met."""
+        return self.reader.knows(word)
+
     # one sentence at a time after the transformer: a dozen nodes are too few for a batch to pay
     def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences, as `QueryEncoder` says."""

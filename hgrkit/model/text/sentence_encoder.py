@@ -97,6 +97,10 @@ class SentenceTextEncoder(nn.Module):
             if source != folder / name:
                 shutil.copyfile(source, folder / name)
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is one that the transformer or hgrkit's lexicon has."""
+        return self.reader.knows(word)
+
     def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
         """Batch role graphs under the encoder's own limits and edge policy."""
         return GraphBatch.from_selected(select_all(graphs, self.limits), edges=self.edges)

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from hgrkit.errors import CheckpointError
 from hgrkit.matching.frame_weights import unit_vectors
+from hgrkit.parsing.lexicon import Lexicon
 
 __all__ = ["LAST_LAYER_SIZE", "MODEL_FILE", "STATE_SCALE", "TOKENIZER_FILE", "SentenceReader", "SentenceStates"]
 
@@ -103,6 +104,12 @@ class SentenceReader:
             CheckpointError: as the constructor does.
         """
         return cls(model=folder / MODEL_FILE, tokenizer=folder / TOKENIZER_FILE)
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is one piece to the transformer, or in hgrkit's lexicon; else it is read in pieces."""
+        (written,) = _printable([word])
+        pieces = self._tokenizer.encode(written, add_special_tokens=False).tokens
+        return len(pieces) <= 1 or Lexicon.load().knows(word.lower())
 
     def read(self, sentences: Sequence[Sequence[str]]) -> SentenceStates:
         """Read C sentences of words, of up to T words each.

@@ -127,6 +127,10 @@ class TextEncoder(nn.Module):
         """Write what a model folder needs beside the weights: the vocabulary."""
         self.vocabulary.save(folder / VOCABULARY_FILE)
 
+    def knows(self, word: str) -> bool:
+        """Whether a word has a vector of its own."""
+        return word in self.vocabulary
+
     def batch(self, graphs: Sequence[RoleGraph]) -> GraphBatch:
         """Batch role graphs under the encoder's own vocabulary, limits and edge policy."""
         return GraphBatch.from_selected(

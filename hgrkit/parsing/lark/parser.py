@@ -35,6 +35,7 @@ class LarkParser:
 
     name = "lark"
     version = "2"
+    language = "en"
 
     def __init__(self) -> None:
         self._tagger = Tagger.load()

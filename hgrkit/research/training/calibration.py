@@ -1,0 +1,368 @@
+"""Fits a model's calibration: how likely its hits are right, on clips and sentences that it was not trained on.
+
+Each data set is divided in two halves by its clips. One half teaches what counts as evidence. From the other,
+libraries of several sizes are drawn, and asked about their own clips and about what none of them shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import ConfigError
+from hgrkit.library.records import Float64, QueryEmbeddings
+from hgrkit.library.rivals import NUM_RIVALS, Rivals
+from hgrkit.library.scoring import ClipSet, SearchSettings
+from hgrkit.matching.frame_weights import unit_vectors
+from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
+
+__all__ = ["AskedClips", "Outcome", "Settings", "ask", "fit_calibration", "fit_gaussian", "fit_logistic"]
+
+Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+_LONGEST_STEP = 2.0
+"""Of a weight of a standardised feature."""
+
+_MATCH_UP_TO = 400
+"""Clips of the libraries that matching is fitted on: larger ones lack too little to ask for."""
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How a calibration is fitted; chosen on MSR-VTT's validation clips, see benchmarks/confidence.py.
+
+    Attributes:
+        rank: K, pairs of correlated variables.
+        ridge: what is added to both covariances, as a share of their mean variance.
+        clip_bank: clips of the bank.
+        text_bank: sentences of the bank.
+        sizes: clips of the libraries that are drawn.
+        draws: libraries of each size.
+        questions: asked of each library about its clips, at most, and as many about what none shows.
+        absent: weight of the latter among all that is asked, where being right is fitted.
+        kept: share of right first hits that count as matching.
+        ranks: hits of each answer that being right is fitted on.
+        penalty: of the squared weights of standardised features.
+        seed: of all that is drawn.
+    """
+
+    rank: int = 128
+    ridge: float = 0.5
+    clip_bank: int = 1000
+    text_bank: int = 500
+    sizes: tuple[int, ...] = (20, 98, 300, 1000, 3000)
+    draws: int = 6
+    questions: int = 300
+    absent: float = 0.1
+    kept: float = 0.87
+    ranks: int = 3
+    penalty: float = 1.0
+    seed: int = 0
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class AskedClips:
+    """A data set: clips, and sentences that describe them.
+
+    Attributes:
+        name: what it is called.
+        clips: V clips.
+        queries: C sentences.
+        owners: [C] the clip that each describes.
+        nouns: of each sentence; a sentence none of whose nouns is said of a library's clips asks for what it does
+            not hold.
+    """
+
+    name: str
+    clips: ClipSet
+    queries: Sequence[QueryEmbeddings]
+    owners: Places
+    nouns: Sequence[frozenset[str]]
+
+    def only(self, clips: Flags) -> AskedClips:
+        """The same with some of the clips, and their sentences."""
+        kept, asked = np.flatnonzero(clips), np.flatnonzero(clips[self.owners])
+        return AskedClips(
+            name=self.name,
+            clips=some_clips(self.clips, kept),
+            queries=[self.queries[place] for place in asked.tolist()],
+            owners=np.searchsorted(kept, self.owners[asked]),
+            nouns=[self.nouns[place] for place in asked.tolist()],
+        )
+
+    @property
+    def events(self) -> npt.NDArray[np.float32]:
+        """Events of the sentences, [C, D]."""
+        return np.stack([query.event for query in self.queries])
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Outcome:
+    """What questions to one library were answered, judged.
+
+    Attributes:
+        features: [Q, R, F] of the best R hits of each.
+        scores: [Q, R] of these hits.
+        right: [Q, R] whether the hit is the clip that was meant.
+        present: whether the library holds what was asked for.
+        clips: how many it holds.
+    """
+
+    features: Float64
+    scores: Float64
+    right: Flags
+    present: bool
+    clips: int
+
+
+def fit_calibration(
+    sets: Sequence[AskedClips], search: SearchSettings, settings: Settings | None = None
+) -> Calibration:
+    """Fit a calibration on data that the model was not trained on.
+
+    Args:
+        sets: at least one data set; all count the same.
+        search: how the model compares.
+        settings: how it is fitted.
+
+    Raises:
+        ConfigError: if there is no data set, one has too few clips to draw a library from each half, or no hit is
+            right, or none wrong.
+    """
+    settings = settings or Settings()
+    least = min(settings.sizes)
+    if not sets or any(len(one.clips.event) < 2 * least for one in sets):
+        raise ConfigError(f"a calibration is fitted on data sets of at least {2 * least} clips; give larger ones.")
+    rng = np.random.default_rng(settings.seed)
+    first = [rng.permutation(len(one.clips.event)) < len(one.clips.event) / 2 for one in sets]
+    outcomes: list[list[Outcome]] = [[] for _ in sets]
+    for learn, judge in ((first, [~half for half in first]), ([~half for half in first], first)):
+        learned = [one.only(half) for one, half in zip(sets, learn, strict=True)]
+        judged = [one.only(half) for one, half in zip(sets, judge, strict=True)]
+        draft = _draft(learned, settings, rng)
+        for number, one in enumerate(judged):
+            outcomes[number] += _answers(draft, one, judged, search, settings=settings, rng=rng)
+    first_hits = np.concatenate([one.features[:, 0] for found in outcomes for one in found])
+    known = ~np.isnan(first_hits)  # a feature may be missing everywhere, as in questions without a verb
+    means = np.where(known, first_hits, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    about = {"sets": {one.name: len(one.clips.event) for one in sets}, "settings": attrs.asdict(settings)}
+    whole = _draft(sets, settings, rng)
+    right = _fit_right(outcomes, means, settings)
+    match = _fit_match(outcomes, means, settings)
+    return attrs.evolve(whole, means=means, right=right, match=match, about=about)
+
+
+def _draft(sets: Sequence[AskedClips], settings: Settings, rng: np.random.Generator) -> Calibration:
+    """The evidence and the banks, without weights."""
+    texts = np.concatenate([one.events for one in sets])
+    clips = np.concatenate([one.clips.event[one.owners] for one in sets]).astype(np.float32)
+    gaussian = fit_gaussian(texts, clips, rank=settings.rank, ridge=settings.ridge)
+    largest = max(sets, key=lambda one: len(one.clips.event))  # clips of one kind: the background of a question
+    clip_bank = rng.permutation(largest.clips.event)[: settings.clip_bank].astype(np.float32)
+    each = -(-settings.text_bank // len(sets))
+    text_bank = np.concatenate([rng.permutation(one.events)[:each] for one in sets])
+    zeros = np.zeros(len(FEATURES))
+    return Calibration(
+        gaussian=gaussian,
+        clip_bank=gaussian.clip(clip_bank),
+        text_bank=gaussian.text(text_bank),
+        means=zeros,
+        right=np.append(zeros, 0),
+        match=np.append(zeros, 0),
+    )
+
+
+def _answers(
+    calibration: Calibration,
+    asked: AskedClips,
+    every: Sequence[AskedClips],
+    search: SearchSettings,
+    *,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> Iterator[Outcome]:
+    """Libraries of every size that the data set allows, asked about what they hold and about what they do not."""
+    count = len(asked.clips.event)
+    for size in dict.fromkeys(min(size, count) for size in settings.sizes):
+        for _ in range(settings.draws if size < count else 1):
+            library = np.sort(rng.permutation(count)[:size])
+            own = np.flatnonzero(np.isin(asked.owners, library))
+            own = rng.permutation(own)[: settings.questions]
+            clips = some_clips(asked.clips, library)
+            places = np.searchsorted(library, asked.owners[own])
+            queries = [asked.queries[place] for place in own.tolist()]
+            yield ask(calibration, clips, queries, places, search, ranks=settings.ranks)
+            absent = absent_questions(asked, library, every)
+            absent = [absent[place] for place in rng.permutation(len(absent))[: settings.questions]]
+            if absent:
+                yield ask(calibration, clips, absent, None, search, ranks=settings.ranks)
+            elif size <= _MATCH_UP_TO:  # a small set may have no sentence about what is not there
+                yield ask(calibration, clips, queries, places, search, ranks=settings.ranks, without_own=True)
+
+
+def absent_questions(asked: AskedClips, library: Places, every: Sequence[AskedClips]) -> list[QueryEmbeddings]:
+    """Sentences of all data sets none of whose nouns is said of a library's clips."""
+    said = frozenset[str]().union(
+        *(asked.nouns[place] for place in np.flatnonzero(np.isin(asked.owners, library)).tolist())
+    )
+    return [
+        query
+        for one in every
+        for query, nouns in zip(one.queries, one.nouns, strict=True)
+        if nouns and said.isdisjoint(nouns)
+    ]
+
+
+def ask(
+    calibration: Calibration,
+    clips: ClipSet,
+    queries: Sequence[QueryEmbeddings],
+    owners: Places | None,
+    search: SearchSettings,
+    *,
+    ranks: int = 1,
+    rivals: int = NUM_RIVALS,
+    without_own: bool = False,
+) -> Outcome:
+    """Ask a library of clips, a video each, as a search does.
+
+    Args:
+        calibration: judges the hits.
+        clips: the library.
+        queries: what is asked.
+        owners: the clip that each describes; `None` if the library holds none of them.
+        search: how the model compares.
+        ranks: R, hits of each answer.
+        rivals: best clips that a hit is compared with.
+        without_own: take each question's own clip out of the library first.
+    """
+    levels = clips.levels(queries, search)
+    scores = np.asarray(search.fuse(levels), np.float64)  # [V, Q]
+    if owners is not None and without_own:
+        scores[owners, np.arange(len(queries))] = -np.inf
+    num_clips = len(scores) - int(without_own)
+    count = min(rivals, num_clips)
+    ranks = min(ranks, num_clips)
+    features = np.empty((len(queries), ranks, len(FEATURES)))
+    found = np.empty((len(queries), ranks))
+    right = np.zeros((len(queries), ranks), np.bool_)
+    for column, query in enumerate(queries):
+        best = np.argsort(-scores[:, column], kind="stable")[:count]
+        best_clips = Rivals(
+            videos=[],
+            scores=scores[best, column],
+            actions=levels.action[best, column].astype(np.float64),
+            events=clips.event[best].astype(np.float32),
+            num_clips=num_clips,
+        )
+        features[column] = calibration.features(query.event, best_clips, np.arange(ranks))
+        found[column] = best_clips.scores[:ranks]
+        if owners is not None and not without_own:
+            right[column] = best[:ranks] == owners[column]
+    present = owners is not None and not without_own
+    return Outcome(features=features, scores=found, right=right, present=present, clips=num_clips)
+
+
+def fit_gaussian(
+    texts: npt.NDArray[np.float32], clips: npt.NDArray[np.float32], *, rank: int, ridge: float
+) -> JointGaussian:
+    """Canonical correlations of P pairs of events, [P, D] each; `ridge` keeps what few pairs say from counting."""
+    x, y = (unit_vectors(events).astype(np.float64) for events in (texts, clips))
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    x, y = x - mean_x, y - mean_y
+    white_x, white_y = _whitening(x, ridge), _whitening(y, ridge)
+    left, correlations, right = np.linalg.svd(white_x.T @ (x.T @ y / len(x)) @ white_y)
+    rank = min(rank, len(correlations))
+    text_map, clip_map = white_x @ left[:, :rank], white_y @ right[:rank].T
+    return JointGaussian(
+        text_map=text_map.astype(np.float32),
+        text_mean=(mean_x @ text_map).astype(np.float32),
+        clip_map=clip_map.astype(np.float32),
+        clip_mean=(mean_y @ clip_map).astype(np.float32),
+        correlations=np.clip(correlations[:rank], 0, 0.98).astype(np.float32),
+    )
+
+
+def _whitening(centred: Float64, ridge: float) -> Float64:
+    """A map W whose W' S W is the identity, where S is the covariance and a share of its mean variance."""
+    covariance = centred.T @ centred / len(centred)
+    covariance += ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    white: Float64 = np.linalg.inv(np.linalg.cholesky(covariance)).T
+    return white
+
+
+def _fit_right(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
+    """Being right, of the first hits and some behind them: all data sets and all sizes count the same."""
+    features, right, weights = [], [], []
+    for found in outcomes:
+        for present, share in ((True, 1 - settings.absent), (False, settings.absent)):
+            for size in {one.clips for one in found}:
+                some = [one for one in found if (one.present, one.clips) == (present, size)]
+                rows = sum(one.right.size for one in some)
+                for one in some:
+                    features.append(one.features.reshape(-1, len(FEATURES)))
+                    right.append(one.right.reshape(-1))
+                    weights.append(np.full(one.right.size, 1000 * share / rows))
+    known, is_right = _filled(np.concatenate(features), means), np.concatenate(right)
+    if is_right.all() or not is_right.any():
+        raise ConfigError(
+            f"{'all' if is_right.all() else 'none'} of the model's hits are right, which says nothing of its "
+            "confidence; calibrate on other clips, or on more."
+        )
+    return fit_logistic(known, is_right, np.concatenate(weights), penalty=settings.penalty)
+
+
+def _fit_match(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
+    """Right first hits against those of questions for what is not there; the constant keeps a share of them."""
+    sides: dict[bool, list[Float64]] = {True: [], False: []}
+    weights: dict[bool, list[Float64]] = {True: [], False: []}
+    for found in outcomes:
+        for present in (True, False):
+            for size in {one.clips for one in found if one.clips <= _MATCH_UP_TO}:
+                some = [one for one in found if (one.present, one.clips) == (present, size)]
+                rows = [one.features[:, 0][one.right[:, 0] | (not present)] for one in some]
+                part = np.concatenate([np.empty((0, len(FEATURES))), *rows])
+                sides[present].append(part)
+                weights[present].append(np.full(len(part), 1000 / max(1, len(part))))
+    known = _filled(np.concatenate([*sides[True], *sides[False]]), means)
+    matching = np.arange(len(known)) < sum(map(len, sides[True]))
+    weight = np.concatenate([*weights[True], *weights[False]])
+    fitted = fit_logistic(known, matching, weight, penalty=settings.penalty)
+    values, counted = (known @ fitted[:-1])[matching], weight[matching]
+    order = np.argsort(-values)
+    last = np.searchsorted(np.cumsum(counted[order]), settings.kept * counted.sum())
+    fitted[-1] = -values[order[last]]
+    return fitted
+
+
+def _filled(features: Float64, means: Float64) -> Float64:
+    return np.where(np.isnan(features), means, features)
+
+
+def fit_logistic(features: Float64, positive: Flags, weights: Float64, *, penalty: float = 1.0) -> Float64:
+    """Logistic regression by Newton's method: [N, F], [N] and [N] -> F weights and a constant."""
+    mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
+    x = np.column_stack([(features - mean) / scale, np.ones(len(features))])
+    ridge = np.diag(np.append(np.full(features.shape[1], penalty), 1e-9))
+    fitted = np.zeros(x.shape[1])
+    for _ in range(50):
+        likely = 1 / (1 + np.exp(-x @ fitted))
+        gradient = x.T @ (weights * (likely - positive)) + ridge @ fitted
+        curvature = (x * (weights * likely * (1 - likely))[:, None]).T @ x + ridge
+        step = np.linalg.solve(curvature, gradient)
+        step /= max(1.0, np.abs(step).max() / _LONGEST_STEP)  # where classes part, Newton's steps run away
+        fitted -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    weighed: Float64 = np.append(fitted[:-1] / scale, fitted[-1] - (fitted[:-1] * mean / scale).sum())
+    return weighed
+
+
+def some_clips(clips: ClipSet, places: Places) -> ClipSet:
+    """Some clips of a set, by their places; frames stay where they lie."""
+    return attrs.evolve(clips, event=clips.event[places], starts=clips.starts[places], counts=clips.counts[places])
