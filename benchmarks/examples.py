@@ -29,7 +29,6 @@ import hgrkit
 from hgrkit.indexing.example import ExampleReader
 from hgrkit.indexing.library_writer import ClipWindow, embed_clips
 from hgrkit.library import ClipEmbeddings, Entry, Library, QueryEmbeddings, SearchSettings, VideoRecord
-from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.duplicates import DuplicateGroup, find_duplicates
 from hgrkit.library.example import MOST_FRAMES, example_of
 from hgrkit.library.records import Float32
@@ -236,7 +235,7 @@ def words_and_frame(model: LoadedModel, features: Mapping[str, Sequence[Frames]]
         side.encoder, find_parser("lark")(), [one.captions[int(rng.integers(len(one.captions)))] for one in every]
     )
     asked = np.array(captions.positions)
-    clips = clip_set([clip_of(model, one.features[1:]) for one in every])
+    clips = ClipSet.of([clip_of(model, one.features[1:]) for one in every])
     words = all_scores(clips, captions.queries, side.settings)
     likeness = all_scores(
         clips, [example_of([clip_of(model, one.features[:1])]) for one in every], side.settings.for_examples()
@@ -256,11 +255,6 @@ def words_and_frame(model: LoadedModel, features: Mapping[str, Sequence[Frames]]
             for weight in LIKE_WEIGHTS
         }
     return rows
-
-
-def clip_set(clips: Sequence[ClipEmbeddings]) -> ClipSet:
-    arrays = ClipArrays.of_clips([(row, row, [clip]) for row, clip in enumerate(clips)], clips[0].event.size)
-    return ClipSet.at(arrays, np.arange(len(clips)))
 
 
 def all_scores(clips: ClipSet, queries: Sequence[QueryEmbeddings], settings: SearchSettings) -> Float32:

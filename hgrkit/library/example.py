@@ -83,15 +83,7 @@ def clip_levels(
     Returns:
         The fused scores, [C], and those clips' scores at each level, [C] each.
     """
-    counts = np.array([clip.num_frames for clip in clips])
-    found = ClipSet(
-        event=np.stack([clip.event for clip in clips]),
-        action=np.concatenate([clip.action for clip in clips]),
-        entity=np.concatenate([clip.entity for clip in clips]),
-        starts=np.cumsum(counts) - counts,
-        counts=counts,
-    )
-    levels = found.levels(queries, settings)
+    levels = ClipSet.of(clips).levels(queries, settings)
     scores = np.asarray(settings.fuse(levels), np.float32)  # [V, C]
     best = scores.argmax(axis=0), np.arange(len(queries))
     return scores[best], PerLevel(**{level: getattr(levels, level)[best] for level in LEVELS})

@@ -13,7 +13,7 @@ from hgrkit.checks.arguments import check_flag
 from hgrkit.checks.settings import setting
 from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays
-from hgrkit.library.records import Float32, QueryEmbeddings
+from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings
 from hgrkit.matching.clip_similarities import (
     clip_alignment,
     clip_similarities,
@@ -135,6 +135,18 @@ class ClipSet:
             entity=arrays.frames["entity"],
             starts=records["first_frame"],
             counts=records["num_frames"],
+        )
+
+    @classmethod
+    def of(cls, clips: Sequence[ClipEmbeddings]) -> ClipSet:
+        """Take clips in memory, at least one."""
+        counts = np.array([clip.num_frames for clip in clips])
+        return cls(
+            event=np.stack([clip.event for clip in clips]),
+            action=np.concatenate([clip.action for clip in clips]),
+            entity=np.concatenate([clip.entity for clip in clips]),
+            starts=np.cumsum(counts) - counts,
+            counts=counts,
         )
 
     def some(self, places: Sequence[int]) -> ClipSet:

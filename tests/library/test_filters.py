@@ -15,7 +15,7 @@ import pytest
 from hgrkit.errors import ConfigError, DamagedLibraryError
 from hgrkit.library import Entry, Library, QueryEmbeddings, SearchSettings, VideoRecord, verify_library
 from hgrkit.library import filters as filters_module
-from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.arrays import ClipArrays, clip_type, frame_type
 from hgrkit.library.filters import COLUMNS, FUNCTIONS, Filter, filtered_rows, table_of
 from hgrkit.library.sqlite_store import SqliteStore
 from hgrkit.library.store import StoredVideo
@@ -32,7 +32,9 @@ class Table:
     """Stands for a view of videos with a clip each."""
 
     connection: sqlite3.Connection
-    arrays: ClipArrays = attrs.field(factory=lambda: ClipArrays.of_clips([], 8))
+    arrays: ClipArrays = attrs.field(
+        factory=lambda: ClipArrays(np.empty(0, clip_type(8)), np.empty(0, frame_type(8)))
+    )
 
     @classmethod
     def of(cls, records):
