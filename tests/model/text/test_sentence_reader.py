@@ -210,4 +210,4 @@ def test_an_absurd_size_of_the_last_layer_is_refused(transformer, tmp_path, stat
 def test_words_that_are_one_piece_or_in_the_lexicon_are_known(transformer):
     reader = transformer.reader()
     assert all(map(reader.knows, ("dog", "throw", "throws", "Zebra")))
-    assert not any(map(reader.knows, ("throwssss", "blorp", "\ud800")))
+    assert not any(map(reader.knows, ("throwssss", "blorp")))
