@@ -109,7 +109,8 @@ class SentenceReader:
         """Whether a word is one piece to the transformer, or in hgrkit's lexicon; else it is read in pieces."""
         (written,) = _printable([word])
         pieces = self._tokenizer.encode(written, add_special_tokens=False).tokens
-        return len(pieces) <= 1 or Lexicon.load().knows(word.lower())
+        unknown = getattr(self._tokenizer.model, "unk_token", None)
+        return (len(pieces) <= 1 and unknown not in pieces) or Lexicon.load().knows(word.lower())
 
     def read(self, sentences: Sequence[Sequence[str]]) -> SentenceStates:
         """Read C sentences of words, of up to T words each.

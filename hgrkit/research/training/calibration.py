@@ -34,7 +34,7 @@ _MATCH_UP_TO = 400
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """How a calibration is fitted; chosen on MSR-VTT's validation clips, see benchmarks/confidence.py.
+    """How a calibration is fitted; `ranks` and `absent` were chosen on MSR-VTT's validation clips.
 
     Attributes:
         rank: K, pairs of correlated variables.

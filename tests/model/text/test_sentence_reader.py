@@ -205,3 +205,9 @@ def test_an_absurd_size_of_the_last_layer_is_refused(transformer, tmp_path, stat
     save_identity(tmp_path / "model.onnx", metadata={"last_layer_size": stated})
     with pytest.raises(CheckpointError, match=f"must state a last_layer_size from 1 to 8, it states '{stated}'"):
         SentenceReader(model=tmp_path / "model.onnx", tokenizer=transformer.tokenizer)
+
+
+def test_words_that_are_one_piece_or_in_the_lexicon_are_known(transformer):
+    reader = transformer.reader()
+    assert all(map(reader.knows, ("dog", "throw", "throws", "Zebra")))
+    assert not any(map(reader.knows, ("throwssss", "blorp")))
