@@ -1,6 +1,7 @@
-"""How well a graph parser reads captions: F1 on predicates and role spans, probes, speed, load; writes JSON.
+"""How well a graph parser reads captions and queries: F1 on predicates and role spans, probes, speed, load; JSON.
 
-    python benchmarks/parser_quality.py GOLD.jsonl [--probes PROBES.jsonl] [--parser lark] [--out OUT]
+    python benchmarks/parser_quality.py GOLD.jsonl [--probes PROBES.jsonl] [--queries QUERIES.jsonl ...]
+        [--parser lark] [--out OUT]
 
 The figures are those of `hgrkit evaluate-parser`.
 """
@@ -43,6 +44,7 @@ def main() -> None:
     command_line = arguments(__doc__)
     command_line.add_argument("gold", type=Path)
     command_line.add_argument("--probes", type=Path)
+    command_line.add_argument("--queries", type=Path, nargs="+", default=[])
     command_line.add_argument("--parser", default="lark")
     options = command_line.parse_args()
     parser = load_parser(options.parser)
@@ -52,6 +54,7 @@ def main() -> None:
     report |= evaluate_parser(parser, records(options.gold)).to_dict()
     if options.probes:
         report["probes"] = probe_parser(parser, records(options.probes)).to_dict()
+    report["queries"] = {path.stem: evaluate_parser(parser, records(path)).to_dict() for path in options.queries}
     report["wall_seconds"] = time.perf_counter() - started
     write_result(report, options.out)
 

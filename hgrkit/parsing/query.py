@@ -89,7 +89,7 @@ _STARTS = frozenset(
 )
 _ANYWHERE = frozenset(
     "( [ ? shot shots view views close-up close-ups closeup closeups close timelapse time-lapse lapse motion pov "
-    "perspective point angle seen filmed viewed".split()
+    "perspective point angle seen filmed viewed footage video videos clip clips scene scenes".split()
 )
 
 

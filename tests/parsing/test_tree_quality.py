@@ -75,3 +75,14 @@ def test_stanza_reads_gold_captions_well(shared):
     assert quality.core_span.f1 >= 80
     assert quality.core_head.f1 >= 83
     assert quality.failures == 0
+
+
+@pytest.mark.shared
+def test_stanza_reads_gold_queries_well(shared):
+    lines = (shared / "data/srl/query_gold_dev.jsonl").read_text(encoding="utf-8").splitlines()
+    parser = StanzaParser(dir=shared / "models/stanza_en", device="cpu")
+    quality = evaluate_parser(parser, list(map(json.loads, lines)))
+    assert quality.predicate.f1 >= 95
+    assert quality.core_span.f1 >= 79
+    assert quality.verbless.f1 >= 92
+    assert quality.excluded.f1 >= 85

@@ -73,6 +73,21 @@ CASES = {
     "inverted question": ("what is the man doing?", {("doing", "ARG0", "the man"), ("doing", "ARG1", "what")}),
     "place of a posture": ("a cat sits on a sofa", {("sits", "ARG1", "a cat"), ("sits", "ARG2", "on a sofa")}),
     "path of a motion": ("a boy runs down the street", {("runs", "ARGM-DIR", "down the street")}),
+    "shared object": (
+        "a man repairing or cleaning a bicycle",
+        {("repairing", "ARG1", "a bicycle"), ("cleaning", "ARG1", "a bicycle")},
+    ),
+    "shared object without its preposition": (
+        "a man lifting or sitting on a barrel",
+        {("lifting", "ARG1", "a barrel"), ("sitting", "ARG2", "on a barrel")},
+    ),
+    "shared adverbials of alternatives": (
+        "people performing or dancing at night",
+        {("performing", "ARGM-TMP", "at night"), ("dancing", "ARGM-TMP", "at night")},
+    ),
+    "counts": ("at least one person climbing", {("climbing", "ARG0", "at least one person")}),
+    "clauses without a conjunction": ("a man on a beach, a dog jumps", {("jumps", "ARG0", "a dog")}),
+    "place of a relative clause": ("a room where a man sleeps", {("sleeps", "ARG0", "a man")}),
     "two receivers": ("two girls give a dog a bath", {("give", "ARG2", "a dog"), ("give", "ARG1", "a bath")}),
 }
 
@@ -91,6 +106,14 @@ def test_who_does_what_to_whom_is_found(text, expected):
         ("a man in black swings a sword", ["swings"]),
         ("a woman points at the screen", ["points"]),
         ("boiling water in a pot", []),
+        ("a man in a black north face jacket and grey hat", []),
+        ("crowd cheering in the stadium", ["cheering"]),
+        ("a singer holding the microphone stand", ["holding"]),
+        ("a person opening a soda can", ["opening"]),
+        ("a woman feeding swans", ["feeding"]),
+        ("people in tribal costumes dance along the street", ["dance"]),
+        ("each picks the next one", ["picks"]),
+        ("a person cutting, peeling or washing vegetables", ["cutting", "peeling", "washing"]),
     ],
 )
 def test_words_that_are_noun_and_verb_are_decided_in_context(text, verb):
@@ -101,6 +124,19 @@ def test_a_caption_without_verb_becomes_its_noun_phrases():
     graph = PARSER.parse("two kids and a dog on a beach at sunset")
     assert [graph.phrase(node) for node in graph.nodes] == ["two kids", "a dog", "a beach", "sunset"]
     assert {node.role for node in graph.nodes} == {"NOUN"}
+
+
+def test_counts_stay_in_their_phrases():
+    graph = PARSER.parse("exactly two dogs, one or more cats and at least three birds")
+    assert [graph.phrase(node) for node in graph.nodes] == [
+        "exactly two dogs",
+        "one or more cats",
+        "at least three birds",
+    ]
+
+
+def test_a_not_without_a_verb_is_no_action():
+    assert verbs("trees, not just branches") == []
 
 
 def test_given_tokens_are_kept_as_they_are():
