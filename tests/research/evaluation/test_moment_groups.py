@@ -24,9 +24,10 @@ def test_a_ratio_is_the_moment_s_length_by_the_video_s():
 def test_every_query_stands_in_the_group_of_its_ratio_with_the_figures_of_that_group_alone():
     rng = np.random.default_rng(0)
     ratios = np.concatenate([rng.uniform(0.001, 1, 60), [0.2, 0.4, 1.0, np.nan, 0.0]])
+    places = [*rng.integers(1, 300, 60), 1, 7, 60, 4, 250]  # those at the bounds tell their groups apart
     ranks = [
         QueryRank(query=str(number), video=f"v{number % 7}", rank=int(rank), candidates=300)
-        for number, rank in enumerate(rng.integers(1, 300, len(ratios)))
+        for number, rank in enumerate(places)
     ]
     groups = moment_groups(ranks, ratios, bootstrap=Bootstrap(20))
     assert [(group.above, group.up_to) for group in groups] == [(0.0, 0.2), (0.2, 0.4), (0.4, 1.0)]
