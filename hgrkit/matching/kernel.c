@@ -154,7 +154,7 @@ static const Kernel KERNELS[] = {
 };
 
 /* Changes with the arguments of the functions below; a library of another version is not used. */
-EXPORTED int32_t hgrkit_kernel_version(void) { return 2; }
+EXPORTED int32_t hgrkit_kernel_version(void) { return 3; }
 
 /* The name of the i-th variant that runs here, the fastest first; NULL after the last. */
 EXPORTED const char *hgrkit_kernel_name(int32_t i) {

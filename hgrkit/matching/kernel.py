@@ -32,7 +32,7 @@ VARIABLE = "HGRKIT_KERNEL"
 LIBRARY = Path(__file__).with_name("libkernel.dll" if sys.platform == "win32" else "libkernel.so")
 """Where `hatch_build.py` puts the compiled kernel."""
 
-_VERSION = 2
+_VERSION = 3
 """`hgrkit_kernel_version` of the library that this module can call."""
 
 _LANES = 16
