@@ -29,6 +29,7 @@ __all__ = [
     "PluginError",
     "ReleaseError",
     "ShapeError",
+    "TextEncoderNotFoundError",
 ]
 
 
@@ -101,6 +102,10 @@ class ParserModelsNotFoundError(HgrkitError, FileNotFoundError):
 
 class FrameEncoderNotFoundError(HgrkitError, LookupError):
     """No frame encoder of that name is installed."""
+
+
+class TextEncoderNotFoundError(HgrkitError, LookupError):
+    """No text encoder of that name is installed."""
 
 
 class ModelNotFoundError(HgrkitError, LookupError):

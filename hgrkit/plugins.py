@@ -12,7 +12,23 @@ import attrs
 
 from hgrkit.errors import HgrkitError, PluginError
 
-__all__ = ["Plugin", "Registry", "name_not_found", "plugin_errors"]
+__all__ = [
+    "PLUGIN_KINDS",
+    "InstalledPlugin",
+    "Plugin",
+    "Registry",
+    "installed_plugins",
+    "name_not_found",
+    "plugin_errors",
+]
+
+PLUGIN_KINDS = {
+    "parser": "hgrkit.parsers",
+    "frame_encoder": "hgrkit.frame_encoders",
+    "text_encoder": "hgrkit.text_encoders",
+    "model": "hgrkit.models",
+}
+"""Every kind of plugin with its entry-point group."""
 
 
 @attrs.frozen
@@ -117,6 +133,35 @@ class Registry:
             owners = " and ".join(plugin.distribution for plugin in matching)
             raise PluginError(f"{owners} both bring a {self.noun} named {name!r}; uninstall one of them.")
         return matching[0]
+
+    def find_with_argument(self, name: str) -> tuple[Plugin, tuple[str, ...]]:
+        """The plugin of `NAME` or of `NAME:ARGUMENT`, and the argument, if there is one.
+
+        Raises:
+            HgrkitError, PluginError: as `find` does.
+        """
+        plain, colon, argument = name.partition(":")
+        return self.find(plain), (argument,) if colon else ()
+
+
+@attrs.frozen
+class InstalledPlugin:
+    """What is known of a plugin before it is used: its kind, its name, and what brings it in which version."""
+
+    kind: str
+    name: str
+    version: str
+    distribution: str
+
+
+def installed_plugins() -> tuple[InstalledPlugin, ...]:
+    """Everything installed, by kind and name; nothing is imported."""
+    return tuple(
+        InstalledPlugin(kind, plugin.name, version, distribution)
+        for kind, group in PLUGIN_KINDS.items()
+        for plugin in Registry(group, kind, PluginError).plugins()
+        for distribution, _, version in [plugin.distribution.rpartition(" ")]
+    )
 
 
 def name_not_found(noun: str, name: str, installed: Iterable[str]) -> str:

@@ -20,9 +20,9 @@ from hgrkit.library.records import Float32
 from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
-from hgrkit.model.query.question import excluded_phrases, put_question
+from hgrkit.model.query.question import put_question
 from hgrkit.parsing.protocol import GraphParser
-from hgrkit.parsing.registry import find_parser, parse_texts
+from hgrkit.parsing.registry import find_parser
 from hgrkit.results import Description, SearchResult
 from hgrkit.results.answer import result_of
 
@@ -309,8 +309,9 @@ class Retriever:
         example = None if like is None else self._examples.read(like)
         question = put_question(
             side.encoder,
-            parse_texts(self.parser, [query])[0] if isinstance(query, str) else query,
-            without=excluded_phrases(lambda: self.parser, without),
+            query,
+            lambda: self.parser,
+            without=without,
             like=None if example is None else example.embeddings,
         )
         matches = self.library.search(

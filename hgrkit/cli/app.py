@@ -39,6 +39,7 @@ COMMANDS = {
     "duplicates": "duplicates",
     "parse": "parse",
     "parsers": "parse",
+    "plugins": "plugins",
     "evaluate": "evaluate",
     "compare": "compare",
     "benchmarks": "benchmarks",

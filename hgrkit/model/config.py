@@ -93,6 +93,19 @@ class HgrModelConfig:
         record, where = read_config(folder), f"{folder}: config.json"
         if (found := record.pop("format", None)) != FORMAT:
             raise CheckpointError(f"{where} has format {found!r}; this version of hgrkit reads {FORMAT}.")
+        return cls.of_record(record, where)
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any], where: str) -> Self:
+        """Read the content of a `config.json`, but for its format.
+
+        Args:
+            record: the content.
+            where: what it is called in messages.
+
+        Raises:
+            CheckpointError: if a key is unknown or missing, or a value does not fit.
+        """
         origin = [field.name for field in attrs.fields(ModelOrigin)]
         parts = {"video": VideoConfig, "matcher": MatcherConfig, QUERYBANK_NORM_KEY: QuerybankNormConfig}
         try:
@@ -106,8 +119,8 @@ class HgrModelConfig:
             if not isinstance(text, dict):
                 raise ConfigError(f"{where}: text must be a table of settings, got {shown(text)}.")
             return cls(
-                text_kind=text.pop("type", None),
-                text=text,
+                text_kind=text.get("type"),
+                text={name: value for name, value in text.items() if name != "type"},
                 video=made["video"],
                 matcher=made["matcher"],
                 origin=ModelOrigin(**{name: record[name] for name in origin if name in record}),

@@ -17,11 +17,12 @@ from hgrkit.levels import PerLevel
 from hgrkit.library.scoring import SearchSettings
 from hgrkit.model.calibration import Calibration
 from hgrkit.model.config import HgrModelConfig
+from hgrkit.model.dual_encoder import DualEncoder, find_dual_encoder
 from hgrkit.model.folder import QUERYBANK_NORM_KEY, WEIGHTS_FILE, model_fingerprint
 from hgrkit.model.query.clip_encoder import ClipEncoder
 from hgrkit.model.query.encoder import QuerySide
 from hgrkit.model.query.layers import Float32, QuerybankNorm, Weights
-from hgrkit.model.registry import model_folder
+from hgrkit.model.registry import is_model_folder, model_folder
 from hgrkit.model.text.registry import text_encoder_kind
 from hgrkit.video.frame_encoder import resolve_device
 
@@ -36,19 +37,21 @@ _WITHOUT_TORCH = frozenset({"auto", "cpu"})
 
 @attrs.frozen(kw_only=True, eq=False, slots=False)
 class LoadedModel:
-    """An installed model or a model folder.
+    """An installed model, a model folder, or a dual encoder of plugins.
 
     Attributes:
-        name: `default`, an installed name, or the absolute path of a folder.
-        folder: where it lies.
-        fingerprint: of everything in the folder that decides its numbers.
+        name: `default`, an installed name, `clip:FOLDER`, or the absolute path of a folder.
+        folder: where it lies; `None` for a dual encoder.
+        fingerprint: of everything that decides its numbers.
         device: `auto`, `cpu`, `cuda`, `mps` or the like.
+        dual_encoder: what it is made of, if it has no weights of its own.
     """
 
     name: str
-    folder: Path
+    folder: Path | None
     fingerprint: str
     device: str = "auto"
+    dual_encoder: DualEncoder | None = None
 
     @classmethod
     def load(cls, name: str | PathLike[str], *, device: str = "auto") -> LoadedModel:
@@ -58,11 +61,18 @@ class LoadedModel:
             ModelNotFoundError: if there is no such model.
             CheckpointError: if its config is not JSON.
             ConfigError: if the device cannot be used.
+            ShapeError, PluginError: if it is a dual encoder whose parts fail or do not fit.
         """
         name = check_path("model", name, hint="; or a model's name, such as 'default'")
-        folder = model_folder(name)
         if check_text("device", device, hint="such as 'auto' or 'cpu'") not in _WITHOUT_TORCH:
             device = resolve_device(device)
+        dual = find_dual_encoder(name, device=device)
+        if dual is not None:
+            own_name = (
+                str(Path(name).absolute()) if is_model_folder(Path(name)) else dual.config.origin.name or name
+            )
+            return cls(name=own_name, folder=None, fingerprint=dual.fingerprint, device=device, dual_encoder=dual)
+        folder = model_folder(name)
         return cls(
             name=str(folder.absolute()) if folder == Path(name) else name,
             folder=folder.absolute(),
@@ -77,7 +87,7 @@ class LoadedModel:
         Raises:
             CheckpointError: if it cannot be understood.
         """
-        return HgrModelConfig.read(self.folder)
+        return HgrModelConfig.read(self.weights_folder) if self.dual_encoder is None else self.dual_encoder.config
 
     @cached_property
     def model(self) -> HgrModel:
@@ -85,11 +95,11 @@ class LoadedModel:
 
         Raises:
             CheckpointError: if its folder is incomplete or damaged, or has changed since it was found.
-            ConfigError: if the device cannot be used.
+            ConfigError: if the device cannot be used, or it has no weights of its own.
         """
         from hgrkit.model.checkpoint import load_model
 
-        model = load_model(self.folder, device=resolve_device(self.device))
+        model = load_model(self.weights_folder, device=resolve_device(self.device))
         self._require_unchanged()
         return model
 
@@ -100,8 +110,10 @@ class LoadedModel:
         Raises:
             CheckpointError, ConfigError: as `model` does.
         """
+        if self.dual_encoder is not None:
+            return self.dual_encoder.query_side
         wants_torch = "model" in vars(self) or self.device not in _WITHOUT_TORCH
-        side = None if wants_torch else read_query_side(self.folder)
+        side = None if wants_torch else read_query_side(self.weights_folder)
         return self._torch_side() if side is None else side
 
     @cached_property
@@ -113,9 +125,11 @@ class LoadedModel:
         Raises:
             CheckpointError, ConfigError: as `model` does.
         """
+        if self.dual_encoder is not None:
+            return self.dual_encoder.embed_clip
         if resolve_device(self.device) == "cpu":
             try:
-                encoder = ClipEncoder.from_folder(self.folder, self.config.video)
+                encoder = ClipEncoder.from_folder(self.weights_folder, self.config.video)
             except CheckpointError:
                 pass  # torch reads what numpy cannot, or tells all that is wrong
             else:
@@ -132,7 +146,7 @@ class LoadedModel:
         Raises:
             CheckpointError: if it is damaged, or was made for another model.
         """
-        return Calibration.read(self.folder, fingerprint=self.fingerprint)
+        return None if self.folder is None else Calibration.read(self.folder, fingerprint=self.fingerprint)
 
     def check(self) -> None:
         """Read both sides, so that what is wrong with the model is told before anything is made with it.
@@ -142,8 +156,22 @@ class LoadedModel:
         """
         _ = self.query_side, self.clip_encoder
 
+    @property
+    def weights_folder(self) -> Path:
+        """Where the model's own weights lie.
+
+        Raises:
+            ConfigError: if it has none.
+        """
+        if self.folder is None:
+            raise ConfigError(
+                f"the model {self.name!r} has no weights of its own: it can index, search and score a library "
+                "(hgrkit evaluate --library), and nothing else."
+            )
+        return self.folder
+
     def _require_unchanged(self) -> None:
-        if model_fingerprint(self.folder) != self.fingerprint:
+        if model_fingerprint(self.weights_folder) != self.fingerprint:
             raise CheckpointError(f"the model {self.folder} has changed while it was in use; open it again.")
 
     def _torch_side(self) -> QuerySide:

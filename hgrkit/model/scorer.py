@@ -59,8 +59,11 @@ class ModelQueryEncoder:
         known = getattr(self.model.text, "knows", None)
         return known is None or bool(known(word))
 
-    def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
-        """Embed sentences, as `QueryEncoder` says."""
+    def embed(
+        self, graphs: Sequence[RoleGraph], sentences: Sequence[str] | None = None
+    ) -> tuple[list[EmbeddedQuery], Omitted]:
+        """Embed sentences, as `QueryEncoder` says; the graphs' tokens are all that is read."""
+        del sentences
         batch = self.model.text.batch(graphs)
         with torch.inference_mode():
             text = self.model.text(batch.to(self.model.device))

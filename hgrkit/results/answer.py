@@ -163,8 +163,13 @@ def _omission_notes(question: Question) -> tuple[str, ...]:
     graph, query = question.wanted, question.query
     if graph is None:
         return ()
-    num_words = len(graph.tokens) - question.omitted_tokens
+    num_words = len(graph.tokens) - question.omitted.tokens
     notes = []
+    if question.omitted.event_tokens:
+        notes.append(
+            f"The sentence is longer than the model reads: the last {question.omitted.event_tokens} of its tokens "
+            "are missing from the event; actions and entities are compared by themselves."
+        )
     if num_words < len(graph.tokens):
         late = [
             ("... " if node.span.start < num_words else "")
@@ -174,7 +179,7 @@ def _omission_notes(question: Question) -> tuple[str, ...]:
         ]
         words = f"The question has {len(graph.tokens)} words; the model compares the first {num_words}."
         notes.append(words + _not_compared(late))
-    where = "These words have" if notes else "The question has"
+    where = "These words have" if num_words < len(graph.tokens) else "The question has"
     levels = (("actions", graph.actions, query.actions), ("entities", graph.entities, query.entities))
     for name, nodes, kept in levels:
         read = [node for node in nodes if node.span.start < num_words]

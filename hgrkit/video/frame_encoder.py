@@ -36,9 +36,10 @@ FRAME_ENCODERS = Registry(
     "hgrkit.frame_encoders",
     "frame encoder",
     FrameEncoderNotFoundError,
-    {"efficientnet-lite2": "hgrkit-model-mini"},
+    {"efficientnet-lite2": "hgrkit-model-mini", "clip": "hgrkit-clip"},
 )
-"""Installed frame encoders; an entry point names a callable `(device) -> FrameEncoder`."""
+"""Installed frame encoders. An entry point names a callable `(device) -> FrameEncoder`; for `NAME:ARGUMENT` it is
+called with what follows the colon as well."""
 
 
 @runtime_checkable
@@ -61,8 +62,9 @@ class FrameEncoder(Protocol):
         """Encode RGB pictures `[B, H, W, 3]` to features `[B, feature_dim]`, each independent of the others."""
 
 
-FrameEncoderFactory = Callable[[str], FrameEncoder]
-"""What an entry point of `hgrkit.frame_encoders` loads: called with `cpu`, `cuda`, `cuda:1`, `mps`, ..."""
+FrameEncoderFactory = Callable[..., FrameEncoder]
+"""What an entry point of `hgrkit.frame_encoders` loads: called with `cpu`, `cuda`, `cuda:1`, `mps`, ..., and with
+the argument of `NAME:ARGUMENT`."""
 
 
 def frame_size_of(encoder: FrameEncoder | None) -> tuple[int, int]:
@@ -95,8 +97,8 @@ def load_frame_encoder(encoder: str | FrameEncoder, device: str = "auto") -> Fra
     """
     if not isinstance(encoder, str):
         return _checked(encoder, "the frame encoder that was given")
-    plugin = FRAME_ENCODERS.find(encoder)
-    made: FrameEncoder = plugin.make(resolve_device(device))
+    plugin, argument = FRAME_ENCODERS.find_with_argument(encoder)
+    made: FrameEncoder = plugin.make(resolve_device(device), *argument)
     return _checked(made, f"the frame encoder {encoder!r} ({plugin.distribution})")
 
 

@@ -54,11 +54,15 @@ class QueryEncoder(Protocol):
         """Whether a word is one that the model has met; of another it guesses the meaning, or takes none."""
         ...
 
-    def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
+    def embed(
+        self, graphs: Sequence[RoleGraph], sentences: Sequence[str] | None = None
+    ) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences.
 
         Args:
             graphs: at least one.
+            sentences: the text that each graph was read from, where it is known: for encoders with a way of their
+                own to read words.
 
         Returns:
             A query for each graph, and what the model's limits left out over all of them.
@@ -157,15 +161,16 @@ def read_captions(
     failures: dict[int, str] = {}
     omitted = Omitted()
     for part in _some_at_a_time(captions):
-        graphs = []
+        graphs, texts = [], []
         for position, read in enumerate(parse_each(parser, part), len(positions) + len(failures)):
             if isinstance(read, GraphError):
                 failures[position] = str(read)
             else:
                 graphs.append(read)
+                texts.append(captions[position])
                 positions.append(position)
         if graphs:
-            embedded, cut = encoder.embed(graphs)
+            embedded, cut = encoder.embed(graphs, texts)
             queries += [query.embeddings for query in embedded]
             omitted += cut
         if on_progress is not None:

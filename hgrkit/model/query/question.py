@@ -11,10 +11,11 @@ from hgrkit.errors import ConfigError
 from hgrkit.graph import ExcludedPhrase, RoleGraph, SplitGraph, split_excluded
 from hgrkit.library.records import QueryEmbeddings
 from hgrkit.model.query.encoder import EmbeddedQuery, QueryEncoder
+from hgrkit.model.text.graph_selection import Omitted
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_texts
 
-__all__ = ["Question", "excluded_phrases", "put_question"]
+__all__ = ["Question", "put_question"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -26,49 +27,61 @@ class Question:
         wanted: the sentence without what it excludes; `None` if nothing is left.
         query: of the wanted part, with what is excluded and the example.
         phrases: what is excluded, the sentence's own first.
-        omitted_tokens: how many of the wanted tokens the model's limits left out.
+        omitted: what of the wanted part the model's limits left out.
     """
 
     graph: RoleGraph | None
     wanted: RoleGraph | None
     query: EmbeddedQuery
     phrases: tuple[ExcludedPhrase, ...]
-    omitted_tokens: int
+    omitted: Omitted
 
 
 def put_question(
     encoder: QueryEncoder,
-    graph: RoleGraph | None,
+    query: str | RoleGraph | None,
+    parser: Callable[[], GraphParser],
     *,
-    without: Sequence[ExcludedPhrase] = (),
+    without: Sequence[str] = (),
     like: QueryEmbeddings | None = None,
 ) -> Question:
     """Embed a sentence: what it asks for, and by themselves what it excludes and what `without` adds to that.
 
-    Without a sentence there has to be an example.
+    Args:
+        encoder: the model's.
+        query: words, or their graph; without them there has to be an example.
+        parser: loads what reads words.
+        without: phrases that are to be excluded beside those that the query excludes itself.
+        like: the example.
+
+    Raises:
+        GraphError: if the words cannot be read.
+        ConfigError: if `without` is no list of phrases, or one excludes something itself.
     """
+    graph = parse_texts(parser(), [query])[0] if isinstance(query, str) else query
     split = SplitGraph(None) if graph is None else split_excluded(graph)
-    phrases = (*split.excluded, *without)
+    phrases = (*split.excluded, *_excluded_phrases(parser, without))
     embedded = encoder.embed([phrase.graph for phrase in phrases])[0] if phrases else []
     excluded = tuple(one.embeddings for one in embedded)
     rest = (*excluded, *(() if like is None else (like,)))
     wanted = split.wanted if split.wanted is not None or rest else graph
     if wanted is None:
         nothing = QueryEmbeddings.nothing(rest[0].event.size)
-        query, omitted_tokens = EmbeddedQuery(embeddings=nothing, actions=(), entities=()), 0
+        asked, omitted = EmbeddedQuery(embeddings=nothing, actions=(), entities=()), Omitted()
     else:
-        (query,), omitted = encoder.embed([wanted])
-        omitted_tokens = omitted.tokens
+        # of a sentence that excludes something, the wanted part has no text but its tokens
+        sentences = [query] if isinstance(query, str) and wanted is graph else None
+        (asked,), omitted = encoder.embed([wanted], sentences)
     return Question(
         graph=graph,
         wanted=wanted,
-        query=attrs.evolve(query, embeddings=attrs.evolve(query.embeddings, excluded=excluded, like=like)),
+        query=attrs.evolve(asked, embeddings=attrs.evolve(asked.embeddings, excluded=excluded, like=like)),
         phrases=phrases,
-        omitted_tokens=omitted_tokens,
+        omitted=omitted,
     )
 
 
-def excluded_phrases(parser: Callable[[], GraphParser], without: object) -> tuple[ExcludedPhrase, ...]:
+def _excluded_phrases(parser: Callable[[], GraphParser], without: object) -> tuple[ExcludedPhrase, ...]:
     """Phrases that were named to be excluded, each read as a question of its own; the parser is loaded for them.
 
     Raises:

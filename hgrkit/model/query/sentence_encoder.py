@@ -135,8 +135,11 @@ class SentenceQueryEncoder:
         return self.reader.knows(word)
 
     # one sentence at a time after the transformer: a dozen nodes are too few for a batch to pay
-    def embed(self, graphs: Sequence[RoleGraph]) -> tuple[list[EmbeddedQuery], Omitted]:
-        """Embed sentences, as `QueryEncoder` says."""
+    def embed(
+        self, graphs: Sequence[RoleGraph], sentences: Sequence[str] | None = None
+    ) -> tuple[list[EmbeddedQuery], Omitted]:
+        """Embed sentences, as `QueryEncoder` says; the graphs' tokens are all that is read."""
+        del sentences
         selected = select_all(graphs, self.config)
         check_words(selected)
         queries = [

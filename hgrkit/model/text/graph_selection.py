@@ -84,11 +84,19 @@ class GraphLimits:
 
 @attrs.frozen(kw_only=True)
 class Omitted:
-    """What the limits cut: nodes and tokens."""
+    """What the limits cut: nodes, and tokens.
+
+    Attributes:
+        actions: actions that are not compared.
+        entities: entities that are not compared.
+        tokens: of the graphs, that nothing was made of.
+        event_tokens: of the text encoder's own, that the events lack; every phrase was read by itself.
+    """
 
     actions: int = 0
     entities: int = 0
     tokens: int = 0
+    event_tokens: int = 0
 
     def __add__(self, other: Omitted) -> Omitted:
         """Both together."""
@@ -96,11 +104,12 @@ class Omitted:
             actions=self.actions + other.actions,
             entities=self.entities + other.entities,
             tokens=self.tokens + other.tokens,
+            event_tokens=self.event_tokens + other.event_tokens,
         )
 
     def __bool__(self) -> bool:
         """Whether anything was cut."""
-        return bool(self.actions or self.entities or self.tokens)
+        return any(attrs.astuple(self))
 
 
 @attrs.frozen

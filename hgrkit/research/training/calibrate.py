@@ -54,7 +54,7 @@ def calibrate(
     model = LoadedModel.load(folder, device="cpu")
     sets = [asked_clips(model, name, clips) for name, clips in data.items()]
     fitted = fit_calibration(sets, model.query_side.settings, settings)
-    return fitted.save(model.folder, fingerprint=model.fingerprint)
+    return fitted.save(model.weights_folder, fingerprint=model.fingerprint)
 
 
 def asked_clips(model: LoadedModel, name: str, clips: CaptionedClips) -> AskedClips:
