@@ -5,7 +5,7 @@ default:
 
 # Install everything that development needs into the active virtual environment.
 setup:
-    pip install -c constraints.txt -e '.[dev,docs,demo]' -e ./plugins/hgrkit-spacy -e ./plugins/hgrkit-model-mini
+    pip install -c constraints.txt -e '.[dev,docs,demo]' -e ./plugins/hgrkit-spacy -e ./plugins/hgrkit-clip -e ./plugins/hgrkit-model-mini
     pre-commit install
 
 # Run the tests; `just test -k matcher` runs some.

@@ -308,7 +308,11 @@ class Retriever:
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         example = None if like is None else self._examples.read(like)
         question = put_question(
-            side.encoder, query, lambda: self.parser, without=without, like=example and example.embeddings
+            side.encoder,
+            query,
+            lambda: self.parser,
+            without=without,
+            like=None if example is None else example.embeddings,
         )
         matches = self.library.search(
             question.query.embeddings,

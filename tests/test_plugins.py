@@ -7,9 +7,11 @@ import sys
 import pytest
 
 from hgrkit.errors import ConfigError, ParserNotFoundError, PluginError
-from hgrkit.parsing.registry import load_parser
-from hgrkit.plugins import Registry, name_not_found
-from hgrkit.video.frame_encoder import load_frame_encoder
+from hgrkit.model.registry import MODELS
+from hgrkit.model.text.text_encoder_plugin import TEXT_ENCODER_PLUGINS
+from hgrkit.parsing.registry import PARSERS, load_parser
+from hgrkit.plugins import PLUGIN_KINDS, Registry, installed_plugins, name_not_found
+from hgrkit.video.frame_encoder import FRAME_ENCODERS, load_frame_encoder
 
 GROUP = "hgrkit.tests.birds"
 BIRDS = Registry(group=GROUP, noun="bird", not_found=ParserNotFoundError)
@@ -111,3 +113,27 @@ def test_a_frame_encoder_that_cannot_be_made_is_named(install_plugin):
     install_plugin("hgrkit.frame_encoders", "broken-encoder", source=source)
     with pytest.raises(PluginError, match=r"'broken-encoder'.*no weights for cpu"):
         load_frame_encoder("broken-encoder", "cpu")
+
+
+def test_every_kind_of_plugin_is_listed_and_none_is_imported(install_plugin):
+    for kind, group in PLUGIN_KINDS.items():
+        install_plugin(group, f"a-{kind}", source="raise RuntimeError", distribution="four-kinds", version="3.1")
+    found = [plugin for plugin in installed_plugins() if plugin.distribution == "four-kinds"]
+    assert [(plugin.kind, plugin.name, plugin.version) for plugin in found] == [
+        (kind, f"a-{kind}", "3.1") for kind in PLUGIN_KINDS
+    ]
+    assert "four_kinds_module" not in sys.modules
+
+
+def test_every_registry_of_the_package_is_a_kind_that_is_listed():
+    registries = [PARSERS, FRAME_ENCODERS, TEXT_ENCODER_PLUGINS, MODELS]
+    assert [registry.group for registry in registries] == list(PLUGIN_KINDS.values())
+
+
+def test_a_name_may_have_an_argument(install_plugin):
+    install_plugin(GROUP, "robin", source="thing = 1")
+    assert [BIRDS.find_with_argument(name)[1] for name in ("robin", "robin:", "robin:a:b")] == [
+        (),
+        ("",),
+        ("a:b",),
+    ]

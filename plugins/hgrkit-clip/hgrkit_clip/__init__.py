@@ -10,8 +10,8 @@ from hgrkit_clip.encoders import ClipFrames, ClipTexts
 __all__ = ["LEVEL_WEIGHTS", "ClipFrames", "ClipTexts", "frame_encoder", "model_config", "text_encoder"]
 
 LEVEL_WEIGHTS = (3.0, 1.0, 1.0)
-"""Of event, action and entity. The event alone is the published models' own score, and leads; the phrases break what
-one vector for a sentence cannot tell apart. Not measured on published weights."""
+"""Of event, action and entity. The event alone is the published models' own score, and leads; the phrases tell
+apart what one vector for a sentence cannot. Not measured on published weights."""
 
 
 def model_config(device: str = "cpu", source: str = "") -> dict[str, Any]:
@@ -47,5 +47,7 @@ def frame_encoder(device: str = "cpu", source: str = "") -> ClipFrames:
 
 def _named(source: str) -> str:
     if not source:
-        raise ConfigError("name the model after the colon, such as clip:FOLDER or clip:openai/clip-vit-base-patch32.")
+        raise ConfigError(
+            "name the model after the colon, such as clip:FOLDER or clip:openai/clip-vit-base-patch32."
+        )
     return source

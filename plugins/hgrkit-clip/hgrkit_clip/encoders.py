@@ -108,7 +108,9 @@ class ClipTexts:
 
     def encode(self, texts: Sequence[str]) -> Float32:
         """Encode texts to vectors [B, D]; tokens past the model's limit are not read."""
-        parts = [self.dual.text_features(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
+        parts = [
+            self.dual.text_features(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)
+        ]
         return np.concatenate([np.empty((0, self.embed_dim), np.float32), *parts])
 
     def omitted_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -15,12 +15,15 @@ from hgrkit.errors import CheckpointError, HgrkitError, MissingPackageError, Mod
 from hgrkit_clip.encoders import DualModel
 from hgrkit_clip.pictures import PicturePreparation
 
-__all__ = ["load"]
+__all__ = ["load", "reading"]
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _PICTURES = (("preprocessor_config.json", None), ("processor_config.json", "image_processor"))
 """Files that say how pictures are prepared, and under which key; older models have the first."""
+
+_WORDS = ("tokenizer.json", "vocab.*", "*.model")
+"""Files of words, one of which every tokenizer has."""
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _UNREAD = (*_PICKLES, ".h5", ".msgpack", ".onnx", ".md", ".tflite", ".ot")
@@ -48,7 +51,9 @@ def load(source: str, device: str) -> DualModel:
 
 def _from_hub(source: str) -> Path:
     if not _HUB_NAME.fullmatch(source):
-        raise ModelNotFoundError(f"there is no folder {source!r}; give the folder of a model, or its name on the hub.")
+        raise ModelNotFoundError(
+            f"there is no folder {source!r}; give the folder of a model, or its name on the hub."
+        )
     from huggingface_hub import snapshot_download
 
     try:
@@ -93,8 +98,9 @@ def _digest(path: Path, size: int, mtime_ns: int) -> str:
 @lru_cache(maxsize=1)  # the text side and the picture side are one network
 def _load(folder: Path, fingerprint: str, name: str, device: str) -> DualModel:
     _require_safetensors(folder)
+    _require_words(folder)
     preparation = _preparation(folder)
-    with _read(folder):
+    with reading(folder):
         from transformers import AutoTokenizer
 
         model = _network(folder)
@@ -125,8 +131,8 @@ def _network(folder: Path) -> Any:
     missing = [method for method in ("get_text_features", "get_image_features") if not hasattr(model, method)]
     if missing:
         raise CheckpointError(
-            f"{folder} is no dual encoder: its model type, {model.config.model_type!r}, has no {' and no '.join(missing)}; "
-            "give one with text and image features, such as CLIP or SigLIP."
+            f"{folder} is no dual encoder: its model type, {model.config.model_type!r}, has no "
+            f"{' and no '.join(missing)}; give one with text and image features, such as CLIP or SigLIP."
         )
     if lost := sorted(info["missing_keys"]):
         raise CheckpointError(f"{folder} lacks {len(lost)} of its weights, first {lost[0]!r}; download it again.")
@@ -144,7 +150,7 @@ def _try_both(dual: DualModel, folder: Path) -> None:
         raise CheckpointError(f"{folder} cannot encode: {_line(error)}.") from error
     if text != picture:
         raise CheckpointError(
-            f"{folder} has texts of {text} numbers and pictures of {picture}; a dual encoder has one space for both."
+            f"{folder} has texts of {text} numbers and pictures of {picture}; in a dual encoder both are equal."
         )
 
 
@@ -154,18 +160,24 @@ def _require_safetensors(folder: Path) -> None:
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
     if pickles:
         raise CheckpointError(
-            f"{folder} has its weights as a pickle, {pickles[0]}, which can run any program when it is read; use a "
-            f"copy in safetensors, or make one of weights that you trust: python -m hgrkit_clip {folder} OUT "
+            f"{folder} has its weights as a pickle, {pickles[0]}, which can run any program when it is read; use "
+            f"a copy in safetensors, or make one of weights that you trust: python -m hgrkit_clip {folder} OUT "
             "--allow-pickle"
         )
     raise CheckpointError(f"{folder} has no weights (*.safetensors).")
+
+
+def _require_words(folder: Path) -> None:
+    """Transformers makes a tokenizer without words where there is no file of them."""
+    if not any(path.is_file() for pattern in _WORDS for path in folder.glob(pattern)):
+        raise CheckpointError(f"{folder} has no tokenizer ({', '.join(_WORDS)}); download it whole.")
 
 
 def _preparation(folder: Path) -> PicturePreparation:
     for file, key in _PICTURES:
         path = folder / file
         if path.is_file():
-            with _read(folder):
+            with reading(folder):
                 settings = json.loads(path.read_text(encoding="utf-8"))
             if settings := settings if key is None else settings.get(key):
                 return PicturePreparation.from_json(settings, str(path))
@@ -173,11 +185,11 @@ def _preparation(folder: Path) -> PicturePreparation:
 
 
 @contextmanager
-def _read(folder: Path) -> Iterator[None]:
+def reading(folder: Path) -> Iterator[None]:
     """Run a block that reads a model: quietly, and with what goes wrong in one line."""
     import transformers
 
-    log = transformers.utils.logging
+    log: Any = transformers.utils.logging
     verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     log.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""Pictures as a network takes them: what an image processor of `transformers` does, without Pillow and torchvision."""
+"""Pictures as a network takes them: what `transformers` does with them, without Pillow and torchvision."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ __all__ = ["PicturePreparation", "resize"]
 _BILINEAR, _BICUBIC = 2, 3
 """Pillow's numbers of the filters."""
 
+_ONE = 1 << 22
+"""One in Pillow's fixed point."""
+
 
 def _pair(value: Any) -> tuple[int, int] | None:
     """Height and width of a setting such as `224`, `{"height": 224, "width": 224}`."""
@@ -37,7 +40,7 @@ class PicturePreparation:
         size: height and width to squash to; `None` keeps the shape.
         shortest_edge: length of the shorter side, where the shape is kept.
         crop: height and width of the middle that is kept after that.
-        patches: how many patches a picture of any shape becomes at most, as in SigLIP 2's NaFlex; 0 for a whole one.
+        patches: how many patches a picture of any shape becomes at most, as in SigLIP 2's NaFlex; 0 without.
         patch_size: their sides.
         resample: Pillow's number of the filter.
         scale: what pixels are multiplied by.
@@ -107,7 +110,8 @@ class PicturePreparation:
 
         scaled = resize(pictures, self._target(*pictures.shape[1:3]), self.resample)
         cropped = scaled if self.crop is None else _centre(scaled, self.crop)
-        values = (cropped.astype(np.float32) * np.float32(self.scale) - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        values = (cropped.astype(np.float32) * np.float32(self.scale) - mean) / std
         if self.patches:
             return {name: torch.from_numpy(array) for name, array in self._in_patches(values).items()}
         return {"pixel_values": torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))}
@@ -167,33 +171,34 @@ def _centre(pictures: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArr
 
 
 def resize(pictures: npt.NDArray[np.uint8], size: tuple[int, int], resample: int) -> npt.NDArray[np.uint8]:
-    """Scale pictures [B, H, W, 3] as Pillow does: a filter that widens with the reduction, across and then down.
+    """Scale pictures [B, H, W, 3] as Pillow does, to the bit: a filter that widens with the reduction.
 
-    Values are rounded to bytes after either step, so that a pixel differs by rounding alone: by 1 at most.
+    One axis is scaled after the other, and values are rounded to bytes after either, so that their order counts.
+    It is that of Pillow 13, as its answers show: down first where H' < H and 2 (W - W') < H - H'.
     """
-    import torch
-
     (height, width), made = pictures.shape[1:3], pictures
-    if size[1] != width:
-        across = torch.from_numpy(_weights(width, size[1], resample))  # [W', W]
-        made = _bytes(torch.matmul(across, torch.from_numpy(made).float()))
-    if size[0] != height:
-        down = torch.from_numpy(_weights(height, size[0], resample))  # [H', H]
-        rows = torch.from_numpy(np.ascontiguousarray(made)).float().flatten(2)  # [B, H, W' * 3]
-        made = _bytes(torch.matmul(down, rows)).reshape(len(made), size[0], *made.shape[2:])
+    steps = [(2, width, size[1]), (1, height, size[0])]
+    if size[0] < height and 2 * (width - size[1]) < height - size[0]:
+        steps.reverse()
+    for axis, length, wanted in steps:
+        if length != wanted:
+            made = _scaled(made, axis, _weights(length, wanted, resample))
     return made
 
 
-def _bytes(values: torch.Tensor) -> npt.NDArray[np.uint8]:
+def _scaled(pictures: npt.NDArray[np.uint8], axis: int, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Scale one axis: weights [L', L]. Sums of whole numbers are exact, whatever the batch."""
     import torch
 
-    found: npt.NDArray[np.uint8] = (values + 0.5).floor_().clamp_(0, 255).to(torch.uint8).numpy()
-    return found
+    values = torch.from_numpy(np.ascontiguousarray(pictures.swapaxes(1, axis))).double()  # [B, L, ..., 3]
+    sums = torch.matmul(torch.from_numpy(weights), values.flatten(2))
+    shown: npt.NDArray[np.uint8] = sums.add_(0.5).floor_().clamp_(0, 255).to(torch.uint8).numpy()
+    return shown.reshape(len(pictures), len(weights), *values.shape[2:]).swapaxes(1, axis)
 
 
 @lru_cache(maxsize=16)
-def _weights(length: int, wanted: int, resample: int) -> npt.NDArray[np.float32]:
-    """How much of each pixel of a line goes into each of the scaled one: [wanted, length], rows sum to one."""
+def _weights(length: int, wanted: int, resample: int) -> npt.NDArray[np.float64]:
+    """How much of each pixel of a line goes into each of the scaled one: [wanted, length], in fixed point."""
     shape, reach = _FILTERS[resample]
     step = length / wanted
     stretch = max(step, 1.0)
@@ -202,12 +207,13 @@ def _weights(length: int, wanted: int, resample: int) -> npt.NDArray[np.float32]
     first = np.maximum(np.floor(centres - reach * stretch + 0.5), 0)
     last = np.minimum(np.floor(centres + reach * stretch + 0.5), length)
     weights = np.where((pixels >= first) & (pixels < last), shape((pixels - centres + 0.5) / stretch), 0.0)
-    normalised: npt.NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return normalised
+    fixed: npt.NDArray[np.float64] = np.rint(weights / weights.sum(axis=1, keepdims=True) * _ONE) / _ONE
+    return fixed
 
 
 def _triangle(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.maximum(1 - np.abs(distance), 0)
+    found: npt.NDArray[np.float64] = np.maximum(1 - np.abs(distance), 0)
+    return found
 
 
 def _cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,152 @@
+"""From a folder of videos to answers: training-free retrieval over a dual encoder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import hgrkit_clip
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from hgrkit import Retriever
+from hgrkit.cli.app import command_line
+from hgrkit.errors import ConfigError, LibraryMismatchError
+from hgrkit.matching.frame_weights import unit_vectors
+
+SENTENCES = ["a man throws a ball to a dog", "A Woman runs in the park.", "the red cat sleeps", "snow"]
+
+
+class Recording:
+    """A frame encoder that keeps the pictures it saw."""
+
+    def __init__(self, encoder):
+        self.encoder, self.seen = encoder, []
+        self.feature_dim, self.fingerprint, self.frame_size = (
+            encoder.feature_dim,
+            encoder.fingerprint,
+            encoder.frame_size,
+        )
+
+    def encode(self, frames):
+        self.seen.append(frames.copy())
+        return self.encoder.encode(frames)
+
+
+@pytest.fixture
+def made(folder, videos, tmp_path):
+    """A library of the videos, and each video's pictures as they reached the network."""
+    frames = Recording(hgrkit_clip.frame_encoder("cpu", str(folder)))
+    with Retriever.create(
+        tmp_path / "lib", model=f"clip:{folder}", frame_encoder=frames, device="cpu"
+    ) as retriever:
+        seen = []
+        for path in sorted(videos.iterdir()):
+            frames.seen.clear()
+            assert retriever.index(path).indexed == 1
+            seen.append(np.concatenate(frames.seen))
+        yield retriever, seen
+
+
+def plain_scores(seen, reference):
+    """The dual encoder's own: cosine of the sentence with the mean of unit picture vectors, [V, C]."""
+    clips = [
+        unit_vectors(np.stack([reference.picture(one) for one in pictures])).mean(axis=0) for pictures in seen
+    ]
+    texts = np.stack([reference.text(text) for text in SENTENCES])
+    return unit_vectors(np.stack(clips)) @ unit_vectors(texts).T
+
+
+def test_the_event_alone_ranks_as_the_plain_dual_encoder(made, reference):
+    retriever, seen = made
+    expected = plain_scores(seen, reference)
+    found = retriever.scores(SENTENCES, level_weights=(1, 0, 0))
+    np.testing.assert_allclose(found, expected, atol=1e-3)  # a library keeps float16
+    np.testing.assert_array_equal(np.argsort(-found, axis=0), np.argsort(-expected, axis=0))
+
+
+def test_every_phrase_is_compared_as_a_text_of_its_own(made, folder):
+    retriever, seen = made
+    texts = hgrkit_clip.text_encoder("cpu", str(folder))
+    hit = next(hit for hit in retriever.search(SENTENCES[0]).hits if hit.video.endswith("2.mp4"))
+    assert [(phrase.text, phrase.level) for phrase in hit.phrases if phrase.level == "action"] == [
+        ("throws", "action")
+    ]
+    frames = unit_vectors(hgrkit_clip.frame_encoder("cpu", str(folder)).encode(seen[2]))
+    for phrase in hit.phrases:
+        words = "a man throws a ball to a dog" if phrase.level == "action" else phrase.text
+        attended = np.array(phrase.weights) @ frames
+        cosine = unit_vectors(attended[None])[0] @ unit_vectors(texts.encode([words]))[0]
+        assert phrase.similarity == pytest.approx(cosine, abs=2e-3)
+
+
+def test_a_search_asks_the_sentence_as_it_was_typed(made, reference):
+    retriever, seen = made
+    hits = {hit.video: hit.levels.event for hit in retriever.search(SENTENCES[1]).hits}
+    expected = plain_scores(seen, reference)[:, 1]
+    np.testing.assert_allclose([hits[path] for path in sorted(hits)], expected, atol=1e-3)
+
+
+def test_the_library_opens_again_and_answers_the_same(made, tmp_path):
+    retriever, _ = made
+    before = [(hit.video, hit.score) for hit in retriever.search(SENTENCES[0]).hits]
+    retriever.close()
+    with Retriever.open(tmp_path / "lib", device="cpu") as again:
+        assert [(hit.video, hit.score) for hit in again.search(SENTENCES[0]).hits] == before
+        assert again.library.manifest.model.startswith("clip:/")
+
+
+def test_a_library_refuses_another_model_and_takes_the_same_one_from_elsewhere(
+    videos, tmp_path, tiny_models, monkeypatch
+):
+    folder = tiny_models.write_clip(tmp_path / "model")
+    with Retriever.create(tmp_path / "lib", model=f"clip:{folder}", device="cpu") as retriever:
+        retriever.index(videos / "0.mp4")
+    other = tiny_models.write_clip(tmp_path / "other", seed=1)
+    with pytest.raises(LibraryMismatchError, match="made with model 'clip:"):
+        Retriever.open(tmp_path / "lib", model=f"clip:{other}", device="cpu")
+    with pytest.raises(LibraryMismatchError, match="made with model 'clip:"):
+        Retriever.open(tmp_path / "lib", mode="w", model=f"clip:{other}", device="cpu")
+    shutil.move(folder, tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    with Retriever.open(tmp_path / "lib", model="clip:moved", device="cpu") as retriever:
+        assert retriever.search("a dog").hits
+        with pytest.raises(ConfigError, match="has no weights of its own"):
+            _ = retriever.model
+
+
+def test_tokens_past_the_limit_are_noted_and_phrases_still_count(videos, clip_folder, tmp_path):
+    with Retriever.create(tmp_path / "lib", model=f"clip:{clip_folder}", device="cpu") as retriever:
+        retriever.index(videos)
+        long = retriever.search("a man in a large red park throws a ball to a small dog")
+        assert any("longer than the model reads" in note for note in long.notes)
+        assert {phrase.text for phrase in long.hits[0].phrases} >= {"throws", "a ball", "to a small dog"}
+        assert retriever.search("a dog").notes == ()
+
+
+@pytest.fixture
+def hgrkit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        result = CliRunner().invoke(command_line(), list(map(str, arguments)))
+        assert result.exit_code == 0, result.output + repr(result.exception)
+        return result.stdout
+
+    return run
+
+
+def test_the_command_line_indexes_searches_explains_and_evaluates(hgrkit, folder, videos, tmp_path):
+    made = json.loads(hgrkit("index", videos, "--library", "lib", "--model", f"clip:{folder}", "--json"))
+    assert made["indexed"] == 5
+    found = json.loads(hgrkit("search", SENTENCES[0], "--library", "lib", "--json", "--html", "page.html"))
+    assert len(found["hits"]) == 5
+    assert "throws" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    captions = {f"{number}.mp4": [sentence] for number, sentence in enumerate(SENTENCES)}
+    (tmp_path / "captions.json").write_text(json.dumps(captions))
+    measured = json.loads(hgrkit("evaluate", "--library", "lib", "--captions", "captions.json", "--json"))
+    with Retriever.open("lib", device="cpu") as retriever:
+        scores = retriever.scores(SENTENCES)  # sentence c belongs to video c
+    first = np.mean(scores.argmax(axis=0) == np.arange(len(SENTENCES)))
+    assert measured["text_to_video"]["R@1"] == pytest.approx(100 * first)
