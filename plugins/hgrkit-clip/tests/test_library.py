@@ -116,6 +116,18 @@ def test_a_library_refuses_another_model_and_takes_the_same_one_from_elsewhere(
             _ = retriever.model
 
 
+def test_a_folder_that_moved_is_named_again_and_nothing_is_encoded(videos, tmp_path, tiny_models):
+    folder = tiny_models.write_clip(tmp_path / "model")
+    with Retriever.create(tmp_path / "lib", model=f"clip:{folder}", device="cpu") as retriever:
+        retriever.index(videos)
+    moved = shutil.move(folder, tmp_path / "moved")
+    report = Retriever.upgrade(tmp_path / "lib", model=f"clip:{moved}", device="cpu")
+    assert (report.indexed, report.decoded_frames) == (0, 0)
+    with Retriever.open(tmp_path / "lib", mode="w", device="cpu") as retriever:
+        assert retriever.library.manifest.frame_encoder == f"clip:{moved}"
+        assert retriever.index(videos).unchanged == 5
+
+
 def test_tokens_past_the_limit_are_noted_and_phrases_still_count(videos, clip_folder, tmp_path):
     with Retriever.create(tmp_path / "lib", model=f"clip:{clip_folder}", device="cpu") as retriever:
         retriever.index(videos)
