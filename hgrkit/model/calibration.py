@@ -27,10 +27,12 @@ FEATURES = ("clips", "strength", "posterior", "margin", "says", "fits", "outdone
 """What a hit is judged by; `Calibration.features` says what each means."""
 
 _TEMPERATURE = 0.05
-"""Of scores at the action level; those of the default model's first hits lie 0.02 to 0.1 before the next."""
+"""Of scores at the action level. Of 0.02, 0.03, 0.05 and 0.1, tried on the fused score, the last two told right
+from wrong first hits best, on MSR-VTT's validation clips."""
 
 _NEXT = 4
-"""Videos that the margin is taken to: steadier than the next one alone (benchmarks/results/confidence.json)."""
+"""Videos that the margin is taken to. On libraries of 98 of MSR-VTT's validation clips the area of right against
+wrong first hits was 0.67 by it, and 0.62 by the margin to the next one alone."""
 
 _WEIGHTS = ("right", "match")
 

@@ -39,7 +39,9 @@ def test_a_search_names_video_moment_and_phrases(hgrkit, msvd_library):
     assert [hit["rank"] for hit in result["hits"]] == [1, 2, 3, 4, 5]
     assert set(result["graph"]) == {"tokens", "nodes", "edges", "excluded"}
     hit = result["hits"][0]
-    assert set(hit) == {"rank", "video", "start_s", "end_s", "score", "levels", "phrases", "excluded"}
+    assert set(hit) == {
+        *("rank", "video", "start_s", "end_s", "score", "likeness", "confidence", "levels", "phrases", "excluded")
+    }
     assert set(hit["levels"]) == {"event", "action", "entity"}
     assert 0 <= hit["start_s"] < hit["end_s"]
     scores = [hit["score"] for hit in result["hits"]]
