@@ -388,6 +388,40 @@ SURE = "docs/confidence.md"
 PAPER = "docs/paper-claim.md"
 EXAMPLES = "docs/examples.md"
 MOMENTS = "docs/partially-relevant.md"
+PARSERS = {
+    "lark": "parser_quality.json",
+    "stanza": "parser_quality_stanza.json",
+    "spacy": "parser_quality_spacy.json",
+}
+QUERY_FIGURES = ("predicate", "core_span", "verbless", "excluded")
+
+
+def parsed_captions(files: Mapping[str, Any]) -> Expected:
+    names = ("predicate", "core_span", "core_head", "all_span")
+    return {
+        parser: [
+            *(shown(files[file][name]["f1"]) for name in names),
+            f"{files[file]['captions_per_cpu_second']:,.0f}",
+        ]
+        for parser, file in PARSERS.items()
+    }
+
+
+def parsed_queries(files: Mapping[str, Any]) -> Expected:
+    rows = {
+        "87 real ones": "query_gold_dev",
+        "52 of our own, in view": "queries_first",
+        "52 of our own, unseen": "queries_second",
+    }
+    return {
+        row: [
+            " / ".join(shown(files[file]["queries"][name][figure]["f1"]) for figure in QUERY_FIGURES)
+            for file in PARSERS.values()
+        ]
+        for row, name in rows.items()
+    }
+
+
 EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
@@ -415,6 +449,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (EXAMPLES, "Sentences for a video", 0): described_videos,
     (EXAMPLES, "Duplicates", 0): joined_copies,
     (MOMENTS, "Several moments of one video", 0): several_moments,
+    ("docs/parsers.md", "How good they are", 0): parsed_captions,
+    ("docs/parsers.md", "How well they read queries", 0): parsed_queries,
     (PAPER, "Levels, graph and attention", 0): paper_levels,
     (PAPER, "Levels, graph and attention", 1): paper_leads,
     (PAPER, "Another data set", 0): paper_carries_over,
@@ -434,6 +470,8 @@ OTHER_TABLES = {
     (PAPER, "What was found"),  # words
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands
+    ("docs/parsers.md", "What goes wrong"),  # counted on the page of errors
+    ("docs/parsers.md", "Files of graphs"),  # names
     ("docs/foils.md", "The types"),  # examples
     ("docs/filters.md", "Columns"),  # names
     ("docs/foils.md", "Read by eye"),  # counted by people
