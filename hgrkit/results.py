@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from hgrkit.errors import GraphError
 from hgrkit.graph import Node, Role, RoleGraph
 from hgrkit.graph.rendering import render
 from hgrkit.levels import Level, PerLevel
 
 if TYPE_CHECKING:
     from hgrkit.library.records import Float32
-    from hgrkit.library.search import ClipMatch
+    from hgrkit.library.search import ClipMatch, Matches
     from hgrkit.model.query.encoder import EmbeddedQuery
 
-__all__ = ["Hit", "Phrase", "SearchResult", "clock", "hit_of", "notes_on", "signed"]
+__all__ = [
+    "Description",
+    "Hit",
+    "Phrase",
+    "RankedSentence",
+    "SearchResult",
+    "clock",
+    "result_like",
+    "result_of",
+    "signed",
+]
 
 _LISTED = 10
 """Phrases that a note lists before it counts the rest."""
@@ -73,9 +85,10 @@ class Hit:
         start_s: where the moment begins, in seconds from the video's beginning.
         end_s: where it ends.
         score: of the best clip, in [-1, 1].
+        likeness: how like the example it is, in [-1, 1]; `None` where the question had none.
         levels: that clip's score at each level; `None` where the question has no action or no entity, which
-            counts as 0 in the score.
-        phrases: the query's actions and entities, in graph order.
+            counts as 0 in the score. They are of the words, and of the example where there were no words.
+        phrases: the query's actions and entities, in graph order; none where there were no words.
     """
 
     rank: int
@@ -85,6 +98,7 @@ class Hit:
     score: float
     levels: PerLevel[float | None]
     phrases: tuple[Phrase, ...]
+    likeness: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as plain JSON types."""
@@ -94,6 +108,7 @@ class Hit:
             "start_s": self.start_s,
             "end_s": self.end_s,
             "score": self.score,
+            "likeness": self.likeness,
             "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
             "phrases": [phrase.to_dict() for phrase in self.phrases],
         }
@@ -108,8 +123,8 @@ class SearchResult:
     """The answer to one query.
 
     Attributes:
-        query: the text that was asked, or the graph's.
-        graph: how it was read.
+        query: the text that was asked, or the graph's; empty for an example without words.
+        like: the example that was given, as a path or in words; `None` without one.
         hits: best first, one a video.
         elapsed_ms: time from text to hits, in milliseconds.
         exact: every clip was compared at every level, not only those whose event is nearest.
@@ -117,17 +132,30 @@ class SearchResult:
     """
 
     query: str
-    graph: RoleGraph
+    _graph: RoleGraph | None
     hits: tuple[Hit, ...]
     elapsed_ms: float
     exact: bool = True
     notes: tuple[str, ...] = ()
+    like: str | None = None
+
+    @property
+    def graph(self) -> RoleGraph:
+        """How the text was read.
+
+        Raises:
+            GraphError: if the question was an example without words; `query` is then empty.
+        """
+        if self._graph is None:
+            raise GraphError(f"the question was the example {self.like!r} without words, which has no graph.")
+        return self._graph
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON types: what `hgrkit search --json` prints."""
         return {
             "query": self.query,
-            "graph": self.graph.to_dict(),
+            "graph": None if self._graph is None else self._graph.to_dict(),
+            "like": self.like,
             "hits": [hit.to_dict() for hit in self.hits],
             "exact": self.exact,
             "notes": list(self.notes),
@@ -136,7 +164,55 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         """What a notebook shows; `Retriever.explain` shows more."""
-        return render("result.html", query=self.query, hits=self.hits, notes=self.notes, clock=clock)
+        asked = self.query if self.like is None else f"{self.query} (like {self.like})".strip()
+        return render("result.html", query=asked, hits=self.hits, notes=self.notes, clock=clock)
+
+
+@attrs.frozen(kw_only=True)
+class RankedSentence:
+    """A sentence, as it fits a video.
+
+    Attributes:
+        rank: 1 for the best.
+        sentence: as it was given.
+        score: with the video's best clip, less what the sentence scores with any clip; the higher the better.
+        levels: the sentence's score with that clip at each level, in [-1, 1], nothing taken off; `None` where it
+            has no action or no entity.
+    """
+
+    rank: int
+    sentence: str
+    score: float
+    levels: PerLevel[float | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The sentence as plain JSON types."""
+        return {
+            "rank": self.rank,
+            "sentence": self.sentence,
+            "score": self.score,
+            "levels": {"event": self.levels.event, "action": self.levels.action, "entity": self.levels.entity},
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Description:
+    """Which of some sentences fit a video.
+
+    Attributes:
+        video: the video's path, as it was given.
+        sentences: the best first; equal scores in the order in which they were given.
+        notes: which sentences could not be read, and why; they are left out.
+    """
+
+    video: str
+    sentences: tuple[RankedSentence, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The description as plain JSON types: what `hgrkit describe --json` prints."""
+        sentences = [sentence.to_dict() for sentence in self.sentences]
+        return {"video": self.video, "sentences": sentences, "notes": list(self.notes)}
 
 
 def clock(seconds: float) -> str:
@@ -161,7 +237,64 @@ def signed(similarity: float | None) -> str:
     return "-" if similarity is None else f"{similarity:+.2f}"
 
 
-def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
+def result_of(
+    text: str,
+    graph: RoleGraph,
+    query: EmbeddedQuery,
+    matches: Matches,
+    *,
+    num_words: int,
+    started: float,
+    like: str | None = None,
+) -> SearchResult:
+    """What a library found, told in the words of the question.
+
+    Args:
+        text: the question.
+        graph: how it was read.
+        query: what the model made of it.
+        matches: what the library found.
+        num_words: how many of the graph's tokens the model took, from the first on.
+        started: when the question was put, by `time.perf_counter`.
+        like: what the example is called that was given as well.
+    """
+    return SearchResult(
+        query=text,
+        graph=graph,
+        hits=tuple(_hit(rank, match, graph, query) for rank, match in enumerate(matches, 1)),
+        exact=matches.exact,
+        elapsed_ms=(time.perf_counter() - started) * 1000,
+        notes=_notes(graph, query, num_words=num_words),
+        like=like,
+    )
+
+
+def result_like(matches: Matches, like: str, *, started: float) -> SearchResult:
+    """What a library found by an example alone.
+
+    Args:
+        matches: what it found.
+        like: what the example is called.
+        started: when the question was put, by `time.perf_counter`.
+    """
+    hits = tuple(
+        Hit(
+            rank=rank,
+            video=match.video,
+            start_s=match.moment.start_s,
+            end_s=match.moment.end_s,
+            score=match.score,
+            likeness=match.score,
+            levels=match.levels,
+            phrases=(),
+        )
+        for rank, match in enumerate(matches, 1)
+    )
+    elapsed_ms = (time.perf_counter() - started) * 1000
+    return SearchResult(query="", graph=None, hits=hits, elapsed_ms=elapsed_ms, exact=matches.exact, like=like)
+
+
+def _hit(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) -> Hit:
     """A clip that a library found, told in the words of the query; phrases are in the graph's order."""
     times = tuple(match.times_s.tolist())
     levels: tuple[tuple[Level, Sequence[Node], Float32, Float32], ...] = (
@@ -187,12 +320,13 @@ def hit_of(rank: int, match: ClipMatch, graph: RoleGraph, query: EmbeddedQuery) 
         start_s=match.moment.start_s,
         end_s=match.moment.end_s,
         score=match.score,
+        likeness=match.likeness,
         levels=match.levels,
         phrases=tuple(found[node.id] for node in graph.nodes if node.id in found),
     )
 
 
-def notes_on(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple[str, ...]:
+def _notes(graph: RoleGraph, query: EmbeddedQuery, *, num_words: int) -> tuple[str, ...]:
     """What the model's limits left out of a question, in sentences.
 
     Args:

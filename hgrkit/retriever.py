@@ -22,11 +22,13 @@ from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import find_parser, parse_texts
-from hgrkit.results import SearchResult, hit_of, notes_on
+from hgrkit.results import Description, SearchResult, result_like, result_of
 
 if TYPE_CHECKING:
+    from hgrkit.indexing.example import ExampleReader, Like
     from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
+    from hgrkit.library.duplicates import DuplicateGroup
     from hgrkit.model.hgr_model import HgrModel
     from hgrkit.pages.explanation import Explanation
     from hgrkit.video.frame_encoder import FrameEncoder
@@ -62,9 +64,8 @@ class Retriever:
     ) -> None:
         self.library = check_instance("library", library, Library, hint="Retriever.open makes all of it")
         self._load_parser = find_parser(parser)
-        self._model = model
-        self._parts = parts
-        self._folder = folder
+        self._model, self._parts, self._folder = model, parts, folder
+        self._frame_encoder: str | FrameEncoder | None = None
 
     @classmethod
     def create(
@@ -126,12 +127,11 @@ class Retriever:
             mode: `r` to search, `w` to index as well (one writer at a time).
             model: by default the one that made the library, as are the frame encoder, sampling and clip length.
             parser: an installed parser or an instance.
-            frame_encoder: as for `create`; like the next two, checked in mode `w`.
+            frame_encoder: as for `create`; like the next two, checked in mode `w`. It also reads examples.
             sampling: as for `create`.
             clip_seconds: as for `create`.
             device: `auto`, `cpu`, `cuda` or `mps`; a reader needs no torch on the first two.
-            candidates: where the clips that a search compares exactly come from: a `flat` scan of all events, an
-                `hnsw` index of them, or `auto`, which takes the index where it is faster.
+            candidates: where candidates come from: a `flat` scan, an `hnsw` index, or `auto`, the faster one.
 
         Raises:
             LibraryNotFoundError: if there is no library.
@@ -156,7 +156,9 @@ class Retriever:
         except BaseException:
             library.close()
             raise
-        return cls(library=library, parser=parser, model=model_, parts=parts, folder=folder)
+        made = cls(library=library, parser=parser, model=model_, parts=parts, folder=folder)
+        made._frame_encoder = frame_encoder
+        return made
 
     @classmethod
     def upgrade(
@@ -188,7 +190,7 @@ class Retriever:
             sampling: by default as the library was made, like the clip length.
             clip_seconds: the longest clip that a video is cut into, in seconds.
             device: `auto`, `cpu`, `cuda` or `mps`.
-            features: a file of frame features `{name: [F, K]}` to use instead of decoding the videos.
+            features: as for `index`.
             feature_cache: use the features that are cached, and keep new ones.
             prune: drop videos whose files are gone and whose features are not cached.
             limits: as for `index`.
@@ -209,15 +211,9 @@ class Retriever:
             asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
             parts = Parts.choose(model_, frame_encoder=frame_encoder, replaces=library.manifest, **asked)
             cache = parts.feature_cache(Path(path)) if check_flag("feature_cache", feature_cache) else None
-            with open_features(features) as feature_file:
-                index = partial(
-                    parts.index,
-                    features=feature_file,
-                    cache=cache,
-                    limits=limits,
-                    num_workers=num_workers,
-                    on_progress=on_progress,
-                )
+            with open_features(features) as file:
+                index = partial(parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
+                index = partial(index, features=file, cache=cache)
                 return upgrade_library(library, Path(path), parts.manifest, index, cache=cache, prune=prune)
 
     def index(
@@ -259,34 +255,27 @@ class Retriever:
         keep = check_flag("feature_cache", feature_cache)
         cache = self._parts.feature_cache(self._folder) if keep and self._folder is not None else None
         with open_features(features) as feature_file:
-            return self._parts.index(
-                self.library,
-                walk.files,
-                roots=walk.roots,
-                left_out=walk.left_out,
-                prune=prune,
-                retry_failed=retry_failed,
-                features=feature_file,
-                cache=cache,
-                limits=limits,
-                num_workers=num_workers,
-                on_progress=on_progress,
-            )
+            index = partial(self._parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
+            index = partial(index, roots=walk.roots, left_out=walk.left_out, features=feature_file, cache=cache)
+            return index(self.library, walk.files, prune=prune, retry_failed=retry_failed)
 
     def search(
         self,
-        query: str | RoleGraph,
+        query: str | RoleGraph | None = None,
         k: int = 10,
         *,
+        like: Like | None = None,
         videos: Sequence[StrPath] | None = None,
         exact: bool = False,
         num_candidates: int | None = None,
     ) -> SearchResult:
-        """The k best videos for a sentence, each by its best clip, with the moment and every phrase.
+        """The k best videos for a sentence, an example or both, each by its best clip, with moment and phrases.
 
         Args:
             query: words, or a graph that was read or changed before.
             k: number of hits, at least 1.
+            like: an example: the path of a picture or a video, of which `v.mp4@3-8` is a part, in seconds; a
+                picture, uint8 [H, W, 3] or Pillow's; or a `Hit`, whose own video is then left out.
             videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
             exact: compare every clip at every level; a large library is else searched among the clips whose event
                 is nearest, and `SearchResult.exact` says so.
@@ -295,36 +284,52 @@ class Retriever:
         Raises:
             GraphError: if the query is neither text nor graph, or cannot be read.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if k or `num_candidates` is no number, or less than 1.
+            ConfigError: if k or `num_candidates` is no number, or less than 1, or nothing is asked.
+            MissingPathError, DecodeError: if the example is not there, or cannot be decoded.
         """
-        if not isinstance(query, str | RoleGraph):
-            raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; give one at a time.")
+        if not isinstance(query, str | RoleGraph) and (query is not None or like is None):
+            only = "give one at a time, or an example: like='pool.jpg'"
+            raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; {only}.")
         started = time.perf_counter()
-        graph = parse_texts(self.parser, [query])[0] if isinstance(query, str) else query
         side = self._model.query_side
-        (embedded,), omitted = side.encoder.embed([graph])
-        among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         settings = side.settings.searching(exact=check_flag("exact", exact), num_candidates=num_candidates)
-        matches = self.library.search(embedded.embeddings, k, settings=settings, videos=among)
-        hits = tuple(hit_of(rank, match, graph, embedded) for rank, match in enumerate(matches, 1))
-        return SearchResult(
-            query=query if isinstance(query, str) else graph.text,
-            graph=graph,
-            hits=hits,
-            exact=matches.exact,
-            elapsed_ms=(time.perf_counter() - started) * 1000,
-            notes=notes_on(graph, embedded, num_words=len(graph.tokens) - omitted.tokens),
-        )
+        among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
+        example = None if like is None else self._examples.read(like)
+        ask = partial(self.library.search, k=k, videos=among, leave_out=example.video if example else None)
+        if query is None and example is not None:
+            matches = ask(example.embeddings, settings=settings.for_examples())
+            return result_like(matches, example.name, started=started)
+        graph = query if isinstance(query, RoleGraph) else parse_texts(self.parser, [query])[0]
+        (embedded,), omitted = side.encoder.embed([graph])
+        matches = ask(embedded.embeddings, settings=settings, like=example.embeddings if example else None)
+        told: dict[str, Any] = {"num_words": len(graph.tokens) - omitted.tokens, "started": started}
+        like_text, text = example and example.name, query if isinstance(query, str) else graph.text
+        return result_of(text, graph, embedded, matches, like=like_text, **told)
+
+    def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
+        """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""
+        return self._examples.describe(check_path("video", video), sentences, self.read, k)
+
+    def duplicates(
+        self, threshold: float | None = None, *, on_progress: Callable[[int, int], object] | None = None
+    ) -> tuple[DuplicateGroup, ...]:
+        """Groups of videos that show the same, such as resized or trimmed copies, as `find_duplicates` says."""
+        from hgrkit.library.duplicates import find_duplicates
+
+        return find_duplicates(self.library, threshold, on_progress=on_progress)
+
+    @cached_property
+    def _examples(self) -> ExampleReader:
+        from hgrkit.indexing.example import ExampleReader
+
+        return ExampleReader(self.library, self._model, self._parts, self._frame_encoder)
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
         """Why these hits: their film strips and, for every phrase, when it was seen, to look at or to `save`.
 
         Args:
-            result: what `search` returned; the explanation's numbers are the same.
-            num_frames: frames of a film strip, at most.
-
-        Raises:
-            ConfigError: if `num_frames` is less than 1.
+            result: what `search` returned for words; the explanation's numbers are the same.
+            num_frames: frames of a film strip, at most, and at least 1.
         """
         from hgrkit.pages.explanation import explain_result
 
@@ -355,16 +360,12 @@ class Retriever:
 
         Args:
             queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.
-            level_weights: of event, action and entity in the score; the model's own unless given.
+            level_weights: of event, action and entity in the score, from 0; the model's own unless given.
             querybank_norm: take off what a sentence scores with any clip: a video's sentences compare then.
-
-        Raises:
-            ConfigError: if the weights are not three numbers from 0.
         """
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
         settings = self._model.query_side.settings.reweighted(level_weights)
-        scores = self.library.scores(captions.queries, settings)
-        return captions.spread(scores, querybank_norm=querybank_norm)
+        return captions.spread(self.library.scores(captions.queries, settings), querybank_norm=querybank_norm)
 
     def pair_scores(
         self,

@@ -30,7 +30,7 @@ from hgrkit.library.records import ClipEmbeddings, Float32, Float64, VideoRecord
 from hgrkit.library.store import Entry, Rename, Snapshot
 from hgrkit.video.sampling import evenly_spaced
 
-__all__ = ["CarryOver", "Embed", "LibraryWriter", "cut_clips"]
+__all__ = ["CarryOver", "ClipWindow", "Embed", "LibraryWriter", "cut_clips", "embed_clips"]
 
 # Videos share a commit until so many wait, or the first has waited for a second or twenty times a commit's time.
 _MOST_WAITING, _PATIENCE_S, _COMMIT_EVERY = 64, 1.0, 20
@@ -205,10 +205,8 @@ class LibraryWriter:
     def _clips(self, end: VideoEnd, parts: list[tuple[Float64, Float32]]) -> list[ClipEmbeddings]:
         times_s = np.concatenate([times for times, _ in parts])  # [F]
         features = np.concatenate([part for _, part in parts])  # [F, feature_dim]
-        clips = [
-            self._clip(window, times_s[window.frames], features[window.frames])
-            for window in cut_clips(times_s, end.duration_s or 0.0, self.clip_seconds, begin_s=end.begin_s)
-        ]
+        windows = cut_clips(times_s, end.duration_s or 0.0, self.clip_seconds, begin_s=end.begin_s)
+        clips = embed_clips(times_s, features, windows, self.embed, max_frames=self.max_frames)
         if self.cache is not None and end.content is not None and not end.cached:
             self.cache.save(
                 end.content,
@@ -219,19 +217,40 @@ class LibraryWriter:
             )
         return clips
 
-    def _clip(self, window: ClipWindow, times_s: Float64, features: Float32) -> ClipEmbeddings:
-        kept: npt.NDArray[np.int64] | slice = slice(None)
-        if self.max_frames is not None:
-            kept = evenly_spaced(len(times_s), self.max_frames)
-        levels = self.embed(features[kept])
-        return ClipEmbeddings(
-            start_s=window.start_s,
-            end_s=window.end_s,
-            times_s=times_s[kept],
-            event=levels.event,
-            action=levels.action,
-            entity=levels.entity,
+
+def embed_clips(
+    times_s: Float64,
+    features: Float32,
+    windows: Sequence[ClipWindow],
+    embed: Embed,
+    *,
+    max_frames: int | None,
+) -> list[ClipEmbeddings]:
+    """Embed the windows of one video.
+
+    Args:
+        times_s: [F] when its sampled frames are shown.
+        features: [F, feature_dim] of those frames.
+        windows: the clips, as `cut_clips` cuts them.
+        embed: turns one clip's features into embeddings.
+        max_frames: frames of a clip that are embedded, evenly spaced; `None` for all.
+    """
+    clips = []
+    for window in windows:
+        times, frames = times_s[window.frames], features[window.frames]
+        kept = slice(None) if max_frames is None else evenly_spaced(len(times), max_frames)
+        levels = embed(frames[kept])
+        clips.append(
+            ClipEmbeddings(
+                start_s=window.start_s,
+                end_s=window.end_s,
+                times_s=times[kept],
+                event=levels.event,
+                action=levels.action,
+                entity=levels.entity,
+            )
         )
+    return clips
 
 
 @final

@@ -70,12 +70,7 @@ class Library:
 
     @classmethod
     def create(
-        cls,
-        path: StrPath,
-        manifest: Manifest,
-        *,
-        candidates: CandidateSource = "auto",
-        outside: bool = False,
+        cls, path: StrPath, manifest: Manifest, *, candidates: CandidateSource = "auto", outside: bool = False
     ) -> Library:
         """Make an empty library in a folder that is empty or does not exist yet, and open it for writing.
 
@@ -158,15 +153,15 @@ class Library:
 
     def snapshot(self) -> Snapshot:
         """The version committed last, with its clips; later commits do not change it."""
-        return self._ask(lambda sources: Snapshot.read(self._only(sources).view))
+        return self.ask(lambda sources: Snapshot.read(self._only(sources).view))
 
     def videos(self) -> tuple[VideoRecord, ...]:
         """Every video, failed ones included, in the order of their paths' bytes."""
-        return tuple(self._ask(all_videos))
+        return tuple(self.ask(all_videos))
 
     def indexed_paths(self) -> tuple[str, ...]:
         """The videos that can be found: the rows of `scores`."""
-        return tuple(self._ask(indexed_paths))
+        return tuple(self.ask(indexed_paths))
 
     def video(self, path: str) -> VideoRecord | None:
         """One video, by its path, absolute or from the current folder; `None` if the library does not have it."""
@@ -240,6 +235,8 @@ class Library:
         *,
         settings: SearchSettings | None = None,
         videos: Sequence[str] | None = None,
+        like: QueryEmbeddings | None = None,
+        leave_out: str | None = None,
     ) -> Matches:
         """The best clip of each of the k best videos, by exact scores, the best first; equal ones by path.
 
@@ -249,6 +246,8 @@ class Library:
             settings: how clips are scored.
             videos: paths of the only ones that are looked at, absolute or from the current folder; all of the
                 library unless given.
+            like: an example that the clips should be like as well.
+            leave_out: the path of a video that is no answer.
 
         Raises:
             ConfigError: if k is less than 1.
@@ -258,10 +257,10 @@ class Library:
         """
         check_instance("query", query, QueryEmbeddings, error=ShapeError, hint="Retriever.search takes words")
         settings, k = check_instance("settings", settings or SearchSettings(), SearchSettings), check_whole("k", k)
-        self._check([query])
+        self._check([query] if like is None else [query, like])
         among = None if videos is None else check_sequence("videos", videos, str, of="paths")
-        request = SearchRequest(query=query, k=k, settings=settings, videos=among)
-        return self._ask(lambda sources: search_clips(sources, request))
+        request = SearchRequest(query=query, k=k, settings=settings, videos=among, like=like, leave_out=leave_out)
+        return self.ask(lambda sources: search_clips(sources, request))
 
     def scores(self, queries: Sequence[QueryEmbeddings], settings: SearchSettings | None = None) -> Float32:
         """Every query against every indexed video, by its best clip; exhaustive and exact.
@@ -275,7 +274,7 @@ class Library:
         """
         settings = check_instance("settings", settings or SearchSettings(), SearchSettings)
         self._check(queries)
-        return self._ask(lambda sources: video_scores(sources, queries, settings))
+        return self.ask(lambda sources: video_scores(sources, queries, settings))
 
     def pair_scores(
         self, videos: Sequence[str], queries: Sequence[QueryEmbeddings], settings: Sequence[SearchSettings]
@@ -294,7 +293,7 @@ class Library:
         if len(videos) != len(queries):
             raise ConfigError(f"pairs need one video a query, got {len(videos)} and {len(queries)} of them.")
         self._check(queries)
-        return self._ask(lambda sources: pair_scores(sources, videos, queries, ways))
+        return self.ask(lambda sources: pair_scores(sources, videos, queries, ways))
 
     def compact(self) -> CompactReport:
         """Write what is living into new files, end to end, and delete the old ones; answers stay what they are.
@@ -353,7 +352,7 @@ class Library:
             for store in self._stores:
                 store.close()
 
-    def _ask(self, question: Callable[[Sequence[Source]], T]) -> T:
+    def ask(self, question: Callable[[Sequence[Source]], T]) -> T:
         """Ask the version committed last, as long as the parts that the library was opened for make it."""
 
         def ask(views: tuple[View, ...]) -> T:
@@ -381,7 +380,7 @@ class Library:
                 )
 
     def _arrays(self) -> ClipArrays:
-        return self._ask(lambda sources: self._only(sources).view.arrays)
+        return self.ask(lambda sources: self._only(sources).view.arrays)
 
     def _find(self, path: str) -> VideoRecord | None:
         return next((found for store in self._stores if (found := store.find(path)) is not None), None)

@@ -18,9 +18,10 @@ from hgrkit.library.candidates import AnnCache
 from hgrkit.library.moments import Moment, cut_moment, moment_of_frames
 from hgrkit.library.records import ClipEmbeddings, Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
 from hgrkit.library.removal import listed_path
-from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
+from hgrkit.library.scoring import LIKE_WEIGHT, Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
 from hgrkit.matching.clip_similarities import clip_similarities, event_similarities
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.matching.scenes import cut_scenes
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "indexed_paths",
     "pair_scores",
     "search_clips",
+    "stored_videos",
     "video_scores",
 ]
 
@@ -47,7 +49,8 @@ class ClipMatch:
         video: the video's path.
         start_s: where the clip begins, in seconds.
         end_s: where the clip ends, in seconds.
-        score: weighted mean of the levels.
+        score: weighted mean of the levels, and of the likeness if an example was given with the question.
+        likeness: to that example, in [-1, 1]; `None` without one.
         levels: each level's score, in [-1, 1]; `None` where the query has no action or no entity.
         action_similarities: [A] of each action.
         entity_similarities: [E] of each entity.
@@ -61,6 +64,7 @@ class ClipMatch:
     start_s: float
     end_s: float
     score: float
+    likeness: float | None
     levels: PerLevel[float | None]
     action_similarities: Float32
     entity_similarities: Float32
@@ -104,12 +108,24 @@ class SearchRequest:
         k: videos, at least 1.
         settings: how clips are scored, and how many.
         videos: look at the videos with these paths only, and at all of their clips; at every video if `None`.
+        like: an example that clips should be like as well.
+        leave_out: the path of a video that is no answer.
     """
 
     query: QueryEmbeddings
     k: int
     settings: SearchSettings
     videos: Sequence[str] | None = None
+    like: QueryEmbeddings | None = None
+    leave_out: str | None = None
+
+    @property
+    def event(self) -> Float32:
+        """What candidates are nearest to, [D]: as events count in the score, if there is an example, too."""
+        if self.like is None:
+            return self.query.event
+        words, example = unit_vectors(self.query.event), unit_vectors(self.like.event)
+        return (1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
@@ -125,7 +141,8 @@ def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
     """
     found: list[_Found] = []
     for source, rows in zip(sources, _candidates(sources, request), strict=True):
-        found += _compare(source.view, rows, request) if rows.size else []
+        left = _left(source, rows, request.leave_out)
+        found += _compare(source.view, left, request) if left.size else []
     found.sort(key=lambda one: (-one.score, path_bytes(one.path)))
     best = {one.path: one for one in reversed(found)}  # a video that several libraries hold counts once
     first = [one for one in found if best[one.path] is one][: request.k]
@@ -190,7 +207,7 @@ def pair_scores(
     for place, path in enumerate(paths):
         places.setdefault(path, []).append(place)
     for path, asked in places.items():
-        for source, video in _named(sources, path):
+        for source, video in stored_videos(sources, path):
             clips = _checked_clips(source.view.arrays, _rows_of([video]))
             for row, setting in enumerate(settings):
                 parts = clips.scores([queries[place] for place in asked], setting)
@@ -222,8 +239,12 @@ def _indexed(records: Sequence[VideoRecord]) -> list[str]:
     return [record.path for record in records if record.state == "indexed"]
 
 
-def _named(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
-    """An indexed video by its path, absolute or from the current folder, in every library that holds it."""
+def stored_videos(sources: Sequence[Source], path: str) -> list[tuple[Source, StoredVideo]]:
+    """An indexed video by its path, absolute or from the current folder, in every library that holds it.
+
+    Raises:
+        LibraryError: if none does.
+    """
     found: list[tuple[Source, StoredVideo]] = []
     for source in sources:
         view = source.view
@@ -247,23 +268,30 @@ def _candidates(sources: Sequence[Source], request: SearchRequest) -> list[Rows]
     if request.videos is not None:
         chosen: dict[int, list[StoredVideo]] = {id(source): [] for source in sources}
         for path in dict.fromkeys(request.videos):
-            for source, video in _named(sources, path):
+            for source, video in stored_videos(sources, path):
                 chosen[id(source)].append(video)
         return [np.unique(_rows_of(chosen[id(source)])) for source in sources]
     total = sum(source.view.arrays.num_living for source in sources)
     count = request.settings.candidates_among(total)
     if count >= total:
         return [source.view.arrays.rows for source in sources]
-    count = max(count, request.k)
+    wanted = request.k + (request.leave_out is not None)
+    count = max(count, wanted)
     while True:
-        rows = _nearest(sources, request.query.event, count)
+        rows = _nearest(sources, request.event, count)
         videos = sum(
             len(np.unique(source.view.arrays.clips["video"][part]))
             for source, part in zip(sources, rows, strict=True)
         )
-        if videos >= request.k or count >= total:
+        if videos >= wanted or count >= total:
             return rows
         count *= 2
+
+
+def _left(source: Source, rows: Rows, leave_out: str | None) -> Rows:
+    """The clips without those of a video that is no answer."""
+    video = None if leave_out is None else source.view.find(leave_out)
+    return rows if video is None else np.setdiff1d(rows, np.array(video.rows), assume_unique=True)
 
 
 def _nearest(sources: Sequence[Source], event: Float32, count: int) -> list[Rows]:
@@ -297,7 +325,10 @@ class _Found:
 def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     """The k best videos of one version, and all that equal the last of them."""
     arrays = view.arrays
-    aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
+    clips = _checked_clips(arrays, rows)
+    aligned = clips.align(request.query, request.settings)
+    if request.like is not None:
+        aligned = aligned.beside(clips.likeness(request.like, request.settings))
     scores = aligned.scores.round(_DECIMALS)
     places = _best_places(arrays, rows, scores, request.k)
     numbers = arrays.clips["video"][rows[places]].tolist()
@@ -333,6 +364,7 @@ def _match(found: _Found, request: SearchRequest) -> ClipMatch:
         start_s=clip.start_s,
         end_s=clip.end_s,
         score=float(aligned.scores[place]),
+        likeness=None if aligned.likeness is None else float(aligned.likeness[place]),
         levels=PerLevel(
             event=float(aligned.levels.event[place]),
             action=float(aligned.levels.action[place]) if len(query.action) else None,

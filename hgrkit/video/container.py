@@ -40,7 +40,6 @@ CONTAINERS = (
 """The demuxers that may run: no playlists, concat scripts, subtitles or pictures, whatever a file is called."""
 
 _OPTIONS = {
-    "format_whitelist": ",".join(CONTAINERS),
     "protocol_whitelist": "file",
     "enable_drefs": "0",  # of mov files that keep their pictures in other files
     "threads": "1",
@@ -68,7 +67,7 @@ _KINDS = "mp4/mov/3gp, mkv/webm, avi, mpeg/vob, ts/mts, flv, wmv/asf, gif, ogv, 
 
 
 @contextmanager
-def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
+def open_container(path: str, guard: DecodeGuard, kind: str | None = None) -> Iterator[InputContainer]:
     """Open a video file.
 
     Only the named file is read, and nothing that it refers to. FFmpeg's errors from the block become
@@ -77,6 +76,7 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
     Args:
         path: the file.
         guard: limits that are kept.
+        kind: the demuxer that reads it, where it is known; by default one of `CONTAINERS`.
 
     Raises:
         MissingPathError: if there is no such file.
@@ -86,10 +86,11 @@ def open_container(path: str, guard: DecodeGuard) -> Iterator[InputContainer]:
         OSError: if the operating system cannot read it to the end.
     """
     # Four times the pixels, so that the header of an oversized video is read and the reason states its size.
-    options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, "max_pixels": str(4 * guard.limits.pixels)}}
+    bounds = {"format_whitelist": kind or ",".join(CONTAINERS), "max_pixels": str(4 * guard.limits.pixels)}
+    options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, **bounds}}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
-        with av.open(f"file:{path}", **options, **_TEXT) as container:
+        with av.open(f"file:{path}", format=kind, **options, **_TEXT) as container:
             yield container
     except DecodeError as error:
         error.add_note(f"video: {path}")

@@ -104,16 +104,21 @@ class EmbeddedCaptions:
         With `querybank_norm`, what each query scores with any clip is taken off: a video's queries compare then,
         and a query's videos keep their order.
         """
-        if check_flag("querybank_norm", querybank_norm) and self.querybank_norm is not None and self.queries:
-            parts = _some_at_a_time(self.queries)
-            scores = scores - np.concatenate(
-                [self.querybank_norm(np.stack([query.event for query in part])) for part in parts]
-            )
+        if check_flag("querybank_norm", querybank_norm):
+            scores = self.normalised(scores)
         if not self.failures:
             return scores
         spread = np.full((len(scores), len(self)), UNREADABLE_SCORE, np.float32)
         spread[:, self.positions] = scores
         return spread
+
+    def normalised(self, scores: Float32) -> Float32:
+        """Scores of the queries, [..., Q], less what each query scores with any clip, if the model knows that."""
+        if self.querybank_norm is None or not self.queries:
+            return scores
+        parts = _some_at_a_time(self.queries)
+        norms = [self.querybank_norm(np.stack([query.event for query in part])) for part in parts]
+        return scores - np.concatenate(norms)
 
     def __len__(self) -> int:
         """C."""

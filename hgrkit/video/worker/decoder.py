@@ -94,6 +94,8 @@ class DecodeProcess:
         frame_size: tuple[int, int],
         sampling: Sampling | None,
         take: Callable[[Times, Pictures], None],
+        *,
+        span_s: tuple[float, float] | None = None,
     ) -> Decoded:
         """Read one video; a fault of the file is in the result, and never raised.
 
@@ -102,6 +104,7 @@ class DecodeProcess:
             frame_size: height and width of the pictures.
             sampling: which pictures; `None` for none of them, only the video's length.
             take: called with the pictures in order, at most 16 at a time: `times_s` [B], `images` [B, H, W, 3].
+            span_s: only pictures between these seconds, on the video's own time line; none beyond its end.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
@@ -118,7 +121,7 @@ class DecodeProcess:
                 elif header["kind"] == "opened":
                     opened = Decoded(begin_s=finite(header, "begin_s"), duration_s=finite(header, "duration_s"))
                     try:
-                        times_s = _times(sampling, opened, self._limits)
+                        times_s = _times(sampling, opened, self._limits, span_s)
                     except DecodeLimitError as error:  # with no times the worker comes to its end at once
                         times_s, refused = np.empty(0), error
                     write_message(worker.requests, {"kind": "times", "count": len(times_s)}, times_s)
@@ -128,6 +131,30 @@ class DecodeProcess:
                     raise ProtocolError("the file was not opened.")
                 else:
                     return self._failed(header) or attrs.evolve(opened, decoded_frames=_decoded_frames(header))
+
+        return self._ask(talk)
+
+    def read_picture(self, path: str, frame_size: tuple[int, int]) -> Pictures | Decoded:
+        """Read one picture file, [1, H, W, 3]; if that fails, the result says how.
+
+        Args:
+            path: the file.
+            frame_size: height and width of the picture.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        request = {"kind": "picture", "path": _joined(path), "frame_size": frame_size}
+
+        def talk(worker: WorkerProcess) -> Pictures | Decoded:
+            write_message(worker.requests, request)
+            header, frames = self._next_message(worker, "frames", partial(read_frames, frame_size=frame_size))
+            if frames is not None:
+                header, _ = self._next_message(worker, "", read_bytes)
+            failed = self._failed(header)
+            if failed is None and frames is None:
+                raise ProtocolError("there was no picture.")
+            return failed or frames[1]
 
         return self._ask(talk)
 
@@ -299,14 +326,21 @@ def _clip_of(header: Header) -> CutClip:
     return CutClip(start_s=start_s, end_s=end_s, container=container, encoded=str(header.get("encoded")))
 
 
-def _times(sampling: Sampling | None, opened: Decoded, limits: DecodeLimits) -> Times:
+def _times(
+    sampling: Sampling | None, opened: Decoded, limits: DecodeLimits, span_s: tuple[float, float] | None
+) -> Times:
     """The sampled times of a video, counted before they are made where the sampling knows how many."""
     if sampling is None or opened.duration_s is None:
         return np.empty(0)
+    begin_s, end_s = opened.begin_s, opened.duration_s
+    if span_s is not None:
+        begin_s, end_s = max(begin_s, span_s[0]), min(end_s, span_s[1])
+        if begin_s >= end_s:
+            return np.empty(0)
     count = getattr(sampling, "num_times", None)
-    if count is not None and (num_frames := count(opened.duration_s - opened.begin_s)) > limits.frames:
+    if count is not None and (num_frames := count(end_s - begin_s)) > limits.frames:
         raise limits.too_many_frames(num_frames)
-    times_s = times_between(sampling, opened.begin_s, opened.duration_s)
+    times_s = times_between(sampling, begin_s, end_s)
     if len(times_s) > limits.frames:
         raise limits.too_many_frames(len(times_s))
     return times_s

@@ -26,6 +26,7 @@ from hgrkit.video.cutting.cut import cut_clip
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import UniformSampling
+from hgrkit.video.still import read_still
 from hgrkit.video.worker.protocol import (
     CHUNK_BYTES,
     CHUNK_FRAMES,
@@ -173,8 +174,8 @@ class _Job:
     def run(self) -> None:
         """Do what was asked for, and send how it ended."""
         try:
-            done = self._send_clip() if self._request["kind"] == "cut" else self._send_pictures()
-            end = {**done, "kind": "done"}
+            send = {"cut": self._send_clip, "picture": self._send_still}
+            end = {**send.get(self._request["kind"], self._send_pictures)(), "kind": "done"}
         except MemoryError:
             end = _failed(self._guard.limits.out_of_memory())
         except (DecodeError, MissingPathError) as error:
@@ -199,6 +200,11 @@ class _Job:
             shown_s = np.array([frame.time_s for frame in chunk])
             images = [frame.image for frame in chunk]
             self._answers.send({"kind": "frames", "count": len(chunk)}, shown_s, *images)
+        return {}
+
+    def _send_still(self) -> Header:
+        image = read_still(self._request["path"], tuple(self._request["frame_size"]), self._guard)
+        self._answers.send({"kind": "frames", "count": 1}, np.zeros(1), image)
         return {}
 
     def _send_clip(self) -> Header:

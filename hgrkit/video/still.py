@@ -1,0 +1,72 @@
+"""Reads a picture file, as an example of what is looked for: the twin of the reader of videos."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.video.container import open_container
+from hgrkit.video.limits import DecodeGuard
+from hgrkit.video.picture import PictureScaler
+
+__all__ = ["picture_kind", "read_still"]
+
+_BEGINNINGS = {
+    rb"\xff\xd8\xff": "jpeg_pipe",
+    rb"\x89PNG\r\n\x1a\n": "png_pipe",
+    rb"RIFF....WEBP": "webp_pipe",
+    rb"BM....\0\0\0\0": "bmp_pipe",
+    rb"II\*\0|MM\0\*": "tiff_pipe",
+}
+"""FFmpeg's demuxers of one picture, by what it begins with. They are named, since by a name such as `a%d.jpg` FFmpeg
+would take the one that looks for more files."""
+
+
+def picture_kind(path: str | os.PathLike[str]) -> str | None:
+    """The demuxer of a JPEG, PNG, WebP, BMP or TIFF picture, whatever it is called; `None` for other files.
+
+    Raises:
+        MissingPathError: if there is no such file.
+        OSError: if it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(12)
+    except FileNotFoundError as error:
+        raise MissingPathError(f"no file {os.fspath(path)!r}.") from error
+    return next((kind for begin, kind in _BEGINNINGS.items() if re.match(begin, head, re.DOTALL)), None)
+
+
+def read_still(path: str, frame_size: tuple[int, int], guard: DecodeGuard) -> npt.NDArray[np.uint8]:
+    """Read a picture, squashed to a size, as a video's pictures are: RGB [H, W, 3].
+
+    Args:
+        path: the file.
+        frame_size: height and width of the picture.
+        guard: limits that are kept.
+
+    Raises:
+        MissingPathError: if there is no such file.
+        DecodeError: if it is no picture that can be read to its end.
+        DecodeLimitError: if it asks for more than is allowed.
+        OSError: if the operating system cannot read it.
+    """
+    kind = picture_kind(path)
+    if kind is None:
+        raise DecodeError("not a picture of a known kind (JPEG, PNG, WebP, BMP, TIFF)")
+    with open_container(path, guard, kind) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        guard.check_size(context.width, context.height)
+        # What is cut off would otherwise be grey from there on, and an answer to another question.
+        context.options = {"max_pixels": str(guard.limits.pixels), "err_detect": "explode"}
+        context.thread_count = 1
+        for frame in container.decode(stream):
+            guard.on_progress()
+            return PictureScaler(frame_size)(frame)
+    raise DecodeError("the file holds no picture that can be decoded")
