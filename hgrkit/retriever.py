@@ -299,12 +299,12 @@ class Retriever:
         if query is None and example is not None:
             matches = ask(example.embeddings, settings=settings.for_examples())
             return result_like(matches, example.name, started=started)
-        graph = query if isinstance(query, RoleGraph) else parse_texts(self.parser, [query])[0]
+        graph = query if isinstance(query, RoleGraph) else parse_texts(self.parser, [str(query)])[0]
         (embedded,), omitted = side.encoder.embed([graph])
         matches = ask(embedded.embeddings, settings=settings, like=example.embeddings if example else None)
-        told: dict[str, Any] = {"num_words": len(graph.tokens) - omitted.tokens, "started": started}
-        like_text, text = example and example.name, query if isinstance(query, str) else graph.text
-        return result_of(text, graph, embedded, matches, like=like_text, **told)
+        text, name = query if isinstance(query, str) else graph.text, example.name if example else None
+        told = partial(result_of, num_words=len(graph.tokens) - omitted.tokens, started=started, like=name)
+        return told(text, graph, embedded, matches)
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
         """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""

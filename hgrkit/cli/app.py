@@ -35,6 +35,8 @@ _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 COMMANDS = {
     "index": "index",
     "search": "search",
+    "describe": "describe",
+    "duplicates": "duplicates",
     "parse": "parse",
     "parsers": "parse",
     "evaluate": "evaluate",

@@ -26,11 +26,15 @@ _INDENT = " " * 12
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for, in words; quote it.")],
     library: Annotated[
         list[Path],
         typer.Option("--library", "-l", metavar="LIB", help="The library to search; several are searched as one."),
     ],
+    text: Annotated[str | None, typer.Argument(help="What to look for, in words; quote it.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="EXAMPLE", help="Look for what is like a picture or a video; V@3-8 is a part of V."),
+    ] = None,
     k: Annotated[
         int | None,
         typer.Option("--k", "-k", min=1, help="Number of hits; by default 5 in a terminal, else 10."),
@@ -61,12 +65,13 @@ def search(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one question are too small to share
     from hgrkit.retriever import Retriever
 
+    _check_asked(text, like, pages=html is not None or png is not None or thumbnails)
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
-        result = retriever.search(
-            typed_text(text), k=k or _default_k(json=json), exact=exact_search, num_candidates=candidates
-        )
+        words = None if text is None else typed_text(text)
+        count = k or _default_k(json=json)
+        result = retriever.search(words, count, like=like, exact=exact_search, num_candidates=candidates)
         explanation = retriever.explain(result) if html or png or thumbnails else None
     if explanation is not None:
         _save(explanation, html, png)
@@ -89,6 +94,16 @@ def search(
 def _default_k(*, json: bool) -> int:
     """As many hits as fit on a screen, if the output is a terminal."""
     return 5 if not json and stdout().is_terminal else 10
+
+
+def _check_asked(text: str | None, like: str | None, *, pages: bool) -> None:
+    """Refuse what asks nothing, and pages of phrases where there are no words."""
+    if text is None and like is None:
+        raise ConfigError(
+            'say what to look for: hgrkit search "a dog" --library LIB, or give an example with --like.'
+        )
+    if text is None and pages:
+        raise ConfigError("--html, --png and --thumbnails show when words were seen; give TEXT beside --like.")
 
 
 def _check_names(html: Path | None, png: Path | None) -> None:
@@ -180,6 +195,8 @@ def _hit(hit: Hit, video: str, width: int | None) -> Text:
         f"{printable(phrase.text)} {phrase.role} {phrase.similarity:+.2f} at {clock(phrase.best_time_s)}"
         for phrase in hit.phrases
     ]
+    if phrases and hit.likeness is not None:
+        phrases.append(f"like the example {hit.likeness:+.2f}")
     lines = filled(phrases, _BETWEEN, sys.maxsize if width is None else width - len(_INDENT))
     return Text.assemble(
         (f"{hit.rank:>3}", "bold"),

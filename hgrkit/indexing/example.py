@@ -120,7 +120,8 @@ class ExampleReader:
         most = len(given) if k is None else check_whole("k", k)
         record = self._current_record(video)
         clips = stored_clips(self._library, record.path) if record is not None else self._decoded(video, None)
-        captions, ranked = read(given), []
+        captions = read(given)
+        ranked: list[RankedSentence] = []
         if captions.queries:
             scores, levels = clip_levels(clips, captions.queries, self._model.query_side.settings)
             scores = captions.normalised(scores)
@@ -261,7 +262,9 @@ def _check_file(path: str) -> None:
     if Path(path).is_dir():
         raise ConfigError(f"{path!r} is a folder; name one picture or one video.")
     if not Path(path).exists():
-        raise MissingPathError(url_remark(path) or f"there is no file {path!r}; name a picture or a video.")
+        raise MissingPathError(
+            url_remark(path) or f"there is no file {path!r}, and no such video in the library; name another one."
+        )
 
 
 def _unreadable(path: str, decoded: Decoded) -> DecodeError:

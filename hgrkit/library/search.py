@@ -125,7 +125,8 @@ class SearchRequest:
         if self.like is None:
             return self.query.event
         words, example = unit_vectors(self.query.event), unit_vectors(self.like.event)
-        return (1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example
+        event: Float32 = (1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example
+        return event
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:

@@ -23,8 +23,8 @@ _BEGINNINGS = {
     rb"BM....\0\0\0\0": "bmp_pipe",
     rb"II\*\0|MM\0\*": "tiff_pipe",
 }
-"""FFmpeg's demuxers of one picture, by what it begins with. They are named, since by a name such as `a%d.jpg` FFmpeg
-would take the one that looks for more files."""
+"""FFmpeg's demuxers of one picture, by what it begins with. They are named to FFmpeg, which by a name such as
+`a%d.jpg` would take the one that looks for more files."""
 
 
 def picture_kind(path: str | os.PathLike[str]) -> str | None:

@@ -151,10 +151,11 @@ class DecodeProcess:
             header, frames = self._next_message(worker, "frames", partial(read_frames, frame_size=frame_size))
             if frames is not None:
                 header, _ = self._next_message(worker, "", read_bytes)
-            failed = self._failed(header)
-            if failed is None and frames is None:
+            if (failed := self._failed(header)) is not None:
+                return failed
+            if frames is None:
                 raise ProtocolError("there was no picture.")
-            return failed or frames[1]
+            return frames[1]
 
         return self._ask(talk)
 
