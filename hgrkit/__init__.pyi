@@ -10,6 +10,7 @@ from .graph import Span as Span
 from .indexing.report import IndexReport as IndexReport
 from .levels import Level as Level
 from .levels import PerLevel as PerLevel
+from .library.duplicates import DuplicateGroup as DuplicateGroup
 from .matching.losses import HingeLoss as HingeLoss
 from .matching.losses import InfoNCE as InfoNCE
 from .matching.matcher import Matcher as Matcher
@@ -27,13 +28,17 @@ from .research.evaluation.evaluate import evaluate as evaluate
 from .research.training.clips import CaptionedClips as CaptionedClips
 from .research.training.config import TrainConfig as TrainConfig
 from .research.training.trainer import Trainer as Trainer
+from .results import Description as Description
 from .results import Hit as Hit
 from .results import Phrase as Phrase
+from .results import RankedSentence as RankedSentence
 from .results import SearchResult as SearchResult
 from .retriever import Retriever as Retriever
 
 __all__ = [
     "CaptionedClips",
+    "Description",
+    "DuplicateGroup",
     "Edge",
     "GraphBatch",
     "HgrModel",
@@ -47,6 +52,7 @@ __all__ = [
     "Node",
     "PerLevel",
     "Phrase",
+    "RankedSentence",
     "Retriever",
     "RoleGraph",
     "SearchResult",

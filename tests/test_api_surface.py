@@ -13,6 +13,8 @@ from hgrkit import errors
 
 PUBLIC = [
     "CaptionedClips",
+    "Description",
+    "DuplicateGroup",
     "Edge",
     "GraphBatch",
     "HgrModel",
@@ -26,6 +28,7 @@ PUBLIC = [
     "Node",
     "PerLevel",
     "Phrase",
+    "RankedSentence",
     "Retriever",
     "RoleGraph",
     "SearchResult",

@@ -92,8 +92,12 @@ class ExampleReader:
             name = f"{like.video}@{like.start_s:g}-{like.end_s:g}"
             return Example(embeddings=embeddings, name=name, video=like.video)
         if isinstance(like, str | os.PathLike):
-            return self._read_file(check_path("like", like))
-        return Example(embeddings=self._embedded(_pixels(like)), name="a picture")
+            path, part = _path_and_span(name := check_path("like", like), self._library)
+            clips = self.clips(path, part)
+            kept = part if self._current_record(path) is not None else None  # of a file, they are all of the part
+            return Example(embeddings=example_of(clips, kept), name=name)
+        picture = _scaled(_pixels(like), frame_size_of(self._encoder))
+        return Example(embeddings=example_of(self._embedded(picture[None])), name="a picture")
 
     def describe(
         self,
@@ -105,7 +109,7 @@ class ExampleReader:
         """Rank sentences for a video, less what each scores with any clip, if the model knows that.
 
         Args:
-            video: a path: of the library's video, or of a file that it does not have, which is decoded.
+            video: a path: of a video of the library, or of another video or a picture, which is decoded.
             sentences: at least one.
             read: parses and embeds them.
             k: so many of the best, at least 1; all unless given.
@@ -118,9 +122,7 @@ class ExampleReader:
         if not given:
             raise ConfigError("there is no sentence to describe the video with; give at least one.")
         most = len(given) if k is None else check_whole("k", k)
-        record = self._current_record(video)
-        clips = stored_clips(self._library, record.path) if record is not None else self._decoded(video, None)
-        captions = read(given)
+        captions, clips = read(given), self.clips(video)
         ranked: list[RankedSentence] = []
         if captions.queries:
             scores, levels = clip_levels(clips, captions.queries, self._model.query_side.settings)
@@ -142,22 +144,32 @@ class ExampleReader:
         notes = tuple(f"Sentence {place + 1} is left out: {why}" for place, why in captions.failures.items())
         return Description(video=video, sentences=tuple(ranked), notes=notes)
 
-    def _read_file(self, like: str) -> Example:
-        path, span = _path_and_span(like, self._library)
+    def clips(self, path: str, span: Span | None = None) -> list[ClipEmbeddings]:
+        """The clips of a video as the library has them, or of a picture or a video that it does not have.
+
+        Args:
+            path: of the file.
+            span: these seconds of it alone; a video of the library comes whole.
+
+        Raises:
+            MissingPathError, ConfigError, DecodeError: as `read` does.
+        """
         record = self._current_record(path)
         if record is not None:
             _check_span(path, span, record.duration_s)
-            return Example(embeddings=example_of(stored_clips(self._library, record.path), span), name=like)
+            return stored_clips(self._library, record.path)
         _check_file(path)
         if picture_kind(path) is None:
-            return Example(embeddings=example_of(self._decoded(path, span)), name=like)
+            return self._decoded(path, span)
         if span is not None:
-            raise ConfigError(f"{path!r} is a picture; a range of seconds, as in {like!r}, is for videos.")
+            raise ConfigError(
+                f"{path!r} is a picture; a range of seconds, such as {span[0]:g}-{span[1]:g}, is for videos."
+            )
         with DecodeProcess(DecodeLimits()) as decoder:
             picture = decoder.read_picture(path, frame_size_of(self._encoder))
         if isinstance(picture, Decoded):
             raise _unreadable(path, picture)
-        return Example(embeddings=self._embedded(picture), name=like)
+        return self._embedded(picture)
 
     def _current_record(self, path: str) -> VideoRecord | None:
         """The library's record of a video whose file is as it was indexed, or gone."""
@@ -169,7 +181,6 @@ class ExampleReader:
 
     def _decoded(self, path: str, span: Span | None) -> list[ClipEmbeddings]:
         """Decode and embed a video that the library does not have, as it would be indexed."""
-        _check_file(path)
         parts, encoder = self._parts, self._encoder
         times: list[npt.NDArray[np.float64]] = []
         features: list[Float32] = []
@@ -191,14 +202,11 @@ class ExampleReader:
         most = parts.model.config.video.max_frames
         return embed_clips(shown_s, np.concatenate(features), windows, parts.embed, max_frames=most)
 
-    def _embedded(self, picture: npt.NDArray[np.uint8]) -> QueryEmbeddings:
-        """Embed one picture [1, H, W, 3] or [H, W, 3 or 4], which is scaled."""
-        encoder = self._encoder
-        if picture.ndim == 3:
-            picture = _scaled(picture, frame_size_of(encoder))[None]
+    def _embedded(self, picture: npt.NDArray[np.uint8]) -> list[ClipEmbeddings]:
+        """Embed one picture, [1, H, W, 3], as a clip of one frame."""
         windows = [ClipWindow(start_s=0.0, end_s=0.0, frames=slice(None))]
-        features = encode_frames(encoder, picture)
-        return example_of(embed_clips(np.zeros(1), features, windows, self._parts.embed, max_frames=None))
+        features = encode_frames(self._encoder, picture)
+        return embed_clips(np.zeros(1), features, windows, self._parts.embed, max_frames=None)
 
     @cached_property
     def _parts(self) -> Parts:

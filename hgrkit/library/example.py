@@ -14,9 +14,9 @@ from hgrkit.library.scoring import ClipSet, SearchSettings
 from hgrkit.library.search import Source, stored_videos
 from hgrkit.matching.frame_weights import unit_vectors
 
-__all__ = ["clip_levels", "example_of", "stored_clips"]
+__all__ = ["MOST_FRAMES", "clip_levels", "example_of", "stored_clips"]
 
-_MOST_FRAMES = 8
+MOST_FRAMES = 8
 """Frames of an example that are compared, evenly spaced. More of them find no copy more often, and each takes as
 long as a phrase (benchmarks/results/examples.json)."""
 
@@ -39,7 +39,9 @@ def stored_clips(library: Library, path: str) -> list[ClipEmbeddings]:
     return library.ask(clips)
 
 
-def example_of(clips: Sequence[ClipEmbeddings], span_s: tuple[float, float] | None = None) -> QueryEmbeddings:
+def example_of(
+    clips: Sequence[ClipEmbeddings], span_s: tuple[float, float] | None = None, *, most_frames: int = MOST_FRAMES
+) -> QueryEmbeddings:
     """What clips are asked with: the mean of their events, and a few of their frames.
 
     The event of a part of a clip is not known; it is the whole clip's.
@@ -47,6 +49,7 @@ def example_of(clips: Sequence[ClipEmbeddings], span_s: tuple[float, float] | No
     Args:
         clips: of one video, at least one.
         span_s: only what is shown between these seconds; if that is no frame, the nearest one.
+        most_frames: how many frames, evenly spaced.
     """
     clips = sorted(clips, key=lambda clip: clip.start_s)
     times_s = np.concatenate([clip.times_s for clip in clips])
@@ -59,8 +62,8 @@ def example_of(clips: Sequence[ClipEmbeddings], span_s: tuple[float, float] | No
         events = [clips[place].event for place in np.unique(clips_of_frames[chosen])]
     else:
         events = [clip.event for clip in clips]
-    if len(chosen) > _MOST_FRAMES:
-        chosen = chosen[np.linspace(0, len(chosen) - 1, _MOST_FRAMES).round().astype(np.int64)]
+    if len(chosen) > most_frames:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, most_frames).round().astype(np.int64)]
     return QueryEmbeddings(
         event=unit_vectors(np.stack(events)).mean(axis=0),
         action=np.concatenate([clip.action for clip in clips])[chosen],

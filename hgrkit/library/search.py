@@ -125,8 +125,7 @@ class SearchRequest:
         if self.like is None:
             return self.query.event
         words, example = unit_vectors(self.query.event), unit_vectors(self.like.event)
-        event: Float32 = (1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example
-        return event
+        return np.asarray((1 - LIKE_WEIGHT) * words + LIKE_WEIGHT * example, np.float32)
 
 
 def search_clips(sources: Sequence[Source], request: SearchRequest) -> Matches:
