@@ -51,6 +51,7 @@ def test_a_result_has_exactly_the_documented_shape():
             "edges": [[1, 2, "ARG0"]],
             "excluded": [],
         },
+        "like": None,
         "hits": [
             {
                 "rank": 1,
@@ -58,6 +59,7 @@ def test_a_result_has_exactly_the_documented_shape():
                 "start_s": 0.25,
                 "end_s": 1.5,
                 "score": 0.4,
+                "likeness": None,
                 "levels": {"event": 0.3, "action": 0.4, "entity": 0.5},
                 "phrases": [
                     {
@@ -80,8 +82,8 @@ def test_a_result_has_exactly_the_documented_shape():
 
 def test_keys_come_in_the_documented_order():
     record = RESULT.to_dict()
-    assert list(record) == ["query", "graph", "hits", "exact", "notes", "elapsed_ms"]
-    assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "levels", "phrases"]
+    assert list(record) == ["query", "graph", "like", "hits", "exact", "notes", "elapsed_ms"]
+    assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "likeness", "levels", "phrases"]
     assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
 
 

@@ -91,7 +91,10 @@ class Orientation:
 
         Its first two rows are where a step to the right and a step down lead on screen.
         """
-        side_data: Any = frame.side_data  # PyAV's types wrongly say that it is a dictionary
+        try:
+            side_data: Any = frame.side_data  # PyAV's types wrongly say that it is a dictionary
+        except ValueError:  # a kind that PyAV does not know, such as the EXIF of photographs: it has the turn alone
+            return _TURNS.get(frame.rotation % 360, cls())
         if Type.DISPLAYMATRIX not in side_data:
             return cls()
         data = side_data[Type.DISPLAYMATRIX]
@@ -110,6 +113,14 @@ class Orientation:
         if self.mirrored:
             picture = picture[:, ::-1]
         return picture[::-1] if self.upended else picture
+
+
+_TURNS = {
+    90: Orientation(transposed=True, upended=True),
+    180: Orientation(mirrored=True, upended=True),
+    270: Orientation(transposed=True, mirrored=True),
+}
+"""By degrees counter-clockwise."""
 
 
 def on_white(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
