@@ -83,7 +83,16 @@ def test_a_result_has_exactly_the_documented_shape():
 def test_keys_come_in_the_documented_order():
     record = RESULT.to_dict()
     assert list(record) == ["query", "graph", "like", "hits", "exact", "notes", "elapsed_ms"]
-    assert list(record["hits"][0]) == ["rank", "video", "start_s", "end_s", "score", "likeness", "levels", "phrases"]
+    assert list(record["hits"][0]) == [
+        "rank",
+        "video",
+        "start_s",
+        "end_s",
+        "score",
+        "likeness",
+        "levels",
+        "phrases",
+    ]
     assert list(record["hits"][0]["levels"]) == ["event", "action", "entity"]
 
 
