@@ -82,6 +82,38 @@ def lead(compared: Mapping[str, Any], key: str = "lead") -> str:
 # what each table should say ------------------------------------------------------------------------------------
 
 
+def examples(files: Mapping[str, Any]) -> Expected:
+    libraries = files["examples.json"]["like"]
+    named = {
+        "a frame at a random time": "frame",
+        "the same, cropped and recoloured": "frame, cropped, recoloured",
+        "a resized copy": "resized",
+        "a cropped and recoloured copy": "cropped, recoloured",
+        "half of it, resized": "trimmed, resized",
+    }
+    return {
+        row: [shown(library[kind]["all"]["R@1"]) for library in libraries.values()] for row, kind in named.items()
+    }
+
+
+def described_videos(files: Mapping[str, Any]) -> Expected:
+    found = files["examples.json"]["describe"]
+    return {
+        row: [*(shown(found[key][name]) for name in ("R@1", "R@5")), str(found[key]["different first sentences"])]
+        for row, key in {
+            "with querybank normalisation": "with querybank norm",
+            "without": "without",
+        }.items()
+    }
+
+
+def joined_copies(files: Mapping[str, Any]) -> Expected:
+    found = files["examples.json"]["duplicates"]
+    kinds = ("resized", "cropped, recoloured", "trimmed, resized", "faded", "faded long")
+    columns = ("precision", "recall for choosing", "recall for reporting")
+    return {kind: [shown(found[kind]["default"][name]) for name in columns] for kind in kinds}
+
+
 def quality(files: Mapping[str, Any]) -> Expected:
     msvd, flickr8k = files["msvd.json"], files["default_model.json"]["measures"]["flickr8k test"]
 
@@ -247,6 +279,7 @@ def paper_foil_leads(files: Mapping[str, Any]) -> Expected:
 
 PAGE = "docs/default-model.md"
 PAPER = "docs/paper-claim.md"
+EXAMPLES = "docs/examples.md"
 MOMENTS = "docs/partially-relevant.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
@@ -261,6 +294,9 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (MOMENTS, "On real footage", 1): partial(
         moments, part="clips cut, for reporting", left_out="fixed windows of 20 s"
     ),
+    (EXAMPLES, "How it is compared", 0): examples,
+    (EXAMPLES, "Sentences for a video", 0): described_videos,
+    (EXAMPLES, "Duplicates", 0): joined_copies,
     (PAPER, "Levels, graph and attention", 0): paper_levels,
     (PAPER, "Levels, graph and attention", 1): paper_leads,
     (PAPER, "Another data set", 0): paper_carries_over,

@@ -104,7 +104,7 @@ def open_container(path: str, guard: DecodeGuard, kind: str | None = None) -> It
     except av.error.FFmpegError as error:
         if isinstance(error, OSError) and error.errno in _UNREADABLE:
             raise OSError(error.errno, error.strerror) from error
-        decode_error = DecodeError(_reason(path, error))
+        decode_error = DecodeError(_reason(path, error) if kind is None else "the picture is cut off or damaged")
         decode_error.add_note(f"video: {path}")
         raise decode_error from error
     except (ArithmeticError, UnicodeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,12 @@ def test_indexing_real_videos_with_the_default_model_imports_no_torch(shared, tm
     assert "torch" not in imported
     report, imported = indexed(tmp_path / "library", *videos)
     assert report["unchanged"] == 2
+    shutil.copy(videos[0], tmp_path / "example.mp4")
+    printed, like = run(
+        "search", "--like", f"{tmp_path / 'example.mp4'}@0-2", "-l", tmp_path / "library", "--json"
+    )
+    assert json.loads(printed)["hits"][0]["video"] == str(videos[0])
+    assert not like & {"torch", "stanza", "lark", "PIL", "pydantic"}
     assert not imported & {"torch", "stanza", "lark", "onnxruntime", "pydantic"}
 
 
