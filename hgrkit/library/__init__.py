@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hgrkit.library.backup import BackupReport, backup_library
+    from hgrkit.library.duplicates import DuplicateGroup, find_duplicates
     from hgrkit.library.examination import Damage
     from hgrkit.library.export import ExportReport, export_library
     from hgrkit.library.library import Library
@@ -32,6 +33,7 @@ __all__ = [
     "CompactReport",
     "Counts",
     "Damage",
+    "DuplicateGroup",
     "Entry",
     "ExportReport",
     "Library",
@@ -53,6 +55,7 @@ __all__ = [
     "backup_library",
     "cut_moment",
     "export_library",
+    "find_duplicates",
     "measure_recall",
     "repair_library",
     "verify_library",
@@ -63,6 +66,7 @@ _NAMES = {
     "backup": ("BackupReport", "backup_library"),
     "records": ("ClipEmbeddings", "CompactReport", "Counts", "QueryEmbeddings", "VideoRecord"),
     "search": ("ClipMatch",),
+    "duplicates": ("DuplicateGroup", "find_duplicates"),
     "examination": ("Damage",),
     "store": ("Entry", "Rename", "Snapshot", "Store", "Usage", "Version"),
     "export": ("ExportReport", "export_library"),

@@ -93,7 +93,7 @@ class Orientation:
         """
         try:
             side_data: Any = frame.side_data  # PyAV's types wrongly say that it is a dictionary
-        except ValueError:  # a kind that PyAV does not know, such as the EXIF of photographs: it has the turn alone
+        except ValueError:  # one of a kind that PyAV does not know, as EXIF: it then has the turn alone
             return _TURNS.get(frame.rotation % 360, cls())
         if Type.DISPLAYMATRIX not in side_data:
             return cls()
