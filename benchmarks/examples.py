@@ -44,15 +44,20 @@ FRAME_COUNTS = (1, 4, 8, 16)
 LIKE_WEIGHTS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
 
+WANTED = 5
+"""Hits of a search."""
+
 Ranks = Mapping[str, int]
+"""Of each example's own video; one more than there are hits if it is none of them."""
 
 
 def measure(data: Path, work: Path, seed: int) -> dict[str, Any]:
     """Do all of it; what took long stays in the folder `work`."""
     videos = sorted((data / "msvd" / "videos").iterdir())
     made = make_copies(videos, work / "copies", seed=seed)
-    with hgrkit.Retriever.create(fresh(work / "library"), device="cpu") as retriever:
-        retriever.index(data / "msvd" / "videos")
+    if not (work / "library").exists():
+        with hgrkit.Retriever.create(work / "library", device="cpu") as retriever:
+            retriever.index(data / "msvd" / "videos")
     features = {part: frame_features(data / "msrvtt_frames", work, part) for part in ("train", "test")}
     model = LoadedModel.load("default", device="cpu")
     with Library.open(work / "library") as library:
@@ -154,14 +159,13 @@ def ranks(
     *,
     most_frames: int = MOST_FRAMES,
 ) -> Ranks:
-    """The rank of each example's own video, as a search answers."""
+    """Search with each example."""
     settings = settings or model.query_side.settings.for_examples()
     found = {}
     for name, path in examples.items():
         example = example_of(clips_of(reader, path), most_frames=most_frames)
-        matches = library.search(example, len(library.videos()), settings=settings)
-        places = [Path(match.video).stem for match in matches]
-        found[name] = places.index(name) + 1 if name in places else len(library.videos())
+        places = [Path(match.video).stem for match in library.search(example, WANTED, settings=settings)]
+        found[name] = places.index(name) + 1 if name in places else WANTED + 1
     return found
 
 

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgrkit.cli.output import clock, echo, echo_json, filled, legend, printable, shown_path, stdout, typed_text
+from hgrkit.cli.output import (
+    clock,
+    echo,
+    echo_json,
+    filled,
+    legend,
+    printable,
+    quoted,
+    shown_path,
+    stdout,
+    typed_text,
+)
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,7 +76,7 @@ def search(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one question are too small to share
     from hgrkit.retriever import Retriever
 
-    _check_asked(text, like, pages=html is not None or png is not None or thumbnails)
+    _check_asked(text, like, library[0], pages=html is not None or png is not None or thumbnails)
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
     with Retriever.open(library, parser=parser, device=device) as retriever:
@@ -96,12 +107,11 @@ def _default_k(*, json: bool) -> int:
     return 5 if not json and stdout().is_terminal else 10
 
 
-def _check_asked(text: str | None, like: str | None, *, pages: bool) -> None:
+def _check_asked(text: str | None, like: str | None, library: Path, *, pages: bool) -> None:
     """Refuse what asks nothing, and pages of phrases where there are no words."""
     if text is None and like is None:
-        raise ConfigError(
-            'say what to look for: hgrkit search "a dog" --library LIB, or give an example with --like.'
-        )
+        line = f"hgrkit search TEXT --library {quoted(str(library))}"
+        raise ConfigError(f"search needs TEXT, or an example with --like; type: {line}")
     if text is None and pages:
         raise ConfigError("--html, --png and --thumbnails show when words were seen; give TEXT beside --like.")
 

@@ -87,10 +87,10 @@ def open_container(path: str, guard: DecodeGuard, kind: str | None = None) -> It
     """
     # Four times the pixels, so that the header of an oversized video is read and the reason states its size.
     bounds = {"format_whitelist": kind or ",".join(CONTAINERS), "max_pixels": str(4 * guard.limits.pixels)}
-    options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, **bounds}}
+    options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, **bounds}, **({} if kind is None else {"format": kind})}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
-        with av.open(f"file:{path}", format=kind, **options, **_TEXT) as container:
+        with av.open(f"file:{path}", **options, **_TEXT) as container:
             yield container
     except DecodeError as error:
         error.add_note(f"video: {path}")

@@ -73,7 +73,7 @@ class TestSearch:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ([], "say what to look for"),
+            ([], "search needs TEXT, or an example with --like"),
             (["--like", "gone.jpg"], "there is no file 'gone.jpg'"),
             (["--like", "picture.png"], "made of files of frame features"),
             (["--like", "/v/a.mp4@5-9"], "is 6.0 s long"),

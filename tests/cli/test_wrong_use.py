@@ -33,7 +33,7 @@ WRONG = {
     "demo now": "demo takes no argument, got 'now'; `hgrkit demo --help` lists its options.",
     # what is missing
     "search 'a man'": 'search needs --library LIB; type: hgrkit search "a man" --library LIB',
-    "search --library lib": "search needs TEXT; type: hgrkit search TEXT --library lib",
+    "search --library lib": "search needs TEXT, or an example with --like; type: hgrkit search TEXT --library lib",
     "verify": "verify needs LIB; type: hgrkit verify LIB",
     "remove lib": "remove needs PATHS...; type: hgrkit remove lib PATHS...",
     "export lib": "export needs --to FORMAT; type: hgrkit export lib --to FORMAT --out OUT",
@@ -51,7 +51,7 @@ WRONG = {
     ),
     "videos": "there is no command 'videos'; to index it, type: hgrkit index videos --library LIB",
     "search x --libary lib": "search has no option '--libary'. Did you mean '--library'?",
-    "search x --library lib --quiet": "search has no option '--quiet'; `hgrkit search --help` lists its options.",
+    "search x --library lib --verbose": "search has no option '--verbose'; `hgrkit search --help` lists its options.",
     "search x -library lib": "search has no option '-library'; long options begin with two dashes: --library",
     "search x —library lib": "search has no option '—library'; long options begin with two dashes: --library",
     "search '-a dog' --library lib": (
@@ -241,4 +241,4 @@ def test_help_is_help(monkeypatch, capfd, hgrkit, arguments):
 def test_python_m_hgrkit_speaks_of_hgrkit(hgrkit, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py"])
     assert "hgrkit search needs" not in hgrkit("search").error
-    assert hgrkit("search").error == "hgrkit: search needs TEXT; type: hgrkit search TEXT --library LIB"
+    assert hgrkit("search").error == "hgrkit: search needs --library LIB; type: hgrkit search --library LIB"
