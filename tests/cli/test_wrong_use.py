@@ -51,7 +51,7 @@ WRONG = {
     ),
     "videos": "there is no command 'videos'; to index it, type: hgrkit index videos --library LIB",
     "search x --libary lib": "search has no option '--libary'. Did you mean '--library'?",
-    "search x --library lib --verbose": "search has no option '--verbose'; `hgrkit search --help` lists its options.",
+    "search x --library lib --mute": "search has no option '--mute'; `hgrkit search --help` lists its options.",
     "search x -library lib": "search has no option '-library'; long options begin with two dashes: --library",
     "search x —library lib": "search has no option '—library'; long options begin with two dashes: --library",
     "search '-a dog' --library lib": (
