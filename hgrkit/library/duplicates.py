@@ -163,24 +163,28 @@ def _groups(
     found: list[tuple[float, int, int]] = []
     for done, (one, other) in enumerate(pairs, 1):
         similarity = _similarity(frames(one), frames(other))
-        if similarity >= (
-            least if min(len(frames(one).times_s), len(frames(other).times_s)) >= _LEAST_FRAMES else alike
-        ):
+        is_short = min(len(frames(one).times_s), len(frames(other).times_s)) < _LEAST_FRAMES
+        if similarity >= (alike if is_short else least):
             found.append((similarity, one, other))
         if on_progress is not None:
             on_progress(done, len(pairs))
-    leader = list(range(len(videos)))
-    similarities: dict[int, float] = {}
-    for similarity, one, other in sorted(found, reverse=True):  # the last that joins a group is the least similar
-        old, new = leader[other], leader[one]
-        if old != new:
-            leader = [new if place == old else place for place in leader]
-            similarities[new] = similarity
-    groups = {
-        lead: [video for video, of in zip(videos, leader, strict=True) if of == lead] for lead in similarities
-    }
-    made = [_group(group, similarities[lead]) for lead, group in groups.items() if group]
+    made = [_group([videos[place] for place in places], similarity) for places, similarity in _joined(found)]
     return tuple(sorted(made, key=lambda group: (-group.similarity, group.videos)))
+
+
+def _joined(pairs: Sequence[tuple[float, int, int]]) -> list[tuple[list[int], float]]:
+    """Groups of what pairs join, each with the similarity of the least similar pair that was needed for it."""
+    groups: dict[int, list[int]] = {}
+    least: dict[int, float] = {}
+    leader: dict[int, int] = {}
+    for similarity, one, other in sorted(pairs, reverse=True):
+        new, old = leader.setdefault(one, one), leader.setdefault(other, other)
+        if new != old:
+            moved = groups.pop(old, [old])
+            groups.setdefault(new, [new]).extend(moved)
+            leader.update(dict.fromkeys(moved, new))
+            least[new] = similarity
+    return [(places, least[lead]) for lead, places in groups.items()]
 
 
 def _group(videos: Sequence[_Video], similarity: float) -> DuplicateGroup:
