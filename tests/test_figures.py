@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from hgrkit.library.duplicates import DUPLICATE_SIMILARITY
 from hgrkit.model.folder import model_fingerprint
 from hgrkit.model.registry import model_folder
 
@@ -111,7 +112,7 @@ def joined_copies(files: Mapping[str, Any]) -> Expected:
     found = files["examples.json"]["duplicates"]
     kinds = ("resized", "cropped, recoloured", "trimmed, resized", "faded", "faded long")
     columns = ("precision", "recall for choosing", "recall for reporting")
-    return {kind: [shown(found[kind]["default"][name]) for name in columns] for kind in kinds}
+    return {kind: [shown(found[kind][str(DUPLICATE_SIMILARITY)][name]) for name in columns] for kind in kinds}
 
 
 def quality(files: Mapping[str, Any]) -> Expected:
