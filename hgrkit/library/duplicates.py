@@ -26,8 +26,8 @@ from hgrkit.matching.frame_weights import unit_vectors
 __all__ = ["DUPLICATE_SIMILARITY", "DuplicateGroup", "find_duplicates"]
 
 DUPLICATE_SIMILARITY = 0.4
-"""At 0.35 some videos are joined that are no copies, at 0.45 a tenth of those that are resized and poorly encoded is
-missed (benchmarks/results/examples.json)."""
+"""At 0.35 some videos are joined that are no copies, at 0.45 a tenth of the resized, poorly encoded copies is missed
+(benchmarks/results/examples.json)."""
 
 _PLAIN_SIMILARITY = 0.85
 """The same of frames as they are: what copies and other videos of a small library lie to both sides of."""
@@ -36,7 +36,7 @@ _FEW_VIDEOS = 20
 """Fewer videos do not tell what is common; copies among them would be taken for it."""
 
 _SHRINKAGE = 0.3
-"""Of the covariance towards a sphere: less of it needs more videos, more of it parts copies from others less well."""
+"""Of the covariance towards a sphere: less needs more videos, more parts copies from others less well."""
 
 _SAMPLE = 20_000
 """Frames, and clips, that the covariance is computed of."""
