@@ -26,7 +26,7 @@ from hgrkit.matching.frame_weights import unit_vectors
 __all__ = ["DUPLICATE_SIMILARITY", "DuplicateGroup", "find_duplicates"]
 
 DUPLICATE_SIMILARITY = 0.4
-"""At 0.35 some videos are joined that are no copies, at 0.45 a tenth of the resized, poorly encoded copies is missed
+"""At 0.35 some videos are joined that are no copies, at 0.45 a tenth of the resized, poor copies is missed
 (benchmarks/results/examples.json)."""
 
 _PLAIN_SIMILARITY = 0.85
