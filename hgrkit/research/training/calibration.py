@@ -18,18 +18,19 @@ from hgrkit.library.rivals import NUM_RIVALS, Rivals
 from hgrkit.library.scoring import ClipSet, SearchSettings
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
+from hgrkit.research.training.logistic import fit_logistic
 
-__all__ = ["AskedClips", "Outcome", "Settings", "ask", "fit_calibration", "fit_gaussian", "fit_logistic"]
+__all__ = ["AskedClips", "Outcome", "Settings", "ask", "fit_calibration", "fit_gaussian"]
 
 Places = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-_LONGEST_STEP = 2.0
-"""Of a weight of a standardised feature."""
-
 _MATCH_UP_TO = 400
 """Clips of the libraries that matching is fitted on: larger ones lack too little to ask for."""
+
+_MENTIONS = 2
+"""Captions that must mention what a short question asks for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +44,10 @@ class Settings:
         text_bank: sentences of the bank.
         sizes: clips of the libraries that are drawn.
         draws: libraries of each size.
-        questions: asked of each library about its clips, at most, and as many about what none shows.
+        questions: asked of each library about its clips, at most, and as many about what none shows; as many
+            short ones of both kinds.
+        captions: of each clip that are asked, at most; all of them tell which short questions it answers.
+        short: short questions of each kind, at most.
         absent: weight of the latter among all that is asked, where being right is fitted.
         kept: share of right first hits that count as matching.
         ranks: hits of each answer that being right is fitted on.
@@ -58,6 +62,8 @@ class Settings:
     sizes: tuple[int, ...] = (20, 98, 300, 1000, 3000)
     draws: int = 6
     questions: int = 300
+    captions: int = 5
+    short: int = 1500
     absent: float = 0.1
     kept: float = 0.87
     ranks: int = 3
@@ -76,6 +82,8 @@ class AskedClips:
         owners: [C] the clip that each describes.
         nouns: of each sentence; a sentence none of whose nouns is said of a library's clips asks for what it does
             not hold.
+        short: S short questions, such as "a dog"; several clips may answer one, or none.
+        mentions: [S, V] how many captions of a clip mention all that a short question asks for.
     """
 
     name: str
@@ -83,6 +91,8 @@ class AskedClips:
     queries: Sequence[QueryEmbeddings]
     owners: Places
     nouns: Sequence[frozenset[str]]
+    short: Sequence[QueryEmbeddings] = ()
+    mentions: npt.NDArray[np.int16] = attrs.field(factory=lambda: np.zeros((0, 0), np.int16))
 
     def only(self, clips: Flags) -> AskedClips:
         """The same with some of the clips, and their sentences."""
@@ -93,6 +103,8 @@ class AskedClips:
             queries=[self.queries[place] for place in asked.tolist()],
             owners=np.searchsorted(kept, self.owners[asked]),
             nouns=[self.nouns[place] for place in asked.tolist()],
+            short=self.short,
+            mentions=self.mentions[:, clips] if self.short else self.mentions,
         )
 
     @property
@@ -108,9 +120,10 @@ class Outcome:
     Attributes:
         features: [Q, R, F] of the best R hits of each.
         scores: [Q, R] of these hits.
-        right: [Q, R] whether the hit is the clip that was meant.
+        right: [Q, R] whether the hit is the clip that was meant, or one that answers a short question.
         present: whether the library holds what was asked for.
         clips: how many it holds.
+        short: whether the questions are short ones.
     """
 
     features: Float64
@@ -118,6 +131,7 @@ class Outcome:
     right: Flags
     present: bool
     clips: int
+    short: bool = False
 
 
 def fit_calibration(
@@ -194,15 +208,37 @@ def _answers(
             own = np.flatnonzero(np.isin(asked.owners, library))
             own = rng.permutation(own)[: settings.questions]
             clips = some_clips(asked.clips, library)
-            places = np.searchsorted(library, asked.owners[own])
+            fits = asked.owners[own, None] == library
             queries = [asked.queries[place] for place in own.tolist()]
-            yield ask(calibration, clips, queries, places, search, ranks=settings.ranks)
+            yield ask(calibration, clips, queries, fits, search, ranks=settings.ranks)
             absent = absent_questions(asked, library, every)
             absent = [absent[place] for place in rng.permutation(len(absent))[: settings.questions]]
             if absent:
                 yield ask(calibration, clips, absent, None, search, ranks=settings.ranks)
             elif size <= _MATCH_UP_TO:  # a small set may have no sentence about what is not there
-                yield ask(calibration, clips, queries, places, search, ranks=settings.ranks, without_own=True)
+                yield ask(calibration, clips, queries, fits, search, ranks=settings.ranks, without_own=True)
+            for short, answered in short_questions_for(asked, library, rng, settings.questions):
+                found = ask(calibration, clips, short, answered, search, ranks=settings.ranks)
+                yield attrs.evolve(found, short=True)
+
+
+def short_questions_for(
+    asked: AskedClips, library: Places, rng: np.random.Generator, count: int
+) -> Iterator[tuple[list[QueryEmbeddings], Flags | None]]:
+    """Short questions with the clips of a library that answer each, bool [Q, V], and such as none answers.
+
+    A clip answers a question if at least two of its captions mention it: one may be mistaken. What is mentioned
+    so seldom in a library is not asked of it.
+    """
+    if not asked.short:
+        return
+    mentions = asked.mentions[:, library]
+    most = mentions.max(axis=1)
+    for places in (np.flatnonzero(most >= _MENTIONS), np.flatnonzero(most == 0)):
+        drawn = rng.permutation(places)[:count]
+        fits = mentions[drawn] >= _MENTIONS
+        if len(drawn):
+            yield [asked.short[place] for place in drawn.tolist()], fits if fits.any() else None
 
 
 def absent_questions(asked: AskedClips, library: Places, every: Sequence[AskedClips]) -> list[QueryEmbeddings]:
@@ -222,7 +258,7 @@ def ask(
     calibration: Calibration,
     clips: ClipSet,
     queries: Sequence[QueryEmbeddings],
-    owners: Places | None,
+    fits: Flags | None,
     search: SearchSettings,
     *,
     ranks: int = 1,
@@ -235,16 +271,16 @@ def ask(
         calibration: judges the hits.
         clips: the library.
         queries: what is asked.
-        owners: the clip that each describes; `None` if the library holds none of them.
+        fits: which clips answer each, [Q, V]; `None` if the library holds none of them.
         search: how the model compares.
         ranks: R, hits of each answer.
         rivals: best clips that a hit is compared with.
-        without_own: take each question's own clip out of the library first.
+        without_own: take each question's own clip, the one that fits, out of the library first.
     """
     levels = clips.levels(queries, search)
     scores = np.asarray(search.fuse(levels), np.float64)  # [V, Q]
-    if owners is not None and without_own:
-        scores[owners, np.arange(len(queries))] = -np.inf
+    if fits is not None and without_own:
+        scores[fits.T] = -np.inf
     num_clips = len(scores) - int(without_own)
     count = min(rivals, num_clips)
     ranks = min(ranks, num_clips)
@@ -262,9 +298,9 @@ def ask(
         )
         features[column] = calibration.features(query.event, best_clips, np.arange(ranks))
         found[column] = best_clips.scores[:ranks]
-        if owners is not None and not without_own:
-            right[column] = best[:ranks] == owners[column]
-    present = owners is not None and not without_own
+        if fits is not None and not without_own:
+            right[column] = fits[column, best[:ranks]]
+    present = fits is not None and not without_own
     return Outcome(features=features, scores=found, right=right, present=present, clips=num_clips)
 
 
@@ -342,25 +378,6 @@ def _fit_match(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: 
 
 def _filled(features: Float64, means: Float64) -> Float64:
     return np.where(np.isnan(features), means, features)
-
-
-def fit_logistic(features: Float64, positive: Flags, weights: Float64, *, penalty: float = 1.0) -> Float64:
-    """Logistic regression by Newton's method: [N, F], [N] and [N] -> F weights and a constant."""
-    mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
-    x = np.column_stack([(features - mean) / scale, np.ones(len(features))])
-    ridge = np.diag(np.append(np.full(features.shape[1], penalty), 1e-9))
-    fitted = np.zeros(x.shape[1])
-    for _ in range(50):
-        likely = 1 / (1 + np.exp(-x @ fitted))
-        gradient = x.T @ (weights * (likely - positive)) + ridge @ fitted
-        curvature = (x * (weights * likely * (1 - likely))[:, None]).T @ x + ridge
-        step = np.linalg.solve(curvature, gradient)
-        step /= max(1.0, np.abs(step).max() / _LONGEST_STEP)  # where classes part, Newton's steps run away
-        fitted -= step
-        if np.abs(step).max() < 1e-8:
-            break
-    weighed: Float64 = np.append(fitted[:-1] / scale, fitted[-1] - (fitted[:-1] * mean / scale).sum())
-    return weighed
 
 
 def some_clips(clips: ClipSet, places: Places) -> ClipSet:

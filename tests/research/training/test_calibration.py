@@ -18,8 +18,9 @@ from hgrkit.research.training.calibration import (
     absent_questions,
     ask,
     fit_calibration,
-    fit_logistic,
+    short_questions_for,
 )
+from hgrkit.research.training.logistic import fit_logistic
 
 DIM = 16
 SEARCH = SearchSettings()
@@ -55,7 +56,8 @@ def fitted():
 
 
 def asked_of(calibration, asked, **options):
-    outcome = ask(calibration, asked.clips, asked.queries, asked.owners, SEARCH, **options)
+    fits = asked.owners[:, None] == np.arange(len(asked.clips.event))
+    outcome = ask(calibration, asked.clips, asked.queries, fits, SEARCH, **options)
     return outcome, calibration.confidences(outcome.features[:, 0])
 
 
