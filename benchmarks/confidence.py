@@ -14,9 +14,9 @@ although others may fit a caption such as "a man is singing" as well: no confide
   another clip is first, that changes nothing: `bound` is what a perfect judge of first hits would reach;
 - `absent`: captions of the other sets none of whose nouns is said of the library's clips. How many of them are
   told to match (false alarms), how many right first hits are (kept), and false alarms where 85 % are kept;
-- `short`: `right` and `absent` for short questions ("a dog", "cooking", "slicing vegetables", "a man in a kitchen"),
-  which the captions of all sets make. A clip answers one if at least two of its captions mention it; questions that
-  no caption of a library mentions ask for what is not there.
+- `short`: `right` and `absent` for short questions ("a dog", "cooking", "slicing vegetables", "a man in a
+  kitchen"), which the captions of all sets make. A clip answers one if at least two of its captions mention it;
+  questions that no caption of a library mentions ask for what is not there.
 
 Intervals are 95 %, by a bootstrap over the clips that are asked for, and over the short questions.
 """
@@ -38,7 +38,7 @@ from result_file import arguments, described, model_described, write_result
 
 from hgrkit.indexing.feature_cache import kept_frames
 from hgrkit.library.rivals import Rivals
-from hgrkit.model.calibration import FEATURES, Calibration
+from hgrkit.model.calibration import FEATURES, Calibration, lengths_of
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.pages.chart import Axis, draw_chart, quarters
 from hgrkit.research.evaluation.captions import read_captions
@@ -163,16 +163,22 @@ def _together(parts: Sequence[Outcome]) -> Outcome:
         features=np.concatenate([part.features[:, 0] for part in parts]),
         scores=np.concatenate([part.scores[:, 0] for part in parts]),
         right=np.concatenate([part.right[:, 0] for part in parts]),
+        lengths=np.concatenate([part.lengths for part in parts]),
     )
+
+
+def matching_of(calibration: Calibration, found: Outcome) -> Float64:
+    """How much speaks for the first hits showing what was asked."""
+    return calibration.matching(found.features, found.lengths)
 
 
 def measure_size(calibration: Calibration, found: Answers) -> dict[str, Any]:
     """All figures of one size."""
     own, without = found.own, found.without
-    before, after = calibration.matching(own.features), calibration.matching(without.features)
+    before, after = matching_of(calibration, own), matching_of(calibration, without)
     measured = measure_right(calibration, own, found.clips)
     measured["removed"] = {
-        "confidence": against(calibration.confidences(own.features), calibration.confidences(without.features)),
+        "confidence": against(*(calibration.confidences(one.features, one.lengths) for one in (own, without))),
         "matching": against(before, after),
         "score": against(own.scores, without.scores),
         "bound": 0.5 + float(own.right.mean()) / 2,
@@ -183,14 +189,14 @@ def measure_size(calibration: Calibration, found: Answers) -> dict[str, Any]:
         (measured["short"], found.short, found.short_absent),
     ):
         if absent is not None:
-            matching = calibration.matching(there.features)[there.right]
-            figures["absent"] = measure_absent(matching, calibration.matching(absent.features))
+            matching = matching_of(calibration, there)[there.right]
+            figures["absent"] = measure_absent(matching, matching_of(calibration, absent))
     return measured
 
 
 def measure_right(calibration: Calibration, found: Outcome, clips: npt.NDArray[np.int64]) -> dict[str, Any]:
     """How well right first hits are told from wrong ones; `clips` are what is drawn for the interval."""
-    confidence, right = calibration.confidences(found.features), found.right
+    confidence, right = calibration.confidences(found.features, found.lengths), found.right
     rng = np.random.default_rng(SEED)
     intervals = bootstrap(clips, lambda rows: [area(confidence[rows], right[rows])], rng)
     return {
@@ -266,7 +272,8 @@ def time_judging(calibration: Calibration, asked: AskedClips) -> float:
     for query in asked.queries[:TIMED]:
         before = time.process_time()
         features = calibration.features(query.event, rivals, np.arange(10))
-        calibration.confidences(features), calibration.matching(features)
+        lengths = lengths_of([query])
+        calibration.confidences(features, lengths), calibration.matching(features, lengths)
         took.append(1000 * (time.process_time() - before))
     return float(np.median(took))
 
@@ -288,8 +295,8 @@ def measure(data: Path, cache: Path, model: str) -> dict[str, Any]:
             found = answers(calibration, asked, sets, loaded, size)
             figures[asked.name][str(size)] = measure_size(calibration, found)
             if size == CURVE_OF and found.absent is not None:
-                matching = calibration.matching(found.own.features)[found.own.right]
-                curves[asked.name] = curve(matching, calibration.matching(found.absent.features))
+                matching = matching_of(calibration, found.own)[found.own.right]
+                curves[asked.name] = curve(matching, matching_of(calibration, found.absent))
     return {
         "calibration": calibration.about,
         "judging, ms of the processor": time_judging(calibration, sets[0]),

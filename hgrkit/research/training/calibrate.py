@@ -109,8 +109,7 @@ def with_short_questions(
     """
     graphs = [graph for own in clips for graph in own.graphs]
     questions = short_questions(graphs, each=each, rng=np.random.default_rng(seed))
-    parser = load_parser("lark")
-    embedded = _embedded(model, [parser.parse(question.text) for question in questions])
+    embedded = _embedded(model, load_parser("lark").parse_batch([question.text for question in questions]))
     return [
         attrs.evolve(one, short=embedded, mentions=mention_counts(own.graphs, own.owners, questions, len(own)))
         for one, own in zip(sets, clips, strict=True)

@@ -16,11 +16,11 @@ from hgrkit.errors import ConfigError
 from hgrkit.library.records import Float64, QueryEmbeddings
 from hgrkit.library.rivals import NUM_RIVALS, Rivals
 from hgrkit.library.scoring import ClipSet, SearchSettings
-from hgrkit.matching.frame_weights import unit_vectors
-from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
+from hgrkit.model.calibration import FEATURES, LENGTHS, Calibration, lengths_of
+from hgrkit.research.training.correlation import fit_gaussian
 from hgrkit.research.training.logistic import fit_logistic
 
-__all__ = ["AskedClips", "Outcome", "Settings", "ask", "fit_calibration", "fit_gaussian"]
+__all__ = ["AskedClips", "Outcome", "Settings", "ask", "fit_calibration"]
 
 Places = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -28,6 +28,9 @@ Flags = npt.NDArray[np.bool_]
 
 _MATCH_UP_TO = 400
 """Clips of the libraries that matching is fitted on: larger ones lack too little to ask for."""
+
+_FEWEST = 30
+"""Questions of a length whose first hit is right, or wrong, that it takes for weights of their own."""
 
 _MENTIONS = 2
 """Captions that must mention what a short question asks for."""
@@ -50,6 +53,7 @@ class Settings:
         short: short questions of each kind, at most.
         absent: weight of the latter among all that is asked, where being right is fitted.
         kept: share of right first hits that count as matching.
+        kept_short: the same for questions of one or two nodes.
         ranks: hits of each answer that being right is fitted on.
         penalty: of the squared weights of standardised features.
         seed: of all that is drawn.
@@ -66,6 +70,7 @@ class Settings:
     short: int = 1500
     absent: float = 0.1
     kept: float = 0.87
+    kept_short: float = 0.9
     ranks: int = 3
     penalty: float = 1.0
     seed: int = 0
@@ -123,6 +128,7 @@ class Outcome:
         right: [Q, R] whether the hit is the clip that was meant, or one that answers a short question.
         present: whether the library holds what was asked for.
         clips: how many it holds.
+        lengths: [Q] which weights judge each question.
         short: whether the questions are short ones.
     """
 
@@ -131,6 +137,7 @@ class Outcome:
     right: Flags
     present: bool
     clips: int
+    lengths: Places
     short: bool = False
 
 
@@ -166,9 +173,15 @@ def fit_calibration(
     means = np.where(known, first_hits, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     about = {"sets": {one.name: len(one.clips.event) for one in sets}, "settings": attrs.asdict(settings)}
     whole = _draft(sets, settings, rng)
-    right = _fit_right(outcomes, means, settings)
-    match = _fit_match(outcomes, means, settings)
-    return attrs.evolve(whole, means=means, right=right, match=match, about=about)
+    strata = [
+        [one for one in found if (one.present, one.clips, one.short) == stratum]
+        for found in outcomes
+        for stratum in sorted({(one.present, one.clips, one.short) for one in found})
+    ]
+    right = [_fit_right(_of_length(strata, length), means, settings) for length in range(LENGTHS)]
+    kept = [settings.kept if length == LENGTHS - 1 else settings.kept_short for length in range(LENGTHS)]
+    match = [_fit_match(_of_length(strata, length), means, settings, share) for length, share in enumerate(kept)]
+    return attrs.evolve(whole, means=means, right=np.stack(right), match=np.stack(match), about=about)
 
 
 def _draft(sets: Sequence[AskedClips], settings: Settings, rng: np.random.Generator) -> Calibration:
@@ -180,14 +193,13 @@ def _draft(sets: Sequence[AskedClips], settings: Settings, rng: np.random.Genera
     clip_bank = rng.permutation(largest.clips.event)[: settings.clip_bank].astype(np.float32)
     each = -(-settings.text_bank // len(sets))
     text_bank = np.concatenate([rng.permutation(one.events)[:each] for one in sets])
-    zeros = np.zeros(len(FEATURES))
     return Calibration(
         gaussian=gaussian,
         clip_bank=gaussian.clip(clip_bank),
         text_bank=gaussian.text(text_bank),
-        means=zeros,
-        right=np.append(zeros, 0),
-        match=np.append(zeros, 0),
+        means=np.zeros(len(FEATURES)),
+        right=np.zeros((LENGTHS, len(FEATURES) + 1)),
+        match=np.zeros((LENGTHS, len(FEATURES) + 1)),
     )
 
 
@@ -301,49 +313,36 @@ def ask(
         if fits is not None and not without_own:
             right[column] = fits[column, best[:ranks]]
     present = fits is not None and not without_own
-    return Outcome(features=features, scores=found, right=right, present=present, clips=num_clips)
-
-
-def fit_gaussian(
-    texts: npt.NDArray[np.float32], clips: npt.NDArray[np.float32], *, rank: int, ridge: float
-) -> JointGaussian:
-    """Canonical correlations of P pairs of events, [P, D] each; `ridge` keeps what few pairs say from counting."""
-    x, y = (unit_vectors(events).astype(np.float64) for events in (texts, clips))
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    x, y = x - mean_x, y - mean_y
-    white_x, white_y = _whitening(x, ridge), _whitening(y, ridge)
-    left, correlations, right = np.linalg.svd(white_x.T @ (x.T @ y / len(x)) @ white_y)
-    rank = min(rank, len(correlations))
-    text_map, clip_map = white_x @ left[:, :rank], white_y @ right[:rank].T
-    return JointGaussian(
-        text_map=text_map.astype(np.float32),
-        text_mean=(mean_x @ text_map).astype(np.float32),
-        clip_map=clip_map.astype(np.float32),
-        clip_mean=(mean_y @ clip_map).astype(np.float32),
-        correlations=np.clip(correlations[:rank], 0, 0.98).astype(np.float32),
+    return Outcome(
+        features=features, scores=found, right=right, present=present, clips=num_clips, lengths=lengths_of(queries)
     )
 
 
-def _whitening(centred: Float64, ridge: float) -> Float64:
-    """A map W whose W' S W is the identity, where S is the covariance and a share of its mean variance."""
-    covariance = centred.T @ centred / len(centred)
-    covariance += ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    white: Float64 = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    return white
+def _of_length(strata: Sequence[Sequence[Outcome]], length: int) -> list[list[Outcome]]:
+    """Questions of one length only; all, if hits of too few of them are right or wrong to learn from."""
+    chosen = [
+        [
+            attrs.evolve(one, features=one.features[own], right=one.right[own], lengths=one.lengths[own])
+            for one in stratum
+            for own in [one.lengths == length]
+        ]
+        for stratum in strata
+    ]
+    right = np.concatenate([one.right[:, 0] for stratum in chosen for one in stratum])
+    enough = _FEWEST <= right.sum() <= len(right) - _FEWEST
+    return chosen if enough else [list(stratum) for stratum in strata]
 
 
-def _fit_right(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
-    """Being right, of the first hits and some behind them: all data sets and all sizes count the same."""
+def _fit_right(strata: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
+    """Being right, of the first hits and some behind them: all strata of a kind count the same."""
     features, right, weights = [], [], []
-    for found in outcomes:
-        for present, share in ((True, 1 - settings.absent), (False, settings.absent)):
-            for size in {one.clips for one in found}:
-                some = [one for one in found if (one.present, one.clips) == (present, size)]
-                rows = sum(one.right.size for one in some)
-                for one in some:
-                    features.append(one.features.reshape(-1, len(FEATURES)))
-                    right.append(one.right.reshape(-1))
-                    weights.append(np.full(one.right.size, 1000 * share / rows))
+    for stratum in strata:
+        rows = sum(one.right.size for one in stratum)
+        for one in stratum:
+            share = 1 - settings.absent if one.present else settings.absent
+            features.append(one.features.reshape(-1, len(FEATURES)))
+            right.append(one.right.reshape(-1))
+            weights.append(np.full(one.right.size, 1000 * share / max(1, rows)))
     known, is_right = _filled(np.concatenate(features), means), np.concatenate(right)
     if is_right.all() or not is_right.any():
         raise ConfigError(
@@ -353,25 +352,21 @@ def _fit_right(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: 
     return fit_logistic(known, is_right, np.concatenate(weights), penalty=settings.penalty)
 
 
-def _fit_match(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
+def _fit_match(strata: Sequence[Sequence[Outcome]], means: Float64, settings: Settings, kept: float) -> Float64:
     """Right first hits against those of questions for what is not there; the constant keeps a share of them."""
-    sides: dict[bool, list[Float64]] = {True: [], False: []}
-    weights: dict[bool, list[Float64]] = {True: [], False: []}
-    for found in outcomes:
-        for present in (True, False):
-            for size in {one.clips for one in found if one.clips <= _MATCH_UP_TO}:
-                some = [one for one in found if (one.present, one.clips) == (present, size)]
-                rows = [one.features[:, 0][one.right[:, 0] | (not present)] for one in some]
-                part = np.concatenate([np.empty((0, len(FEATURES))), *rows])
-                sides[present].append(part)
-                weights[present].append(np.full(len(part), 1000 / max(1, len(part))))
-    known = _filled(np.concatenate([*sides[True], *sides[False]]), means)
-    matching = np.arange(len(known)) < sum(map(len, sides[True]))
-    weight = np.concatenate([*weights[True], *weights[False]])
+    parts, sides, weights = [], [], []
+    for stratum in strata:
+        if stratum[0].clips > _MATCH_UP_TO:
+            continue
+        part = np.concatenate([one.features[:, 0][one.right[:, 0] | (not one.present)] for one in stratum])
+        parts.append(part)
+        sides.append(np.full(len(part), stratum[0].present))
+        weights.append(np.full(len(part), 1000 / max(1, len(part))))
+    known, matching, weight = _filled(np.concatenate(parts), means), np.concatenate(sides), np.concatenate(weights)
     fitted = fit_logistic(known, matching, weight, penalty=settings.penalty)
     values, counted = (known @ fitted[:-1])[matching], weight[matching]
     order = np.argsort(-values)
-    last = np.searchsorted(np.cumsum(counted[order]), settings.kept * counted.sum())
+    last = np.searchsorted(np.cumsum(counted[order]), kept * counted.sum())
     fitted[-1] = -values[order[last]]
     return fitted
 

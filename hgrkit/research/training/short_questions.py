@@ -47,7 +47,7 @@ def short_questions(graphs: Sequence[RoleGraph], *, each: int, rng: np.random.Ge
         each: questions of each kind, at most.
         rng: draws them.
     """
-    singular = singulars(graphs)
+    singular = _singulars(graphs)
     made = Counter(question for graph in graphs for question in set(_questions_of(graph, singular)))
     texts = {question.text: question for question, count in made.items() if count > 1}  # slips are made once
     found = []
@@ -68,7 +68,7 @@ def mention_counts(
         questions: S questions.
         clips: V.
     """
-    singular, lexicon = singulars(graphs), Lexicon.load()
+    singular, lexicon = _singulars(graphs), Lexicon.load()
     saying: dict[str, set[int]] = defaultdict(set)
     for place, graph in enumerate(graphs):
         for word in map(str.lower, graph.tokens):
@@ -82,10 +82,10 @@ def mention_counts(
     return counts
 
 
-def singulars(graphs: Sequence[RoleGraph]) -> Mapping[str, str]:
-    """The singular of each plural, as far as captions use both, or the plural is a word of the lexicon."""
+def _singulars(graphs: Sequence[RoleGraph]) -> Mapping[str, str]:
+    """The singular of each plural whose singular the captions use, too."""
     words = {word.lower() for graph in graphs for word in graph.tokens if word.isalpha()}
-    return {plural(word): word for word in sorted(words | {"child", "woman", "man", "person"})}
+    return {plural(word): word for word in sorted(words)}
 
 
 def _questions_of(graph: RoleGraph, singular: Mapping[str, str]) -> Iterator[ShortQuestion]:
@@ -97,9 +97,9 @@ def _questions_of(graph: RoleGraph, singular: Mapping[str, str]) -> Iterator[Sho
     for action in filter(None, actions.values()):
         yield ShortQuestion("action", action[0], frozenset({action[1]}))
     for edge in graph.edges:
-        action, thing = actions.get(edge.action), things.get(edge.entity)
-        if action and thing and edge.role == "ARG1":
-            yield ShortQuestion("action with object", f"{action[0]} {thing[0]}", frozenset({action[1], thing[1]}))
+        does, what = actions.get(edge.action), things.get(edge.entity)
+        if does and what and edge.role == "ARG1":
+            yield ShortQuestion("action with object", f"{does[0]} {what[0]}", frozenset({does[1], what[1]}))
     yield from _places(graph, things)
 
 

@@ -1,10 +1,9 @@
 """Calibrate the default model: how likely its hits are right, on clips that it was not trained on.
 
 Two sets: the videos of MSR-VTT's official train split that there are frames of, and the photographs of Flickr8k's
-dev split. Neither was trained on; the model's recipe was chosen on the latter. Asked are five captions of each, and
-short questions that all captions make.
-What is written into the model folder are maps of 512 numbers to 128, a thousand clips and five hundred captions as
-such numbers, and sixteen weights.
+dev split. Neither was trained on; the model's recipe was chosen on the latter. Asked are five captions of each,
+and short questions that all captions make. What is written into the model folder are maps of 512 numbers to 128, a
+thousand clips and five hundred captions as such numbers, and some weights.
 
     python scripts/calibrate.py --data DATA --out hgrkit_model_mini/model
 """
@@ -37,7 +36,7 @@ Features = Mapping[str, npt.NDArray[np.float32]]
 
 
 def captioned_videos(data: Path, part: str, encoder: FrameEncoder, cache: Path) -> hgrkit.CaptionedClips:
-    """MSR-VTT's videos of one part (`train`, `val`, `test`), with their captions in an order drawn by its number."""
+    """MSR-VTT's videos of one part (`train`, `val`, `test`), their captions in an order drawn by its number."""
     file = "test" if part == "test" else "train"
     lines = (data / f"msrvtt_frames/{file}.jsonl").read_text(encoding="utf-8").splitlines()
     videos = [video for video in map(json.loads, lines) if video["part"] == part]
