@@ -51,6 +51,8 @@ class Settings:
             short ones of both kinds.
         captions: of each clip that are asked, at most; all of them tell which short questions it answers.
         short: short questions of each kind, at most.
+        common: share of short questions that are drawn by how many clips answer them: people ask for what is
+            common, but without the rest "a man" would be nearly all that is learned from.
         absent: weight of the latter among all that is asked, where being right is fitted.
         kept: share of right first hits that count as matching.
         kept_short: the same for questions of one or two nodes.
@@ -68,9 +70,10 @@ class Settings:
     questions: int = 300
     captions: int = 5
     short: int = 1500
+    common: float = 0.25
     absent: float = 0.1
     kept: float = 0.87
-    kept_short: float = 0.9
+    kept_short: float = 0.91
     ranks: int = 3
     penalty: float = 1.0
     seed: int = 0
@@ -229,25 +232,37 @@ def _answers(
                 yield ask(calibration, clips, absent, None, search, ranks=settings.ranks)
             elif size <= _MATCH_UP_TO:  # a small set may have no sentence about what is not there
                 yield ask(calibration, clips, queries, fits, search, ranks=settings.ranks, without_own=True)
-            for short, answered in short_questions_for(asked, library, rng, settings.questions):
+            for short, answered in short_questions_for(
+                asked, library, rng, settings.questions, common=settings.common
+            ):
                 found = ask(calibration, clips, short, answered, search, ranks=settings.ranks)
                 yield attrs.evolve(found, short=True)
 
 
 def short_questions_for(
-    asked: AskedClips, library: Places, rng: np.random.Generator, count: int
+    asked: AskedClips, library: Places, rng: np.random.Generator, count: int, *, common: float = 0.0
 ) -> Iterator[tuple[list[QueryEmbeddings], Flags | None]]:
     """Short questions with the clips of a library that answer each, bool [Q, V], and such as none answers.
 
     A clip answers a question if at least two of its captions mention it: one may be mistaken. What is mentioned
     so seldom in a library is not asked of it.
+
+    Args:
+        asked: the data set.
+        library: which of its clips.
+        rng: draws the questions.
+        count: questions with an answer, at most, and as many without.
+        common: share of the former that are drawn the more often, the more clips answer them, and so repeatedly.
     """
     if not asked.short:
         return
     mentions = asked.mentions[:, library]
     most = mentions.max(axis=1)
     for places in (np.flatnonzero(most >= _MENTIONS), np.flatnonzero(most == 0)):
+        answers = (mentions[places] >= _MENTIONS).sum(axis=1)
         drawn = rng.permutation(places)[:count]
+        if common and answers.any():
+            drawn = rng.choice(places, count, p=common * answers / answers.sum() + (1 - common) / len(places))
         fits = mentions[drawn] >= _MENTIONS
         if len(drawn):
             yield [asked.short[place] for place in drawn.tolist()], fits if fits.any() else None

@@ -138,6 +138,20 @@ def test_short_questions_are_asked_where_two_captions_mention_them_or_none():
     assert half.mentions.tolist() == [[1, 3], [0, 0], [0, 0], [0, 0]]
 
 
+def test_common_things_are_asked_for_more_often():
+    asked = made_clips(0, clips=10, captions=1)
+    mentions = np.zeros((10, 10), np.int16)
+    mentions[0], mentions[1:, 0] = 2, 2
+    asked = attrs.evolve(asked, short=asked.queries, mentions=mentions)
+
+    def share(common):
+        ((queries, _),) = short_questions_for(asked, np.arange(10), np.random.default_rng(0), 999, common=common)
+        return np.mean([query is asked.queries[0] for query in queries])
+
+    assert share(0.0) == pytest.approx(0.1)
+    assert share(0.5) == pytest.approx(0.05 + 0.5 * 10 / 19, abs=0.05)
+
+
 def test_any_clip_that_answers_a_short_question_is_right(fitted):
     asked = made_clips(6, clips=30, captions=1)
     fits = np.zeros((30, 30), np.bool_)
@@ -156,7 +170,7 @@ def nodes_of(asked, action, entity):
 
 
 def test_questions_of_each_length_have_weights_of_their_own():
-    """Sentences here point where their clip does and short ones hardly: the same features must mean less of these."""
+    """Sentences here point where their clip does, short ones hardly: the same features must mean less of these."""
     sets = []
     for seed in (0, 1):
         asked, short = made_clips(seed, noise=0.4), made_clips(seed + 10, noise=3.0)
