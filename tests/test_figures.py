@@ -384,6 +384,12 @@ def absent_things(of: Mapping[str, Any]) -> list[str] | None:
     return [f"{absent['questions']:,}", *(f"{share:.0f} %" for share in shares)]
 
 
+def short_questions(of: Mapping[str, Any]) -> list[str]:
+    short = of["short"]
+    first, area, margin, _, error = right_hits(short)
+    return [first, area, margin, error, *(absent_things(short) or [])[1:]]
+
+
 PAGE = "docs/default-model.md"
 SURE = "docs/confidence.md"
 PAPER = "docs/paper-claim.md"
@@ -435,6 +441,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (SURE, "How far it can be trusted", 0): partial(confidence, row=right_hits),
     (SURE, "When nothing matches", 0): partial(confidence, row=absent_things),
     (SURE, "When nothing matches", 1): partial(confidence, row=removed_clips),
+    (SURE, "Short questions", 0): partial(confidence, row=short_questions),
     ("docs/foils.md", "What the default model makes of them", 0): foils,
     (EXCLUSION, "How well it works", 0): excluding,
     (EXCLUSION, "How much it takes off", 0): excluded_weights,

@@ -89,7 +89,7 @@ def _judged(
         raise ConfigError("min_confidence is for questions in words; leave it out, or the example.")
     if calibration is None or query.like is not None or query.has_no_words:
         return [None] * len(matches), True
-    return calibration.judge(query.event, matches)
+    return calibration.judge(query, matches)
 
 
 def _understanding_notes(question: Question, knows: Callable[[str], bool], *, english: bool) -> tuple[str, ...]:

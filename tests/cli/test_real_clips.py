@@ -33,6 +33,16 @@ def test_retrieval_on_msvd_is_as_good_as_we_say(hgrkit, msvd, msvd_library, tmp_
     assert 100 * sum(line["rank"] == 1 for line in lines) / 1634 == pytest.approx(forward["R@1"])
 
 
+@pytest.mark.parametrize("question", ["a man", "a dog", "cooking", "a panda", "a street without cars"])
+def test_a_short_question_for_what_clips_show_matches(hgrkit, msvd_library, question):
+    assert hgrkit("search", question, "--library", msvd_library, "--json").json["matched"]
+
+
+@pytest.mark.parametrize("question", ["a submarine", "a printer", "a wedding cake"])
+def test_a_short_question_for_what_no_clip_shows_does_not_match(hgrkit, msvd_library, question):
+    assert not hgrkit("search", question, "--library", msvd_library, "--json").json["matched"]
+
+
 def test_a_search_names_video_moment_and_phrases(hgrkit, msvd_library):
     result = hgrkit("search", "a woman is cutting an onion", "--library", msvd_library, "--k", 5, "--json").json
     assert set(result) == {"query", "graph", "like", "hits", "exact", "matched", "notes", "elapsed_ms"}
