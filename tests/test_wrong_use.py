@@ -398,8 +398,8 @@ WRONG = [
         lambda it: it.retriever.search(["a dog", "a cat"]),
         GraphError,
         (
-            "a query must be a sentence or a RoleGraph, got ['a dog', 'a cat']; give one at a time, or an example: "
-            "like='pool.jpg'."
+            "a query must be a sentence or a RoleGraph, got ['a dog', 'a cat']; give one at a time, or an "
+            "example: like='pool.jpg'."
         ),
     ),
     (
