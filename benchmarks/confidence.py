@@ -13,9 +13,12 @@ although others may fit a caption such as "a man is singing" as well: no confide
 - `removed`: the same area for questions against themselves, when the clip that is meant has been taken out. Where
   another clip is first, that changes nothing: `bound` is what a perfect judge of first hits would reach;
 - `absent`: captions of the other sets none of whose nouns is said of the library's clips. How many of them are
-  told to match (false alarms), how many right first hits are (kept), and false alarms where 85 % are kept.
+  told to match (false alarms), how many right first hits are (kept), and false alarms where 85 % are kept;
+- `short`: `right` and `absent` for short questions ("a dog", "cooking", "slicing vegetables", "a man in a
+  kitchen"), which the captions of all sets make. A clip answers one if at least two of its captions mention it;
+  questions that no caption of a library mentions ask for what is not there.
 
-Intervals are 95 %, by a bootstrap over the clips that are asked for.
+Intervals are 95 %, by a bootstrap over the clips that are asked for, and over the short questions.
 """
 
 from __future__ import annotations
@@ -35,18 +38,28 @@ from result_file import arguments, described, model_described, write_result
 
 from hgrkit.indexing.feature_cache import kept_frames
 from hgrkit.library.rivals import Rivals
-from hgrkit.model.calibration import FEATURES, Calibration
+from hgrkit.model.calibration import FEATURES, Calibration, lengths_of
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.pages.chart import Axis, draw_chart, quarters
 from hgrkit.research.evaluation.captions import read_captions
-from hgrkit.research.training.calibrate import asked_clips
-from hgrkit.research.training.calibration import AskedClips, Outcome, absent_questions, ask, some_clips
+from hgrkit.research.training.calibrate import asked_clips, with_short_questions
+from hgrkit.research.training.calibration import (
+    AskedClips,
+    Outcome,
+    absent_questions,
+    ask,
+    short_questions_for,
+    some_clips,
+)
 from hgrkit.research.training.clips import CaptionedClips
 from hgrkit.retriever import Retriever
 from hgrkit.video.frame_encoder import load_frame_encoder
 
 SIZES = (20, 98, 300, 714, 1000)
 QUESTIONS, ABSENT, DRAWS, CAPTIONS, SEED, BINS, RESAMPLED, TIMED = 1000, 200, 5, 5, 0, 10, 500, 300
+SHORT = 1500
+"""Short questions of each kind, at most."""
+
 KEPT, CURVE_OF = 0.85, 98
 CURVES = f"curves of libraries of {CURVE_OF}"
 
@@ -65,7 +78,7 @@ def read_sets(data: Path, cache: Path, loaded: LoadedModel) -> list[AskedClips]:
     ids = [str(video["video"]) for video in videos]
     rng = np.random.default_rng(SEED)
     said = [sorted(set(video["captions"])) for video in videos]
-    drawn = [[own[place] for place in rng.permutation(len(own))[:CAPTIONS]] for own in said]
+    drawn = [[own[place] for place in rng.permutation(len(own))] for own in said]
     msrvtt = dict(zip(ids, np.split(features, ends[:-1]), strict=True))
     flickr = read_part(data / "flickr8k", "test", encoder)
     msvd = read_captions(data / "msvd/captions.json")
@@ -74,7 +87,9 @@ def read_sets(data: Path, cache: Path, loaded: LoadedModel) -> list[AskedClips]:
         "MSR-VTT": CaptionedClips.of(dict(zip(ids, drawn, strict=True)), msrvtt, parser="lark"),
         "Flickr8k": CaptionedClips.of(flickr.captions, flickr.features, parser="lark"),
     }
-    return [asked_clips(loaded, name, own) for name, own in clips.items()]
+    limits = {"MSR-VTT": CAPTIONS}  # the others tell what its clips show
+    sets = [asked_clips(loaded, name, own, captions=limits.get(name)) for name, own in clips.items()]
+    return with_short_questions(loaded, sets, list(clips.values()), each=SHORT, seed=SEED)
 
 
 def _msvd_features(videos: Path) -> dict[str, npt.NDArray[np.float32]]:
@@ -95,12 +110,16 @@ class Answers:
         own: of questions about clips that are there, and the clip that each asks for.
         without: the same with the clip taken out.
         absent: of questions about what is not there.
+        short: of short questions.
+        short_absent: of short questions about what is not there.
     """
 
     own: Outcome
     clips: npt.NDArray[np.int64]
     without: Outcome
     absent: Outcome | None
+    short: Outcome
+    short_absent: Outcome | None
 
 
 def answers(
@@ -111,25 +130,30 @@ def answers(
     count = len(asked.clips.event)
     draws = DRAWS if size < count else 1
     own, without, absent, clips = list[Outcome](), list[Outcome](), list[Outcome](), []
+    short: dict[bool, list[Outcome]] = {True: [], False: []}
     for draw in range(draws):
         rng = np.random.default_rng([SEED, size, draw])
         library = np.sort(rng.permutation(count)[:size])
         there = rng.permutation(np.flatnonzero(np.isin(asked.owners, library)))[: QUESTIONS // draws]
         queries = [asked.queries[place] for place in there.tolist()]
-        owners = np.searchsorted(library, asked.owners[there])
+        fits = asked.owners[there, None] == library
         some = some_clips(asked.clips, library)
-        own.append(ask(calibration, some, queries, owners, search))
-        without.append(ask(calibration, some, queries, owners, search, without_own=True))
+        own.append(ask(calibration, some, queries, fits, search))
+        without.append(ask(calibration, some, queries, fits, search, without_own=True))
         clips.append(asked.owners[there])
         others = absent_questions(asked, library, [one for one in every if one is not asked])
         others = [others[place] for place in rng.permutation(len(others))[:ABSENT]]
         if others:
             absent.append(ask(calibration, some, others, None, search))
+        for questions, answered in short_questions_for(asked, library, rng, QUESTIONS // draws):
+            short[answered is not None].append(ask(calibration, some, questions, answered, search))
     return Answers(
         own=_together(own),
         without=_together(without),
         absent=_together(absent) if absent else None,
         clips=np.concatenate(clips),
+        short=_together(short[True]),
+        short_absent=_together(short[False]) if short[False] else None,
     )
 
 
@@ -139,36 +163,53 @@ def _together(parts: Sequence[Outcome]) -> Outcome:
         features=np.concatenate([part.features[:, 0] for part in parts]),
         scores=np.concatenate([part.scores[:, 0] for part in parts]),
         right=np.concatenate([part.right[:, 0] for part in parts]),
+        lengths=np.concatenate([part.lengths for part in parts]),
     )
+
+
+def matching_of(calibration: Calibration, found: Outcome) -> Float64:
+    """How much speaks for the first hits showing what was asked."""
+    return calibration.matching(found.features, found.lengths)
 
 
 def measure_size(calibration: Calibration, found: Answers) -> dict[str, Any]:
     """All figures of one size."""
-    right, own, without = found.own.right, found.own.features, found.without.features
-    confidence = calibration.confidences(own)
-    before, after = calibration.matching(own), calibration.matching(without)
+    own, without = found.own, found.without
+    before, after = matching_of(calibration, own), matching_of(calibration, without)
+    measured = measure_right(calibration, own, found.clips)
+    measured["removed"] = {
+        "confidence": against(*(calibration.confidences(one.features, one.lengths) for one in (own, without))),
+        "matching": against(before, after),
+        "score": against(own.scores, without.scores),
+        "bound": 0.5 + float(own.right.mean()) / 2,
+    }
+    measured["short"] = measure_right(calibration, found.short, np.arange(len(found.short.right)))
+    for figures, there, absent in (
+        (measured, own, found.absent),
+        (measured["short"], found.short, found.short_absent),
+    ):
+        if absent is not None:
+            matching = matching_of(calibration, there)[there.right]
+            figures["absent"] = measure_absent(matching, matching_of(calibration, absent))
+    return measured
+
+
+def measure_right(calibration: Calibration, found: Outcome, clips: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """How well right first hits are told from wrong ones; `clips` are what is drawn for the interval."""
+    confidence, right = calibration.confidences(found.features, found.lengths), found.right
     rng = np.random.default_rng(SEED)
-    intervals = bootstrap(found.clips, lambda rows: [area(confidence[rows], right[rows])], rng)
-    measured: dict[str, Any] = {
+    intervals = bootstrap(clips, lambda rows: [area(confidence[rows], right[rows])], rng)
+    return {
         "questions": len(right),
         "R@1": float(right.mean()),
         "right": {
             "confidence": area(confidence, right),
             "interval": intervals[0],
-            "margin": area(own[:, FEATURES.index("margin")], right),
-            "score": area(found.own.scores, right),
+            "margin": area(found.features[:, FEATURES.index("margin")], right),
+            "score": area(found.scores, right),
             "calibration error": calibration_error(confidence, right),
         },
-        "removed": {
-            "confidence": against(confidence, calibration.confidences(without)),
-            "matching": against(before, after),
-            "score": against(found.own.scores, found.without.scores),
-            "bound": 0.5 + float(right.mean()) / 2,
-        },
     }
-    if found.absent is not None:
-        measured["absent"] = measure_absent(before[right], calibration.matching(found.absent.features))
-    return measured
 
 
 def measure_absent(kept: Float64, absent: Float64) -> dict[str, Any]:
@@ -231,7 +272,8 @@ def time_judging(calibration: Calibration, asked: AskedClips) -> float:
     for query in asked.queries[:TIMED]:
         before = time.process_time()
         features = calibration.features(query.event, rivals, np.arange(10))
-        calibration.confidences(features), calibration.matching(features)
+        lengths = lengths_of([query])
+        calibration.confidences(features, lengths), calibration.matching(features, lengths)
         took.append(1000 * (time.process_time() - before))
     return float(np.median(took))
 
@@ -253,8 +295,8 @@ def measure(data: Path, cache: Path, model: str) -> dict[str, Any]:
             found = answers(calibration, asked, sets, loaded, size)
             figures[asked.name][str(size)] = measure_size(calibration, found)
             if size == CURVE_OF and found.absent is not None:
-                matching = calibration.matching(found.own.features)[found.own.right]
-                curves[asked.name] = curve(matching, calibration.matching(found.absent.features))
+                matching = matching_of(calibration, found.own)[found.own.right]
+                curves[asked.name] = curve(matching, matching_of(calibration, found.absent))
     return {
         "calibration": calibration.about,
         "judging, ms of the processor": time_judging(calibration, sets[0]),

@@ -41,10 +41,13 @@ from hgrkit.video.picture import PictureScaler
 
 FRAME_COUNTS = (1, 4, 8, 16)
 LIKE_WEIGHTS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
-THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
+THRESHOLDS = (0.35, 0.4, 0.45)
 
 WANTED = 5
 """Hits of a search."""
+
+CLIPS: dict[Path, list[ClipEmbeddings]] = {}
+"""Of files that were decoded."""
 
 Ranks = Mapping[str, int]
 """Of each example's own video; one more than there are hits if it is none of them."""
@@ -57,6 +60,8 @@ def measure(data: Path, work: Path, seed: int) -> dict[str, Any]:
     if not (work / "library").exists():
         with hgrkit.Retriever.create(work / "library", device="cpu") as retriever:
             retriever.index(data / "msvd" / "videos")
+    for kind in COPIES:
+        index_copies(work / "copies" / kind, work)
     features = {part: frame_features(data / "msrvtt_frames", work, part) for part in ("train", "test")}
     model = LoadedModel.load("default", device="cpu")
     with Library.open(work / "library") as library:
@@ -168,14 +173,21 @@ def ranks(
     return found
 
 
-DECODED: dict[Path, list[ClipEmbeddings]] = {}
-
-
 def clips_of(reader: ExampleReader, path: Path) -> list[ClipEmbeddings]:
-    """A file's clips; it is decoded once."""
-    if path not in DECODED:
-        DECODED[path] = reader.clips(str(path))
-    return DECODED[path]
+    """A file's clips, as they are decoded; copies that are videos were decoded by `index_copies`."""
+    if path not in CLIPS:
+        CLIPS[path] = reader.clips(str(path))
+    return CLIPS[path]
+
+
+def index_copies(folder: Path, work: Path) -> None:
+    """Decode the copies of a kind in one go, as an index run does."""
+    library = work / f"copies of {folder.name}"
+    if not library.exists():
+        with hgrkit.Retriever.create(library, device="cpu") as retriever:
+            retriever.index(folder)
+    with Library.open(library) as opened:
+        CLIPS.update({Path(one.record.path): list(one.clips) for one in entries_of(opened)})
 
 
 def recall(found: Iterable[int], k: int) -> float:
@@ -285,9 +297,11 @@ def describe(library: Path, captions_file: Path) -> dict[str, Any]:
     right = {name: set(captions[name]) for name in reporting}
     with hgrkit.Retriever.open(library, device="cpu") as retriever:
         paths = [path for path in retriever.library.indexed_paths() if Path(path).name in right]
-        first = [retriever.describe(path, sentences, k=5).sentences for path in paths]
+        read = retriever.read(sentences)  # once for all videos
+        reader = ExampleReader(retriever.library, LoadedModel.load("default", device="cpu"))
+        first = [reader.describe(path, sentences, lambda _: read, 5).sentences for path in paths]
         rows = [retriever.library.indexed_paths().index(path) for path in paths]
-        plain = retriever.scores(sentences)[rows]
+        plain = retriever.scores(read)[rows]
     best = np.argsort(-plain, axis=1, kind="stable")[:, :5]
     without = [[sentences[place] for place in row] for row in best.tolist()]
     given = {
@@ -332,8 +346,7 @@ def duplicates(
                 found[f"{kind}, without the originals"] = {"pairs": len(pairs_of(find_duplicates(copied)))}
             copied.add_all(originals)
             found[kind] = {
-                str(threshold or "default"): judged(find_duplicates(copied, threshold), made[kind])
-                for threshold in (None, *THRESHOLDS)
+                str(threshold): judged(find_duplicates(copied, threshold), made[kind]) for threshold in THRESHOLDS
             }
     return found
 

@@ -10,7 +10,7 @@ from hgrkit.cli.search import result_text
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.rivals import Rivals
-from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
+from hgrkit.model.calibration import FEATURES, LENGTHS, Calibration, JointGaussian
 from hgrkit.model.folder import CALIBRATION_FILE, model_fingerprint
 from hgrkit.pages.explanation import explain_result
 from hgrkit.results import NOTHING_MATCHES
@@ -25,15 +25,16 @@ def made_calibration(*, match=0.0):
     rng = np.random.default_rng(0)
     maps = {name: rng.normal(size=(DIM, RANK)).astype(np.float32) for name in ("text_map", "clip_map")}
     zeros = np.zeros(RANK, np.float32)
-    right = np.zeros(len(FEATURES) + 1)
-    right[FEATURES.index("margin")] = 5.0
+    right, match_weights = np.zeros((2, LENGTHS, len(FEATURES) + 1))
+    right[:, FEATURES.index("margin")] = 5.0
+    match_weights[:, -1] = match
     return Calibration(
         gaussian=JointGaussian(**maps, text_mean=zeros, clip_mean=zeros, correlations=zeros + np.float32(0.5)),
         clip_bank=rng.normal(size=(8, RANK)).astype(np.float32),
         text_bank=rng.normal(size=(8, RANK)).astype(np.float32),
         means=np.zeros(len(FEATURES)),
         right=right,
-        match=np.append(np.zeros(len(FEATURES)), match),
+        match=match_weights,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from hgrkit.library.duplicates import DUPLICATE_SIMILARITY
 from hgrkit.model.folder import model_fingerprint
 from hgrkit.model.registry import model_folder
 
@@ -111,7 +112,7 @@ def joined_copies(files: Mapping[str, Any]) -> Expected:
     found = files["examples.json"]["duplicates"]
     kinds = ("resized", "cropped, recoloured", "trimmed, resized", "faded", "faded long")
     columns = ("precision", "recall for choosing", "recall for reporting")
-    return {kind: [shown(found[kind]["default"][name]) for name in columns] for kind in kinds}
+    return {kind: [shown(found[kind][str(DUPLICATE_SIMILARITY)][name]) for name in columns] for kind in kinds}
 
 
 def quality(files: Mapping[str, Any]) -> Expected:
@@ -383,11 +384,51 @@ def absent_things(of: Mapping[str, Any]) -> list[str] | None:
     return [f"{absent['questions']:,}", *(f"{share:.0f} %" for share in shares)]
 
 
+def short_questions(of: Mapping[str, Any]) -> list[str]:
+    short = of["short"]
+    first, area, margin, _, error = right_hits(short)
+    return [first, area, margin, error, *(absent_things(short) or [])[1:]]
+
+
 PAGE = "docs/default-model.md"
 SURE = "docs/confidence.md"
 PAPER = "docs/paper-claim.md"
 EXAMPLES = "docs/examples.md"
 MOMENTS = "docs/partially-relevant.md"
+PARSERS = {
+    "lark": "parser_quality.json",
+    "stanza": "parser_quality_stanza.json",
+    "spacy": "parser_quality_spacy.json",
+}
+QUERY_FIGURES = ("predicate", "core_span", "verbless", "excluded")
+
+
+def parsed_captions(files: Mapping[str, Any]) -> Expected:
+    names = ("predicate", "core_span", "core_head", "all_span")
+    return {
+        parser: [
+            *(shown(files[file][name]["f1"]) for name in names),
+            f"{files[file]['captions_per_cpu_second']:,.0f}",
+        ]
+        for parser, file in PARSERS.items()
+    }
+
+
+def parsed_queries(files: Mapping[str, Any]) -> Expected:
+    rows = {
+        "87 real ones": "query_gold_dev",
+        "52 of our own, in view": "queries_first",
+        "52 of our own, unseen": "queries_second",
+    }
+    return {
+        row: [
+            " / ".join(shown(files[file]["queries"][name][figure]["f1"]) for figure in QUERY_FIGURES)
+            for file in PARSERS.values()
+        ]
+        for row, name in rows.items()
+    }
+
+
 EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
@@ -400,6 +441,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (SURE, "How far it can be trusted", 0): partial(confidence, row=right_hits),
     (SURE, "When nothing matches", 0): partial(confidence, row=absent_things),
     (SURE, "When nothing matches", 1): partial(confidence, row=removed_clips),
+    (SURE, "Short questions", 0): partial(confidence, row=short_questions),
     ("docs/foils.md", "What the default model makes of them", 0): foils,
     (EXCLUSION, "How well it works", 0): excluding,
     (EXCLUSION, "How much it takes off", 0): excluded_weights,
@@ -415,6 +457,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (EXAMPLES, "Sentences for a video", 0): described_videos,
     (EXAMPLES, "Duplicates", 0): joined_copies,
     (MOMENTS, "Several moments of one video", 0): several_moments,
+    ("docs/parsers.md", "How good they are", 0): parsed_captions,
+    ("docs/parsers.md", "How well they read queries", 0): parsed_queries,
     (PAPER, "Levels, graph and attention", 0): paper_levels,
     (PAPER, "Levels, graph and attention", 1): paper_leads,
     (PAPER, "Another data set", 0): paper_carries_over,
@@ -434,6 +478,8 @@ OTHER_TABLES = {
     (PAPER, "What was found"),  # words
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands
+    ("docs/parsers.md", "What goes wrong"),  # counted on the page of errors
+    ("docs/parsers.md", "Files of graphs"),  # names
     ("docs/foils.md", "The types"),  # examples
     ("docs/filters.md", "Columns"),  # names
     ("docs/foils.md", "Read by eye"),  # counted by people

@@ -32,6 +32,7 @@ LONG_FUNCTIONS = {
     "hgrkit/cli/search.py:search",
     "hgrkit/cli/train.py:train",
     "hgrkit/indexing/pipeline.py:index_videos",
+    "hgrkit/retriever.py:search",
     # One walk over a file's packets, with the state that the next packet needs.
     "hgrkit/video/packet_index.py:index",
 }

@@ -392,17 +392,23 @@ WRONG = [
     (
         lambda it: it.retriever.search(5),
         GraphError,
-        "a query must be a sentence or a RoleGraph, got 5; give one at a time.",
+        "a query must be a sentence or a RoleGraph, got 5; give one at a time, or an example: like='pool.jpg'.",
     ),
     (
         lambda it: it.retriever.search(["a dog", "a cat"]),
         GraphError,
-        ("a query must be a sentence or a RoleGraph, got ['a dog', 'a cat']; give one at a time."),
+        (
+            "a query must be a sentence or a RoleGraph, got ['a dog', 'a cat']; give one at a time, or an "
+            "example: like='pool.jpg'."
+        ),
     ),
     (
         lambda it: it.retriever.search(b"a dog"),
         GraphError,
-        "a query must be a sentence or a RoleGraph, got b'a dog'; give one at a time.",
+        (
+            "a query must be a sentence or a RoleGraph, got b'a dog'; give one at a time, or an example: "
+            "like='pool.jpg'."
+        ),
     ),
     (
         lambda it: it.retriever.search("a dog", k="5"),
@@ -565,7 +571,7 @@ WRONG = [
         ConfigError,
         (
             "hits must be a list of Hit objects, such as result.hits, got SearchResult(query='a "
-            "dog runs', graph=RoleGraph(tokens=('a'...."
+            "dog runs', hits=(Hit(rank=1, video='do...."
         ),
     ),
     (

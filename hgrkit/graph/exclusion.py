@@ -11,14 +11,20 @@ from hgrkit.graph.role_graph import NOUN_ROLE, Edge, Node, RoleGraph
 __all__ = ["ExcludedPhrase", "SplitGraph", "all_wanted", "split_excluded"]
 
 _INTRODUCERS = frozenset(
-    "without with no not n't never nor neither or and but except minus any there who that which where "
+    "without with no not n't never nor neither or and but except excluding minus any there who that which where "
     "is are was were be been being am 's do does did , (".split()
 )
 """Words before a phrase that say no more than that it is excluded, and of whom: "who is not", "but no"."""
 
+_PAIRS = frozenset(("other than", "except for", "apart from", "aside from", "instead of"))
+"""The same in two words."""
+
+_PLACES = frozenset("on in at under behind near inside outside over by".split())
+"""What stands between a denial and the phrase of a place: "not on the stage"."""
+
 _CONTENTLESS = _INTRODUCERS | frozenset(
-    "a an the of me all it them some anything something find show give shot shots scene scenes video videos clip "
-    "clips image images picture pictures footage , . ; : ( ) - ! ?".split()
+    "a an the of me all everything it them some anything something find show give shot shots scene scenes video "
+    "videos clip clips image images picture pictures footage , . ; : ( ) - ! ?".split()
 )
 """What is left of a sentence that asks for nothing: "find shots of"."""
 
@@ -81,9 +87,9 @@ def split_excluded(graph: RoleGraph) -> SplitGraph:
         removed |= _tokens(group)
     for node in (node for group in groups for node in group):
         start, stop = node.span.start, node.span.stop
-        while start and (start - 1 in removed or _is(graph, start - 1, _INTRODUCERS)):
-            start -= 1
-            removed.add(start)
+        while words := _introducing(graph, start, removed):
+            removed |= set(range(start - words, start))
+            start -= words
         if graph.tokens[start] == "(" and graph.tokens[stop : stop + 1] == (")",):
             removed.add(stop)
     phrases = [_phrase(graph, group) for group in sorted(groups, key=lambda group: min(_tokens(group)))]
@@ -93,6 +99,15 @@ def split_excluded(graph: RoleGraph) -> SplitGraph:
 def all_wanted(graph: RoleGraph) -> RoleGraph:
     """The same graph with nothing excluded, as training and evaluation take it."""
     return attrs.evolve(graph, nodes=[attrs.evolve(node, excluded=False) for node in graph.nodes])
+
+
+def _introducing(graph: RoleGraph, start: int, removed: Collection[int]) -> int:
+    """How many of the words before a token say no more than that what follows is excluded, or are removed."""
+    before = [token.casefold() for token in graph.tokens[max(start - 2, 0) : start]]
+    if before and (start - 1 in removed or before[-1] in _INTRODUCERS):
+        return 1
+    denied_place = len(before) == 2 and before[0] in {"not", "n't", "without"} and before[1] in _PLACES
+    return 2 if denied_place or " ".join(before) in _PAIRS else 0
 
 
 def _wanted(graph: RoleGraph, removed: Collection[int]) -> RoleGraph | None:

@@ -26,7 +26,7 @@ from hgrkit.matching.frame_weights import unit_vectors
 __all__ = ["DUPLICATE_SIMILARITY", "DuplicateGroup", "find_duplicates"]
 
 DUPLICATE_SIMILARITY = 0.4
-"""Whitened frames are compared: other videos stay below 0.35, resized and trimmed copies are mostly above 0.55
+"""At 0.35 some videos are joined that are no copies, at 0.45 a tenth of the resized, poor copies is missed
 (benchmarks/results/examples.json)."""
 
 _PLAIN_SIMILARITY = 0.85
@@ -36,13 +36,13 @@ _FEW_VIDEOS = 20
 """Fewer videos do not tell what is common; copies among them would be taken for it."""
 
 _SHRINKAGE = 0.3
-"""Of the covariance towards a sphere; 0.1 to 1 part copies from others about as well from 50 videos on."""
+"""Of the covariance towards a sphere: less needs more videos, more parts copies from others less well."""
 
 _SAMPLE = 20_000
 """Frames, and clips, that the covariance is computed of."""
 
 _NEIGHBOURS = 10
-"""Clips with the nearest events whose videos are compared: a copy's was the first of 4,197 clips in every case."""
+"""Clips with the nearest events whose videos are compared; a copy is nearly always the first."""
 
 _ALL_PAIRS_UP_TO = 30_000
 """Clips up to which every pair of events is multiplied out, in some 15 s; above it hnswlib finds neighbours."""

@@ -11,7 +11,7 @@ from hgrkit.library.records import Float32, Float64
 __all__ = ["NUM_RIVALS", "Rivals"]
 
 NUM_RIVALS = 50
-"""Videos that a hit is compared with; the share of those behind them in a posterior is negligible."""
+"""Videos that a hit is compared with. Models are calibrated with as many: another number needs new ones."""
 
 
 @attrs.frozen(kw_only=True, eq=False)

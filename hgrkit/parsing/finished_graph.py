@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import attrs
 
-from hgrkit.graph import Node, RoleGraph, Span
+from hgrkit.graph import ACTION_ROLE, NOUN_ROLE, Edge, Node, RoleGraph, Span
 from hgrkit.parsing.lexicon import in_class
 
 __all__ = ["finished"]
@@ -15,8 +15,12 @@ __all__ = ["finished"]
 _NOT = frozenset({"not", "n't", "n\u2019t", "nt", "never"})
 _NO = frozenset({"no", "neither", "nobody", "nothing", "none"})
 _LACKS = frozenset({"without", "except", "excluding", "minus"})
-_OTHER = (["other", "than"], ["except", "for"], ["apart", "from"], ["aside", "from"], ["instead", "of"])
-_TRIGGERS = {"nor"} | _NOT | _NO | _LACKS | {"other", "apart", "aside", "instead"}
+_JOINS = frozenset({",", "and", "but"})
+_OTHER = (
+    *(["other", "than"], ["except", "for"], ["apart", "from"], ["aside", "from"], ["instead", "of"]),
+    *(["everything", "but"], ["anything", "but"], ["all", "but"]),
+)
+_TRIGGERS = {"nor"} | _NOT | _NO | _LACKS | {"other", "apart", "aside", "instead", "but"}
 _EXCLUDES_NOTHING = frozenset({"just", "only", "necessarily", "merely", "simply", "longer", "matter"})
 _SEEN = frozenset({"visible", "present", "seen", "shown", "there", "here", "included", "depicted"})
 _ANY = frozenset({"any", "anyone", "anybody", "anything", "either"})
@@ -42,6 +46,7 @@ def finished(graph: RoleGraph) -> RoleGraph:
         graph = attrs.evolve(graph, nodes=list(_with_kinds(graph.nodes, words)))
     if _TRIGGERS.isdisjoint(words):
         return graph
+    graph = _with_denied_verbs(_divided(graph, words), words)
     negating = {graph.node(edge.entity).span.start for edge in graph.edges if edge.role == "ARGM-NEG"}
     # a "not" of a verb denies no phrase
     outside = [" " if at in negating else word for at, word in enumerate(words)]
@@ -65,6 +70,61 @@ def _with_kinds(nodes: Sequence[Node], words: Sequence[str]) -> Iterator[Node]:
             yield node
     if waiting is not None:
         yield waiting
+
+
+def _divided(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
+    """Phrases in two where a denial begins within: "a dog [without a leash] runs"."""
+    nodes, edges = list[Node](), list(graph.edges)
+    number = max((node.id for node in graph.nodes), default=0)
+    for node in graph.nodes:
+        at = None if node.is_action else _denial(words, node.span)
+        if at is None:
+            nodes.append(node)
+            continue
+        number += 1
+        stop = at
+        while stop - 1 > node.span.start and words[stop - 1] in _JOINS:
+            stop -= 1
+        own = [edge for edge in graph.edges if edge.entity == node.id]
+        is_manner = bool(own) and words[at] in _LACKS | {"with"}
+        start = at if is_manner or words[at] in _NO else at + 1
+        head = node.head if node.head is not None and node.head < stop else None
+        nodes.append(attrs.evolve(node, span=Span(node.span.start, stop), head=head))
+        nodes.append(Node(number, "ARGM-MNR" if is_manner else NOUN_ROLE, Span(start, node.span.stop)))
+        edges += [Edge(edge.action, number, "ARGM-MNR") for edge in own[:1] if is_manner]
+    return attrs.evolve(graph, nodes=nodes, edges=edges)
+
+
+def _denial(words: Sequence[str], span: Span) -> int | None:
+    """Where within a phrase, behind its first word, the denial of something begins that has a word of its own."""
+    for at in range(span.start + 1, span.stop - 1):
+        lacks = words[at] in _LACKS or (words[at] == "with" and words[at + 1] in _NO)
+        joined = words[at - 1] in _JOINS and words[at] in _NO | _NOT
+        if (lacks or joined) and not _excludes_nothing(words, at + 1):
+            return at
+    return None
+
+
+def _with_denied_verbs(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
+    """The graph with verbs that no parser took for one: "a man plays a guitar, but not [singing]"."""
+    taken = {at for node in graph.nodes for at in range(node.span.start, node.span.stop)}
+    number = max((node.id for node in graph.nodes), default=0)
+    nodes, edges = list(graph.nodes), list(graph.edges)
+    for at in range(2, len(words)):
+        before = [node for node in graph.actions if node.span.stop < at - 1]
+        if words[at - 2] not in _JOINS or words[at - 1] not in _NOT or not words[at].endswith("ing"):
+            continue
+        if at in taken or not before:
+            continue
+        subjects = [e.entity for e in graph.edges if (e.action, e.role) == (before[-1].id, "ARG0")]
+        nodes += [
+            Node(number + 1, ACTION_ROLE, Span(at, at + 1), at),
+            Node(number + 2, "ARGM-NEG", Span(at - 1, at)),
+        ]
+        edges += [Edge(number + 1, subject, "ARG0") for subject in subjects]
+        edges.append(Edge(number + 1, number + 2, "ARGM-NEG"))
+        number += 2
+    return attrs.evolve(graph, nodes=nodes, edges=edges)
 
 
 def _after_not(node: Node, words: Sequence[str]) -> Node:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from hgrkit.graph import RoleGraph
+from hgrkit.graph import RoleGraph, Span
 from hgrkit.parsing.finished_graph import finished
 from hgrkit.parsing.lexicon import AUXILIARY_TAGS
 from hgrkit.parsing.query_part import QueryPart, Word, is_word, joined, together
 from hgrkit.parsing.question import likely_tag, statement
 
-__all__ = ["parse_parts", "read_query"]
+__all__ = ["content_of", "parse_parts", "read_query"]
 
 # what stands around the content, as patterns over words joined by single spaces --------------------------------
 
@@ -117,6 +117,24 @@ def read_query(words: Sequence[str]) -> list[QueryPart] | None:
     found = [*_shots(content, asked=asked), *asides]
     parts = [statement(part) for part in found if any(map(is_word, part))]
     return parts if parts and [part.words for part in parts] != [tuple(everything)] else None
+
+
+def content_of(graph: RoleGraph) -> RoleGraph:
+    """A query's graph without the words that ask or say how something was filmed; nodes keep their ids.
+
+    >>> content_of(RoleGraph(tokens="find shots of a dog".split())).text
+    'a dog'
+    """
+    parts = read_query([token.lower() for token in graph.tokens])
+    if parts is None:
+        return graph
+    words = [word for part in parts for word in (*part.words, *([part.question] if part.question else ()))]
+    content = {token for word in words for token in range(word.start, word.stop)}
+    return graph.cut_to(sorted(content | {token for node in graph.nodes for token in _tokens(node.span)}))
+
+
+def _tokens(span: Span) -> range:
+    return range(span.start, span.stop)
 
 
 def _index(text: str, character: int) -> int:

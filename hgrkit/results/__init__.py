@@ -186,7 +186,7 @@ class SearchResult:
     """
 
     query: str
-    _graph: RoleGraph | None
+    _graph: RoleGraph | None = attrs.field(alias="graph", repr=False)
     hits: tuple[Hit, ...]
     elapsed_ms: float
     exact: bool = True

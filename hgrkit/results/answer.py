@@ -89,7 +89,7 @@ def _judged(
         raise ConfigError("min_confidence is for questions in words; leave it out, or the example.")
     if calibration is None or query.like is not None or query.has_no_words:
         return [None] * len(matches), True
-    return calibration.judge(query.event, matches)
+    return calibration.judge(query, matches)
 
 
 def _understanding_notes(question: Question, knows: Callable[[str], bool], *, english: bool) -> tuple[str, ...]:
@@ -100,7 +100,8 @@ def _understanding_notes(question: Question, knows: Callable[[str], bool], *, en
     language = other_language(graph.tokens) if english else None
     if language is not None:
         return (f"The question seems to be in {language}; English is understood.",)
-    words = dict.fromkeys(word for word in graph.tokens if word.isalpha() and len(word) > 1)
+    heard = [asked for asked in (question.wanted, *(phrase.graph for phrase in question.phrases)) if asked]
+    words = dict.fromkeys(word for asked in heard for word in asked.tokens if word.isalpha() and len(word) > 1)
     unknown = [word for word in words if not knows(word)]
     return (f"Not known as words, so that hits may miss what they mean: {_listed(unknown)}.",) if unknown else ()
 

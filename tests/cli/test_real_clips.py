@@ -33,20 +33,32 @@ def test_retrieval_on_msvd_is_as_good_as_we_say(hgrkit, msvd, msvd_library, tmp_
     assert 100 * sum(line["rank"] == 1 for line in lines) / 1634 == pytest.approx(forward["R@1"])
 
 
+@pytest.mark.parametrize("question", ["a man", "a dog", "cooking", "a panda", "a street without cars"])
+def test_a_short_question_for_what_clips_show_matches(hgrkit, msvd_library, question):
+    assert hgrkit("search", question, "--library", msvd_library, "--json").json["matched"]
+
+
+@pytest.mark.parametrize("question", ["a submarine", "a printer", "a wedding cake"])
+def test_a_short_question_for_what_no_clip_shows_does_not_match(hgrkit, msvd_library, question):
+    assert not hgrkit("search", question, "--library", msvd_library, "--json").json["matched"]
+
+
 def test_a_search_names_video_moment_and_phrases(hgrkit, msvd_library):
     result = hgrkit("search", "a woman is cutting an onion", "--library", msvd_library, "--k", 5, "--json").json
-    assert set(result) == {"query", "graph", "hits", "exact", "matched", "notes", "elapsed_ms"}
+    assert set(result) == {"query", "graph", "like", "hits", "exact", "matched", "notes", "elapsed_ms"}
     assert [hit["rank"] for hit in result["hits"]] == [1, 2, 3, 4, 5]
     assert set(result["graph"]) == {"tokens", "nodes", "edges", "excluded"}
     hit = result["hits"][0]
-    assert set(hit) == {"rank", "video", "start_s", "end_s", "score", "levels", "phrases", "excluded"}
+    assert set(hit) == {
+        *("rank", "video", "start_s", "end_s", "score", "likeness", "confidence", "levels", "phrases", "excluded")
+    }
     assert set(hit["levels"]) == {"event", "action", "entity"}
     assert 0 <= hit["start_s"] < hit["end_s"]
     scores = [hit["score"] for hit in result["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert {phrase["text"] for phrase in hit["phrases"]} == {"cutting", "a woman", "an onion"}
     for phrase in hit["phrases"]:
-        assert set(phrase) == {"node_id", "text", "role", "level", "similarity", "times_s", "weights"}
+        assert set(phrase) == {"node_id", "text", "role", "level", "similarity", "times_s", "weights", "inside"}
         assert sum(phrase["weights"]) == pytest.approx(1, abs=1e-4)
         assert len(phrase["weights"]) == len(phrase["times_s"])
 
@@ -102,7 +114,7 @@ def test_bad_files_fail_by_name_and_the_rest_is_indexed(hgrkit, damaged, tmp_pat
     states = {video["path"].rsplit("/", 1)[-1]: video["state"] for video in videos}
     assert states.pop("good.MP4") == "indexed"
     assert set(states.values()) == {"failed"}
-    assert set(videos[0]) == {"path", "state", "reason", "clips", "duration_s"}
+    assert set(videos[0]) == {"path", "state", "reason", "clips", "duration_s", "metadata"}
 
 
 def test_a_mended_file_is_indexed(hgrkit, damaged, msvd, tmp_path):

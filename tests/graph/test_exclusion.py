@@ -130,3 +130,19 @@ def test_an_excluded_phrase_is_a_question_of_its_own_with_its_roles():
     assert str(hat.graph) == "wearing a hat\n  wearing\n    ARG1      a hat"
     (guitar,) = split_excluded(SINGING).excluded
     assert [node.role for node in guitar.graph.nodes] == ["NOUN"]
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "wanted"),
+    [
+        ("a singer not on a stage", (4, 6), "a singer"),
+        ("not on stage", (2, 3), None),
+        ("animals other than dogs", (3, 4), "animals"),
+        ("everything but dogs", (2, 3), None),
+        ("a match excluding goals", (3, 4), "a match"),
+    ],
+)
+def test_the_words_that_introduce_an_excluded_phrase_go_with_it(text, phrase, wanted):
+    split = split_excluded(graph(text, [(1, "NOUN", *phrase)], [], [1]))
+    assert (split.wanted.text if split.wanted else None) == wanted
+    assert [one.text for one in split.excluded] == [" ".join(text.split()[slice(*phrase)])]

@@ -19,14 +19,14 @@ TEMPLATES = Path(hgrkit.__file__).parent / "pages" / "templates"
 
 def test_a_value_never_becomes_markup():
     words = "<b onclick='x'> & \"c\""
-    page = render("result.html", query=words, hits=(), notes=[words])
+    page = render("result.html", query=words, hits=(), matched=True, notes=[words])
     assert "<b onclick" not in page
     assert unescape(page).count(words) == 2
 
 
 @given(st.text())
 def test_any_text_stands_in_a_page_that_is_xml_in_utf_8(text):
-    page = render("result.html", query=text + "\ud800\x00", hits=(), notes=())
+    page = render("result.html", query=text + "\ud800\x00", hits=(), matched=True, notes=())
     paragraph, _ = ET.fromstring(f"<div>{page}</div>".encode())
     assert paragraph.find("b").text.endswith("\ufffd\ufffd")
 

@@ -27,7 +27,7 @@ def test_videos_wait_for_a_commit_twenty_times_as_long_as_one_takes_but_never_lo
     memory_store, monkeypatch, commit_s, every_s, together
 ):
     clock = SimpleNamespace(now_s=100.0)
-    monkeypatch.setattr(library_writer, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    monkeypatch.setattr(library_writer, "time", SimpleNamespace(monotonic=lambda: clock.now_s, time_ns=lambda: 0))
     memory = memory_store()
     update = memory.update
 

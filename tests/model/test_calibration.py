@@ -10,9 +10,10 @@ from safetensors.numpy import save_file
 
 from hgrkit.errors import CheckpointError
 from hgrkit.levels import PerLevel
+from hgrkit.library.records import QueryEmbeddings
 from hgrkit.library.rivals import Rivals
 from hgrkit.library.search import Matches
-from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
+from hgrkit.model.calibration import FEATURES, LENGTHS, Calibration, JointGaussian, lengths_of
 from hgrkit.model.folder import CALIBRATION_FILE, model_fingerprint
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
@@ -42,8 +43,8 @@ def calibration():
         clip_bank=half(rng.normal(size=(20, RANK))),
         text_bank=half(rng.normal(size=(10, RANK))),
         means=rng.normal(size=len(FEATURES)),
-        right=rng.normal(size=len(FEATURES) + 1),
-        match=rng.normal(size=len(FEATURES) + 1),
+        right=rng.normal(size=(LENGTHS, len(FEATURES) + 1)),
+        match=rng.normal(size=(LENGTHS, len(FEATURES) + 1)),
         about={"sets": {"dev": 7}},
     )
 
@@ -60,6 +61,12 @@ def rivals_of(count, seed=1):
 
 
 EVENT = np.random.default_rng(2).normal(size=DIM).astype(np.float32)
+SHORT = np.array([0])
+
+
+def query_of(actions=0, entities=1):
+    phrases = np.ones((actions + entities, DIM), np.float32)
+    return QueryEmbeddings(event=EVENT, action=phrases[:actions], entity=phrases[actions:])
 
 
 def log_normal(values, covariance):
@@ -122,8 +129,8 @@ def test_the_one_video_of_a_library_has_a_confidence(calibration):
     assert np.isnan(features[0, missing]).all()
     filled = features.copy()
     filled[0, missing] = calibration.means[missing]
-    assert calibration.confidences(features) == calibration.confidences(filled)
-    assert 0 < calibration.confidences(features)[0] < 1
+    assert calibration.confidences(features, SHORT) == calibration.confidences(filled, SHORT)
+    assert 0 < calibration.confidences(features, SHORT)[0] < 1
 
 
 def test_a_question_without_a_verb_has_no_odds_by_its_actions(calibration):
@@ -144,20 +151,31 @@ def matches_of(videos, rivals):
 
 
 def test_two_moments_of_a_video_are_judged_as_that_video(calibration):
-    confidences, _ = calibration.judge(EVENT, matches_of(["2.mp4", "0.mp4", "2.mp4"], rivals_of(4)))
+    confidences, _ = calibration.judge(query_of(), matches_of(["2.mp4", "0.mp4", "2.mp4"], rivals_of(4)))
     assert confidences[0] == confidences[2] != confidences[1]
 
 
 def test_an_answer_matches_if_its_first_hit_does(calibration):
     rivals = rivals_of(4)
     first = calibration.features(EVENT, rivals, np.array([0]))
-    value = calibration.matching(first)[0]
+    value = calibration.matching(first, SHORT)[0]
     for constant, expected in ((0.1, True), (-0.1, False)):
         weights = calibration.match.copy()
-        weights[-1] += constant - value
-        judged = attrs.evolve(calibration, match=weights).judge(EVENT, matches_of(["0.mp4", "1.mp4"], rivals))
+        weights[0, -1] += constant - value
+        judged = attrs.evolve(calibration, match=weights).judge(query_of(), matches_of(["0.mp4", "1.mp4"], rivals))
         assert judged[1] is expected
-    assert calibration.judge(EVENT, matches_of([], rivals)) == ([], False)
+    assert calibration.judge(query_of(), matches_of([], rivals)) == ([], False)
+
+
+def test_a_question_is_judged_by_the_weights_of_its_length(calibration):
+    queries = [query_of(0, 0), query_of(1, 0), query_of(0, 2), query_of(1, 2), query_of(4, 4)]
+    assert lengths_of(queries).tolist() == [0, 0, 1, 2, 2]
+    matches = matches_of(["0.mp4", "1.mp4"], rivals_of(4))
+    features = calibration.features(EVENT, matches.rivals, np.arange(2))
+    for query, length in zip(queries, (0, 0, 1, 2, 2), strict=True):
+        weights = calibration.right[length]
+        expected = 1 / (1 + np.exp(-(features @ weights[:-1] + weights[-1])))
+        assert calibration.judge(query, matches)[0] == pytest.approx(expected.tolist())
 
 
 # files ---------------------------------------------------------------------------------------------------------
@@ -205,7 +223,7 @@ def changed(path, **changes):
         ({"format": "0"}, "another release"),
         ({"features": "score"}, "another release"),
         ({"means": np.full(len(FEATURES), np.nan)}, "no finite number"),
-        ({"right": np.zeros(2)}, "right should be"),
+        ({"right": np.zeros(len(FEATURES) + 1)}, "right should be"),
         ({"clip_map": np.zeros((DIM, RANK + 1), np.float16)}, "clip_map should be"),
         ({"clip_bank": None}, "no calibration"),
         ({"about": "{"}, "cannot be read"),

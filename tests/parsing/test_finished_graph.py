@@ -32,6 +32,12 @@ EXCLUDED = {
     "a band playing without a drummer": ["without a drummer"],
     "a bird flying, but not a cat cleaning itself": ["cleaning", "a cat"],
     "nobody wears a mask": ["wears", "nobody"],
+    "a man playing guitar, but no dogs": ["no dogs"],
+    "a man playing guitar but not singing": ["singing"],
+    "a dog without a leash running": ["without a leash"],
+    "a woman without any hat or glasses dancing": ["without any hat or glasses"],
+    "everything but dogs": ["dogs"],
+    "a forest minus people": ["people"],
 }
 
 
@@ -67,6 +73,23 @@ def test_what_else_a_negated_clause_names_stays_wanted():
 def test_a_not_that_a_parser_left_in_a_phrase_is_taken_out():
     graph = finished(RoleGraph(tokens=["not", "a", "poodle"], nodes=[Node(1, "NOUN", Span(0, 3), 2)]))
     assert graph.nodes == (Node(1, "NOUN", Span(1, 3), 2, excluded=True),)
+
+
+def test_a_phrase_in_which_a_denial_begins_is_divided():
+    graph = PARSER.parse("a dog without a leash running")
+    assert str(graph).splitlines()[1:] == [
+        "  running",
+        "    ARG0      a dog",
+        "    ARGM-MNR  ~~without a leash~~",
+    ]
+    assert excluded("a man with not just one dog") == []
+
+
+def test_a_verb_that_is_denied_at_the_end_has_the_subject_of_the_one_before():
+    graph = PARSER.parse("a man playing guitar but not singing")
+    (singing,) = [node for node in graph.actions if node.excluded]
+    roles = {edge.role: graph.phrase(graph.node(edge.entity)) for edge in graph.edges if edge.action == singing.id}
+    assert roles == {"ARG0": "a man", "ARGM-NEG": "not"}
 
 
 def test_a_graph_without_negations_is_not_touched():

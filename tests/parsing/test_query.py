@@ -6,7 +6,7 @@ import pytest
 
 from hgrkit.errors import GraphError
 from hgrkit.parsing.lark.parser import LarkParser
-from hgrkit.parsing.query import parse_parts, read_query
+from hgrkit.parsing.query import content_of, parse_parts, read_query
 from hgrkit.parsing.tokenize import tokenize
 
 PARSER = LarkParser()
@@ -165,3 +165,14 @@ def test_a_request_for_nothing_is_a_graph_without_more():
     assert PARSER.parse("find").text == "find"
     with pytest.raises(GraphError):
         PARSER.parse(" ")
+
+
+def test_the_content_of_a_query_keeps_its_phrases_by_their_ids():
+    asked = PARSER.parse("find shots of a man playing guitar, without a hat")
+    content = content_of(asked)
+    assert content.text == "a man playing guitar , without a hat"
+    assert {node.id: content.phrase(node) for node in content.nodes} == {
+        node.id: asked.phrase(node) for node in asked.nodes
+    }
+    caption = PARSER.parse("a man is playing guitar")
+    assert content_of(caption) is caption

@@ -16,20 +16,24 @@ from hgrkit.errors import ConfigError
 from hgrkit.library.records import Float64, QueryEmbeddings
 from hgrkit.library.rivals import NUM_RIVALS, Rivals
 from hgrkit.library.scoring import ClipSet, SearchSettings
-from hgrkit.matching.frame_weights import unit_vectors
-from hgrkit.model.calibration import FEATURES, Calibration, JointGaussian
+from hgrkit.model.calibration import FEATURES, LENGTHS, Calibration, lengths_of
+from hgrkit.research.training.correlation import fit_gaussian
+from hgrkit.research.training.logistic import fit_logistic
 
-__all__ = ["AskedClips", "Outcome", "Settings", "ask", "fit_calibration", "fit_gaussian", "fit_logistic"]
+__all__ = ["AskedClips", "Outcome", "Settings", "ask", "fit_calibration"]
 
 Places = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-_LONGEST_STEP = 2.0
-"""Of a weight of a standardised feature."""
-
 _MATCH_UP_TO = 400
 """Clips of the libraries that matching is fitted on: larger ones lack too little to ask for."""
+
+_FEWEST = 30
+"""Questions of a length whose first hit is right, or wrong, that it takes for weights of their own."""
+
+_MENTIONS = 2
+"""Captions that must mention what a short question asks for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,9 +47,15 @@ class Settings:
         text_bank: sentences of the bank.
         sizes: clips of the libraries that are drawn.
         draws: libraries of each size.
-        questions: asked of each library about its clips, at most, and as many about what none shows.
+        questions: asked of each library about its clips, at most, and as many about what none shows; as many
+            short ones of both kinds.
+        captions: of each clip that are asked, at most; all of them tell which short questions it answers.
+        short: short questions of each kind, at most.
+        common: share of short questions that are drawn by how many clips answer them: people ask for what is
+            common, but without the rest "a man" would be nearly all that is learned from.
         absent: weight of the latter among all that is asked, where being right is fitted.
         kept: share of right first hits that count as matching.
+        kept_short: the same for questions of one or two nodes.
         ranks: hits of each answer that being right is fitted on.
         penalty: of the squared weights of standardised features.
         seed: of all that is drawn.
@@ -58,8 +68,12 @@ class Settings:
     sizes: tuple[int, ...] = (20, 98, 300, 1000, 3000)
     draws: int = 6
     questions: int = 300
+    captions: int = 5
+    short: int = 1500
+    common: float = 0.25
     absent: float = 0.1
     kept: float = 0.87
+    kept_short: float = 0.91
     ranks: int = 3
     penalty: float = 1.0
     seed: int = 0
@@ -76,6 +90,8 @@ class AskedClips:
         owners: [C] the clip that each describes.
         nouns: of each sentence; a sentence none of whose nouns is said of a library's clips asks for what it does
             not hold.
+        short: S short questions, such as "a dog"; several clips may answer one, or none.
+        mentions: [S, V] how many captions of a clip mention all that a short question asks for.
     """
 
     name: str
@@ -83,6 +99,8 @@ class AskedClips:
     queries: Sequence[QueryEmbeddings]
     owners: Places
     nouns: Sequence[frozenset[str]]
+    short: Sequence[QueryEmbeddings] = ()
+    mentions: npt.NDArray[np.int16] = attrs.field(factory=lambda: np.zeros((0, 0), np.int16))
 
     def only(self, clips: Flags) -> AskedClips:
         """The same with some of the clips, and their sentences."""
@@ -93,6 +111,8 @@ class AskedClips:
             queries=[self.queries[place] for place in asked.tolist()],
             owners=np.searchsorted(kept, self.owners[asked]),
             nouns=[self.nouns[place] for place in asked.tolist()],
+            short=self.short,
+            mentions=self.mentions[:, clips] if self.short else self.mentions,
         )
 
     @property
@@ -108,9 +128,11 @@ class Outcome:
     Attributes:
         features: [Q, R, F] of the best R hits of each.
         scores: [Q, R] of these hits.
-        right: [Q, R] whether the hit is the clip that was meant.
+        right: [Q, R] whether the hit is the clip that was meant, or one that answers a short question.
         present: whether the library holds what was asked for.
         clips: how many it holds.
+        lengths: [Q] which weights judge each question.
+        short: whether the questions are short ones.
     """
 
     features: Float64
@@ -118,6 +140,8 @@ class Outcome:
     right: Flags
     present: bool
     clips: int
+    lengths: Places
+    short: bool = False
 
 
 def fit_calibration(
@@ -152,9 +176,15 @@ def fit_calibration(
     means = np.where(known, first_hits, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     about = {"sets": {one.name: len(one.clips.event) for one in sets}, "settings": attrs.asdict(settings)}
     whole = _draft(sets, settings, rng)
-    right = _fit_right(outcomes, means, settings)
-    match = _fit_match(outcomes, means, settings)
-    return attrs.evolve(whole, means=means, right=right, match=match, about=about)
+    strata = [
+        [one for one in found if (one.present, one.clips, one.short) == stratum]
+        for found in outcomes
+        for stratum in sorted({(one.present, one.clips, one.short) for one in found})
+    ]
+    right = [_fit_right(_of_length(strata, length), means, settings) for length in range(LENGTHS)]
+    kept = [settings.kept if length == LENGTHS - 1 else settings.kept_short for length in range(LENGTHS)]
+    match = [_fit_match(_of_length(strata, length), means, settings, share) for length, share in enumerate(kept)]
+    return attrs.evolve(whole, means=means, right=np.stack(right), match=np.stack(match), about=about)
 
 
 def _draft(sets: Sequence[AskedClips], settings: Settings, rng: np.random.Generator) -> Calibration:
@@ -166,14 +196,13 @@ def _draft(sets: Sequence[AskedClips], settings: Settings, rng: np.random.Genera
     clip_bank = rng.permutation(largest.clips.event)[: settings.clip_bank].astype(np.float32)
     each = -(-settings.text_bank // len(sets))
     text_bank = np.concatenate([rng.permutation(one.events)[:each] for one in sets])
-    zeros = np.zeros(len(FEATURES))
     return Calibration(
         gaussian=gaussian,
         clip_bank=gaussian.clip(clip_bank),
         text_bank=gaussian.text(text_bank),
-        means=zeros,
-        right=np.append(zeros, 0),
-        match=np.append(zeros, 0),
+        means=np.zeros(len(FEATURES)),
+        right=np.zeros((LENGTHS, len(FEATURES) + 1)),
+        match=np.zeros((LENGTHS, len(FEATURES) + 1)),
     )
 
 
@@ -194,15 +223,49 @@ def _answers(
             own = np.flatnonzero(np.isin(asked.owners, library))
             own = rng.permutation(own)[: settings.questions]
             clips = some_clips(asked.clips, library)
-            places = np.searchsorted(library, asked.owners[own])
+            fits = asked.owners[own, None] == library
             queries = [asked.queries[place] for place in own.tolist()]
-            yield ask(calibration, clips, queries, places, search, ranks=settings.ranks)
+            yield ask(calibration, clips, queries, fits, search, ranks=settings.ranks)
             absent = absent_questions(asked, library, every)
             absent = [absent[place] for place in rng.permutation(len(absent))[: settings.questions]]
             if absent:
                 yield ask(calibration, clips, absent, None, search, ranks=settings.ranks)
             elif size <= _MATCH_UP_TO:  # a small set may have no sentence about what is not there
-                yield ask(calibration, clips, queries, places, search, ranks=settings.ranks, without_own=True)
+                yield ask(calibration, clips, queries, fits, search, ranks=settings.ranks, without_own=True)
+            for short, answered in short_questions_for(
+                asked, library, rng, settings.questions, common=settings.common
+            ):
+                found = ask(calibration, clips, short, answered, search, ranks=settings.ranks)
+                yield attrs.evolve(found, short=True)
+
+
+def short_questions_for(
+    asked: AskedClips, library: Places, rng: np.random.Generator, count: int, *, common: float = 0.0
+) -> Iterator[tuple[list[QueryEmbeddings], Flags | None]]:
+    """Short questions with the clips of a library that answer each, bool [Q, V], and such as none answers.
+
+    A clip answers a question if at least two of its captions mention it: one may be mistaken. What is mentioned
+    so seldom in a library is not asked of it.
+
+    Args:
+        asked: the data set.
+        library: which of its clips.
+        rng: draws the questions.
+        count: questions with an answer, at most, and as many without.
+        common: share of the former that are drawn the more often, the more clips answer them, and so repeatedly.
+    """
+    if not asked.short:
+        return
+    mentions = asked.mentions[:, library]
+    most = mentions.max(axis=1)
+    for places in (np.flatnonzero(most >= _MENTIONS), np.flatnonzero(most == 0)):
+        answers = (mentions[places] >= _MENTIONS).sum(axis=1)
+        drawn = rng.permutation(places)[:count]
+        if common and answers.any():
+            drawn = rng.choice(places, count, p=common * answers / answers.sum() + (1 - common) / len(places))
+        fits = mentions[drawn] >= _MENTIONS
+        if len(drawn):
+            yield [asked.short[place] for place in drawn.tolist()], fits if fits.any() else None
 
 
 def absent_questions(asked: AskedClips, library: Places, every: Sequence[AskedClips]) -> list[QueryEmbeddings]:
@@ -222,7 +285,7 @@ def ask(
     calibration: Calibration,
     clips: ClipSet,
     queries: Sequence[QueryEmbeddings],
-    owners: Places | None,
+    fits: Flags | None,
     search: SearchSettings,
     *,
     ranks: int = 1,
@@ -235,16 +298,16 @@ def ask(
         calibration: judges the hits.
         clips: the library.
         queries: what is asked.
-        owners: the clip that each describes; `None` if the library holds none of them.
+        fits: which clips answer each, [Q, V]; `None` if the library holds none of them.
         search: how the model compares.
         ranks: R, hits of each answer.
         rivals: best clips that a hit is compared with.
-        without_own: take each question's own clip out of the library first.
+        without_own: take each question's own clip, the one that fits, out of the library first.
     """
     levels = clips.levels(queries, search)
     scores = np.asarray(search.fuse(levels), np.float64)  # [V, Q]
-    if owners is not None and without_own:
-        scores[owners, np.arange(len(queries))] = -np.inf
+    if fits is not None and without_own:
+        scores[fits.T] = -np.inf
     num_clips = len(scores) - int(without_own)
     count = min(rivals, num_clips)
     ranks = min(ranks, num_clips)
@@ -262,52 +325,39 @@ def ask(
         )
         features[column] = calibration.features(query.event, best_clips, np.arange(ranks))
         found[column] = best_clips.scores[:ranks]
-        if owners is not None and not without_own:
-            right[column] = best[:ranks] == owners[column]
-    present = owners is not None and not without_own
-    return Outcome(features=features, scores=found, right=right, present=present, clips=num_clips)
-
-
-def fit_gaussian(
-    texts: npt.NDArray[np.float32], clips: npt.NDArray[np.float32], *, rank: int, ridge: float
-) -> JointGaussian:
-    """Canonical correlations of P pairs of events, [P, D] each; `ridge` keeps what few pairs say from counting."""
-    x, y = (unit_vectors(events).astype(np.float64) for events in (texts, clips))
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    x, y = x - mean_x, y - mean_y
-    white_x, white_y = _whitening(x, ridge), _whitening(y, ridge)
-    left, correlations, right = np.linalg.svd(white_x.T @ (x.T @ y / len(x)) @ white_y)
-    rank = min(rank, len(correlations))
-    text_map, clip_map = white_x @ left[:, :rank], white_y @ right[:rank].T
-    return JointGaussian(
-        text_map=text_map.astype(np.float32),
-        text_mean=(mean_x @ text_map).astype(np.float32),
-        clip_map=clip_map.astype(np.float32),
-        clip_mean=(mean_y @ clip_map).astype(np.float32),
-        correlations=np.clip(correlations[:rank], 0, 0.98).astype(np.float32),
+        if fits is not None and not without_own:
+            right[column] = fits[column, best[:ranks]]
+    present = fits is not None and not without_own
+    return Outcome(
+        features=features, scores=found, right=right, present=present, clips=num_clips, lengths=lengths_of(queries)
     )
 
 
-def _whitening(centred: Float64, ridge: float) -> Float64:
-    """A map W whose W' S W is the identity, where S is the covariance and a share of its mean variance."""
-    covariance = centred.T @ centred / len(centred)
-    covariance += ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    white: Float64 = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    return white
+def _of_length(strata: Sequence[Sequence[Outcome]], length: int) -> list[list[Outcome]]:
+    """Questions of one length only; all, if hits of too few of them are right or wrong to learn from."""
+    chosen = [
+        [
+            attrs.evolve(one, features=one.features[own], right=one.right[own], lengths=one.lengths[own])
+            for one in stratum
+            for own in [one.lengths == length]
+        ]
+        for stratum in strata
+    ]
+    right = np.concatenate([one.right[:, 0] for stratum in chosen for one in stratum])
+    enough = _FEWEST <= right.sum() <= len(right) - _FEWEST
+    return chosen if enough else [list(stratum) for stratum in strata]
 
 
-def _fit_right(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
-    """Being right, of the first hits and some behind them: all data sets and all sizes count the same."""
+def _fit_right(strata: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
+    """Being right, of the first hits and some behind them: all strata of a kind count the same."""
     features, right, weights = [], [], []
-    for found in outcomes:
-        for present, share in ((True, 1 - settings.absent), (False, settings.absent)):
-            for size in {one.clips for one in found}:
-                some = [one for one in found if (one.present, one.clips) == (present, size)]
-                rows = sum(one.right.size for one in some)
-                for one in some:
-                    features.append(one.features.reshape(-1, len(FEATURES)))
-                    right.append(one.right.reshape(-1))
-                    weights.append(np.full(one.right.size, 1000 * share / rows))
+    for stratum in strata:
+        rows = sum(one.right.size for one in stratum)
+        for one in stratum:
+            share = 1 - settings.absent if one.present else settings.absent
+            features.append(one.features.reshape(-1, len(FEATURES)))
+            right.append(one.right.reshape(-1))
+            weights.append(np.full(one.right.size, 1000 * share / max(1, rows)))
     known, is_right = _filled(np.concatenate(features), means), np.concatenate(right)
     if is_right.all() or not is_right.any():
         raise ConfigError(
@@ -317,50 +367,27 @@ def _fit_right(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: 
     return fit_logistic(known, is_right, np.concatenate(weights), penalty=settings.penalty)
 
 
-def _fit_match(outcomes: Sequence[Sequence[Outcome]], means: Float64, settings: Settings) -> Float64:
+def _fit_match(strata: Sequence[Sequence[Outcome]], means: Float64, settings: Settings, kept: float) -> Float64:
     """Right first hits against those of questions for what is not there; the constant keeps a share of them."""
-    sides: dict[bool, list[Float64]] = {True: [], False: []}
-    weights: dict[bool, list[Float64]] = {True: [], False: []}
-    for found in outcomes:
-        for present in (True, False):
-            for size in {one.clips for one in found if one.clips <= _MATCH_UP_TO}:
-                some = [one for one in found if (one.present, one.clips) == (present, size)]
-                rows = [one.features[:, 0][one.right[:, 0] | (not present)] for one in some]
-                part = np.concatenate([np.empty((0, len(FEATURES))), *rows])
-                sides[present].append(part)
-                weights[present].append(np.full(len(part), 1000 / max(1, len(part))))
-    known = _filled(np.concatenate([*sides[True], *sides[False]]), means)
-    matching = np.arange(len(known)) < sum(map(len, sides[True]))
-    weight = np.concatenate([*weights[True], *weights[False]])
+    parts, sides, weights = [], [], []
+    for stratum in strata:
+        if stratum[0].clips > _MATCH_UP_TO:
+            continue
+        part = np.concatenate([one.features[:, 0][one.right[:, 0] | (not one.present)] for one in stratum])
+        parts.append(part)
+        sides.append(np.full(len(part), stratum[0].present))
+        weights.append(np.full(len(part), 1000 / max(1, len(part))))
+    known, matching, weight = _filled(np.concatenate(parts), means), np.concatenate(sides), np.concatenate(weights)
     fitted = fit_logistic(known, matching, weight, penalty=settings.penalty)
     values, counted = (known @ fitted[:-1])[matching], weight[matching]
     order = np.argsort(-values)
-    last = np.searchsorted(np.cumsum(counted[order]), settings.kept * counted.sum())
+    last = np.searchsorted(np.cumsum(counted[order]), kept * counted.sum())
     fitted[-1] = -values[order[last]]
     return fitted
 
 
 def _filled(features: Float64, means: Float64) -> Float64:
     return np.where(np.isnan(features), means, features)
-
-
-def fit_logistic(features: Float64, positive: Flags, weights: Float64, *, penalty: float = 1.0) -> Float64:
-    """Logistic regression by Newton's method: [N, F], [N] and [N] -> F weights and a constant."""
-    mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
-    x = np.column_stack([(features - mean) / scale, np.ones(len(features))])
-    ridge = np.diag(np.append(np.full(features.shape[1], penalty), 1e-9))
-    fitted = np.zeros(x.shape[1])
-    for _ in range(50):
-        likely = 1 / (1 + np.exp(-x @ fitted))
-        gradient = x.T @ (weights * (likely - positive)) + ridge @ fitted
-        curvature = (x * (weights * likely * (1 - likely))[:, None]).T @ x + ridge
-        step = np.linalg.solve(curvature, gradient)
-        step /= max(1.0, np.abs(step).max() / _LONGEST_STEP)  # where classes part, Newton's steps run away
-        fitted -= step
-        if np.abs(step).max() < 1e-8:
-            break
-    weighed: Float64 = np.append(fitted[:-1] / scale, fitted[-1] - (fitted[:-1] * mean / scale).sum())
-    return weighed
 
 
 def some_clips(clips: ClipSet, places: Places) -> ClipSet:

@@ -1,9 +1,9 @@
 """Calibrate the default model: how likely its hits are right, on clips that it was not trained on.
 
-Two sets: the videos of MSR-VTT's official train split that there are frames of, with four of their captions each,
-and the photographs of Flickr8k's dev split. Neither was trained on; the model's recipe was chosen on the latter.
-What is written into the model folder are maps of 512 numbers to 128, a thousand clips and five hundred captions as
-such numbers, and sixteen weights.
+Two sets: the videos of MSR-VTT's official train split that there are frames of, and the photographs of Flickr8k's
+dev split. Neither was trained on; the model's recipe was chosen on the latter. Asked are five captions of each,
+and short questions that all captions make. What is written into the model folder are maps of 512 numbers to 128, a
+thousand clips and five hundred captions as such numbers, and some weights.
 
     python scripts/calibrate.py --data DATA --out hgrkit_model_mini/model
 """
@@ -30,18 +30,13 @@ from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_o
 
 __all__ = ["calibration_data", "captioned_photographs", "captioned_videos", "main"]
 
-CAPTIONS = 4
-"""Captions of each MSR-VTT video: more of the same video tell little more."""
-
 PICTURES_AT_ONCE = 32
 
 Features = Mapping[str, npt.NDArray[np.float32]]
 
 
-def captioned_videos(
-    data: Path, part: str, encoder: FrameEncoder, cache: Path, *, captions: int = CAPTIONS
-) -> hgrkit.CaptionedClips:
-    """MSR-VTT's videos of one part (`train`, `val`, `test`), some captions of each, drawn by its number."""
+def captioned_videos(data: Path, part: str, encoder: FrameEncoder, cache: Path) -> hgrkit.CaptionedClips:
+    """MSR-VTT's videos of one part (`train`, `val`, `test`), their captions in an order drawn by its number."""
     file = "test" if part == "test" else "train"
     lines = (data / f"msrvtt_frames/{file}.jsonl").read_text(encoding="utf-8").splitlines()
     videos = [video for video in map(json.loads, lines) if video["part"] == part]
@@ -50,7 +45,7 @@ def captioned_videos(
     for video in videos:
         different = sorted(set(video["captions"]))
         rng = np.random.default_rng(int(video["video"].removeprefix("video")))
-        said[video["video"]] = [different[place] for place in rng.permutation(len(different))[:captions]]
+        said[video["video"]] = [different[place] for place in rng.permutation(len(different))]
     features = _features(data / f"msrvtt_frames/frames_{file}.zip", frames, encoder, cache)
     return hgrkit.CaptionedClips.of(said, features, parser="lark")
 

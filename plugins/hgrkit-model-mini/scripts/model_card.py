@@ -48,9 +48,10 @@ background). The last epoch is what ships.
 
 How likely a hit is right (`calibration.safetensors`) was fitted on data that neither stage of training saw:
 
-- **MSR-VTT** (Xu, Mei, Yao, Rui 2016): two frames each of 3,139 videos of its official train split, four captions each. For research; no frame
-  and no caption is in this package, only what was computed of them: maps of events to 128 numbers, 1,000 clips and 250
-  captions as such numbers, and the weights of two logistic regressions.
+- **MSR-VTT** (Xu, Mei, Yao, Rui 2016): two frames each of 3,139 videos of its official train split, five captions each, and short questions
+  that all of their captions make. For research; no frame and no caption is in this package, only what was computed of them: maps of
+  events to 128 numbers, 1,000 clips and 250 captions as such numbers, and the weights of two logistic regressions for questions of one
+  node, of two, and of more.
 - **Flickr8k**: the 1,000 photographs of its official dev split with their captions, on which the recipe was chosen; 250 captions as such numbers.
 
 The calibration changes no score. `scripts/calibrate.py` makes it after each training.
