@@ -38,8 +38,8 @@ FRAME_ENCODERS = Registry(
     FrameEncoderNotFoundError,
     {"efficientnet-lite2": "hgrkit-model-mini", "clip": "hgrkit-clip"},
 )
-"""Installed frame encoders. An entry point names a callable `(device) -> FrameEncoder`; for `NAME:ARGUMENT` it is
-called with what follows the colon as well."""
+"""Installed frame encoders. An entry point names a callable `(device) -> FrameEncoder`; for a name
+with an argument, `NAME:ARGUMENT`, it is called with that as well."""
 
 
 @runtime_checkable

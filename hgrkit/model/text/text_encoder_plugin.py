@@ -18,8 +18,8 @@ __all__ = ["TEXT_ENCODER_PLUGINS", "TextEncoderPlugin", "encode_texts", "load_te
 TEXT_ENCODER_PLUGINS = Registry(
     "hgrkit.text_encoders", "text encoder", TextEncoderNotFoundError, {"clip": "hgrkit-clip"}
 )
-"""Installed text encoders. An entry point names a callable `(device) -> TextEncoderPlugin`; for `NAME:ARGUMENT` it
-is called with what follows the colon as well."""
+"""Installed text encoders. An entry point names a callable `(device) -> TextEncoderPlugin`; for a name
+with an argument, `NAME:ARGUMENT`, it is called with that as well."""
 
 
 @runtime_checkable
