@@ -247,7 +247,10 @@ def _expected(command: Any, name: str) -> str:
     if get_origin(hint) is Literal or get_origin(kinds[0]) is Literal:
         return " or ".join(map(repr, get_args(hint if get_origin(hint) is Literal else kinds[0])))
     words = _KINDS.get(kinds[0], "")
-    return words if getattr(info, "min", None) is None else f"{words} of at least {info.min}"
+    least, most = getattr(info, "min", None), getattr(info, "max", None)
+    if least is None:
+        return words
+    return f"{words} of at least {least}" if most is None else f"{words} from {least} to {most}"
 
 
 def _near(typed: str, known: Iterable[str]) -> str:

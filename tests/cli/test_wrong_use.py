@@ -76,6 +76,7 @@ WRONG = {
     "search x --library lib --k many": "--k must be a whole number of at least 1, got 'many'.",
     "search x --library lib -k 0": "-k must be a whole number of at least 1, got '0'.",
     "search x --library lib -k0": "-k must be a whole number of at least 1, got '0'.",
+    "search x --library lib --min-confidence 2": "--min-confidence must be a number from 0 to 1, got '2'.",
     "index videos --library lib --decode-seconds=long": "--decode-seconds must be a number, got 'long'.",
     "index videos --library lib --decode-seconds nan": (
         "--decode-seconds must be a number of seconds above 0, such as 60, got nan."
