@@ -167,6 +167,17 @@ def test_an_answer_matches_if_its_first_hit_does(calibration):
     assert calibration.judge(query_of(), matches_of([], rivals)) == ([], False)
 
 
+def test_a_question_of_one_node_that_says_next_to_nothing_is_not_denied(calibration):
+    features = np.full((1, len(FEATURES)), np.nan)
+    denying = attrs.evolve(calibration, match=np.full_like(calibration.match, -1.0))
+    features[0, FEATURES.index("strength")] = 0.69 * RANK**0.5
+    one_node, more = np.array([0]), np.array([2])
+    assert denying.matching(features, one_node)[0] == 0
+    assert denying.matching(features, more)[0] < 0
+    features[0, FEATURES.index("strength")] = 0.71 * RANK**0.5
+    assert denying.matching(features, one_node)[0] < 0
+
+
 def test_a_question_is_judged_by_the_weights_of_its_length(calibration):
     queries = [query_of(0, 0), query_of(1, 0), query_of(0, 2), query_of(1, 2), query_of(4, 4)]
     assert lengths_of(queries).tolist() == [0, 0, 1, 2, 2]
