@@ -99,7 +99,10 @@ def score_release(model: HgrModel, dataset: ReleaseDataset) -> ReleaseScores:
         level_scores=np.concatenate([levels for levels, _ in rows], axis=1),
         fused=np.concatenate([fused for _, fused in rows]),
         positives=positives,
-        omitted={**attrs.asdict(cut), "frames": dataset.omitted_frames},
+        omitted={
+            **{name: count for name, count in attrs.asdict(cut).items() if name != "event_tokens"},
+            "frames": dataset.omitted_frames,
+        },
     )
 
 

@@ -49,7 +49,9 @@ def short_questions(graphs: Sequence[RoleGraph], *, each: int, rng: np.random.Ge
     """
     singular = _singulars(graphs)
     made = Counter(question for graph in graphs for question in set(_questions_of(graph, singular)))
-    texts = {question.text: question for question, count in made.items() if count > 1}  # slips are made once
+    often = [question for question, count in made.items() if count > 1]  # slips are made once
+    # In the order of what they are: that of sets differs from one process to the next.
+    texts = {question.text: question for question in sorted(often, key=lambda one: (one.kind, sorted(one.heads)))}
     found = []
     for kind in KINDS:
         every = sorted((one for one in texts.values() if one.kind == kind), key=lambda one: one.text)
