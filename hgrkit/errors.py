@@ -12,6 +12,7 @@ __all__ = [
     "DecodeLimitError",
     "DecodeWorkerError",
     "DecoderFaultError",
+    "DeviceMemoryError",
     "FeatureFileError",
     "FrameEncoderNotFoundError",
     "GraphError",
@@ -82,6 +83,10 @@ class DecoderFaultError(DecodeError):
 
 class DecodeWorkerError(HgrkitError, RuntimeError):
     """The processes that decode videos cannot be started."""
+
+
+class DeviceMemoryError(HgrkitError, MemoryError):
+    """A GPU's memory is full."""
 
 
 class FeatureFileError(HgrkitError, ValueError):

@@ -41,6 +41,7 @@ from hgrkit.model.video import VideoEncoder
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever
+from tests.fake_device import NAME, fake_device
 
 WORDS = ["a", "woman", "throws", "the", "red", "ball", "to", "dog", "runs", "in", "park", "and", "sleeps"]
 QUERY = "a woman throws the red ball to a dog"
@@ -736,7 +737,11 @@ def test_with_and_without_torch_the_answers_are_the_same(transformer, tmp_path, 
     model, library = save_random_model(tmp_path / "model", text=text), tmp_path / "library"
     with Retriever.create(library, model=model, frame_encoder=ColourGrid(), clip_seconds=2) as made:
         made.index(videos)
-    with Retriever.open(library, device="cpu:0") as with_torch, Retriever.open(library, device="cpu") as retriever:
+    with (
+        fake_device(),
+        Retriever.open(library, device=NAME) as with_torch,
+        Retriever.open(library, device="cpu:0") as retriever,
+    ):
         assert type(retriever._model.query_side.encoder) is not type(with_torch._model.query_side.encoder)
         np.testing.assert_allclose(with_torch.scores(QUERIES), retriever.scores(QUERIES), atol=2e-6, rtol=0)
         for query in QUERIES:

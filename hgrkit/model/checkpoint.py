@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hgrkit.checks.arguments import check_instance, check_path
+from hgrkit.checks.device import device_memory, resolve_device
 from hgrkit.checks.settings import read_settings, to_json
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.matcher import Matcher
@@ -20,7 +21,6 @@ from hgrkit.model.folder import CARD_FILE, FORMAT, WEIGHTS_FILE, model_fingerpri
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.registry import TextModel, text_encoder_kind
 from hgrkit.model.video import VideoEncoder
-from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["CARD_FILE", "FORMAT", "build_model", "load_model", "model_fingerprint", "save_model"]
 
@@ -79,7 +79,8 @@ def load_model(folder: str | Path, *, device: torch.device | str = "cpu") -> Hgr
     weights = _read_weights(source / WEIGHTS_FILE)
     _check_weights(source, model.state_dict(), weights)
     model.load_state_dict(weights)
-    model.to(device)
+    with device_memory("free some, or use device='cpu'"):
+        model.to(device)
     model.eval()
     return model
 

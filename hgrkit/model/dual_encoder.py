@@ -9,6 +9,7 @@ from typing import Self
 
 import attrs
 
+from hgrkit.checks.device import resolve_device
 from hgrkit.checks.settings import read_settings, to_json
 from hgrkit.errors import CheckpointError, ConfigError, PluginError, ShapeError
 from hgrkit.levels import PerLevel
@@ -20,7 +21,6 @@ from hgrkit.model.query.encoder import QuerySide
 from hgrkit.model.query.phrase_encoder import PhraseConfig, PhraseQueryEncoder, embed_frames
 from hgrkit.model.registry import is_model_folder, plugin_config
 from hgrkit.model.text.text_encoder_plugin import TextEncoderPlugin, load_text_encoder
-from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["PLUGIN_KIND", "DualEncoder", "find_dual_encoder"]
 

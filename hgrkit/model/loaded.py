@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from hgrkit.checks.arguments import check_path, check_text
+from hgrkit.checks.device import resolve_device
 from hgrkit.checks.settings import to_json
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.levels import PerLevel
@@ -24,14 +25,13 @@ from hgrkit.model.query.encoder import QuerySide
 from hgrkit.model.query.layers import Float32, QuerybankNorm, Weights
 from hgrkit.model.registry import is_model_folder, model_folder
 from hgrkit.model.text.registry import text_encoder_kind
-from hgrkit.video.frame_encoder import resolve_device
 
 if TYPE_CHECKING:
     from hgrkit.model.hgr_model import HgrModel
 
 __all__ = ["LoadedModel", "read_query_side"]
 
-_WITHOUT_TORCH = frozenset({"auto", "cpu"})
+_WITHOUT_TORCH = frozenset({"auto", "cpu", "cpu:0"})
 """Devices on which questions are put without torch: one sentence is too little work for any other."""
 
 

@@ -12,10 +12,14 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import CheckpointError, ShapeError
+from hgrkit.checks.device import device_memory, full_precision
+from hgrkit.errors import CheckpointError, DeviceMemoryError, ShapeError
 from hgrkit.video.efficientnet_layout import FEATURE_DIM, Variant, layout, variant_named
 
 __all__ = ["EfficientNetLite"]
+
+_TORCH_CHUNK = 64
+"""Pictures that torch encodes at once; halved where the device has no room for them."""
 
 _Pictures = npt.NDArray[np.uint8]
 _Features = npt.NDArray[np.float32]
@@ -64,7 +68,7 @@ class EfficientNetLite:
         if (engine or ("onnxruntime" if device == "cpu" else "torch")) == "onnxruntime":
             self._make_engine, self._chunk = partial(_onnxruntime_engine, graph, num_threads), 8
         else:
-            self._make_engine, self._chunk = partial(_torch_engine, weights, self._variant, device), 64
+            self._make_engine, self._chunk = partial(_torch_engine, weights, self._variant, device), _TORCH_CHUNK
 
     def __repr__(self) -> str:
         return f"EfficientNetLite({self.fingerprint})"
@@ -125,14 +129,28 @@ def _torch_engine(weights: Path, variant: Variant, device: str) -> Callable[[_Pi
     from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
 
     try:
-        module = EfficientNetLiteModule.from_weights(layout(variant), load_file(weights)).to(device)
+        module = EfficientNetLiteModule.from_weights(layout(variant), load_file(weights))
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{weights} does not hold {variant.name}: {str(error).splitlines()[0]}") from error
 
+    with device_memory("free some, or use device='cpu'"):
+        module = module.to(device)
+
+    largest = _TORCH_CHUNK
+
     def run(pictures: _Pictures) -> _Features:
-        # TF32 would move features by 1e-2 on recent GPUs.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            features: _Features = module(torch.tensor(pictures, device=device)).cpu().numpy()
-        return features
+        nonlocal largest
+        try:
+            with torch.inference_mode(), full_precision(device):
+                parts = [pictures[start : start + largest] for start in range(0, len(pictures), largest)]
+                encoded = [module(torch.tensor(part, device=device)).cpu() for part in parts]
+        except torch.OutOfMemoryError as error:
+            if largest == 1:
+                raise DeviceMemoryError(f"{device} has no room for one picture; use device='cpu'.") from error
+            largest //= 2
+        else:
+            features: _Features = torch.cat(encoded).numpy()
+            return features
+        return run(pictures)
 
     return run

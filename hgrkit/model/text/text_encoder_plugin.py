@@ -8,10 +8,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from hgrkit.checks.arguments import check_whole, shown
+from hgrkit.checks.device import resolve_device
 from hgrkit.errors import PluginError, TextEncoderNotFoundError
 from hgrkit.library.records import Float32
 from hgrkit.plugins import Registry, plugin_errors
-from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["TEXT_ENCODER_PLUGINS", "TextEncoderPlugin", "encode_texts", "load_text_encoder", "omitted_tokens"]
 

@@ -29,7 +29,7 @@ class TrainConfig:
     epochs: int = setting(20, "passes over the training clips", within="[1, 1000000]")
     batch_size: int = setting(128, "pairs of a clip and a caption a step", within="[2, 1000000]")
     seed: int = setting(0, "decides fresh weights, the order of pairs and dropout", within="[0, 4294967295]")
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "where to compute; auto takes a GPU if there is one")
+    device: str = setting("auto", "where to compute: auto (a GPU if there is one), cpu, cuda:1, mps")
     mixed_precision: bool = setting(False, "bfloat16 where it is safe; needs a GPU")
 
     optimizer: Literal["adam", "adamw"] = setting("adamw", "adamw keeps weight decay apart from the gradient")

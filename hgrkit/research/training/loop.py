@@ -240,20 +240,23 @@ class TrainingLoop:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._config, number, self._total)
         parts = self._losses(captions, np.random.default_rng([self._config.seed, epoch, self._done]))
-        value = parts["loss"]
-        if not math.isfinite(float(value.detach())):
-            raise ConfigError(_not_a_number(float(value.detach()), number + 1))
+        # one copy from the device a step: each waits for all that is under way there
+        values = dict(
+            zip(parts, torch.stack([part.detach().float() for part in parts.values()]).tolist(), strict=True)
+        )
+        if not math.isfinite(values["loss"]):
+            raise ConfigError(_not_a_number(values["loss"], number + 1))
         self._optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
         if self._config.clip_norm is not None:
             weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
             nn.utils.clip_grad_norm_(weights, self._config.clip_norm)
         self._optimizer.step()
         if self._average is not None:
             self._average.update(self._model, number + 1)
-        for name, part in parts.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(part.detach())
-        return float(value.detach())
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        return float(values["loss"])
 
     def _losses(self, captions: Indices, rng: np.random.Generator) -> dict[str, Tensor]:
         """The loss of a batch and its unweighted parts."""
