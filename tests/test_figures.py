@@ -482,6 +482,7 @@ OTHER_TABLES = {
     (PAPER, "What was found"),  # words
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands
+    ("docs/parsers.md", "What happens to a query"),  # words
     ("docs/parsers.md", "What goes wrong"),  # counted on the page of errors
     ("docs/parsers.md", "Files of graphs"),  # names
     ("docs/foils.md", "The types"),  # examples
