@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
@@ -20,6 +22,7 @@ PAGES = [
     *sorted(DOCS.rglob("*.md")),
 ]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAPER_MAP = (DOCS / "paper-map.md").read_text("utf-8")
 LINK = re.compile(r"\]\(([^)#]+)(#[^)]*)?\)")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -163,6 +166,55 @@ def test_every_public_name_is_in_the_api_reference():
 
     names = set(re.findall(r"`(\w+)`", (DOCS / "api" / "index.md").read_text("utf-8")))
     assert set(hgrkit.__all__) <= names
+
+
+def referenced():
+    """Objects that the pages of the API reference describe."""
+    for page in sorted((DOCS / "api").glob("*.md")):
+        for name, members in re.findall(r"automodule:: (\S+)\n +:members:(.*)", page.read_text("utf-8")):
+            module = importlib.import_module(name)
+            names = re.findall(r"\w+", members) or getattr(module, "__all__", [])
+            yield from (getattr(module, each) for each in names)
+
+
+def public_names():
+    """(module, name) of what packages export, and of what the pages' and the examples' programs import."""
+    import hgrkit
+
+    for found in pkgutil.walk_packages(hgrkit.__path__, "hgrkit."):
+        if found.ispkg and not found.name.startswith("hgrkit.cli"):
+            module = importlib.import_module(found.name)
+            yield from ((found.name, name) for name in getattr(module, "__all__", ()))
+    sources = [body for page in PAGES for body in blocks(page, "python")]
+    sources += [path.read_text("utf-8") for path in sorted((ROOT / "examples").rglob("*.py"))]
+    yield from ((module, name) for source in sources for module, name in imported(source) if name is not None)
+
+
+def test_what_packages_export_and_the_pages_use_is_in_the_api_reference():
+    described = {id(each) for each in referenced()}
+    public = {(module, name): getattr(importlib.import_module(module), name) for module, name in public_names()}
+    missing = [
+        f"{module}.{name}"
+        for (module, name), value in sorted(public.items())
+        if not isinstance(value, ModuleType) and id(value) not in described
+    ]
+    assert not missing, "not in docs/api: " + ", ".join(missing)
+
+
+def test_every_error_has_its_own_entry():
+    from hgrkit import errors
+
+    described = {each.__name__ for each in referenced() if isinstance(each, type) and issubclass(each, Exception)}
+    assert set(errors.__all__) <= described
+
+
+def test_the_paper_map_names_what_exists():
+    rows = re.findall(r"^\| .*?(`hgrkit\.\S+`)? \| `(tests/\S+)::(test_\w+)` \|$", PAPER_MAP, re.MULTILINE)
+    assert len(rows) >= 15
+    for symbol, module, function in rows:
+        assert re.search(rf"^ *def {function}\(", (ROOT / module).read_text("utf-8"), re.MULTILINE), function
+        if symbol:
+            pkgutil.resolve_name(symbol.strip("`"))
 
 
 def test_every_decision_is_half_a_page_with_context_decision_and_consequences():

@@ -390,9 +390,10 @@ def short_questions(of: Mapping[str, Any]) -> list[str]:
     return [first, area, margin, error, *(absent_things(short) or [])[1:]]
 
 
-PAGE = "docs/default-model.md"
+PAGE = "docs/research/default-model.md"
+USERS_PAGE = "docs/default-model.md"
 SURE = "docs/confidence.md"
-PAPER = "docs/paper-claim.md"
+PAPER = "docs/research/paper-claim.md"
 EXAMPLES = "docs/examples.md"
 MOMENTS = "docs/partially-relevant.md"
 PARSERS = {
@@ -432,6 +433,7 @@ def parsed_queries(files: Mapping[str, Any]) -> Expected:
 EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
+    (USERS_PAGE, "Figures", 0): quality,
     (PAGE, "How good it is", 0): quality,
     (PAGE, "How good it is", 1): beside_the_linear_map,
     (PAGE, "How good it is", 2): three_seeds,
@@ -473,11 +475,14 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
 OTHER_TABLES = {
     (SURE, "How it is found"),  # names
     (PAGE, "How it is trained"),  # data
+    (USERS_PAGE, "Its parts"),  # names
+    (USERS_PAGE, "How to get better answers"),  # advice
     (MOMENTS, "The score of a window"),  # equations
     (MOMENTS, "What is reported"),  # names
     (PAPER, "What was found"),  # words
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands
+    ("docs/parsers.md", "What happens to a query"),  # words
     ("docs/parsers.md", "What goes wrong"),  # counted on the page of errors
     ("docs/parsers.md", "Files of graphs"),  # names
     ("docs/foils.md", "The types"),  # examples

@@ -213,7 +213,7 @@ class RunFolder:
 
         Raises:
             CheckpointError: if it cannot be read.
-            ConfigError: if the run was begun with other settings or data; they are listed.
+            ConfigError: if the run was started with other settings or data; they are listed.
         """
         state = read_state(self.path)
         if state is None:
@@ -221,7 +221,7 @@ class RunFolder:
         changes = settings_changes(state.record["settings"], self.settings)
         if changes:
             raise ConfigError(
-                f"the run in {str(self.path)!r} was begun with other settings or data: {'; '.join(changes[:5])}; "
+                f"the run in {str(self.path)!r} was started with other settings or data: {'; '.join(changes[:5])}; "
                 "start over with --no-resume (resume=False), or choose another folder."
             )
         return state
