@@ -27,6 +27,7 @@ from hgrkit.model.query.encoder import EmbeddedCaptions
 from hgrkit.results import Description, Hit, RankedSentence
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.preparation import FrameSize
 from hgrkit.video.still import picture_kind
 from hgrkit.video.worker.decoder import Decoded, DecodeProcess
 
@@ -295,7 +296,7 @@ def _pixels(like: Any) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def _scaled(picture: npt.NDArray[np.uint8], frame_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _scaled(picture: npt.NDArray[np.uint8], frame_size: FrameSize) -> npt.NDArray[np.uint8]:
     from av.video.frame import VideoFrame
 
     from hgrkit.video.picture import PictureScaler

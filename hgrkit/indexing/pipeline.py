@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import final, get_args
 
 import attrs
@@ -224,10 +224,19 @@ def _encode_batch(encoder: FrameEncoder | None, chunks: list[FrameChunk], writer
     """Encode the waiting chunks and pass their features on."""
     if not chunks or encoder is None:
         return
-    features = encode_frames(encoder, np.concatenate([chunk.images for chunk in chunks]))  # [B, feature_dim]
-    begin = 0
-    for chunk in chunks:
-        stop = begin + len(chunk.images)
-        writer.add_features(chunk.file, chunk.times_s, features[begin:stop])
-        begin = stop
+    features: dict[int, Features] = {}
+    for alike in _of_one_size(chunks):
+        made = encode_frames(encoder, np.concatenate([chunk.images for chunk in alike]))  # [B, feature_dim]
+        ends = np.cumsum([len(chunk.images) for chunk in alike])
+        features.update(zip(map(id, alike), np.split(made, ends), strict=False))
+    for chunk in chunks:  # in the order in which they came, as a video's clips need it
+        writer.add_features(chunk.file, chunk.times_s, features[id(chunk)])
     chunks.clear()
+
+
+def _of_one_size(chunks: Sequence[FrameChunk]) -> Iterable[list[FrameChunk]]:
+    """Chunks whose pictures have the same size, together."""
+    sizes: dict[tuple[int, ...], list[FrameChunk]] = {}
+    for chunk in chunks:
+        sizes.setdefault(chunk.images.shape[1:], []).append(chunk)
+    return sizes.values()

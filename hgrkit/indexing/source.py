@@ -21,6 +21,7 @@ from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.container import unreadable_reason
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.preparation import FrameSize
 from hgrkit.video.sampling import Sampling, UniformSampling, times_between
 from hgrkit.video.worker.decoder import DecodeProcess
 
@@ -88,7 +89,7 @@ class VideoSource:
     Args:
         known: what need not be read again.
         sampling: which frames are wanted.
-        frame_size: height and width of the pictures.
+        frame_size: what pictures are decoded to.
         features: features by video name, used instead of frames.
         cache: features by content, used instead of frames.
     """
@@ -98,7 +99,7 @@ class VideoSource:
         *,
         known: KnownVideos,
         sampling: Sampling,
-        frame_size: tuple[int, int],
+        frame_size: FrameSize,
         features: Mapping[str, npt.NDArray[np.float32]] | None = None,
         cache: FeatureCache | None = None,
     ) -> None:

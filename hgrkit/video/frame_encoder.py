@@ -12,6 +12,7 @@ from hgrkit.checks.arguments import check_whole, shown
 from hgrkit.checks.device import resolve_device
 from hgrkit.errors import FrameEncoderNotFoundError, PluginError
 from hgrkit.plugins import Registry, plugin_errors
+from hgrkit.video.preparation import FrameSize, PictureScaling
 
 __all__ = [
     "DEFAULT_FRAME_SIZE",
@@ -40,8 +41,9 @@ with an argument, `NAME:ARGUMENT`, it is called with that as well."""
 class FrameEncoder(Protocol):
     """Turns pictures into feature vectors; `hgrkit.testing.FrameEncoderContract` holds one to its rules.
 
-    An encoder may also have `frame_size: tuple[int, int]`, the height and width that pictures are decoded to
-    before they reach it (the whole picture, squashed, never cropped); without it they are 224 x 224.
+    An encoder may also have `frame_size`: the height and width that pictures are decoded to before they reach it
+    (the whole picture, squashed, never cropped), or a `PictureScaling`, which may keep their shape. Without it
+    they are 224 x 224. Pictures of one call have one size; where that depends on the picture, it takes any.
     """
 
     @property
@@ -61,13 +63,15 @@ FrameEncoderFactory = Callable[..., FrameEncoder]
 the argument of `NAME:ARGUMENT`."""
 
 
-def frame_size_of(encoder: FrameEncoder | None) -> tuple[int, int]:
-    """Return height and width that pictures are decoded to for this encoder, or without one.
+def frame_size_of(encoder: FrameEncoder | None) -> FrameSize:
+    """Return what pictures are decoded to for this encoder, or without one.
 
     Raises:
-        PluginError: if the encoder's `frame_size` is not a pair of whole numbers above 0.
+        PluginError: if the encoder's `frame_size` is no `PictureScaling` and no pair of whole numbers above 0.
     """
     size = getattr(encoder, "frame_size", DEFAULT_FRAME_SIZE)
+    if isinstance(size, PictureScaling):
+        return size
     try:
         height, width = map(int, size)
     except (TypeError, ValueError):

@@ -22,6 +22,7 @@ from hgrkit.video.container import decoder_of, demuxed, open_video
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.packet_index import PacketIndex, VideoPacket, read_packet_index
 from hgrkit.video.picture import PictureScaler
+from hgrkit.video.preparation import FrameSize
 from hgrkit.video.sampling import Sampling, times_between
 
 __all__ = ["SampledFrame", "VideoReader"]
@@ -60,7 +61,7 @@ class VideoReader:
     Args:
         path: a video file.
         frame_size: height and width that the whole picture is squashed to; or its height alone, which keeps its
-            shape.
+            shape; or how pictures are scaled.
         guard: limits that are kept, those of `DecodeLimits()` by default.
 
     Attributes:
@@ -81,7 +82,7 @@ class VideoReader:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        frame_size: tuple[int, int] | int = (224, 224),
+        frame_size: FrameSize | int = (224, 224),
         *,
         guard: DecodeGuard | None = None,
     ) -> None:

@@ -13,6 +13,7 @@ from hgrkit.errors import DecodeError, MissingPathError
 from hgrkit.video.container import open_container
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.picture import PictureScaler
+from hgrkit.video.preparation import FrameSize
 
 __all__ = ["picture_kind", "read_still"]
 
@@ -42,12 +43,12 @@ def picture_kind(path: str | os.PathLike[str]) -> str | None:
     return next((kind for begin, kind in _BEGINNINGS.items() if re.match(begin, head, re.DOTALL)), None)
 
 
-def read_still(path: str, frame_size: tuple[int, int], guard: DecodeGuard) -> npt.NDArray[np.uint8]:
-    """Read a picture, squashed to a size, as a video's pictures are: RGB [H, W, 3].
+def read_still(path: str, frame_size: FrameSize, guard: DecodeGuard) -> npt.NDArray[np.uint8]:
+    """Read a picture, scaled as a video's pictures are: RGB [H, W, 3].
 
     Args:
         path: the file.
-        frame_size: height and width of the picture.
+        frame_size: height and width that it is squashed to, or how it is scaled.
         guard: limits that are kept.
 
     Raises:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hgrkit.errors import DecodeLimitError, DecodeWorkerError
 from hgrkit.video.cutting.clip import SUFFIXES, CutClip
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.preparation import FrameSize, PictureScaling
 from hgrkit.video.sampling import Sampling, times_between
 from hgrkit.video.worker.process import WorkerProcess
 from hgrkit.video.worker.protocol import (
@@ -27,6 +28,7 @@ from hgrkit.video.worker.protocol import (
     read_bytes,
     read_frames,
     read_header,
+    size_record,
     write_message,
 )
 
@@ -91,7 +93,7 @@ class DecodeProcess:
     def read(
         self,
         path: str,
-        frame_size: tuple[int, int],
+        frame_size: FrameSize,
         sampling: Sampling | None,
         take: Callable[[Times, Pictures], None],
         *,
@@ -101,9 +103,9 @@ class DecodeProcess:
 
         Args:
             path: the file.
-            frame_size: height and width of the pictures.
+            frame_size: what pictures are decoded to.
             sampling: which pictures; `None` for none of them, only the video's length.
-            take: called with the pictures in order, at most 16 at a time: `times_s` [B], `images` [B, H, W, 3].
+            take: called with the pictures in order, at most 16 of one size: `times_s` [B], `images` [B, H, W, 3].
             span_s: only pictures between these seconds, on the video's own time line; none beyond its end.
 
         Raises:
@@ -111,9 +113,10 @@ class DecodeProcess:
         """
 
         def talk(worker: WorkerProcess) -> Decoded:
-            write_message(worker.requests, {"kind": "video", "path": _joined(path), "frame_size": frame_size})
+            request = {"kind": "video", "path": _joined(path), "frame_size": size_record(frame_size)}
+            write_message(worker.requests, request)
             opened, refused = Decoded(), None
-            read_body = partial(read_frames, frame_size=frame_size)
+            read_body = self._frame_reader(frame_size)
             while True:
                 header, frames = self._next_message(worker, "frames", read_body)
                 if frames is not None:
@@ -134,21 +137,21 @@ class DecodeProcess:
 
         return self._ask(talk)
 
-    def read_picture(self, path: str, frame_size: tuple[int, int]) -> Pictures | Decoded:
+    def read_picture(self, path: str, frame_size: FrameSize) -> Pictures | Decoded:
         """Read one picture file, [1, H, W, 3]; if that fails, the result says how.
 
         Args:
             path: the file.
-            frame_size: height and width of the picture.
+            frame_size: what it is decoded to.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        request = {"kind": "picture", "path": _joined(path), "frame_size": frame_size}
+        request = {"kind": "picture", "path": _joined(path), "frame_size": size_record(frame_size)}
 
         def talk(worker: WorkerProcess) -> Pictures | Decoded:
             write_message(worker.requests, request)
-            header, frames = self._next_message(worker, "frames", partial(read_frames, frame_size=frame_size))
+            header, frames = self._next_message(worker, "frames", self._frame_reader(frame_size))
             if frames is not None:
                 header, _ = self._next_message(worker, "", read_bytes)
             if (failed := self._failed(header)) is not None:
@@ -189,6 +192,10 @@ class DecodeProcess:
                     return self._failed(header) or _clip_of(header)
 
         return self._ask(talk)
+
+    def _frame_reader(self, frame_size: FrameSize) -> Callable[[BinaryIO, Header], tuple[Times, Pictures]]:
+        known = frame_size.decoded_size if isinstance(frame_size, PictureScaling) else frame_size
+        return partial(read_frames, frame_size=known, most_pixels=self._limits.pixels)
 
     def check(self, elapsed_s: float) -> None:
         """End the worker if its video takes too long; called regularly from a thread of its own.

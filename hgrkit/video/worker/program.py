@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, final
 
@@ -24,7 +24,8 @@ from hgrkit.video.container import fault_error, unreadable_reason
 from hgrkit.video.cutting.clip import ByteSink
 from hgrkit.video.cutting.cut import cut_clip
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
-from hgrkit.video.reader import VideoReader
+from hgrkit.video.preparation import FrameSize
+from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.sampling import UniformSampling
 from hgrkit.video.still import read_still
 from hgrkit.video.worker.protocol import (
@@ -34,6 +35,7 @@ from hgrkit.video.worker.protocol import (
     ProtocolError,
     read_array,
     read_header,
+    size_of_record,
     write_message,
 )
 
@@ -187,24 +189,29 @@ class _Job:
         decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
         self._answers.send({**end, "decoded_frames": decoded_frames})
 
-    def _open(self, *frame_size: tuple[int, int]) -> VideoReader:
+    def _open(self, *frame_size: FrameSize) -> VideoReader:
         reader = self._reader = VideoReader(self._request["path"], *frame_size, guard=self._guard)
         self._answers.send({"kind": "opened", "begin_s": reader.begin_s, "duration_s": reader.duration_s})
         return reader
 
     def _send_pictures(self) -> Header:
-        reader = self._open(tuple(self._request["frame_size"]))
+        reader = self._open(size_of_record(self._request["frame_size"]))
         _, times_s = self._messages.get()
         frames = reader.pictures_at(times_s) if len(times_s) else iter(())
         while chunk := list(islice(frames, CHUNK_FRAMES)):
-            shown_s = np.array([frame.time_s for frame in chunk])
-            images = [frame.image for frame in chunk]
-            self._answers.send({"kind": "frames", "count": len(chunk)}, shown_s, *images)
+            for _, alike in groupby(chunk, lambda frame: frame.image.shape):
+                self._send_frames(list(alike))
         return {}
 
+    def _send_frames(self, frames: list[SampledFrame]) -> None:
+        """Send pictures of one size."""
+        height, width, _ = frames[0].image.shape
+        header = {"kind": "frames", "count": len(frames), "height": height, "width": width}
+        self._answers.send(header, np.array([frame.time_s for frame in frames]), *[one.image for one in frames])
+
     def _send_still(self) -> Header:
-        image = read_still(self._request["path"], tuple(self._request["frame_size"]), self._guard)
-        self._answers.send({"kind": "frames", "count": 1}, np.zeros(1), image)
+        size = size_of_record(self._request["frame_size"])
+        self._send_frames([SampledFrame(0.0, read_still(self._request["path"], size, self._guard))])
         return {}
 
     def _send_clip(self) -> Header:

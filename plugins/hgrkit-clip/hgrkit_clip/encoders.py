@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ShapeError
-from hgrkit_clip.pictures import PicturePreparation
+from hgrkit.video.preparation import PicturePreparation, PictureScaling
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,10 @@ class DualModel:
 
     def picture_features(self, pictures: npt.NDArray[np.uint8]) -> Float32:
         """Vectors as the network puts them out: uint8 [B, H, W, 3] -> [B, D]."""
-        return self._features(self.model.get_image_features, self.preparation(pictures))
+        import torch
+
+        inputs = {name: torch.from_numpy(values) for name, values in self.preparation(pictures).items()}
+        return self._features(self.model.get_image_features, inputs)
 
     def num_tokens(self, text: str) -> int:
         """How many tokens a text has, read or not."""
@@ -131,7 +134,7 @@ class ClipFrames:
     feature_dim: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        grey = np.full((1, *self.frame_size, 3), 128, np.uint8)
+        grey = np.full((1, *self.frame_size.seen_size, 3), 128, np.uint8)
         object.__setattr__(self, "feature_dim", self.dual.picture_features(grey).shape[1])
 
     @property
@@ -140,9 +143,9 @@ class ClipFrames:
         return self.dual.fingerprint
 
     @property
-    def frame_size(self) -> tuple[int, int]:
-        """Height and width of the pictures that the network sees."""
-        return self.dual.preparation.seen_size
+    def frame_size(self) -> PictureScaling:
+        """How the model's own processor scales and crops."""
+        return self.dual.preparation.scaling
 
     def encode(self, frames: npt.NDArray[np.uint8]) -> Float32:
         """Encode pictures [B, H, W, 3] of any size to vectors [B, D].

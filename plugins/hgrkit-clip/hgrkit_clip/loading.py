@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hgrkit.errors import CheckpointError, HgrkitError, MissingPackageError, ModelNotFoundError
+from hgrkit.video.preparation import PicturePreparation
 from hgrkit_clip.encoders import DualModel
-from hgrkit_clip.pictures import PicturePreparation
+from hgrkit_clip.pictures import read_preparation
 
 __all__ = ["load", "reading"]
 
@@ -28,6 +29,10 @@ _WORDS = ("tokenizer.json", "vocab.*", "*.model")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _UNREAD = (*_PICKLES, ".h5", ".msgpack", ".onnx", ".md", ".tflite", ".ot")
 """Suffixes of files beside a model that decide none of its vectors."""
+
+
+_PREPARATION = 2
+"""Which preparation of pictures made the vectors: in the first, they came squashed to a square."""
 
 
 def load(source: str, device: str) -> DualModel:
@@ -76,7 +81,7 @@ def _weights_of(folder: Path) -> list[Path]:
 
 
 def _fingerprint(folder: Path) -> str:
-    """`clip@sha256:` and the digest of every file that decides a vector."""
+    """`clip2@sha256:` and the digest of every file that decides a vector."""
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} has no config.json, so it is no model of transformers.")
     digest = hashlib.sha256()
@@ -84,7 +89,7 @@ def _fingerprint(folder: Path) -> str:
         if path.is_file() and path.suffix.lower() not in _UNREAD and not path.name.startswith("."):
             stat = path.stat()
             digest.update(f"{path.name}\0{_digest(path, stat.st_size, stat.st_mtime_ns)}\n".encode())
-    return f"clip@sha256:{digest.hexdigest()}"
+    return f"clip{_PREPARATION}@sha256:{digest.hexdigest()}"
 
 
 @lru_cache(maxsize=256)
@@ -145,7 +150,8 @@ def _try_both(dual: DualModel, folder: Path) -> None:
 
     try:
         text = dual.text_features(["a"]).shape[1]
-        picture = dual.picture_features(np.full((1, *dual.preparation.seen_size, 3), 128, np.uint8)).shape[1]
+        grey = np.full((1, *dual.preparation.scaling.seen_size, 3), 128, np.uint8)
+        picture = dual.picture_features(grey).shape[1]
     except Exception as error:
         raise CheckpointError(f"{folder} cannot encode: {_line(error)}.") from error
     if text != picture:
@@ -180,7 +186,7 @@ def _preparation(folder: Path) -> PicturePreparation:
             with reading(folder):
                 settings = json.loads(path.read_text(encoding="utf-8"))
             if settings := settings if key is None else settings.get(key):
-                return PicturePreparation.from_json(settings, str(path))
+                return read_preparation(settings, str(path))
     raise CheckpointError(f"{folder} does not say how pictures are prepared: it has no {_PICTURES[0][0]}.")
 
 
