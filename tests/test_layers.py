@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"library", "video"}),
     frozenset({"model"}),
     frozenset({"indexing", "results"}),
-    frozenset({"clips", "pages"}),
+    frozenset({"clips", "opened", "pages"}),
     frozenset({"retriever", "testing"}),
     frozenset({"research", "hgrkit"}),  # hgrkit: the package's own __init__, the public names
     frozenset({"demo"}),

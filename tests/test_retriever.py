@@ -621,8 +621,8 @@ def test_a_sentence_that_only_excludes_puts_first_what_shows_least(retriever):
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_question_that_excludes_nothing_scores_as_its_graph_is_embedded(retriever, query):
-    (embedded,), _ = retriever._model.query_side.encoder.embed([retriever.parser.parse_batch([query])[0]])
-    matches = retriever.library.search(embedded.embeddings, settings=retriever._model.query_side.settings)
+    (embedded,), _ = retriever._opened.model.query_side.encoder.embed([retriever.parser.parse_batch([query])[0]])
+    matches = retriever.library.search(embedded.embeddings, settings=retriever._opened.model.query_side.settings)
     result = retriever.search(query)
     assert [(hit.video, hit.score) for hit in result.hits] == [(match.video, match.score) for match in matches]
     assert all(hit.excluded == () for hit in result.hits)
@@ -737,7 +737,9 @@ def test_with_and_without_torch_the_answers_are_the_same(transformer, tmp_path, 
     with Retriever.create(library, model=model, frame_encoder=ColourGrid(), clip_seconds=2) as made:
         made.index(videos)
     with Retriever.open(library, device="cpu:0") as with_torch, Retriever.open(library, device="cpu") as retriever:
-        assert type(retriever._model.query_side.encoder) is not type(with_torch._model.query_side.encoder)
+        assert type(retriever._opened.model.query_side.encoder) is not type(
+            with_torch._opened.model.query_side.encoder
+        )
         np.testing.assert_allclose(with_torch.scores(QUERIES), retriever.scores(QUERIES), atol=2e-6, rtol=0)
         for query in QUERIES:
             ours, theirs = retriever.search(query).hits, with_torch.search(query).hits
