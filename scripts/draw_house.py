@@ -25,6 +25,7 @@ WORDS = {
     "demo": "footage to try",
     "research": "data sets, training, evaluation",
     "retriever": "the facade",
+    "opened": "library and its model",
     "testing": "contracts of plugins",
     "pages": "explanations, reports",
     "clips": "moments as files",
