@@ -2,10 +2,10 @@
 
     python benchmarks/follow.py --out benchmarks/results/follow.json
 
-The libraries are those of `benchmarks/store.py`: a clip of 20 frames of random vectors a video. A reader stays open.
-In each round it checks the version as `Retriever.refresh` does, another object commits one video, and the reader asks
-the same question twice: for the first it maps the new version and checks the clips' events, for the second it has
-both. Processor time, medians.
+The libraries are those of `benchmarks/store.py`: a clip of 20 frames of random vectors a video. A reader stays
+open. In each round it checks the version as `Retriever.refresh` does, another object commits one video, and the
+reader asks the same question twice: for the first it maps the new version and checks the clips' events, for the
+second it has both. Processor time, medians.
 """
 
 from __future__ import annotations

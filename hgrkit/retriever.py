@@ -52,6 +52,11 @@ class Retriever:
     >>> with Retriever.create("lib") as retriever:  # doctest: +SKIP
     ...     report = retriever.index("videos/")
     ...     result = retriever.search("a woman throws a ball to a dog", k=5)
+
+    In asyncio a thread does the work, and most of it without Python's lock, so that searches run side by side:
+
+    >>> async def answer(retriever, text):
+    ...     return await asyncio.to_thread(retriever.search, text, k=5)
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -847,6 +848,24 @@ def test_threads_get_the_answers_of_one(made, retriever):
     with Retriever.open(made[0], device="cpu") as fresh, ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda query: answer(fresh.search(query)), QUERIES * 8))
     assert found == expected * 8
+
+
+def test_searches_of_one_event_loop_run_side_by_side_and_leave_it_free(made, retriever):
+    expected = [answer(retriever.search(query)) for query in QUERIES]
+
+    async def ask_all():
+        searches = [asyncio.to_thread(fresh.search, query) for query in QUERIES * 4]
+        asking = asyncio.gather(*searches)
+        turns = 0
+        while not asking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return [answer(result) for result in await asking], turns
+
+    with Retriever.open(made[0], device="cpu") as fresh:
+        found, turns = asyncio.run(ask_all())
+    assert found == expected * 4
+    assert turns > len(found)
 
 
 def test_a_search_sees_what_another_writer_committed(library, tmp_path):
