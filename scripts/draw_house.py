@@ -22,6 +22,7 @@ LEAST = 96
 
 WORDS = {
     "cli": "arguments and printing",
+    "agents": "tools by MCP",
     "demo": "footage to try",
     "research": "data sets, training, evaluation",
     "retriever": "the facade",
