@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import hgrkit
 from hgrkit.agents.tools import VideoTools
@@ -22,7 +27,10 @@ from hgrkit.retriever import Retriever
 __all__ = ["HOST", "LibraryServer", "serve_http"]
 
 HOST = "127.0.0.1"
-"""The only address that is served: the protocol has no password that every client can be given."""
+"""The address that is served unless another one is asked for: only this machine can connect to it."""
+
+_SHORTEST_TOKEN = 16
+"""Characters; 16 random letters and digits are beyond what guesses over a network can try."""
 
 _INSTRUCTIONS = (
     "Searches a library of videos with sentences. search_video finds moments: write what is seen, as one plain "
@@ -93,39 +101,96 @@ def _first_mistake(error: ValidationError) -> str:
     )
 
 
-def serve_http(server: LibraryServer, port: int, *, on_ready: Callable[[str], object]) -> None:
-    """Serve by streamable HTTP on this machine alone, until interrupted.
+def serve_http(
+    server: LibraryServer,
+    port: int,
+    *,
+    host: str = HOST,
+    token: str | None = None,
+    on_ready: Callable[[str], object],
+) -> None:
+    """Serve by streamable HTTP until interrupted.
 
-    A page of another site that a browser is made to send here is refused by its Host or Origin header.
+    Without a token the Host and Origin headers must name this very server, so that a page of another site that a
+    browser is made to send here is refused. With a token every request must carry it, which no such page can.
 
     Args:
         server: what to serve.
         port: 0 for any that is free.
+        host: the address to listen at.
+        token: what clients send as `Authorization: Bearer TOKEN`; needed where other machines can connect.
         on_ready: told the address once it can be reached.
 
     Raises:
-        ConfigError: if the port cannot be had.
+        ConfigError: if others can connect and there is no token, if the token is short, or the address cannot be
+            had.
     """
-    listening = _listen(port)
-    with listening:
-        authority = f"{HOST}:{listening.getsockname()[1]}", f"localhost:{listening.getsockname()[1]}"
-        app = server.streamable_http_app(
-            stateless_http=True,
-            json_response=True,
-            transport_security=TransportSecuritySettings(
-                allowed_hosts=list(authority), allowed_origins=[f"http://{own}" for own in authority]
-            ),
+    _check_token(host, token)
+    with _listen(host, port) as listening:
+        port = listening.getsockname()[1]
+        names = {host, HOST, "localhost"} if _is_loopback(host) else {host}
+        own = [f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in sorted(names)]
+        security = TransportSecuritySettings(
+            enable_dns_rebinding_protection=token is None,
+            allowed_hosts=own,
+            allowed_origins=[f"http://{name}" for name in own],
         )
-        config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=5)
-        on_ready(f"http://{authority[0]}/mcp")
+        app: ASGIApp = server.streamable_http_app(
+            stateless_http=True, json_response=True, host=host, transport_security=security
+        )
+        config = uvicorn.Config(
+            app if token is None else _TokenGuard(app, token),
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
+        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/mcp")
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _listen(port: int) -> socket.socket:
+class _TokenGuard:
+    """Lets requests pass that carry the token."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("authorization", "") if scope["type"] == "http" else ""
+        # compared in a time that says nothing of where the two differ
+        if scope["type"] != "http" or hmac.compare_digest(given.encode("utf-8", "replace"), self._expected):
+            await self._app(scope, receive, send)
+            return
+        line = "this server needs its token; send the header Authorization: Bearer TOKEN."
+        await JSONResponse({"error": line}, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+
+
+def _check_token(host: str, token: str | None) -> None:
+    if token is None and not _is_loopback(host):
+        raise ConfigError(
+            f"at {host!r} other machines can connect; give a token that they have to know (--token), or serve at "
+            f"{HOST}."
+        )
+    if token is not None and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+        raise ConfigError(
+            f"a token has at least {_SHORTEST_TOKEN} ASCII characters, got {len(token)}; make one with: "
+            "python -c 'import secrets; print(secrets.token_urlsafe())'"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
-        return socket.create_server((HOST, port))
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"port {port} of {HOST} cannot be had ({reason}); choose another with --port."
+            f"port {port} of {host} cannot be had ({reason}); choose another with --port."
         ) from error

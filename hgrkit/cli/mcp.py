@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hgrkit.cli.clips import check_clips_folder
 from hgrkit.cli.output import echo
 from hgrkit.errors import ConfigError, MissingPackageError
 
@@ -23,11 +24,19 @@ def mcp(
         typer.Argument(metavar="LIB...", help="The library, or several that are searched as one."),
     ] = None,
     http: Annotated[
-        bool, typer.Option("--http", help="Serve by streamable HTTP on this machine instead of stdin and stdout.")
+        bool, typer.Option("--http", help="Serve by streamable HTTP instead of standard input and output.")
     ] = False,
+    host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="The address of --http; one that is not 127.0.0.1 needs --token."),
+    ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="PORT", help="The port of --http; 0 takes one that is free.")
     ] = 8766,
+    token: Annotated[
+        str | None,
+        typer.Option(metavar="TOKEN", envvar="HGRKIT_TOKEN", help="What clients of --http have to know."),
+    ] = None,
     clips_out: Annotated[Path, typer.Option(metavar="DIR", help="The folder that cut clips go into.")] = Path(
         "clips"
     ),
@@ -43,6 +52,7 @@ def mcp(
         return
     if not library:
         raise ConfigError("mcp needs the library to serve; type: hgrkit mcp LIB")
+    check_clips_folder(clips_out)
     if importlib.util.find_spec("mcp") is None:
         raise MissingPackageError("hgrkit mcp needs the extra mcp; type: pip install 'hgrkit[mcp]'")
     from hgrkit.agents.server import LibraryServer, serve_http
@@ -51,7 +61,9 @@ def mcp(
     with Retriever.open(library, parser=parser, device=device, follow=True) as retriever:
         server = LibraryServer(retriever, clips_out=clips_out.absolute(), any_example=not http)
         if http:
-            serve_http(server, port, on_ready=lambda address: echo(f"hgrkit mcp: {address}"))
+            serve_http(
+                server, port, host=host, token=token, on_ready=lambda address: echo(f"hgrkit mcp: {address}")
+            )
         else:
             if sys.stdin.isatty():
                 echo("hgrkit mcp: waiting for an agent on stdin; press Ctrl-C to stop.", err=True)

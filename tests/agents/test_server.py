@@ -52,8 +52,19 @@ def by_stdio(library, folder):
 
 
 @contextmanager
-def http_server(library, folder):
-    command = (*COMMAND, str(library), "--http", "--port", "0", "--clips-out", str(folder), "--device", "cpu")
+def http_server(library, folder, *options):
+    command = (
+        *COMMAND,
+        str(library),
+        "--http",
+        "--port",
+        "0",
+        "--clips-out",
+        str(folder),
+        "--device",
+        "cpu",
+        *options,
+    )
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process.stdout.readline().removeprefix("hgrkit mcp: ").strip()
@@ -239,27 +250,40 @@ def test_the_server_sees_what_is_indexed_meanwhile(library, tmp_path, server, vi
             writer.library.remove(str(tmp_path / "new.mp4"))
 
 
+def status(address, **headers):
+    """What a request for the tools is answered with."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accepts = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    request = urllib.request.Request(address, json.dumps(body).encode(), {**accepts, **headers})
+    try:
+        return urllib.request.urlopen(request, timeout=30).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def test_other_sites_and_other_names_are_refused(library, tmp_path):
     with http_server(library, tmp_path) as address:
-
-        def status(**headers):
-            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
-            accepts = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-            request = urllib.request.Request(address, json.dumps(body).encode(), {**accepts, **headers})
-            try:
-                return urllib.request.urlopen(request, timeout=30).status
-            except urllib.error.HTTPError as error:
-                return error.code
-
         assert address.startswith("http://127.0.0.1:")
         port = address.rpartition(":")[2].removesuffix("/mcp")
-        assert status() == 200
-        assert status(Origin=f"http://localhost:{port}") == 200
-        assert status(Host="library.example") == 421
-        assert status(Host="127.0.0.1:1") == 421
-        assert status(Origin="http://site.example") == 403
-        assert status(Origin="http://localhost:1") == 403
-        assert status(**{"Content-Type": "text/plain"}) == 400
+        assert status(address) == 200
+        assert status(address, Origin=f"http://localhost:{port}") == 200
+        assert status(address, Host="library.example") == 421
+        assert status(address, Host="127.0.0.1:1") == 421
+        assert status(address, Origin="http://site.example") == 403
+        assert status(address, Origin="http://localhost:1") == 403
+        assert status(address, **{"Content-Type": "text/plain"}) == 400
+
+
+def test_at_an_address_for_other_machines_only_who_knows_the_token_is_served(library, tmp_path, monkeypatch):
+    monkeypatch.setenv("HGRKIT_TOKEN", "a-token-of-some-length")
+    with http_server(library, tmp_path, "--host", "0.0.0.0") as shown:
+        address = shown.replace("0.0.0.0", "127.0.0.1")
+        assert status(address) == 401
+        assert status(address, Authorization="Bearer a-token-of-some-lengt") == 401
+        assert status(address, Authorization="Basic a-token-of-some-length") == 401
+        known = {"Authorization": "Bearer a-token-of-some-length"}
+        assert status(address, **known) == 200
+        assert status(address, **known, Host="library.example:8766") == 200
 
 
 def test_nothing_but_protocol_is_on_stdout_and_older_clients_are_served(library, tmp_path):

@@ -59,6 +59,16 @@ def test_a_port_that_is_taken_is_named(hgrkit, library):
         assert f"port {port} of 127.0.0.1 cannot be had" in hgrkit("mcp", library, "--http", "--port", port).error
 
 
+def test_other_machines_need_a_token_that_cannot_be_guessed(hgrkit, library):
+    serve = ("mcp", library, "--http", "--port", "0")
+    assert "give a token" in hgrkit(*serve, "--host", "0.0.0.0").error
+    assert "at least 16" in hgrkit(*serve, "--token", "short").error
+
+
+def test_clips_never_go_into_a_library(hgrkit, library):
+    assert "inside the library" in hgrkit("mcp", library, "--clips-out", library / "clips").error
+
+
 def test_nothing_is_served_of_what_is_no_library(hgrkit, tmp_path):
     assert "there is no library" in hgrkit("mcp", tmp_path / "none").error
 
