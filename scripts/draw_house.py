@@ -22,9 +22,11 @@ LEAST = 96
 
 WORDS = {
     "cli": "arguments and printing",
+    "agents": "tools by MCP",
     "demo": "footage to try",
     "research": "data sets, training, evaluation",
     "retriever": "the facade",
+    "opened": "library and its model",
     "testing": "contracts of plugins",
     "pages": "explanations, reports",
     "clips": "moments as files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -622,8 +623,8 @@ def test_a_sentence_that_only_excludes_puts_first_what_shows_least(retriever):
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_question_that_excludes_nothing_scores_as_its_graph_is_embedded(retriever, query):
-    (embedded,), _ = retriever._model.query_side.encoder.embed([retriever.parser.parse_batch([query])[0]])
-    matches = retriever.library.search(embedded.embeddings, settings=retriever._model.query_side.settings)
+    (embedded,), _ = retriever._opened.model.query_side.encoder.embed([retriever.parser.parse_batch([query])[0]])
+    matches = retriever.library.search(embedded.embeddings, settings=retriever._opened.model.query_side.settings)
     result = retriever.search(query)
     assert [(hit.video, hit.score) for hit in result.hits] == [(match.video, match.score) for match in matches]
     assert all(hit.excluded == () for hit in result.hits)
@@ -742,7 +743,8 @@ def test_with_and_without_torch_the_answers_are_the_same(transformer, tmp_path, 
         Retriever.open(library, device=NAME) as with_torch,
         Retriever.open(library, device="cpu:0") as retriever,
     ):
-        assert type(retriever._model.query_side.encoder) is not type(with_torch._model.query_side.encoder)
+        sides = [open_one._opened.model.query_side.encoder for open_one in (retriever, with_torch)]
+        assert type(sides[0]) is not type(sides[1])
         np.testing.assert_allclose(with_torch.scores(QUERIES), retriever.scores(QUERIES), atol=2e-6, rtol=0)
         for query in QUERIES:
             ours, theirs = retriever.search(query).hits, with_torch.search(query).hits
@@ -850,6 +852,24 @@ def test_threads_get_the_answers_of_one(made, retriever):
     with Retriever.open(made[0], device="cpu") as fresh, ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda query: answer(fresh.search(query)), QUERIES * 8))
     assert found == expected * 8
+
+
+def test_searches_of_one_event_loop_run_side_by_side_and_leave_it_free(made, retriever):
+    expected = [answer(retriever.search(query)) for query in QUERIES]
+
+    async def ask_all():
+        searches = [asyncio.to_thread(fresh.search, query) for query in QUERIES * 4]
+        asking = asyncio.gather(*searches)
+        turns = 0
+        while not asking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return [answer(result) for result in await asking], turns
+
+    with Retriever.open(made[0], device="cpu") as fresh:
+        found, turns = asyncio.run(ask_all())
+    assert found == expected * 4
+    assert turns > len(found)
 
 
 def test_a_search_sees_what_another_writer_committed(library, tmp_path):

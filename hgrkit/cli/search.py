@@ -156,15 +156,10 @@ def _check_names(html: Path | None, png: Path | None) -> None:
 
 def _check_cutting(folder: Path | None, *, exact: bool, play: bool) -> None:
     """The same for clips."""
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
     if folder is not None:
-        from hgrkit.library.database import library_around
+        from hgrkit.cli.clips import check_clips_folder
 
-        if (library := library_around(folder)) is not None:
-            raise ConfigError(
-                f"--clips-out {folder} lies inside the library {library}; choose a folder outside of it."
-            )
+        check_clips_folder(folder)
     if exact and folder is None and not play:
         raise ConfigError("--exact says how clips are cut; ask for them with --clips-out DIR or --open.")
 

@@ -140,9 +140,13 @@ class Library:
         """The version committed last, with its clips; later commits do not change it."""
         return self.ask(lambda sources: Snapshot.read(self._only(sources).view))
 
-    def videos(self) -> tuple[VideoRecord, ...]:
-        """Every video, failed ones included, in the order of their paths' bytes."""
-        return tuple(self.ask(all_videos))
+    def videos(self, where: str | None = None) -> tuple[VideoRecord, ...]:
+        """Every video, failed ones included, in the order of their paths' bytes.
+
+        With an SQL expression as `search` takes it: the indexed ones that it is true of.
+        """
+        chosen = None if where is None else Filter.read(where)
+        return tuple(self.ask(lambda sources: all_videos(sources, chosen)))
 
     def indexed_paths(self) -> tuple[str, ...]:
         """The videos that can be found: the rows of `scores`."""

@@ -251,6 +251,14 @@ class Head:
         """The head of a version that holds nothing; no number is given out twice."""
         return Head(version=version, generation=generation, next_video=self.next_video, next_clip=self.next_clip)
 
+    def may_follow(self, earlier: Head) -> bool:
+        """Whether a library can have come from an earlier state to this one: no count of its history goes back."""
+        ours, theirs = (
+            (head.version.number, head.generation, head.next_video, head.next_clip) for head in (self, earlier)
+        )
+        grown = self.generation != earlier.generation or self.clips >= earlier.clips
+        return grown and all(mine >= other for mine, other in zip(ours, theirs, strict=True))
+
     def row(self) -> Row:
         """The row of the table `head`."""
         version, *others = attrs.astuple(self, recurse=False)
