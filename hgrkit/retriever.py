@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
-from hgrkit.checks.arguments import check_flag, check_instance, check_path, check_sequence, shown
+from hgrkit.checks.arguments import check_captions, check_flag, check_instance, check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.candidates import CandidateSource
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32
-from hgrkit.library.scoring import LevelWeights
+from hgrkit.library.scoring import LevelWeights, SearchSettings
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.model.query.question import put_question
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
     from hgrkit.library.duplicates import DuplicateGroup
+    from hgrkit.library.tuning import Tuning
     from hgrkit.model.hgr_model import HgrModel
     from hgrkit.pages.explanation import Explanation
     from hgrkit.video.frame_encoder import FrameEncoder
@@ -245,8 +246,7 @@ class Retriever:
             MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
             ConfigError: if the library was opened to read, or a path lies inside a library.
         """
-        if self._parts is None:
-            raise ConfigError("this library was opened to read; open it with mode='w' to index.")
+        parts = self._writing_parts("index")
         from hgrkit.indexing.walk import walk_videos
         from hgrkit.video.feature_file import open_features
 
@@ -255,9 +255,9 @@ class Retriever:
         hint = "; give them one by one: index('a', 'b')"
         walk = walk_videos([check_path("each path", path, hint=hint) for path in paths])
         keep = check_flag("feature_cache", feature_cache)
-        cache = self._parts.feature_cache(self._folder) if keep and self._folder is not None else None
+        cache = parts.feature_cache(self._folder) if keep and self._folder is not None else None
         with open_features(features) as feature_file:
-            index = partial(self._parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
+            index = partial(parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
             index = partial(index, roots=walk.roots, left_out=walk.left_out, features=feature_file, cache=cache)
             return index(self.library, walk.files, prune=prune, retry_failed=retry_failed)
 
@@ -304,7 +304,7 @@ class Retriever:
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; {only}.")
         started = time.perf_counter()
         side = self._model.query_side
-        settings = side.settings.searching(exact=exact, num_candidates=num_candidates)
+        settings = self._settings(None).searching(exact=exact, num_candidates=num_candidates)
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         example = None if like is None else self._examples.read(like)
         question = put_question(
@@ -333,6 +333,7 @@ class Retriever:
             model=self._model,
             language=getattr(self.parser, "language", None) if isinstance(query, str) else None,
             min_confidence=min_confidence,
+            tuned=settings.level_weights != side.settings.level_weights,
         )
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
@@ -397,11 +398,11 @@ class Retriever:
 
         Args:
             queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.
-            level_weights: of event, action and entity in the score, from 0; the model's own unless given.
+            level_weights: of event, action and entity in the score, from 0; `self.level_weights` unless given.
             querybank_norm: take off what a sentence scores with any clip: a video's sentences compare then.
         """
         captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
-        settings = self._model.query_side.settings.reweighted(level_weights)
+        settings = self._settings(level_weights)
         return captions.spread(self.library.scores(captions.queries, settings), querybank_norm=querybank_norm)
 
     def pair_scores(
@@ -421,10 +422,58 @@ class Retriever:
         captions = self.read(sentences)
         if len(videos) != len(captions):
             raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
-        settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
+        settings = [self._settings(weights) for weights in ways]
         asked = [videos[position] for position in captions.positions]
         found = self.library.pair_scores(asked, captions.queries, settings)
         return captions.spread(found, querybank_norm=querybank_norm)
+
+    @property
+    def level_weights(self) -> LevelWeights:
+        """Of event, action and entity in a search's scores: what `tune` learned, else the model's own."""
+        return self._settings(None).level_weights
+
+    def tune(self, captions: Mapping[str, Sequence[str]], *, save: bool = True) -> Tuning:
+        """Learn how much each level counts, from captions of some indexed videos; never below the event alone.
+
+        What is learned is kept in the library, in one commit; `reset_level_weights` undoes it.
+
+        Args:
+            captions: `{file name, or more of a video's path: captions}`, of ten videos or more.
+            save: let later searches of this library use what is chosen.
+
+        Raises:
+            ConfigError: if too few videos have captions, or the library was opened to read and `save` is on.
+            BenchmarkError: if a video is not in the library, or its name fits several.
+        """
+        from hgrkit.library.tuning import CaptionedRows, tune_level_weights
+
+        if check_flag("save", save):
+            self._writing_parts("tune")
+        asked = CaptionedRows.of(check_captions("captions", captions), self.library.indexed_paths())
+        read = self.read(asked.texts)
+        found = tune_level_weights(self.library, asked, read.queries, read.positions, self._settings(None))
+        if save and found.chosen != "unchanged":
+            self.library.relabel(attrs.evolve(self.library.manifest, level_weights=found.level_weights))
+        return found
+
+    def reset_level_weights(self) -> None:
+        """Let searches use the model's own level weights again.
+
+        Raises:
+            ConfigError: if the library was opened to read.
+        """
+        self._writing_parts("reset level weights")
+        self.library.relabel(attrs.evolve(self.library.manifest, level_weights=None))
+
+    def _settings(self, level_weights: LevelWeights | None) -> SearchSettings:
+        """How clips are scored: as the model does, with these weights, or with those that the library has."""
+        weights = self.library.level_weights if level_weights is None else level_weights
+        return self._model.query_side.settings.reweighted(weights)
+
+    def _writing_parts(self, task: str) -> Parts:
+        if self._parts is None:
+            raise ConfigError(f"this library was opened to read; open it with mode='w' to {task}.")
+        return self._parts
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""
