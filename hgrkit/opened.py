@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from hgrkit.errors import ConfigError
 from hgrkit.library.candidates import CandidateSource
 from hgrkit.library.library import Library
+from hgrkit.library.scoring import LevelWeights, SearchSettings
 from hgrkit.model.loaded import LoadedModel
 
 if TYPE_CHECKING:
@@ -71,6 +73,21 @@ class Opened:
             library.close()
             raise
         return cls(library=library, model=model_, parts=parts, frame_encoder=frame_encoder)
+
+    def settings(self, level_weights: LevelWeights | None = None) -> SearchSettings:
+        """How clips are scored: as the model does, with these weights, or with those that the library has."""
+        weights = self.library.level_weights if level_weights is None else level_weights
+        return self.model.query_side.settings.reweighted(weights)
+
+    def writing_parts(self, task: str) -> Parts:
+        """All of what made it, to write.
+
+        Raises:
+            ConfigError: if it was opened to read.
+        """
+        if self.parts is None:
+            raise ConfigError(f"this library was opened to read; open it with mode='w' to {task}.")
+        return self.parts
 
     @cached_property
     def examples(self) -> ExampleReader:

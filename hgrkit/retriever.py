@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import attrs
 
-from hgrkit.checks.arguments import check_flag, check_instance, check_path, check_sequence, shown
+from hgrkit.checks.arguments import check_captions, check_flag, check_instance, check_path, check_sequence, shown
 from hgrkit.errors import ConfigError, GraphError, LibraryMismatchError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.candidates import CandidateSource
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
     from hgrkit.library.duplicates import DuplicateGroup
+    from hgrkit.library.tuning import Tuning
     from hgrkit.model.hgr_model import HgrModel
     from hgrkit.pages.explanation import Explanation
     from hgrkit.video.frame_encoder import FrameEncoder
@@ -247,9 +248,7 @@ class Retriever:
             MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
             ConfigError: if the library was opened to read, or a path lies inside a library.
         """
-        parts = self._opened.parts
-        if parts is None:
-            raise ConfigError("this library was opened to read; open it with mode='w' to index.")
+        parts = self._opened.writing_parts("index")
         from hgrkit.indexing.walk import walk_videos
         from hgrkit.video.feature_file import open_features
 
@@ -309,8 +308,8 @@ class Retriever:
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
 
         def answer(opened: Opened) -> SearchResult:
-            side = opened.model.query_side
-            settings = side.settings.searching(exact=exact, num_candidates=num_candidates)
+            side, own = opened.model.query_side, opened.settings()
+            settings = own.searching(exact=exact, num_candidates=num_candidates)
             example = None if like is None else opened.examples.read(like)
             question = put_question(
                 side.encoder,
@@ -338,6 +337,7 @@ class Retriever:
                 model=opened.model,
                 language=getattr(self.parser, "language", None) if isinstance(query, str) else None,
                 min_confidence=min_confidence,
+                tuned=own.level_weights != side.settings.level_weights,
             )
 
         return self._ask(answer)
@@ -403,14 +403,14 @@ class Retriever:
 
         Args:
             queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.
-            level_weights: of event, action and entity in the score, from 0; the model's own unless given.
+            level_weights: of event, action and entity in the score, from 0; `self.level_weights` unless given.
             querybank_norm: take off what a sentence scores with any clip: a video's sentences compare then.
         """
 
         def score(opened: Opened) -> Float32:
             captions = queries if isinstance(queries, EmbeddedCaptions) else self._read(opened, queries)
             captions.require_model(opened.model.fingerprint)
-            settings = opened.model.query_side.settings.reweighted(level_weights)
+            settings = opened.settings(level_weights)
             found = opened.library.scores(captions.queries, settings)
             return captions.spread(found, querybank_norm=querybank_norm)
 
@@ -435,7 +435,7 @@ class Retriever:
             captions = self._read(opened, sentences)
             if len(videos) != len(captions):
                 raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
-            settings = [opened.model.query_side.settings.reweighted(weights) for weights in ways]
+            settings = [opened.settings(weights) for weights in ways]
             asked = [videos[position] for position in captions.positions]
             found = opened.library.pair_scores(asked, captions.queries, settings)
             return captions.spread(found, querybank_norm=querybank_norm)
@@ -479,6 +479,44 @@ class Retriever:
                     self.refresh()
                 if self._opened is opened:
                     raise
+
+    @property
+    def level_weights(self) -> LevelWeights:
+        """Of event, action and entity in a search's scores: what `tune` learned, else the model's own."""
+        return self._opened.settings().level_weights
+
+    def tune(self, captions: Mapping[str, Sequence[str]], *, save: bool = True) -> Tuning:
+        """Learn how much each level counts, from captions of some indexed videos; never below the event alone.
+
+        What is learned is kept in the library, in one commit; `reset_level_weights` undoes it.
+
+        Args:
+            captions: `{file name, or more of a video's path: captions}`, of ten videos or more.
+            save: let later searches of this library use what is chosen.
+
+        Raises:
+            ConfigError: if too few videos have captions, or the library was opened to read and `save` is on.
+            BenchmarkError: if a video is not in the library, or its name fits several.
+        """
+        from hgrkit.library.tuning import CaptionedRows, tune_level_weights
+
+        if check_flag("save", save):
+            self._opened.writing_parts("tune")
+        asked = CaptionedRows.of(check_captions("captions", captions), self.library.indexed_paths())
+        read = self.read(asked.texts)
+        found = tune_level_weights(self.library, asked, read.queries, read.positions, self._opened.settings())
+        if save and found.chosen != "unchanged":
+            self.library.relabel(attrs.evolve(self.library.manifest, level_weights=found.level_weights))
+        return found
+
+    def reset_level_weights(self) -> None:
+        """Let searches use the model's own level weights again.
+
+        Raises:
+            ConfigError: if the library was opened to read.
+        """
+        self._opened.writing_parts("reset level weights")
+        self.library.relabel(attrs.evolve(self.library.manifest, level_weights=None))
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""

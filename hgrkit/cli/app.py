@@ -53,6 +53,7 @@ COMMANDS = {
     "export": "library",
     "remove": "library",
     "tag": "library",
+    "tune": "tune",
     "import-release": "train",
     "train": "train",
     "mcp": "mcp",

@@ -89,6 +89,7 @@ def _measured_recall(library: Library) -> Recall:
     from hgrkit.model.loaded import LoadedModel
 
     settings = LoadedModel.load(library.manifest.model, device="cpu").query_side.settings
+    settings = settings.reweighted(library.level_weights)
     with PortionBar("measuring recall") as bar:
         return measure_recall(library, settings=settings, on_progress=bar.show)
 
@@ -114,6 +115,8 @@ def _facts(description: dict[str, Any]) -> dict[str, Any]:
     """What is said of the library, a fact on a line, however long it is."""
     facts = {name: description[name] for name in ("library", "indexed", "failed", "clips")}
     made_with = {name.replace("_", " "): value for name, value in description["manifest"].items()}
+    if made_with["level weights"] is None:
+        made_with["level weights"] = "the model's own"
     return {**facts, "duration": clock(description["duration_s"]), **made_with, "kernel": description["kernel"]}
 
 

@@ -126,7 +126,8 @@ class ExampleReader:
         captions, clips = read(given), self.clips(video)
         ranked: list[RankedSentence] = []
         if captions.queries:
-            scores, levels = clip_levels(clips, captions.queries, self._model.query_side.settings)
+            settings = self._model.query_side.settings.reweighted(self._library.level_weights)
+            scores, levels = clip_levels(clips, captions.queries, settings)
             scores = captions.normalised(scores)
             for place in np.argsort(-scores, kind="stable")[:most].tolist():
                 query = captions.queries[place]

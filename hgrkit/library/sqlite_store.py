@@ -43,7 +43,15 @@ from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, VideoRecord, path_bytes
 from hgrkit.library.snapshot import TOLD_FILE, SqliteView, require_told, told_version, view_of
 from hgrkit.library.store import Entry, Rename, Snapshot, Usage, VersionCache, changed_renames, check_entries
-from hgrkit.library.tables import Head, format_of, make_tables, read_head, row_from_record
+from hgrkit.library.tables import (
+    HEAD,
+    Head,
+    format_of,
+    make_tables,
+    read_head,
+    row_from_record,
+    write_manifest,
+)
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, write_atomically
 from hgrkit.storage.lock import LOCK_FILE, WriterLock
 
@@ -176,12 +184,18 @@ class SqliteStore:
             return version
 
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
-        """Make a snapshot the whole library, in new arrays; old arrays and freed pages go."""
+        """Make a snapshot the whole library, in new arrays; old arrays and freed pages go.
+
+        Another manifest alone is one row: the arrays stay as they are.
+        """
         with self._writing() as connection:
-            own = snapshot is None
-            if snapshot is None:
-                snapshot = Snapshot.read(SqliteView(connection, self._folder, VersionCache()))
-            version = self._rewrite(connection, snapshot, manifest, head=read_head(connection), keep_numbers=own)
+            head, own = read_head(connection), snapshot is None
+            if own and manifest is not None and manifest.embed_dim == read_manifest(connection).embed_dim:
+                version = self._relabel(connection, manifest, head)
+            else:
+                if snapshot is None:
+                    snapshot = Snapshot.read(SqliteView(connection, self._folder, VersionCache()))
+                version = self._rewrite(connection, snapshot, manifest, head=head, keep_numbers=own)
         self._manifest = self._read(read_manifest)
         return version
 
@@ -314,6 +328,13 @@ class SqliteStore:
             connection.execute("VACUUM")
         self._checkpoint(connection)
         self._tidy(connection)
+        return version
+
+    def _relabel(self, connection: sqlite3.Connection, manifest: Manifest, head: Head) -> Version:
+        """Say otherwise what made the library, in a version of its own."""
+        with self._attempt(connection, head.version) as version, transaction(connection):
+            write_manifest(connection, manifest)
+            HEAD.replace(connection, attrs.evolve(head, version=version).row())
         return version
 
     @contextmanager

@@ -41,6 +41,7 @@ __all__ = [
     "read_head",
     "record_from_row",
     "row_from_record",
+    "write_manifest",
 ]
 
 Value = int | float | str | bytes | None
@@ -278,8 +279,13 @@ def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) 
     for statement in SCHEMA:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-    MANIFEST.replace(connection, (1, attrs.evolve(manifest, format_version=FORMAT_VERSION).to_json()))
+    write_manifest(connection, manifest)
     HEAD.replace(connection, head.row())
+
+
+def write_manifest(connection: sqlite3.Connection, manifest: Manifest) -> None:
+    """Write what makes the library, in this format."""
+    MANIFEST.replace(connection, (1, attrs.evolve(manifest, format_version=FORMAT_VERSION).to_json()))
 
 
 def read_head(connection: sqlite3.Connection) -> Head:

@@ -117,18 +117,22 @@ class Calibration:
     match: Float64
     about: dict[str, Any] = attrs.field(factory=dict)
 
-    def judge(self, query: QueryEmbeddings, matches: Matches) -> tuple[list[float], bool]:
+    def judge(self, query: QueryEmbeddings, matches: Matches, *, tuned: bool = False) -> tuple[list[float], bool]:
         """How likely each match is right, and whether the library seems to hold what was asked for at all.
 
         Args:
             query: the question.
             matches: what was found.
+            tuned: scores have other level weights than the model's; the margin between them, which was fitted for
+                these, then does not count.
         """
         if not matches:
             return [], False
         place = {video: number for number, video in enumerate(matches.rivals.videos)}
         places = np.array([place[match.video] for match in matches])
         features, lengths = self.features(query.event, matches.rivals, places), lengths_of([query])
+        if tuned:
+            features[:, FEATURES.index("margin")] = np.nan
         return self.confidences(features, lengths).tolist(), bool(self.matching(features[:1], lengths)[0] >= 0)
 
     def features(self, event: Float32, rivals: Rivals, places: npt.NDArray[np.int64]) -> Float64:

@@ -33,6 +33,7 @@ def result_of(
     model: LoadedModel,
     language: str | None,
     min_confidence: float | None,
+    tuned: bool = False,
 ) -> SearchResult:
     """What a library found, told in the words of the query, with how sure that is.
 
@@ -46,12 +47,13 @@ def result_of(
         model: what compared them.
         language: code of the one language that the parser of these words reads, if there is one.
         min_confidence: leave out hits that are less likely right.
+        tuned: whether the library's level weights compared them, and not the model's own.
 
     Raises:
         ConfigError: if `min_confidence` is out of its range, or hits have no confidence.
     """
     least = 0.0 if min_confidence is None else check_number("min_confidence", min_confidence, "[0, 1]")
-    confidences, matched = _judged(question, matches, model, asked=min_confidence is not None)
+    confidences, matched = _judged(question, matches, model, asked=min_confidence is not None, tuned=tuned)
     hits = (
         _hit_of(rank, match, question, confidence)
         for rank, (match, confidence) in enumerate(zip(matches, confidences, strict=True), 1)
@@ -76,7 +78,7 @@ def result_of(
 
 
 def _judged(
-    question: Question, matches: Matches, model: LoadedModel, *, asked: bool
+    question: Question, matches: Matches, model: LoadedModel, *, asked: bool, tuned: bool
 ) -> tuple[Sequence[float | None], bool]:
     """How likely each match is right, and whether anything matches: by what is asked in words."""
     query, calibration = question.query.embeddings, model.calibration
@@ -89,7 +91,7 @@ def _judged(
         raise ConfigError("min_confidence is for questions in words; leave it out, or the example.")
     if calibration is None or query.like is not None or query.has_no_words:
         return [None] * len(matches), True
-    return calibration.judge(query, matches)
+    return calibration.judge(query, matches, tuned=tuned)
 
 
 def _understanding_notes(question: Question, knows: Callable[[str], bool], *, english: bool) -> tuple[str, ...]:
