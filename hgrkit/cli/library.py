@@ -70,6 +70,7 @@ def info(
 
 def _described(library: Library, folder: Path) -> dict[str, Any]:
     from hgrkit.matching.clip_similarities import kernel_name
+    from hgrkit.video.worker.sandbox import offered
 
     records, counts = library.videos(), library.counts()
     return {
@@ -80,6 +81,7 @@ def _described(library: Library, folder: Path) -> dict[str, Any]:
         "duration_s": sum(record.duration_s or 0.0 for record in records if record.state == "indexed"),
         "manifest": attrs.asdict(library.manifest),
         "kernel": kernel_name(),
+        "decoders_confined_by": offered(),
     }
 
 
@@ -117,7 +119,13 @@ def _facts(description: dict[str, Any]) -> dict[str, Any]:
     made_with = {name.replace("_", " "): value for name, value in description["manifest"].items()}
     if made_with["level weights"] is None:
         made_with["level weights"] = "the model's own"
-    return {**facts, "duration": clock(description["duration_s"]), **made_with, "kernel": description["kernel"]}
+    rest = {"kernel": description["kernel"], **_walls(description)}
+    return {**facts, "duration": clock(description["duration_s"]), **made_with, **rest}
+
+
+def _walls(description: dict[str, Any]) -> dict[str, str]:
+    walls = [name for name, there in description["decoders_confined_by"].items() if there]
+    return {"decoders confined by": ", ".join(walls) or "limits on memory and files alone"}
 
 
 def _as_line(record: VideoRecord) -> str:

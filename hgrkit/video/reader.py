@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import decoder_of, demuxed, open_video
+from hgrkit.video.given_file import GivenFile, VideoPath
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.packet_index import PacketIndex, VideoPacket, read_packet_index
 from hgrkit.video.picture import PictureScaler
@@ -86,7 +87,7 @@ class VideoReader:
         *,
         guard: DecodeGuard | None = None,
     ) -> None:
-        self.path = os.fspath(path)
+        self.path: VideoPath = path if isinstance(path, GivenFile) else os.fspath(path)
         self.guard = guard or DecodeGuard()
         self.index: PacketIndex = read_packet_index(self.path, self.guard)
         self.begin_s, self.duration_s = self.index.begin_s, self.index.duration_s
@@ -167,7 +168,7 @@ class _FrameSearch:
 
     def __init__(
         self,
-        path: str,
+        path: VideoPath,
         index: PacketIndex,
         targets: npt.NDArray[np.int64],
         guard: DecodeGuard,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.storage.regular_file import open_regular
 from hgrkit.video.container import open_container
+from hgrkit.video.given_file import GivenFile, VideoPath, opened
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.picture import PictureScaler
 from hgrkit.video.preparation import FrameSize
@@ -36,14 +37,14 @@ def picture_kind(path: str | os.PathLike[str]) -> str | None:
         OSError: if it cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with opened(path) if isinstance(path, GivenFile) else os.fdopen(open_regular(path), "rb") as file:
             head = file.read(12)
     except FileNotFoundError as error:
         raise MissingPathError(f"no file {os.fspath(path)!r}.") from error
     return next((kind for begin, kind in _BEGINNINGS.items() if re.match(begin, head, re.DOTALL)), None)
 
 
-def read_still(path: str, frame_size: FrameSize, guard: DecodeGuard) -> npt.NDArray[np.uint8]:
+def read_still(path: VideoPath, frame_size: FrameSize, guard: DecodeGuard) -> npt.NDArray[np.uint8]:
     """Read a picture, scaled as a video's pictures are: RGB [H, W, 3].
 
     Args:

@@ -19,6 +19,7 @@ from hgrkit.video.container import demuxed, open_video
 from hgrkit.video.cutting.clip import ByteSink, CutClip, open_output
 from hgrkit.video.cutting.encode import encode_clip, sound_of
 from hgrkit.video.cutting.plan import CannotCopyError, plan_copy
+from hgrkit.video.given_file import VideoPath
 from hgrkit.video.reader import VideoReader
 
 __all__ = ["cut_clip"]
@@ -141,7 +142,7 @@ class _Copy:
             raise CannotCopyError("its packets cannot be found again")
 
 
-def _container_kinds(path: str, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
+def _container_kinds(path: VideoPath, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
     """Return the containers to try: the video's own kind, and one that takes the same codecs."""
     name = container.format.name
     if name.startswith("mov"):

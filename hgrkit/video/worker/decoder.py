@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeLimitError, DecodeWorkerError
+from hgrkit.storage.regular_file import open_regular
+from hgrkit.video.container import unreadable_reason
 from hgrkit.video.cutting.clip import SUFFIXES, CutClip
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.preparation import FrameSize, PictureScaling
@@ -36,6 +41,7 @@ __all__ = ["DecodeProcess", "Decoded"]
 
 _POLL_S = 0.2  # how often the limits on time are checked
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
+_LONGEST_REASON = 1000
 
 Times = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
@@ -98,6 +104,7 @@ class DecodeProcess:
         take: Callable[[Times, Pictures], None],
         *,
         span_s: tuple[float, float] | None = None,
+        follow_links: bool = True,
     ) -> Decoded:
         """Read one video; a fault of the file is in the result, and never raised.
 
@@ -107,6 +114,7 @@ class DecodeProcess:
             sampling: which pictures; `None` for none of them, only the video's length.
             take: called with the pictures in order, at most 16 of one size: `times_s` [B], `images` [B, H, W, 3].
             span_s: only pictures between these seconds, on the video's own time line; none beyond its end.
+            follow_links: whether the file may be a symbolic link.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
@@ -135,7 +143,7 @@ class DecodeProcess:
                 else:
                     return self._failed(header) or attrs.evolve(opened, decoded_frames=_decoded_frames(header))
 
-        return self._ask(talk)
+        return self._ask(path, talk, follow_links=follow_links)
 
     def read_picture(self, path: str, frame_size: FrameSize) -> Pictures | Decoded:
         """Read one picture file, [1, H, W, 3]; if that fails, the result says how.
@@ -160,7 +168,7 @@ class DecodeProcess:
                 raise ProtocolError("there was no picture.")
             return frames[1]
 
-        return self._ask(talk)
+        return self._ask(path, talk)
 
     def cut(
         self, path: str, start_s: float, end_s: float, *, exact: bool, take: Callable[[int, bytes | None], None]
@@ -182,16 +190,22 @@ class DecodeProcess:
 
         def talk(worker: WorkerProcess) -> CutClip | Decoded:
             write_message(worker.requests, request)
+            length = 0
             while True:
                 header, piece = self._next_message(worker, "bytes", read_bytes)
                 if piece is not None:
-                    take(*piece)
+                    at, data = piece
+                    if at > length:  # a hole, which could be larger than the disk
+                        raise ProtocolError(f"bytes at {at} of {length}.")
+                    length = max(length, at + len(data))
+                    take(at, data)
                 elif header["kind"] == "restart":
+                    length = 0
                     take(0, None)
                 elif header["kind"] != "opened":
                     return self._failed(header) or _clip_of(header)
 
-        return self._ask(talk)
+        return self._ask(path, talk)
 
     def _frame_reader(self, frame_size: FrameSize) -> Callable[[BinaryIO, Header], tuple[Times, Pictures]]:
         known = frame_size.decoded_size if isinstance(frame_size, PictureScaling) else frame_size
@@ -204,7 +218,12 @@ class DecodeProcess:
             elapsed_s: seconds since the last call, in which the worker could work.
         """
         with self._lock:
-            if self._clock.has_run_out(elapsed_s) and self._worker is not None:
+            if self._worker is None:
+                return
+            # The system limits what a worker allocates, but not everywhere what it shares with others.
+            if self._worker.resident_bytes > self._limits.memory_bytes:
+                self._clock.run_out_of_memory()
+            if self._clock.has_run_out(elapsed_s):
                 self._worker.kill()
 
     def close(self) -> None:
@@ -225,14 +244,29 @@ class DecodeProcess:
             elapsed_s, checked = time.monotonic() - checked, time.monotonic()
             self.check(min(elapsed_s, _LONGEST_POLL_S))
 
-    def _ask(self, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
+    def _ask(
+        self, path: str, talk: Callable[[WorkerProcess], Answer], *, follow_links: bool = True
+    ) -> Answer | Decoded:
         """Run a request on a worker; return how it failed, if it did."""
+        try:
+            descriptor = open_regular(path, follow_links=follow_links)
+        except FileNotFoundError:
+            return Decoded(reason=f"no file {_joined(path)!r}.")
+        except (OSError, ValueError) as error:  # ValueError: a path that no file system takes
+            return Decoded(reason=unreadable_reason(error))
+        try:
+            return self._ask_of(descriptor, talk)
+        finally:
+            os.close(descriptor)
+
+    def _ask_of(self, descriptor: int, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
         tries = 0
         while True:
             tries += 1
             worker = self._running_worker()
             self._clock = _Clock(self._limits)
             try:
+                worker.give(descriptor)
                 return talk(worker)
             except DecodeLimitError as error:
                 self._discard()
@@ -255,21 +289,34 @@ class DecodeProcess:
     def _running_worker(self) -> WorkerProcess:
         if self._worker is not None and self._worker.is_running:
             return self._worker
+        try:
+            return self._started(filter_calls=_Filter.works)
+        except DecodeWorkerError:
+            if not _Filter.works or self._closed.is_set():
+                raise
+            worker = self._started(filter_calls=False)
+            _Filter.works = False  # the filter was the cause; no stranger's byte has been read until then
+            _warn_once("this system's libraries do not start under the filter of system calls")
+            return worker
+
+    def _started(self, *, filter_calls: bool) -> WorkerProcess:
         self._discard()
         with self._lock:
             if self._closed.is_set():
                 raise DecodeWorkerError("decoding was stopped.")
             self._clock = _Clock(self._limits)
-            worker = self._worker = WorkerProcess(self._limits)
+            worker = self._worker = WorkerProcess(self._limits, filter_calls=filter_calls)
         try:
             with self._waiting():
-                read_header(worker.answers)
+                walls = read_header(worker.answers).get("walls")
         except DecodeLimitError as error:
             raise DecodeWorkerError(
                 f"the process that decodes videos was not ready in {self._limits.seconds:g} seconds."
             ) from error
         except ProtocolError as error:
             raise worker.start_error() from error
+        if sys.platform == "linux" and walls != ["landlock", "seccomp"]:
+            _warn_once(f"of landlock and seccomp this system offers {walls or 'neither'}")
         return worker
 
     def _discard(self) -> None:
@@ -313,8 +360,24 @@ class DecodeProcess:
         decoded_frames = _decoded_frames(header)
         if not header.get("fit"):
             self._discard()
-        reason = str(header.get("reason"))
+        reason = _one_line(str(header.get("reason")))
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
+
+
+class _Filter:
+    """Whether a filter of system calls lets workers start, as far as this process knows."""
+
+    works = True
+
+
+@functools.cache
+def _warn_once(why: str) -> None:
+    logging.getLogger("hgrkit").warning("videos are decoded with less protection from harmful files: %s", why)
+
+
+def _one_line(text: str) -> str:
+    """What a worker says, which may be in a stranger's hands: a line that can be shown."""
+    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_REASON])
 
 
 def _joined(path: str) -> str:
@@ -371,6 +434,10 @@ class _Clock:
 
     def stop(self) -> None:
         self._runs = False
+
+    def run_out_of_memory(self) -> None:
+        """The worker holds more memory than it may."""
+        self._broken = self._limits.out_of_memory()
 
     def has_run_out(self, elapsed_s: float) -> bool:
         """Count time if the clock runs; returns whether a limit is broken."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
+import pkgutil
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, final
@@ -23,6 +27,7 @@ from hgrkit.errors import DecodeError, DecodeLimitError, DecoderFaultError, Miss
 from hgrkit.video.container import fault_error, unreadable_reason
 from hgrkit.video.cutting.clip import ByteSink
 from hgrkit.video.cutting.cut import cut_clip
+from hgrkit.video.given_file import GivenFile, VideoPath
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.preparation import FrameSize
 from hgrkit.video.reader import SampledFrame, VideoReader
@@ -38,13 +43,14 @@ from hgrkit.video.worker.protocol import (
     size_of_record,
     write_message,
 )
+from hgrkit.video.worker.sandbox import confine_calls, drop_capabilities, no_new_privileges
 
 __all__ = ["die_with_parent", "work"]
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
 _OPEN_FILES = 64  # one video, the pipes, and what the interpreter holds
 _CHECK = str(Path(__file__).with_name("check.gif"))  # two pictures of 2 x 2, read in a millisecond
+_LOADED_LATE = ("numpy.ma", "numpy.linalg", "traceback")
 _PROGRESS_S = 1.0  # between two reports: often enough for limits of seconds
 
 _Message = tuple[Header, npt.NDArray[np.float64]]
@@ -62,13 +68,22 @@ def die_with_parent(parent: int) -> None:
             os._exit(0)
 
 
-def confine(memory_bytes: int) -> None:
-    """Limit this process's memory and files irrevocably.
+def confine(memory_bytes: int, *, filter_calls: bool = True) -> tuple[str, ...]:
+    """Limit this process irrevocably, before any other thread runs and before a stranger's byte is read.
 
-    It can then write no file and leaves no core dump, and is the first to be killed when memory runs out.
+    Everywhere but on Windows it can write no file and leaves no core dump. On Linux it gets no more memory than it
+    is allowed, is the first to be killed when memory runs out, and has neither root's rights nor, with the walls of
+    `hgrkit.video.worker.sandbox`, files, network or other processes.
+
+    Args:
+        memory_bytes: what it may allocate.
+        filter_calls: whether its system calls are filtered.
+
+    Returns:
+        The walls that hold.
     """
+    no_new_privileges()
     if sys.platform == "linux":
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     if sys.platform != "win32":
@@ -83,6 +98,8 @@ def confine(memory_bytes: int) -> None:
                 _, hard = resource.getrlimit(kind)
                 value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
                 resource.setrlimit(kind, (value, value))
+    drop_capabilities()
+    return confine_calls(filter_calls=filter_calls)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -100,28 +117,40 @@ def work(hello: Header, requests: BinaryIO) -> NoReturn:
     die_with_parent(hello["parent"])
     limits = DecodeLimits(**hello["limits"])
     answers = _Answers(_taken_output())
-    confine(limits.memory_bytes)
+    files = _GivenFiles(hello.get("files"))
+    check = files.own(_CHECK)
+    _load_everything()
+    walls = confine(limits.memory_bytes, filter_calls=hello["filter_calls"])
     messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, messages), daemon=True).start()
     guard = DecodeGuard(limits, answers.progress)
     try:
-        _check_decoder()
-        answers.send({"kind": "ready"})
+        _check_decoder(check)
+        answers.send({"kind": "ready", "walls": walls})
         while True:
             request, _ = messages.get()
-            _Job(request, guard, messages, answers).run()
+            with files.next(request["path"]) as path:
+                _Job(request, path, guard, messages, answers).run()
     except BaseException:  # noqa: BLE001 - the owner reads the last line
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
         os._exit(1)  # an orderly end would wait for the thread that reads
 
 
-def _check_decoder() -> None:
+def _load_everything() -> None:
+    """Import what PyAV and numpy otherwise import when it is asked for: later nothing can be opened."""
+    parts = (module.name for module in pkgutil.walk_packages(av.__path__, "av."))
+    for name in (*_LOADED_LATE, *(name for name in parts if name.rpartition(".")[2] not in ("__main__", "datasets"))):
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
+def _check_decoder(path: VideoPath) -> None:
     """Read a sound video, so that no file is blamed where the installed PyAV is incompatible."""
     if "gif" not in av.codecs_available:  # FFmpeg may be built without
         return
     try:
-        list(VideoReader(_CHECK, (2, 2)).sample(UniformSampling(2)))
+        list(VideoReader(path, (2, 2)).sample(UniformSampling(2)))
     except DecoderFaultError as error:
         raise error.__cause__ or error from None  # the cause, not the file
 
@@ -140,6 +169,36 @@ def _receive(requests: BinaryIO, messages: queue.SimpleQueue[_Message]) -> None:
             messages.put((header, read_array(requests, np.float64, (header.get("count", 0),))))
     except ProtocolError:
         os._exit(0)  # the owner has ended or closed the pipe
+
+
+@final
+class _GivenFiles:
+    """Where the owner hands over videos: open, because this process can open nothing by its name.
+
+    Args:
+        descriptor: of a socket; `None` where the system hands no files over, so that names are opened.
+    """
+
+    def __init__(self, descriptor: int | None) -> None:
+        # made before the walls stand: it asks the system what kind of socket this is
+        self._socket = None if descriptor is None else socket.socket(fileno=descriptor)
+
+    def own(self, path: str) -> VideoPath:
+        """A file of the package, opened now."""
+        return path if self._socket is None else GivenFile(path, os.open(path, os.O_RDONLY))
+
+    @contextmanager
+    def next(self, path: str) -> Iterator[VideoPath]:
+        """The file that belongs to the next request; it is closed behind the block."""
+        if self._socket is None:
+            yield path
+            return
+        _, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
+        try:
+            yield GivenFile(path, descriptors[0])
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
 
 
 @final
@@ -168,9 +227,15 @@ class _Job:
     """One request of the owner: pictures of a video, or a clip of it."""
 
     def __init__(
-        self, request: Header, guard: DecodeGuard, messages: queue.SimpleQueue[_Message], answers: _Answers
+        self,
+        request: Header,
+        path: VideoPath,
+        guard: DecodeGuard,
+        messages: queue.SimpleQueue[_Message],
+        answers: _Answers,
     ) -> None:
-        self._request, self._guard, self._messages, self._answers = request, guard, messages, answers
+        self._request, self._path, self._guard = request, path, guard
+        self._messages, self._answers = messages, answers
         self._reader: VideoReader | None = None
 
     def run(self) -> None:
@@ -190,7 +255,7 @@ class _Job:
         self._answers.send({**end, "decoded_frames": decoded_frames})
 
     def _open(self, *frame_size: FrameSize) -> VideoReader:
-        reader = self._reader = VideoReader(self._request["path"], *frame_size, guard=self._guard)
+        reader = self._reader = VideoReader(self._path, *frame_size, guard=self._guard)
         self._answers.send({"kind": "opened", "begin_s": reader.begin_s, "duration_s": reader.duration_s})
         return reader
 
@@ -211,7 +276,7 @@ class _Job:
 
     def _send_still(self) -> Header:
         size = size_of_record(self._request["frame_size"])
-        self._send_frames([SampledFrame(0.0, read_still(self._request["path"], size, self._guard))])
+        self._send_frames([SampledFrame(0.0, read_still(self._path, size, self._guard))])
         return {}
 
     def _send_clip(self) -> Header:

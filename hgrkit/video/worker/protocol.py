@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -51,6 +50,7 @@ CHUNK_BYTES = 1 << 20
 """The most bytes of a clip in one message."""
 
 _LONGEST_LINE = 1 << 20
+_LARGEST = 2.0**62  # seconds, counts and bytes are below; float and int64 hold it
 
 
 class ProtocolError(HgrkitError, RuntimeError):
@@ -91,7 +91,7 @@ def read_header(stream: BinaryIO) -> Header:
         raise BrokenOffError("the stream ended.")
     try:
         header = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"no header: {line[:80]!r}.") from error
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
         raise ProtocolError(f"no header: {line[:80]!r}.")
@@ -102,11 +102,11 @@ def finite(header: Header, key: str) -> float:
     """Return a number from a header.
 
     Raises:
-        ProtocolError: if it is no finite number.
+        ProtocolError: if it is no finite number, or so large that nothing here can be meant.
     """
     value = header.get(key)
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise ProtocolError(f"{key} is {value!r}.")
+    if not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
+        raise ProtocolError(f"{key} is no number below {_LARGEST:g}.")
     return value
 
 
