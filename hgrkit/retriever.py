@@ -27,7 +27,7 @@ from hgrkit.results import Description, SearchResult
 from hgrkit.results.answer import result_of
 
 if TYPE_CHECKING:
-    from hgrkit.indexing.example import ExampleReader, Like
+    from hgrkit.indexing.example import Example, ExampleReader, Like
     from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
     from hgrkit.library.duplicates import DuplicateGroup
@@ -228,6 +228,7 @@ class Retriever:
         limits: DecodeLimits | None = None,
         num_workers: int | None = None,
         on_progress: Callable[[IndexProgress], object] | None = None,
+        on_start: Callable[[str], object] | None = None,
     ) -> IndexReport:
         """Index videos; what is unchanged, or only touched, moved or a duplicate, is not decoded.
 
@@ -240,6 +241,7 @@ class Retriever:
             limits: what decoding one video may take; a video that needs more fails.
             num_workers: processes that decode; by default one for each core, at most four.
             on_progress: called after each video.
+            on_start: called with the path of each file when its reading begins, by the thread that reads it.
 
         Raises:
             MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
@@ -259,6 +261,7 @@ class Retriever:
         with open_features(features) as feature_file:
             index = partial(self._parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
             index = partial(index, roots=walk.roots, left_out=walk.left_out, features=feature_file, cache=cache)
+            index = partial(index, on_start=on_start)
             return index(self.library, walk.files, prune=prune, retry_failed=retry_failed)
 
     def search(
@@ -274,6 +277,7 @@ class Retriever:
         exact: bool = False,
         num_candidates: int | None = None,
         min_confidence: float | None = None,
+        level_weights: LevelWeights | None = None,
     ) -> SearchResult:
         """The k best moments for a sentence, an example or both, by default one of each video, with every phrase.
 
@@ -291,6 +295,8 @@ class Retriever:
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
             min_confidence: leave out hits that are less likely right, in [0, 1]; the model must be calibrated.
+            level_weights: of event, action and entity in the score, from 0; with others than the model's own hits
+                have no confidence.
 
         Raises:
             GraphError: if the query is neither text nor graph, or it or a phrase of `without` cannot be read.
@@ -304,7 +310,7 @@ class Retriever:
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; {only}.")
         started = time.perf_counter()
         side = self._model.query_side
-        settings = side.settings.searching(exact=exact, num_candidates=num_candidates)
+        settings = side.settings.searching(exact=exact, num_candidates=num_candidates).reweighted(level_weights)
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
         example = None if like is None else self._examples.read(like)
         question = put_question(
@@ -333,7 +339,16 @@ class Retriever:
             model=self._model,
             language=getattr(self.parser, "language", None) if isinstance(query, str) else None,
             min_confidence=min_confidence,
+            reweighted=level_weights is not None,
         )
+
+    def example(self, like: Like) -> Example:
+        """Read an example once, to search with it several times: `search(like=example)`.
+
+        Raises:
+            ConfigError, MissingPathError, DecodeError: as `search` does.
+        """
+        return self._examples.read(like)
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
         """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""
@@ -378,6 +393,11 @@ class Retriever:
     def parser(self) -> GraphParser:
         """Reads sentences as role graphs; loaded for the first one. Swapping it never touches what is stored."""
         return self._load_parser()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether hits have a confidence."""
+        return self._model.calibration is not None
 
     @property
     def model(self) -> HgrModel:

@@ -33,7 +33,7 @@ from hgrkit.video.worker.decoder import Decoded, DecodeProcess
 __all__ = ["Example", "ExampleReader", "Like"]
 
 Like = str | os.PathLike[str] | npt.NDArray[np.uint8] | Hit | Any
-"""What a search takes as an example; the rest is a picture of Pillow's."""
+"""What a search takes as an example; the rest is a picture of Pillow's, or an `Example` that was read before."""
 
 Span = tuple[float, float]
 
@@ -86,6 +86,8 @@ class ExampleReader:
             ConfigError: if it is none of what an example can be, or a range does not lie in the video.
             DecodeError: if a file is no picture or video that can be read.
         """
+        if isinstance(like, Example):
+            return like
         if isinstance(like, Hit):
             span = (like.start_s, like.end_s)
             embeddings = example_of(stored_clips(self._library, like.video), span)

@@ -33,6 +33,7 @@ def result_of(
     model: LoadedModel,
     language: str | None,
     min_confidence: float | None,
+    reweighted: bool = False,
 ) -> SearchResult:
     """What a library found, told in the words of the query, with how sure that is.
 
@@ -46,12 +47,20 @@ def result_of(
         model: what compared them.
         language: code of the one language that the parser of these words reads, if there is one.
         min_confidence: leave out hits that are less likely right.
+        reweighted: whether the levels had other weights than those that the model was calibrated with.
 
     Raises:
         ConfigError: if `min_confidence` is out of its range, or hits have no confidence.
     """
     least = 0.0 if min_confidence is None else check_number("min_confidence", min_confidence, "[0, 1]")
-    confidences, matched = _judged(question, matches, model, asked=min_confidence is not None)
+    if reweighted and min_confidence is not None:
+        raise ConfigError(
+            "min_confidence is for the model's own weights of the levels; leave it out, or the weights."
+        )
+    asked = min_confidence is not None
+    confidences, matched = (
+        ([None] * len(matches), True) if reweighted else _judged(question, matches, model, asked)
+    )
     hits = (
         _hit_of(rank, match, question, confidence)
         for rank, (match, confidence) in enumerate(zip(matches, confidences, strict=True), 1)
@@ -76,7 +85,7 @@ def result_of(
 
 
 def _judged(
-    question: Question, matches: Matches, model: LoadedModel, *, asked: bool
+    question: Question, matches: Matches, model: LoadedModel, asked: bool
 ) -> tuple[Sequence[float | None], bool]:
     """How likely each match is right, and whether anything matches: by what is asked in words."""
     query, calibration = question.query.embeddings, model.calibration

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from hgrkit.errors import DecodeLimitError, DecodeWorkerError
 from hgrkit.video.cutting.clip import SUFFIXES, CutClip
-from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.cutting.web import WebPlay
+from hgrkit.video.limits import DecodeClock, DecodeLimits
 from hgrkit.video.sampling import Sampling, times_between
 from hgrkit.video.worker.process import WorkerProcess
 from hgrkit.video.worker.protocol import (
@@ -77,7 +78,7 @@ class DecodeProcess:
         self._worker: WorkerProcess | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._clock = _Clock(limits)
+        self._clock = DecodeClock(limits)
         self._watcher = threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -159,8 +160,42 @@ class DecodeProcess:
 
         return self._ask(talk)
 
+    def thumbnail(self, path: str, time_s: float, height: int) -> bytes | Decoded:
+        """Read the picture that is on the screen at a time, as a JPEG file; if that fails, the result says how.
+
+        Args:
+            path: the file.
+            time_s: seconds on the video's own time line.
+            height: of the picture; its width keeps its shape.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        taken: list[bytes] = []
+        request = {"kind": "thumbnail", "path": _joined(path), "time_s": time_s, "height": height}
+        header = self._bytes_of(request, lambda _, piece: taken.append(piece or b""))
+        return header if isinstance(header, Decoded) else b"".join(taken)
+
+    def web_play(self, path: str) -> WebPlay | Decoded:
+        """Look how browsers take a video; if reading it fails, the result says how.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        header = self._bytes_of({"kind": "web_play", "path": _joined(path)}, lambda *_: None)
+        if isinstance(header, Decoded):
+            return header
+        return WebPlay(media_type=str(header.get("media_type")), reason=str(header.get("reason")))
+
     def cut(
-        self, path: str, start_s: float, end_s: float, *, exact: bool, take: Callable[[int, bytes | None], None]
+        self,
+        path: str,
+        start_s: float,
+        end_s: float,
+        *,
+        exact: bool,
+        take: Callable[[int, bytes | None], None],
+        web: bool = False,
     ) -> CutClip | Decoded:
         """Cut one moment out of one video; if reading the video fails, the result says how.
 
@@ -171,13 +206,19 @@ class DecodeProcess:
             exact: re-encode the moment, exact to a frame.
             take: called with a position in the clip's file and the bytes that belong there, at most 1 MiB; with
                 `None` when all bytes so far are to be discarded.
+            web: make what browsers play.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s, "exact": exact}
+        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s}
+        header = self._bytes_of({**request, "exact": exact, "web": web}, take)
+        return header if isinstance(header, Decoded) else _clip_of(header)
 
-        def talk(worker: WorkerProcess) -> CutClip | Decoded:
+    def _bytes_of(self, request: Header, take: Callable[[int, bytes | None], None]) -> Header | Decoded:
+        """Pass a request's bytes on; returns the last message, or how reading failed."""
+
+        def talk(worker: WorkerProcess) -> Header | Decoded:
             write_message(worker.requests, request)
             while True:
                 header, piece = self._next_message(worker, "bytes", read_bytes)
@@ -186,7 +227,7 @@ class DecodeProcess:
                 elif header["kind"] == "restart":
                     take(0, None)
                 elif header["kind"] != "opened":
-                    return self._failed(header) or _clip_of(header)
+                    return self._failed(header) or header
 
         return self._ask(talk)
 
@@ -224,7 +265,7 @@ class DecodeProcess:
         while True:
             tries += 1
             worker = self._running_worker()
-            self._clock = _Clock(self._limits)
+            self._clock = DecodeClock(self._limits)
             try:
                 return talk(worker)
             except DecodeLimitError as error:
@@ -252,7 +293,7 @@ class DecodeProcess:
         with self._lock:
             if self._closed.is_set():
                 raise DecodeWorkerError("decoding was stopped.")
-            self._clock = _Clock(self._limits)
+            self._clock = DecodeClock(self._limits)
             worker = self._worker = WorkerProcess(self._limits)
         try:
             with self._waiting():
@@ -345,38 +386,3 @@ def _times(
     if len(times_s) > limits.frames:
         raise limits.too_many_frames(len(times_s))
     return times_s
-
-
-class _Clock:
-    """Seconds that the owner of one video has waited for the worker, while the machine was awake."""
-
-    def __init__(self, limits: DecodeLimits) -> None:
-        self.duration_s = 0.0
-        self.was_heard = False
-        self._limits = limits
-        self._runs = False
-        self._stalled_s = 0.0
-        self._total_s = 0.0
-        self._broken: DecodeLimitError | None = None
-
-    def start(self) -> None:
-        self._runs, self._stalled_s = True, 0.0
-
-    def stop(self) -> None:
-        self._runs = False
-
-    def has_run_out(self, elapsed_s: float) -> bool:
-        """Count time if the clock runs; returns whether a limit is broken."""
-        if self._runs:
-            self._stalled_s += elapsed_s
-            self._total_s += elapsed_s
-            if self._stalled_s > self._limits.seconds:
-                self._broken = self._limits.stalled()
-            elif self._total_s > self._limits.seconds_in_all(self.duration_s):
-                self._broken = self._limits.took_too_long(self.duration_s)
-        return self._broken is not None
-
-    def check(self) -> None:
-        """Raise the limit that was broken."""
-        if self._broken is not None:
-            raise self._broken

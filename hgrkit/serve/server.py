@@ -1,0 +1,137 @@
+"""Runs the application on a socket of its own, with connections that neither wait nor number without end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, final
+
+import attrs
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from hgrkit.errors import ConfigError
+from hgrkit.serve.app import make_app
+from hgrkit.serve.settings import ServeSettings
+
+__all__ = ["run_server"]
+
+
+def run_server(settings: ServeSettings, on_ready: Callable[[str], object]) -> None:
+    """Serve until it is interrupted.
+
+    Args:
+        settings: what to serve, and where.
+        on_ready: called with the address once connections are taken.
+
+    Raises:
+        ConfigError: if the address cannot be listened at.
+        LibraryError: if a library cannot be opened.
+    """
+    listener = _listening(settings)
+    with closing(listener):
+        host, port = listener.getsockname()[:2]
+        settings = attrs.evolve(settings, port=port)
+        logging.getLogger("uvicorn.error").setLevel(logging.DEBUG if settings.debug else logging.CRITICAL)
+        config = uvicorn.Config(
+            make_app(settings),
+            http=_protocol_for(settings),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=3,
+            h11_max_incomplete_event_size=32 << 10,
+        )
+        shown = f"[{host}]" if ":" in host else host
+        _Server(config, lambda: on_ready(f"http://{shown}:{port}/")).run(sockets=[listener])
+
+
+def _listening(settings: ServeSettings) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"{settings.host!r} is no address of this machine ({error.strerror}).") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"{settings.host} port {settings.port} cannot be listened at ({error.strerror}); choose another --port, "
+            "or 0 for a free one."
+        ) from error
+    return listener
+
+
+@final
+class _Server(uvicorn.Server):
+    """Tells when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def _protocol_for(settings: ServeSettings) -> type[asyncio.Protocol]:
+    """The protocol of one connection, which uvicorn makes itself."""
+    limits = settings.limits
+
+    class Connection(H11Protocol):
+        """A connection that is ended when a request does not arrive in time, or when there are too many."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.app_state = {**self.app_state, "connection": self}
+            self._deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                self.abort()
+            self._expect_request()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._expect_request()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._forget_deadline()
+            super().connection_lost(exc)
+
+        def abort(self) -> None:
+            """Drop the connection, whatever the client has not taken yet."""
+            self.transport.abort()
+
+        def _expect_request(self) -> None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._forget_deadline()
+            elif self._deadline is None:
+                self._deadline = self.loop.call_later(limits.header_s, self._too_late)
+
+        def _too_late(self) -> None:
+            self._deadline = None
+            if self.cycle is None or self.cycle.response_complete:
+                self.abort()
+
+        def _forget_deadline(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+    return Connection
