@@ -1,4 +1,4 @@
-"""The page: files of the folder `page`, as they are."""
+"""The page: files of the folder `page` and the fonts of `hgrkit.pages`, as they are."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from hgrkit.serve.answers import RefusedError
 
 __all__ = ["page_file"]
 
-_FOLDER = Path(__file__).with_name("page")
+_FOLDERS = (Path(__file__).with_name("page"), Path(__file__).parents[1] / "pages" / "fonts")
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".ttf": "font/ttf",
     ".webmanifest": "application/manifest+json",
 }
 
@@ -29,8 +30,9 @@ def page_file(name: str, request: Request) -> Response:
     Raises:
         RefusedError: if the page has no such file.
     """
-    # A name of the folder, never a path that was sent.
-    found = next((path for path in _FOLDER.iterdir() if path.name == name and path.suffix in _TYPES), None)
+    # A name of a folder, never a path that was sent.
+    files = (path for folder in _FOLDERS for path in folder.iterdir())
+    found = next((path for path in files if path.name == name and path.suffix in _TYPES), None)
     if found is None:
         raise RefusedError(404, f"the page has no file {name[:60]!r}.")
     content = found.read_bytes()
