@@ -161,7 +161,7 @@ function roleChoice(graph, edits, { key, action, role }, chosen) {
     el("option", { value: name, selected: name === now }, `${roleWords(name)} (${name.replace("ARGM-", "")})`));
   const verb = graph.nodes.find((node) => node.id === action);
   return el("label", { className: "role-choice" },
-    el("span", {}, verb ? `Asks of “${phraseOf(graph, verb)}”` : "Part of no action; asks"),
+    el("span", {}, verb ? `Its role in “${phraseOf(graph, verb)}”` : "Its role (part of no action)"),
     el("select", { on: { change: (event) => chosen(event.target.value) } }, options));
 }
 

@@ -5,6 +5,8 @@ import { clock, el, folderOf, icon, nameOf, percent } from "./dom.js";
 
 const LEAST_TOP = 0.5; // so that a page of poor hits looks like one
 
+const UNLIKELY = 0.1; // below this much confidence hits come after a line
+
 /** The similarity that a whole bar stands for: the highest of some hits, at least 0.5. */
 export const topOf = (hits) =>
   Math.max(LEAST_TOP, ...hits.flatMap((hit) => [...Object.values(hit.levels ?? {}), ...hit.phrases.map((phrase) => phrase.similarity)]));
@@ -37,7 +39,11 @@ export function drawHits(list, result, on) {
   const top = topOf(result.hits);
   const names = result.hits.map((hit) => nameOf(hit.video));
   const twice = new Set(names.filter((name, place) => result.hits.some((hit, other) => names[other] === name && hit.video !== result.hits[place].video)));
-  list.replaceChildren(...result.hits.map((hit, place) => card(hit, { top, on, first: place === 0, folder: twice.has(names[place]) })));
+  const cards = result.hits.map((hit, place) => card(hit, { top, on, first: place === 0, folder: twice.has(names[place]) }));
+  const likely = result.hits.findLastIndex((hit) => hit.confidence === null || hit.confidence >= UNLIKELY);
+  const unlikely = likely + 1;
+  if (0 < unlikely && unlikely < cards.length) cards.splice(unlikely, 0, el("li", { className: "divider" }, "Less likely"));
+  list.replaceChildren(...cards);
 }
 
 function card(hit, { top, on, first, folder }) {
@@ -52,11 +58,11 @@ function card(hit, { top, on, first, folder }) {
     el("div", { className: "about" },
       el("h3", {}, open),
       folder ? el("p", { className: "soft folder" }, folderOf(hit.video)) : null,
-      sure,
-      el("ul", { className: "seen", aria: { label: "How much of each phrase was seen" } }, [
-        ...hit.phrases.map((phrase) => el("li", { className: phrase.level, title: `${phrase.text}: ${phrase.similarity.toFixed(2)}` }, el("span", {}, phrase.text), bar(phrase.similarity / top, phrase.level))),
-        ...hit.excluded.map((phrase) => el("li", { className: "excluded", title: `${phrase.text}: ${phrase.similarity.toFixed(2)}` }, el("span", {}, el("s", {}, phrase.text)), bar(phrase.similarity / top, "bad"))),
-      ])),
+      sure),
+    el("ul", { className: "seen", aria: { label: "How much of each phrase was seen" } }, [
+      ...hit.phrases.map((phrase) => el("li", { className: phrase.level, title: `${phrase.text}: ${phrase.similarity.toFixed(2)}` }, el("span", {}, phrase.text), bar(phrase.similarity / top, phrase.level))),
+      ...hit.excluded.map((phrase) => el("li", { className: "excluded", title: `${phrase.text}: ${phrase.similarity.toFixed(2)}` }, el("span", {}, el("s", {}, phrase.text)), bar(phrase.similarity / top, "bad"))),
+    ]),
     el("button", { type: "button", className: "plain small alike", title: "More like this", aria: { label: `More like hit ${hit.rank}` }, on: { click: () => on.alike(hit) } }, icon("alike")));
 }
 

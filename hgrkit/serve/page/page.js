@@ -184,7 +184,7 @@ function drawWithout() {
     el("button", { type: "button", className: "plain small", title: "Remove", aria: { label: `${phrase} may show` }, on: { click: () => put({ without: question.without.filter((other) => other !== phrase) }) } }, icon("cross"))));
   const place = el("form", { id: "without", className: "without", on: { submit: add } }, el("span", { className: "soft" }, "Must not show"), el("ul", {}, chips), input,
     el("button", { type: "submit", className: "plain small", aria: { label: "Add what must not show" }, title: "Add" }, icon("plus")));
-  byId("graph").after(place);
+  byId("bar").insertBefore(place, byId("narrowed"));
 }
 
 function drawNarrowed() {

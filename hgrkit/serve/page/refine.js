@@ -9,7 +9,7 @@ const LABELS = {
 const TIMES = ["modified", "indexed"];
 const OPERATORS = {
   text: [["=", "is"], ["<>", "is not"], ["LIKE", "contains"]],
-  number: [["=", "is"], ["<>", "is not"], [">=", "at least"], ["<=", "at most"]],
+  number: [["=", "is"], ["<>", "is not"], [">=", "at least"], ["<=", "at most"], [">", "more than"], ["<", "less than"]],
   boolean: [["=", "is"]],
   time: [[">=", "since"], ["<", "before"]],
 };
@@ -29,7 +29,7 @@ export function sqlOf({ column, operator, value }, kind) {
   return `${column} ${operator} ${plain ? value.trim() : literal(value)}`;
 }
 
-const CONDITION = /^([A-Za-z_]\w*) (=|<>|>=|<=|<|LIKE) ('(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false)(?: ESCAPE '\\')?$/;
+const CONDITION = /^([A-Za-z_]\w*) (=|<>|>=|<=|>|<|LIKE) ('(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false)(?: ESCAPE '\\')?$/;
 
 /** The conditions of an SQL expression that conditions made; `null` of one that was written by hand. */
 export function conditionsOf(where) {
