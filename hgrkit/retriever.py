@@ -342,13 +342,13 @@ class Retriever:
             reweighted=level_weights is not None,
         )
 
-    def example(self, like: Like) -> Example:
-        """Read an example once, to search with it several times: `search(like=example)`.
+    def example(self, like: Like, *, limits: DecodeLimits | None = None) -> Example:
+        """Read an example once, within limits, to search with it several times: `search(like=example)`.
 
         Raises:
             ConfigError, MissingPathError, DecodeError: as `search` does.
         """
-        return self._examples.read(like)
+        return self._examples.read(like, limits=limits)
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
         """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""

@@ -31,9 +31,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of that address; 0 takes a free one.")] = 8765,
     token: Annotated[
         str | None,
-        typer.Option(
-            metavar="T", envvar="HGRKIT_TOKEN", help="What clients have to know; needed for other hosts."
-        ),
+        typer.Option(metavar="T", envvar="HGRKIT_TOKEN", help="What clients must know; needed for other hosts."),
     ] = None,
     allow_folder: Annotated[
         list[Path] | None,

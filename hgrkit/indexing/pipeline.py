@@ -91,8 +91,7 @@ def index_videos(
         limits: what decoding one video may take; `DecodeLimits()` by default.
         num_workers: processes that decode; by default one for each core, at most four.
         on_progress: called after each video.
-        on_start: called with the path of each file that has to be read, when its reading begins; by the threads that
-            read.
+        on_start: called with the path of each file that has to be read, by the thread that begins to read it.
 
     Raises:
         ConfigError: if there is neither a frame encoder nor features, or no worker.

@@ -53,14 +53,13 @@ def result_of(
         ConfigError: if `min_confidence` is out of its range, or hits have no confidence.
     """
     least = 0.0 if min_confidence is None else check_number("min_confidence", min_confidence, "[0, 1]")
-    if reweighted and min_confidence is not None:
-        raise ConfigError(
-            "min_confidence is for the model's own weights of the levels; leave it out, or the weights."
-        )
     asked = min_confidence is not None
-    confidences, matched = (
-        ([None] * len(matches), True) if reweighted else _judged(question, matches, model, asked)
-    )
+    if reweighted and asked:
+        raise ConfigError("min_confidence is for the model's own weights of the levels; leave one of the two out.")
+    confidences: Sequence[float | None] = [None] * len(matches)
+    matched = True
+    if not reweighted:
+        confidences, matched = _judged(question, matches, model, asked=asked)
     hits = (
         _hit_of(rank, match, question, confidence)
         for rank, (match, confidence) in enumerate(zip(matches, confidences, strict=True), 1)
@@ -85,7 +84,7 @@ def result_of(
 
 
 def _judged(
-    question: Question, matches: Matches, model: LoadedModel, asked: bool
+    question: Question, matches: Matches, model: LoadedModel, *, asked: bool
 ) -> tuple[Sequence[float | None], bool]:
     """How likely each match is right, and whether anything matches: by what is asked in words."""
     query, calibration = question.query.embeddings, model.calibration

@@ -1,4 +1,4 @@
-"""What every answer has in common: JSON in ASCII, and errors in one line with a status that says whose they are."""
+"""What every answer has in common: JSON in ASCII, and errors in one line, whose status says whose they are."""
 
 from __future__ import annotations
 

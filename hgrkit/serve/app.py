@@ -131,7 +131,7 @@ def _add_media(app: FastAPI, service: Service) -> None:
     @app.get("/media/{video}", response_class=Response, responses=_MEDIA)
     async def media(video: VideoId) -> Any:
         """The bytes of a video's file, or a range of them."""
-        record = await service.video(video)
+        record = await service.indexed(video)
         return FileBytes(open_indexed(record), media_type_of(record.path))
 
     @app.get("/api/play/{video}")
@@ -143,7 +143,7 @@ def _add_media(app: FastAPI, service: Service) -> None:
     @app.get("/play/{video}", response_class=Response, responses=_MEDIA)
     async def play(video: VideoId, start: _Seconds, end: _Seconds) -> Any:
         """A moment as MP4 or WebM, or a redirection to the file if browsers play that."""
-        record = await service.video(video)
+        record = await service.indexed(video)
         media_type, _ = await service.plays_as_it_is(record)
         if media_type:
             return RedirectResponse(f"../media/{video}#t={start:.2f},{end:.2f}", 307)

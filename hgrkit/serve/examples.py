@@ -20,9 +20,13 @@ from hgrkit.serve.answers import RefusedError, one_line
 from hgrkit.serve.schema import Like
 from hgrkit.serve.served_library import ServedLibrary
 from hgrkit.serve.settings import ServeLimits
+from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.still import picture_kind
 
 __all__ = ["Examples"]
+
+_LIMITS = DecodeLimits(seconds=10.0, memory_bytes=1 << 30, pixels=1 << 25, frames=2_000)
+"""Less than indexing allows, since others wait: some fifteen minutes at two frames a second."""
 
 _NAME_SHOWN = 80
 _PIECE_BYTES = 1 << 20
@@ -66,7 +70,7 @@ class Examples:
             kind = "video" if picture_kind(path) is None else "picture"
             generation = self._library.generation
             try:
-                example = self._library.ask(lambda retriever: retriever.example(path))
+                example = self._library.ask(lambda retriever: retriever.example(path, limits=_LIMITS))
             except DecodeError as error:
                 raise DecodeError(str(error).replace(repr(str(path)), repr(shown))) from error
         token = secrets.token_urlsafe(16)
@@ -86,12 +90,10 @@ class Examples:
             RefusedError: if it is not one example, or it is not there any more.
         """
         if (asked.example is None) == (asked.video is None):
-            raise RefusedError(
-                400, "like names an uploaded example, or a video: give one of 'example' and 'video'."
-            )
+            raise RefusedError(400, "like has one of 'example', which was uploaded, and 'video'.")
         if asked.example is not None:
             return self._example(asked.example)
-        record = self._library.record(asked.video or "")
+        record = self._library.indexed(asked.video or "")
         start_s = asked.start_s or 0.0
         end_s = asked.end_s if asked.end_s is not None else record.duration_s or start_s
         if start_s > end_s:

@@ -1,4 +1,4 @@
-"""Stands before the application: who may ask, from where, how much and how slowly; and what every answer carries."""
+"""Stands before the application: who may ask, from where, how much and how slowly; what every answer carries."""
 
 from __future__ import annotations
 
@@ -172,7 +172,10 @@ class Guard:
         asked = parse_qs(request.url.query).get("token", [""])[0] if request.url.path == "/" else ""
         if _same(asked, token):
             answer = Response(status_code=303, headers={"location": "./"})
-            answer.set_cookie(self._cookie_name, self._cookie, httponly=True, samesite="strict", path="/")
+            secure = request.headers.get("x-forwarded-proto") == "https"
+            answer.set_cookie(
+                self._cookie_name, self._cookie, httponly=True, samesite="strict", path="/", secure=secure
+            )
             return answer
         client.refusals += bool(asked or given)
         line = "this server needs its token: open /?token=..., or send the header Authorization: Bearer ..."
@@ -191,10 +194,8 @@ def _keyed(token: str) -> str:
 
 def _same(given: str, expected: str) -> bool:
     """Whether two secrets are equal, in a time that says nothing of where they differ."""
-    return hmac.compare_digest(
-        hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest(),
-        hashlib.sha256(expected.encode()).digest(),
-    )
+    one, other = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (given, expected))
+    return hmac.compare_digest(one, other)
 
 
 class _BrokenOffError(Exception):

@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast, final, get_args
 
+from hgrkit.errors import HgrkitError
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import require_videos
 from hgrkit.serve.answers import RefusedError
@@ -69,8 +71,13 @@ class IndexJob:
         if (why := self.why_not) is not None:
             raise RefusedError(403, f"{why}.")
         path = Path(folder).expanduser().absolute()
-        self._check_allowed(path)
-        require_videos([str(path)])
+        try:
+            self._check_allowed(path)
+            require_videos([str(path)])
+        except (OSError, ValueError) as error:  # a path that no file system takes
+            raise (
+                error if isinstance(error, HgrkitError) else RefusedError(400, f"no folder {folder!r}.")
+            ) from error
         with self._lock:
             if self._state["state"] in ("running", "stopping"):
                 raise RefusedError(
@@ -97,9 +104,12 @@ class IndexJob:
             process = self._process
             if process is not None and self._state["state"] == "running":
                 self._state["state"] = "stopping"
-                threading.Timer(_GRACE_S, process.kill).start()
+                patience = threading.Timer(_GRACE_S, process.kill)
+                patience.daemon = True
+                patience.start()
                 if process.stdin is not None:
-                    process.stdin.close()
+                    with suppress(OSError):  # it has ended by itself
+                        process.stdin.close()
         return self.state()
 
     def close(self) -> None:
@@ -127,17 +137,12 @@ class IndexJob:
             "parser": settings.parser,
             "device": settings.device,
         }
-        apart: dict[str, Any] = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-            if sys.platform == "win32"
-            else {"start_new_session": True}
-        )
         process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours
             [sys.executable, "-S", "-P", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **apart,
+            start_new_session=True,  # an interrupt at the keyboard is for the server, which then stops this
         )
         if process.stdin is not None:
             process.stdin.write(json.dumps(hello).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The program that indexes for a server: a process of its own, with the ordinary writer, told and stopped by pipes."""
+"""The program that indexes for a server: a process of its own with the ordinary writer, watched by pipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands out the bytes of indexed files, and of nothing else: a file is opened once, checked, and read from there."""
+"""Hands out the bytes of indexed files, and of nothing else: each is opened once, checked, and read from then."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ __all__ = ["FileBytes", "OpenFile", "media_type_of", "open_indexed"]
 _PIECE_BYTES = 256 << 10
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _TYPES = {
-    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm", ".mkv": "video/x-matroska",
-    ".ogv": "video/ogg", ".avi": "video/x-msvideo", ".gif": "image/gif", ".mpg": "video/mpeg", ".mpeg": "video/mpeg",
-    ".ts": "video/mp2t", ".3gp": "video/3gpp", ".wmv": "video/x-ms-wmv", ".flv": "video/x-flv",
-}  # fmt: skip
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), "video/mp4"),
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+    ".ogv": "video/ogg",
+    ".avi": "video/x-msvideo",
+    ".gif": "image/gif",
+    ".3gp": "video/3gpp",
+}
 """Never one that a browser would run; QuickTime files are called MP4, which browsers play."""
 
 
@@ -116,7 +120,7 @@ class FileBytes(Response):
             span = None if asked is None else _span(asked, opened.size)
         except ValueError:
             refused = error_answer(
-                416, f"the file has {opened.size} bytes, and the range {asked[:50]!r} is not in it."
+                416, f"the file has {opened.size} bytes, and the range {(asked or '')[:50]!r} is not in it."
             )
             refused.headers["content-range"] = f"bytes */{opened.size}"
             await refused(scope, receive, send)

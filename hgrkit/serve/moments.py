@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar, final
 
@@ -68,9 +69,7 @@ class _Workers:
 class _Kept(Generic[K, T]):
     """The values used last, up to a total size."""
 
-    def __init__(
-        self, most: int, size: Callable[[T], int], drop: Callable[[T], object] = lambda value: None
-    ) -> None:
+    def __init__(self, most: int, size: Callable[[T], int], drop: Callable[[T], object] | None = None) -> None:
         self._most, self._size, self._drop = most, size, drop
         self._values: OrderedDict[K, T] = OrderedDict()
         self._total, self._lock = 0, threading.Lock()
@@ -91,7 +90,8 @@ class _Kept(Generic[K, T]):
             while self._total > self._most and len(self._values) > 1:
                 _, dropped = self._values.popitem(last=False)
                 self._total -= self._size(dropped)
-                self._drop(dropped)
+                if self._drop is not None:
+                    self._drop(dropped)
 
 
 @attrs.frozen(kw_only=True)
@@ -117,7 +117,7 @@ class Moment:
 class Moments:
     """What is decoded of indexed videos.
 
-    A file is checked before it is read and afterwards: nothing is kept or shown of one that was replaced meanwhile.
+    A file is checked before and after it is read: nothing is kept or shown of one that was replaced meanwhile.
 
     Args:
         limits: of the server.
@@ -144,9 +144,8 @@ class Moments:
         key = (*_key(record), time_s, height)
         kept = self._jpegs.get(key)
         if kept is None:
-            kept = _answered(
-                self._read(self._pictures, record, lambda one: one.thumbnail(record.path, time_s, height))
-            )
+            read = partial(_thumbnail, path=record.path, time_s=time_s, height=height)
+            kept = _answered(self._read(self._pictures, record, read))
             self._jpegs.put(key, kept)
         return kept
 
@@ -217,6 +216,10 @@ class Moments:
         return answer
 
 
+def _thumbnail(process: DecodeProcess, path: str, time_s: float, height: int) -> bytes | Decoded:
+    return process.thumbnail(path, time_s, height)
+
+
 def _key(record: VideoRecord) -> tuple[object, ...]:
     return record.path, record.size, record.mtime_ns, record.content
 
@@ -239,7 +242,5 @@ def checked_span(start_s: float, end_s: float, record: VideoRecord, limits: Serv
     if start_s > end_s or (record.duration_s is not None and start_s >= record.duration_s):
         raise RefusedError(400, "a moment begins before it ends, and both lie in the video.")
     if end_s - start_s > limits.moment_s:
-        raise RefusedError(
-            400, f"a moment that is played has at most {limits.moment_s:g} seconds; ask for a part."
-        )
+        raise RefusedError(400, f"a moment has at most {limits.moment_s:g} seconds here; ask for a part of it.")
     return start_s, end_s

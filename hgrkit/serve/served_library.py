@@ -92,7 +92,7 @@ class ServedLibrary:
             return question(self._retriever)
 
     def listing(self) -> Listing:
-        """The videos; of a large library whose versions follow each other quickly, a little later than the newest."""
+        """The videos; of a large library whose versions follow each other quickly, a little late."""
         known = self._listing
         if known is not None and self._is_fresh(known):
             return known
@@ -108,14 +108,25 @@ class ServedLibrary:
         Raises:
             RefusedError: if the library has none.
         """
-        path = self.listing().paths.get(video)
+        path = self.listing().paths.get(video) or self._newest().paths.get(video)
         found = None if path is None else self.ask(lambda retriever: retriever.library.video(path))
         if found is None:
             raise RefusedError(404, f"the library has no video with the id {video!r}.")
         return found
 
+    def indexed(self, video: str) -> VideoRecord:
+        """The video of an id, whose file was decoded to its end and may be shown.
+
+        Raises:
+            RefusedError: if the library has none, or it failed.
+        """
+        found = self.record(video)
+        if found.state != "indexed":
+            raise RefusedError(404, f"the video {video!r} could not be indexed: {found.reason}")
+        return found
+
     def columns(self) -> list[dict[str, Any]]:
-        """What videos can be filtered by: the columns of every library, and its tags with their commonest values."""
+        """What videos can be filtered by: every library's columns, and the tags with their commonest values."""
         found: dict[str, Counter[Any]] = {}
         for record in self.listing().videos:
             for name, value in record.metadata.items():
@@ -135,10 +146,17 @@ class ServedLibrary:
         settings = self._settings
         return Retriever.open(settings.libraries, parser=settings.parser, device=settings.device)
 
+    def _newest(self) -> Listing:
+        with self._lock:
+            if self._listing is None or not self._is_newest(self._listing):
+                self._listing = self._read_listing()
+            return self._listing
+
     def _is_fresh(self, listing: Listing) -> bool:
-        if time.monotonic() - listing.read_at < _REST * listing.took_s:
-            return True
-        return self.ask(lambda retriever: retriever.library.version) == listing.version
+        return time.monotonic() - listing.read_at < _REST * listing.took_s or self._is_newest(listing)
+
+    def _is_newest(self, listing: Listing) -> bool:
+        return self._retriever.library.version == listing.version
 
     def _read_listing(self) -> Listing:
         started = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hgrkit.errors import ConfigError
 from hgrkit.serve.app import make_app
-from hgrkit.serve.settings import ServeSettings
+from hgrkit.serve.settings import ServeLimits, ServeSettings
 
 __all__ = ["run_server"]
 
@@ -38,7 +39,7 @@ def run_server(settings: ServeSettings, on_ready: Callable[[str], object]) -> No
         logging.getLogger("uvicorn.error").setLevel(logging.DEBUG if settings.debug else logging.CRITICAL)
         config = uvicorn.Config(
             make_app(settings),
-            http=_protocol_for(settings),
+            http=type("Connection", (_Connection,), {"limits": settings.limits}),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -62,14 +63,15 @@ def _listening(settings: ServeSettings) -> socket.socket:
     except OSError as error:
         raise ConfigError(f"{settings.host!r} is no address of this machine ({error.strerror}).") from error
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # elsewhere it lets another program take the same port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(256)
     except OSError as error:
         listener.close()
         raise ConfigError(
-            f"{settings.host} port {settings.port} cannot be listened at ({error.strerror}); choose another --port, "
-            "or 0 for a free one."
+            f"{settings.host} port {settings.port} cannot be listened at ({error.strerror}); choose another "
+            "--port, or 0 for a free one."
         ) from error
     return listener
 
@@ -88,50 +90,50 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
 
-def _protocol_for(settings: ServeSettings) -> type[asyncio.Protocol]:
-    """The protocol of one connection, which uvicorn makes itself."""
-    limits = settings.limits
+class _Connection(H11Protocol):
+    """A connection that is ended when a request does not arrive in time, or when there are too many."""
 
-    class Connection(H11Protocol):
-        """A connection that is ended when a request does not arrive in time, or when there are too many."""
+    limits = ServeLimits()
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.app_state = {**self.app_state, "connection": self}
-            self._deadline: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.app_state = {**self.app_state, "connection": self}  # for the guard, which cuts slow readers off
+        self._deadline: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > limits.connections:
-                self.abort()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self.abort()
+        else:
             self._expect_request()
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._expect_request()
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect_request()
 
-        def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Drop the connection, whatever the client has not taken yet."""
+        self.transport.abort()
+
+    def _expect_request(self) -> None:
+        if self._is_answering():
             self._forget_deadline()
-            super().connection_lost(exc)
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.limits.header_s, self._end_if_late)
 
-        def abort(self) -> None:
-            """Drop the connection, whatever the client has not taken yet."""
-            self.transport.abort()
+    def _end_if_late(self) -> None:
+        self._deadline = None
+        if not self._is_answering():
+            self.abort()
 
-        def _expect_request(self) -> None:
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._forget_deadline()
-            elif self._deadline is None:
-                self._deadline = self.loop.call_later(limits.header_s, self._too_late)
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
-        def _too_late(self) -> None:
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
             self._deadline = None
-            if self.cycle is None or self.cycle.response_complete:
-                self.abort()
-
-        def _forget_deadline(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-
-    return Connection

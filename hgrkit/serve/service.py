@@ -1,4 +1,4 @@
-"""What the routes do: searches with their addresses, graphs, thumbnails and moments, each in the threads for it."""
+"""What the routes do: searches, graphs, thumbnails and moments, each in the threads that are for it."""
 
 from __future__ import annotations
 
@@ -157,6 +157,10 @@ class Service:
         """One video, by its id."""
         return await self._lists.run(partial(self.library.record, video))
 
+    async def indexed(self, video: str) -> VideoRecord:
+        """The same, if its file may be shown."""
+        return await self._lists.run(partial(self.library.indexed, video))
+
     async def listed(self, work: Callable[[], T]) -> T:
         """Do what takes a moment, such as looking at the disk."""
         return await self._lists.run(work)
@@ -167,7 +171,7 @@ class Service:
 
     async def thumbnail(self, video: str, time_s: float, height: int) -> bytes:
         """The picture of a video at a time."""
-        record = await self.video(video)
+        record = await self.indexed(video)
         if record.duration_s is not None:
             time_s = min(time_s, record.duration_s)
         return await self._pictures.run(partial(self.moments.thumbnail, record, round(time_s, 1), height))
@@ -184,7 +188,7 @@ class Service:
 
     async def how_to_play(self, video: str, start_s: float, end_s: float) -> dict[str, Any]:
         """The address at which a moment can be played, and where in the video its second 0 is."""
-        record = await self.video(video)
+        record = await self.indexed(video)
         span = checked_span(start_s, end_s, record, self._limits)
         media_type, why = await self.plays_as_it_is(record)
         if media_type:

@@ -111,9 +111,11 @@ class DecodeClock:
         self._broken: DecodeLimitError | None = None
 
     def start(self) -> None:
+        """The owner waits."""
         self._runs, self._stalled_s = True, 0.0
 
     def stop(self) -> None:
+        """It waits no longer."""
         self._runs = False
 
     def has_run_out(self, elapsed_s: float) -> bool:

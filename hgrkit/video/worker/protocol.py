@@ -38,7 +38,7 @@ Worker to owner: `ready` (once), `progress` (about once a second), `opened` (`be
 (`count`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or `failed` (`reason`,
 `lasting`, `fit`, `decoded_frames`). After `picture` nothing is `opened`. After `cut`, instead of
 `frames`: `bytes` (`at`, `count`; then that many bytes of the clip) and `restart`, which discards those so far;
-`done` then also has the fields of `CutClip`. After `thumbnail`: `bytes` of a JPEG file. After `web_play` nothing but
+`done` then also has the fields of `CutClip`. After `thumbnail`: `bytes` of a JPEG file. After `web_play` only
 `done`, with the fields of `WebPlay`.
 """
 
