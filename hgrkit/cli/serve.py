@@ -45,7 +45,7 @@ def serve(
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise MissingPackageError(f"serve needs {' and '.join(missing)}; type: pip install 'hgrkit[serve]'")
-    from hgrkit.serve.server import run_server
+    from hgrkit.serve.server import HttpServer
     from hgrkit.serve.settings import ServeSettings
 
     debug = "--debug" in sys.argv[1:]
@@ -66,4 +66,4 @@ def serve(
         echo(f"serving {names} at {address}")
         sys.stdout.flush()
 
-    run_server(settings, on_ready)
+    HttpServer(settings).run(on_ready)

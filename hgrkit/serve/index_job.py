@@ -74,10 +74,10 @@ class IndexJob:
         try:
             self._check_allowed(path)
             require_videos([str(path)])
+        except HgrkitError:
+            raise
         except (OSError, ValueError) as error:  # a path that no file system takes
-            raise (
-                error if isinstance(error, HgrkitError) else RefusedError(400, f"no folder {folder!r}.")
-            ) from error
+            raise RefusedError(400, f"there is no folder {folder!r}.") from error
         with self._lock:
             if self._state["state"] in ("running", "stopping"):
                 raise RefusedError(

@@ -18,41 +18,62 @@ from hgrkit.errors import ConfigError
 from hgrkit.serve.app import make_app
 from hgrkit.serve.settings import ServeLimits, ServeSettings
 
-__all__ = ["run_server"]
+__all__ = ["HttpServer"]
 
 
-def run_server(settings: ServeSettings, on_ready: Callable[[str], object]) -> None:
-    """Serve until it is interrupted.
+@final
+class HttpServer:
+    """A server that has its address and does not answer yet.
 
     Args:
         settings: what to serve, and where.
-        on_ready: called with the address once connections are taken.
+
+    Attributes:
+        address: of the page.
 
     Raises:
         ConfigError: if the address cannot be listened at.
         LibraryError: if a library cannot be opened.
     """
-    listener = _listening(settings)
-    with closing(listener):
-        host, port = listener.getsockname()[:2]
-        settings = attrs.evolve(settings, port=port)
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._listener = _listening(settings)
+        host, port = self._listener.getsockname()[:2]
+        self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         logging.getLogger("uvicorn.error").setLevel(logging.DEBUG if settings.debug else logging.CRITICAL)
+        try:
+            app = make_app(attrs.evolve(settings, port=port))
+        except BaseException:
+            self._listener.close()
+            raise
         config = uvicorn.Config(
-            make_app(settings),
+            app,
             http=type("Connection", (_Connection,), {"limits": settings.limits}),
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
-            date_header=True,
             proxy_headers=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=3,
             h11_max_incomplete_event_size=32 << 10,
         )
-        shown = f"[{host}]" if ":" in host else host
-        _Server(config, lambda: on_ready(f"http://{shown}:{port}/")).run(sockets=[listener])
+        self._server = _Server(config)
+
+    def run(self, on_ready: Callable[[str], object] = lambda _: None) -> None:
+        """Answer until it is interrupted or stopped.
+
+        Args:
+            on_ready: called with the address once there are answers.
+        """
+        self._server.on_ready = lambda: on_ready(self.address)
+        with closing(self._listener):
+            self._server.run(sockets=[self._listener])
+
+    def stop(self) -> None:
+        """Have `run` return, from another thread."""
+        self._server.should_exit = True
 
 
 def _listening(settings: ServeSettings) -> socket.socket:
@@ -80,14 +101,12 @@ def _listening(settings: ServeSettings) -> socket.socket:
 class _Server(uvicorn.Server):
     """Tells when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], object]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
+    on_ready: Callable[[], object]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_ready()
+            self.on_ready()
 
 
 class _Connection(H11Protocol):
