@@ -23,6 +23,7 @@ LEAST = 96
 WORDS = {
     "cli": "arguments and printing",
     "demo": "footage to try",
+    "serve": "page and API",
     "research": "data sets, training, evaluation",
     "retriever": "the facade",
     "testing": "contracts of plugins",

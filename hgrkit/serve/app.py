@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, UploadFile
@@ -21,7 +22,6 @@ from hgrkit.errors import HgrkitError
 from hgrkit.serve.answers import JsonAnswer, RefusedError, error_answer, status_of
 from hgrkit.serve.guard import UPLOADS, Guard
 from hgrkit.serve.media import FileBytes, OpenFile, media_type_of, open_indexed
-from hgrkit.serve.page_files import page_file
 from hgrkit.serve.schema import ErrorAnswer, IndexRequest, ParseRequest, SearchRequest, VideoId
 from hgrkit.serve.served_library import described
 from hgrkit.serve.service import Service
@@ -30,6 +30,17 @@ from hgrkit.serve.settings import ServeLimits, ServeSettings
 __all__ = ["make_app"]
 
 _log = logging.getLogger("hgrkit.serve")
+
+_PAGE_FOLDERS = (Path(__file__).with_name("page"), Path(__file__).parents[1] / "pages" / "fonts")
+_PAGE_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ttf": "font/ttf",
+    ".webmanifest": "application/manifest+json",
+}
 
 _MOST = ServeLimits()
 _Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
@@ -77,11 +88,29 @@ def make_app(settings: ServeSettings) -> ASGIApp:
 def _add_page(app: FastAPI) -> None:
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        return page_file("index.html", request)
+        return _page_file("index.html", request)
 
     @app.api_route("/page/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page_part(name: str, request: Request) -> Response:
-        return page_file(name, request)
+        return _page_file(name, request)
+
+
+def _page_file(name: str, request: Request) -> Response:
+    """Answer with one of the page's files, or with 304 if the client has it.
+
+    Raises:
+        RefusedError: if the page has no such file.
+    """
+    # A name of a folder, never a path that was sent.
+    files = (path for folder in _PAGE_FOLDERS for path in folder.iterdir())
+    found = next((path for path in files if path.name == name and path.suffix in _PAGE_TYPES), None)
+    if found is None:
+        raise RefusedError(404, f"the page has no file {name[:60]!r}.")
+    content = found.read_bytes()
+    headers = {"etag": f'"{hashlib.sha256(content).hexdigest()[:24]}"', "cache-control": "no-cache"}
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=_PAGE_TYPES[found.suffix], headers=headers)
 
 
 def _add_questions(app: FastAPI, service: Service) -> None:

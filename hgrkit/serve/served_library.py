@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, TypeVar, final
@@ -190,7 +190,7 @@ def _is_plain(value: object) -> bool:
 
 def _column(name: str, values: Counter[tuple[str, Any]]) -> dict[str, Any]:
     kinds = {{"int": "number", "float": "number", "bool": "boolean", "str": "text"}[kind] for kind, _ in values}
-    commonest: Sequence[tuple[tuple[str, Any], int]] = values.most_common(_VALUES)
+    commonest = sorted(values.items(), key=lambda item: (-item[1], str(item[0][1])))[:_VALUES]
     return {
         "name": name,
         "type": kinds.pop() if len(kinds) == 1 else "mixed",

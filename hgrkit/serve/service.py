@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import PurePath
 from typing import Any, BinaryIO, TypeVar, final
@@ -22,13 +24,53 @@ from hgrkit.serve.moments import Moment, Moments, checked_span
 from hgrkit.serve.schema import SearchRequest
 from hgrkit.serve.served_library import ServedLibrary, described, id_of
 from hgrkit.serve.settings import ServeSettings
-from hgrkit.serve.work import WorkQueue
 
 __all__ = ["Service"]
 
 T = TypeVar("T")
 
 _CORES = min(4, os.cpu_count() or 1)
+
+
+@final
+class _WorkQueue:
+    """Threads of one kind of work, and a bounded number of requests that wait for them; 503 is for the others.
+
+    Args:
+        name: of the threads.
+        workers: threads.
+        waiting: how many may wait for one.
+    """
+
+    def __init__(self, name: str, *, workers: int, waiting: int) -> None:
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"hgrkit-{name}")
+        self._name, self._most, self._pending = name, workers + waiting, 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do it in a thread; what it raises is raised here.
+
+        Raises:
+            RefusedError: if too many wait already.
+        """
+        if self._pending >= self._most:
+            raise RefusedError(503, f"too much work of this kind ({self._name}) is waiting; try again.", retry_s=1)
+        self._pending += 1
+        loop = asyncio.get_running_loop()
+        future = self._threads.submit(work)
+        # Counted until it is done, also if the client has gone meanwhile.
+        future.add_done_callback(lambda done: self._ended(loop, done))
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Forget what waits; what runs ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _ended(self, loop: asyncio.AbstractEventLoop, _: Future[T]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._count_down)
+
+    def _count_down(self) -> None:
+        self._pending -= 1
 
 
 @final
@@ -48,11 +90,11 @@ class Service:
         self.examples = Examples(self.library, settings.limits)
         self.moments = Moments(settings.limits)
         self.index_job = IndexJob(settings)
-        self._searches = WorkQueue("searches", workers=_CORES, waiting=settings.limits.searches)
-        self._lists = WorkQueue("lists", workers=2, waiting=64)
-        self._pictures = WorkQueue("pictures", workers=2, waiting=128)
-        self._cuts = WorkQueue("moments", workers=2, waiting=8)
-        self._uploads = WorkQueue("examples", workers=1, waiting=8)
+        self._searches = _WorkQueue("searches", workers=_CORES, waiting=settings.limits.searches)
+        self._lists = _WorkQueue("lists", workers=2, waiting=64)
+        self._pictures = _WorkQueue("pictures", workers=2, waiting=128)
+        self._cuts = _WorkQueue("moments", workers=2, waiting=8)
+        self._uploads = _WorkQueue("examples", workers=1, waiting=8)
 
     def close(self) -> None:
         """End what is at work."""
