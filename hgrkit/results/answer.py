@@ -53,13 +53,9 @@ def result_of(
         ConfigError: if `min_confidence` is out of its range, or hits have no confidence.
     """
     least = 0.0 if min_confidence is None else check_number("min_confidence", min_confidence, "[0, 1]")
-    asked = min_confidence is not None
-    if reweighted and asked:
-        raise ConfigError("min_confidence is for the model's own weights of the levels; leave one of the two out.")
-    confidences: Sequence[float | None] = [None] * len(matches)
-    matched = True
-    if not reweighted:
-        confidences, matched = _judged(question, matches, model, asked=asked)
+    confidences, matched = _judged(
+        question, matches, model, asked=min_confidence is not None, reweighted=reweighted
+    )
     hits = (
         _hit_of(rank, match, question, confidence)
         for rank, (match, confidence) in enumerate(zip(matches, confidences, strict=True), 1)
@@ -84,10 +80,12 @@ def result_of(
 
 
 def _judged(
-    question: Question, matches: Matches, model: LoadedModel, *, asked: bool
+    question: Question, matches: Matches, model: LoadedModel, *, asked: bool, reweighted: bool
 ) -> tuple[Sequence[float | None], bool]:
     """How likely each match is right, and whether anything matches: by what is asked in words."""
     query, calibration = question.query.embeddings, model.calibration
+    if asked and reweighted:
+        raise ConfigError("min_confidence is for the model's own weights of the levels; leave one of the two out.")
     if asked and calibration is None:
         raise ConfigError(
             f"min_confidence needs a calibrated model, and {model.name!r} is not; leave it out, or calibrate the "
@@ -95,7 +93,7 @@ def _judged(
         )
     if asked and (query.like is not None or query.has_no_words):
         raise ConfigError("min_confidence is for questions in words; leave it out, or the example.")
-    if calibration is None or query.like is not None or query.has_no_words:
+    if calibration is None or reweighted or query.like is not None or query.has_no_words:
         return [None] * len(matches), True
     return calibration.judge(query, matches)
 

@@ -81,6 +81,7 @@ def make_app(settings: ServeSettings) -> ASGIApp:
     _add_questions(app, service)
     _add_videos(app, service)
     _add_media(app, service)
+    _add_thumbnails(app, service)
     _add_indexing(app, service)
     return Guard(app, settings)
 
@@ -179,6 +180,8 @@ def _add_media(app: FastAPI, service: Service) -> None:
         made = await service.moment(record, start, end)
         return FileBytes(OpenFile.of(made.file.open("rb", buffering=0)), made.media_type)
 
+
+def _add_thumbnails(app: FastAPI, service: Service) -> None:
     @app.get(
         "/api/thumbnail/{video}",
         response_class=Response,
