@@ -28,7 +28,7 @@ from hgrkit.results import Description, SearchResult
 from hgrkit.results.answer import result_of
 
 if TYPE_CHECKING:
-    from hgrkit.indexing.example import Like
+    from hgrkit.indexing.example import Example, Like
     from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
     from hgrkit.library.duplicates import DuplicateGroup
@@ -231,6 +231,7 @@ class Retriever:
         limits: DecodeLimits | None = None,
         num_workers: int | None = None,
         on_progress: Callable[[IndexProgress], object] | None = None,
+        on_start: Callable[[str], object] | None = None,
     ) -> IndexReport:
         """Index videos; what is unchanged, or only touched, moved or a duplicate, is not decoded.
 
@@ -243,6 +244,7 @@ class Retriever:
             limits: what decoding one video may take; a video that needs more fails.
             num_workers: processes that decode; by default one for each core, at most four.
             on_progress: called after each video.
+            on_start: called with the path of each file when its reading begins, by the thread that reads it.
 
         Raises:
             MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
@@ -261,6 +263,7 @@ class Retriever:
         with open_features(features) as feature_file:
             index = partial(parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
             index = partial(index, roots=walk.roots, left_out=walk.left_out, features=feature_file, cache=cache)
+            index = partial(index, on_start=on_start)
             return index(self.library, walk.files, prune=prune, retry_failed=retry_failed)
 
     def search(
@@ -276,6 +279,7 @@ class Retriever:
         exact: bool = False,
         num_candidates: int | None = None,
         min_confidence: float | None = None,
+        level_weights: LevelWeights | None = None,
     ) -> SearchResult:
         """The k best moments for a sentence, an example or both, by default one of each video, with every phrase.
 
@@ -293,6 +297,8 @@ class Retriever:
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
             min_confidence: leave out hits that are less likely right, in [0, 1]; the model must be calibrated.
+            level_weights: of event, action and entity in the score, from 0; with others than the model's own hits
+                have no confidence.
 
         Raises:
             GraphError: if the query is neither text nor graph, or it or a phrase of `without` cannot be read.
@@ -309,7 +315,7 @@ class Retriever:
 
         def answer(opened: Opened) -> SearchResult:
             side, own = opened.model.query_side, opened.settings()
-            settings = own.searching(exact=exact, num_candidates=num_candidates)
+            settings = own.searching(exact=exact, num_candidates=num_candidates).reweighted(level_weights)
             example = None if like is None else opened.examples.read(like)
             question = put_question(
                 side.encoder,
@@ -338,9 +344,18 @@ class Retriever:
                 language=getattr(self.parser, "language", None) if isinstance(query, str) else None,
                 min_confidence=min_confidence,
                 tuned=own.level_weights != side.settings.level_weights,
+                reweighted=level_weights is not None,
             )
 
         return self._ask(answer)
+
+    def example(self, like: Like, *, limits: DecodeLimits | None = None) -> Example:
+        """Read an example once, within limits, to search with it several times: `search(like=example)`.
+
+        Raises:
+            ConfigError, MissingPathError, DecodeError: as `search` does.
+        """
+        return self._opened.examples.read(like, limits=limits)
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
         """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""
@@ -384,6 +399,11 @@ class Retriever:
     def parser(self) -> GraphParser:
         """Reads sentences as role graphs; loaded for the first one. Swapping it never touches what is stored."""
         return self._load_parser()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether hits have a confidence."""
+        return self._opened.model.calibration is not None
 
     @property
     def model(self) -> HgrModel:

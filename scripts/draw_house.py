@@ -24,6 +24,7 @@ WORDS = {
     "cli": "arguments and printing",
     "agents": "tools by MCP",
     "demo": "footage to try",
+    "serve": "page and API",
     "research": "data sets, training, evaluation",
     "retriever": "the facade",
     "opened": "library and its model",

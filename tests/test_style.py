@@ -31,6 +31,7 @@ LONG_FUNCTIONS = {
     "hgrkit/cli/index.py:index",
     "hgrkit/cli/parse.py:parse",
     "hgrkit/cli/search.py:search",
+    "hgrkit/cli/serve.py:serve",
     "hgrkit/cli/train.py:train",
     "hgrkit/indexing/pipeline.py:index_videos",
     "hgrkit/retriever.py:search",

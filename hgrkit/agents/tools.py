@@ -71,6 +71,10 @@ class VideoTools:
         num_candidates: Annotated[
             int | None, Field(ge=1, description="compare so many of the nearest clips")
         ] = None,
+        level_weights: Annotated[
+            tuple[float, float, float] | None,
+            Field(description="weights of event, action and entity in the scores; hits then have no confidence"),
+        ] = None,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """Find the moments that a sentence describes: the video, its times, and when each phrase is seen."""
         if query is None and like is None:
@@ -88,6 +92,7 @@ class VideoTools:
             min_confidence=min_confidence,
             exact=exact,
             num_candidates=num_candidates,
+            level_weights=level_weights,
         )
         return _answered(SearchAnswer.of(result))
 

@@ -57,6 +57,7 @@ COMMANDS = {
     "import-release": "train",
     "train": "train",
     "mcp": "mcp",
+    "serve": "serve",
     "demo": "demo",
 }
 """The commands in the order of the help text, each with the module of `hgrkit.cli` that has its function."""

@@ -25,7 +25,7 @@ from hgrkit.video.preparation import FrameSize
 from hgrkit.video.sampling import Sampling, UniformSampling, times_between
 from hgrkit.video.worker.decoder import DecodeProcess
 
-__all__ = ["DecodePool", "FeatureChunk", "FrameChunk", "Item", "VideoEnd", "VideoSource"]
+__all__ = ["DecodePool", "FeatureChunk", "FrameChunk", "Item", "ReadVideo", "VideoEnd", "VideoSource"]
 
 _WAITING_ITEMS = 16  # of at most 16 pictures: some 50 MB at 260 x 260
 _PUT_S = 0.2

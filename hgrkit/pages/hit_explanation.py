@@ -6,20 +6,18 @@ import base64
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
 import attrs
-import av
 import numpy as np
-import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, MissingPathError
 from hgrkit.results import Hit, Phrase
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.reader import SampledFrame, VideoReader
+from hgrkit.video.still import encode_jpeg
 
 __all__ = [
     "MORE_THAN_EVEN",
@@ -40,7 +38,6 @@ MORE_THAN_EVEN = 1.1
 
 _LONGEST_S = 20.0  # to read one video's pictures: a broken file must not stop the page
 _TOLERANCE_S = 1e-3  # far less than a picture lasts: a time that is its beginning, but for rounding, finds it
-_JPEG_QUALITY = 4 * 118  # qscale 4, in FFmpeg's lambda units
 
 
 @attrs.frozen(kw_only=True)
@@ -118,25 +115,6 @@ def read_pictures(
     except OSError as error:
         note = f"the video cannot be read: {error.strerror or type(error).__name__}"
     return (None,) * len(times_s), note
-
-
-def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
-    """An RGB picture [H, W, 3] as a JPEG file.
-
-    Raises:
-        DecodeError: if FFmpeg does not take the picture.
-    """
-    codec = av.VideoCodecContext.create("mjpeg", "w")
-    codec.height, codec.width = picture.shape[:2]
-    codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
-    # PyAV before 18 has no attribute for the quality.
-    codec.options = {"flags": "+qscale+bitexact", "global_quality": str(_JPEG_QUALITY)}
-    codec.thread_count = 1
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    packets = [*codec.encode(frame), *codec.encode(None)]
-    if not packets:
-        raise DecodeError("a picture cannot be written as JPEG")
-    return bytes(packets[0])
 
 
 def _read(video: str, times_s: Sequence[float], height: int) -> tuple[bytes, ...]:

@@ -1,10 +1,13 @@
-"""Reads a picture file, as an example of what is looked for: the twin of the reader of videos."""
+"""Reads a picture file, as an example of what is looked for, the twin of the reader of videos; and writes JPEG."""
 
 from __future__ import annotations
 
 import os
 import re
+from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +19,9 @@ from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.picture import PictureScaler
 from hgrkit.video.preparation import FrameSize
 
-__all__ = ["picture_kind", "read_still"]
+__all__ = ["encode_jpeg", "picture_kind", "read_still"]
+
+_JPEG_QUALITY = 4 * 118  # qscale 4, in FFmpeg's lambda units
 
 _BEGINNINGS = {
     rb"\xff\xd8\xff": "jpeg_pipe",
@@ -72,3 +77,22 @@ def read_still(path: VideoPath, frame_size: FrameSize, guard: DecodeGuard) -> np
             guard.on_progress()
             return PictureScaler(frame_size)(frame)
     raise DecodeError("the file holds no picture that can be decoded")
+
+
+def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
+    """An RGB picture [H, W, 3] as a JPEG file.
+
+    Raises:
+        DecodeError: if FFmpeg does not take the picture.
+    """
+    codec = av.VideoCodecContext.create("mjpeg", "w")
+    codec.height, codec.width = picture.shape[:2]
+    codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
+    # PyAV before 18 has no attribute for the quality.
+    codec.options = {"flags": "+qscale+bitexact", "global_quality": str(_JPEG_QUALITY)}
+    codec.thread_count = 1
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    packets = [*codec.encode(frame), *codec.encode(None)]
+    if not packets:
+        raise DecodeError("a picture cannot be written as JPEG")
+    return bytes(packets[0])

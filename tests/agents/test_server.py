@@ -192,6 +192,7 @@ def test_every_option_reaches_the_search(server, monkeypatch):
         "where": "duration_s > 1",
     }
     options |= {"like": None, "videos": None, "min_confidence": None, "exact": True, "num_candidates": 7}
+    options["level_weights"] = (1, 2, 1)
     data(asked(server, "search_video", **options))
     assert asked_for == options
     assert options.keys() == set(inspect.signature(search).parameters) - {"self"}

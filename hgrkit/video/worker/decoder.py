@@ -21,8 +21,9 @@ from hgrkit.errors import DecodeLimitError, DecodeWorkerError
 from hgrkit.storage.regular_file import open_regular
 from hgrkit.video.container import unreadable_reason
 from hgrkit.video.cutting.clip import SUFFIXES, CutClip
-from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.preparation import FrameSize, PictureScaling
+from hgrkit.video.cutting.web import WebPlay
+from hgrkit.video.limits import DecodeClock, DecodeLimits
 from hgrkit.video.sampling import Sampling, times_between
 from hgrkit.video.worker.process import WorkerProcess
 from hgrkit.video.worker.protocol import (
@@ -85,7 +86,7 @@ class DecodeProcess:
         self._worker: WorkerProcess | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._clock = _Clock(limits)
+        self._clock = DecodeClock(limits)
         self._watcher = threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -170,8 +171,39 @@ class DecodeProcess:
 
         return self._ask(path, talk)
 
+    def thumbnail(self, path: str, time_s: float, height: int) -> bytes | Decoded:
+        """Read the picture that is on the screen at a time, as a JPEG file; if that fails, the result says how.
+
+        Args:
+            path: the file.
+            time_s: seconds on the video's own time line.
+            height: of the picture; its width keeps its shape.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        taken: list[bytes] = []
+        request = {"kind": "thumbnail", "path": _joined(path), "time_s": time_s, "height": height}
+        return self._bytes_of(path, request, lambda _, piece: taken.append(piece or b""), lambda _: b"".join(taken))
+
+    def web_play(self, path: str) -> WebPlay | Decoded:
+        """Look how browsers take a video; if reading it fails, the result says how.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        request = {"kind": "web_play", "path": _joined(path)}
+        return self._bytes_of(path, request, lambda *_: None, _web_play_of)
+
     def cut(
-        self, path: str, start_s: float, end_s: float, *, exact: bool, take: Callable[[int, bytes | None], None]
+        self,
+        path: str,
+        start_s: float,
+        end_s: float,
+        *,
+        exact: bool,
+        take: Callable[[int, bytes | None], None],
+        web: bool = False,
     ) -> CutClip | Decoded:
         """Cut one moment out of one video; if reading the video fails, the result says how.
 
@@ -182,13 +214,24 @@ class DecodeProcess:
             exact: re-encode the moment, exact to a frame.
             take: called with a position in the clip's file and the bytes that belong there, at most 1 MiB; with
                 `None` when all bytes so far are to be discarded.
+            web: make what browsers play.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s, "exact": exact}
+        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s}
+        return self._bytes_of(path, {**request, "exact": exact, "web": web}, take, _clip_of)
 
-        def talk(worker: WorkerProcess) -> CutClip | Decoded:
+    def _bytes_of(
+        self,
+        path: str,
+        request: Header,
+        take: Callable[[int, bytes | None], None],
+        answer: Callable[[Header], Answer],
+    ) -> Answer | Decoded:
+        """Pass a request's bytes on; returns what the last message answers, or how reading failed."""
+
+        def talk(worker: WorkerProcess) -> Answer | Decoded:
             write_message(worker.requests, request)
             length = 0
             while True:
@@ -203,7 +246,7 @@ class DecodeProcess:
                     length = 0
                     take(0, None)
                 elif header["kind"] != "opened":
-                    return self._failed(header) or _clip_of(header)
+                    return self._failed(header) or answer(header)
 
         return self._ask(path, talk)
 
@@ -264,7 +307,7 @@ class DecodeProcess:
         while True:
             tries += 1
             worker = self._running_worker()
-            self._clock = _Clock(self._limits)
+            self._clock = DecodeClock(self._limits)
             try:
                 worker.give(descriptor)
                 return talk(worker)
@@ -304,7 +347,7 @@ class DecodeProcess:
         with self._lock:
             if self._closed.is_set():
                 raise DecodeWorkerError("decoding was stopped.")
-            self._clock = _Clock(self._limits)
+            self._clock = DecodeClock(self._limits)
             worker = self._worker = WorkerProcess(self._limits, filter_calls=filter_calls)
         try:
             with self._waiting():
@@ -389,6 +432,10 @@ def _decoded_frames(header: Header) -> int:
     return int(finite(header, "decoded_frames"))
 
 
+def _web_play_of(header: Header) -> WebPlay:
+    return WebPlay(media_type=str(header.get("media_type")), reason=str(header.get("reason")))
+
+
 def _clip_of(header: Header) -> CutClip:
     container = header.get("container")
     if not isinstance(container, str) or container not in SUFFIXES:
@@ -415,42 +462,3 @@ def _times(
     if len(times_s) > limits.frames:
         raise limits.too_many_frames(len(times_s))
     return times_s
-
-
-class _Clock:
-    """Seconds that the owner of one video has waited for the worker, while the machine was awake."""
-
-    def __init__(self, limits: DecodeLimits) -> None:
-        self.duration_s = 0.0
-        self.was_heard = False
-        self._limits = limits
-        self._runs = False
-        self._stalled_s = 0.0
-        self._total_s = 0.0
-        self._broken: DecodeLimitError | None = None
-
-    def start(self) -> None:
-        self._runs, self._stalled_s = True, 0.0
-
-    def stop(self) -> None:
-        self._runs = False
-
-    def run_out_of_memory(self) -> None:
-        """The worker holds more memory than it may."""
-        self._broken = self._limits.out_of_memory()
-
-    def has_run_out(self, elapsed_s: float) -> bool:
-        """Count time if the clock runs; returns whether a limit is broken."""
-        if self._runs:
-            self._stalled_s += elapsed_s
-            self._total_s += elapsed_s
-            if self._stalled_s > self._limits.seconds:
-                self._broken = self._limits.stalled()
-            elif self._total_s > self._limits.seconds_in_all(self.duration_s):
-                self._broken = self._limits.took_too_long(self.duration_s)
-        return self._broken is not None
-
-    def check(self) -> None:
-        """Raise the limit that was broken."""
-        if self._broken is not None:
-            raise self._broken

@@ -28,11 +28,12 @@ from hgrkit.video.container import fault_error, unreadable_reason
 from hgrkit.video.cutting.clip import ByteSink
 from hgrkit.video.cutting.cut import cut_clip
 from hgrkit.video.given_file import GivenFile, VideoPath
+from hgrkit.video.cutting.web import read_web_play
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.preparation import FrameSize
 from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.sampling import UniformSampling
-from hgrkit.video.still import read_still
+from hgrkit.video.still import encode_jpeg, read_still
 from hgrkit.video.worker.protocol import (
     CHUNK_BYTES,
     CHUNK_FRAMES,
@@ -241,7 +242,12 @@ class _Job:
     def run(self) -> None:
         """Do what was asked for, and send how it ended."""
         try:
-            send = {"cut": self._send_clip, "picture": self._send_still}
+            send = {
+                "cut": self._send_clip,
+                "picture": self._send_still,
+                "thumbnail": self._send_thumbnail,
+                "web_play": self._read_web_play,
+            }
             end = {**send.get(self._request["kind"], self._send_pictures)(), "kind": "done"}
         except MemoryError:
             end = _failed(self._guard.limits.out_of_memory())
@@ -254,7 +260,7 @@ class _Job:
         decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
         self._answers.send({**end, "decoded_frames": decoded_frames})
 
-    def _open(self, *frame_size: FrameSize) -> VideoReader:
+    def _open(self, *frame_size: FrameSize | int) -> VideoReader:
         reader = self._reader = VideoReader(self._path, *frame_size, guard=self._guard)
         self._answers.send({"kind": "opened", "begin_s": reader.begin_s, "duration_s": reader.duration_s})
         return reader
@@ -279,12 +285,21 @@ class _Job:
         self._send_frames([SampledFrame(0.0, read_still(self._path, size, self._guard))])
         return {}
 
+    def _send_thumbnail(self) -> Header:
+        reader = self._open(self._request["height"])
+        frames = reader.pictures_at(np.array([float(self._request["time_s"])]))
+        self._send_bytes(0, encode_jpeg(next(frames).image))
+        return {}
+
+    def _read_web_play(self) -> Header:
+        return attrs.asdict(read_web_play(self._path, self._guard))
+
     def _send_clip(self) -> Header:
         reader = self._open()
         # The bytes go to the owner, since this process can write no file.
         sink = ByteSink(self._send_bytes, lambda: self._answers.send({"kind": "restart"}))
-        start_s, end_s, exact = (self._request[key] for key in ("start_s", "end_s", "exact"))
-        return attrs.asdict(cut_clip(reader, start_s, end_s, sink, exact=exact))
+        start_s, end_s, exact, web = (self._request[key] for key in ("start_s", "end_s", "exact", "web"))
+        return attrs.asdict(cut_clip(reader, start_s, end_s, sink, exact=exact, web=web))
 
     def _send_bytes(self, at: int, data: bytes) -> None:
         for begin in range(0, len(data), CHUNK_BYTES):
