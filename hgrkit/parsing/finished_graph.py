@@ -52,6 +52,7 @@ def finished(graph: RoleGraph) -> RoleGraph:
         return graph
     graph = _without_excluding_verbs(graph, words)
     graph = _with_denied_properties(_with_denied_verbs(_divided(graph, words), words), words)
+    graph = _with_neither(graph, words)
     negating = {graph.node(edge.entity).span.start for edge in graph.edges if edge.role == "ARGM-NEG"}
     # a "not" of a verb denies no phrase
     outside = [" " if at in negating else word for at, word in enumerate(words)]
@@ -161,6 +162,23 @@ def _with_denied_verbs(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
         ],
         edges=edges,
     )
+
+
+def _with_neither(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
+    """The graph with the negation of "neither [running] nor [walking]"."""
+    nodes, edges = list(graph.nodes), list(graph.edges)
+    number = max((node.id for node in nodes), default=0)
+    for action in graph.actions:
+        at = action.span.start - 1
+        if at < 0 or words[at] not in {"neither", "nor"}:
+            continue
+        number += 1
+        nodes = [node for node in nodes if node.span != Span(at, at + 1)]
+        nodes.append(Node(number, "ARGM-NEG", Span(at, at + 1)))
+        kept = {node.id for node in nodes}
+        edges = [edge for edge in edges if edge.entity in kept]
+        edges.append(Edge(action.id, number, "ARGM-NEG"))
+    return attrs.evolve(graph, nodes=nodes, edges=edges)
 
 
 def _with_denied_properties(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:

@@ -13,6 +13,7 @@ from hgrkit.parsing.finished_graph import finished
 from hgrkit.parsing.lexicon import AUXILIARY_TAGS
 from hgrkit.parsing.query_part import QueryPart, Word, is_word, joined, together
 from hgrkit.parsing.question import likely_tag, statement
+from hgrkit.parsing.tokenize import MINUS
 
 __all__ = ["content_of", "parse_parts", "read_query"]
 
@@ -95,7 +96,7 @@ _STARTS = frozenset(
 _ANYWHERE = frozenset(
     "( [ ? shot shots view views close-up close-ups closeup closeups close timelapse time-lapse lapse motion pov "
     "perspective point angle seen filmed viewed footage video videos clip clips scene scenes".split()
-)
+) | {MINUS}
 
 
 _compiled = functools.cache(re.compile)  # on first use: captions need none
@@ -106,7 +107,7 @@ def read_query(words: Sequence[str]) -> list[QueryPart] | None:
 
     What asks ("find shots of", "which clip has"), what says how something was filmed ("close-up of", "slow motion
     shot of"), and brackets are left out; a clause in brackets and what another shot shows are parts of their own.
-    A question is put as a statement.
+    A question is put as a statement. What "don't show me" refuses or a minus sign excludes is a part, too.
 
     Args:
         words: the lower-cased tokens.
@@ -117,12 +118,14 @@ def read_query(words: Sequence[str]) -> list[QueryPart] | None:
     if words[0] not in _STARTS and _ANYWHERE.isdisjoint(words):
         return None
     everything = [Word(word, at, at + 1, at) for at, word in enumerate(words)]
-    refused, wanted = _refused(everything)
+    excluded, rest = _minus_words(everything)
+    refused, wanted = _refused(rest)
     content, asked = _without_request(wanted)
     content, asides = _without_brackets(content)
     found = [*_shots(content, asked=asked), *asides]
     parts = [QueryPart(refused, refused=True)] if refused else []
     parts += [statement(part) for part in found if any(map(is_word, part))]
+    parts += [QueryPart(part, refused=True) for part in excluded]
     return parts if parts and [part.words for part in parts] != [tuple(everything)] else None
 
 
@@ -153,6 +156,29 @@ def _cut_out(words: Sequence[Word], match: re.Match[str] | None) -> list[Word]:
     if match is None:
         return list(words)
     return [*words[: _index(match.string, match.start())], *words[_index(match.string, match.end()) :]]
+
+
+def _minus_words(words: list[Word]) -> tuple[list[list[Word]], list[Word]]:
+    """What minus signs exclude, a word or what is quoted behind each, and the rest: "football -soccer"."""
+    excluded: list[list[Word]] = []
+    rest: list[Word] = []
+    pause: list[Word] = []
+    at = 0
+    while at < len(words):
+        if words[at].text != MINUS or at + 1 == len(words):
+            rest += [*pause, words[at]] if rest else [words[at]]
+            pause = []
+            at += 1
+            continue
+        quotes = [place for place in range(at + 1, len(words)) if words[place].text == '"']
+        quoted = quotes[:1] == [at + 1] and len(quotes) > 1
+        start = at + 1 + (quotes[:1] == [at + 1])
+        stop = quotes[1] if quoted else start + 1
+        if any(map(is_word, words[start:stop])):
+            excluded.append(words[start:stop])
+        pause = [attrs.evolve(words[at], text=",")]
+        at = stop + quoted
+    return excluded, rest
 
 
 def _refused(words: list[Word]) -> tuple[list[Word], list[Word]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from hgrkit.graph import Edge, Node, Role, RoleGraph, Span
+from hgrkit.graph import NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
 from hgrkit.parsing.lexicon import Lexicon
 from hgrkit.parsing.roles import RoleTable
 
@@ -83,6 +83,8 @@ def together(tokens: Sequence[str], parts: Sequence[QueryPart], graphs: Sequence
         first = len(nodes)
         ids = {node.id: first + number for number, node in enumerate(graph.nodes, 1)}
         placed = [attrs.evolve(_placed(node, part.words), id=ids[node.id]) for node in graph.nodes]
+        if part.refused and not placed:  # what no parser takes for a phrase: "a man jumping -indoors"
+            placed = [Node(first + 1, NOUN_ROLE, Span(part.words[0].start, part.words[-1].stop))]
         nodes += [attrs.evolve(node, excluded=node.excluded or part.refused) for node in placed]
         edges += [Edge(ids[edge.action], ids[edge.entity], edge.role) for edge in graph.edges]
         if part.question is not None and graph.actions:

@@ -48,6 +48,12 @@ EXCLUDED = {
     "don't show me dogs in a park": ["dogs", "a park"],
     "i don't want to see people, show me cats": ["people"],
     "leave out shots of cooking": ["cooking"],
+    "the man is neither running nor walking": ["running", "walking"],
+    "football -soccer": ["soccer"],
+    "beach -people -cars": ["people", "cars"],
+    "a man jumping -indoors": ["indoors"],
+    'a street -"red car" at night': ["red car"],
+    'a street -"red car': ["red"],
 }
 
 
@@ -64,6 +70,9 @@ def test_what_is_under_a_negation_is_excluded(text, unwanted):
         "a man wearing a hat",
         "a dog next to other dogs",
         "a person not necessarily smiling",
+        "a t-shirt - a well-dressed man",
+        "dogs -",
+        "-5 degrees",
     ],
 )
 def test_these_exclude_nothing(text):
