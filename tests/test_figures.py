@@ -487,7 +487,7 @@ OTHER_TABLES = {
     ("docs/parsers.md", "Files of graphs"),  # names
     ("docs/foils.md", "The types"),  # examples
     ("docs/filters.md", "Columns"),  # names
-    ("docs/foils.md", "Read by eye"),  # counted by people
+    ("docs/foils.md", "Checked by hand"),  # counted by people
 }
 """Headings with tables that show no figures of a file."""
 
