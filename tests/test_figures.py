@@ -480,7 +480,7 @@ OTHER_TABLES = {
     (MOMENTS, "The score of a window"),  # equations
     (MOMENTS, "What is reported"),  # names
     (PAPER, "What was found"),  # words
-    (PAPER, "What is as in the paper, and what is not"),  # names
+    (PAPER, "Differences from the paper"),  # names
     ("README.md", "On the command line"),  # commands
     ("docs/parsers.md", "What happens to a query"),  # words
     ("docs/parsers.md", "What goes wrong"),  # counted on the page of errors
