@@ -610,7 +610,7 @@ def test_a_sentence_that_only_excludes_puts_first_what_shows_least(retriever):
     graph = RoleGraph(tokens=["no", "dog"], nodes=[Node(1, "NOUN", Span(0, 2), excluded=True)])
     result = retriever.search(graph)
     assert result.notes == (
-        "Excluded: 'dog'; nothing else is asked, so that clips that show it least come first.",
+        "Excluded: 'dog'; nothing else is asked for, so clips that show it least come first.",
     )
     assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
     for hit in result.hits:

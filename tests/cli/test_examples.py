@@ -133,7 +133,7 @@ class TestDuplicates:
 
     def test_a_library_without_duplicates_says_so(self, hgrkit):
         hgrkit("remove", "lib", "/v/copy.mp4")
-        assert hgrkit("duplicates", "lib").out == "no two videos show the same\n"
+        assert hgrkit("duplicates", "lib").out == "no near-duplicates found\n"
         assert json.loads(hgrkit("duplicates", "lib", "--json").out) == {"groups": []}
 
     def test_a_threshold_out_of_its_range_is_refused(self, hgrkit):

@@ -34,7 +34,7 @@ def test_parsers_are_listed_with_their_packages_and_models(hgrkit, monkeypatch, 
 def test_two_plugins_with_one_name_are_both_named(hgrkit, install_plugin):
     install_plugin("hgrkit.parsers", "twin", distribution="one")
     install_plugin("hgrkit.parsers", "twin", distribution="two")
-    assert "one 1.0 and two 1.0 both bring a parser named 'twin'" in hgrkit("parsers").error
+    assert "one 1.0 and two 1.0 both provide a parser named 'twin'" in hgrkit("parsers").error
 
 
 def test_a_file_is_parsed_into_a_file_that_searches_can_use(hgrkit, captions, tmp_path):
