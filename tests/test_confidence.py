@@ -174,7 +174,7 @@ def test_another_language_is_noted_instead_of_its_words(plain):
 
 def test_the_language_of_a_graph_is_its_makers_business(plain):
     (note,) = plain.search(RoleGraph(tokens="ein hund läuft durch den park".split())).notes
-    assert note.startswith("Not known as words")
+    assert note.startswith("Unknown words")
 
 
 def test_a_parser_of_other_languages_is_not_questioned(made):

@@ -14,12 +14,8 @@ __all__ = ["duplicates"]
 
 
 def duplicates(
-    library: Annotated[
-        list[Path], typer.Argument(metavar="LIB", help="The library, or several.")
-    ],
-    threshold: Annotated[
-        float | None, typer.Option(help="Minimum similarity, above 0 and up to 1.")
-    ] = None,
+    library: Annotated[list[Path], typer.Argument(metavar="LIB", help="The library, or several.")],
+    threshold: Annotated[float | None, typer.Option(help="Minimum similarity, above 0 and up to 1.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Find near-duplicate videos, such as resized or trimmed copies. Changes nothing."""

@@ -47,9 +47,7 @@ def evaluate(
     captions: Annotated[
         Path | None, typer.Option(help="JSON file: the list of captions of each video's file name, for a library.")
     ] = None,
-    foils: Annotated[
-        Path | None, typer.Option(help="JSON lines of captions and foils, for a library.")
-    ] = None,
+    foils: Annotated[Path | None, typer.Option(help="JSON lines of captions and foils, for a library.")] = None,
     ranks: Annotated[
         Path | None, typer.Option(help="Write each caption's rank to this file, .jsonl or .parquet.")
     ] = None,
@@ -79,7 +77,9 @@ def evaluate(
     ] = False,
     baselines_train: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="CAPTIONS FEATURES", help="Captions and frame features that baselines are trained on."),
+        typer.Option(
+            metavar="CAPTIONS FEATURES", help="Captions and frame features that baselines are trained on."
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write a page of charts, breakdowns and the worst queries, .html.")

@@ -40,7 +40,9 @@ def foils(
     counts = made.to_dict()
     table = plain_table("type", "foils", "captions without")
     table.caption_justify = "left"
-    table.caption = f"{made.captions} captions, {made.refused} of them skipped because they are not plain sentences"
+    table.caption = (
+        f"{made.captions} captions, {made.refused} of them skipped because they are not plain sentences"
+    )
     for name, number in counts["foils"].items():
         table.add_row(name, str(number), str(counts["without"][name]))
     stdout().print(table)

@@ -56,9 +56,7 @@ def index(
     ] = None,
     metadata: Annotated[
         Path | None,
-        typer.Option(
-            help="Read tags of the videos from this file (.csv, .jsonl; `path` names the video)."
-        ),
+        typer.Option(help="Read tags of the videos from this file (.csv, .jsonl; `path` names the video)."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "auto",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry videos that failed before.")] = False,

@@ -310,9 +310,7 @@ def tag(
     library: LibraryArgument,
     words: Annotated[
         list[str],
-        typer.Argument(
-            metavar="PATH... NAME=VALUE", help="Videos or folders, then tags. NAME= removes a tag."
-        ),
+        typer.Argument(metavar="PATH... NAME=VALUE", help="Videos or folders, then tags. NAME= removes a tag."),
     ],
     json: Json = False,
 ) -> None:

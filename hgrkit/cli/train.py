@@ -43,12 +43,11 @@ def train(
     ] = True,
     seed: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=2**32 - 1, help="With --release: random seed; 0 by default."
-        ),
+        typer.Option(min=0, max=2**32 - 1, help="With --release: random seed; 0 by default."),
     ] = None,
     word_vectors: Annotated[
-        Path | None, typer.Option(help="With --release: word vectors to start from: GloVe's text, or the release's .th.")
+        Path | None,
+        typer.Option(help="With --release: word vectors to start from: GloVe's text, or the release's .th."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -107,10 +107,10 @@ class TestDescribe:
     @pytest.mark.parametrize(
         ("video", "text", "words"),
         [
-            ("/v/a.mp4", b"", "holds no sentence"),
-            ("/v/a.mp4", b" \n\n", "holds no sentence"),
-            ("/v/a.mp4", b"\xff\xfe\x00", "no text in UTF-8"),
-            ("/v/a.mp4", None, "give one with a sentence a line"),
+            ("/v/a.mp4", b"", "has no sentences"),
+            ("/v/a.mp4", b" \n\n", "has no sentences"),
+            ("/v/a.mp4", b"\xff\xfe\x00", "is not UTF-8 text"),
+            ("/v/a.mp4", None, "give a file with one sentence a line"),
             ("/v/gone.mp4", b"a dog", "no such video in the library"),
         ],
         ids=["empty", "blank", "binary", "missing", "no video"],

@@ -83,8 +83,8 @@ def test_a_chain_goes_on_without_stanzas_models(hgrkit, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a dog runs", "--output", "graphs.jsonl"], "--output and --from go with --input"),
-        (["a dog runs", "--from", "released"], "--output and --from go with --input"),
+        (["a dog runs", "--output", "graphs.jsonl"], "--output and --from need --input"),
+        (["a dog runs", "--from", "released"], "--output and --from need --input"),
         (["--input", "none.txt", "--output", "graphs.jsonl"], "no file 'none.txt'"),
         (["--input", "none.txt", "--output", "graphs.jsonl", "--workers", "0"], "at least 1, got 0"),
     ],

@@ -60,7 +60,7 @@ def test_the_defaults_are_printed_as_a_config(hgrkit):
         ("--release {dir} --model {dir} --seed -1", "--seed must be a whole number"),
         ("--release {dir} --model {dir} --seed 4294967296", "--seed must be a whole number"),
         ("{config} --out {dir}/run --resume", "to resume from"),
-        ("--release {dir} --model {dir} --resume", "go with a config"),
+        ("--release {dir} --model {dir} --resume", "need a config"),
         ("{dir}/nothing.toml --out {dir}/run", "--show-defaults prints one"),
     ],
 )
