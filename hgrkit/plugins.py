@@ -131,7 +131,7 @@ class Registry:
             raise self.not_found(name_not_found(self.noun, name, (plugin.name for plugin in plugins)))
         if len(matching) > 1:
             owners = " and ".join(plugin.distribution for plugin in matching)
-            raise PluginError(f"{owners} both bring a {self.noun} named {name!r}; uninstall one of them.")
+            raise PluginError(f"{owners} both provide a {self.noun} named {name!r}; uninstall one of them.")
         return matching[0]
 
     def find_with_argument(self, name: str) -> tuple[Plugin, tuple[str, ...]]:

@@ -163,18 +163,18 @@ def test_only_videos_that_were_asked_about_are_rivals(plain):
 
 def test_words_that_the_model_has_not_met_are_noted_once(plain):
     (note,) = plain.search("a flurbl throws the red flurbl to a snorblax").notes
-    assert note == "Not known as words, so that hits may miss what they mean: 'flurbl', 'snorblax'."
+    assert note == "Unknown words, which the search may ignore: 'flurbl', 'snorblax'."
 
 
 def test_another_language_is_noted_instead_of_its_words(plain):
     assert plain.search("ein Hund läuft durch den Park").notes == (
-        "The question seems to be in German; English is understood.",
+        "The question seems to be in German; only English is understood.",
     )
 
 
 def test_the_language_of_a_graph_is_its_makers_business(plain):
     (note,) = plain.search(RoleGraph(tokens="ein hund läuft durch den park".split())).notes
-    assert note.startswith("Not known as words")
+    assert note.startswith("Unknown words")
 
 
 def test_a_parser_of_other_languages_is_not_questioned(made):

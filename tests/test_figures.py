@@ -480,14 +480,14 @@ OTHER_TABLES = {
     (MOMENTS, "The score of a window"),  # equations
     (MOMENTS, "What is reported"),  # names
     (PAPER, "What was found"),  # words
-    (PAPER, "What is as in the paper, and what is not"),  # names
+    (PAPER, "Differences from the paper"),  # names
     ("README.md", "On the command line"),  # commands
     ("docs/parsers.md", "What happens to a query"),  # words
     ("docs/parsers.md", "What goes wrong"),  # counted on the page of errors
     ("docs/parsers.md", "Files of graphs"),  # names
     ("docs/foils.md", "The types"),  # examples
     ("docs/filters.md", "Columns"),  # names
-    ("docs/foils.md", "Read by eye"),  # counted by people
+    ("docs/foils.md", "Checked by hand"),  # counted by people
 }
 """Headings with tables that show no figures of a file."""
 

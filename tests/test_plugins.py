@@ -55,7 +55,7 @@ def test_a_name_that_two_distributions_bring_is_refused_and_others_are_not(insta
     install_plugin(GROUP, "wren", source="thing = 1", distribution="third")
     with pytest.raises(PluginError) as caught:
         BIRDS.find("robin")
-    message = "first 1.0 and second 2.0 both bring a bird named 'robin'; uninstall one of them."
+    message = "first 1.0 and second 2.0 both provide a bird named 'robin'; uninstall one of them."
     assert str(caught.value) == message
     assert BIRDS.find("wren").load() == 1
 

@@ -611,9 +611,7 @@ def test_a_sentence_may_exclude_and_more_be_named_by_hand(retriever):
 def test_a_sentence_that_only_excludes_puts_first_what_shows_least(retriever):
     graph = RoleGraph(tokens=["no", "dog"], nodes=[Node(1, "NOUN", Span(0, 2), excluded=True)])
     result = retriever.search(graph)
-    assert result.notes == (
-        "Excluded: 'dog'; nothing else is asked, so that clips that show it least come first.",
-    )
+    assert result.notes == ("Excluded: 'dog'; nothing else is asked for, so clips that show it least come first.",)
     assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
     for hit in result.hits:
         assert hit.score == pytest.approx(-hit.excluded[0].similarity, abs=1e-6)
@@ -633,7 +631,7 @@ def test_a_question_that_excludes_nothing_scores_as_its_graph_is_embedded(retrie
 @pytest.mark.parametrize(
     ("without", "message"),
     [
-        ([""], r"without\[0\] is empty; name what must not be seen"),
+        ([""], r"without\[0\] is empty; name what you do not want to see"),
         (["a dog", "  "], r"without\[1\] is empty"),
         ("a dog", "without must be a list of phrases, got 'a dog'"),
         ([3], r"without\[0\] must be a string, got 3"),

@@ -96,14 +96,14 @@ WRONG = [
         lambda _: load_parser(5),
         PluginError,
         (
-            "5 is no graph parser: it lacks name, version, parse_batch; give a name such as "
+            "5 is not a parser: it lacks name, version, parse_batch; give a name such as "
             "'lark', or see hgrkit.parsing.protocol."
         ),
     ),
     (
         lambda _: load_parser(LarkParser),
         PluginError,
-        "the class LarkParser is no graph parser but makes one; give LarkParser(...) itself.",
+        "the class LarkParser is not a parser; give an instance: LarkParser(...).",
     ),
     (
         lambda it: label_tree("a dog", it.graph),
@@ -512,14 +512,14 @@ WRONG = [
         lambda it: Retriever.create("new", **{**it.parts, "parser": 5}),
         PluginError,
         (
-            "5 is no graph parser: it lacks name, version, parse_batch; give a name such as "
+            "5 is not a parser: it lacks name, version, parse_batch; give a name such as "
             "'lark', or see hgrkit.parsing.protocol."
         ),
     ),
     (
         lambda it: Retriever.create("new", **{**it.parts, "parser": LarkParser}),
         PluginError,
-        "the class LarkParser is no graph parser but makes one; give LarkParser(...) itself.",
+        "the class LarkParser is not a parser; give an instance: LarkParser(...).",
     ),
     (
         lambda it: Retriever.create("new", **{**it.parts, "model": 5}),
@@ -529,7 +529,7 @@ WRONG = [
     (
         lambda it: Retriever.create("new", **{**it.parts, "frame_encoder": Ones}),
         PluginError,
-        "the frame encoder that was given is the class Ones, which makes one; give Ones(...).",
+        "the frame encoder that was given is the class Ones, not an instance; give Ones(...).",
     ),
     (
         lambda it: Retriever.create("new", **{**it.parts, "frame_encoder": 5}),

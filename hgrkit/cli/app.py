@@ -92,7 +92,7 @@ def _options(
         typer.Option(
             "--install-completion",
             metavar="[SHELL]",
-            help="Complete commands and options in the shell: bash, zsh, fish or powershell.",
+            help="Install completion of commands and options: bash, zsh, fish or powershell.",
             callback=_completion,
             is_eager=True,
         ),
@@ -102,7 +102,7 @@ def _options(
         typer.Option(
             "--show-completion",
             metavar="[SHELL]",
-            help="Show the script that does so.",
+            help="Print the completion script.",
             callback=_completion,
             is_eager=True,
         ),
@@ -201,7 +201,7 @@ def main() -> None:
             _exit_silently()
         raise
     if status == _INTERRUPTED:  # typer's status for ctrl-c
-        echo("hgrkit: interrupted; what was finished is kept.", err=True)
+        echo("hgrkit: interrupted; finished work is kept.", err=True)
     if status:
         sys.exit(status)
 

@@ -23,14 +23,14 @@ _DESCRIBED = ("name", "aliases", "task", "split", "queries", "videos", "files", 
 
 def benchmarks(
     name: Annotated[
-        str | None, typer.Argument(help="A benchmark, such as msr-vtt/1k-a; all unless given.")
+        str | None, typer.Argument(help="A benchmark, such as msr-vtt/1k-a; default: list all.")
     ] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="Folder of its published annotation files, or one above it.")
+        Path | None, typer.Option(help="Folder of its published annotation files, or its parent.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """List the benchmarks, describe one, or check its files. Exit status 1 if they are not complete."""
+    """List the benchmarks, describe one, or check its files. Exit status 1 if they are incomplete."""
     from hgrkit.errors import ConfigError
     from hgrkit.research.datasets.catalogue import RECIPES, find_recipe
 

@@ -18,12 +18,12 @@ __all__ = ["compare"]
 
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="Ranks file of the first run.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Ranks file of the second run, of the same queries.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Ranks file of the second run, with the same queries.")],
     measures: Annotated[
         str, typer.Option(help="Measures, separated by commas: R@k, MedR, MeanR, mRR, SumR, Rsum.")
     ] = "R@1,R@5,R@10,MedR,MeanR,Rsum",
-    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap, and of the test.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of both.")] = 0,
+    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples, and of permutations.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare two runs over the same queries."""

@@ -21,9 +21,9 @@ __all__ = ["demo"]
 
 def demo(
     folder: Annotated[Path | None, typer.Option(help="Keep the footage and the library in this folder.")] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of hits a question.")] = 3,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Hits for each question.")] = 3,
 ) -> None:
-    """Index footage that installed packages carry, ask about it and show the hits."""
+    """Index footage from installed packages, ask ten questions and show the hits."""
     from hgrkit.demo import demonstrate
 
     with tempfile.TemporaryDirectory(prefix="hgrkit-demo-") as scratch, IndexBar() as bar:

@@ -18,14 +18,14 @@ __all__ = ["describe"]
 
 def describe(
     library: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
-    video: Annotated[str, typer.Argument(help="A video of the library, or another one, which is decoded.")],
+    video: Annotated[str, typer.Argument(help="A video of the library, or another video or picture.")],
     sentences: Annotated[Path, typer.Option("--sentences", "-s", help="A file with one sentence a line.")],
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of sentences.")] = 10,
     parser: Annotated[str, typer.Option(help="Parser that reads the sentences.")] = "lark",
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Rank sentences by how well they fit a video, less what each scores with any clip."""
+    """Rank sentences by how well they fit a video."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one video are too small to share
     from hgrkit.retriever import Retriever
 
@@ -47,10 +47,10 @@ def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise MissingPathError(f"there is no file {str(path)!r}; give one with a sentence a line.") from error
+        raise MissingPathError(f"there is no file {str(path)!r}; give a file with one sentence a line.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text in UTF-8; give a file with a sentence a line.") from error
+        raise ConfigError(f"{path} is not UTF-8 text; give a file with one sentence a line.") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise ConfigError(f"{path} holds no sentence; write one a line.")
+        raise ConfigError(f"{path} has no sentences; write one a line.")
     return lines

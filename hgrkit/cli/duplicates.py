@@ -14,15 +14,11 @@ __all__ = ["duplicates"]
 
 
 def duplicates(
-    library: Annotated[
-        list[Path], typer.Argument(metavar="LIB", help="The library; several are looked at as one.")
-    ],
-    threshold: Annotated[
-        float | None, typer.Option(help="How similar videos are at least, above 0 and up to 1.")
-    ] = None,
+    library: Annotated[list[Path], typer.Argument(metavar="LIB", help="The library, or several.")],
+    threshold: Annotated[float | None, typer.Option(help="Minimum similarity, above 0 and up to 1.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Find groups of videos that show the same, such as resized or trimmed copies; nothing is changed."""
+    """Find near-duplicate videos, such as resized or trimmed copies. Changes nothing."""
     from hgrkit.library.duplicates import find_duplicates
     from hgrkit.library.library import Library
 
@@ -37,4 +33,4 @@ def duplicates(
             length = "-" if duration_s is None else clock(duration_s)
             echo(f"  {length:>9}  {printable(shown_path(path))}")
     count = sum(len(group.videos) for group in groups)
-    echo(f"groups {len(groups)}, videos in them {count}" if groups else "no two videos show the same")
+    echo(f"groups {len(groups)}, videos in them {count}" if groups else "no near-duplicates found")

@@ -47,16 +47,14 @@ def evaluate(
     captions: Annotated[
         Path | None, typer.Option(help="JSON file: the list of captions of each video's file name, for a library.")
     ] = None,
-    foils: Annotated[
-        Path | None, typer.Option(help="JSON lines of captions and foils to choose between, for a library.")
-    ] = None,
+    foils: Annotated[Path | None, typer.Option(help="JSON lines of captions and foils, for a library.")] = None,
     ranks: Annotated[
         Path | None, typer.Option(help="Write each caption's rank to this file, .jsonl or .parquet.")
     ] = None,
     video_ranks: Annotated[
         Path | None, typer.Option(help="Write each video's rank to this file: the other direction.")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap for the intervals.")] = 1000,
+    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     release: Annotated[Path | None, typer.Option(help="Folder in the layout of the released code.")] = None,
     model: Annotated[
@@ -66,20 +64,22 @@ def evaluate(
     benchmark: Annotated[str | None, typer.Option(help="A benchmark, such as msr-vtt/1k-a.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Folder of the benchmark's annotation files.")] = None,
     features: Annotated[Path | None, typer.Option(help="Frame features of its videos, .npz or .hdf5.")] = None,
-    videos: Annotated[Path | None, typer.Option(help="Folder of its videos, which are then decoded.")] = None,
+    videos: Annotated[Path | None, typer.Option(help="Folder of its videos, to decode them.")] = None,
     protocol: Annotated[
-        _Protocol, typer.Option(help="How a benchmark is counted: standard or released.")
+        _Protocol, typer.Option(help="Protocol of a benchmark: standard or released.")
     ] = "standard",
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Measure a benchmark although parts of it are missing.")
+        bool, typer.Option("--allow-missing", help="Measure the parts of a benchmark that exist.")
     ] = False,
     baselines: Annotated[
         bool,
-        typer.Option("--baselines", help="Show chance, the event level and trained baselines beside the model."),
+        typer.Option("--baselines", help="Also measure baselines: chance, the event level alone, trained ones."),
     ] = False,
     baselines_train: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="CAPTIONS FEATURES", help="What baselines are trained on."),
+        typer.Option(
+            metavar="CAPTIONS FEATURES", help="Captions and frame features that baselines are trained on."
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write a page of charts, breakdowns and the worst queries, .html.")
@@ -151,11 +151,11 @@ def _check(asked: _Asked) -> None:
     beside = asked.baselines or asked.baselines_train is not None
     if asked.release is not None and (beside or asked.report is not None):
         name = "--baselines" if asked.report is None else "--report"
-        raise ConfigError(f"{name} goes with --library or --benchmark, not with --release.")
+        raise ConfigError(f"{name} can be used with --library or --benchmark, not with --release.")
     if asked.report is not None:
         evaluation.require_folder(asked.report)
     if asked.baselines_train is not None and not asked.baselines:
-        raise ConfigError("--baselines-train goes with --baselines.")
+        raise ConfigError("--baselines-train needs --baselines.")
     if asked.benchmark is not None:
         _refuse(captions=asked.captions, release=asked.release, scores=asked.scores)
         return
@@ -166,14 +166,14 @@ def _check(asked: _Asked) -> None:
     )
     ranks = asked.ranks or asked.video_ranks
     if (ranks is not None and asked.library is None) or (asked.scores is not None and asked.release is None):
-        raise ConfigError("--ranks and --video-ranks go with --library, and --scores with --release.")
+        raise ConfigError("--ranks and --video-ranks need --library, and --scores needs --release.")
 
 
 def _refuse(**given: object) -> None:
     """Refuse options that mean nothing beside the others."""
     surplus = [f"--{name}" for name, value in given.items() if value is not None]
     if surplus:
-        raise ConfigError(f"{', '.join(surplus)} and --benchmark do not go together as given; see --help.")
+        raise ConfigError(f"{', '.join(surplus)} and --benchmark cannot be combined like this; see --help.")
 
 
 def _foils(asked: _Asked, foils: Path) -> evaluation.FoilEvaluation:
@@ -212,8 +212,8 @@ def _benchmark(asked: _Asked, name: str) -> Mapping[str, Any]:
     moments = find_recipe(name).task == "partially relevant retrieval"
     if moments and (asked.baselines or asked.protocol != "standard"):
         raise ConfigError(
-            f"{name} is partially relevant retrieval: fixed windows stand beside it without --baselines, "
-            "and --protocol is 'standard'."
+            f"{name} is partially relevant retrieval: leave out --baselines, because fixed windows are always the "
+            "baseline, and use --protocol 'standard'."
         )
     # Before the annotations are read: a missing option should not wait for them.
     if (asked.features is None) == (asked.videos is None and asked.library is None):
@@ -271,8 +271,8 @@ def _moments(asked: _Asked, bench: Benchmark, source: evaluation.VideoSource) ->
     _tell_problems(bench, found.missing, found.parser_failures)
     if found.figures.right_video is None:
         echo(
-            "not all videos' lengths are known, so that moments and fixed windows were not measured; "
-            "--videos DIR gives them.",
+            "the lengths of some videos are unknown, so moments and fixed windows were not measured; "
+            "give the videos with --videos DIR.",
             err=True,
         )
     return found
@@ -333,7 +333,7 @@ def _tell_problems(benchmark: Benchmark, missing: Sequence[str], parser_failures
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
         echo(f"{len(missing):,} videos were not found: {', '.join(missing[:_SHOWN])}{more}", err=True)
     if parser_failures:
-        echo(f"{parser_failures:,} captions cannot be read; they rank last", err=True)
+        echo(f"{parser_failures:,} captions cannot be parsed; they rank last", err=True)
 
 
 def _print_foils(found: evaluation.FoilEvaluation, *, json: bool) -> None:

@@ -31,13 +31,13 @@ def evaluate_parser(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure a graph parser: predicates, role spans and heads, probes, speed; values are percentages."""
+    """Measure a parser against hand-annotated graphs. Values are percentages."""
     from hgrkit.parsing.registry import load_parser
 
     if gold is None and probes is None:
         raise ConfigError("give a file of gold graphs, or --probes FILE, or both.")
     if gold is None and (errors is not None or gold_trees):
-        raise ConfigError("--errors and --gold-trees go with a file of gold graphs.")
+        raise ConfigError("--errors and --gold-trees need a file of gold graphs.")
     loaded = load_parser(parser)
     records, asked = (None if path is None else evaluation.read_records(path) for path in (gold, probes))
     with stderr().status("parsing"):
@@ -63,7 +63,7 @@ def _print_quality(quality: evaluation.ParserQuality) -> None:
         table.add_row(label, f"{counts.precision:.1f}", f"{counts.recall:.1f}", f"{counts.f1:.1f}")
     stdout().print(table)
     if quality.conventions == "propbank":
-        echo("gold trees of plain PropBank: copulas are no actions, in the answer neither")
+        echo("gold trees of plain PropBank: copulas are not actions, so the answer has none either")
     echo(
         f"{quality.captions} captions, {quality.failures} refused, "
         f"{quality.captions_per_cpu_second:,.0f} captions per CPU second"

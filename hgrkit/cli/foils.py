@@ -18,7 +18,7 @@ def foils(
     out: Annotated[Path, typer.Option("--out", "-o", help="The JSON lines file to write.")],
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     types: Annotated[str | None, typer.Option(help="Types to make, separated by commas; all by default.")] = None,
-    per_caption: Annotated[int, typer.Option(help="Most foils of one type a caption.")] = 1,
+    per_caption: Annotated[int, typer.Option(help="Maximum number of foils of one type for a caption.")] = 1,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -40,7 +40,9 @@ def foils(
     counts = made.to_dict()
     table = plain_table("type", "foils", "captions without")
     table.caption_justify = "left"
-    table.caption = f"{made.captions} captions, {made.refused} of them no plain sentences and left out"
+    table.caption = (
+        f"{made.captions} captions, {made.refused} of them skipped because they are not plain sentences"
+    )
     for name, number in counts["foils"].items():
         table.add_row(name, str(number), str(counts["without"][name]))
     stdout().print(table)

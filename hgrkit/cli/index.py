@@ -37,28 +37,26 @@ def index(
         list[str] | None, typer.Argument(help="Videos and folders of videos. Optional with --upgrade.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Installed model or model folder. A new library takes `default`.")
+        str | None, typer.Option(help="Installed model or model folder; `default` for a new library.")
     ] = None,
-    parser: Annotated[str, typer.Option(help="Parser that will read the searches.")] = "lark",
+    parser: Annotated[str, typer.Option(help="Parser to check, because later searches will use it.")] = "lark",
     frame_encoder: Annotated[
-        str | None, typer.Option(help="Installed frame encoder; by default the model's own.")
+        str | None, typer.Option(help="Installed frame encoder; default: the model's.")
     ] = None,
     sampling: Annotated[
         str | None,
-        typer.Option(help="How frames are picked: fps:RATE or uniform:FRAMES; by default as the model was made."),
+        typer.Option(help="How frames are sampled: fps:RATE or uniform:FRAMES; default: the model's."),
     ] = None,
     clip_seconds: Annotated[
-        float | None, typer.Option(help="Length of the longest clip; by default as the model was made.")
+        float | None, typer.Option(help="Maximum length of a clip; default: the model's.")
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Take frame features from this file (.npz, .hdf5) and decode nothing."),
+        typer.Option(help="Read frame features from this file (.npz, .hdf5) instead of decoding."),
     ] = None,
     metadata: Annotated[
         Path | None,
-        typer.Option(
-            help="Give videos the tags that this file has for them (.csv, .jsonl; `path` names the video)."
-        ),
+        typer.Option(help="Read tags of the videos from this file (.csv, .jsonl; `path` names the video)."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "auto",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry videos that failed before.")] = False,
@@ -72,13 +70,13 @@ def index(
         ),
     ] = False,
     no_feature_cache: Annotated[
-        bool, typer.Option("--no-feature-cache", help="Do not keep frame features, and do not use kept ones.")
+        bool, typer.Option("--no-feature-cache", help="Do not use the cache of frame features.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Decoding processes; by default one a core, at most 4.")
+        int | None, typer.Option(min=1, help="Decoding processes; default: one for each core, at most 4.")
     ] = None,
     decode_seconds: Annotated[
-        float, typer.Option(help="Give up on a video whose decoder makes no progress for so long.")
+        float, typer.Option(help="Give up on a video whose decoder makes no progress for this long.")
     ] = 60.0,
     decode_memory_gb: Annotated[float, typer.Option(help="Memory limit for decoding one video.")] = 2.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -114,7 +112,7 @@ def index(
     _show(reports, library, tagged, json=json)
     if reports and _all_failed(reports):
         if json:
-            echo("hgrkit: not one video could be indexed; the JSON object says why.", err=True)
+            echo("hgrkit: no video could be indexed; the JSON object has the reasons.", err=True)
         raise typer.Exit(2)
 
 
@@ -201,7 +199,7 @@ def _show(reports: dict[str, IndexReport], library: Path, tagged: TagReport | No
 
 def _unknown(tagged: TagReport) -> list[str]:
     lines = [f"{tagged.file}, line {line}: {path}: {reason}" for line, path, reason in tagged.unknown]
-    return shortened(lines, "lines name no video: --json names them all")
+    return shortened(lines, "lines match no video: --json lists them all")
 
 
 def _remarks(report: IndexReport, library: Path) -> list[str]:
@@ -210,7 +208,7 @@ def _remarks(report: IndexReport, library: Path) -> list[str]:
     unreadable = [f"unreadable {shown_path(failure.path)}: {failure.reason}" for failure in report.unreadable]
     missing = [f"{gone} {shown_path(path)}" for path in report.missing]
     remarks = shortened(failed, f"failed: hgrkit info {quoted(str(library))} --failed")
-    remarks += shortened(unreadable, "unreadable: --json names them all")
+    remarks += shortened(unreadable, "unreadable: --json lists them all")
     remarks += shortened(missing, f"{gone}: --json names them all")
     for path in report.emptied:
         done = (
@@ -219,12 +217,12 @@ def _remarks(report: IndexReport, library: Path) -> list[str]:
             else "is a drive not mounted? --prune removes them"
         )
         remarks.append(
-            f"{shown_path(path)} holds no videos any more; all that the library had there are gone: {done}"
+            f"{shown_path(path)} contains no videos any more; all of its videos in the library are gone: {done}"
         )
     if report.in_trash:
         remarks.append(
-            f"{len(report.in_trash)} videos of the library lie in folders of trash or thumbnails, first "
-            f"{shown_path(report.in_trash[0])}; they stay until `hgrkit remove` removes them"
+            f"{len(report.in_trash)} videos of the library are in trash or thumbnail folders, first "
+            f"{shown_path(report.in_trash[0])}; `hgrkit remove` removes them"
         )
     left_out = [f"{_KINDS[kind]}: {count}" for kind, count in report.skipped.items() if count]
     return [*remarks, f"left out: {', '.join(left_out)}"] if left_out else remarks

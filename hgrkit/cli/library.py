@@ -38,11 +38,11 @@ def info(
     failed: Annotated[bool, typer.Option("--failed", help="List the videos that failed, and why.")] = False,
     recall: Annotated[
         bool,
-        typer.Option("--recall", help="Measure how much of an exact search's answer a search of it finds."),
+        typer.Option("--recall", help="Measure recall@10 of searches against exact ones."),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Describe a library: what it holds, what made it, and the state of its videos."""
+    """Show what a library contains, what made it, and the state of its videos."""
     from hgrkit.library.library import Library
 
     if library is None and named is None:
@@ -191,7 +191,7 @@ def _some(videos: Sequence[str]) -> str:
 def repair(
     library: LibraryArgument,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -218,29 +218,29 @@ def _show_repaired(report: RepairReport) -> None:
     for step in report.steps:
         echo(printable(f"{'would' if report.dry_run else 'done:'} {step}"))
     if report.unnamed:
-        echo(f"videos that are lost and whose paths cannot be read: {report.unnamed}")
+        echo(f"lost videos whose paths cannot be read: {report.unnamed}")
     if report.lost_from is not None:
-        echo(f"what was committed from version {report.lost_from} on is lost; index the videos again")
+        echo(f"commits from version {report.lost_from} on are lost; index the videos again")
     for title, videos in (
-        ("to be indexed again, they are no longer in the library:", report.dropped),
-        ("to be indexed again, they may be an older state of themselves:", report.doubtful),
+        ("no longer in the library; index them again:", report.dropped),
+        ("possibly out of date; index them again:", report.doubtful),
     ):
         if videos:
             echo(title)
             for video in videos:
                 echo(f"  {printable(shown_path(video))}")
     if report.kept_in is not None:
-        echo(f"what was replaced is kept in {printable(report.kept_in)}; delete it when you have looked")
+        echo(f"replaced files are in {printable(report.kept_in)}; delete them when you no longer need them")
     state = "whole" if report.whole else "not whole"
     echo(f"{printable(report.library)} {'would be' if report.dry_run else 'is'} {state}")
 
 
 def backup(
     library: LibraryArgument,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make; it must not exist.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to create; it must not exist.")],
     json: Json = False,
 ) -> None:
-    """Copy a library, checked and whole, while others may write to it."""
+    """Copy a library and check the copy, even while another process writes."""
     from hgrkit.library.backup import backup_library
 
     with PortionBar("backing up") as bar:
@@ -298,7 +298,7 @@ def export(
 
 def remove(
     library: LibraryArgument,
-    paths: Annotated[list[str], typer.Argument(help="Videos, or folders above them.")],
+    paths: Annotated[list[str], typer.Argument(help="Videos or folders.")],
     json: Json = False,
 ) -> None:
     """Remove videos from a library. The video files themselves are not touched."""
@@ -321,13 +321,11 @@ def tag(
     library: LibraryArgument,
     words: Annotated[
         list[str],
-        typer.Argument(
-            metavar="PATH... NAME=VALUE", help="Videos, or folders above them; then tags. NAME= removes."
-        ),
+        typer.Argument(metavar="PATH... NAME=VALUE", help="Videos or folders, then tags. NAME= removes a tag."),
     ],
     json: Json = False,
 ) -> None:
-    """Give videos tags of your own, by which `hgrkit search --where` filters."""
+    """Tag videos, so that `hgrkit search --where` can filter by the tags."""
     from hgrkit.library.library import Library
     from hgrkit.library.removal import named_videos
     from hgrkit.library.tags import is_tag, read_tag, tag_videos

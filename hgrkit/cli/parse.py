@@ -24,7 +24,7 @@ Answer = tuple[str, RoleGraph | GraphError]
 
 
 def parse(
-    text: Annotated[str | None, typer.Argument(help="A sentence; quote it.")] = None,
+    text: Annotated[str | None, typer.Argument(help="A sentence, in quotes.")] = None,
     input: Annotated[  # noqa: A002
         Path | None, typer.Option("--input", "-i", help="Read a file with one sentence a line.")
     ] = None,
@@ -36,22 +36,22 @@ def parse(
     ] = None,
     source: Annotated[
         Literal["allennlp", "released"] | None,
-        typer.Option("--from", help="Read --input as a role labeller's output or the released code's graphs."),
+        typer.Option("--from", help="Format of --input, if it has graphs instead of sentences."),
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser to use; 'stanza,lark' is a chain.")] = "lark",
-    workers: Annotated[int, typer.Option(help="Parsing processes, with --output.")] = 1,
-    svg: Annotated[Path | None, typer.Option(help="Draw the sentence's graph into this file.")] = None,
+    workers: Annotated[int, typer.Option(help="Number of parsing processes, with --output.")] = 1,
+    svg: Annotated[Path | None, typer.Option(help="Draw the sentence's graph to this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Show how sentences are read: actions, entities and the roles between them."""
+    """Show how sentences are parsed: actions, entities and their roles."""
     from hgrkit.parsing.registry import load_parser, parse_texts
 
     if (text is None) == (input is None):
-        raise ConfigError("give either a sentence or --input FILE, and not both.")
+        raise ConfigError("give either a sentence or --input FILE, not both.")
     if input is None and (output is not None or source is not None):
-        raise ConfigError("--output and --from go with --input FILE.")
+        raise ConfigError("--output and --from need --input FILE.")
     if svg is not None and text is None:
-        raise ConfigError("--svg draws one sentence; give it in place of --input.")
+        raise ConfigError("--svg draws one sentence; give the sentence instead of --input.")
     if input is not None and output is not None:
         _write_file(input, output, source=source, parser=parser, workers=workers, json=json)
     elif input is not None:

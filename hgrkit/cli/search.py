@@ -40,16 +40,16 @@ _INDENT = " " * 12
 def search(
     library: Annotated[
         list[Path],
-        typer.Option("--library", "-l", metavar="LIB", help="The library to search; several are searched as one."),
+        typer.Option("--library", "-l", metavar="LIB", help="The library; repeat it to search several as one."),
     ],
-    text: Annotated[str | None, typer.Argument(help="What to look for, in words; quote it.")] = None,
+    text: Annotated[str | None, typer.Argument(help="What to look for, in quotes.")] = None,
     like: Annotated[
         str | None,
-        typer.Option(metavar="EXAMPLE", help="Look for what is like a picture or a video; V@3-8 is a part of V."),
+        typer.Option(metavar="EXAMPLE", help="Search by a picture or a video; V@3-8 is a part of V."),
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option("--k", "-k", min=1, help="Number of hits; by default 5 in a terminal, else 10."),
+        typer.Option("--k", "-k", min=1, help="Number of hits; default: 5 in a terminal, else 10."),
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the text.")] = "lark",
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
@@ -60,7 +60,7 @@ def search(
         Path | None, typer.Option(help="Cut the moment of each hit into a file in this folder.")
     ] = None,
     per_video: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Hits of one video, at most: moments that share no time.")
+        int, typer.Option(min=1, metavar="N", help="Maximum number of hits (moments) of one video.")
     ] = 1,
     exact: Annotated[
         bool,
@@ -69,28 +69,28 @@ def search(
     where: Annotated[
         str | None,
         typer.Option(
-            metavar="SQL", help="Search only the videos that this is true of, such as \"camera = 'front'\"."
+            metavar="SQL", help="Search only videos for which this is true, such as \"camera = 'front'\"."
         ),
     ] = None,
     exact_search: Annotated[
-        bool, typer.Option("--exact-search", help="Compare every clip, however large the library is.")
+        bool, typer.Option("--exact-search", help="Compare every clip, even in a large library.")
     ] = False,
     candidates: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Compare the N nearest clips; by default more in larger libraries."),
+        typer.Option(min=1, metavar="N", help="Compare the N nearest clips; the default grows with the library."),
     ] = None,
     without: Annotated[
         list[str] | None,
-        typer.Option(metavar="PHRASE", help="What must not be seen, such as 'a car'; may be given several times."),
+        typer.Option(metavar="PHRASE", help="What you do not want to see, such as 'a car'; can be repeated."),
     ] = None,
     min_confidence: Annotated[
         float | None,
-        typer.Option(min=0, max=1, metavar="P", help="Leave out hits that are less likely right, from 0 to 1."),
+        typer.Option(min=0, max=1, metavar="P", help="Omit hits with a lower confidence, from 0 to 1."),
     ] = None,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Search a library: find the best moments, by default one a video, and when each phrase was seen."""
+    """Search a library for the best moments, and show when each phrase was seen."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # products for one question are too small to share
     from hgrkit.retriever import Retriever
 
@@ -161,7 +161,7 @@ def _check_cutting(folder: Path | None, *, exact: bool, play: bool) -> None:
 
         check_clips_folder(folder)
     if exact and folder is None and not play:
-        raise ConfigError("--exact says how clips are cut; ask for them with --clips-out DIR or --open.")
+        raise ConfigError("--exact needs --clips-out DIR or --open, which cut the clips.")
 
 
 def _cut(result: SearchResult, folder: Path | None, *, exact: bool) -> tuple[MomentClip, ...]:
@@ -186,10 +186,10 @@ def _save(explanation: Explanation, *paths: Path | None) -> None:
 def _show(result: SearchResult, explanation: Explanation | None, *, min_confidence: float | None) -> None:
     """A table where a person looks on, lines of text where a program reads."""
     if not result.hits and (min_confidence is None or NO_VIDEO_MATCHES in result.notes):
-        echo(NO_VIDEO_MATCHES if NO_VIDEO_MATCHES in result.notes else "the library holds no video yet")
+        echo(NO_VIDEO_MATCHES if NO_VIDEO_MATCHES in result.notes else "the library contains no videos yet")
         return
     if not result.matched:
-        echo(f"{NOTHING_MATCHES}{'; this is what is nearest' if result.hits else ''}")
+        echo(f"{NOTHING_MATCHES}{'; these are the nearest clips' if result.hits else ''}")
     if result.hits:
         _show_hits(result, explanation)
     else:

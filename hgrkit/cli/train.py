@@ -30,7 +30,7 @@ def train(
         Path | None, typer.Option(help="Train on a folder in the layout of the released code instead.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="With --release: model folder to start from; fresh weights without it.")
+        str | None, typer.Option(help="With --release: model folder to start from; default: new weights.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="With --release: number of epochs, 1 by default.")
@@ -43,12 +43,11 @@ def train(
     ] = True,
     seed: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=2**32 - 1, help="With --release: of fresh weights, order and dropout; 0 by default."
-        ),
+        typer.Option(min=0, max=2**32 - 1, help="With --release: random seed; 0 by default."),
     ] = None,
     word_vectors: Annotated[
-        Path | None, typer.Option(help="With --release: GloVe's text, or the release's .th, to start words from.")
+        Path | None,
+        typer.Option(help="With --release: word vectors to start from: GloVe's text, or the release's .th."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -61,15 +60,15 @@ def train(
         given = (release, model, epochs, seed, word_vectors)
         if any(value is not None for value in given) or not (shuffle and dropout):
             raise ConfigError(
-                "--release, --model, --epochs, --seed, --word-vectors, --no-shuffle and --no-dropout do not go "
-                "with a config; it says all."
+                "--release, --model, --epochs, --seed, --word-vectors, --no-shuffle and --no-dropout cannot be used "
+                "with a config, which has these settings."
             )
         if out is None:
-            raise ConfigError("say where the run is kept with --out FOLDER.")
+            raise ConfigError("name a folder for the run with --out FOLDER.")
         _train_config(config, out, resume, json)
     elif release is not None:
         if resume is not None:
-            raise ConfigError("--resume and --no-resume go with a config; with --release every run is whole.")
+            raise ConfigError("--resume and --no-resume need a config; a run with --release cannot be resumed.")
         _train_release(
             release,
             model,
@@ -146,7 +145,7 @@ def import_release(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Import a model of the released HGR code: same weights, same scores, no pickle."""
+    """Import a model of the released HGR code, with the same weights and scores."""
     from hgrkit.research.release.importing import import_release as run
 
     report = run(directory, out, checkpoint=checkpoint)

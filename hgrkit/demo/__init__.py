@@ -135,7 +135,7 @@ def demonstrate(
         if report.failures:
             first = report.failures[0]
             raise DecodeError(
-                f"{report.failed} of the demo's {len(videos)} videos cannot be indexed; look at the installation "
+                f"{report.failed} of the demo's {len(videos)} videos cannot be indexed; check the installation "
                 f"with `pip check`. The first is {PurePath(first.path).name}: {first.reason}"
             )
         answers = tuple(

@@ -313,7 +313,7 @@ class RoleGraph:
             ) from error
         unknown = sorted(excluded - {node.id for node in nodes}, key=repr)
         if unknown:
-            raise GraphError(f"'excluded' names {unknown}, which are no ids of the graph's nodes.")
+            raise GraphError(f"'excluded' names {unknown}, which are not ids of nodes in the graph.")
         return cls(tokens=tokens, nodes=nodes, edges=edges)
 
     def to_json(self) -> str:

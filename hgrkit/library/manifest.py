@@ -93,7 +93,7 @@ class Manifest:
             parts = "; ".join(f"{self._describe(name)}, not {expected._describe(name)}" for name in differing)
             raise LibraryMismatchError(
                 f"the library {library} was made with {parts}. "
-                "Open it with what made it, or bring it to other parts with `hgrkit index --upgrade`."
+                "Open it with what made it, or convert it with `hgrkit index --upgrade`."
             )
 
     def to_json(self) -> str:

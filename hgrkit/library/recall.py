@@ -84,7 +84,7 @@ def measure_recall(
     snapshot, rng = library.snapshot(), np.random.default_rng(seed)
     num_clips = len(snapshot.clip_keys)
     if not num_clips:
-        raise LibraryError("the library holds no video yet, so there is nothing to find; index some.")
+        raise LibraryError("the library contains no videos yet, so there is nothing to find; index some.")
     asked = rng.choice(num_clips, min(num_queries, num_clips), replace=False)
     shares = []
     for done, row in enumerate(asked.tolist(), 1):

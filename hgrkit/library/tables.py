@@ -317,7 +317,7 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
         noted = {} if record.indexed_ns is None else {INDEXED_KEY: record.indexed_ns}
         metadata = json.dumps({**record.metadata, **noted}, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"the metadata of {record.path!r} is no JSON object: {error}.") from error
+        raise ConfigError(f"the metadata of {record.path!r} is not a JSON object: {error}.") from error
     if INDEXED_KEY in record.metadata:
         raise ConfigError(f"the metadata of {record.path!r} has the key {INDEXED_KEY!r}, which is hgrkit's own.")
     for name in ("size", "mtime_ns"):

@@ -288,5 +288,5 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             if line.strip():
                 row = json.loads(line)
                 if not isinstance(row, dict):
-                    raise ConfigError(f"line {number} is no JSON object: {shown(row)}")
+                    raise ConfigError(f"line {number} is not a JSON object: {shown(row)}")
                 yield number, row

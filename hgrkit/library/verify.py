@@ -287,8 +287,8 @@ def _notes(found: Examination) -> Iterator[Note]:
         {SEGMENT_FOLDER} if found.format_version != FORMAT_VERSION else set()
     )
     remarks = {
-        DAMAGED_FOLDER: "what earlier repairs replaced; delete it when you have looked",
-        _UPGRADE_FOLDER: "an upgrade that is being made or was interrupted; `--upgrade` resumes it",
+        DAMAGED_FOLDER: "files that earlier repairs replaced; delete them when you no longer need them",
+        _UPGRADE_FOLDER: "an upgrade that is running or was interrupted; `--upgrade` resumes it",
         SEGMENT_FOLDER: "of an earlier format; the next writer deletes it",
     }
     writer = _writer(folder)

@@ -46,7 +46,7 @@ class MatcherConfig:
     """
 
     sharpness: float = setting(
-        DEFAULT_SHARPNESS, "lambda of the softmax over frames; 0 weighs them evenly", within="[0, 1000000]"
+        DEFAULT_SHARPNESS, "lambda of the softmax over frames; 0 weights them equally", within="[0, 1000000]"
     )
     fusion: Fusion = setting(
         DEFAULT_FUSION, "embed compares the attended frame with the node, sim averages the frames' similarities"
@@ -79,7 +79,7 @@ class QuerybankNormConfig:
 
     size: int = setting(meaning="N, the clips of the bank", within="[1, inf)")
     temperature: float = setting(
-        DEFAULT_TEMPERATURE, "the lower, the more the clips count that fit best", within="(0, inf)"
+        DEFAULT_TEMPERATURE, "the lower, the more the clips that fit best count", within="(0, inf)"
     )
 
 

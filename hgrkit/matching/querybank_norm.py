@@ -30,7 +30,7 @@ class QuerybankNorm(nn.Module):
     Args:
         size: N.
         embed_dim: D.
-        temperature: t; the lower, the more the clips count that fit best.
+        temperature: t; the lower, the more the clips that fit best count.
 
     Attributes:
         events: [N, D] of length one, float16; zeros, whose norm is 0, until they are given or loaded.

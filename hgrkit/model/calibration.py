@@ -242,9 +242,9 @@ class Calibration:
         gaussian = [field.name for field in attrs.fields(JointGaussian)]
         halves = [*gaussian, "clip_bank", "text_bank"]
         if set(arrays) != {*halves, "means", *_WEIGHTS}:
-            raise CheckpointError(f"{path} holds {sorted(arrays)}, which is no calibration; delete it.")
+            raise CheckpointError(f"{path} holds {sorted(arrays)}, which is not a calibration; delete it.")
         if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays.values()):
-            raise CheckpointError(f"{path} holds what is no finite number; delete it, or calibrate again.")
+            raise CheckpointError(f"{path} holds values that are not finite; delete it, or calibrate again.")
         dim, rank = arrays["text_map"].shape[0], arrays["correlations"].shape[0]
         for name, shape in {
             **dict.fromkeys(("text_map", "clip_map"), (dim, rank)),

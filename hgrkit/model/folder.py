@@ -79,7 +79,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         ModelNotFoundError: if there is none.
-        CheckpointError: if it is no JSON object.
+        CheckpointError: if it is not a JSON object.
     """
     path = folder / CONFIG_FILE
     if not path.is_file():

@@ -141,7 +141,7 @@ def read_released_graphs(path: Path) -> Iterator[tuple[str, RoleGraph | GraphErr
 
     Raises:
         MissingPathError: if there is no such file.
-        GraphError: if the file is no JSON object of captions.
+        GraphError: if the file is not a JSON object of captions.
     """
     expected = "the released code's sent2rolegraph.augment.json, which maps captions to graphs"
     captions = read_json(path, dict, error=GraphError, expected=expected, missing=MissingPathError)

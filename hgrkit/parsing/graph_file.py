@@ -35,7 +35,7 @@ def json_objects(lines: Iterable[str], path: Path) -> Iterator[tuple[int, dict[s
         path: the file, for the message.
 
     Raises:
-        GraphError: if a line is no JSON object.
+        GraphError: if a line is not a JSON object.
     """
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -43,7 +43,7 @@ def json_objects(lines: Iterable[str], path: Path) -> Iterator[tuple[int, dict[s
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise GraphError(f"{path}, line {number} is no JSON: {error}.") from error
+            raise GraphError(f"{path}, line {number} is not JSON: {error}.") from error
         if not isinstance(record, dict):
             raise GraphError(f"{path}, line {number} must be a JSON object, got {type(record).__name__}.")
         yield number, record
@@ -107,7 +107,7 @@ def read_header(path: Path) -> GraphFileHeader | None:
 
     Raises:
         MissingPathError: if there is no such file.
-        GraphError: if its first line is no JSON object.
+        GraphError: if its first line is not a JSON object.
     """
     first = next(_lines(path), None)
     return None if first is None else GraphFileHeader.from_record(first[1])

@@ -76,11 +76,11 @@ def _loaded(plugin: Plugin, argument: str) -> GraphParser:
 def _checked(parser: object, described: str) -> GraphParser:
     missing = [name for name in ("name", "version", "parse_batch") if not hasattr(parser, name)]
     if isinstance(parser, type) and not missing:
-        raise PluginError(f"{shown(parser)} is no graph parser but makes one; give {parser.__name__}(...) itself.")
+        raise PluginError(f"{shown(parser)} is not a parser; give an instance: {parser.__name__}(...).")
     if isinstance(parser, GraphParser) and callable(parser.parse_batch):
         return parser
     raise PluginError(
-        f"{described} is no graph parser: it lacks {', '.join(missing) or 'a method parse_batch'}; give a name "
+        f"{described} is not a parser: it lacks {', '.join(missing) or 'a method parse_batch'}; give a name "
         "such as 'lark', or see hgrkit.parsing.protocol."
     )
 

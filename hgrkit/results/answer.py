@@ -106,11 +106,11 @@ def _understanding_notes(question: Question, knows: Callable[[str], bool], *, en
         return ()
     language = other_language(graph.tokens) if english else None
     if language is not None:
-        return (f"The question seems to be in {language}; English is understood.",)
+        return (f"The question seems to be in {language}; only English is understood.",)
     heard = [asked for asked in (question.wanted, *(phrase.graph for phrase in question.phrases)) if asked]
     words = dict.fromkeys(word for asked in heard for word in asked.tokens if word.isalpha() and len(word) > 1)
     unknown = [word for word in words if not knows(word)]
-    return (f"Not known as words, so that hits may miss what they mean: {_listed(unknown)}.",) if unknown else ()
+    return (f"Unknown words, which the search may ignore: {_listed(unknown)}.",) if unknown else ()
 
 
 def _hit_of(rank: int, match: ClipMatch, question: Question, confidence: float | None) -> Hit:
@@ -175,8 +175,8 @@ def _omission_notes(question: Question) -> tuple[str, ...]:
     notes = []
     if question.omitted.event_tokens:
         notes.append(
-            f"The sentence is longer than the model reads: the last {question.omitted.event_tokens} of its tokens "
-            "are missing from the event; actions and entities are compared by themselves."
+            f"The sentence is too long for the model: its last {question.omitted.event_tokens} tokens "
+            "are missing from the event; actions and entities are compared separately."
         )
     if num_words < len(graph.tokens):
         late = [
@@ -209,7 +209,7 @@ def _exclusion_notes(question: Question) -> tuple[str, ...]:
     it = "it" if len(question.phrases) == 1 else "them"
     order = f"clips that show {it} rank lower."
     if question.query.embeddings.only_excludes:
-        order = f"nothing else is asked, so that clips that show {it} least come first."
+        order = f"nothing else is asked for, so clips that show {it} least come first."
     return (f"Excluded: {_listed([phrase.text for phrase in question.phrases])}; {order}",)
 
 

@@ -125,4 +125,4 @@ def full_disk(number: int | None) -> str:
     """Describe a write that failed for lack of space, and what to do; empty for any other error."""
     if number not in _REMEDIES:
         return ""
-    return f"{os.strerror(number)}; {_REMEDIES[number]} and run the same command again, what was finished is kept"
+    return f"{os.strerror(number)}; {_REMEDIES[number]} and run the same command again, finished work is kept"

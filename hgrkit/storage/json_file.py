@@ -77,7 +77,7 @@ def read_json_lines(path: Path, *, error: type[HgrkitError]) -> Iterator[tuple[i
 
 def _flaw(problem: ValueError | RecursionError) -> str:
     if isinstance(problem, UnicodeDecodeError):
-        return f" in UTF-8: byte {problem.start} is no text; save the file as UTF-8"
+        return f" in UTF-8: byte {problem.start} is not text; save the file as UTF-8"
     if isinstance(problem, json.JSONDecodeError):
         return f": line {problem.lineno}, column {problem.colno}: {problem.msg}"
     return ": it is nested too deeply" if isinstance(problem, RecursionError) else f": {problem}"

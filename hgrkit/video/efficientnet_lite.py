@@ -60,7 +60,7 @@ class EfficientNetLite:
         for file in (weights, graph):
             if not file.is_file():
                 raise CheckpointError(
-                    f"no {file.name} in {os.fspath(folder)!r}; reinstall the package that brings it."
+                    f"no {file.name} in {os.fspath(folder)!r}; reinstall the package that provides it."
                 )
         self.fingerprint = f"{variant}@sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
         # made for the first picture: an unchanged folder is looked through without it

@@ -125,7 +125,7 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
 
 def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:
     if isinstance(encoder, type):
-        raise PluginError(f"{owner} is {shown(encoder)}, which makes one; give {encoder.__name__}(...).")
+        raise PluginError(f"{owner} is {shown(encoder)}, not an instance; give {encoder.__name__}(...).")
     missing = [name for name in ("feature_dim", "fingerprint", "encode") if not hasattr(encoder, name)]
     if missing:
         raise PluginError(f"{owner} is {shown(encoder)}, without {', '.join(missing)}; see FrameEncoder.")

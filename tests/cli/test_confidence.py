@@ -32,7 +32,7 @@ def library(tmp_path_factory):
 def test_what_does_not_match_is_said_first_and_what_is_nearest_listed(hgrkit, library):
     ran = hgrkit("search", QUESTION, "--library", library, "-k", 3)
     lines = ran.out.splitlines()
-    assert lines[0] == f"{NOTHING_MATCHES}; this is what is nearest"
+    assert lines[0] == f"{NOTHING_MATCHES}; these are the nearest clips"
     assert lines[1].startswith("  1  ")
     assert "%  " in lines[1]
     record = hgrkit("search", QUESTION, "--library", library, "-k", 3, "--json").json

@@ -107,10 +107,10 @@ class TestDescribe:
     @pytest.mark.parametrize(
         ("video", "text", "words"),
         [
-            ("/v/a.mp4", b"", "holds no sentence"),
-            ("/v/a.mp4", b" \n\n", "holds no sentence"),
-            ("/v/a.mp4", b"\xff\xfe\x00", "no text in UTF-8"),
-            ("/v/a.mp4", None, "give one with a sentence a line"),
+            ("/v/a.mp4", b"", "has no sentences"),
+            ("/v/a.mp4", b" \n\n", "has no sentences"),
+            ("/v/a.mp4", b"\xff\xfe\x00", "is not UTF-8 text"),
+            ("/v/a.mp4", None, "give a file with one sentence a line"),
             ("/v/gone.mp4", b"a dog", "no such video in the library"),
         ],
         ids=["empty", "blank", "binary", "missing", "no video"],
@@ -133,7 +133,7 @@ class TestDuplicates:
 
     def test_a_library_without_duplicates_says_so(self, hgrkit):
         hgrkit("remove", "lib", "/v/copy.mp4")
-        assert hgrkit("duplicates", "lib").out == "no two videos show the same\n"
+        assert hgrkit("duplicates", "lib").out == "no near-duplicates found\n"
         assert json.loads(hgrkit("duplicates", "lib", "--json").out) == {"groups": []}
 
     def test_a_threshold_out_of_its_range_is_refused(self, hgrkit):

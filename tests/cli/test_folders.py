@@ -217,6 +217,6 @@ def test_videos_that_are_in_the_trash_now_are_pointed_out(index, paths, videos):
     index(videos, videos / ".Trash-1000")
     ran = index(videos, "--prune")
     assert ran.out == "indexed 0, unchanged 1, failed 0\n"
-    assert "1 videos of the library lie in folders of trash or thumbnails" in ran.err
+    assert "1 videos of the library are in trash or thumbnail folders" in ran.err
     assert index(videos, "--json").json["in_trash"] == [str(videos / ".Trash-1000/b.mp4")]
     assert len(paths()) == 2

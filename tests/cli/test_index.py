@@ -113,7 +113,7 @@ def test_the_status_is_2_when_every_file_failed_and_0_when_one_did_not(index, vi
         assert (ran.status, ran.out) == (2, "indexed 0, unchanged 0, failed 25\n")
     ran = index(broken, "--json")
     assert (ran.status, ran.json["failed"]) == (2, 25)
-    assert ran.err == "hgrkit: not one video could be indexed; the JSON object says why.\n"
+    assert ran.err == "hgrkit: no video could be indexed; the JSON object has the reasons.\n"
     assert index(broken, videos).status == 0
     ran = index(broken, videos, "--json")
     assert (ran.status, ran.json["unchanged"], ran.err) == (0, 3, "")

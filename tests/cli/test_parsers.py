@@ -34,7 +34,7 @@ def test_parsers_are_listed_with_their_packages_and_models(hgrkit, monkeypatch, 
 def test_two_plugins_with_one_name_are_both_named(hgrkit, install_plugin):
     install_plugin("hgrkit.parsers", "twin", distribution="one")
     install_plugin("hgrkit.parsers", "twin", distribution="two")
-    assert "one 1.0 and two 1.0 both bring a parser named 'twin'" in hgrkit("parsers").error
+    assert "one 1.0 and two 1.0 both provide a parser named 'twin'" in hgrkit("parsers").error
 
 
 def test_a_file_is_parsed_into_a_file_that_searches_can_use(hgrkit, captions, tmp_path):
@@ -83,8 +83,8 @@ def test_a_chain_goes_on_without_stanzas_models(hgrkit, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a dog runs", "--output", "graphs.jsonl"], "--output and --from go with --input"),
-        (["a dog runs", "--from", "released"], "--output and --from go with --input"),
+        (["a dog runs", "--output", "graphs.jsonl"], "--output and --from need --input"),
+        (["a dog runs", "--from", "released"], "--output and --from need --input"),
         (["--input", "none.txt", "--output", "graphs.jsonl"], "no file 'none.txt'"),
         (["--input", "none.txt", "--output", "graphs.jsonl", "--workers", "0"], "at least 1, got 0"),
     ],

@@ -52,4 +52,4 @@ def test_phrases_are_excluded_and_their_similarities_are_said(hgrkit, library):
 @pytest.mark.parametrize("phrase", ["", "  "])
 def test_an_empty_phrase_is_refused_in_one_line(hgrkit, library, phrase):
     refused = hgrkit("search", "a dog runs", "--library", library, "--without", phrase)
-    assert "without[0] is empty; name what must not be seen, such as 'a car'." in refused.error
+    assert "without[0] is empty; name what you do not want to see, such as 'a car'." in refused.error

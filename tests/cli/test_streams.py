@@ -22,7 +22,7 @@ NARROW = {
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-SAID = "No space left on device; free some space and run the same command again, what was finished is kept."
+SAID = "No space left on device; free some space and run the same command again, finished work is kept."
 
 
 @pytest.fixture(scope="module")

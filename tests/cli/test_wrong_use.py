@@ -214,7 +214,7 @@ def test_an_interruption_while_a_library_is_loaded_is_no_broken_installation(hgr
 
     monkeypatch.setattr(app, "_function", lambda _: interrupted)
     ran = hgrkit("parsers")
-    assert (ran.status, ran.err) == (130, "hgrkit: interrupted; what was finished is kept.\n")
+    assert (ran.status, ran.err) == (130, "hgrkit: interrupted; finished work is kept.\n")
 
 
 def test_without_a_model_the_package_to_install_is_named(hgrkit, library, monkeypatch):

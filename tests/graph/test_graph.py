@@ -305,7 +305,7 @@ def test_without_the_key_nothing_is_excluded():
 
 
 def test_an_excluded_id_that_no_node_has_is_refused():
-    with refused(r"'excluded' names \[7\], which are no ids of the graph's nodes\."):
+    with refused(r"'excluded' names \[7\], which are not ids of nodes in the graph\."):
         RoleGraph.from_dict(record_with(excluded=[2, 7]))
 
 

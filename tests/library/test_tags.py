@@ -245,7 +245,7 @@ def test_a_file_of_json_lines_has_an_object_a_video_and_null_takes_away(tmp_path
         ("m.csv", "camera,path\nfront\n", "line 2: a video is named by its `path`"),
         ("m.csv", 'path,camera\na.mp4,"open\n', "after line"),
         ("m.jsonl", '{"path": "a"}\n{oops\n', "after line 1"),
-        ("m.jsonl", '{"path": "a"}\n[1]\n', "line 2 is no JSON object"),
+        ("m.jsonl", '{"path": "a"}\n[1]\n', "line 2 is not a JSON object"),
         ("m.jsonl", '{"n": 1}\n', "line 1: a video is named by its `path`"),
         ("m.jsonl", '{"path": 1}\n', "line 1: a video is named by its `path`"),
         ("m.jsonl", '{"path": "a", "n": [1]}\n', "line 1: the tag 'n' must be"),

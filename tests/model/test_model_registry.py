@@ -81,7 +81,7 @@ def test_a_folder_that_is_no_model_folder_is_refused(tmp_path):
 def test_a_name_that_two_packages_bring_is_refused(install_model, tmp_path):
     for distribution in ("one", "two"):
         install_model("tiny-test-model", folder_at(tmp_path / distribution), distribution=distribution)
-    with pytest.raises(PluginError, match=r"one 1\.0 and two 1\.0 both bring a model"):
+    with pytest.raises(PluginError, match=r"one 1\.0 and two 1\.0 both provide a model"):
         model_folder("tiny-test-model")
 
 

@@ -165,7 +165,7 @@ def test_pictures_are_the_strips_and_say_what_they_show(page, explanation):
     strip = explanation.hits[0].strip
     images = page.all("img")
     assert [b64decode(image["src"].split(",")[1]) for image in images] == [frame.jpeg for frame in strip]
-    assert images[1]["alt"] == "Frame at 0:00.8; bears on: chases"
+    assert images[1]["alt"] == "Frame at 0:00.8; relevant to: chases"
 
 
 def test_a_hit_without_pictures_says_why(page):

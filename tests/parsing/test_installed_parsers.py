@@ -56,5 +56,5 @@ def test_two_distributions_with_one_name_are_both_named(install_plugin):
     install_plugin(GROUP, "twin", distribution="one", version="1.0")
     install_plugin(GROUP, "twin", distribution="two", version="2.0")
     for use in (installed_parsers, lambda: load_parser("twin")):
-        with pytest.raises(PluginError, match=r"one 1\.0 and two 2\.0 both bring a parser named 'twin'"):
+        with pytest.raises(PluginError, match=r"one 1\.0 and two 2\.0 both provide a parser named 'twin'"):
             use()

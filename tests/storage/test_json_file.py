@@ -19,7 +19,7 @@ def read(path, shape=dict, **settings):
     [
         (b'{"a": 1,\n"b": }', "is not JSON: line 2, column 6: Expecting value"),
         (b"", "is not JSON: line 1, column 1"),
-        (b'{"a": "\xff"}', "is not JSON in UTF-8: byte 7 is no text; save the file as UTF-8"),
+        (b'{"a": "\xff"}', "is not JSON in UTF-8: byte 7 is not text; save the file as UTF-8"),
         pytest.param(b"[" * 100_000, "is not JSON: it is nested too deeply", id="deep nesting"),
         pytest.param(b"1" * 5000, "is not JSON: Exceeds the limit", id="long number"),
         (b"[1]", "must hold a JSON object, got list"),

@@ -95,7 +95,7 @@ def _excluded_phrases(parser: Callable[[], GraphParser], without: object) -> tup
     for phrase, graph in zip(phrases, graphs, strict=True):
         if any(node.excluded for node in graph.nodes):
             raise ConfigError(
-                f"without names what must not be seen, and {phrase!r} excludes something itself; "
+                f"without names what you do not want to see, but {phrase!r} excludes something itself; "
                 "leave words such as 'no' and 'without' out of it."
             )
     return tuple(ExcludedPhrase((), graph) for graph in graphs)
@@ -104,5 +104,5 @@ def _excluded_phrases(parser: Callable[[], GraphParser], without: object) -> tup
 def _checked(name: str, phrase: object) -> str:
     text = check_text(name, phrase)
     if not text.strip():
-        raise ConfigError(f"{name} is empty; name what must not be seen, such as 'a car'.")
+        raise ConfigError(f"{name} is empty; name what you do not want to see, such as 'a car'.")
     return text

@@ -37,7 +37,7 @@ class GraphAttentionConfig:
 
     embed_dim: int = setting(meaning="D, numbers of every embedding", within="[1, 16384]")
     num_layers: int = setting(1, "rounds of messages along the graph", within="[0, 32]")
-    attention: bool = setting(True, "weigh neighbours by attention instead of evenly")
+    attention: bool = setting(True, "weight neighbours by attention instead of equally")
     dropout: float = setting(0.0, "share of message entries zeroed in training", within="[0, 1)")
     start: GraphStart = setting(
         "random", "random as published, or identity: untrained messages change nothing, and no LayerNorm"
@@ -86,7 +86,7 @@ class GraphTextConfig(GraphLimits):
     graph_attention: bool = like(GraphAttentionConfig, "attention")
     graph_dropout: float = like(GraphAttentionConfig, "dropout")
     graph_start: GraphStart = like(GraphAttentionConfig, "start")
-    dropout: float = setting(0.0, "share of what is read of the words zeroed in training", within="[0, 1)")
+    dropout: float = setting(0.0, "share of the word encodings zeroed in training", within="[0, 1)")
     edges: str = setting("released", "name of the edge policy: which nodes see which", check=check_edge_policy)
 
     @property

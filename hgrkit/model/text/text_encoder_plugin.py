@@ -99,7 +99,7 @@ def omitted_tokens(encoder: TextEncoderPlugin, texts: Sequence[str]) -> list[int
 
 def _checked(encoder: TextEncoderPlugin, owner: str) -> TextEncoderPlugin:
     if isinstance(encoder, type):
-        raise PluginError(f"{owner} is {shown(encoder)}, which makes one; give {encoder.__name__}(...).")
+        raise PluginError(f"{owner} is {shown(encoder)}, not an instance; give {encoder.__name__}(...).")
     missing = [name for name in ("embed_dim", "fingerprint", "encode") if not hasattr(encoder, name)]
     if missing:
         raise PluginError(f"{owner} is {shown(encoder)}, without {', '.join(missing)}; see TextEncoderPlugin.")

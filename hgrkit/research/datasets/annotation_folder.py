@@ -176,7 +176,7 @@ def read_names(path: Path) -> list[str]:
     try:
         names = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise BenchmarkError(f"{path} is no plain array of names: {error}.") from error
+        raise BenchmarkError(f"{path} is not a plain array of names: {error}.") from error
     if names.ndim != 1 or names.dtype.kind not in "US":
         raise BenchmarkError(f"{path} must hold a list of names, got {names.dtype} {list(names.shape)}.")
     return [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in names.tolist()]

@@ -163,7 +163,7 @@ def _write_parquet(lines: list[dict[str, Any]], path: Path) -> None:
         table = pa.Table.from_pylist(lines, schema=schema)
     except UnicodeEncodeError as error:
         raise BenchmarkError(
-            f"{error.object!r} is no Unicode text, which Parquet cannot hold; write to a .jsonl file."
+            f"{error.object!r} is not valid Unicode, which Parquet cannot store; write to a .jsonl file."
         ) from error
     parquet.write_table(table, path)
 

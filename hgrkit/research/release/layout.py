@@ -67,7 +67,7 @@ class ReleaseFolder:
             names = np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:  # EOFError: an empty file
             raise ReleaseError(
-                f"{path} is no plain array of names ({error}); save it again as "
+                f"{path} is not a plain array of names ({error}); save it again as "
                 "numpy.save(path, numpy.array(names, dtype=str))."
             ) from error
         if names.ndim != 1 or names.dtype.kind not in "US" or not names.size:

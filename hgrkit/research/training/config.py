@@ -27,7 +27,7 @@ class TrainConfig:
     """
 
     epochs: int = setting(20, "passes over the training clips", within="[1, 1000000]")
-    batch_size: int = setting(128, "pairs of a clip and a caption a step", within="[2, 1000000]")
+    batch_size: int = setting(128, "pairs of clip and caption in a step", within="[2, 1000000]")
     seed: int = setting(0, "decides fresh weights, the order of pairs and dropout", within="[0, 4294967295]")
     device: str = setting("auto", "where to compute: auto (a GPU if there is one), cpu, cuda:1, mps")
     mixed_precision: bool = setting(False, "bfloat16 where it is safe; needs a GPU")
@@ -36,18 +36,18 @@ class TrainConfig:
     learning_rate: float = setting(1e-3, "the highest rate, after warm-up", within="(0, 1000]")
     betas: tuple[float, float] = setting((0.9, 0.999), "decay of Adam's averages, a step", within="[0, 1)")
     weight_decay: float = setting(0.01, "of matrices; vectors and temperatures have none", within="[0, 1000]")
-    warm_up: float = setting(0.1, "share of all steps in which the rate rises in a line", within="[0, 1]")
+    warm_up: float = setting(0.1, "share of all steps in which the rate rises linearly", within="[0, 1]")
     schedule: Literal["cosine", "constant"] = setting("cosine", "what the rate does after warm-up")
     final_rate: float = setting(0.0, "share of the learning rate that cosine ends at", within="[0, 1]")
     clip_norm: float | None = setting(
-        None, "longest gradient over all weights; longer are scaled", within="(0, inf)"
+        None, "maximum norm of the gradient over all weights; longer ones are scaled", within="(0, inf)"
     )
     ema: float | None = setting(
-        None, "decay a step of the average of weights that is measured and kept", within="[0, 1)"
+        None, "decay in each step of the average of weights that is measured and saved", within="[0, 1)"
     )
 
     captions_per_video: int | None = setting(
-        None, "captions drawn of each clip an epoch; none takes all", within="[1, inf)"
+        None, "captions drawn for each clip in an epoch; none uses all", within="[1, inf)"
     )
     bucket: int = setting(
         0, "batches among which pairs are sorted by caption length; 0 mixes lengths", within="[0, inf)"
@@ -56,7 +56,7 @@ class TrainConfig:
     same_clip_negatives: bool = setting(
         False, "captions of one clip, and captions in the same words, are negatives of each other, as released"
     )
-    feature_dropout: float = setting(0.0, "share of the numbers of frame features zeroed", within="[0, 1)")
+    feature_dropout: float = setting(0.0, "share of the frame features' values that are zeroed", within="[0, 1)")
     paraphrase_weight: float = setting(
         0.0, "weight of InfoNCE between two captions of one clip, event level", within="[0, 1000000]"
     )
@@ -64,23 +64,23 @@ class TrainConfig:
         0.0, "weight of preferring a caption to its foil, the sum over foil_levels", within="[0, 1000000]"
     )
     foil_levels: tuple[Level, ...] = setting(
-        ("action", "entity"), "whose scores are compared with the foil's, each at most once"
+        ("action", "entity"), "levels at which a caption is compared with its foil, each at most once"
     )
     foil_temperature: float = setting(
-        0.05, "what the difference of the two scores is divided by", within="(0, inf)"
+        0.05, "temperature that divides the difference of the two scores", within="(0, inf)"
     )
 
     background: int | None = setting(
         None,
-        "training clips that querybank normalisation draws from; none: as many as at the start",
+        "training clips in the querybank; none: as many as in the model to start from",
         within="[1, inf)",
     )
 
     patience: int | None = setting(
-        None, "stop after so many epochs without a better dev Rsum; none never does", within="[1, inf)"
+        None, "stop after this many epochs without a better dev Rsum; none never stops", within="[1, inf)"
     )
     save_every: int | None = setting(
-        None, "steps between states within an epoch; every epoch's end is always kept", within="[1, inf)"
+        None, "steps between saved states within an epoch; the end of an epoch is always saved", within="[1, inf)"
     )
 
     def __attrs_post_init__(self) -> None:

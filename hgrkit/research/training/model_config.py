@@ -43,16 +43,16 @@ class ModelConfig:
         ConfigError: if a setting has the wrong type, is unknown or is out of its range.
     """
 
-    start: str | None = setting(None, "an installed model or a model folder to start from; none is fresh weights")
+    start: str | None = setting(None, "an installed model or a model folder to start from; none is new weights")
     name: str = setting("", "what the model is called")
     text_encoder: str = setting("rnn", "rnn: word vectors and a GRU; sentence: a frozen transformer")
-    reader: str = setting("default", "sentence: the model whose transformer is taken, by name or folder")
+    reader: str = setting("default", "sentence: the model whose transformer is used, by name or folder")
     min_count: int = setting(
-        1, "rnn: how often a word must stand in the training captions to be known", within="[1, inf)"
+        1, "rnn: how often a word must occur in the training captions to be in the vocabulary", within="[1, inf)"
     )
     initialisation: Literal["released"] | None = setting(
         None,
-        "rnn: released draws fresh weights as the released code does (word vectors uniform in +-1/sqrt(word_dim), "
+        "rnn: released initialises weights as the released code does (word vectors uniform in +-1/sqrt(word_dim), "
         "recurrent weights orthogonal, their biases 0); none is torch's own way",
     )
     word_vectors: str | None = setting(
@@ -62,9 +62,11 @@ class ModelConfig:
     )
     embed_dim: int = like(GraphAttentionConfig, "embed_dim", 512)
     even_pooling: bool = setting(False, "an event is the plain mean of its frames; its attention is not trained")
-    frame_encoder: str | None = setting(None, "the frame encoder that made the features; kept with the model")
-    sampling: str | None = setting(None, "how frames were picked, such as fps:2; kept with the model")
-    clip_seconds: float | None = setting(None, "longest clip, seconds; kept with the model", within="(0, inf)")
+    frame_encoder: str | None = setting(None, "the frame encoder that made the features; saved with the model")
+    sampling: str | None = setting(None, "how frames were sampled, such as fps:2; saved with the model")
+    clip_seconds: float | None = setting(
+        None, "maximum length of a clip in seconds; saved with the model", within="(0, inf)"
+    )
     text: Mapping[str, Any] = setting({}, "settings of the text encoder, a table")
     video: Mapping[str, Any] = setting({}, "settings of the video encoder, a table")
     matcher: Mapping[str, Any] = setting({}, "settings of the matcher, a table")

@@ -271,7 +271,7 @@ def example_config() -> str:
     Paths are examples. `[data.dev]` may be left out.
     """
     presets = f"{' or '.join(map(repr, preset_names()))} or {NOTHING!r}"
-    meaning = f"settings to start from, in the place of the defaults below ({presets})"
+    meaning = f"settings that replace the defaults below ({presets})"
     parts = [
         "\n".join([*_setting("preset", None, meaning, required=False), ""]),
         _table("data", DataConfig),
