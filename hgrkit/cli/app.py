@@ -23,7 +23,7 @@ from hgrkit.cli.usage import USAGE_ERROR, usage_line
 from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.storage.atomic_file import full_disk
 
-__all__ = ["COMMANDS", "command_line", "main"]
+__all__ = ["COMMANDS", "command_line", "error_line", "main"]
 
 _INTERRUPTED = 130
 _NO_READER = 141
@@ -34,6 +34,7 @@ _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 COMMANDS = {
     "index": "index",
+    "watch": "watch",
     "search": "search",
     "describe": "describe",
     "duplicates": "duplicates",
@@ -192,7 +193,7 @@ def main() -> None:
         if debug:
             raise
         if not isinstance(error.__cause__, KeyboardInterrupt):  # else a library was being loaded when ctrl-c came
-            _fail(_line(error))
+            _fail(error_line(error))
         status = _INTERRUPTED
     except SystemExit as end:  # click's and rich's, after a pipe was closed; completion's own
         if isinstance(end.__context__, BrokenPipeError):
@@ -220,7 +221,7 @@ def _fail(line: str) -> NoReturn:
     sys.exit(2)
 
 
-def _line(error: HgrkitError | OSError | ImportError) -> str:
+def error_line(error: HgrkitError | OSError | ImportError) -> str:
     """What is wrong, in one line."""
     said = " ".join(str(error).split())
     if isinstance(error, HgrkitError):
