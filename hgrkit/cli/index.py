@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import echo, echo_json, printable, quoted, shortened, shown_path, stderr
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError
@@ -127,7 +128,9 @@ def opened_to_write(library: Path, parser: str, chosen: dict[str, Any], *, creat
     except LibraryNotFoundError:
         if not create:
             raise
-        return Retriever.create(library, parser=parser, **{**chosen, "model": chosen["model"] or "default"})
+        return Retriever.create(
+            library, parser=parser, **{**chosen, "model": chosen["model"] or configured("model") or "default"}
+        )
 
 
 def _read_metadata(file: Path) -> list[MetadataLine]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hgrkit.cli.clips import check_clips_folder
+from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import echo
 from hgrkit.errors import ConfigError, MissingPackageError
 
@@ -50,6 +51,8 @@ def mcp(
     if skill:
         echo(_SKILL.read_text(encoding="utf-8").rstrip())
         return
+    if not library and (set_library := configured("library")):
+        library = [Path(set_library)]
     if not library:
         raise ConfigError("mcp needs the library to serve; type: hgrkit mcp LIB")
     check_clips_folder(clips_out)
