@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,7 +72,8 @@ def _page() -> Callable[[Path], None]:
             webbrowser.open(address)
 
     def serve(library: Path) -> None:
-        server.HttpServer(settings.ServeSettings(libraries=(library,), port=0)).run(on_ready)
+        with suppress(KeyboardInterrupt):
+            server.HttpServer(settings.ServeSettings(libraries=(library,), port=0)).run(on_ready)
 
     return serve
 

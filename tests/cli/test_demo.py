@@ -53,6 +53,7 @@ def server(monkeypatch):
         def run(self, on_ready):
             told["there"] = (told["library"] / "library.sqlite").is_file()
             on_ready("http://127.0.0.1:1/")
+            raise KeyboardInterrupt  # how it is stopped
 
     modules = {"server": types.SimpleNamespace(HttpServer=HttpServer)}
     modules["settings"] = types.SimpleNamespace(ServeSettings=types.SimpleNamespace)
@@ -67,7 +68,9 @@ def test_the_page_is_opened_on_the_librarys_server(hgrkit, demonstrate, server, 
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert hgrkit("demo", "--serve").out.endswith("ask more at http://127.0.0.1:1/; press Ctrl-C to stop.\n")
+    ran = hgrkit("demo", "--serve")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.endswith("ask more at http://127.0.0.1:1/; press Ctrl-C to stop.\n")
     assert server["there"]
     assert not server["library"].exists(), "a temporary library is removed afterwards"
     assert server.get("opened") == ("http://127.0.0.1:1/" if display else None)
