@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -63,11 +64,12 @@ def mcp(
 
     with Retriever.open(library, parser=parser, device=device, follow=True) as retriever:
         server = LibraryServer(retriever, clips_out=clips_out.absolute(), any_example=not http)
-        if http:
-            serve_http(
-                server, port, host=host, token=token, on_ready=lambda address: echo(f"hgrkit mcp: {address}")
-            )
-        else:
-            if sys.stdin.isatty():
-                echo("hgrkit mcp: waiting for an agent on stdin; press Ctrl-C to stop.", err=True)
-            server.run("stdio")
+        with suppress(KeyboardInterrupt):  # how it is stopped
+            if http:
+                serve_http(
+                    server, port, host=host, token=token, on_ready=lambda address: echo(f"hgrkit mcp: {address}")
+                )
+            else:
+                if sys.stdin.isatty():
+                    echo("hgrkit mcp: waiting for an agent on stdin; press Ctrl-C to stop.", err=True)
+                server.run("stdio")

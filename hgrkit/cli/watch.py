@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -13,6 +14,7 @@ import typer
 from hgrkit.cli.index import decode_limits, opened_to_write, report_counts, report_remarks
 from hgrkit.cli.output import echo, echo_json, printable
 from hgrkit.cli.progress import IndexBar
+from hgrkit.errors import LibraryLockedError
 
 if TYPE_CHECKING:
     from hgrkit.errors import HgrkitError
@@ -67,7 +69,8 @@ def watch(
     require_videos(paths)
     # What is wrong from the beginning ends the command. A library that is gone later is never made anew: its drive
     # may be away.
-    opened_to_write(library, "lark", chosen).close()
+    with suppress(LibraryLockedError):  # another process writes to it: that is waited for
+        opened_to_write(library, "lark", chosen).close()
 
     def index(walk: Walk, may_prune: bool) -> IndexReport:
         # Opened for each run: between runs others may write, and the model takes no memory.

@@ -93,6 +93,15 @@ def test_a_library_that_is_lost_is_told_of_and_never_made_anew(videos, tmp_path)
     assert said[-1] == "stopped; what was finished is kept."
 
 
+def test_a_library_that_another_process_writes_to_is_waited_for(videos, tmp_path, hgrkit):
+    assert hgrkit("index", videos, "--library", tmp_path / "lib").status == 0
+    with Library.open(tmp_path / "lib", "w"):
+        watching = Watching(videos, tmp_path / "lib")
+        assert watching.process.stderr.readline().startswith("watching ")
+        assert watching.process.stderr.readline().rstrip().endswith("trying again.")
+        assert watching.stop(signal.SIGTERM)[0] == 0
+
+
 def test_what_is_wrong_from_the_beginning_ends_it(hgrkit, videos, tmp_path):
     assert "there is no file or folder" in hgrkit("watch", tmp_path / "none", "--library", tmp_path / "lib").error
     assert not (tmp_path / "lib").exists()

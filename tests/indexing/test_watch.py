@@ -10,6 +10,7 @@ import pytest
 from hgrkit.errors import ConfigError, LibraryLockedError, MissingPathError
 from hgrkit.indexing.report import Failure, IndexReport
 from hgrkit.indexing.watch import FolderWatch, watch_folders
+from tests.test_retriever import create, save_random_model, write_video
 
 
 class Clock:
@@ -209,6 +210,35 @@ def test_failures_that_were_told_are_not_told_again(run, folder):
     ]
     told = run(lambda *_: reports.pop(0), lambda: (folder / "b.mp4").write_bytes(b"1"))
     assert [(report.failures, report.missing) for report in told] == [((torn,), ("c",)), ((late,), ("d",))]
+
+
+def test_looking_takes_a_twentieth_of_the_time_at_most(monkeypatch, clock):
+    class SlowFolders:
+        def look(self):
+            clock.now += 3
+
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        raise EndOfTestError
+
+    monkeypatch.setattr("hgrkit.indexing.watch.time.monotonic", clock)
+    with pytest.raises(EndOfTestError):
+        watch_folders(SlowFolders(), None, on_report=None, on_problem=None, sleep=sleep)
+    assert pauses == [60]
+
+
+def test_a_retriever_indexes_what_a_look_found_and_nothing_else(folder, tmp_path, clock):
+    watch = FolderWatch([folder], settle_s=5, clock=clock)
+    write_video(folder / "a.mp4", 1, (200, 30, 30))
+    assert watch.look() is None
+    clock.now += 5
+    write_video(folder / "b.mp4", 1, (30, 200, 30))
+    with create(tmp_path / "lib", save_random_model(tmp_path / "model")) as retriever:
+        report = retriever.index(watch.look())
+        assert report.indexed == 1
+        assert [record.path for record in retriever.library.videos()] == [str(folder / "a.mp4")]
 
 
 def test_an_interrupt_ends_it(run, folder):
