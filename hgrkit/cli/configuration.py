@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import re
@@ -90,9 +91,14 @@ def _is_trusted(file: Path) -> bool:
     except OSError:  # there is none, as a rule
         return False
     if os.name != "nt" and (status.st_uid not in (os.geteuid(), 0) or status.st_mode & 0o002):
-        echo(f"hgrkit: {PROJECT_FILE} is not used: other users can write to it.", err=True)
+        _warn(f"hgrkit: {file.absolute()} is not used: other users can write to it.")
         return False
     return True
+
+
+@functools.cache  # a command may read the settings more than once
+def _warn(line: str) -> None:
+    echo(printable(line), err=True)
 
 
 def _of_file(file: Path, *, of_project: bool) -> dict[str, Setting]:
