@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hgrkit.indexing.example import Example, Like
     from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
+    from hgrkit.indexing.walk import Walk
     from hgrkit.library.duplicates import DuplicateGroup
     from hgrkit.library.tuning import Tuning
     from hgrkit.model.hgr_model import HgrModel
@@ -223,7 +224,7 @@ class Retriever:
 
     def index(
         self,
-        *paths: StrPath,
+        *paths: StrPath | Walk,
         features: StrPath | None = None,
         feature_cache: bool = True,
         retry_failed: bool = False,
@@ -236,7 +237,7 @@ class Retriever:
         """Index videos; what is unchanged, or only touched, moved or a duplicate, is not decoded.
 
         Args:
-            *paths: videos and folders of videos.
+            *paths: videos and folders of videos; or what `walk_videos` or a `FolderWatch` found, alone.
             features: a file of frame features `{name: [F, K]}` to use instead of decoding the videos.
             feature_cache: keep what is decoded beside the library, so that an upgrade need not decode it again.
             retry_failed: try again what failed before and has not changed.
@@ -251,13 +252,14 @@ class Retriever:
             ConfigError: if the library was opened to read, or a path lies inside a library.
         """
         parts = self._opened.writing_parts("index")
-        from hgrkit.indexing.walk import walk_videos
+        from hgrkit.indexing.walk import Walk, walk_videos
         from hgrkit.video.feature_file import open_features
 
         if not paths:
             raise ConfigError("index needs at least one video or folder, got none; name some: index('videos/').")
         hint = "; give them one by one: index('a', 'b')"
-        walk = walk_videos([check_path("each path", path, hint=hint) for path in paths])
+        found = paths[0] if len(paths) == 1 and isinstance(paths[0], Walk) else None
+        walk = found or walk_videos([check_path("each path", path, hint=hint) for path in paths])
         keep = check_flag("feature_cache", feature_cache)
         cache = parts.feature_cache(self._folder) if keep and self._folder is not None else None
         with open_features(features) as feature_file:

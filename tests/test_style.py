@@ -29,10 +29,12 @@ LONG_FUNCTIONS = {
     "hgrkit/agents/tools.py:search_video",
     "hgrkit/cli/evaluate.py:evaluate",
     "hgrkit/cli/index.py:index",
+    "hgrkit/cli/mcp.py:mcp",
     "hgrkit/cli/parse.py:parse",
     "hgrkit/cli/search.py:search",
     "hgrkit/cli/serve.py:serve",
     "hgrkit/cli/train.py:train",
+    "hgrkit/cli/watch.py:watch",
     "hgrkit/indexing/pipeline.py:index_videos",
     "hgrkit/retriever.py:search",
     # One walk over a file's packets, with the state that the next packet needs.

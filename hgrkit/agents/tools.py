@@ -25,6 +25,10 @@ PICTURE_HEIGHT = 240
 _MOMENTS_OF_A_VIDEO = 10
 """So many moments of one video are compared with the one that is to be shown."""
 
+_QUERY_CHARS = 2000
+_PHRASES = 20
+"""More than anybody asks; a longer question would only keep the server busy."""
+
 Video = Annotated[str, Field(description="path of a video of the library, as an answer names it")]
 Start = Annotated[float, Field(ge=0, description="where the moment begins, in seconds from the video's beginning")]
 End = Annotated[float, Field(gt=0, description="where it ends, in seconds")]
@@ -47,12 +51,16 @@ class VideoTools:
         *,
         query: Annotated[
             str | None,
-            Field(description="one plain sentence of what is seen, such as 'a man pours water into a cup'"),
+            Field(
+                max_length=_QUERY_CHARS,
+                description="one plain sentence of what is seen, such as 'a man pours water into a cup'",
+            ),
         ] = None,
         k: Annotated[int, Field(ge=1, le=100, description="hits at most")] = 5,
         per_video: Annotated[int, Field(ge=1, le=100, description="moments of one video at most")] = 1,
         without: Annotated[
-            list[str] | None, Field(description="phrases that must not be seen, such as ['a car']")
+            list[str] | None,
+            Field(max_length=_PHRASES, description="phrases that must not be seen, such as ['a car']"),
         ] = None,
         like: Annotated[
             str | None,
@@ -103,7 +111,11 @@ class VideoTools:
         start_s: Start,
         end_s: End,
         query: Annotated[
-            str | None, Field(description="the sentence that found it, to know when each of its phrases is seen")
+            str | None,
+            Field(
+                max_length=_QUERY_CHARS,
+                description="the sentence that found it, to know when each of its phrases is seen",
+            ),
         ] = None,
         num_frames: Annotated[int, Field(ge=1, le=12, description="pictures at most")] = 4,
     ) -> Annotated[CallToolResult, ShownHit]:

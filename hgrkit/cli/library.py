@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import attrs
 import typer
 
+from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import clock, echo, echo_json, printable, quoted, shown_path, stderr, typed_text
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError
@@ -45,12 +46,13 @@ def info(
     """Show what a library contains, what made it, and the state of its videos."""
     from hgrkit.library.library import Library
 
-    if library is None and named is None:
-        raise ConfigError("info needs the library; type: hgrkit info LIB")
     if library is not None and named is not None:
         both = f"{str(library)!r} and {str(named)!r}"
         raise ConfigError(f"info takes one library, got {both}; leave one of them out.")
-    folder = library or named or Path()
+    given = library or named or configured("library")
+    if given is None:
+        raise ConfigError("info needs the library; type: hgrkit info LIB")
+    folder = Path(given)
     with Library.open(folder) as opened:
         records, description = opened.videos(), _described(opened, folder)
         measured = _measured_recall(opened) if recall else None

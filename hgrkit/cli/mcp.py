@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hgrkit.cli.clips import check_clips_folder
+from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import echo
 from hgrkit.errors import ConfigError, MissingPackageError
 
@@ -50,6 +52,8 @@ def mcp(
     if skill:
         echo(_SKILL.read_text(encoding="utf-8").rstrip())
         return
+    if not library and (set_library := configured("library")):
+        library = [Path(set_library)]
     if not library:
         raise ConfigError("mcp needs the library to serve; type: hgrkit mcp LIB")
     check_clips_folder(clips_out)
@@ -60,11 +64,12 @@ def mcp(
 
     with Retriever.open(library, parser=parser, device=device, follow=True) as retriever:
         server = LibraryServer(retriever, clips_out=clips_out.absolute(), any_example=not http)
-        if http:
-            serve_http(
-                server, port, host=host, token=token, on_ready=lambda address: echo(f"hgrkit mcp: {address}")
-            )
-        else:
-            if sys.stdin.isatty():
-                echo("hgrkit mcp: waiting for an agent on stdin; press Ctrl-C to stop.", err=True)
-            server.run("stdio")
+        with suppress(KeyboardInterrupt):  # how it is stopped
+            if http:
+                serve_http(
+                    server, port, host=host, token=token, on_ready=lambda address: echo(f"hgrkit mcp: {address}")
+                )
+            else:
+                if sys.stdin.isatty():
+                    echo("hgrkit mcp: waiting for an agent on stdin; press Ctrl-C to stop.", err=True)
+                server.run("stdio")

@@ -15,9 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("mcp")
-
 from mcp import Client, StdioServerParameters
 
 from hgrkit.agents.server import LibraryServer
@@ -212,6 +209,7 @@ WRONG = {
     "no question": ("search_video", {}, "give one of them"),
     "unknown argument": ("search_video", {"query": "a dog", "limit": 3}, "no argument 'limit'; it takes query, k"),
     "too many": ("search_video", {"query": "a dog", "k": 1000}, "k must be less than or equal to 100, got 1000"),
+    "too long": ("search_video", {"query": "dog " * 1000}, "query must be"),
     "missing": ("show_hit", {"start_s": 1, "end_s": 2}, "the argument video is missing"),
     "column": ("search_video", {"query": "a dog", "where": "camra = 1"}, "Did you mean 'camera'"),
     "confidence": ("search_video", {"query": "a dog", "min_confidence": 0.5}, "calibrat"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import socket
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mcp")
-
+from hgrkit.agents.answers import FoundMoment, FoundPhrase, SearchAnswer
 from hgrkit.agents.tools import VideoTools
 from hgrkit.library import Library
 from hgrkit.retriever import Retriever
@@ -29,8 +29,12 @@ def test_the_skill_is_printed_and_names_tools_and_commands_that_there_are(hgrkit
     head = re.fullmatch(r"---\nname: ([a-z-]+)\ndescription: (.+)\n---\n\n(# .*)", printed, re.DOTALL)
     assert head[1] == "search-video"
     assert 100 < len(head[2]) < 1024
-    tools = {name for name in vars(VideoTools) if not name.startswith("_")}
-    assert tools <= set(re.findall(r"`(\w+)`", head[3]))
+    tools = {name: method for name, method in vars(VideoTools).items() if not name.startswith("_")}
+    named = set(re.findall(r"`(\w+)[`:]", head[3]))
+    assert tools.keys() <= named
+    takes = {argument for method in tools.values() for argument in inspect.signature(method).parameters}
+    answers = {field for record in (SearchAnswer, FoundMoment, FoundPhrase) for field in record.model_fields}
+    assert named <= tools.keys() | takes | answers
     for line in re.findall(r"^    hgrkit (.*)$", head[3], re.MULTILINE):
         options = hgrkit(line.split()[0], "--help").out
         assert all(option in options for option in re.findall(r"--[a-z-]+", line))
