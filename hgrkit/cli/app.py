@@ -55,6 +55,7 @@ COMMANDS = {
     "tag": "library",
     "import-release": "train",
     "train": "train",
+    "export-onnx": "train",
     "demo": "demo",
 }
 """The commands in the order of the help text, each with the module of `hgrkit.cli` that has its function."""

@@ -27,7 +27,8 @@ class TextEncoderPlugin(Protocol):
     """Turns texts into vectors; `hgrkit.testing.TextEncoderPluginContract` holds one to its rules.
 
     An encoder may also have `omitted_tokens(texts) -> Sequence[int]`: how many tokens of each text lie past what
-    it reads. Without it none do.
+    it reads. Without it none do. With `equivalent_to`, the fingerprint of another encoder whose vectors it
+    computes to 1e-4, it also searches libraries that were made with that one.
     """
 
     @property

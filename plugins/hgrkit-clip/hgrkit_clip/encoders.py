@@ -14,7 +14,11 @@ from hgrkit.errors import ShapeError
 from hgrkit.video.preparation import PicturePreparation, PictureScaling
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
+
+    from hgrkit.model.onnx_sides import OnnxSides
 
 __all__ = ["ClipFrames", "ClipTexts", "DualModel"]
 
@@ -50,8 +54,8 @@ class DualModel:
     device: str
     lock: Lock = attrs.field(factory=Lock)
 
-    def text_features(self, texts: Sequence[str]) -> Float32:
-        """Vectors as the network puts them out: [B, D]."""
+    def text_inputs(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """What the network takes for texts, by name: [B, T] each."""
         with self.lock:
             inputs = self.tokenizer(
                 list(texts),
@@ -60,7 +64,11 @@ class DualModel:
                 max_length=self.max_tokens,
                 return_tensors="pt",
             )
-        return self._features(self.model.get_text_features, dict(inputs))
+        return dict(inputs)
+
+    def text_features(self, texts: Sequence[str]) -> Float32:
+        """Vectors as the network puts them out: [B, D]."""
+        return self._features(self.model.get_text_features, self.text_inputs(texts))
 
     def picture_features(self, pictures: npt.NDArray[np.uint8]) -> Float32:
         """Vectors as the network puts them out: uint8 [B, H, W, 3] -> [B, D]."""
@@ -115,6 +123,12 @@ class ClipTexts:
             self.dual.text_features(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)
         ]
         return np.concatenate([np.empty((0, self.embed_dim), np.float32), *parts])
+
+    def export_onnx(self, folder: Path) -> OnnxSides:
+        """Write both sides of the model as graphs, as `hgrkit.model.onnx_export.OnnxExportable` says."""
+        from hgrkit_clip.onnx_export import export
+
+        return export(self.dual, folder, self.embed_dim)
 
     def omitted_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens of each text lie past the model's limit."""
