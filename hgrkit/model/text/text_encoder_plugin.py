@@ -16,7 +16,10 @@ from hgrkit.video.frame_encoder import resolve_device
 __all__ = ["TEXT_ENCODER_PLUGINS", "TextEncoderPlugin", "encode_texts", "load_text_encoder", "omitted_tokens"]
 
 TEXT_ENCODER_PLUGINS = Registry(
-    "hgrkit.text_encoders", "text encoder", TextEncoderNotFoundError, {"clip": "hgrkit-clip"}
+    "hgrkit.text_encoders",
+    "text encoder",
+    TextEncoderNotFoundError,
+    {"clip": "hgrkit-clip", "open_clip": "hgrkit-clip"},
 )
 """Installed text encoders. An entry point names a callable `(device) -> TextEncoderPlugin`; for a name
 with an argument, `NAME:ARGUMENT`, it is called with that as well."""

@@ -30,12 +30,13 @@ _AT_ONCE = 32
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class DualModel:
-    """A model of `transformers` with text and image features, and what prepares both.
+    """A network of `transformers` with text and image features, and what prepares both.
 
     Attributes:
-        name: `clip:` and the absolute folder, or the hub's name.
+        name: `clip:` or `open_clip:`, the absolute folder or the hub's name, and what was asked of its precision.
         fingerprint: of every file that decides its vectors.
         model: the network, in evaluation mode.
+        encode_pictures: its `get_image_features`, compiled perhaps.
         tokenizer: its words to ids.
         max_tokens: how many of them it reads.
         pads_to_limit: whether it was trained on texts that were all padded to `max_tokens`, as SigLIP was.
@@ -47,6 +48,7 @@ class DualModel:
     name: str
     fingerprint: str
     model: Any
+    encode_pictures: Any
     tokenizer: Any
     max_tokens: int
     pads_to_limit: bool
@@ -75,7 +77,7 @@ class DualModel:
         import torch
 
         inputs = {name: torch.from_numpy(values) for name, values in self.preparation(pictures).items()}
-        return self._features(self.model.get_image_features, inputs)
+        return self._features(self.encode_pictures, inputs)
 
     def num_tokens(self, text: str) -> int:
         """How many tokens a text has, read or not."""
@@ -85,8 +87,12 @@ class DualModel:
     def _features(self, method: Any, inputs: dict[str, torch.Tensor]) -> Float32:
         import torch
 
+        given = {
+            name: value.to(self.device, self.model.dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+        }
         with torch.inference_mode():
-            made = method(**{name: value.to(self.device) for name, value in inputs.items()})
+            made = method(**given)
         vectors = made if isinstance(made, torch.Tensor) else made.pooler_output
         found: Float32 = vectors.float().cpu().numpy()
         return found

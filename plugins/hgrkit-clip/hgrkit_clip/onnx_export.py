@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hgrkit.errors import CheckpointError, HgrkitError
+from hgrkit.errors import CheckpointError, HgrkitError, MissingPackageError
 from hgrkit.model.onnx_sides import GRAPH, PICTURES, TEXTS, TOKENIZER, OnnxSides
 from hgrkit_clip.encoders import DualModel
 
@@ -34,7 +34,12 @@ def export(dual: DualModel, folder: Path, embed_dim: int) -> OnnxSides:
 
     Raises:
         CheckpointError: if torch cannot express the network in ONNX, or its tokenizer has no file of its own.
+        MissingPackageError: if the package onnx is not installed.
     """
+    try:
+        import onnx  # noqa: F401, torch writes with it
+    except ImportError as error:
+        raise MissingPackageError(f"an export needs the package onnx: pip install onnx ({error}).") from error
     for side in (TEXTS, PICTURES):
         (folder / side).mkdir()
     _write_tokenizer(dual, folder / TEXTS / TOKENIZER)

@@ -174,9 +174,10 @@ def test_an_export_with_other_vectors_is_not_kept(told, clip_folder, tmp_path, m
     assert not [path.name for path in tmp_path.iterdir()]
 
 
-def test_8_bits_name_the_package_that_they_need(clip_folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime.quantization", None)
-    with pytest.raises(MissingPackageError, match="int8 needs the package onnx: pip install onnx"):
+@pytest.mark.parametrize(("module", "what"), [("onnx", "an export"), ("onnxruntime.quantization", "int8")])
+def test_the_package_that_is_missing_is_named(clip_folder, tmp_path, monkeypatch, module, what):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingPackageError, match=f"{what} needs the package onnx: pip install onnx"):
         export_onnx(f"clip:{clip_folder}", tmp_path / "out", int8=True)
     assert not (tmp_path / "out").exists()
 
