@@ -98,6 +98,8 @@ def _load(checkpoint: Checkpoint, fingerprint: str, options: Options, device: st
     else:
         preparation = _preparation(checkpoint)
         model = _network(checkpoint, dtype)
+    if options.compile and preparation.scaling.patches:
+        raise ConfigError(f"{checkpoint.folder} takes pictures of any shape, which compile=yes does not go with.")
     with reading(checkpoint.folder):
         from transformers import AutoTokenizer
 
