@@ -61,7 +61,9 @@ class Opened:
             made_with = library.manifest
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
             dim = model_.query_side.embed_dim if mode == "r" else model_.config.video.embed_dim
-            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint, embed_dim=dim)
+            may = mode == "r" and model_.may_search(made_with.model_fingerprint)
+            fingerprint = made_with.model_fingerprint if may else model_.fingerprint
+            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=fingerprint, embed_dim=dim)
             made_with.require(used, library=fspath(folder))
             parts = None
             if mode == "w":

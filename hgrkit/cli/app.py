@@ -63,6 +63,7 @@ COMMANDS = {
     "tune": "tune",
     "import-release": "train",
     "train": "train",
+    "export-onnx": "train",
     "mcp": "mcp",
     "serve": "serve",
     "config": "configuration",

@@ -1,4 +1,4 @@
-"""`hgrkit train` and `import-release`: models trained as a config or the released code says, or taken from it."""
+"""The commands that write a model: `hgrkit train`, `import-release` and `export-onnx`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hgrkit.cli.output import echo, echo_json
 from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
-__all__ = ["import_release", "train"]
+__all__ = ["export_onnx", "import_release", "train"]
 
 
 def train(
@@ -153,3 +153,26 @@ def import_release(
         echo_json(report.to_dict())
     else:
         echo(f"{report.checkpoint} ({report.chosen}) is now the model folder {out}")
+
+
+def export_onnx(
+    model: Annotated[str, typer.Argument(help="A dual encoder, such as clip:FOLDER, or a folder that names one.")],
+    out: Annotated[Path, typer.Argument(help="Model folder to write; it must not exist yet.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit weights for pictures: faster on most CPUs, less exact.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Export a dual encoder to a model folder that runs in onnxruntime, without torch."""
+    import attrs
+
+    from hgrkit.model import onnx_export
+
+    made = onnx_export.export_onnx(model, out, int8=int8)
+    if json:
+        echo_json(attrs.asdict(made) | {"folder": str(made.folder)})
+        return
+    echo(
+        f"{made.folder}: unit vectors of texts differ from the original's by {made.texts_apart:.1g} at most, of "
+        f"pictures by {made.pictures_apart:.1g}."
+    )

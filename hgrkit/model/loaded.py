@@ -148,6 +148,11 @@ class LoadedModel:
         """
         return None if self.folder is None else Calibration.read(self.folder, fingerprint=self.fingerprint)
 
+    def may_search(self, fingerprint: str) -> bool:
+        """Whether it may search what a model of that fingerprint indexed: itself, or the original of an export."""
+        original = None if self.dual_encoder is None else self.dual_encoder.equivalent_to
+        return fingerprint in {self.fingerprint, original}
+
     def check(self) -> None:
         """Read both sides, so that what is wrong with the model is told before anything is made with it.
 

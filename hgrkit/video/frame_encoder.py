@@ -31,7 +31,7 @@ FRAME_ENCODERS = Registry(
     "hgrkit.frame_encoders",
     "frame encoder",
     FrameEncoderNotFoundError,
-    {"efficientnet-lite2": "hgrkit-model-mini", "clip": "hgrkit-clip"},
+    {"efficientnet-lite2": "hgrkit-model-mini", "clip": "hgrkit-clip", "open_clip": "hgrkit-clip"},
 )
 """Installed frame encoders. An entry point names a callable `(device) -> FrameEncoder`; for a name
 with an argument, `NAME:ARGUMENT`, it is called with that as well."""
