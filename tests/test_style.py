@@ -27,6 +27,7 @@ MAX_FUNCTION_LINES = 40
 LONG_FUNCTIONS = {
     # Signatures: an option or an argument on each line.
     "hgrkit/cli/evaluate.py:evaluate",
+    "hgrkit/cli/features.py:features",
     "hgrkit/cli/index.py:index",
     "hgrkit/cli/parse.py:parse",
     "hgrkit/cli/search.py:search",

@@ -56,6 +56,7 @@ COMMANDS = {
     "tune": "tune",
     "import-release": "train",
     "train": "train",
+    "features": "features",
     "demo": "demo",
 }
 """The commands in the order of the help text, each with the module of `hgrkit.cli` that has its function."""

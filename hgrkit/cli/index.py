@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hgrkit.retriever import Retriever
     from hgrkit.video.limits import DecodeLimits
 
-__all__ = ["index"]
+__all__ = ["decode_limits", "index"]
 
 _KINDS: dict[Skipped, str] = {
     "links": "links",
@@ -97,7 +97,7 @@ def index(
         "features": features,
         "feature_cache": not no_feature_cache,
         "prune": prune,
-        "limits": _limits(decode_seconds, decode_memory_gb),
+        "limits": decode_limits(decode_seconds, decode_memory_gb),
         "num_workers": workers,
     }
     reports: dict[str, IndexReport] = {}
@@ -143,7 +143,12 @@ def _tag(library: Path, lines: list[MetadataLine], file: Path) -> TagReport:
         return tag_lines(opened, lines, file)
 
 
-def _limits(seconds: float, memory_gb: float) -> DecodeLimits:
+def decode_limits(seconds: float, memory_gb: float) -> DecodeLimits:
+    """What decoding one video may take, of `--decode-seconds` and `--decode-memory-gb`.
+
+    Raises:
+        ConfigError: if one is out of its range.
+    """
     from hgrkit.video.limits import DecodeLimits
 
     if not 0 < seconds < float("inf"):

@@ -16,7 +16,10 @@ import numpy.typing as npt
 from hgrkit.checks.arguments import check_path
 from hgrkit.errors import FeatureFileError, MissingPathError
 
-__all__ = ["FeatureFile", "open_features"]
+__all__ = ["HIDDEN", "FeatureFile", "open_features"]
+
+HIDDEN = "."
+"""What names in an HDF5 file begin with that are no videos', such as `hgrkit features` writes beside them."""
 
 # What numpy, zipfile and h5py raise on damage.
 _UNREADABLE = (
@@ -87,10 +90,10 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
         return isinstance(name, str) and self._key(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._file.keys())
+        return (name for name in self._file if not name.startswith(HIDDEN))
 
     def __len__(self) -> int:
-        return len(self._file.keys())
+        return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return f"FeatureFile({self._path!r}, {len(self)} videos)"
