@@ -85,7 +85,7 @@ class DecodeWorkerError(HgrkitError, RuntimeError):
 
 
 class FeatureFileError(HgrkitError, ValueError):
-    """A file of frame features (`.npz`, `.hdf5`) does not hold what it should."""
+    """A file of frame features does not hold what it should."""
 
 
 class PluginError(HgrkitError, RuntimeError):

@@ -52,7 +52,7 @@ def index(
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Take frame features from this file (.npz, .hdf5) and decode nothing."),
+        typer.Option(help="Take frame features from this file and decode nothing: .npz, .h5, .parquet, .lance."),
     ] = None,
     metadata: Annotated[
         Path | None,

@@ -10,7 +10,9 @@ import sys
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from hgrkit.errors import ConfigError, FeatureFileError
 from hgrkit.indexing.extraction import extract_features
@@ -75,6 +77,19 @@ def test_a_file_has_the_features_that_indexing_makes(videos, model, out, tmp_pat
         decoded.index(videos)
         assert other.index(videos, features=out).decoded_frames == 0
         np.testing.assert_allclose(other.scores(["a dog"]), decoded.scores(["a dog"]), atol=1e-3)
+
+
+def test_a_table_of_vectors_is_indexed_like_the_file_that_it_was_made_of(videos, model, out, tmp_path):
+    extract_features([videos], out, model=model)
+    rows = [(name, row.tolist()) for name, features in read(out).items() for row in features]
+    table = tmp_path / "F.parquet"
+    parquet.write_table(pa.table({"id": [name for name, _ in rows], "vector": [row for _, row in rows]}), table)
+    scores = []
+    for number, features in enumerate((out, table)):
+        with Retriever.create(tmp_path / f"{number}", model=model, frame_encoder="features") as retriever:
+            assert retriever.index(videos, features=features).indexed == 4
+            scores.append(retriever.scores(["a dog"]))
+    np.testing.assert_array_equal(*scores)
 
 
 def test_what_a_file_has_is_not_encoded_again(videos, model, out, make_video):
