@@ -54,16 +54,17 @@ def verb_contrast(data: Path) -> Iterator[Choice]:
         yield Choice(one["clip"], right, wrong, one["set"])
 
 
-def compare_choices(
-    choices: Sequence[Choice], a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]
-) -> dict[str, Any]:
-    """Accuracies, every type counted once, and their paired difference; of every type as well."""
+def compare_choices(choices: Sequence[Choice], a: npt.NDArray[Any], b: npt.NDArray[Any]) -> dict[str, Any]:
+    """Accuracies, every type counted once, and their paired difference; of every type as well.
+
+    `a` and `b` say of each choice whether it is right, or in what share of several runs.
+    """
     clips = {clip: number for number, clip in enumerate(dict.fromkeys(one.clip for one in choices))}
     cluster = np.array([clips[one.clip] for one in choices])
     kinds = np.array([one.type for one in choices])
     drawn = np.concatenate(list(BOOTSTRAP.draws(len(clips))))  # [B, V]
 
-    def resampled(values: npt.NDArray[np.bool_], kind: str) -> npt.NDArray[np.float64]:
+    def resampled(values: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]:
         own = kinds == kind
         hits = np.bincount(cluster[own], values[own].astype(np.float64), minlength=len(clips))
         with np.errstate(invalid="ignore"):
@@ -83,7 +84,7 @@ def compare_choices(
         np.nanmean(differences, axis=0),
         len(choices),
     )
-    per_choice = np.bincount(cluster, b.astype(np.float64) - a, minlength=len(clips))
+    per_choice = np.bincount(cluster, b.astype(np.float64) - a.astype(np.float64), minlength=len(clips))
     pooled = 100 * (drawn @ per_choice) / (drawn @ np.bincount(cluster, minlength=len(clips)))
     return {
         "mean of types": mean,

@@ -17,6 +17,7 @@ from pyarrow import parquet
 from hgrkit.errors import ConfigError, FeatureFileError
 from hgrkit.indexing.extraction import extract_features
 from hgrkit.indexing.report import IndexProgress
+from hgrkit.research.training.run_config import RunConfig
 from hgrkit.retriever import Retriever
 from hgrkit.video.feature_file import FeatureFile
 
@@ -90,6 +91,23 @@ def test_a_table_of_vectors_is_indexed_like_the_file_that_it_was_made_of(videos,
             assert retriever.index(videos, features=features).indexed == 4
             scores.append(retriever.scores(["a dog"]))
     np.testing.assert_array_equal(*scores)
+
+
+def test_a_head_is_trained_on_the_file_and_then_indexes(videos, model, out, tmp_path):
+    extract_features([videos], out, model=model)
+    captions = {
+        f"{number}.mp4": [f"a {shade} picture"] for number, shade in enumerate(("black", "dark", "grey", "white"))
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(captions))
+    data = 'captions = "captions.json"\nfeatures = ["F.h5"]\n'
+    (tmp_path / "run.toml").write_text(
+        f'[data.train]\n{data}[data.dev]\n{data}[model]\nstart = "model"\n[training]\nepochs = 2\nbatch_size = 4\n'
+    )
+    RunConfig.read(tmp_path / "run.toml").run(tmp_path / "run")
+    with Retriever.create(tmp_path / "lib", model=tmp_path / "run" / "model") as retriever:
+        assert retriever.index(videos).indexed == 4
+        assert retriever.library.manifest.frame_encoder == "shades"
+        assert len(retriever.search("a grey picture").hits) == 4
 
 
 def test_what_a_file_has_is_not_encoded_again(videos, model, out, make_video):

@@ -79,6 +79,9 @@ class TrainConfig:
     patience: int | None = setting(
         None, "stop after so many epochs without a better dev Rsum; none never does", within="[1, inf)"
     )
+    keep_start: bool = setting(
+        False, "measure the dev clips before the first step, and keep these weights unless an epoch is better"
+    )
     save_every: int | None = setting(
         None, "steps between states within an epoch; every epoch's end is always kept", within="[1, inf)"
     )
