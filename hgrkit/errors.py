@@ -90,7 +90,7 @@ class DeviceMemoryError(HgrkitError, MemoryError):
 
 
 class FeatureFileError(HgrkitError, ValueError):
-    """A file of frame features (`.npz`, `.hdf5`) does not hold what it should."""
+    """A file of frame features does not hold what it should."""
 
 
 class PluginError(HgrkitError, RuntimeError):

@@ -28,6 +28,7 @@ LONG_FUNCTIONS = {
     # Signatures: an option or an argument on each line.
     "hgrkit/agents/tools.py:search_video",
     "hgrkit/cli/evaluate.py:evaluate",
+    "hgrkit/cli/features.py:features",
     "hgrkit/cli/index.py:index",
     "hgrkit/cli/mcp.py:mcp",
     "hgrkit/cli/parse.py:parse",

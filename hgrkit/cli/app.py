@@ -61,6 +61,7 @@ COMMANDS = {
     "remove": "library",
     "tag": "library",
     "tune": "tune",
+    "features": "features",
     "import-release": "train",
     "train": "train",
     "export-onnx": "train",

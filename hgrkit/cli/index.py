@@ -53,7 +53,7 @@ def index(
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Read frame features from this file (.npz, .hdf5) instead of decoding."),
+        typer.Option(help="Take frame features from this file and decode nothing: .npz, .h5, .parquet, .lance."),
     ] = None,
     metadata: Annotated[
         Path | None,
@@ -148,7 +148,11 @@ def _tag(library: Path, lines: list[MetadataLine], file: Path) -> TagReport:
 
 
 def decode_limits(seconds: float, memory_gb: float) -> DecodeLimits:
-    """The limits of `--decode-seconds` and `--decode-memory-gb`."""
+    """What decoding one video may take, of `--decode-seconds` and `--decode-memory-gb`.
+
+    Raises:
+        ConfigError: if one is out of its range.
+    """
     from hgrkit.video.limits import DecodeLimits
 
     if not 0 < seconds < float("inf"):

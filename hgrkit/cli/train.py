@@ -90,7 +90,7 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
     settings = RunConfig.read(config)
     with TrainBar() as bar:
         run = settings.run(out, resume=resume, on_progress=bar.show)
-    best = run.log[run.best_epoch - 1]
+    loss = None if run.best_epoch == 0 else run.log[run.best_epoch - 1].loss
     if json:
         echo_json(
             {
@@ -99,20 +99,20 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
                 "epochs": len(run.log),
                 "best_epoch": run.best_epoch,
                 "stopped_early": run.stopped_early,
-                "loss": best.loss,
-                "dev": best.dev,
+                "loss": loss,
+                "dev": run.best_dev,
+                "start": run.start,
                 "blank_captions": run.blank_captions,
                 "seconds": round(sum(record.seconds for record in run.log), 3),
             }
         )
         return
-    measured = "" if best.dev_rsum is None else f", dev Rsum {best.dev_rsum:.1f}"
+    measured = "" if run.best_dev is None else f", dev Rsum {run.best_dev['Rsum']:.1f}"
+    measured += "" if run.start is None else f" (at the start {run.start['Rsum']:.1f})"
+    best = "no epoch is better than the start" if loss is None else f"best is {run.best_epoch}, loss {loss:.4f}"
     early = ", stopped early" if run.stopped_early else ""
     blank = f", {run.blank_captions} captions without words left out" if run.blank_captions else ""
-    echo(
-        f"{len(run.log)} epochs{early}; best is {run.best_epoch}, loss {best.loss:.4f}{measured}, "
-        f"model in {out / MODEL_FOLDER}{blank}"
-    )
+    echo(f"{len(run.log)} epochs{early}; {best}{measured}, model in {out / MODEL_FOLDER}{blank}")
 
 
 def _train_release(release: Path, model: str | None, *, json: bool, out: Path | None, **how: Any) -> None:

@@ -17,12 +17,14 @@ from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.matcher import Matcher
 from hgrkit.matching.querybank_norm import QuerybankNorm
 from hgrkit.model.config import HgrModelConfig
+from hgrkit.model.dual_encoder import DualEncoder
 from hgrkit.model.folder import CARD_FILE, FORMAT, WEIGHTS_FILE, model_fingerprint
 from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.phrase_text_encoder import PhraseTextEncoder
 from hgrkit.model.text.registry import TextModel, text_encoder_kind
 from hgrkit.model.video import VideoEncoder
 
-__all__ = ["CARD_FILE", "FORMAT", "build_model", "load_model", "model_fingerprint", "save_model"]
+__all__ = ["CARD_FILE", "FORMAT", "build_model", "head_on", "load_model", "model_fingerprint", "save_model"]
 
 
 def build_model(config: HgrModelConfig, text: TextModel) -> HgrModel:
@@ -45,6 +47,20 @@ def build_model(config: HgrModelConfig, text: TextModel) -> HgrModel:
         origin=config.origin,
         querybank_norm=norm,
     )
+
+
+def head_on(dual: DualEncoder) -> HgrModel:
+    """An untrained head on a dual encoder, in evaluation mode: it scores as that does.
+
+    Args:
+        dual: its frozen encoder of texts stays where it is; a model folder names it.
+    """
+    config = dual.config
+    text = PhraseTextEncoder(
+        texts=dual.text, name=dual.phrases.name, prompts=dual.phrases.prompts, embed_dim=dual.text.embed_dim
+    )
+    video = attrs.evolve(config.video, start="identity")
+    return build_model(attrs.evolve(config, video=video), text).eval()
 
 
 def _from_folder(folder: Path) -> HgrModel:

@@ -84,7 +84,7 @@ class DualEncoder:
         decides = {
             "text": text,
             "prompts": self.phrases.prompts,
-            "video": to_json(self.config.video),
+            "video": self.config.video.to_json(),
             "matcher": to_json(self.config.matcher),
         }
         return f"sha256:{hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()}"

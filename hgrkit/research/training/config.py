@@ -79,6 +79,9 @@ class TrainConfig:
     patience: int | None = setting(
         None, "stop after this many epochs without a better dev Rsum; none never stops", within="[1, inf)"
     )
+    keep_start: bool = setting(
+        False, "measure the dev clips before the first step, and keep these weights unless an epoch is better"
+    )
     save_every: int | None = setting(
         None, "steps between saved states within an epoch; the end of an epoch is always saved", within="[1, inf)"
     )

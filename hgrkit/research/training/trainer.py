@@ -180,6 +180,7 @@ class Trainer:
             best=self.model,
             best_epoch=loop.best_epoch,
             log=tuple(loop.log),
+            start=loop.start,
             stopped_early=len(loop.log) < self.config.epochs,
             folder=None if folder is None else folder.path,
             blank_captions=inputs.train.blank + (0 if inputs.dev is None else inputs.dev.blank),
