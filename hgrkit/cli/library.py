@@ -116,7 +116,13 @@ def _facts(description: dict[str, Any]) -> dict[str, Any]:
     """What is said of the library, a fact on a line, however long it is."""
     facts = {name: description[name] for name in ("library", "indexed", "failed", "clips")}
     made_with = {name.replace("_", " "): value for name, value in description["manifest"].items()}
-    return {**facts, "duration": clock(description["duration_s"]), **made_with, "kernel": description["kernel"], **_walls(description)}
+    return {
+        **facts,
+        "duration": clock(description["duration_s"]),
+        **made_with,
+        "kernel": description["kernel"],
+        **_walls(description),
+    }
 
 
 def _walls(description: dict[str, Any]) -> dict[str, str]:

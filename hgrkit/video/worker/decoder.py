@@ -21,7 +21,7 @@ from hgrkit.errors import DecodeLimitError, DecodeWorkerError
 from hgrkit.storage.regular_file import open_regular
 from hgrkit.video.container import unreadable_reason
 from hgrkit.video.cutting.clip import SUFFIXES, CutClip
-from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.limits import DecodeClock, DecodeLimits
 from hgrkit.video.sampling import Sampling, times_between
 from hgrkit.video.worker.process import WorkerProcess
 from hgrkit.video.worker.protocol import (
@@ -29,6 +29,7 @@ from hgrkit.video.worker.protocol import (
     Header,
     ProtocolError,
     finite,
+    one_line,
     read_bytes,
     read_frames,
     read_header,
@@ -39,7 +40,6 @@ __all__ = ["DecodeProcess", "Decoded"]
 
 _POLL_S = 0.2  # how often the limits on time are checked
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
-_LONGEST_REASON = 1000
 
 Times = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
@@ -83,7 +83,7 @@ class DecodeProcess:
         self._worker: WorkerProcess | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._clock = _Clock(limits)
+        self._clock = DecodeClock(limits)
         self._watcher = threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -257,7 +257,7 @@ class DecodeProcess:
         while True:
             tries += 1
             worker = self._running_worker()
-            self._clock = _Clock(self._limits)
+            self._clock = DecodeClock(self._limits)
             try:
                 worker.give(descriptor)
                 return talk(worker)
@@ -297,7 +297,7 @@ class DecodeProcess:
         with self._lock:
             if self._closed.is_set():
                 raise DecodeWorkerError("decoding was stopped.")
-            self._clock = _Clock(self._limits)
+            self._clock = DecodeClock(self._limits)
             worker = self._worker = WorkerProcess(self._limits, filter_calls=filter_calls)
         try:
             with self._waiting():
@@ -353,7 +353,7 @@ class DecodeProcess:
         decoded_frames = _decoded_frames(header)
         if not header.get("fit"):
             self._discard()
-        reason = _one_line(str(header.get("reason")))
+        reason = one_line(str(header.get("reason")))
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
 
 
@@ -366,11 +366,6 @@ class _Filter:
 @functools.cache
 def _warn_once(why: str) -> None:
     logging.getLogger("hgrkit").warning("videos are decoded with less protection from harmful files: %s", why)
-
-
-def _one_line(text: str) -> str:
-    """What a worker says, which may be in a stranger's hands: a line that can be shown."""
-    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_REASON])
 
 
 def _joined(path: str) -> str:
@@ -408,42 +403,3 @@ def _times(
     if len(times_s) > limits.frames:
         raise limits.too_many_frames(len(times_s))
     return times_s
-
-
-class _Clock:
-    """Seconds that the owner of one video has waited for the worker, while the machine was awake."""
-
-    def __init__(self, limits: DecodeLimits) -> None:
-        self.duration_s = 0.0
-        self.was_heard = False
-        self._limits = limits
-        self._runs = False
-        self._stalled_s = 0.0
-        self._total_s = 0.0
-        self._broken: DecodeLimitError | None = None
-
-    def start(self) -> None:
-        self._runs, self._stalled_s = True, 0.0
-
-    def stop(self) -> None:
-        self._runs = False
-
-    def run_out_of_memory(self) -> None:
-        """The worker holds more memory than it may."""
-        self._broken = self._limits.out_of_memory()
-
-    def has_run_out(self, elapsed_s: float) -> bool:
-        """Count time if the clock runs; returns whether a limit is broken."""
-        if self._runs:
-            self._stalled_s += elapsed_s
-            self._total_s += elapsed_s
-            if self._stalled_s > self._limits.seconds:
-                self._broken = self._limits.stalled()
-            elif self._total_s > self._limits.seconds_in_all(self.duration_s):
-                self._broken = self._limits.took_too_long(self.duration_s)
-        return self._broken is not None
-
-    def check(self) -> None:
-        """Raise the limit that was broken."""
-        if self._broken is not None:
-            raise self._broken
