@@ -78,6 +78,8 @@ class DecodeProcess:
         limits: what one video may take.
     """
 
+    _filters_calls = True  # whether workers start under a filter of system calls, as far as this process knows
+
     def __init__(self, limits: DecodeLimits) -> None:
         self._limits = limits
         self._worker: WorkerProcess | None = None
@@ -138,7 +140,9 @@ class DecodeProcess:
                 elif header["kind"] == "done" and opened.duration_s is None:
                     raise ProtocolError("the file was not opened.")
                 else:
-                    return self._failed(header) or attrs.evolve(opened, decoded_frames=_decoded_frames(header))
+                    return self._failed(header) or attrs.evolve(
+                        opened, decoded_frames=int(finite(header, "decoded_frames"))
+                    )
 
         return self._ask(path, talk, follow_links=follow_links)
 
@@ -283,12 +287,14 @@ class DecodeProcess:
         if self._worker is not None and self._worker.is_running:
             return self._worker
         try:
-            return self._started(filter_calls=_Filter.works)
+            return self._started(filter_calls=self._filters_calls)
         except DecodeWorkerError:
-            if not _Filter.works or self._closed.is_set():
+            if not self._filters_calls or self._closed.is_set():
                 raise
             worker = self._started(filter_calls=False)
-            _Filter.works = False  # the filter was the cause; no stranger's byte has been read until then
+            DecodeProcess._filters_calls = (
+                False  # the filter was the cause; no stranger's byte has been read until then
+            )
             _warn_once("this system's libraries do not start under the filter of system calls")
             return worker
 
@@ -350,17 +356,11 @@ class DecodeProcess:
             return None
         if header["kind"] != "failed":
             raise ProtocolError(f"{header['kind']} is no end.")
-        decoded_frames = _decoded_frames(header)
+        decoded_frames = int(finite(header, "decoded_frames"))
         if not header.get("fit"):
             self._discard()
         reason = one_line(str(header.get("reason")))
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
-
-
-class _Filter:
-    """Whether a filter of system calls lets workers start, as far as this process knows."""
-
-    works = True
 
 
 @functools.cache
@@ -371,10 +371,6 @@ def _warn_once(why: str) -> None:
 def _joined(path: str) -> str:
     """Join, but do not normalise: the worker's current folder is the one that this process had when it began."""
     return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
-
-
-def _decoded_frames(header: Header) -> int:
-    return int(finite(header, "decoded_frames"))
 
 
 def _clip_of(header: Header) -> CutClip:

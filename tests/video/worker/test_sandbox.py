@@ -260,7 +260,7 @@ def test_a_system_without_walls_is_named_once_and_still_decodes(monkeypatch, mak
 @WALLED
 def test_a_filter_under_which_libraries_do_not_start_is_left_out(monkeypatch, make_video, caplog):
     monkeypatch.setattr(decoder_module, "_warn_once", decoder_module._warn_once.__wrapped__)
-    monkeypatch.setattr(decoder_module._Filter, "works", True)
+    monkeypatch.setattr(DecodeProcess, "_filters_calls", True)
     code = "import hgrkit.video.worker.sandbox as s; s._PLAIN = {'exit_group': (231, 94), 'write': (1, 64)}"
     worker_with(monkeypatch, code)
     process = DecodeProcess(DecodeLimits())
