@@ -43,8 +43,7 @@ _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
 Times = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
-Body = TypeVar("Body")
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -241,9 +240,7 @@ class DecodeProcess:
             elapsed_s, checked = time.monotonic() - checked, time.monotonic()
             self.check(min(elapsed_s, _LONGEST_POLL_S))
 
-    def _ask(
-        self, path: str, talk: Callable[[WorkerProcess], Answer], *, follow_links: bool = True
-    ) -> Answer | Decoded:
+    def _ask(self, path: str, talk: Callable[[WorkerProcess], T], *, follow_links: bool = True) -> T | Decoded:
         """Run a request on a worker; return how it failed, if it did."""
         try:
             descriptor = open_regular(path, follow_links=follow_links)
@@ -256,7 +253,7 @@ class DecodeProcess:
         finally:
             os.close(descriptor)
 
-    def _ask_of(self, descriptor: int, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
+    def _ask_of(self, descriptor: int, talk: Callable[[WorkerProcess], T]) -> T | Decoded:
         tries = 0
         while True:
             tries += 1
@@ -338,8 +335,8 @@ class DecodeProcess:
             self._clock.check()
 
     def _next_message(
-        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], Body]
-    ) -> tuple[Header, Body | None]:
+        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], T]
+    ) -> tuple[Header, T | None]:
         """Read the next message other than `progress`, and the body of one of that kind."""
         while True:
             with self._waiting():
