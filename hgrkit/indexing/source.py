@@ -142,9 +142,7 @@ class VideoSource:
             emit(FrameChunk(file, times_s, images))
 
         sampling = self._sampling if features is None else None
-        decoded = decoder.read(
-            file.path, self._frame_size, sampling, emit_frames, follow_links=file.may_be_link
-        )
+        decoded = decoder.read(file.path, self._frame_size, sampling, emit_frames, follow_links=file.may_be_link)
         if features is not None and decoded.duration_s is not None:
             times_s = times_between(UniformSampling(len(features)), decoded.begin_s, decoded.duration_s)
             emit(FeatureChunk(file, times_s, features))

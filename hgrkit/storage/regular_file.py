@@ -29,7 +29,8 @@ def open_regular(path: str | os.PathLike[str], *, follow_links: bool = True) -> 
     Raises:
         OSError: if it cannot be opened, or is a named pipe, a socket, a device or a folder. None is waited for.
     """
-    require_regular(os.stat(path, follow_symlinks=follow_links), path)  # opening a device may do something
+    status = os.stat(path, follow_symlinks=follow_links)  # noqa: PTH116 - of what `os.open` is given
+    require_regular(status, path)  # opening a device may do something
     try:
         descriptor = os.open(path, os.O_RDONLY | _FLAGS | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0)))
     except OSError as error:

@@ -23,6 +23,7 @@ _TORCH_CHUNK = 64
 
 _Pictures = npt.NDArray[np.uint8]
 _Features = npt.NDArray[np.float32]
+_CHUNK_S = 60.0  # of eight pictures, which take a tenth of a second
 
 
 @final
@@ -102,23 +103,10 @@ class EfficientNetLite:
 
 
 def _onnxruntime_engine(graph: Path, num_threads: int | None) -> Callable[[_Pictures], _Features]:
-    import onnxruntime
+    from hgrkit.storage.onnx_file import OnnxGraph
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    options.intra_op_num_threads = num_threads or 0  # 0: one for each core
-    # Idle threads that spin would take the cores from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base below Exception
-        raise CheckpointError(f"onnxruntime cannot load {graph}: {str(error).splitlines()[0]}") from error
-
-    def run(pictures: _Pictures) -> _Features:
-        features: _Features = session.run(["features"], {"pictures": pictures})[0]
-        return features
-
-    return run
+    network = OnnxGraph(graph, external=[f"{graph.stem}.safetensors"], num_threads=num_threads)
+    return lambda pictures: network.run("features", {"pictures": pictures}, seconds=_CHUNK_S)
 
 
 def _torch_engine(weights: Path, variant: Variant, device: str) -> Callable[[_Pictures], _Features]:

@@ -1,27 +1,29 @@
 """Reads frame features that were computed elsewhere instead of decoding and encoding.
 
 From `.npz` and HDF5 files with an array a video, and from tables of ids and vectors: Parquet, Lance and `.npz`.
+Such files come from strangers, too. Nothing in one leads to another file, nothing is unpickled, no code is loaded
+for it, and what it says of its size is weighed against the bytes that it has before memory is taken.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import zipfile
 import zlib
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib import import_module
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from threading import Lock
-from typing import Any, Self, final
+from typing import Any, Protocol, Self, final
 
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_path
 from hgrkit.errors import FeatureFileError, MissingPackageError, MissingPathError
+from hgrkit.storage.regular_file import open_regular
+from hgrkit.video.feature_table import LanceTable, MemoryTable, ParquetTable
 
 __all__ = ["HIDDEN", "FeatureFile", "open_features"]
 
@@ -31,8 +33,18 @@ HIDDEN = "."
 # What numpy, zipfile and h5py raise on damage.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(zipfile.BadZipFile, zlib.error, OverflowError, SyntaxError, NotImplementedError, RecursionError),
 )
+
+_MOST_BYTES = 512 << 20  # of one video as float32: 18 hours of two frames a second, 1,024 numbers a frame
+_MOST_GROWTH = 64  # times what is stored; features of networks shrink to a half, those with many zeros to a tenth
+_FREE_BYTES = 1 << 20  # that may grow from nothing, such as a short video of zeros
+_MOST_CHUNK_BYTES = 64 << 20  # HDF5 unpacks a chunk whole; h5py makes them of up to 1 MB
+_MOST_CHUNKS = 1 << 20  # each is looked for by itself
+_PIECE_BYTES = 16 << 20  # that are read at once
+_MOST_NAMES_BYTES = 32 << 20  # of an archive's table of names, which becomes some 13 times that; 300,000 names
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 32000: "lzf"}
+"""HDF5's filters that h5py has in it; for others HDF5 would look for a library to load."""
 
 
 @final
@@ -44,63 +56,61 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
     the frames in their order, or lists of such lists, all frames of a video in one row. An `.npz` file of the two
     arrays `ids` [N] and `vectors` [N, feature_dim] is such a table, too; it is read whole, the others in pieces.
 
-    In an HDF5 file a name's `/` may stand as `_`. Close it, or use it as a context manager.
+    In an HDF5 file a name's `/` may stand as `_`. Close it, or use it as a context manager. One video has at most
+    512 MB as float32, and at most 64 times the bytes that it takes in the file.
 
     Raises:
         MissingPathError: if there is no such file.
         MissingPackageError: if Parquet or Lance is asked for and its package is not installed.
         FeatureFileError: if it is none of these, or what is under a name is no `[F, feature_dim]` array of finite
-            numbers.
+            numbers, is too large, or lies in another file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = check_path("features", path)
-        if not Path(self._path).exists():
+        there = Path(self._path)
+        if not (there.is_file() or (there.is_dir() and there.suffix.lower() == ".lance")):
             raise MissingPathError(f"no feature file {self._path!r}.")
-        self._file: Any = self._open()
+        self._file = self._open(there.suffix.lower())
 
-    def _open(self) -> Any:
-        suffix = Path(self._path).suffix.lower()
+    def _open(self, suffix: str) -> _Stored:
         if suffix not in _OPENERS:
             *first, last = _OPENERS
             raise FeatureFileError(f"features are read from {', '.join(first)} and {last}, got {self._path!r}.")
-        with self._readable_as(suffix):
-            return _OPENERS[suffix](self._path)
-
-    @contextmanager
-    def _readable_as(self, what: str) -> Iterator[None]:
         try:
-            yield
+            return _OPENERS[suffix](self._path)
         except (FeatureFileError, MissingPackageError):
             raise
         except _UNREADABLE as error:
-            raise FeatureFileError(f"{self._path!r} cannot be read as {what}: {_line(error)}") from error
+            raise FeatureFileError(f"{self._path!r} cannot be read as {suffix}: {_line(error)}") from error
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
         """Return the features of one video, `[F, feature_dim]`; raises `KeyError` if there are none."""
         key = self._key(name)
         if key is None:
             raise KeyError(name)
+        what = f"{key!r} in {self._path!r}"
         try:
-            array = np.asarray(self._file[key][...])
+            array = self._file.array(key)
+            _check_shape(what, array)
+            features = np.empty(array.shape, np.float32)
+            rows = max(1, _PIECE_BYTES // (array.shape[1] * array.dtype.itemsize))
+            for start in range(0, len(features), rows):
+                with np.errstate(over="ignore"):
+                    features[start : start + rows] = array.rows(start, start + rows)
+                if not np.isfinite(features[start : start + rows]).all():
+                    raise FeatureFileError(f"{what} holds numbers that are not finite.")
+        except FeatureFileError:
+            raise
         except _UNREADABLE as error:
-            raise FeatureFileError(f"{key!r} in {self._path!r} cannot be read: {_line(error)}") from error
-        if array.ndim != 2 or array.dtype.kind not in "fiu" or 0 in array.shape:
-            raise FeatureFileError(
-                f"{key!r} in {self._path!r} must be numbers [F, feature_dim], "
-                f"got {array.dtype} {list(array.shape)}."
-            )
-        with np.errstate(over="ignore"):
-            features = array.astype(np.float32)
-        if not np.isfinite(features).all():
-            raise FeatureFileError(f"{key!r} in {self._path!r} holds numbers that are not finite.")
+            raise FeatureFileError(f"{what} cannot be read: {_line(error)}") from error
         return features
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._key(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._file if not name.startswith(HIDDEN))
+        return (name for name in self._file.names() if not name.startswith(HIDDEN))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -110,7 +120,7 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
 
     def _key(self, name: str) -> str | None:
         try:
-            return next((key for key in (name, name.replace("/", "_")) if key in self._file), None)
+            return next((key for key in (name, name.replace("/", "_")) if self._file.has(key)), None)
         except _UNREADABLE as error:  # an hdf5 file reads its table of names piece by piece
             raise FeatureFileError(f"{self._path!r} is damaged: {_line(error)}") from error
 
@@ -135,190 +145,242 @@ def open_features(path: str | os.PathLike[str] | None) -> AbstractContextManager
     return nullcontext() if path is None else FeatureFile(path)
 
 
+class _Array(Protocol):
+    """An array in a file: what it says of itself, and rows of it, read in their order."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def stored_bytes(self) -> int: ...
+    def rows(self, start: int, stop: int) -> npt.NDArray[Any]: ...
+
+
+class _Stored(Protocol):
+    """A file of arrays by name."""
+
+    def names(self) -> Iterator[str]: ...
+    def has(self, name: str) -> bool: ...
+    def array(self, name: str) -> _Array: ...
+    def close(self) -> None: ...
+
+
+def _check_shape(what: str, array: _Array) -> None:
+    """Refuse what is no features, or more than its bytes can mean."""
+    shape, dtype = array.shape, array.dtype
+    if len(shape) != 2 or dtype.kind not in "fiu" or 0 in shape:
+        raise FeatureFileError(f"{what} must be numbers [F, feature_dim], got {dtype} {list(shape)}.")
+    size = math.prod(shape) * max(dtype.itemsize, 4)
+    if size > _MOST_BYTES:
+        raise FeatureFileError(
+            f"{what} has {size >> 20} MB, {list(shape)}; at most {_MOST_BYTES >> 20} are read for one video, "
+            "so cut the video into several."
+        )
+    _check_growth(what, size, array)
+
+
+def _check_growth(what: str, size: int, array: _Array) -> None:
+    if size > _MOST_GROWTH * array.stored_bytes + _FREE_BYTES:
+        raise FeatureFileError(
+            f"{what} says that it is {list(array.shape)}, {size >> 20} MB, but takes {array.stored_bytes} bytes; "
+            f"more than {_MOST_GROWTH} times what is stored is not read. Save it without compression."
+        )
+
+
+# npz: a zip archive of .npy files -----------------------------------------------------------------------------
+
+
+@final
+class _NpzFile:
+    def __init__(self, path: str) -> None:
+        self._file = _BoundedReads(io.FileIO(open_regular(path)))
+        try:
+            if self._file.peek(6)[:6] == b"\x93NUMPY":
+                raise FeatureFileError(f"{path!r} holds a single array; save features by name with np.savez.")
+            self._archive = zipfile.ZipFile(self._file)
+        except BaseException:
+            self._file.close()
+            raise
+        self._members = {info.filename.removesuffix(".npy"): info for info in self._archive.infolist()}
+
+    def names(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def has(self, name: str) -> bool:
+        return name in self._members
+
+    def array(self, name: str) -> _NpyArray:
+        info = self._members[name]
+        return _NpyArray(self._archive.open(info), info)
+
+    def close(self) -> None:
+        self._archive.close()
+        self._file.close()
+
+
+@final
+class _BoundedReads(io.BufferedReader):
+    """A file of which no more is read at once than an archive's table of names may have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(
+            _MOST_NAMES_BYTES + 1 if size is None or size < 0 else min(size, _MOST_NAMES_BYTES + 1)
+        )
+        if len(data) > _MOST_NAMES_BYTES:
+            raise zipfile.BadZipFile(f"its table of names has more than {_MOST_NAMES_BYTES} bytes")
+        return data
+
+
+@final
+class _NpyArray:
+    """A member of an archive, unpacked as it is read."""
+
+    def __init__(self, stream: Any, info: zipfile.ZipInfo) -> None:
+        self._stream = stream
+        self.stored_bytes = info.compress_size
+        version = np.lib.format.read_magic(stream)
+        reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in reads:
+            raise ValueError(f"it is of the version {version} of .npy, not of {[*reads]}")
+        self.shape, self._by_columns, self.dtype = reads[version](stream)
+        if self.dtype.hasobject:
+            raise ValueError("it holds no plain arrays, such as np.savez writes")
+        self._columns: npt.NDArray[Any] | None = None
+
+    def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
+        frames, dim = self.shape
+        if self._by_columns:
+            if self._columns is None:  # no row is whole before all has been read
+                self._columns = self.flat(frames * dim).reshape(dim, frames).T
+            return self._columns[start:stop]
+        return self.flat((min(stop, frames) - start) * dim).reshape(-1, dim)
+
+    def flat(self, count: int) -> npt.NDArray[Any]:
+        """The next numbers, in the order of the file."""
+        data = bytearray()
+        while (missing := count * self.dtype.itemsize - len(data)) > 0:
+            piece = self._stream.read(min(missing, _PIECE_BYTES))
+            if not piece:
+                raise EOFError(f"it ends {missing} bytes before its last number")
+            data += piece
+        return np.frombuffer(data, self.dtype)
+
+
+def _open_npz(path: str) -> _Stored:
+    file = _NpzFile(path)
+    if set(file.names()) != {"ids", "vectors"}:
+        return file
+    try:
+        ids, vectors = file.array("ids"), file.array("vectors")
+        if ids.dtype.kind != "U" or len(vectors.shape) != 2 or ids.shape != vectors.shape[:1]:
+            raise FeatureFileError(
+                f"{path!r} must have ids [N], strings, and vectors [N, feature_dim], "
+                f"got {ids.dtype} {list(ids.shape)} and {vectors.dtype} {list(vectors.shape)}."
+            )
+        _check_shape(f"vectors in {path!r}", vectors)
+        _check_growth(f"ids in {path!r}", math.prod(ids.shape) * ids.dtype.itemsize, ids)
+        return MemoryTable([ids.flat(ids.shape[0]).tolist()], vectors.rows(0, vectors.shape[0]))
+    finally:
+        file.close()
+
+
+# HDF5 ---------------------------------------------------------------------------------------------------------
+
+
+@final
+class _Hdf5File:
+    def __init__(self, path: str) -> None:
+        import h5py
+
+        self._h5, self._stream = h5py, os.fdopen(open_regular(path), "rb")
+        try:
+            # given as bytes, not by its name, beside which HDF5 would look for other files
+            self._file = h5py.File(self._stream, "r")
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def names(self) -> Iterator[str]:
+        return iter(self._file.keys())
+
+    def has(self, name: str) -> bool:
+        """Whether a name is in the file itself: that of a group is followed, a link to elsewhere is not."""
+        group = self._file.id
+        *groups, last = [part.encode() for part in name.split("/") if part] or [b""]
+        for part in groups:
+            if not self._is_here(group, part):
+                return False
+            group = self._h5.h5o.open(group, part)
+            if not isinstance(group, self._h5.h5g.GroupID):
+                return False
+        return bool(last) and self._is_here(group, last)
+
+    def _is_here(self, group: Any, name: bytes) -> bool:
+        if name == b"." or not group.links.exists(name):
+            return False
+        if group.links.get_info(name).type != self._h5.h5l.TYPE_HARD:
+            raise FeatureFileError(
+                f"{name.decode(errors='replace')!r} in {self._file.filename!r} is a link, which is not followed; "
+                "save the features themselves."
+            )
+        return True
+
+    def array(self, name: str) -> _Hdf5Array:
+        opened = self._h5.h5o.open(self._file.id, name.encode())
+        if not isinstance(opened, self._h5.h5d.DatasetID):
+            raise FeatureFileError(f"{name!r} in {self._file.filename!r} is a group, and must be numbers.")
+        return _Hdf5Array(self._h5, opened)
+
+    def close(self) -> None:
+        self._file.close()
+        self._stream.close()
+
+
+@final
+class _Hdf5Array:
+    """A data set of the file itself; how it is stored is looked at before anything else of it."""
+
+    def __init__(self, h5py: Any, opened: Any) -> None:
+        plan = opened.get_create_plist()
+        layout = plan.get_layout()
+        if layout == h5py.h5d.VIRTUAL or plan.get_external_count():
+            raise ValueError("it lies in another file, which is not read; save the features themselves")
+        unknown = {plan.get_filter(place)[0] for place in range(plan.get_nfilters())} - set(_FILTERS)
+        if unknown:
+            known = ", ".join(_FILTERS.values())
+            raise ValueError(f"it is compressed by the filters {sorted(unknown)}; save it with one of {known}")
+        self._data = h5py.Dataset(opened)
+        self.shape: tuple[int, ...] = tuple(self._data.shape or ())
+        self.dtype: np.dtype[Any] = self._data.dtype
+        self.stored_bytes = int(opened.get_storage_size())
+        if layout == h5py.h5d.CHUNKED:
+            self._check_chunks(plan.get_chunk())
+
+    def _check_chunks(self, chunk: tuple[int, ...]) -> None:
+        size = math.prod(chunk) * self.dtype.itemsize
+        count = math.prod(-(-length // max(1, part)) for length, part in zip(self.shape, chunk, strict=True))
+        if size > _MOST_CHUNK_BYTES or count > _MOST_CHUNKS:
+            raise ValueError(
+                f"it is stored in {count} chunks of {size} bytes; at most {_MOST_CHUNKS} of {_MOST_CHUNK_BYTES} "
+                "are read, so save it in others"
+            )
+
+    def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = self._data[start:stop]
+        return array
+
+
 def _line(error: Exception) -> str:
     line = (str(error).splitlines() or [type(error).__name__])[0]
     # numpy's own message advises to unpickle the file.
     return "it holds no plain arrays, such as np.savez writes" if "pickle" in line else line
 
 
-def _open_npz(path: str) -> Any:
-    archive = np.load(path, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise FeatureFileError(f"{path!r} holds a single array; save features by name with np.savez.")
-    if set(archive.files) != _NPZ_TABLE:
-        return archive
-    with archive:
-        ids, vectors = archive["ids"], archive["vectors"]
-    if ids.ndim != 1 or ids.dtype.kind != "U" or vectors.ndim != 2 or len(ids) != len(vectors):
-        raise FeatureFileError(
-            f"{path!r} must have ids [N], strings, and vectors [N, feature_dim], "
-            f"got {ids.dtype} {list(ids.shape)} and {vectors.dtype} {list(vectors.shape)}."
-        )
-    return _InMemory([ids.tolist()], vectors)
-
-
-def _open_hdf5(path: str) -> Any:
-    import h5py
-
-    return h5py.File(path, "r")
-
-
-# tables of ids and vectors -------------------------------------------------------------------------------------
-
-_ID_COLUMNS = ("id", "video", "path", "name")
-_VECTOR_COLUMNS = ("vector", "vectors", "features", "embedding")
-_NPZ_TABLE = {"ids", "vectors"}
-_LARGEST_ROW_GROUP = 1 << 30
-"""Bytes of vectors in a row group of a Parquet file, which is read whole."""
-
-
-class _Table:
-    """Rows by id; where they stand is kept as runs, so that millions of rows take little memory.
-
-    Args:
-        ids: those of all rows, in pieces.
-    """
-
-    def __init__(self, ids: Iterable[Iterable[str | None]]) -> None:
-        self._runs: dict[str, list[tuple[int, int]]] = {}
-        self._lock = Lock()  # indexing reads in several threads
-        for row, name in enumerate(name for piece in ids for name in piece):
-            if not isinstance(name, str):
-                raise FeatureFileError(f"row {row} has no id, or one that is no text; give every row one.")
-            runs = self._runs.setdefault(name, [])
-            if runs and runs[-1][1] == row:
-                runs[-1] = (runs[-1][0], row + 1)
-            else:
-                runs.append((row, row + 1))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._runs
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._runs)
-
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        with self._lock:
-            return np.concatenate([self.rows(start, stop) for start, stop in self._runs[name]])
-
-    def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Vectors of some rows, [F, feature_dim]."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Let go of the file."""
-
-
-class _InMemory(_Table):
-    def __init__(self, ids: Iterable[Iterable[str | None]], vectors: npt.NDArray[Any]) -> None:
-        super().__init__(ids)
-        self._vectors = vectors
-
-    def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
-        return self._vectors[start:stop]
-
-
-class _ParquetTable(_Table):
-    """Reads a row group at a time and keeps the last one: videos are mostly asked for in their order."""
-
-    def __init__(self, path: str) -> None:
-        parquet = _package("pyarrow.parquet", "parquet", path)
-        self._file = parquet.ParquetFile(path, memory_map=True)
-        ids, self._vectors = _columns(path, self._file.schema_arrow.names)
-        described = self._file.metadata
-        groups = [described.row_group(number) for number in range(described.num_row_groups)]
-        self._starts = [0, *accumulate(group.num_rows for group in groups)]
-        largest = max(map(self._vector_bytes, groups), default=0)
-        if largest > _LARGEST_ROW_GROUP:
-            raise FeatureFileError(
-                f"{path!r} has a row group of {largest >> 20} MiB of vectors; write it with smaller ones, "
-                "such as row_group_size=10000."
-            )
-        self._kept: tuple[int, Any] | None = None
-        super().__init__(batch.column(0).to_pylist() for batch in self._file.iter_batches(columns=[ids]))
-
-    def _vector_bytes(self, group: Any) -> int:
-        columns = [group.column(number) for number in range(group.num_columns)]
-        own = [one for one in columns if one.path_in_schema.partition(".")[0] == self._vectors]
-        return sum(one.total_uncompressed_size for one in own)
-
-    def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
-        parts = []
-        while start < stop:
-            group = bisect_right(self._starts, start) - 1
-            if self._kept is None or self._kept[0] != group:
-                self._kept = group, self._file.read_row_group(group, columns=[self._vectors]).column(0)
-            first, end = self._starts[group], min(stop, self._starts[group + 1])
-            parts.append(_matrix(self._kept[1].slice(start - first, end - start)))
-            start = end
-        return np.concatenate(parts)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _LanceTable(_Table):
-    def __init__(self, path: str) -> None:
-        self._data = _package("lance", "lance", path).dataset(path)
-        ids, self._vectors = _columns(path, self._data.schema.names)
-        super().__init__(batch.column(0).to_pylist() for batch in self._data.to_batches(columns=[ids]))
-
-    def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
-        return _matrix(self._data.take(list(range(start, stop)), columns=[self._vectors]).column(0))
-
-
-def _package(module: str, extra: str, path: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        package = "pylance" if module == "lance" else "pyarrow"
-        raise MissingPackageError(
-            f"{path!r} needs the package {package!r}, which is not installed: pip install 'hgrkit[{extra}]'"
-        ) from error
-
-
-def _columns(path: str, names: list[str]) -> tuple[str, str]:
-    """The columns of ids and of vectors."""
-    found = [next((name for name in known if name in names), None) for known in (_ID_COLUMNS, _VECTOR_COLUMNS)]
-    for column, what, known in zip(found, ("ids", "vectors"), (_ID_COLUMNS, _VECTOR_COLUMNS), strict=True):
-        if column is None:
-            raise FeatureFileError(
-                f"{path!r} has no column of {what}, called {', '.join(known[:-1])} or {known[-1]}; "
-                f"it has {', '.join(names) or 'none'}."
-            )
-    return str(found[0]), str(found[1])
-
-
-def _matrix(column: Any) -> npt.NDArray[Any]:
-    """Rows of a column of Arrow, lists of numbers or lists of such lists, to [F, feature_dim]."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(values, pa.ChunkedArray):  # of no chunk, or of several that cannot be one
-        values = pa.concat_arrays(values.chunks)
-    while values.null_count == 0 and _is_list(values.type) and _is_list(values.type.value_type):
-        values = values.flatten()
-    if values.null_count or not _is_list(values.type):
-        raise ValueError(f"vectors must be lists of numbers without gaps, got {column.type}")
-    lengths = set(compute.list_value_length(values).to_pylist())
-    flat = values.flatten()
-    if len(lengths) > 1 or flat.null_count:
-        raise ValueError(f"vectors of {sorted(lengths)} numbers, or gaps in one; all must be alike")
-    numbers: npt.NDArray[Any] = flat.to_numpy(zero_copy_only=False)
-    return numbers.reshape(len(values), -1)
-
-
-def _is_list(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-_OPENERS: dict[str, Callable[[str], Any]] = {
+_OPENERS: dict[str, Callable[[str], _Stored]] = {
     ".npz": _open_npz,
-    ".hdf5": _open_hdf5,
-    ".h5": _open_hdf5,
-    ".parquet": _ParquetTable,
-    ".lance": _LanceTable,
+    ".hdf5": _Hdf5File,
+    ".h5": _Hdf5File,
+    ".parquet": ParquetTable,
+    ".lance": LanceTable,
 }

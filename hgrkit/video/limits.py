@@ -111,11 +111,11 @@ class DecodeClock:
         self._broken: DecodeLimitError | None = None
 
     def start(self) -> None:
-        """The owner waits."""
+        """Count from now on."""
         self._runs, self._stalled_s = True, 0.0
 
     def stop(self) -> None:
-        """It waits no longer."""
+        """Count no more until the next start."""
         self._runs = False
 
     def run_out_of_memory(self) -> None:

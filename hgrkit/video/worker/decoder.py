@@ -21,9 +21,9 @@ from hgrkit.errors import DecodeLimitError, DecodeWorkerError
 from hgrkit.storage.regular_file import open_regular
 from hgrkit.video.container import unreadable_reason
 from hgrkit.video.cutting.clip import SUFFIXES, CutClip
-from hgrkit.video.preparation import FrameSize, PictureScaling
 from hgrkit.video.cutting.web import WebPlay
 from hgrkit.video.limits import DecodeClock, DecodeLimits
+from hgrkit.video.preparation import FrameSize, PictureScaling
 from hgrkit.video.sampling import Sampling, times_between
 from hgrkit.video.worker.process import WorkerProcess
 from hgrkit.video.worker.protocol import (
@@ -31,6 +31,7 @@ from hgrkit.video.worker.protocol import (
     Header,
     ProtocolError,
     finite,
+    one_line,
     read_bytes,
     read_frames,
     read_header,
@@ -42,12 +43,10 @@ __all__ = ["DecodeProcess", "Decoded"]
 
 _POLL_S = 0.2  # how often the limits on time are checked
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
-_LONGEST_REASON = 1000
 
 Times = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
-Body = TypeVar("Body")
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -80,6 +79,8 @@ class DecodeProcess:
     Args:
         limits: what one video may take.
     """
+
+    _filters_calls = True  # whether workers start under a filter of system calls, as far as this process knows
 
     def __init__(self, limits: DecodeLimits) -> None:
         self._limits = limits
@@ -142,7 +143,9 @@ class DecodeProcess:
                 elif header["kind"] == "done" and opened.duration_s is None:
                     raise ProtocolError("the file was not opened.")
                 else:
-                    return self._failed(header) or attrs.evolve(opened, decoded_frames=_decoded_frames(header))
+                    return self._failed(header) or attrs.evolve(
+                        opened, decoded_frames=int(finite(header, "decoded_frames"))
+                    )
 
         return self._ask(path, talk, follow_links=follow_links)
 
@@ -227,11 +230,11 @@ class DecodeProcess:
         path: str,
         request: Header,
         take: Callable[[int, bytes | None], None],
-        answer: Callable[[Header], Answer],
-    ) -> Answer | Decoded:
+        answer: Callable[[Header], T],
+    ) -> T | Decoded:
         """Pass a request's bytes on; returns what the last message answers, or how reading failed."""
 
-        def talk(worker: WorkerProcess) -> Answer | Decoded:
+        def talk(worker: WorkerProcess) -> T | Decoded:
             write_message(worker.requests, request)
             length = 0
             while True:
@@ -287,9 +290,7 @@ class DecodeProcess:
             elapsed_s, checked = time.monotonic() - checked, time.monotonic()
             self.check(min(elapsed_s, _LONGEST_POLL_S))
 
-    def _ask(
-        self, path: str, talk: Callable[[WorkerProcess], Answer], *, follow_links: bool = True
-    ) -> Answer | Decoded:
+    def _ask(self, path: str, talk: Callable[[WorkerProcess], T], *, follow_links: bool = True) -> T | Decoded:
         """Run a request on a worker; return how it failed, if it did."""
         try:
             descriptor = open_regular(path, follow_links=follow_links)
@@ -302,7 +303,7 @@ class DecodeProcess:
         finally:
             os.close(descriptor)
 
-    def _ask_of(self, descriptor: int, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
+    def _ask_of(self, descriptor: int, talk: Callable[[WorkerProcess], T]) -> T | Decoded:
         tries = 0
         while True:
             tries += 1
@@ -333,12 +334,14 @@ class DecodeProcess:
         if self._worker is not None and self._worker.is_running:
             return self._worker
         try:
-            return self._started(filter_calls=_Filter.works)
+            return self._started(filter_calls=self._filters_calls)
         except DecodeWorkerError:
-            if not _Filter.works or self._closed.is_set():
+            if not self._filters_calls or self._closed.is_set():
                 raise
             worker = self._started(filter_calls=False)
-            _Filter.works = False  # the filter was the cause; no stranger's byte has been read until then
+            DecodeProcess._filters_calls = (
+                False  # the filter was the cause; no stranger's byte has been read until then
+            )
             _warn_once("this system's libraries do not start under the filter of system calls")
             return worker
 
@@ -382,8 +385,8 @@ class DecodeProcess:
             self._clock.check()
 
     def _next_message(
-        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], Body]
-    ) -> tuple[Header, Body | None]:
+        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], T]
+    ) -> tuple[Header, T | None]:
         """Read the next message other than `progress`, and the body of one of that kind."""
         while True:
             with self._waiting():
@@ -400,17 +403,11 @@ class DecodeProcess:
             return None
         if header["kind"] != "failed":
             raise ProtocolError(f"{header['kind']} is no end.")
-        decoded_frames = _decoded_frames(header)
+        decoded_frames = int(finite(header, "decoded_frames"))
         if not header.get("fit"):
             self._discard()
-        reason = _one_line(str(header.get("reason")))
+        reason = one_line(str(header.get("reason")))
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
-
-
-class _Filter:
-    """Whether a filter of system calls lets workers start, as far as this process knows."""
-
-    works = True
 
 
 @functools.cache
@@ -418,18 +415,9 @@ def _warn_once(why: str) -> None:
     logging.getLogger("hgrkit").warning("videos are decoded with less protection from harmful files: %s", why)
 
 
-def _one_line(text: str) -> str:
-    """What a worker says, which may be in a stranger's hands: a line that can be shown."""
-    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_REASON])
-
-
 def _joined(path: str) -> str:
     """Join, but do not normalise: the worker's current folder is the one that this process had when it began."""
     return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
-
-
-def _decoded_frames(header: Header) -> int:
-    return int(finite(header, "decoded_frames"))
 
 
 def _web_play_of(header: Header) -> WebPlay:

@@ -130,7 +130,9 @@ class WorkerProcess:
         self.kill()
         self._wait()
         self._listener.join(_END_S)
-        for pipe in (self.requests, self.answers, self._errors, *([] if self._files is None else [self._files])):
+        if self._files is not None:
+            self._files.close()
+        for pipe in (self.requests, self.answers, self._errors):
             try:
                 pipe.close()
             except OSError:  # what is still buffered cannot be sent any more

@@ -27,8 +27,8 @@ from hgrkit.errors import DecodeError, DecodeLimitError, DecoderFaultError, Miss
 from hgrkit.video.container import fault_error, unreadable_reason
 from hgrkit.video.cutting.clip import ByteSink
 from hgrkit.video.cutting.cut import cut_clip
-from hgrkit.video.given_file import GivenFile, VideoPath
 from hgrkit.video.cutting.web import read_web_play
+from hgrkit.video.given_file import GivenFile, VideoPath
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.preparation import FrameSize
 from hgrkit.video.reader import SampledFrame, VideoReader
@@ -73,8 +73,8 @@ def confine(memory_bytes: int, *, filter_calls: bool = True) -> tuple[str, ...]:
     """Limit this process irrevocably, before any other thread runs and before a stranger's byte is read.
 
     Everywhere but on Windows it can write no file and leaves no core dump. On Linux it gets no more memory than it
-    is allowed, is the first to be killed when memory runs out, and has neither root's rights nor, with the walls of
-    `hgrkit.video.worker.sandbox`, files, network or other processes.
+    is allowed, is the first to be killed when memory runs out, and has no rights of root. With the walls of
+    `hgrkit.video.worker.sandbox` it has no files, no network and no other processes.
 
     Args:
         memory_bytes: what it may allocate.
@@ -141,7 +141,10 @@ def work(hello: Header, requests: BinaryIO) -> NoReturn:
 def _load_everything() -> None:
     """Import what PyAV and numpy otherwise import when it is asked for: later nothing can be opened."""
     parts = (module.name for module in pkgutil.walk_packages(av.__path__, "av."))
-    for name in (*_LOADED_LATE, *(name for name in parts if name.rpartition(".")[2] not in ("__main__", "datasets"))):
+    for name in (
+        *_LOADED_LATE,
+        *(name for name in parts if name.rpartition(".")[2] not in ("__main__", "datasets")),
+    ):
         with suppress(ImportError):
             importlib.import_module(name)
 

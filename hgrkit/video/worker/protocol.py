@@ -20,6 +20,7 @@ __all__ = [
     "Header",
     "ProtocolError",
     "finite",
+    "one_line",
     "read_array",
     "read_bytes",
     "read_frames",
@@ -52,6 +53,7 @@ CHUNK_BYTES = 1 << 20
 """The most bytes of a clip in one message."""
 
 _LONGEST_LINE = 1 << 20
+_LONGEST_REASON = 1000
 _LARGEST = 2.0**62  # seconds, counts and bytes are below; float and int64 hold it
 
 
@@ -110,6 +112,11 @@ def finite(header: Header, key: str) -> float:
     if not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
         raise ProtocolError(f"{key} is no number below {_LARGEST:g}.")
     return value
+
+
+def one_line(text: str) -> str:
+    """What a worker says, which may be in a stranger's hands: a line that can be shown."""
+    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_REASON])
 
 
 def read_array(stream: BinaryIO, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:

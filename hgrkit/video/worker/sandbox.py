@@ -29,7 +29,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 # Landlock: numbers are the same on every architecture. <linux/landlock.h>
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
 _ASK_VERSION = 1
-# What may be forbidden of files, by the version that brought it: 13 rights, then refer, truncate, ioctl on devices.
+# What may be forbidden of files, by the version that brought it: 13 rights, refer, truncate, ioctl on devices.
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 _NETWORK_FROM, _ALL_NETWORK = 4, 0b11  # bind, connect
 _SCOPES_FROM, _ALL_SCOPES = 6, 0b11  # abstract sockets, signals
@@ -80,12 +80,16 @@ _THREAD, _NAMESPACES = 0x00010000, 0x7E020000  # CLONE_THREAD, and every CLONE_N
 _EMPTY_PATH = 0x1000  # AT_EMPTY_PATH: the status of what is open, not of a name
 _ALL_BITS = 0xFFFFFFFF
 
-# No threads but its own; no memory that other processes could share, which no limit would count; no descriptor that
-# sends signals; no limit of another process, and none that is raised.
+# No threads but its own; no memory that other processes could share, which no limit would count; no descriptor
+# that sends signals; no limit of another process, and none that is raised.
 _CONDITIONAL: Mapping[str, tuple[int | None, int | None, _Conditions]] = {
     "clone": (56, 220, ((0, _THREAD | _NAMESPACES, (_THREAD,)),)),
     "mmap": (9, 222, ((6, 0x0F, (2,)),)),  # MAP_PRIVATE
-    "fcntl": (72, 25, ((2, _ALL_BITS, (0, 1, 2, 3, 1030)),)),  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC
+    "fcntl": (
+        72,
+        25,
+        ((2, _ALL_BITS, (0, 1, 2, 3, 1030)),),
+    ),  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC
     "prctl": (157, 167, ((0, _ALL_BITS, (15, 16, 0x53564D41)),)),  # names of threads and of memory
     "prlimit64": (302, 261, ((0, _ALL_BITS, (0,)), (4, _ALL_BITS, (0,)), (5, _ALL_BITS, (0,)))),
     "newfstatat": (262, 79, ((6, _EMPTY_PATH, (_EMPTY_PATH,)),)),
@@ -105,9 +109,10 @@ _TO_ITSELF: Mapping[str, tuple[int | None, int | None]] = {"tgkill": (234, 131),
 
 
 def offered() -> dict[str, int | bool]:
-    """What this system has for `confine_calls`: the version of Landlock, 0 for none, and whether calls can be filtered.
+    """What this system has for `confine_calls`; nothing is changed.
 
-    Nothing is changed.
+    Returns:
+        `landlock`, its version, 0 for none; `seccomp`, whether calls can be filtered.
     """
     machine = platform.machine()
     allow = ctypes.c_uint32(_ALLOW)
@@ -199,9 +204,9 @@ def filter_program(machine: str, process: int) -> bytes:
     """
     column = list(_ARCHITECTURES).index(machine)
     to_itself: _Conditions = ((0, _ALL_BITS, (process,)),)
-    conditional = [(numbers[column], numbers[2]) for numbers in _CONDITIONAL.values()]
+    conditional = [((x86, arm)[column], conditions) for x86, arm, conditions in _CONDITIONAL.values()]
     conditional += [(numbers[column], to_itself) for numbers in _TO_ITSELF.values()]
-    code = [
+    code: list[_Instruction] = [
         # Another architecture's calls have other numbers: 32-bit ones are all refused.
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_EQUAL, 1, 0, _ARCHITECTURES[machine]),
