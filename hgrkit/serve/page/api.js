@@ -67,7 +67,8 @@ function pause(milliseconds, signal) {
   });
 }
 
-const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined)).toString();
+const query = (values) =>
+  new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined)).toString();
 
 export const health = () => ask("GET", "api/health");
 export const search = (body, signal, waiting) => patiently("POST", "api/search", { body, signal }, waiting);
@@ -75,7 +76,8 @@ export const parse = (text, signal) => ask("POST", "api/parse", { body: { text }
 export const columns = () => patiently("GET", "api/columns");
 export const videos = (limit, offset) => patiently("GET", `api/videos?${query({ limit, offset })}`);
 export const video = (id) => patiently("GET", `api/videos/${id}`);
-export const play = (id, start, end, signal) => patiently("GET", `api/play/${id}?${query({ start, end })}`, { signal });
+export const play = (id, start, end, signal) =>
+  patiently("GET", `api/play/${id}?${query({ start, end })}`, { signal });
 export const indexing = () => ask("GET", "api/index");
 export const index = (folder) => ask("POST", "api/index", { body: { folder } });
 export const stopIndexing = () => ask("DELETE", "api/index");
@@ -88,4 +90,5 @@ export function example(file) {
 }
 
 /** The address of a picture of a video at a time, in seconds. */
-export const thumbnail = (id, seconds, height = 180) => `api/thumbnail/${id}?${query({ t: seconds.toFixed(1), height })}`;
+export const thumbnail = (id, seconds, height = 180) =>
+  `api/thumbnail/${id}?${query({ t: seconds.toFixed(1), height })}`;

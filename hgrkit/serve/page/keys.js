@@ -2,65 +2,98 @@
 
 import { byId } from "./dom.js";
 import { hasKeys } from "./help.js";
-import { focusItem, stepFrom } from "./hits.js";
+import { focusItem, openButtons, stepFrom } from "./hits.js";
 
 const WRITES = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select";
+const USES_SPACE = "button, a, summary, input, video";
 
-/** Listen to the keyboard for the whole page. */
-export function setUpKeys({ state, player, closePlayer, alike, hits, openRefine }) {
-  const list = () => [...document.querySelectorAll("#answer:not([hidden]) .open, #library:not([hidden]) .video .open")];
-  const focused = () => state.result?.hits.find((hit) => `${hit.rank}` === document.activeElement?.closest?.(".hit")?.dataset.rank);
+/**
+ * Listen to the keyboard for the whole page.
+ *
+ * @param page its `state` and `player`, and what keys do: `closePlayer()` and `alike(hit)`.
+ */
+export function setUpKeys({ state, player, closePlayer, alike }) {
+  const focused = () => document.activeElement;
+  const isInPlayer = () => byId("watch").contains(focused());
 
-  const single = {
-    "/": () => { byId("text").focus(); byId("text").select(); },
-    "?": () => byId("help").showModal(),
-    m: () => { const hit = focused() ?? (inPlayer() ? player.hit : null); if (hit) alike(hit); return Boolean(hit); },
-    r: () => { const known = focused() || inPlayer(); if (known && player.isOpen) player.playMoment(); return Boolean(known); },
-    f: () => { const known = focused() || inPlayer(); if (known) openRefine(); return Boolean(known); },
-  };
-  const inPlayer = () => byId("watch").contains(document.activeElement);
+  /** The hit that has the focus, or that plays where the player has it. */
+  function hitAtHand() {
+    const rank = Number(focused()?.closest(".hit")?.dataset.rank);
+    return state.result?.hits.find((hit) => hit.rank === rank) ?? (isInPlayer() ? player.hit : null);
+  }
+
+  const ofHits = { m: alike, r: () => player.isOpen && player.playMoment(), f: () => byId("refine-open").click() };
+
+  function single(key) {
+    if (key === "/") {
+      byId("text").focus();
+      byId("text").select();
+      return true;
+    }
+    if (key === "?") {
+      byId("help").showModal();
+      return true;
+    }
+    const hit = hitAtHand();
+    if (!hit || !(key in ofHits)) return false;
+    ofHits[key](hit);
+    return true;
+  }
 
   function escape() {
     if (document.querySelector("dialog[open], [popover]:popover-open")) return false;
-    if (player.isOpen && (inPlayer() || document.activeElement?.closest(".hit, .video"))) closePlayer();
-    else if (document.activeElement === byId("text")) return false; // the browser empties the field
+    const isAtHit = isInPlayer() || focused()?.closest(".hit, .video");
+    if (player.isOpen && isAtHit) closePlayer();
+    else if (focused() === byId("text"))
+      return false; // the browser empties the field
     else byId("text").focus();
     return true;
   }
 
   function space() {
-    const { activeElement } = document;
-    const chosen = activeElement?.closest(".hit.chosen");
-    if (activeElement?.closest("button, a, summary, input, video") && !chosen) return false;
-    if (!player.isOpen) return false;
+    const isChosen = focused()?.closest(".hit.chosen .open");
+    if (!player.isOpen || (focused()?.closest(USES_SPACE) && !isChosen)) return false;
     player.toggle();
     return true;
   }
 
-  function arrows(event) {
-    const { activeElement } = document;
-    if (activeElement === byId("text")) return event.key === "ArrowDown" && list().length > 0 && Boolean(focusItem(list(), firstPlace(list())));
-    if (activeElement?.closest(".hit .open") && player.isOpen && /^Arrow(Left|Right)$/.test(event.key)) {
-      player.seek(player.now + (event.key === "ArrowLeft" ? -1 : 1));
+  function intoList() {
+    const list = byId("answer").hidden ? byId("videos") : byId("hits");
+    const buttons = openButtons(list);
+    if (!buttons.length) return false;
+    const current = Math.max(
+      0,
+      buttons.findIndex((button) => button.hasAttribute("aria-current")),
+    );
+    if (list.id === "hits") focusItem(buttons, current);
+    else buttons[0].focus();
+    return true;
+  }
+
+  function arrow(key) {
+    if (focused() === byId("text")) return key === "ArrowDown" && intoList();
+    if (player.isOpen && focused()?.matches(".hit .open") && /Left|Right/.test(key)) {
+      player.seek(player.now + (key === "ArrowLeft" ? -1 : 1));
       return true;
     }
-    const moved = stepFrom(hits, event.key);
+    const moved = stepFrom(byId("hits"), key);
     if (moved === "before") byId("text").focus();
     return moved !== null;
   }
 
-  const firstPlace = (items) => Math.max(0, items.findIndex((item) => item.getAttribute("aria-current")));
+  /** Do what a key does; whether it did something. */
+  function press(event) {
+    const { key, target } = event;
+    if (key === "Escape") return escape();
+    if (target.closest?.("dialog, [popover]")) return false;
+    if (/^Arrow|^Home$|^End$/.test(key)) return arrow(key);
+    if (target.closest?.(WRITES)) return false;
+    if (key === " ") return space();
+    return hasKeys() && single(key);
+  }
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const inDialog = event.target.closest?.("dialog, [popover]");
-    let done = false;
-    if (event.key === "Escape") done = escape();
-    else if (inDialog) return;
-    else if (/^Arrow|^Home$|^End$/.test(event.key)) done = arrows(event);
-    else if (event.target.closest?.(WRITES)) return;
-    else if (event.key === " ") done = space();
-    else if (hasKeys() && event.key in single) done = single[event.key]() !== false;
-    if (done) event.preventDefault();
+    if (press(event)) event.preventDefault();
   });
 }
