@@ -94,17 +94,21 @@ export class Adding {
 
   show(status) {
     const { last } = this;
-    const running = isRunning(status);
     this.last = status;
+    this.showControls(status, isRunning(status));
+    this.progress.replaceChildren(...(status.state === "idle" ? [] : report(status)));
+    if (!last) return;
+    if (isRunning(last) && !isRunning(status)) say(ending(status));
+    if (last.counts.indexed !== status.counts.indexed) this.changed();
+  }
+
+  showControls(status, running) {
     if (!status.may_index) this.problem.textContent = `Videos cannot be added here: ${status.why_not}`;
     for (const input of [this.folder, this.start]) input.disabled = running || !status.may_index;
     this.stop.hidden = !running;
     this.stop.disabled = status.state === "stopping";
     this.opener.classList.toggle("running", running);
     this.opener.querySelector("span").textContent = running ? `Indexing ${soFar(status)}` : "Add videos";
-    this.progress.replaceChildren(...(status.state === "idle" ? [] : report(status)));
-    if (last && isRunning(last) && !running) say(ending(status));
-    if (last && last.counts.indexed !== status.counts.indexed) this.changed();
   }
 }
 
@@ -114,7 +118,8 @@ const soFar = ({ done, total }) => (total === null ? count(done, "video") : `${d
 function ending({ state, error, counts }) {
   if (state === "failed") return `Indexing failed: ${error}`;
   const failed = counts.failed ? `, ${counts.failed} failed` : "";
-  return `Indexing ${state === "stopped" ? "stopped" : "is done"}: ${count(counts.indexed, "video")} indexed${failed}.`;
+  const how = state === "stopped" ? "stopped" : "is done";
+  return `Indexing ${how}: ${count(counts.indexed, "video")} indexed${failed}.`;
 }
 
 function titleOf({ state, done, total, error }) {

@@ -31,7 +31,8 @@ function isShown() {
  *
  * @param result of a search.
  * @param question that was asked.
- * @param on `open(hit)` plays one, `alike(hit)` searches by one, `put(part)` changes the question, `add()` adds videos.
+ * @param on `open(hit)` plays one, `alike(hit)` searches by one, `put(part)` changes the question, `add()` adds
+ * videos, `isEmpty()` tells whether there are none.
  */
 export function showAnswer(result, question, on) {
   isShown();

@@ -8,7 +8,7 @@ export class Failure extends Error {
    * @param wait seconds after which to try again, where the server said so.
    */
   constructor(words, status, wait = 0) {
-    super(words);
+    super(words.replace(/^[a-z]+ /, (word) => word[0].toUpperCase() + word.slice(1)));
     this.status = status;
     this.wait = wait;
   }

@@ -13,17 +13,19 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
+const SETTERS = {
+  on: (element, kind, listen) => element.addEventListener(kind, listen),
+  data: (element, name, value) => (element.dataset[name] = value),
+  aria: (element, name, value) => element.setAttribute(`aria-${name}`, value),
+  style: (element, name, value) => element.style.setProperty(name, value),
+};
+
 function set(element, properties) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined) continue;
-    if (name === "on") Object.entries(value).forEach(([kind, listen]) => element.addEventListener(kind, listen));
-    else if (name === "data") Object.assign(element.dataset, value);
-    else if (name === "aria")
-      Object.entries(value).forEach(([key, text]) => element.setAttribute(`aria-${key}`, text));
-    else if (name === "style")
-      Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
-    else if (name in element && name !== "list" && name !== "role") element[name] = value;
-    else element.setAttribute(name === "className" ? "class" : name, value === true ? "" : value);
+    if (name in SETTERS) Object.entries(value).forEach(([key, each]) => SETTERS[name](element, key, each));
+    else if (name in element && name !== "role") element[name] = value;
+    else element.setAttribute(name, value);
   }
 }
 

@@ -38,7 +38,7 @@ export function drawGraph(place, graph, edits, change) {
     "div",
     { className: "rows" },
     lines,
-    el("p", { className: "row event-row" }, sentence(drawing)),
+    el("p", { className: "row" }, sentence(drawing)),
     actions.length
       ? el(
           "ul",
@@ -248,7 +248,7 @@ function roleChoice(graph, edits, { key, action, role }, chosen) {
 }
 
 /** Put a popover below its opener, or above where there is no room, and within the window. */
-export function putBeside(popover, opener) {
+function putBeside(popover, opener) {
   const [anchor, box] = [opener.getBoundingClientRect(), popover.getBoundingClientRect()];
   const left = Math.max(8, Math.min(anchor.left + anchor.width / 2 - box.width / 2, innerWidth - box.width - 8));
   const below = anchor.bottom + 8;

@@ -21,12 +21,14 @@ const HINTS = {
     "Say who does what, and where. “A woman throws a ball to a dog” and “a dog brings a ball to a woman” are " +
     "different questions.",
   "Correct how it was read.":
-    "The graph shows the sentence, its actions, and its phrases with the role that each plays. Press one to leave " +
-    "it out, to say that it must not show, or to change its role.",
+    "The graph shows the sentence, its actions, and its phrases with the role that each plays. Press one to " +
+    "leave it out, to say that it must not show, or to change its role.",
   "Ask by picture.":
-    "Drop a picture or a short clip anywhere, paste one, or press “More like this”. Words and a picture work together.",
+    "Drop a picture or a short clip anywhere, paste one, or press “More like this”. Words and a picture work " +
+    "together.",
   "Read the answer.":
-    "“Sure” is how likely a hit is what you mean. Under the player, each strip shows which frames bear on a phrase.",
+    "“Sure” is how likely a hit is what you mean. Under the player, each strip shows which frames bear on a " +
+    "phrase.",
   "Share it.": "The address holds the question. “Copy link” copies it, for others who reach this server.",
 };
 

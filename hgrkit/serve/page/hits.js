@@ -38,7 +38,7 @@ export function picture(id, seconds, height = 180) {
 }
 
 /** Where in a moment its picture is taken: near the beginning, which plays first. */
-export const shownAt = (hit) => hit.start_s + (hit.end_s - hit.start_s) * 0.4;
+const shownAt = (hit) => hit.start_s + (hit.end_s - hit.start_s) * 0.4;
 
 /**
  * Fill the list.
@@ -143,7 +143,7 @@ export function markChosen(list, rank) {
 /** The buttons that open the entries of a list. */
 export const openButtons = (list) => [...list.querySelectorAll(".open")];
 
-/** Move the focus among the hits as a key says: true if it moved, `null` where the key does not, "before" at the first. */
+/** Move the focus among the hits: true if the key did, "before" if to before the first, `null` if it does not. */
 export function stepFrom(list, key) {
   const buttons = openButtons(list);
   const at = buttons.indexOf(document.activeElement);

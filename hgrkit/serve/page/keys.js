@@ -7,73 +7,50 @@ import { focusItem, openButtons, stepFrom } from "./hits.js";
 const WRITES = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select";
 const USES_SPACE = "button, a, summary, input, video";
 
-/**
- * Listen to the keyboard for the whole page.
- *
- * @param page its `state` and `player`, and what keys do: `closePlayer()` and `alike(hit)`.
- */
-export function setUpKeys({ state, player, closePlayer, alike }) {
-  const focused = () => document.activeElement;
-  const isInPlayer = () => byId("watch").contains(focused());
+const focused = () => document.activeElement;
+const isInPlayer = () => byId("watch").contains(focused());
 
-  /** The hit that has the focus, or that plays where the player has it. */
-  function hitAtHand() {
-    const rank = Number(focused()?.closest(".hit")?.dataset.rank);
-    return state.result?.hits.find((hit) => hit.rank === rank) ?? (isInPlayer() ? player.hit : null);
+/** What the keys do. Each method tells whether it did something. */
+export class Keys {
+  /** `page` has its `state` and `player`, and does `closePlayer()` and `alike(hit)`. */
+  constructor(page) {
+    Object.assign(this, page);
+    document.addEventListener("keydown", (event) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+      if (this.press(event)) event.preventDefault();
+    });
   }
 
-  const ofHits = { m: alike, r: () => player.isOpen && player.playMoment(), f: () => byId("refine-open").click() };
-
-  function single(key) {
-    if (key === "/") {
-      byId("text").focus();
-      byId("text").select();
-      return true;
-    }
-    if (key === "?") {
-      byId("help").showModal();
-      return true;
-    }
-    const hit = hitAtHand();
-    if (!hit || !(key in ofHits)) return false;
-    ofHits[key](hit);
-    return true;
+  press({ key, target }) {
+    if (key === "Escape") return this.escape();
+    if (target.closest?.("dialog, [popover]")) return false;
+    if (/^Arrow|^Home$|^End$/.test(key)) return this.arrow(key);
+    if (target.closest?.(WRITES)) return false;
+    if (key === " ") return this.space();
+    return hasKeys() && (this.anywhere(key) || this.onHit(key));
   }
 
-  function escape() {
+  escape() {
     if (document.querySelector("dialog[open], [popover]:popover-open")) return false;
-    const isAtHit = isInPlayer() || focused()?.closest(".hit, .video");
-    if (player.isOpen && isAtHit) closePlayer();
+    const isAtHit = isInPlayer() || focused().closest(".hit, .video");
+    if (this.player.isOpen && isAtHit) this.closePlayer();
     else if (focused() === byId("text"))
       return false; // the browser empties the field
     else byId("text").focus();
     return true;
   }
 
-  function space() {
-    const isChosen = focused()?.closest(".hit.chosen .open");
-    if (!player.isOpen || (focused()?.closest(USES_SPACE) && !isChosen)) return false;
-    player.toggle();
+  space() {
+    const isChosenHit = focused().matches(".hit.chosen .open");
+    if (!this.player.isOpen || (focused().closest(USES_SPACE) && !isChosenHit)) return false;
+    this.player.toggle();
     return true;
   }
 
-  function intoList() {
-    const list = byId("answer").hidden ? byId("videos") : byId("hits");
-    const buttons = openButtons(list);
-    if (!buttons.length) return false;
-    const current = Math.max(
-      0,
-      buttons.findIndex((button) => button.hasAttribute("aria-current")),
-    );
-    if (list.id === "hits") focusItem(buttons, current);
-    else buttons[0].focus();
-    return true;
-  }
-
-  function arrow(key) {
-    if (focused() === byId("text")) return key === "ArrowDown" && intoList();
-    if (player.isOpen && focused()?.matches(".hit .open") && /Left|Right/.test(key)) {
-      player.seek(player.now + (key === "ArrowLeft" ? -1 : 1));
+  arrow(key) {
+    if (focused() === byId("text")) return key === "ArrowDown" && this.intoList();
+    if (this.player.isOpen && focused().matches(".hit .open") && /Left|Right/.test(key)) {
+      this.player.seek(this.player.now + (key === "ArrowLeft" ? -1 : 1));
       return true;
     }
     const moved = stepFrom(byId("hits"), key);
@@ -81,19 +58,38 @@ export function setUpKeys({ state, player, closePlayer, alike }) {
     return moved !== null;
   }
 
-  /** Do what a key does; whether it did something. */
-  function press(event) {
-    const { key, target } = event;
-    if (key === "Escape") return escape();
-    if (target.closest?.("dialog, [popover]")) return false;
-    if (/^Arrow|^Home$|^End$/.test(key)) return arrow(key);
-    if (target.closest?.(WRITES)) return false;
-    if (key === " ") return space();
-    return hasKeys() && single(key);
+  intoList() {
+    const areHits = !byId("answer").hidden;
+    const buttons = openButtons(byId(areHits ? "hits" : "videos"));
+    const current = buttons.findIndex((button) => button.hasAttribute("aria-current"));
+    if (areHits) focusItem(buttons, Math.max(0, current));
+    else buttons[0]?.focus();
+    return buttons.length > 0;
   }
 
-  document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (press(event)) event.preventDefault();
-  });
+  anywhere(key) {
+    if (key === "/") {
+      byId("text").focus();
+      byId("text").select();
+    }
+    if (key === "?") byId("help").showModal();
+    return key === "/" || key === "?";
+  }
+
+  onHit(key) {
+    const hit = this.hitAtHand();
+    if (!hit) return false;
+    if (key === "m") this.alike(hit);
+    else if (key === "r" && this.player.isOpen) this.player.playMoment();
+    else if (key === "f") byId("refine-open").click();
+    else return false;
+    return true;
+  }
+
+  /** The hit that has the focus, or that plays where the player has it. */
+  hitAtHand() {
+    const rank = Number(focused().closest(".hit")?.dataset.rank);
+    const hit = this.state.result?.hits.find((each) => each.rank === rank);
+    return hit ?? (isInPlayer() ? this.player.hit : null);
+  }
 }

@@ -10,7 +10,7 @@ import { fitting, isEdited, noEdits } from "./graph.js";
 import { asHit, Gallery } from "./gallery.js";
 import { setUpHelp } from "./help.js";
 import { focusItem, markChosen, openButtons } from "./hits.js";
-import { setUpKeys } from "./keys.js";
+import { Keys } from "./keys.js";
 import { Player } from "./player.js";
 import { drawQuestion, drawWeights } from "./question-view.js";
 import { asks, bodyOf, fromHash, MOST_HITS, nothing, toHash } from "./question.js";
@@ -21,8 +21,8 @@ const SEARCH_AFTER_MS = 160;
 const DRAW_AFTER_MS = 120;
 const wide = matchMedia("(min-width: 62rem)"); // as in page.css: the player beside the hits
 
-// `graph` is of the words `graphOf`; `chosen` is the rank of the hit that the player shows, 0 for none; `seen` is the
-// library's version that `result` was found in.
+// `graph` is of the words `graphOf`; `chosen` is the rank of the hit that the player shows, 0 for none;
+// `seen` is the library's version that `result` was found in.
 const state = { question: nothing(), graph: null, graphOf: "", result: null, chosen: 0, seen: null };
 
 const connection = new Connection({
@@ -330,7 +330,7 @@ function setUp() {
   addEventListener("resize", later(draw, DRAW_AFTER_MS));
   setUpFiles(alikeFile);
   setUpHelp();
-  setUpKeys({ state, player, closePlayer, alike });
+  new Keys({ state, player, closePlayer, alike });
   connection.start().then(() => adding.watch());
   readAddress();
 }

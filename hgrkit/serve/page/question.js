@@ -1,4 +1,4 @@
-/** The question that is asked: kept here, written into the page's address and read from it. Pure: knows no page. */
+/** The question that is asked, and how the page's address holds it. Pure: knows no page. */
 
 import { edited, isEdited, noEdits } from "./graph.js";
 
@@ -25,30 +25,38 @@ export const asks = (question) => Boolean(question.text || question.like);
 
 export const isWeighed = (question) => question.weights.some((weight) => weight !== 1);
 
-/** The body of a search. The graph is sent only where it was changed: otherwise the server reads the text itself. */
+/** The body of a search. The graph is sent only where it was changed; otherwise the server reads the text. */
 export function bodyOf(question, graph) {
-  const body = { k: question.k, per_video: question.perVideo, exact: question.exact, without: question.without };
-  if (question.text && graph && isEdited(question.edits)) {
-    Object.assign(body, { graph: edited(graph, question.edits), off: question.edits.off });
-  } else if (question.text) {
-    body.query = question.text;
-  }
-  if (question.where) body.where = question.where;
-  if (question.like) body.like = likeOf(question.like);
-  if (isWeighed(question))
-    body.level_weights = Object.fromEntries(LEVELS.map((level, place) => [level, question.weights[place]]));
-  else if (question.least && question.text && !question.like) body.min_confidence = question.least;
-  return body;
+  const { text, edits, where, like, k, perVideo, exact, without } = question;
+  const isGraph = text && graph && isEdited(edits);
+  return {
+    ...(isGraph ? { graph: edited(graph, edits), off: edits.off } : { query: text || null }),
+    ...weightsOrLeast(question),
+    like: like && likeOf(like),
+    where: where || null,
+    k,
+    per_video: perVideo,
+    exact,
+    without,
+  };
 }
 
-const likeOf = (like) =>
-  like.example
-    ? { example: like.example }
-    : { video: like.video, start_s: like.start ?? undefined, end_s: like.end ?? undefined };
+/** Confidence is of sentences alone: there is none while levels are weighed, and none of a picture. */
+function weightsOrLeast(question) {
+  const { weights, least, text, like } = question;
+  if (isWeighed(question))
+    return { level_weights: Object.fromEntries(LEVELS.map((level, at) => [level, weights[at]])) };
+  return least && text && !like ? { min_confidence: least } : {};
+}
+
+const likeOf = ({ example, video, start, end }) => (example ? { example } : { video, start_s: start, end_s: end });
+
+/** What an address need not hold. */
+const AT_FIRST = { weights: "1,1,1", k: `${DEFAULT_K}`, moments: "1", least: "0", exact: "0", hit: "0" };
 
 /** The question as the part of the address behind `#`. */
 export function toHash(question, chosen = 0) {
-  const { edits } = question;
+  const { edits, without, like } = question;
   const parts = {
     q: question.text,
     off: edits.off.join(","),
@@ -57,20 +65,20 @@ export function toHash(question, chosen = 0) {
     roles: Object.entries(edits.roles)
       .map(([key, role]) => `${key}:${role}`)
       .join(","),
-    weights: isWeighed(question) ? question.weights.join(",") : "",
+    weights: question.weights.join(","),
     where: question.where,
-    k: question.k === DEFAULT_K ? "" : question.k,
-    moments: question.perVideo === 1 ? "" : question.perVideo,
-    least: question.least || "",
-    exact: question.exact ? 1 : "",
-    hit: chosen || "",
+    k: question.k,
+    moments: question.perVideo,
+    least: question.least,
+    exact: Number(question.exact),
+    hit: chosen,
   };
-  const hash = new URLSearchParams(Object.entries(parts).filter(([, value]) => value !== ""));
-  question.without.forEach((phrase) => hash.append("without", phrase));
-  if (question.like?.video) {
-    const { video, start, end, name } = question.like;
-    hash.set("like", start === null ? video : `${video}@${start}-${end}`);
-    hash.set("called", name);
+  const changed = Object.entries(parts).filter(([name, value]) => `${value}` !== (AT_FIRST[name] ?? ""));
+  const hash = new URLSearchParams(changed);
+  without.forEach((phrase) => hash.append("without", phrase));
+  if (like?.video) {
+    hash.set("like", like.start === null ? like.video : `${like.video}@${like.start}-${like.end}`);
+    hash.set("called", like.name);
   }
   return hash.toString();
 }

@@ -21,7 +21,7 @@ const momentWords = (number) => (number === 1 ? "the best one" : `up to ${number
 const leastWords = (share) => (share ? `at least ${Math.round(share * 100)}% sure` : "everything");
 
 export class Refine {
-  /** `get()` gives the question, `change(part)` takes what of it has changed, `columns()` asks the server for columns. */
+  /** `get()` gives the question, `change(part)` takes what of it has changed, `columns()` asks for the columns. */
   constructor({ get, change, columns }) {
     Object.assign(this, { get, change, loadColumns: columns });
     this.columns = null;

@@ -47,7 +47,8 @@ export class Axis {
 export function strip(phrase, axis, top) {
   const even = 1 / phrase.weights.length;
   const best = phrase.weights.indexOf(Math.max(...phrase.weights));
-  const seen = `${phrase.text}: most at ${clock(phrase.times_s[best])}, ${(phrase.weights[best] / even).toFixed(1)} times an even share`;
+  const shares = (phrase.weights[best] / even).toFixed(1);
+  const seen = `${phrase.text}: most at ${clock(phrase.times_s[best])}, ${shares} times an even share`;
   const drawing = svg("svg", {
     class: "strip",
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,

@@ -43,12 +43,7 @@ export class Timeline {
     return el(
       "div",
       { className: phrases.length ? "timeline" : "timeline bare" },
-      el(
-        "div",
-        { className: "line" },
-        label("the moment"),
-        el("div", { className: "tracks" }, this.film(), this.moment()),
-      ),
+      el("div", { className: "line" }, label("the moment"), el("div", {}, this.film(), this.moment())),
       this.rows.map(({ row }) => row),
       el("div", { className: "line" }, label(""), this.scrub),
       el("div", { className: "playhead", aria: { hidden: "true" } }),
@@ -95,7 +90,8 @@ export class Timeline {
     const best = bestTime(phrase);
     const goes = `Go to ${clock(best)}, where it is seen best`;
     const role = kind === "excluded" ? "must not show" : roleWords(phrase.role);
-    const said = `${[phrase.text, role].filter(Boolean).join(", ")}: similarity ${phrase.similarity.toFixed(2)}. ${goes}`;
+    const asked = [phrase.text, role].filter(Boolean).join(", ");
+    const said = `${asked}: similarity ${phrase.similarity.toFixed(2)}. ${goes}`;
     const label = el(
       "button",
       {
@@ -117,7 +113,7 @@ export class Timeline {
 }
 
 /**
- * Where a clip lies in a longer video, and the other moments that were found there; null where there is no more to see.
+ * Where a clip lies in a longer video, and the other moments found there; null where there is no more to see.
  *
  * @param hit that is shown.
  * @param others hits of the same video.

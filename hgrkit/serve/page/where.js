@@ -46,7 +46,7 @@ export function whereOf(conditions, columns) {
 
 const CONDITION =
   /^([A-Za-z_]\w*) (=|<>|>=|<=|>|<|LIKE) ('(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false)(?: ESCAPE '\\')?$/;
-const BETWEEN = /(?:'(?:[^']|'')*'|(?! AND )[^'])+/g; // what stands between " AND ", which a quoted value may contain
+const BETWEEN = /(?:'(?:[^']|'')*'|(?! AND )[^'])+/g; // what is between " AND ", which a quoted value may contain
 
 /** The conditions that made an SQL expression; `null` of one that was written by hand. */
 export function conditionsOf(where) {
