@@ -297,8 +297,8 @@ def test_a_client_that_never_ends_its_body_is_told_and_cut_off(start):
     assert client.get("api/health").status_code == 200
 
 
-def test_a_client_that_takes_nothing_is_cut_off(start, own):
-    path = own.videos / "big.mp4"
+def test_a_client_that_takes_nothing_is_cut_off(start, own, tmp_path):
+    path = tmp_path / "big.mp4"
     with path.open("wb") as file:
         file.write((own.videos / "plain.mp4").read_bytes())
         file.truncate(300 << 20)  # more than any buffer between the two
