@@ -170,7 +170,7 @@ function failuresOf({ counts, failures }) {
     el(
       "ul",
       {},
-      failures.map(({ path, reason }) => el("li", {}, el("strong", { title: path }, nameOf(path)), ` ${reason}`)),
+      failures.map(({ path, reason }) => el("li", {}, el("strong", { title: path }, nameOf(path)), `: ${reason}`)),
     ),
   );
 }

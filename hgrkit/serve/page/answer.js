@@ -119,13 +119,9 @@ export function showTrouble(error, question, on) {
   status("No answer");
   const isFilter = error.status === 400 && question.where && /where|filter|column/i.test(error.message);
   const action = isFilter ? ["Remove the filter", () => on.put({ where: "" })] : ["Try again", on.again];
-  const title = error.busy
-    ? "The server is busy."
-    : error.gone
-      ? "The server does not answer."
-      : "This cannot be searched for.";
-  showVerdict({ title, words: error.gone ? "" : error.message, action, isBad: true });
-  say(`${title} ${error.message}`);
+  const title = error.busy ? "The server is busy." : "This cannot be searched for.";
+  showVerdict(error.gone ? null : { title, words: error.message, action, isBad: true }); // else the banner says it
+  say(error.message);
 }
 
 /** Offer to search again, beside the hits. */

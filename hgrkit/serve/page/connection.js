@@ -68,6 +68,8 @@ export class Connection {
     const dialog = byId("key");
     if (dialog.open) return;
     const input = el("input", { type: "password", id: "token", required: true, autocomplete: "current-password" });
+    // So that a password manager can keep the token.
+    const name = el("input", { type: "text", value: "hgrkit", autocomplete: "username", hidden: true });
     const enter = (event) => {
       event.preventDefault();
       location.assign(`./?token=${encodeURIComponent(input.value.trim())}${location.hash}`);
@@ -75,6 +77,7 @@ export class Connection {
     const form = el(
       "form",
       { on: { submit: enter } },
+      name,
       el("label", { for: "token" }, "The token that hgrkit serve was started with"),
       el(
         "div",

@@ -115,7 +115,9 @@ export function iconButton(name, words, click, properties = {}) {
 
 /** Fill a dialog that closes by its cross, by Escape, and by a click beside it. */
 export function fillDialog(dialog, titleId, title, ...content) {
-  dialog.onclick = (event) => event.target === dialog && dialog.close();
+  dialog.onclick = (event) => {
+    if (event.target === dialog) dialog.close();
+  };
   const close = iconButton("cross", "Close", () => dialog.close(), { title: "Close (Escape)" });
   dialog.replaceChildren(
     el("div", { className: "dialog-head" }, el("h2", { id: titleId }, title), close),

@@ -219,9 +219,9 @@ function openMenu(drawing, node, opener) {
     el("fieldset", {}, el("legend", { className: "unseen" }, "How it counts"), states),
     ...roles,
   );
-  menu.ontoggle = (event) => {
-    if (event.newState === "closed" && (!document.activeElement || document.activeElement === document.body))
-      focusNode(place, node.id);
+  menu.ontoggle = ({ newState }) => {
+    const isLost = document.activeElement === document.body || menu.contains(document.activeElement);
+    if (newState === "closed" && isLost) focusNode(place, node.id);
   };
   menu.showPopover();
   putBeside(menu, opener);

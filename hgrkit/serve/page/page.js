@@ -22,8 +22,9 @@ const DRAW_AFTER_MS = 120;
 const wide = matchMedia("(min-width: 62rem)"); // as in page.css: the player beside the hits
 
 // `graph` is of the words `graphOf`; `chosen` is the rank of the hit that the player shows, 0 for none;
-// `seen` is the library's version that `result` was found in.
-const state = { question: nothing(), graph: null, graphOf: "", result: null, chosen: 0, seen: null };
+// `seen` is the library's version that `result` was found in; `focusOn` is the place of the hit that takes the focus
+// with the next answer.
+const state = { question: nothing(), graph: null, graphOf: "", result: null, chosen: 0, seen: null, focusOn: 0 };
 
 const connection = new Connection({
   health: ({ calibrated }) => (refine.calibrated = calibrated),
@@ -205,6 +206,8 @@ function answer(result) {
   const again = hits.find((hit) => hit.rank === state.chosen) ?? (wide.matches ? hits[0] : null);
   if (again) choose(again);
   else closePlayer({ focus: false });
+  if (state.focusOn) focusItem(openButtons(byId("hits")), Math.min(state.focusOn, hits.length - 1));
+  state.focusOn = 0;
 }
 
 function trouble(error, again) {
@@ -218,9 +221,8 @@ function trouble(error, again) {
 }
 
 function showMore() {
-  const shown = state.result?.hits.length ?? 0;
+  state.focusOn = state.result.hits.length;
   putAndDraw({ k: Math.min(MOST_HITS, state.question.k * 2) });
-  focusItem(openButtons(byId("hits")), shown - 1);
 }
 
 // playing -----------------------------------------------------------------------------------------------------

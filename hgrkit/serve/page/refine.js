@@ -152,7 +152,8 @@ export class Refine {
   }
 
   add() {
-    const column = this.columns.find(({ tag }) => tag) ?? this.columnOf("name");
+    const asked = this.conditions.map(({ column }) => column);
+    const column = this.columns.find(({ name, tag }) => tag && !asked.includes(name)) ?? this.columnOf("name");
     this.conditions.push(firstCondition(column));
     this.apply();
     this.drawFilter();
