@@ -28,7 +28,7 @@ _VALUES = 20
 """Values of a tag that are listed, the most frequent ones."""
 
 _QUICK_S = 0.5
-"""A list of videos that takes less of a processor than this is read again whenever the library has a new version."""
+"""A list of videos that takes less of a processor than this is read again whenever there is a new version."""
 
 _REST = 5
 """Another is read again after at most this many times as long: a large library that is being indexed has a new
