@@ -1,4 +1,4 @@
-"""What the tests of the page have: a server of its own process, and a page in Chromium that keeps what went wrong."""
+"""What the tests of the page have: a server in a process of its own, and a page that keeps what went wrong."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_a_sentence_is_drawn_as_it_is_typed_and_finds_its_video(opened):
         page.press("#text", "Enter")
     assert names(page)[0] == "bigbuckbunny.mp4"
     expect(page.locator(f"{HIT} .sure").first).to_have_text(re.compile(r"^\d+% sure$"))
-    expect(page.locator(f"{HIT} .when").first).to_have_text(re.compile(r"^0:0\d\.\d – 0:0\d\.\d$"))
+    expect(page.locator(f"{HIT} .when").first).to_have_text(re.compile(r"^0:0\d\.\d . 0:0\d\.\d$"))
     opened.until(f"document.querySelector('{HIT} img').naturalWidth > 0")
     expect(page).to_have_title(f"{RABBIT} · hgrkit")
 
@@ -313,7 +313,7 @@ def test_more_hits_and_several_moments_of_a_video_can_be_asked_for(opened):
     page.locator(f"{HIT} .open", has_text="tour.mp4").first.click()
     marks = page.locator(".overview .bracket")
     expect(marks).to_have_count(count)
-    expect(page.locator(".overview")).to_contain_text(f"2 moments found in 0:20")
+    expect(page.locator(".overview")).to_contain_text("2 moments found in 0:20")
     other = page.locator(".overview .bracket:not(.this)").first
     rank = re.search(r"Hit (\d+):", other.get_attribute("aria-label"))[1]
     other.click()
@@ -650,7 +650,8 @@ def test_the_policy_stops_what_is_not_the_pages_own(opened):
     page.on("response", lambda response: answered.append(response.url))
     page.evaluate(
         """() => {
-          const add = (tag, properties) => document.body.append(Object.assign(document.createElement(tag), properties));
+          const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+          const add = (tag, properties) => document.body.append(make(tag, properties));
           add("img", { src: "http://elsewhere.test/picture" });
           add("script", { src: "http://elsewhere.test/script" });
           add("script", { textContent: "document.title = 'inline'" });
@@ -667,13 +668,17 @@ def test_the_policy_stops_what_is_not_the_pages_own(opened):
 def test_the_readme_shows_the_page_as_it_is(open_page):
     """The README's picture; made anew with HGRKIT_WRITE_PICTURES=1."""
     opened = open_page(width=1440, height=960)
-    page = opened.search(RABBIT)
+    opened.search(RABBIT)
+    page = opened.search(RABBIT)  # the first search reads the library, which takes longer
     assert names(page)[0] == "bigbuckbunny.mp4"
+    page.locator(".phrase .label button", has_text="its arms").click()
+    opened.until("document.querySelector('.stage video').readyState > 1 && !document.querySelector('.stage.busy')")
     parts = ["#graph .action", "#graph .entity", f"{HIT} .sure", ".stage", ".film img", ".moments .bracket"]
     for part in [*parts, ".phrase .strip"]:
         expect(page.locator(part).first).to_be_in_viewport(ratio=1)
     if os.environ.get("HGRKIT_WRITE_PICTURES") == "1":
         page.wait_for_load_state("networkidle")
-        page.locator("#text").blur()
+        page.evaluate("document.activeElement.blur()")
+        page.locator(".watch .folder").evaluate("(folder) => folder.remove()")  # it is one of these tests
         page.screenshot(path=PICTURE)
     assert PICTURE.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

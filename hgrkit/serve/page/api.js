@@ -1,7 +1,7 @@
 /** Talks to the server: one function a route, and one kind of error. */
 
 /** An answer that is no answer: what the server said, or that it said nothing. */
-export class Failure extends Error {
+class Failure extends Error {
   /**
    * @param words one line for people.
    * @param status of HTTP; 0 where nobody answered.
@@ -75,7 +75,6 @@ export const search = (body, signal, waiting) => patiently("POST", "api/search",
 export const parse = (text, signal) => ask("POST", "api/parse", { body: { text }, signal });
 export const columns = () => patiently("GET", "api/columns");
 export const videos = (limit, offset) => patiently("GET", `api/videos?${query({ limit, offset })}`);
-export const video = (id) => patiently("GET", `api/videos/${id}`);
 export const play = (id, start, end, signal) =>
   patiently("GET", `api/play/${id}?${query({ start, end })}`, { signal });
 export const indexing = () => ask("GET", "api/index");

@@ -22,8 +22,8 @@ const DRAW_AFTER_MS = 120;
 const wide = matchMedia("(min-width: 62rem)"); // as in page.css: the player beside the hits
 
 // `graph` is of the words `graphOf`; `chosen` is the rank of the hit that the player shows, 0 for none;
-// `seen` is the library's version that `result` was found in; `focusOn` is the place of the hit that takes the focus
-// with the next answer.
+// `seen` is the library's version that `result` was found in; `focusOn` is the place of the hit that takes the
+// focus with the next answer.
 const state = { question: nothing(), graph: null, graphOf: "", result: null, chosen: 0, seen: null, focusOn: 0 };
 
 const connection = new Connection({
