@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, final
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 
 from hgrkit.errors import (
     DamagedLibraryError,
@@ -39,10 +39,8 @@ class RefusedError(Exception):
 
 
 @final
-class JsonAnswer(Response):
+class JsonAnswer(JSONResponse):
     """JSON in ASCII: bytes of a path that are no UTF-8 stay as escapes."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """The bytes of a JSON value."""

@@ -22,7 +22,22 @@ from hgrkit.errors import HgrkitError
 from hgrkit.serve.answers import JsonAnswer, RefusedError, error_answer, status_of
 from hgrkit.serve.guard import UPLOADS, Guard
 from hgrkit.serve.media import FileBytes, OpenFile, media_type_of, open_indexed
-from hgrkit.serve.schema import ErrorAnswer, IndexRequest, ParseRequest, SearchRequest, VideoId
+from hgrkit.serve.schema import (
+    Columns,
+    ErrorAnswer,
+    ExampleAnswer,
+    Graph,
+    Health,
+    IndexRequest,
+    IndexState,
+    ParseRequest,
+    PlayAnswer,
+    SearchAnswer,
+    SearchRequest,
+    Video,
+    VideoId,
+    VideoList,
+)
 from hgrkit.serve.served_library import described
 from hgrkit.serve.service import Service
 from hgrkit.serve.settings import ServeLimits, ServeSettings
@@ -45,9 +60,10 @@ _PAGE_TYPES = {
 _MOST = ServeLimits()
 _Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
 _ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
+_BYTES: dict[str, Any] = {"video/*": {}, "image/gif": {}, "application/octet-stream": {}}
 _MEDIA: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"video/mp4": {}}, "description": "The bytes."},
-    206: {"content": {"video/mp4": {}}, "description": "The range that was asked for."},
+    200: {"content": _BYTES, "description": "The bytes."},
+    206: {"content": _BYTES, "description": "The range that was asked for."},
     307: {"description": "Browsers play the file itself: see `Location`."},
 }
 
@@ -115,34 +131,34 @@ def _page_file(name: str, request: Request) -> Response:
 
 
 def _add_questions(app: FastAPI, service: Service) -> None:
-    @app.post("/api/search")
+    @app.post("/api/search", response_model=SearchAnswer)
     async def search(asked: SearchRequest) -> Any:
         """Search: the answer is that of `hgrkit search --json`, each hit with the `id` of its video."""
         return JsonAnswer(await service.search(asked))
 
-    @app.post("/api/parse")
+    @app.post("/api/parse", response_model=Graph)
     async def parse(asked: ParseRequest) -> Any:
         """Read a sentence as a role graph."""
         return JsonAnswer(await service.parse(asked.text))
 
-    @app.post(UPLOADS)
+    @app.post(UPLOADS, response_model=ExampleAnswer)
     async def add_example(file: UploadFile) -> Any:
         """Upload a picture or a short video, to search for what is like it; its token is valid for an hour."""
         return JsonAnswer(await service.add_example(file.file, file.filename or ""))
 
-    @app.get("/api/columns")
+    @app.get("/api/columns", response_model=Columns)
     async def columns() -> Any:
         """What videos can be filtered by (`where`)."""
         return JsonAnswer(await service.columns())
 
 
 def _add_videos(app: FastAPI, service: Service) -> None:
-    @app.get("/api/health")
+    @app.get("/api/health", response_model=Health)
     async def health() -> Any:
         """Whether the server is there; `library` changes when the library does."""
         return JsonAnswer(await service.health())
 
-    @app.get("/api/videos")
+    @app.get("/api/videos", response_model=VideoList)
     async def videos(
         limit: Annotated[int, Query(ge=1, le=_MOST.videos)] = 100,
         offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
@@ -150,7 +166,7 @@ def _add_videos(app: FastAPI, service: Service) -> None:
         """Some of the videos, in the order of their paths, failed ones with their reasons."""
         return JsonAnswer(await service.videos(limit, offset))
 
-    @app.get("/api/videos/{video}")
+    @app.get("/api/videos/{video}", response_model=Video)
     async def one_video(video: VideoId) -> Any:
         """One video."""
         return JsonAnswer(described(await service.video(video)))
@@ -164,7 +180,7 @@ def _add_media(app: FastAPI, service: Service) -> None:
         record = await service.indexed(video)
         return FileBytes(open_indexed(record), media_type_of(record.path))
 
-    @app.get("/api/play/{video}")
+    @app.get("/api/play/{video}", response_model=PlayAnswer)
     async def how_to_play(video: VideoId, start: _Seconds, end: _Seconds) -> Any:
         """Where a browser finds a moment: the file itself, or a clip that is made if it cannot play that."""
         return JsonAnswer(await service.how_to_play(video, start, end))
@@ -203,17 +219,17 @@ def _add_thumbnails(app: FastAPI, service: Service) -> None:
 
 
 def _add_indexing(app: FastAPI, service: Service) -> None:
-    @app.post("/api/index", status_code=202)
+    @app.post("/api/index", status_code=202, response_model=IndexState)
     async def start(asked: IndexRequest) -> Any:
         """Begin to index a folder of the server's machine into the first library."""
         return JsonAnswer(await service.listed(partial(service.index_job.start, asked.folder)), 202)
 
-    @app.get("/api/index")
+    @app.get("/api/index", response_model=IndexState)
     async def state() -> Any:
         """What is being indexed, or was last."""
         return JsonAnswer(await service.listed(service.index_job.state))
 
-    @app.delete("/api/index", status_code=202)
+    @app.delete("/api/index", status_code=202, response_model=IndexState)
     async def stop() -> Any:
         """Stop it; what was finished is kept."""
         return JsonAnswer(await service.listed(service.index_job.stop), 202)

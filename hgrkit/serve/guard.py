@@ -198,6 +198,11 @@ def _same(given: str, expected: str) -> bool:
     return hmac.compare_digest(one, other)
 
 
+def _length(scope: Scope) -> int:
+    """The length that a body is said to have; the server has checked that it is a number."""
+    return int(dict(scope["headers"]).get(b"content-length", b"0"))
+
+
 class _BrokenOffError(Exception):
     """Ends the work on a request whose client is gone, too slow, or sends too much."""
 
@@ -213,7 +218,7 @@ class _Exchange:
         self._most = self._limits.upload_bytes + (64 << 10) if is_upload else self._limits.json_bytes
         self._seconds = self._limits.body_s * (10 if is_upload else 1)
         self._until = time.monotonic() + self._seconds
-        self._taken = 0
+        self._declared, self._taken = _length(scope), 0
         self._whole = self._started = self._ended = False
         self._refused: Response | None = None
 
@@ -221,6 +226,8 @@ class _Exchange:
         """Pass a message on, while the body is neither too large nor too late."""
         if self._whole:
             return await self._receive()
+        if self._declared > self._most:
+            raise self._too_large()
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
         except TimeoutError:
@@ -231,8 +238,11 @@ class _Exchange:
             self._taken += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._taken > self._most:
-                raise self._refuse(413, f"a request's body has at most {self._most:,} bytes here.")
+                raise self._too_large()
         return message
+
+    def _too_large(self) -> _BrokenOffError:
+        return self._refuse(413, f"a request's body has at most {self._most:,} bytes here.")
 
     def _refuse(self, status: int, line: str) -> _BrokenOffError:
         self._refused = error_answer(status, line)

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast, final, get_args
+from typing import IO, Any, cast, final, get_args
 
-from hgrkit.errors import HgrkitError
 from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import require_videos
 from hgrkit.serve.answers import RefusedError
@@ -46,9 +46,7 @@ class IndexJob:
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._state: dict[str, Any] = _idle()
-        self._began = self._ended = 0.0
+        self._run: _Run | None = None
 
     @property
     def why_not(self) -> str | None:
@@ -70,109 +68,166 @@ class IndexJob:
         """
         if (why := self.why_not) is not None:
             raise RefusedError(403, f"{why}.")
-        path = Path(folder).expanduser().absolute()
-        try:
-            self._check_allowed(path)
-            require_videos([str(path)])
-        except HgrkitError:
-            raise
-        except (OSError, ValueError) as error:  # a path that no file system takes
-            raise RefusedError(400, f"there is no folder {folder!r}.") from error
+        path = str(self._checked(folder))
         with self._lock:
-            if self._state["state"] in ("running", "stopping"):
-                raise RefusedError(
-                    409, f"{self._state['folder']} is being indexed; wait until it is done, or stop it."
-                )
-            self._state = {**_idle(), "state": "running", "folder": str(path)}
-            self._state["started_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-            self._began, self._ended = time.monotonic(), 0.0
-            self._process = process = self._started(str(path))
-        threading.Thread(target=self._listen, args=(process,), name="hgrkit-index", daemon=True).start()
+            if self._run is not None and self._run.goes_on:
+                raise RefusedError(409, f"{self._run.folder} is being indexed; wait until it is done, or stop it.")
+            try:
+                self._run = _Run(self._settings, path)
+            except OSError as error:
+                raise RefusedError(503, f"no process can be started to index in ({error}).", retry_s=5) from error
         return self.state()
 
     def state(self) -> dict[str, Any]:
         """What has been done, and what is at work."""
-        with self._lock:
-            seconds = (self._ended or time.monotonic()) - self._began if self._began else 0.0
-            copy = json.loads(json.dumps(self._state))
-        why_not = self.why_not
-        return {**copy, "seconds": round(seconds, 1), "may_index": why_not is None, "why_not": why_not}
+        run, why_not = self._run, self.why_not
+        told = {**_idle(), "seconds": 0.0} if run is None else run.state()
+        return {**told, "may_index": why_not is None, "why_not": why_not}
 
     def stop(self) -> dict[str, Any]:
         """Have the run end; what was finished is kept. Without a run nothing happens."""
-        with self._lock:
-            process = self._process
-            if process is not None and self._state["state"] == "running":
-                self._state["state"] = "stopping"
-                patience = threading.Timer(_GRACE_S, process.kill)
-                patience.daemon = True
-                patience.start()
-                if process.stdin is not None:
-                    with suppress(OSError):  # it has ended by itself
-                        process.stdin.close()
+        if self._run is not None:
+            self._run.stop()
         return self.state()
 
     def close(self) -> None:
         """The same, and wait for it."""
-        self.stop()
-        if self._process is not None:
-            try:
-                self._process.wait(_GRACE_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        if self._run is not None:
+            self._run.stop()
+            self._run.wait()
 
-    def _check_allowed(self, path: Path) -> None:
-        if not self._settings.folders:
-            return
-        real = path.resolve()
-        if not any(real.is_relative_to(folder.resolve()) for folder in self._settings.folders):
-            raise RefusedError(403, f"{str(path)!r} does not lie in a folder that this server may add.")
+    def _checked(self, folder: str) -> Path:
+        allowed = self._settings.folders
+        try:
+            path = Path(folder).expanduser().absolute()
+            real = path.resolve()
+            if allowed and not any(real.is_relative_to(one.resolve()) for one in allowed):
+                raise RefusedError(403, f"{folder!r} does not lie in a folder that this server may add.")
+            real.stat()
+        except (OSError, RuntimeError, ValueError) as error:  # also a user or a path that no system has
+            raise RefusedError(400, f"there is no folder {folder!r}, or it cannot be read.") from error
+        require_videos([str(path)])
+        return path
 
-    def _started(self, folder: str) -> subprocess.Popen[bytes]:
-        settings = self._settings
-        hello = {
-            "sys_path": sys.path,
-            "library": os.fspath(settings.libraries[0].absolute()),
-            "folder": folder,
-            "parser": settings.parser,
-            "device": settings.device,
-        }
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours
-            [sys.executable, "-S", "-P", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # an interrupt at the keyboard is for the server, which then stops this
-        )
-        if process.stdin is not None:
-            process.stdin.write(json.dumps(hello).encode() + b"\n")
-            process.stdin.flush()
-        return process
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        said: list[bytes] = []
-        errors = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+@final
+class _Run:
+    """One run: its process, and what that has told.
+
+    Args:
+        settings: of the server.
+        folder: to index.
+
+    Raises:
+        OSError: if no process can be started.
+    """
+
+    def __init__(self, settings: ServeSettings, folder: str) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._state = {**_idle(), "state": "running", "folder": folder}
+        self._state["started_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        self._end, self._error = "failed", ""
+        self._began, self._ended = time.monotonic(), 0.0
+        self._process = _started(settings, folder)
+        self._listener = threading.Thread(target=self._listen, name="hgrkit-index", daemon=True)
+        self._listener.start()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its process has not ended."""
+        return not self._ended
+
+    def state(self) -> dict[str, Any]:
+        """A copy of what is known."""
+        with self._lock:
+            seconds = (self._ended or time.monotonic()) - self._began
+            copy: dict[str, Any] = json.loads(json.dumps(self._state))
+        return {**copy, "seconds": round(seconds, 1)}
+
+    def stop(self) -> None:
+        """Have it end, at once if it does not do so by itself."""
+        with self._lock:
+            if self._state["state"] != "running":
+                return
+            self._state["state"] = "stopping"
+        with suppress(OSError):  # it has ended by itself
+            _pipe(self._process.stdin).close()
+        patience = threading.Timer(_GRACE_S, self._process.kill)
+        patience.daemon = True
+        patience.start()
+
+    def wait(self) -> None:
+        """Until it has ended."""
+        self._listener.join(_GRACE_S + 5)
+
+    def _listen(self) -> None:
+        process, said = self._process, deque[bytes](maxlen=1)
+        errors = threading.Thread(target=lambda: said.extend(_pipe(process.stderr)), daemon=True)
         errors.start()
-        for line in process.stdout or ():
+        for line in _pipe(process.stdout):
             with self._lock:
-                _take(self._state, json.loads(line))
+                self._take(json.loads(line))
         status = process.wait()
         errors.join(1.0)
         with self._lock:
-            state = self._state
-            if state["state"] == "running":
-                last = (
-                    said[-1].decode(errors="replace").strip()[:_LONGEST_LINE] if said else f"exit status {status}"
-                )
-                state.update(state="failed", error=f"indexing ended unexpectedly: {last}")
-            elif state["state"] == "stopping":
-                state["state"] = "stopped"
-            state["at_work"] = []
+            if self._end == "failed" and not self._error:
+                last = said[-1].decode(errors="replace").strip() if said else f"exit status {status}"
+                self._error = f"indexing ended unexpectedly: {last[:_LONGEST_LINE]}"
+            if self._state["state"] == "stopping" and self._end == "failed":
+                self._end, self._error = "stopped", ""
+            self._state.update(state=self._end, error=self._error or None, at_work=[])
             self._ended = time.monotonic()
-            self._process = None
         for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+            with suppress(OSError):
+                _pipe(pipe).close()
+
+    def _take(self, told: Mapping[str, Any]) -> None:
+        """Bring the state up to date with a message of the program."""
+        state, kind = self._state, told["kind"]
+        if kind == "begun":
+            state["at_work"].append(told["path"])
+        elif kind == "done":
+            path = told["path"]
+            state["at_work"] = [other for other in state["at_work"] if other != path]
+            state.update(done=told["done"], total=told["total"], last=path)
+            state["counts"][told["outcome"]] += 1
+            if told["outcome"] == "failed" and len(state["failures"]) < _FAILURES:
+                state["failures"].append({"path": path, "reason": told["reason"]})
+        elif kind == "report":
+            report = told["report"]
+            state["failures"] = [*report["failures"], *report["unreadable"]][:_FAILURES]
+            state["total"] = state["done"] if state["total"] is None else state["total"]
+            self._end = "done"
+        elif kind == "failed":
+            self._error = told["line"]
+        elif kind == "stopped":
+            self._end = "stopped"
+
+
+def _started(settings: ServeSettings, folder: str) -> subprocess.Popen[bytes]:
+    hello = {
+        "sys_path": sys.path,
+        "library": os.fspath(settings.libraries[0].absolute()),
+        "folder": folder,
+        "parser": settings.parser,
+        "device": settings.device,
+    }
+    process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours
+        [sys.executable, "-S", "-P", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # an interrupt at the keyboard is for the server, which then stops this
+    )
+    with suppress(OSError):  # it has ended already, which its listener tells
+        _pipe(process.stdin).write(json.dumps(hello).encode() + b"\n")
+        _pipe(process.stdin).flush()
+    return process
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    return cast("IO[bytes]", pipe)
 
 
 def _idle() -> dict[str, Any]:
@@ -188,26 +243,3 @@ def _idle() -> dict[str, Any]:
         "error": None,
         "started_at": None,
     }
-
-
-def _take(state: dict[str, Any], told: Mapping[str, Any]) -> None:
-    """Bring the state up to date with a message of the program."""
-    kind = told["kind"]
-    if kind == "begun":
-        state["at_work"].append(told["path"])
-    elif kind == "done":
-        path = told["path"]
-        state["at_work"] = [other for other in state["at_work"] if other != path]
-        state.update(done=told["done"], total=told["total"], last=path)
-        state["counts"][told["outcome"]] += 1
-        if told["outcome"] == "failed" and len(state["failures"]) < _FAILURES:
-            state["failures"].append({"path": path, "reason": told["reason"]})
-    elif kind == "report":
-        report = cast("dict[str, Any]", told["report"])
-        failures = [*report["failures"], *report["unreadable"]]
-        state.update(state="done", at_work=[], failures=failures[:_FAILURES])
-        state["total"] = state["done"] if state["total"] is None else state["total"]
-    elif kind == "failed":
-        state.update(state="failed", error=told["line"])
-    elif kind == "stopped":
-        state["state"] = "stopped"

@@ -73,12 +73,11 @@ def open_indexed(record: VideoRecord) -> OpenFile:
         descriptor = os.open(record.path, flags)
     except (OSError, ValueError) as error:
         raise _gone("cannot be opened any more") from error
-    file = open(descriptor, "rb", buffering=0)  # noqa: PTH123, SIM115 - a descriptor
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns):
-        file.close()
+        os.close(descriptor)
         raise _gone("is no longer what was indexed")
-    return OpenFile.of(file)
+    return OpenFile.of(open(descriptor, "rb", buffering=0))  # noqa: PTH123 - a descriptor
 
 
 def _gone(what: str) -> RefusedError:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar, final
@@ -33,6 +33,8 @@ _LIMITS = DecodeLimits(seconds=20.0, memory_bytes=1 << 30, pixels=1 << 25)
 """Less than indexing allows: a person waits for the picture."""
 
 _KINDS_KEPT = 10_000
+_END_S = 5.0
+"""For a thread to give back the process that was ended under it."""
 
 
 @final
@@ -45,9 +47,9 @@ class _Workers:
 
     def __init__(self, count: int) -> None:
         self._free: queue.SimpleQueue[DecodeProcess] = queue.SimpleQueue()
-        self._all = [DecodeProcess(_LIMITS) for _ in range(count)]
+        self._opened = ExitStack()
+        self._all = [self._opened.enter_context(DecodeProcess(_LIMITS)) for _ in range(count)]
         for process in self._all:
-            process.__enter__()
             self._free.put(process)
 
     @contextmanager
@@ -62,7 +64,11 @@ class _Workers:
     def close(self) -> None:
         """End them, also those that are at work."""
         for process in self._all:
-            process.close()
+            process.close()  # wakes the thread that uses it, which then gives it back
+        with suppress(queue.Empty):
+            for _ in self._all:
+                self._free.get(timeout=_END_S)
+        self._opened.close()
 
 
 @final

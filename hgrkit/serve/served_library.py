@@ -27,9 +27,12 @@ T = TypeVar("T")
 _VALUES = 20
 """Values of a tag that are listed, the most frequent ones."""
 
+_QUICK_S = 0.5
+"""A list of videos that takes less of a processor than this is read again whenever there is a new version."""
+
 _REST = 5
-"""The list of videos is read again after at most this many times as long as reading it took: a large library that
-is being indexed has a new version every second, and one pass over 200,000 videos takes several."""
+"""Another is read again after at most this many times as long: a large library that is being indexed has a new
+version every second, and a pass over 200,000 videos takes several."""
 
 
 def id_of(path: str) -> str:
@@ -50,7 +53,7 @@ class Listing:
         videos: in the order of their paths.
         paths: by the id of each video.
         read_at: when it was read, by `time.monotonic`.
-        took_s: how long that took.
+        took_s: how many seconds of a processor that took.
     """
 
     version: Version
@@ -153,18 +156,18 @@ class ServedLibrary:
             return self._listing
 
     def _is_fresh(self, listing: Listing) -> bool:
-        return time.monotonic() - listing.read_at < _REST * listing.took_s or self._is_newest(listing)
+        rests = listing.took_s > _QUICK_S and time.monotonic() - listing.read_at < _REST * listing.took_s
+        return rests or self._is_newest(listing)
 
     def _is_newest(self, listing: Listing) -> bool:
         return self._retriever.library.version == listing.version
 
     def _read_listing(self) -> Listing:
-        started = time.monotonic()
+        started = time.thread_time()
         version = self._retriever.library.version  # before the videos, which may be newer: it is then read again
         videos = self._retriever.library.videos()
         paths = {id_of(record.path): record.path for record in videos}
-        now = time.monotonic()
-        return Listing(version, videos, paths, now, now - started)
+        return Listing(version, videos, paths, read_at=time.monotonic(), took_s=time.thread_time() - started)
 
 
 def described(record: VideoRecord) -> dict[str, Any]:

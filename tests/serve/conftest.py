@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import httpx
@@ -16,19 +17,14 @@ NO_MODEL = "needs the default model, which is installed as hgrkit-model-mini"
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> Made:
     """Six videos of different kinds and a broken one; nothing of it may be changed."""
-    pytest.importorskip(
-        "hgrkit_model_mini", reason="needs the default model, which is installed as hgrkit-model-mini"
-    )
+    pytest.importorskip("hgrkit_model_mini", reason=NO_MODEL)
     return make_library(tmp_path_factory.mktemp("serve"))
 
 
 @pytest.fixture
-def own(tmp_path) -> Made:
-    """The same, to be changed."""
-    pytest.importorskip(
-        "hgrkit_model_mini", reason="needs the default model, which is installed as hgrkit-model-mini"
-    )
-    return make_library(tmp_path)
+def own(made, tmp_path) -> Made:
+    """A copy of the library, to be changed; the videos are the same."""
+    return Made(shutil.copytree(made.library, tmp_path / "lib"), made.videos)
 
 
 @pytest.fixture(scope="session")

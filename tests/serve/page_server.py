@@ -1,4 +1,4 @@
-"""What the tests of the page have: a server of its own process, and a page in Chromium that keeps what went wrong."""
+"""What the tests of the page have: a server in a process of its own, and a page that keeps what went wrong."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENCE_MS = 8_000  # of a machine with other things to do; nothing waits this long where all is well
+IN_CI = os.environ.get("CI") == "true"
+PATIENCE_S = 20  # of a machine with other things to do; nothing waits this long where all is well
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 HARMLESS = re.compile(r"Failed to load resource: (net::ERR_CONNECTION|the server responded with a status of)")
 """What Chromium logs of every answer that is an error, beside what the page says of it."""
@@ -30,7 +32,7 @@ class Server:
         command = [sys.executable, "-m", "hgrkit", "serve", str(library), "--port", str(port)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        patience = threading.Timer(PATIENCE_MS / 1000, self.process.kill)
+        patience = threading.Timer(PATIENCE_S, self.process.kill)
         patience.start()
         line = self.process.stdout.readline()
         patience.cancel()
@@ -41,7 +43,7 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
         self.process.stdout.close()
 
 
@@ -52,7 +54,7 @@ class Opened:
         self.context = browser.new_context(
             color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": height}
         )
-        self.context.set_default_timeout(PATIENCE_MS)
+        self.context.set_default_timeout(1000 * PATIENCE_S)
         self.address, self.asked, self.searches, self.complaints = address, [], [], []
         self.page = self.context.new_page()
         self.page.on("request", self._request)
@@ -68,6 +70,11 @@ class Opened:
         if not HARMLESS.match(message.text):
             self.complaints.append(message.text)
 
+    @property
+    def elsewhere(self):
+        """What was asked of anybody but the server."""
+        return [url for url in self.asked if not url.startswith((self.address, "blob:", "data:"))]
+
     def go(self, hash_=""):
         """Open the page at a question."""
         self.page.goto(f"{self.address}{hash_}")
@@ -80,14 +87,23 @@ class Opened:
         self.page.fill("#text", text)
         with self.answered():
             self.page.press("#text", "Enter")
+        return self.page
 
     def answered(self):
         """A block in which a search is answered and shown."""
-        return _Answered(self.page)
+        return _Answered(self)
+
+    def until(self, expression):
+        """Wait until an expression is true; Playwright's own way needs `eval`, which the page's policy forbids."""
+        end = time.monotonic() + PATIENCE_S
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, f"still not: {expression}"
+            self.page.wait_for_timeout(30)
 
     def axe(self):
         """What axe-core finds serious or critical, in one line each."""
-        self.page.evaluate(AXE.read_text("utf-8"))
+        if not self.page.evaluate("Boolean(window.axe)"):
+            self.page.evaluate(AXE.read_text("utf-8"))
         found = self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         return [
             f"{rule['id']}: {node['target']} {node['failureSummary']}"
@@ -101,14 +117,16 @@ class Opened:
 
 
 class _Answered:
-    def __init__(self, page):
-        self.page = page
+    def __init__(self, opened):
+        self.opened = opened
 
     def __enter__(self):
         # The next answer takes this mark away: it fills the status anew.
-        self.page.evaluate("document.getElementById('status').append(Object.assign(document.createElement('i'), { id: 'old' }))")
+        mark = "Object.assign(document.createElement('i'), { id: 'old' })"
+        self.opened.page.evaluate(f"document.getElementById('status').append({mark})")
 
     def __exit__(self, *raised):
         if raised[0] is None:
-            self.page.wait_for_selector("#old", state="detached")
-            self.page.wait_for_selector("#hits[aria-busy=false]", state="attached")
+            self.opened.until(
+                "!document.getElementById('old') && document.querySelector('#hits[aria-busy=false]') !== null"
+            )

@@ -1,14 +1,14 @@
 /** Talks to the server: one function a route, and one kind of error. */
 
 /** An answer that is no answer: what the server said, or that it said nothing. */
-export class Failure extends Error {
+class Failure extends Error {
   /**
    * @param words one line for people.
    * @param status of HTTP; 0 where nobody answered.
    * @param wait seconds after which to try again, where the server said so.
    */
   constructor(words, status, wait = 0) {
-    super(words);
+    super(words.replace(/^[a-z]+ /, (word) => word[0].toUpperCase() + word.slice(1)));
     this.status = status;
     this.wait = wait;
   }
@@ -67,15 +67,16 @@ function pause(milliseconds, signal) {
   });
 }
 
-const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined)).toString();
+const query = (values) =>
+  new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined)).toString();
 
 export const health = () => ask("GET", "api/health");
 export const search = (body, signal, waiting) => patiently("POST", "api/search", { body, signal }, waiting);
 export const parse = (text, signal) => ask("POST", "api/parse", { body: { text }, signal });
 export const columns = () => patiently("GET", "api/columns");
 export const videos = (limit, offset) => patiently("GET", `api/videos?${query({ limit, offset })}`);
-export const video = (id) => patiently("GET", `api/videos/${id}`);
-export const play = (id, start, end, signal) => patiently("GET", `api/play/${id}?${query({ start, end })}`, { signal });
+export const play = (id, start, end, signal) =>
+  patiently("GET", `api/play/${id}?${query({ start, end })}`, { signal });
 export const indexing = () => ask("GET", "api/index");
 export const index = (folder) => ask("POST", "api/index", { body: { folder } });
 export const stopIndexing = () => ask("DELETE", "api/index");
@@ -88,4 +89,5 @@ export function example(file) {
 }
 
 /** The address of a picture of a video at a time, in seconds. */
-export const thumbnail = (id, seconds, height = 180) => `api/thumbnail/${id}?${query({ t: seconds.toFixed(1), height })}`;
+export const thumbnail = (id, seconds, height = 180) =>
+  `api/thumbnail/${id}?${query({ t: seconds.toFixed(1), height })}`;

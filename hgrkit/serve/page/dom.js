@@ -13,15 +13,19 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
+const SETTERS = {
+  on: (element, kind, listen) => element.addEventListener(kind, listen),
+  data: (element, name, value) => (element.dataset[name] = value),
+  aria: (element, name, value) => element.setAttribute(`aria-${name}`, value),
+  style: (element, name, value) => element.style.setProperty(name, value),
+};
+
 function set(element, properties) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined) continue;
-    if (name === "on") Object.entries(value).forEach(([kind, listen]) => element.addEventListener(kind, listen));
-    else if (name === "data") Object.assign(element.dataset, value);
-    else if (name === "aria") Object.entries(value).forEach(([key, text]) => element.setAttribute(`aria-${key}`, text));
-    else if (name === "style") Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
-    else if (name in element && name !== "list" && name !== "role") element[name] = value;
-    else element.setAttribute(name === "className" ? "class" : name, value === true ? "" : value);
+    if (name in SETTERS) Object.entries(value).forEach(([key, each]) => SETTERS[name](element, key, each));
+    else if (name in element && name !== "role") element[name] = value;
+    else element.setAttribute(name, value);
   }
 }
 
@@ -65,7 +69,8 @@ export function percent(share) {
 export const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 
 /** 1 hit, 2 hits. */
-export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+export const count = (number, one, many = `${one}s`) =>
+  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
 /** A path's last part. */
 export const nameOf = (path) => path.split(/[\\/]/).pop() || path;
@@ -99,4 +104,23 @@ export function notice(words) {
   say(words);
   clearTimeout(notice.timer);
   notice.timer = setTimeout(() => (place.hidden = true), 4000);
+}
+
+/** A small button that is a drawing; its words are read out, and shown when it is pointed at. */
+export function iconButton(name, words, click, properties = {}) {
+  const { className = "", ...others } = properties;
+  const all = { type: "button", className: `plain small ${className}`, title: words, aria: { label: words } };
+  return el("button", { ...all, ...others, on: { click } }, icon(name));
+}
+
+/** Fill a dialog that closes by its cross, by Escape, and by a click beside it. */
+export function fillDialog(dialog, titleId, title, ...content) {
+  dialog.onclick = (event) => {
+    if (event.target === dialog) dialog.close();
+  };
+  const close = iconButton("cross", "Close", () => dialog.close(), { title: "Close (Escape)" });
+  dialog.replaceChildren(
+    el("div", { className: "dialog-head" }, el("h2", { id: titleId }, title), close),
+    ...content,
+  );
 }

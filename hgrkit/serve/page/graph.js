@@ -18,9 +18,15 @@ export const ROLES = {
   "ARGM-MOD": "can, will",
 };
 
-const MORE_ROLES = { "ARGM-CAU": "why", "ARGM-EXT": "how much", "ARGM-NEG": "not", NOUN: "no action", V: "action" };
+const MORE_ROLES = {
+  "ARGM-CAU": "why",
+  "ARGM-EXT": "how much",
+  "ARGM-NEG": "not",
+  NOUN: "",
+  V: "action",
+};
 
-/** A role in words; the role itself if it has none. */
+/** A role in words: none for what no action governs, and the role itself if it has none here. */
 export const roleWords = (role) => ROLES[role] ?? MORE_ROLES[role] ?? role.replace("ARGM-", "").toLowerCase();
 
 /** A node's words. */
@@ -82,7 +88,9 @@ export function rolesOf(graph, node) {
 /** Edits that this graph can take; those of nodes and edges that it does not have go. */
 export function fitting(graph, edits) {
   const ids = new Set(graph.nodes.map((node) => node.id));
-  const keys = new Set(graph.nodes.filter((node) => !isAction(node)).flatMap((node) => rolesOf(graph, node).map(({ key }) => key)));
+  const keys = new Set(
+    graph.nodes.filter((node) => !isAction(node)).flatMap((node) => rolesOf(graph, node).map(({ key }) => key)),
+  );
   const known = (list) => list.filter((id) => ids.has(id));
   const roles = Object.fromEntries(Object.entries(edits.roles).filter(([key]) => keys.has(key)));
   return { off: known(edits.off), not: known(edits.not), yes: known(edits.yes), roles };
@@ -92,8 +100,14 @@ export function fitting(graph, edits) {
 export function edited(graph, edits) {
   return {
     tokens: graph.tokens,
-    nodes: graph.nodes.map((node) => (isAction(node) ? node : { ...node, role: roleAt(edits, `${node.id}`, node.role) })),
-    edges: graph.edges.map(([action, entity, role]) => [action, entity, roleAt(edits, `${action}.${entity}`, role)]),
+    nodes: graph.nodes.map((node) =>
+      isAction(node) ? node : { ...node, role: roleAt(edits, `${node.id}`, node.role) },
+    ),
+    edges: graph.edges.map(([action, entity, role]) => [
+      action,
+      entity,
+      roleAt(edits, `${action}.${entity}`, role),
+    ]),
     excluded: graph.nodes.map((node) => node.id).filter((id) => stateOf(graph, edits, id) === "excluded"),
   };
 }

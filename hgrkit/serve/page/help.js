@@ -1,6 +1,6 @@
 /** What the page can do and which keys it has, in a dialog; and the theme. */
 
-import { byId, el, icon } from "./dom.js";
+import { byId, el, fillDialog, icon } from "./dom.js";
 
 const KEYS = [
   ["/", "Go to the question"],
@@ -16,17 +16,38 @@ const KEYS = [
   ["?", "This help"],
 ];
 
-const HINTS = [
-  ["Ask with a sentence.", "Say who does what, and where: “a woman throws a ball to a dog” and “a dog brings a ball to a woman” are different questions."],
-  ["Correct how it was read.", "The graph shows the sentence, its actions and its phrases with the role that each plays. Press one to leave it out, to say that it must not show, or to change its role."],
-  ["Ask by picture.", "Drop a picture or a short clip anywhere, paste one, or press “More like this”. Words and a picture work together."],
-  ["Read the answer.", "“Sure” is how likely a hit is what you mean. Under the player, each strip shows which frames bear on a phrase."],
-  ["Share it.", "The address holds the question: “Copy link” gives it to others who reach this server."],
-];
+const HINTS = {
+  "Ask with a sentence.":
+    "Say who does what, and where. “A woman throws a ball to a dog” and “a dog brings a ball to a woman” are " +
+    "different questions.",
+  "Correct how it was read.":
+    "The graph shows the sentence, its actions, and its phrases with the role that each plays. Press one to " +
+    "leave it out, to say that it must not show, or to change its role.",
+  "Ask by picture.":
+    "Drop a picture or a short clip anywhere, paste one, or press “More like this”. Words and a picture work " +
+    "together.",
+  "Read the answer.":
+    "“Sure” is how likely a hit is what you mean. Under the player, each strip shows which frames bear on a " +
+    "phrase.",
+  "Share it.": "The address holds the question. “Copy link” copies it, for others who reach this server.",
+};
 
+/** What the browser remembers; nothing where it is told not to. */
 const kept = {
-  get: (name) => { try { return localStorage.getItem(`hgrkit-${name}`); } catch { return null; } },
-  set: (name, value) => { try { localStorage.setItem(`hgrkit-${name}`, value); } catch { /* nothing is kept then */ } },
+  get: (name) => {
+    try {
+      return localStorage.getItem(`hgrkit-${name}`);
+    } catch {
+      return null;
+    }
+  },
+  set: (name, value) => {
+    try {
+      localStorage.setItem(`hgrkit-${name}`, value);
+    } catch {
+      /* nothing is kept then */
+    }
+  },
 };
 
 /** Whether single keys such as `/` do something. */
@@ -35,15 +56,41 @@ export const hasKeys = () => kept.get("keys") !== "off";
 /** Fill the help, and give its button and the theme's something to do. */
 export function setUpHelp() {
   const dialog = byId("help");
-  const keys = el("input", { type: "checkbox", id: "keys", checked: hasKeys(), on: { change: (event) => kept.set("keys", event.target.checked ? "on" : "off") } });
-  dialog.replaceChildren(
-    el("div", { className: "dialog-head" }, el("h2", { id: "help-title" }, "Help"), el("button", { type: "button", className: "plain small", title: "Close (Escape)", aria: { label: "Close" }, on: { click: () => dialog.close() } }, icon("cross"))),
-    el("ul", { className: "hints" }, HINTS.map(([title, words]) => el("li", {}, el("strong", {}, title), ` ${words}`))),
+  const keys = el("input", {
+    type: "checkbox",
+    id: "keys",
+    checked: hasKeys(),
+    on: { change: (event) => kept.set("keys", event.target.checked ? "on" : "off") },
+  });
+  const row = ([key, words]) =>
+    el(
+      "div",
+      {},
+      el(
+        "dt",
+        {},
+        key.split(" ").map((each) => el("kbd", {}, each)),
+      ),
+      el("dd", {}, words),
+    );
+  fillDialog(
+    dialog,
+    "help-title",
+    "Help",
+    el(
+      "ul",
+      { className: "hints" },
+      Object.entries(HINTS).map(([title, words]) => el("li", {}, el("strong", {}, title), ` ${words}`)),
+    ),
     el("h3", {}, "Keys"),
-    el("dl", { className: "keys" }, KEYS.map(([key, words]) => el("div", {}, el("dt", {}, key.split(" ").map((each) => el("kbd", {}, each))), el("dd", {}, words)))),
-    el("p", { className: "field check" }, keys, el("label", { for: "keys" }, "Single keys (letters, / and ?) do these things")),
+    el("dl", { className: "keys" }, KEYS.map(row)),
+    el(
+      "p",
+      { className: "field check" },
+      keys,
+      el("label", { for: "keys" }, "Single keys (letters, / and ?) do these things"),
+    ),
   );
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   byId("help-open").addEventListener("click", () => dialog.showModal());
   setUpTheme();
 }

@@ -2,65 +2,94 @@
 
 import { byId } from "./dom.js";
 import { hasKeys } from "./help.js";
-import { focusItem, stepFrom } from "./hits.js";
+import { focusItem, openButtons, stepFrom } from "./hits.js";
 
 const WRITES = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select";
+const USES_SPACE = "button, a, summary, input, video";
 
-/** Listen to the keyboard for the whole page. */
-export function setUpKeys({ state, player, closePlayer, alike, hits, openRefine }) {
-  const list = () => [...document.querySelectorAll("#answer:not([hidden]) .open, #library:not([hidden]) .video .open")];
-  const focused = () => state.result?.hits.find((hit) => `${hit.rank}` === document.activeElement?.closest?.(".hit")?.dataset.rank);
+const focused = () => document.activeElement;
+const isInPlayer = () => byId("watch").contains(focused());
 
-  const single = {
-    "/": () => { byId("text").focus(); byId("text").select(); },
-    "?": () => byId("help").showModal(),
-    m: () => { const hit = focused() ?? (inPlayer() ? player.hit : null); if (hit) alike(hit); return Boolean(hit); },
-    r: () => { const known = focused() || inPlayer(); if (known && player.isOpen) player.playMoment(); return Boolean(known); },
-    f: () => { const known = focused() || inPlayer(); if (known) openRefine(); return Boolean(known); },
-  };
-  const inPlayer = () => byId("watch").contains(document.activeElement);
+/** What the keys do. Each method tells whether it did something. */
+export class Keys {
+  /** `page` has its `state` and `player`, and does `closePlayer()` and `alike(hit)`. */
+  constructor(page) {
+    Object.assign(this, page);
+    document.addEventListener("keydown", (event) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+      if (this.press(event)) event.preventDefault();
+    });
+  }
 
-  function escape() {
+  press({ key, target }) {
+    if (key === "Escape") return this.escape();
+    if (target.closest?.("dialog, [popover]")) return false;
+    if (/^Arrow|^Home$|^End$/.test(key)) return this.arrow(key);
+    if (target.closest?.(WRITES)) return false;
+    if (key === " ") return this.space();
+    return hasKeys() && (this.anywhere(key) || this.onHit(key));
+  }
+
+  escape() {
     if (document.querySelector("dialog[open], [popover]:popover-open")) return false;
-    if (player.isOpen && (inPlayer() || document.activeElement?.closest(".hit, .video"))) closePlayer();
-    else if (document.activeElement === byId("text")) return false; // the browser empties the field
+    const isAtHit = isInPlayer() || focused().closest(".hit, .video");
+    if (this.player.isOpen && isAtHit) this.closePlayer();
+    else if (focused() === byId("text"))
+      return false; // the browser empties the field
     else byId("text").focus();
     return true;
   }
 
-  function space() {
-    const { activeElement } = document;
-    const chosen = activeElement?.closest(".hit.chosen");
-    if (activeElement?.closest("button, a, summary, input, video") && !chosen) return false;
-    if (!player.isOpen) return false;
-    player.toggle();
+  space() {
+    const isChosenHit = focused().matches(".hit.chosen .open");
+    if (!this.player.isOpen || (focused().closest(USES_SPACE) && !isChosenHit)) return false;
+    this.player.toggle();
     return true;
   }
 
-  function arrows(event) {
-    const { activeElement } = document;
-    if (activeElement === byId("text")) return event.key === "ArrowDown" && list().length > 0 && Boolean(focusItem(list(), firstPlace(list())));
-    if (activeElement?.closest(".hit .open") && player.isOpen && /^Arrow(Left|Right)$/.test(event.key)) {
-      player.seek(player.now + (event.key === "ArrowLeft" ? -1 : 1));
+  arrow(key) {
+    if (focused() === byId("text")) return key === "ArrowDown" && this.intoList();
+    if (this.player.isOpen && focused().matches(".hit .open") && /Left|Right/.test(key)) {
+      this.player.seek(this.player.now + (key === "ArrowLeft" ? -1 : 1));
       return true;
     }
-    const moved = stepFrom(hits, event.key);
+    const moved = stepFrom(byId("hits"), key);
     if (moved === "before") byId("text").focus();
     return moved !== null;
   }
 
-  const firstPlace = (items) => Math.max(0, items.findIndex((item) => item.getAttribute("aria-current")));
+  intoList() {
+    const areHits = !byId("answer").hidden;
+    const buttons = openButtons(byId(areHits ? "hits" : "videos"));
+    const current = buttons.findIndex((button) => button.hasAttribute("aria-current"));
+    if (areHits) focusItem(buttons, Math.max(0, current));
+    else buttons[0]?.focus();
+    return buttons.length > 0;
+  }
 
-  document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const inDialog = event.target.closest?.("dialog, [popover]");
-    let done = false;
-    if (event.key === "Escape") done = escape();
-    else if (inDialog) return;
-    else if (/^Arrow|^Home$|^End$/.test(event.key)) done = arrows(event);
-    else if (event.target.closest?.(WRITES)) return;
-    else if (event.key === " ") done = space();
-    else if (hasKeys() && event.key in single) done = single[event.key]() !== false;
-    if (done) event.preventDefault();
-  });
+  anywhere(key) {
+    if (key === "/") {
+      byId("text").focus();
+      byId("text").select();
+    }
+    if (key === "?") byId("help").showModal();
+    return key === "/" || key === "?";
+  }
+
+  onHit(key) {
+    const hit = this.hitAtHand();
+    if (!hit) return false;
+    if (key === "m") this.alike(hit);
+    else if (key === "r" && this.player.isOpen) this.player.playMoment();
+    else if (key === "f") byId("refine-open").click();
+    else return false;
+    return true;
+  }
+
+  /** The hit that has the focus, or that plays where the player has it. */
+  hitAtHand() {
+    const rank = Number(focused().closest(".hit")?.dataset.rank);
+    const hit = this.state.result?.hits.find((each) => each.rank === rank);
+    return hit ?? (isInPlayer() ? this.player.hit : null);
+  }
 }

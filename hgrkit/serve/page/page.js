@@ -1,54 +1,77 @@
 /** The page: keeps the question, asks the server, and gives each part what it shows. */
 
+import { Adding } from "./adding.js";
+import { offerAgain, showAnswer, showTrouble, showWaiting, status } from "./answer.js";
 import * as api from "./api.js";
-import { byId, clock, count, el, icon, later, nameOf, notice, percent, say } from "./dom.js";
-import { drawGraph } from "./graph-view.js";
+import { Connection } from "./connection.js";
+import { byId, count, later, nameOf, notice } from "./dom.js";
+import { setUpFiles } from "./files.js";
 import { fitting, isEdited, noEdits } from "./graph.js";
+import { asHit, Gallery } from "./gallery.js";
 import { setUpHelp } from "./help.js";
-import { drawHits, focusItem, markChosen, waiting } from "./hits.js";
-import { setUpKeys } from "./keys.js";
-import { Adding, asHit, Gallery } from "./library.js";
+import { focusItem, markChosen, openButtons } from "./hits.js";
+import { Keys } from "./keys.js";
 import { Player } from "./player.js";
-import { asks, bodyOf, fromHash, isWeighed, LEVELS, nothing, refinements, toHash } from "./question.js";
-import { inForce, Refine } from "./refine.js";
+import { drawQuestion, drawWeights } from "./question-view.js";
+import { asks, bodyOf, fromHash, MOST_HITS, nothing, toHash } from "./question.js";
+import { Refine } from "./refine.js";
 
-const NOTHING_MATCHES = "Nothing here seems to match";
-const HEALTH_MS = 5000;
-const wide = matchMedia("(min-width: 62rem)");
+const PARSE_AFTER_MS = 220;
+const SEARCH_AFTER_MS = 160;
+const DRAW_AFTER_MS = 120;
+const wide = matchMedia("(min-width: 62rem)"); // as in page.css: the player beside the hits
 
-const state = { question: nothing(), graph: null, graphOf: "", result: null, chosen: 0, health: null, asked: null };
+// `graph` is of the words `graphOf`; `chosen` is the rank of the hit that the player shows, 0 for none;
+// `seen` is the library's version that `result` was found in; `focusOn` is the place of the hit that takes the
+// focus with the next answer.
+const state = { question: nothing(), graph: null, graphOf: "", result: null, chosen: 0, seen: null, focusOn: 0 };
 
+const connection = new Connection({
+  health: ({ calibrated }) => (refine.calibrated = calibrated),
+  changed: () => libraryChanged(),
+});
 const player = new Player({
   alike: (hit) => alike(hit),
   choose: (hit) => choose(hit, { play: true }),
   close: () => closePlayer(),
   link: () => copyLink(),
 });
-const gallery = new Gallery({ open: (video) => watch(video), alike: (video) => alike(asHit(video)), add: () => adding.open() });
-const adding = new Adding(() => checkHealth());
+const gallery = new Gallery({
+  open: (video) => watch(video),
+  alike: (video) => alike(asHit(video)),
+  add: () => adding.open(),
+});
+const adding = new Adding(() => connection.check());
 const refine = new Refine({ get: () => state.question, change: (part) => put(part), columns: api.columns });
-const parseLater = later(parse, 220);
-const runLater = later(run, 160);
+const parseLater = later(parse, PARSE_AFTER_MS);
+const runLater = later(run, SEARCH_AFTER_MS);
 
 // the question ------------------------------------------------------------------------------------------------
 
-/** Change the question and search again. */
+/** Change the question and search again; `push` makes a new entry of the browser's history. */
 function put(part, { push = false } = {}) {
   state.question = { ...state.question, ...part };
-  address(push);
-  drawQuestion();
+  writeAddress(push);
+  draw();
   if (asks(state.question)) runLater();
   else showLibrary();
 }
 
-/** Write the question into the page's address. */
-function address(push = false) {
+/** Change what the filter's panel shows from elsewhere. */
+function putAndDraw(part) {
+  put(part);
+  if (!byId("refine").hidden) refine.draw();
+}
+
+const draw = () => drawQuestion(state.question, state.graph, putAndDraw);
+
+function writeAddress(push = false) {
+  document.title = state.question.text ? `${state.question.text} · hgrkit` : "hgrkit";
   const hash = toHash(state.question, state.chosen);
   if (hash === location.hash.slice(1)) return;
   const target = hash ? `#${hash}` : location.pathname + location.search;
   if (push) history.pushState(null, "", target);
   else history.replaceState(null, "", target);
-  document.title = state.question.text ? `${state.question.text} · hgrkit` : "hgrkit";
 }
 
 function readAddress() {
@@ -56,21 +79,22 @@ function readAddress() {
   Object.assign(state, { question, chosen, graph: null, graphOf: "" });
   byId("text").value = question.text;
   runLater.cancel();
-  drawQuestion();
+  draw();
   if (asks(question)) run();
   else showLibrary();
 }
 
-/** The words were changed: read them, and forget what was changed of the graph before. */
+/** The words were changed: read them. */
 function typed() {
   const text = byId("text").value.trim();
   if (text === state.question.text && state.graphOf === text) return;
-  if (text) parseLater(text);
-  else {
-    parseLater.cancel();
-    Object.assign(state, { graph: null, graphOf: "" });
-    drawQuestion();
+  if (text) {
+    parseLater(text);
+    return;
   }
+  parseLater.cancel();
+  forgetGraph();
+  draw();
 }
 
 async function parse(text) {
@@ -84,256 +108,121 @@ async function parse(text) {
   }
 }
 
+/** The words were read: what was changed of another graph is forgotten. */
 function haveGraph(graph, text) {
-  if (text !== state.question.text) state.question = { ...state.question, edits: noEdits() };
+  const edits = text === state.question.text ? fitting(graph, state.question.edits) : noEdits();
+  state.question = { ...state.question, edits };
   Object.assign(state, { graph, graphOf: text });
-  state.question.edits = fitting(graph, state.question.edits);
-  drawQuestion();
+  draw();
 }
+
+const forgetGraph = () => Object.assign(state, { graph: null, graphOf: "" });
 
 function submit(event) {
   event.preventDefault();
   const text = byId("text").value.trim();
-  const edits = text === state.graphOf || text === state.question.text ? state.question.edits : noEdits();
+  const isKnown = text === state.graphOf || text === state.question.text;
+  const isNew = text !== state.question.text;
   state.chosen = 0;
-  const again = text === state.question.text;
-  put({ text, edits }, { push: !again });
-  if (asks(state.question)) {
-    runLater.cancel();
-    run();
-  }
+  put({ text, edits: isKnown ? state.question.edits : noEdits() }, { push: isNew });
+  if (!asks(state.question)) return;
+  runLater.cancel();
+  run();
 }
 
-/** Search by a moment of a video. */
+/** Search by a moment of a video, or by a whole one, which has no rank. */
 function alike(hit) {
-  const whole = !hit.rank;
+  const { where, k, perVideo } = state.question;
+  const [start, end] = hit.rank ? [hit.start_s, hit.end_s] : [null, null];
   state.chosen = 0;
   byId("text").value = "";
-  Object.assign(state, { graph: null, graphOf: "" });
-  put({
-    ...nothing(), where: state.question.where, k: state.question.k, perVideo: state.question.perVideo,
-    like: { video: hit.id, start: whole ? null : hit.start_s, end: whole ? null : hit.end_s, name: nameOf(hit.video) },
-  }, { push: true });
+  forgetGraph();
+  put(
+    { ...nothing(), where, k, perVideo, like: { video: hit.id, start, end, name: nameOf(hit.video) } },
+    { push: true },
+  );
   byId("text").focus();
 }
 
-/** Search by a picture or a clip that was dropped, pasted or picked. */
-async function byFile(file) {
-  if (!/^(image|video)\//.test(file.type)) {
-    notice(`${file.name} is neither a picture nor a video.`);
-    return;
-  }
-  if (state.health && file.size > state.health.limits.upload_bytes) {
-    notice(`${file.name} is too large: at most ${Math.floor(state.health.limits.upload_bytes / 2 ** 20)} MB.`);
-    return;
-  }
+/** Search by a picture or a clip. */
+async function alikeFile(file) {
+  const most = connection.health?.limits.upload_bytes ?? Infinity;
+  if (!/^(image|video)\//.test(file.type)) notice(`${file.name} is neither a picture nor a video.`);
+  else if (file.size > most) notice(`${file.name} is too large: at most ${Math.floor(most / 2 ** 20)} MB.`);
+  else await send(file);
+}
+
+async function send(file) {
   byId("ask").classList.add("busy");
   try {
     const { token, name, kind } = await api.example(file);
     state.chosen = 0;
     put({ like: { example: token, name, picture: kind === "picture" ? URL.createObjectURL(file) : null } });
   } catch (error) {
-    trouble(error, () => byFile(file));
+    trouble(error, () => send(file));
   } finally {
     byId("ask").classList.remove("busy");
   }
 }
 
-// drawing the question ----------------------------------------------------------------------------------------
-
-function drawQuestion() {
-  const { question, graph } = state;
-  const shown = asks(question) || Boolean(graph);
-  byId("question").hidden = !shown;
-  byId("graph").hidden = !graph;
-  if (graph && shown) drawGraph(byId("graph"), graph, question.edits, (edits) => put({ edits }));
-  drawLike();
-  drawWithout();
-  drawNarrowed();
-  byId("reset").hidden = !(isEdited(question.edits) || question.without.length || isWeighed(question));
-  byId("weigh-open").hidden = !question.text && !graph;
-  if (!byId("weights").hidden) drawWeights();
-}
-
-function drawLike() {
-  const { like } = state.question;
-  const place = byId("like");
-  place.hidden = !like;
-  if (!like) return;
-  const source = like.video ? api.thumbnail(like.video, like.start ?? 0, 60) : like.picture;
-  const when = like.video && like.start !== null ? ` ${clock(like.start)}` : "";
-  place.replaceChildren(
-    source ? el("img", { src: source, alt: "" }) : icon("film"),
-    el("span", {}, el("span", { className: "unseen" }, "Like "), `${like.name}${when}`),
-    el("button", { type: "button", className: "plain small", aria: { label: `Not like ${like.name}` }, title: "Remove", on: { click: () => { put({ like: null }); byId("text").focus(); } } }, icon("cross")),
-  );
-}
-
-function drawWithout() {
-  const { graph, question } = state;
-  byId("without")?.remove();
-  if (!graph && !question.without.length) return;
-  const input = el("input", { type: "text", id: "without-text", maxLength: 300, placeholder: "a car", autocomplete: "off", aria: { label: "What must not show" } });
-  const add = (event) => {
-    event.preventDefault();
-    const phrase = input.value.trim();
-    if (phrase && !question.without.includes(phrase)) put({ without: [...question.without, phrase] });
-    byId("without-text").focus();
-  };
-  const chips = question.without.map((phrase) => el("li", {}, el("s", {}, phrase),
-    el("button", { type: "button", className: "plain small", title: "Remove", aria: { label: `${phrase} may show` }, on: { click: () => put({ without: question.without.filter((other) => other !== phrase) }) } }, icon("cross"))));
-  const place = el("form", { id: "without", className: "without", on: { submit: add } }, el("span", { className: "soft" }, "Must not show"), el("ul", {}, chips), input,
-    el("button", { type: "submit", className: "plain small", aria: { label: "Add what must not show" }, title: "Add" }, icon("plus")));
-  byId("bar").insertBefore(place, byId("narrowed"));
-}
-
-function drawNarrowed() {
-  const { question } = state;
-  byId("narrowed").replaceChildren(...inForce(question).map(([words, part]) =>
-    el("span", { className: "chip" }, el("span", {}, words), el("button", { type: "button", className: "plain small", title: "Remove", aria: { label: `Remove: ${words}` }, on: { click: () => { put(part); redrawRefine(); } } }, icon("cross")))));
-  byId("refine-open").classList.toggle("on", refinements(question) > 0);
-  byId("weigh-open").classList.toggle("on", isWeighed(question));
-}
-
-function redrawRefine() {
-  if (!byId("refine").hidden) refine.draw();
-}
-
-const LEVEL_WORDS = { event: "The whole sentence", action: "Its actions", entity: "Its phrases" };
-
-function drawWeights() {
-  const { weights } = state.question;
-  const sliders = LEVELS.map((level, place) => {
-    const shown = el("output", { for: `weight-${level}` }, said(weights[place]));
-    const input = el("input", {
-      type: "range", id: `weight-${level}`, className: level, min: 0, max: 2, step: 0.25, value: weights[place],
-      on: { input: (event) => {
-        const next = [...state.question.weights];
-        next[place] = Number(event.target.value);
-        shown.textContent = said(next[place]);
-        if (next.some(Boolean)) put({ weights: next });
-      } },
-    });
-    return el("p", { className: "field" }, el("label", { for: `weight-${level}` }, LEVEL_WORDS[level]), input, shown);
-  });
-  const place = byId("weights");
-  if (place.contains(document.activeElement) && place.children.length) return; // a slider that is being moved stays
-  place.replaceChildren(...sliders, el("p", { className: "soft small-print" }, "How much each level counts in the score. Hits are not told with a confidence while levels are weighed."));
-}
-
-const said = (weight) => (weight === 0 ? "not at all" : weight === 1 ? "as usual" : `× ${weight}`);
-
-function toggle(button, panel, open) {
-  const shown = panel.hidden;
-  panel.hidden = !shown;
-  button.setAttribute("aria-expanded", String(shown));
-  if (shown) open();
-}
-
-// searching ---------------------------------------------------------------------------------------------------
+// the search --------------------------------------------------------------------------------------------------
 
 async function run() {
-  const { question } = state;
   run.control?.abort();
   const control = (run.control = new AbortController());
   parseLater.cancel();
-  showAnswer();
+  showWaiting(!state.result);
   try {
-    if (question.text && state.graphOf !== question.text && isEdited(question.edits)) {
-      haveGraph(await api.parse(question.text, control.signal), question.text); // what was shared is a change of this graph
-    }
-    const asked = state.question;
-    const result = await api.search(bodyOf(asked, state.graph), control.signal, (seconds) => status(`The server is busy; asking again in ${count(seconds, "second")}…`));
-    if (control !== run.control) return;
-    state.asked = asked;
-    if (asked.text && state.graphOf !== asked.text && result.graph) haveGraph(result.graph, asked.text);
-    answer(result);
+    const result = await answerOf(control.signal);
+    if (control === run.control) answer(result);
   } catch (error) {
     if (control === run.control && error.name !== "AbortError") trouble(error, run);
   }
 }
 
-function status(words) {
-  byId("status").replaceChildren(words);
-}
-
-function showAnswer() {
-  byId("library").hidden = true;
-  byId("answer").hidden = false;
-  const list = byId("hits");
-  list.setAttribute("aria-busy", "true");
-  byId("answer").classList.add("stale");
-  if (!state.result) {
-    status("Looking…");
-    list.replaceChildren(...waiting(4));
+async function answerOf(signal) {
+  const { text, edits } = state.question;
+  if (text && state.graphOf !== text && isEdited(edits)) {
+    haveGraph(await api.parse(text, signal), text); // an address has the changes of a graph, not the graph
   }
+  const waits = (seconds) => status(`The server is busy; asking again in ${count(seconds, "second")}…`);
+  const result = await api.search(bodyOf(state.question, state.graph), signal, waits);
+  if (text && state.graphOf !== text && result.graph) haveGraph(result.graph, text);
+  return result;
 }
 
 function answer(result) {
-  state.result = result;
-  state.seen = state.health?.library.token;
-  byId("answer").classList.remove("stale");
-  const list = byId("hits");
-  list.setAttribute("aria-busy", "false");
-  const { hits } = result;
-  const milliseconds = el("span", { className: "soft" }, ` in ${Math.max(1, Math.round(result.elapsed_ms))} ms`);
-  byId("status").replaceChildren(hits.length ? count(hits.length, "hit") : "No hits", milliseconds, result.exact ? "" : el("span", { className: "soft" }, " among the nearest clips"));
-  verdict(result);
-  const notes = result.notes.filter((note) => hits.length || !/^No video matches/.test(note));
-  byId("notes").hidden = !notes.length;
-  byId("notes").replaceChildren(...notes.map((note) => el("li", {}, note)));
-  drawHits(list, result, { open: (hit) => choose(hit, { play: true }), alike });
-  byId("more").hidden = hits.length < state.question.k || state.question.k >= 100;
-  byId("more").textContent = "Show more hits";
-  tellAnswer(result);
+  // Where nothing matches, how sure a hit is says only which of the wrong ones it would be.
+  const hits = result.matched ? result.hits : result.hits.map((hit) => ({ ...hit, confidence: null }));
+  state.result = { ...result, hits };
+  state.seen = connection.health?.library.token;
+  showAnswer(state.result, state.question, {
+    open: (hit) => choose(hit, { play: true }),
+    alike,
+    put: putAndDraw,
+    add: () => adding.open(),
+    isEmpty: () => connection.health?.indexed === 0,
+  });
   const again = hits.find((hit) => hit.rank === state.chosen) ?? (wide.matches ? hits[0] : null);
   if (again) choose(again);
   else closePlayer({ focus: false });
+  if (state.focusOn) focusItem(openButtons(byId("hits")), Math.min(state.focusOn, hits.length - 1));
+  state.focusOn = 0;
 }
 
-function tellAnswer({ hits, matched, notes }) {
-  const first = hits[0];
-  const sure = first && first.confidence !== null ? `, ${percent(first.confidence)} sure` : "";
-  const said = [matched ? null : `${NOTHING_MATCHES}.`, hits.length ? `${count(hits.length, "hit")}. First: ${nameOf(first.video)}, ${clock(first.start_s)} to ${clock(first.end_s)}${sure}.` : "No hits.", ...notes];
-  say(said.filter(Boolean).join(" "));
-}
-
-/** What is said of an answer before its hits. */
-function verdict({ hits, matched, notes }) {
-  const { question } = state;
-  const none = notes.find((note) => /^No video matches/.test(note));
-  if (!hits.length && none) tell("none", none, "", ["Take the filter away", () => { put({ where: "" }); redrawRefine(); }]);
-  else if (!hits.length && question.least) tell("none", `${NOTHING_MATCHES}.`, `No video is at least ${Math.round(question.least * 100)}% sure.`, ["Show what is nearest", () => { put({ least: 0 }); redrawRefine(); }]);
-  else if (!hits.length && state.health?.indexed === 0) tell("none", "There are no videos yet.", "Add some; then ask again.", ["Add videos", () => adding.open()]);
-  else if (!hits.length) tell("none", "No hits.", "Ask in other words, or leave a phrase out.");
-  else if (!matched) tell("none", `${NOTHING_MATCHES}.`, "What follows is only what is nearest.");
-  else byId("verdict").hidden = true;
-}
-
-function tell(kind, title, words, action) {
-  const place = byId("verdict");
-  place.className = `verdict ${kind}`;
-  place.hidden = false;
-  place.replaceChildren(icon(kind === "bad" ? "warn" : "search"), el("p", {}, el("strong", {}, title), words ? ` ${words}` : ""), action ? el("button", { type: "button", on: { click: action[1] } }, action[0]) : "");
-}
-
-/** Say what went wrong, and what to do. */
 function trouble(error, again) {
-  byId("answer").classList.remove("stale");
-  byId("hits").setAttribute("aria-busy", "false");
-  if (error.status === 401) return askForToken();
-  if (error.gone) isGone(again);
+  connection.failed(error, again);
+  if (error.status === 401) return;
   state.result = null;
-  byId("library").hidden = true;
-  byId("answer").hidden = false;
-  byId("hits").replaceChildren();
-  for (const id of ["notes", "more"]) byId(id).hidden = true;
   closePlayer({ focus: false });
-  status("No answer");
-  const filtered = error.status === 400 && state.question.where && /where|filter|column/i.test(error.message);
-  const action = filtered ? ["Take the filter away", () => { put({ where: "" }); redrawRefine(); }] : ["Try again", again];
-  tell("bad", error.busy ? "The server is busy." : error.gone ? "The server does not answer." : "This cannot be searched for.", error.gone ? "" : error.message, action);
-  say(error.message);
+  showTrouble(error, state.question, { put: putAndDraw, again });
+  const { text } = state.question;
+  if (text && state.graphOf !== text && !error.gone) parse(text);
+}
+
+function showMore() {
+  state.focusOn = state.result.hits.length;
+  putAndDraw({ k: Math.min(MOST_HITS, state.question.k * 2) });
 }
 
 // playing -----------------------------------------------------------------------------------------------------
@@ -341,41 +230,53 @@ function trouble(error, again) {
 function choose(hit, { play = false } = {}) {
   state.chosen = hit.rank;
   markChosen(byId("hits"), hit.rank);
-  byId("found").classList.add("watching");
   const others = state.result?.hits.filter((other) => other.id === hit.id && other !== hit) ?? [];
-  player.show(hit, { others, play });
-  address();
-  if (play && !wide.matches) byId("watch").scrollIntoView({ block: "start" });
+  show(hit, { others, play });
+  writeAddress();
 }
 
 function watch(video) {
   state.chosen = 0;
+  show(asHit(video), { play: true });
+}
+
+function show(hit, options) {
   byId("found").classList.add("watching");
-  player.show(asHit(video), { play: true });
-  if (!wide.matches) byId("watch").scrollIntoView({ block: "start" });
+  player.show(hit, options);
+  if (options.play && !wide.matches) byId("watch").scrollIntoView({ block: "start" });
 }
 
 function closePlayer({ focus = true } = {}) {
   const { chosen } = state;
+  const { video } = player.hit ?? {};
   state.chosen = 0;
   player.close();
   byId("found").classList.remove("watching");
   markChosen(byId("hits"), 0);
-  address();
-  if (focus) (byId("hits").querySelector(`[data-rank="${chosen}"] .open`) ?? byId("text")).focus();
+  writeAddress();
+  if (focus)
+    (
+      byId("hits").querySelector(`[data-rank="${chosen}"] .open`) ??
+      gallery.buttonOf(video) ??
+      byId("text")
+    ).focus();
 }
 
 async function copyLink() {
-  address();
+  writeAddress();
   try {
     await navigator.clipboard.writeText(location.href);
-    notice(state.question.like?.example ? "The link is copied; the picture itself is not in it." : "The link is copied.");
+    notice(
+      state.question.like?.example
+        ? "The link is copied; the picture itself is not in it."
+        : "The link is copied.",
+    );
   } catch {
     notice("The link is in the address bar.");
   }
 }
 
-// the library and the server ----------------------------------------------------------------------------------
+// the library -------------------------------------------------------------------------------------------------
 
 async function showLibrary() {
   run.control?.abort();
@@ -386,125 +287,54 @@ async function showLibrary() {
   try {
     await gallery.load();
   } catch (error) {
-    if (error.status === 401) askForToken();
-    else isGone(showLibrary);
-  }
-}
-
-async function checkHealth() {
-  try {
-    const health = await api.health();
-    const before = state.health;
-    state.health = health;
-    refine.calibrated = health.calibrated;
-    if (!byId("gone").hidden) isBack();
-    if (before && before.library.token !== health.library.token) libraryChanged();
-  } catch (error) {
-    if (error.status === 401) askForToken();
-    else if (error.gone) isGone();
+    connection.failed(error, showLibrary);
   }
 }
 
 function libraryChanged() {
-  if (!byId("library").hidden) gallery.load().catch(() => {});
-  else if (state.result && state.seen !== state.health.library.token && !byId("status").querySelector("button")) {
-    byId("status").append(el("button", { type: "button", className: "plain", on: { click: () => run() } }, "The library has changed: search again"));
-  }
+  if (!byId("library").hidden) gallery.load().catch((error) => connection.failed(error, showLibrary));
+  else if (state.result && state.seen !== connection.health.library.token) offerAgain(run);
 }
 
-let retry = null;
-
-function isGone(again) {
-  retry = again ?? retry;
-  const place = byId("gone");
-  if (!place.hidden) return;
-  place.hidden = false;
-  place.replaceChildren(icon("warn"), el("p", {}, el("strong", {}, "The server does not answer."), " Is ", el("code", {}, "hgrkit serve"), " still running? This page asks again every few seconds."), el("button", { type: "button", on: { click: () => checkHealth() } }, "Ask now"));
-}
-
-function isBack() {
-  byId("gone").hidden = true;
-  notice("The server is back.");
-  const again = retry;
-  retry = null;
-  again?.();
-}
-
-function askForToken() {
-  const dialog = byId("key");
-  if (dialog.open) return;
-  const input = el("input", { type: "password", id: "token", required: true, autocomplete: "current-password" });
-  const enter = (event) => {
-    event.preventDefault();
-    location.assign(`./?token=${encodeURIComponent(input.value.trim())}${location.hash}`);
-  };
-  dialog.replaceChildren(el("div", { className: "dialog-head" }, el("h2", { id: "key-title" }, "This server wants its token")),
-    el("form", { on: { submit: enter } }, el("label", { for: "token" }, "The token that `hgrkit serve --token` was started with"), el("div", { className: "field-row" }, input, el("button", { type: "submit", className: "main" }, "Go on"))));
-  dialog.showModal();
+function goHome(event) {
+  event.preventDefault();
+  byId("text").value = "";
+  forgetGraph();
+  state.chosen = 0;
+  put(nothing(), { push: true });
 }
 
 // the beginning -----------------------------------------------------------------------------------------------
 
-function setUpDrop() {
-  const drop = byId("drop");
-  const holdsFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-  let depth = 0;
-  const show = (shown) => (drop.hidden = !shown);
-  document.addEventListener("dragenter", (event) => holdsFile(event) && show((depth += 1) > 0));
-  document.addEventListener("dragleave", (event) => holdsFile(event) && show((depth = Math.max(0, depth - 1)) > 0));
-  document.addEventListener("dragover", (event) => holdsFile(event) && event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    if (!holdsFile(event)) return;
-    event.preventDefault();
-    show((depth = 0) > 0);
-    const [file] = event.dataTransfer.files;
-    if (file) byFile(file);
+/** Let a button open and close a panel, which is drawn as it opens. */
+function setUpPanel(button, panel, drawPanel) {
+  button.addEventListener("click", () => {
+    panel.hidden = !panel.hidden;
+    button.setAttribute("aria-expanded", String(!panel.hidden));
+    if (!panel.hidden) drawPanel();
   });
-  document.addEventListener("paste", (event) => {
-    const [file] = event.clipboardData?.files ?? [];
-    if (!file) return;
-    event.preventDefault();
-    byFile(file);
-  });
-  byId("pick").addEventListener("click", () => byId("picked").click());
-  byId("picked").addEventListener("change", (event) => {
-    const [file] = event.target.files;
-    if (file) byFile(file);
-    event.target.value = "";
-  });
+}
+
+function undoChanges() {
+  put({ edits: noEdits(), without: [], weights: [1, 1, 1] });
+  byId("text").focus();
 }
 
 function setUp() {
   byId("ask").addEventListener("submit", submit);
   byId("text").addEventListener("input", typed);
-  byId("home").addEventListener("click", (event) => {
-    event.preventDefault();
-    byId("text").value = "";
-    Object.assign(state, { graph: null, graphOf: "", chosen: 0 });
-    put(nothing(), { push: true });
-    redrawRefine();
-  });
-  byId("reset").addEventListener("click", () => {
-    put({ edits: noEdits(), without: [], weights: [1, 1, 1] });
-    byId("text").focus();
-  });
-  byId("refine-open").addEventListener("click", (event) => toggle(event.currentTarget, byId("refine"), () => refine.open()));
-  byId("weigh-open").addEventListener("click", (event) => toggle(event.currentTarget, byId("weights"), drawWeights));
-  byId("more").addEventListener("click", () => {
-    const place = state.result?.hits.length ?? 0;
-    put({ k: Math.min(100, state.question.k * 2) });
-    redrawRefine();
-    focusItem([...byId("hits").querySelectorAll(".open")], place - 1);
-  });
+  byId("home").addEventListener("click", goHome);
+  byId("reset").addEventListener("click", undoChanges);
+  byId("more").addEventListener("click", showMore);
+  setUpPanel(byId("refine-open"), byId("refine"), () => refine.open());
+  setUpPanel(byId("weigh-open"), byId("weights"), () => drawWeights(state.question.weights, put));
   addEventListener("popstate", readAddress);
-  addEventListener("hashchange", readAddress);
-  addEventListener("resize", later(() => state.graph && drawQuestion(), 120));
-  setUpDrop();
+  addEventListener("resize", later(draw, DRAW_AFTER_MS));
+  setUpFiles(alikeFile);
   setUpHelp();
-  setUpKeys({ state, player, closePlayer, alike, hits: byId("hits"), openRefine: () => byId("refine-open").click() });
+  new Keys({ state, player, closePlayer, alike });
+  connection.start().then(() => adding.watch());
+  readAddress();
 }
 
 setUp();
-checkHealth().then(() => adding.watch());
-setInterval(checkHealth, HEALTH_MS);
-readAddress();

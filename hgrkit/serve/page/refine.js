@@ -1,55 +1,34 @@
-/** The filter and the options: conditions to choose, the SQL that they make, and what else a search may be told. */
+/** The panel of the filter and the options. */
 
-import { byId, el, icon, later } from "./dom.js";
-import { DEFAULT_K } from "./question.js";
+import { byId, el, icon, iconButton, later } from "./dom.js";
+import { DEFAULT_K, MOST_HITS } from "./question.js";
+import { conditionsOf, firstCondition, kindOf, OPERATORS, whereOf } from "./where.js";
 
-const LABELS = {
-  name: "file name", folder: "folder", path: "path", duration_s: "length (seconds)", modified: "file changed", indexed: "indexed",
+const TYPED_MS = 400;
+const COLUMN_WORDS = {
+  name: "file name",
+  folder: "folder",
+  path: "path",
+  duration_s: "length (seconds)",
+  modified: "file changed",
+  indexed: "indexed",
 };
-const TIMES = ["modified", "indexed"];
-const OPERATORS = {
-  text: [["=", "is"], ["<>", "is not"], ["LIKE", "contains"]],
-  number: [["=", "is"], ["<>", "is not"], [">=", "at least"], ["<=", "at most"], [">", "more than"], ["<", "less than"]],
-  boolean: [["=", "is"]],
-  time: [[">=", "since"], ["<", "before"]],
-};
+const EXAMPLES = { time: "2026-03", number: "60" };
+const SQL_EXAMPLE = "duration_s > 60 AND name LIKE '%garden%'";
 
-const kindOf = (column) => (TIMES.includes(column.name) ? "time" : column.type in OPERATORS ? column.type : "text");
+const hitWords = (k) => `up to ${k}`;
+const momentWords = (number) => (number === 1 ? "the best one" : `up to ${number}`);
+const leastWords = (share) => (share ? `at least ${Math.round(share * 100)}% sure` : "everything");
 
-const literal = (text) => `'${text.replaceAll("'", "''")}'`;
-
-/** The SQL of one condition. */
-export function sqlOf({ column, operator, value }, kind) {
-  const isNumber = /^-?\d+(\.\d+)?$/.test(value.trim());
-  if (operator === "LIKE") {
-    const pattern = value.replace(/[\\%_]/g, "\\$&");
-    return `${column} LIKE ${literal(`%${pattern}%`)}${pattern === value ? "" : " ESCAPE '\\'"}`;
-  }
-  const plain = kind === "boolean" ? /^(true|false)$/.test(value) : kind === "number" && isNumber;
-  return `${column} ${operator} ${plain ? value.trim() : literal(value)}`;
-}
-
-const CONDITION = /^([A-Za-z_]\w*) (=|<>|>=|<=|>|<|LIKE) ('(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false)(?: ESCAPE '\\')?$/;
-
-/** The conditions of an SQL expression that conditions made; `null` of one that was written by hand. */
-export function conditionsOf(where) {
-  if (!where) return [];
-  const pieces = where.match(/(?:'(?:[^']|'')*'|(?! AND )[^'])+/g) ?? [];
-  const found = pieces.map((piece) => piece.replace(/^ AND /, "").match(CONDITION));
-  if (found.some((each) => !each)) return null;
-  return found.map(([, column, operator, written]) => {
-    let value = written.startsWith("'") ? written.slice(1, -1).replaceAll("''", "'") : written;
-    if (operator === "LIKE") value = value.replace(/^%|%$/g, "").replace(/\\([\\%_])/g, "$1");
-    return { column, operator, value };
-  });
-}
-
-/** The panel; `get` gives the question, `change` takes what of it has changed. */
 export class Refine {
+  /** `get()` gives the question, `change(part)` takes what of it has changed, `columns()` asks for the columns. */
   constructor({ get, change, columns }) {
-    Object.assign(this, { get, change, loadColumns: columns, columns: null, conditions: [] });
+    Object.assign(this, { get, change, loadColumns: columns });
+    this.columns = null;
+    this.problem = "";
+    this.calibrated = false; // whether the library's model tells how sure it is
     this.place = byId("refine");
-    this.typed = later(() => this.apply(), 400);
+    this.applyLater = later(() => this.apply(), TYPED_MS);
   }
 
   /** Show the panel as the question is now. */
@@ -64,105 +43,136 @@ export class Refine {
     this.draw();
   }
 
+  /** Draw the panel anew, after the question was changed elsewhere. */
   draw() {
-    const { where } = this.get();
-    this.conditions = conditionsOf(where);
-    const conditions = el("fieldset", { className: "conditions" }, el("legend", {}, "Only videos where"), ...this.conditionRows());
-    this.place.replaceChildren(conditions, this.options());
+    this.conditions = conditionsOf(this.get().where);
+    this.filter = el("fieldset", { className: "conditions" });
+    this.drawFilter();
+    this.place.replaceChildren(this.filter, this.options());
   }
 
-  conditionRows() {
+  drawFilter() {
+    this.filter.replaceChildren(el("legend", {}, "Only videos where"), ...this.filterParts());
+  }
+
+  filterParts() {
     if (this.problem) return [el("p", { className: "soft" }, this.problem)];
     if (!this.columns) return [el("p", { className: "soft" }, "Looking at what is known of the videos…")];
-    const rows = this.conditions?.map((condition, place) => this.row(condition, place)) ?? [
-      el("p", { className: "soft" }, "This filter was written by hand."),
+    const { where } = this.get();
+    const button = (words, click, ...before) =>
+      el("button", { type: "button", className: "plain", on: { click } }, ...before, words);
+    return [
+      ...(this.conditions?.map((_, place) => this.row(place)) ?? [
+        el("p", { className: "soft" }, "This filter was written by hand."),
+      ]),
+      el(
+        "div",
+        { className: "buttons" },
+        this.conditions ? button("Add a condition", () => this.add(), icon("plus")) : null,
+        where ? button("Remove the filter", () => this.put("")) : null,
+      ),
+      this.sql(where),
     ];
-    const add = el("button", { type: "button", className: "plain add", on: { click: () => this.add() } }, icon("plus"), "Add a condition");
-    const clear = el("button", { type: "button", className: "plain", on: { click: () => this.put("") } }, "Take the filter away");
-    return [...rows, el("div", { className: "buttons" }, this.conditions ? add : null, this.get().where ? clear : null), this.written()];
   }
 
-  row(condition, place) {
-    const column = this.columns.find(({ name }) => name === condition.column) ?? { name: condition.column, type: "text", values: [] };
-    const kind = kindOf(column);
-    const put = (part) => {
-      this.conditions[place] = { ...condition, ...part };
-      Object.assign(condition, part);
+  /** One condition: a column, a comparison and a value. */
+  row(place) {
+    const condition = this.conditions[place];
+    const column = this.columnOf(condition.column);
+    const label = (part) => ({ label: `${part} of condition ${place + 1}` });
+    const set = (next) => {
+      this.conditions[place] = next;
+      this.apply();
+      this.drawFilter();
     };
-    const number = place + 1;
-    const columns = el("select", {
-      aria: { label: `Column of condition ${number}` },
-      on: { change: (event) => { this.conditions[place] = this.start(event.target.value); this.apply(true); } },
-    }, this.columns.map(({ name, videos }) => el("option", { value: name, selected: name === column.name }, (LABELS[name] ?? name) + (videos === undefined ? "" : ` (${videos})`))));
-    const operators = el("select", {
-      aria: { label: `Comparison of condition ${number}` },
-      on: { change: (event) => { put({ operator: event.target.value }); this.apply(true); } },
-    }, OPERATORS[kind].map(([sign, words]) => el("option", { value: sign, selected: sign === condition.operator }, words)));
-    const remove = el("button", {
-      type: "button", className: "plain small", title: "Remove", aria: { label: `Remove condition ${number}` },
-      on: { click: () => { this.conditions.splice(place, 1); this.apply(true); } },
-    }, icon("cross"));
-    return el("div", { className: "condition" }, columns, operators, this.valueOf(column, kind, condition, put, number), remove);
+    const columns = this.columns.map(({ name, videos }) => [
+      name,
+      (COLUMN_WORDS[name] ?? name) + (videos === undefined ? "" : ` (${videos})`),
+    ]);
+    return el(
+      "div",
+      { className: "condition" },
+      select(columns, condition.column, (name) => set(firstCondition(this.columnOf(name))), {
+        aria: label("Column"),
+      }),
+      select(
+        Object.entries(OPERATORS[kindOf(column)]),
+        condition.operator,
+        (operator) => set({ ...condition, operator }),
+        { aria: label("Comparison") },
+      ),
+      this.value(condition, column, { aria: label("Value") }),
+      iconButton("cross", "Remove", () => this.remove(place), {
+        aria: { label: `Remove condition ${place + 1}` },
+      }),
+    );
   }
 
-  valueOf(column, kind, condition, put, number) {
-    const label = { label: `Value of condition ${number}` };
-    const offered = column.values ?? [];
-    if (["=", "<>"].includes(condition.operator) && (kind === "boolean" || offered.length)) {
-      const values = offered.length ? offered.map(({ value, videos }) => [`${value}`, ` (${videos})`]) : [["true", ""], ["false", ""]];
-      if (!values.some(([value]) => value === condition.value)) values.unshift([condition.value, ""]);
-      return el("select", { aria: label, on: { change: (event) => { put({ value: event.target.value }); this.apply(); } } },
-        values.map(([value, videos]) => el("option", { value, selected: value === condition.value }, value + videos)));
+  columnOf(name) {
+    return this.columns.find((column) => column.name === name) ?? { name, type: "text", values: [] };
+  }
+
+  /** A field for a condition's value: a choice where the values are known. */
+  value(condition, column, properties) {
+    const kind = kindOf(column);
+    const known =
+      kind === "boolean"
+        ? [
+            ["true", "true"],
+            ["false", "false"],
+          ]
+        : column.values.map(({ value, videos }) => [`${value}`, `${value} (${videos})`]);
+    const put = (value) => (condition.value = value);
+    if (known.length && ["=", "<>"].includes(condition.operator)) {
+      const given = [condition.value, condition.value];
+      const choices = known.some(([value]) => value === condition.value) ? known : [given, ...known];
+      return select(
+        choices,
+        condition.value,
+        (value) => {
+          put(value);
+          this.apply();
+        },
+        properties,
+      );
     }
-    const hints = { time: "2026-03", number: "60", text: "" };
+    const input = (event) => {
+      put(event.target.value.trim());
+      this.applyLater();
+    };
+    const type = kind === "number" ? "number" : "text";
     return el("input", {
-      type: kind === "number" ? "number" : "text", step: "any", value: condition.value, placeholder: hints[kind] ?? "", aria: label,
-      on: { input: (event) => { put({ value: event.target.value }); this.typed(); } },
+      type,
+      step: "any",
+      value: condition.value,
+      placeholder: EXAMPLES[kind] ?? "",
+      on: { input },
+      ...properties,
     });
   }
 
-  written() {
-    const { where } = this.get();
-    const text = el("textarea", { id: "where", rows: 2, spellcheck: false, value: where, maxLength: 10000, placeholder: "duration_s > 60 AND name LIKE '%garden%'" });
-    const use = el("button", { type: "button", on: { click: () => this.put(text.value.trim()) } }, "Use this");
-    const names = this.columns.map(({ name }) => name).join(", ");
-    return el("details", { className: "sql", open: this.sqlOpen || this.conditions === null, on: { toggle: (event) => (this.sqlOpen = event.target.open) } },
-      el("summary", {}, "As SQL"),
-      el("label", { for: "where", className: "unseen" }, "Filter as an SQL expression"), text,
-      el("p", { className: "soft small-print" }, `Columns: ${names}.`), use);
-  }
-
-  start(name) {
-    const column = this.columns.find((each) => each.name === name);
-    const kind = kindOf(column);
-    const operator = kind === "text" && !column.values.length ? "LIKE" : kind === "number" && !column.tag ? ">=" : OPERATORS[kind][0][0];
-    const value = operator === "=" ? `${column.values[0]?.value ?? (kind === "boolean" ? "true" : "")}` : "";
-    return { column: name, operator, value };
-  }
-
   add() {
-    const column = this.columns.find(({ tag }) => tag) ?? this.columns.find(({ name }) => name === "name") ?? this.columns[0];
-    this.conditions.push(this.start(column.name));
-    this.apply(true);
-    [...this.place.querySelectorAll(".condition select:first-child")].at(-1)?.focus();
+    const asked = this.conditions.map(({ column }) => column);
+    const column = this.columns.find(({ name, tag }) => tag && !asked.includes(name)) ?? this.columnOf("name");
+    this.conditions.push(firstCondition(column));
+    this.apply();
+    this.drawFilter();
+    [...this.filter.querySelectorAll(".condition")].at(-1).querySelector("select").focus();
   }
 
-  /** Make the SQL of the conditions that have a value, and search with it. */
-  apply(redraw = false) {
-    this.typed.cancel();
-    const kinds = new Map(this.columns.map((column) => [column.name, kindOf(column)]));
-    const said = this.conditions.filter(({ value }) => value !== "").map((each) => sqlOf(each, kinds.get(each.column)));
-    const where = said.join(" AND ");
-    const conditions = this.conditions;
+  remove(place) {
+    this.conditions.splice(place, 1);
+    this.apply();
+    this.drawFilter();
+    this.filter.querySelector("button").focus();
+  }
+
+  /** Search with the conditions as they are. */
+  apply() {
+    this.applyLater.cancel();
+    const where = whereOf(this.conditions, this.columns);
     if (where !== this.get().where) this.change({ where });
-    if (redraw) {
-      this.draw();
-      this.conditions = conditions;
-      this.place.querySelector(".conditions").replaceChildren(el("legend", {}, "Only videos where"), ...this.conditionRows());
-    } else {
-      const written = byId("where");
-      if (written) written.value = where;
-    }
+    byId("where").value = where;
   }
 
   put(where) {
@@ -171,28 +181,71 @@ export class Refine {
     byId("refine-open").focus();
   }
 
+  sql(where) {
+    const text = el("textarea", {
+      id: "where",
+      rows: 2,
+      spellcheck: false,
+      value: where,
+      maxLength: 10000,
+      placeholder: SQL_EXAMPLE,
+    });
+    const toggle = (event) => (this.isSqlOpen = event.target.open);
+    return el(
+      "details",
+      { className: "sql", open: this.isSqlOpen || this.conditions === null, on: { toggle } },
+      el("summary", {}, "As SQL"),
+      el("label", { for: "where", className: "unseen" }, "Filter as an SQL expression"),
+      text,
+      el("p", { className: "soft small-print" }, `Columns: ${this.columns.map(({ name }) => name).join(", ")}.`),
+      el("button", { type: "button", on: { click: () => this.put(text.value.trim()) } }, "Use this"),
+    );
+  }
+
   options() {
-    const { k, perVideo, least, exact } = this.get();
-    const choose = (name, values, now, said) =>
-      el("select", { id: `option-${name}`, on: { change: (event) => this.change({ [name]: Number(event.target.value) }) } },
-        (values.includes(now) ? values : [...values, now]).map((value) => el("option", { value, selected: value === now }, said(value))));
-    const field = (name, words, control) => el("p", { className: "field" }, el("label", { for: `option-${name}` }, words), control);
-    return el("fieldset", { className: "options" }, el("legend", {}, "Options"),
-      field("k", "Hits", choose("k", [6, DEFAULT_K, 24, 48, 100], k, (value) => `up to ${value}`)),
-      field("perVideo", "Moments a video", choose("perVideo", [1, 2, 3, 5, 10], perVideo, (value) => (value === 1 ? "the best one" : `up to ${value}`))),
-      this.calibrated ? field("least", "Show only", choose("least", [0, 0.2, 0.5, 0.8], least, (value) => (value ? `at least ${Math.round(value * 100)}% sure` : "everything"))) : null,
-      el("p", { className: "field check" }, el("input", { type: "checkbox", id: "option-exact", checked: exact, on: { change: (event) => this.change({ exact: event.target.checked }) } }),
-        el("label", { for: "option-exact" }, "Compare every clip (slower in large libraries)")));
+    const question = this.get();
+    const field = (name, words, values, say) => {
+      const now = question[name];
+      const choices = (values.includes(now) ? values : [...values, now]).map((value) => [value, say(value)]);
+      const control = select(choices, now, (value) => this.change({ [name]: Number(value) }), {
+        id: `option-${name}`,
+      });
+      return el("p", { className: "field" }, el("label", { for: `option-${name}` }, words), control);
+    };
+    const change = (event) => this.change({ exact: event.target.checked });
+    return el(
+      "fieldset",
+      { className: "options" },
+      el("legend", {}, "Options"),
+      field("k", "Hits", [6, DEFAULT_K, 24, 48, MOST_HITS], hitWords),
+      field("perVideo", "Moments a video", [1, 2, 3, 5, 10], momentWords),
+      this.calibrated ? field("least", "Show only", [0, 0.2, 0.5, 0.8], leastWords) : null,
+      el(
+        "p",
+        { className: "field check" },
+        el("input", { type: "checkbox", id: "option-exact", checked: question.exact, on: { change } }),
+        el("label", { for: "option-exact" }, "Compare every clip (slower in large libraries)"),
+      ),
+    );
   }
 }
 
+/** A field of choices, each a value and its words. */
+function select(choices, now, chosen, properties) {
+  return el(
+    "select",
+    { ...properties, on: { change: (event) => chosen(event.target.value) } },
+    choices.map(([value, words]) => el("option", { value, selected: value === now }, words)),
+  );
+}
+
 /** What of the filter and the options is in force, each with the change that takes it away. */
-export function inForce(question) {
+export function inForce({ where, perVideo, least, k, exact }) {
   return [
-    question.where && [question.where, { where: "" }],
-    question.perVideo > 1 && [`${question.perVideo} moments a video`, { perVideo: 1 }],
-    question.least > 0 && [`at least ${Math.round(question.least * 100)}% sure`, { least: 0 }],
-    question.k !== DEFAULT_K && [`up to ${question.k} hits`, { k: DEFAULT_K }],
-    question.exact && ["every clip compared", { exact: false }],
+    where && [where, { where: "" }],
+    perVideo > 1 && [`${perVideo} moments a video`, { perVideo: 1 }],
+    least > 0 && [leastWords(least), { least: 0 }],
+    k !== DEFAULT_K && [`${hitWords(k)} hits`, { k: DEFAULT_K }],
+    exact && ["every clip compared", { exact: false }],
   ].filter(Boolean);
 }

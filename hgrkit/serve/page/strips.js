@@ -37,7 +37,9 @@ export class Axis {
 
   /** The frame whose column has a time; -1 if none has. */
   frame(seconds) {
-    return this.edges.findIndex((edge, place) => place + 1 < this.edges.length && edge <= seconds && seconds < this.edges[place + 1]);
+    return this.edges.findIndex(
+      (edge, place) => place + 1 < this.edges.length && edge <= seconds && seconds < this.edges[place + 1],
+    );
   }
 }
 
@@ -45,13 +47,28 @@ export class Axis {
 export function strip(phrase, axis, top) {
   const even = 1 / phrase.weights.length;
   const best = phrase.weights.indexOf(Math.max(...phrase.weights));
-  const seen = `${phrase.text}: most at ${clock(phrase.times_s[best])}, ${(phrase.weights[best] / even).toFixed(1)} times an even share`;
-  const drawing = svg("svg", { class: "strip", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": seen });
+  const shares = (phrase.weights[best] / even).toFixed(1);
+  const seen = `${phrase.text}: most at ${clock(phrase.times_s[best])}, ${shares} times an even share`;
+  const drawing = svg("svg", {
+    class: "strip",
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    preserveAspectRatio: "none",
+    role: "img",
+    "aria-label": seen,
+  });
   phrase.weights.forEach((weight, place) => {
     const kind = place === best ? "best" : weight >= MORE_THAN_EVEN * even ? "more" : "plain";
     const [left, right] = [axis.at(axis.edges[place]) * WIDTH, axis.at(axis.edges[place + 1]) * WIDTH];
     const tall = HEIGHT * Math.min(1, weight / top);
-    drawing.append(svg("rect", { class: kind, x: left.toFixed(1), y: (HEIGHT - tall).toFixed(1), width: Math.max(0.5, right - left - 1.5).toFixed(1), height: tall.toFixed(1) }));
+    drawing.append(
+      svg("rect", {
+        class: kind,
+        x: left.toFixed(1),
+        y: (HEIGHT - tall).toFixed(1),
+        width: Math.max(0.5, right - left - 1.5).toFixed(1),
+        height: tall.toFixed(1),
+      }),
+    );
   });
   const line = HEIGHT * (1 - even / top);
   drawing.append(svg("line", { class: "even", x2: WIDTH, y1: line.toFixed(1), y2: line.toFixed(1) }));
@@ -72,6 +89,8 @@ export const sharesAt = (phrase, frame) => (phrase.weights[frame] ?? 0) * phrase
 export function bracket(axis, start, end, properties = {}) {
   const [left, right] = [Math.max(0, axis.at(start)), Math.min(1, axis.at(end))];
   return el(properties.on ? "button" : "span", {
-    ...properties, className: `bracket ${properties.className ?? ""}`, style: { "--left": left.toFixed(4), "--wide": Math.max(0.004, right - left).toFixed(4) },
+    ...properties,
+    className: `bracket ${properties.className ?? ""}`,
+    style: { "--left": left.toFixed(4), "--wide": Math.max(0.004, right - left).toFixed(4) },
   });
 }
