@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,14 +28,16 @@ from hgrkit.errors import (
 from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME
 from hgrkit.library.legacy import SCHEMAS, SEGMENT_FOLDER
 from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.tables import APPLICATION_ID
+from hgrkit.library.tables import APPLICATION_ID, LONGEST_ROW
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file, sync_folder
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = [
     "DATABASE_FILE",
     "checkpoint",
     "create_database",
     "is_database",
+    "leave_open",
     "library_around",
     "open_for_writing",
     "read_database",
@@ -41,6 +46,7 @@ __all__ = [
     "require_outside_libraries",
     "transaction",
     "translated_errors",
+    "unfinished_databases",
 ]
 
 T = TypeVar("T")
@@ -53,7 +59,7 @@ _CHECKPOINT_S = 2.0
 _ATTEMPTS = 20
 
 
-def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
+def create_database(folder: OpenFolder, fill: Callable[[sqlite3.Connection], None]) -> None:
     """Make a database whose tables and rows `fill` writes; it has its name only once it is complete and durable.
 
     A database of that name is replaced; whoever wants that deletes the log beside it (`-wal`, `-shm`) before.
@@ -61,10 +67,12 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> N
     Raises:
         LibraryError: if it cannot be written.
     """
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    with translated_errors(path):
-        for leftover in path.parent.glob(temporary.name + "*"):
-            leftover.unlink()
+    name = DATABASE_FILE + TEMPORARY_SUFFIX
+    temporary = folder.path / name
+    with translated_errors(folder.path / DATABASE_FILE):
+        folder.require_same()
+        for leftover in unfinished_databases(folder):
+            folder.unlink(leftover)
         connection = _connect(temporary, "rwc")
         try:
             # No log beside it: closing one says nothing of a disk that fails. The writer turns the log on.
@@ -76,8 +84,14 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> N
         finally:
             connection.close()
         sync_file(temporary)
-        temporary.replace(path)
-        sync_folder(path.parent)
+        folder.require_same()
+        folder.replace(name, DATABASE_FILE)
+        sync_folder(folder.path)
+
+
+def unfinished_databases(folder: OpenFolder) -> list[str]:
+    """Names of what an interrupted `create_database` left."""
+    return [name for name in folder.names() if name.startswith(DATABASE_FILE + TEMPORARY_SUFFIX)]
 
 
 def is_database(path: Path) -> bool:
@@ -129,7 +143,7 @@ def require_library(folder: Path) -> None:
     )
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
+def open_for_writing(folder: OpenFolder) -> sqlite3.Connection:
     """The connection of the one writer, whose lock must be held; whatever a dead writer left is recovered.
 
     Raises:
@@ -137,7 +151,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         LibraryMismatchError: if its format is a later one.
         LibraryError: if it cannot be written.
     """
+    path = folder.path / DATABASE_FILE
     with translated_errors(path):
+        folder.require_same()
+        _require_files(folder)
         connection = _connect(path, "rw")
         try:
             _check_format(connection, path)
@@ -150,6 +167,36 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         return connection
 
 
+def leave_open(connection: sqlite3.Connection) -> None:
+    """Never close a connection: closing the last one, SQLite deletes the log at its path, whosever that is by now."""
+    _LEFT_OPEN.append(connection)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # nor when Python ends
+
+
+_LEFT_OPEN: list[sqlite3.Connection] = []
+
+
+def _require_files(folder: OpenFolder) -> None:
+    """Refuse links and the like where SQLite would write, and a journal that names a file for SQLite to delete."""
+    for suffix in _BESIDE:
+        name = DATABASE_FILE + suffix
+        if folder.status(name) is not None and not folder.is_file(name):
+            raise DamagedLibraryError(f"{folder.path / name} is a link or no file; put a file in its place.")
+    journal = folder.path / (DATABASE_FILE + "-journal")
+    if folder.is_file(journal.name) and (size := journal.stat().st_size) >= len(_NAMES_A_FILE):
+        with journal.open("rb") as file:
+            file.seek(size - len(_NAMES_A_FILE))
+            if file.read() == _NAMES_A_FILE:
+                raise DamagedLibraryError(
+                    f"{journal} is no journal of a library: it names another file; delete it."
+                )
+
+
+_BESIDE = ("", "-wal", "-shm", "-journal")
+_NAMES_A_FILE = bytes.fromhex("d9d505f920a163d7")
+"""The end of a journal of several databases. SQLite deletes the file that it names when it rolls back."""
+
+
 def require_integrity(connection: sqlite3.Connection) -> None:
     """Let SQLite check its trees: a writer must not go by an index that leaves a video out (0.3 s for 200,000).
 
@@ -157,6 +204,7 @@ def require_integrity(connection: sqlite3.Connection) -> None:
         DamagedLibraryError: if they do not agree.
     """
     ((found,),) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    connection.set_progress_handler(None, 0)  # whoever writes goes on for longer, in trees that have an end
     if found != "ok":
         raise DamagedLibraryError(
             f"the library's database is damaged: {found}; run `hgrkit repair`, or restore a backup."
@@ -180,7 +228,7 @@ def checkpoint(connection: sqlite3.Connection) -> bool:
     return not busy
 
 
-def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
+def read_database(folder: OpenFolder, read: Callable[[sqlite3.Connection], T]) -> T:
     """Read one committed version, without ever creating a file.
 
     SQLite's own readers of a WAL database make two files beside it. While there is no log, as while no writer
@@ -189,17 +237,19 @@ def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     Raises:
         DamagedLibraryError: if the file is no library's database, or damaged.
         LibraryMismatchError: if its format is a later one.
-        LibraryError: if it cannot be read.
+        LibraryError: if it cannot be read, or another library came into the place of this one.
     """
+    path = folder.path / DATABASE_FILE
     for _ in range(_ATTEMPTS):
-        before = _State.of(path)
+        before = _State.of(folder)
         try:
             result = _read_once(path, read, immutable=before.quiet)
         except LibraryError:
-            if _State.of(path) != before:
+            if _State.of(folder) != before:
                 continue
             raise
-        if not before.quiet or _State.of(path) == before:
+        if not before.quiet or _State.of(folder) == before:
+            folder.require_same()
             return result
     raise LibraryError(f"{path} changes faster than it can be read; try again.")
 
@@ -226,6 +276,8 @@ def translated_errors(path: Path) -> Iterator[None]:
         raise
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_INTERRUPT:
+            raise DamagedLibraryError(f"{path} is damaged: its tables do not end; restore a backup.") from error
         full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _has_no_room(path))
         raise LibraryError(f"{path}: {full_disk(errno.ENOSPC) if full else error}.") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read
@@ -253,20 +305,25 @@ class _State:
     """
 
     quiet: bool
-    inode: int
+    file: tuple[int, int]
     size: int
     mtime_ns: int
 
     @classmethod
-    def of(cls, path: Path) -> _State:
+    def of(cls, folder: OpenFolder) -> _State:
+        path = folder.path / DATABASE_FILE
         with translated_errors(path):
-            status = path.stat()
-            indexed = path.with_name(path.name + "-shm").exists()
-            try:
-                logged = path.with_name(path.name + "-wal").stat().st_size
-            except FileNotFoundError:
-                indexed, logged = False, 0
-        return cls(not indexed and not logged, status.st_ino, status.st_size, status.st_mtime_ns)
+            folder.require_same()
+            status, index, log = (folder.status(DATABASE_FILE + suffix) for suffix in ("", "-shm", "-wal"))
+            if status is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+            for found in (status, index, log):
+                if found is not None and not stat.S_ISREG(found.st_mode):
+                    raise DamagedLibraryError(
+                        f"{path}, or its log, is a link or no file; put a file in its place."
+                    )
+            quiet = log is None or (index is None and not log.st_size)
+        return cls(quiet, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
 
 
 def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable: bool) -> T:
@@ -293,7 +350,36 @@ def _connect(path: Path, mode: str, *, immutable: bool = False) -> sqlite3.Conne
         location, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
     )
     connection.text_factory = _text
+    # A file that a stranger made can hold anything: views that call functions, values that fill the memory.
+    for limit, most in _LIMITS.items():
+        connection.setlimit(limit, most)
+    size = path.stat().st_size if path.exists() else 0
+    connection.set_progress_handler(_budget(_LEAST_STEPS + _STEPS_A_BYTE * size), _STEPS_AT_ONCE)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
     return connection
+
+
+def _budget(steps: int) -> Callable[[], bool]:
+    """Make what SQLite asks now and then whether to stop: the pages of a crafted file can form a tree without end."""
+    left = steps // _STEPS_AT_ONCE
+
+    def is_spent() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    return is_spent
+
+
+_STEPS_AT_ONCE, _LEAST_STEPS, _STEPS_A_BYTE = 100_000, 20_000_000, 4
+"""SQLite takes some 30 steps a row, and a row takes a hundred bytes and more."""
+
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_ROW,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 0,
+}
 
 
 def _text(content: bytes) -> str:
@@ -310,8 +396,28 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
         raise LibraryMismatchError(
             f"{path} has format {version}, this hgrkit reads formats up to {FORMAT_VERSION}; upgrade hgrkit."
         )
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if found != set(SCHEMAS.get(version, ())):
+    found = connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name LIMIT ?", (_MOST_OBJECTS,)
+    ).fetchall()
+    if found != _schema(version):
         raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")
+    pages = connection.execute("SELECT COUNT(DISTINCT rootpage), COUNT(*) FROM sqlite_master").fetchone()
+    if pages[0] != pages[1]:
+        raise DamagedLibraryError(f"{path} is damaged: two of its tables are one.")
+
+
+_MOST_OBJECTS = 50
+
+
+@cache
+def _schema(version: int) -> list[tuple[str | None, ...]]:
+    """What `sqlite_master` has of a library of a format: made anew, so that it is what SQLite makes of it."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        for statement in SCHEMAS.get(version, ()):
+            connection.execute(statement)
+        return connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+        ).fetchall()
+    finally:
+        connection.close()

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from hgrkit.checks.arguments import shown
 from hgrkit.errors import ConfigError, DamagedLibraryError
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, VideoRecord, path_bytes
@@ -26,6 +27,7 @@ __all__ = [
     "BLOCKS",
     "HEAD",
     "INDEXED_KEY",
+    "LONGEST_ROW",
     "MANIFEST",
     "REMOVED",
     "SCHEMA",
@@ -277,6 +279,8 @@ def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) 
 def read_head(connection: sqlite3.Connection) -> Head:
     """Read the head."""
     row = dict(zip(HEAD.columns, HEAD.only(connection), strict=True))
+    if not all(0 <= value < _COUNTS for value in row.values() if isinstance(value, int)):
+        raise damaged_library("the counts of its head are no counts")
     version = Version(row.pop("version"), row.pop("token"))
     return Head(version=version, **{name: value for name, value in row.items() if name != "id"})
 
@@ -291,6 +295,11 @@ INDEXED_KEY: Final = "indexed:ns"
 """In the JSON of `metadata`: a column of its own would be another format. No tag can have this name."""
 
 _INTEGERS = 1 << 63
+_COUNTS = 1 << 60
+_LONGEST_TEXT = 900_000
+
+LONGEST_ROW: Final = 1_000_000
+"""Bytes of a row: whoever reads 64 of them, as for one video, needs no more memory than that."""
 
 
 def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip: int) -> Row:
@@ -313,6 +322,8 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
         record.content.encode()
     except UnicodeEncodeError as error:
         raise ConfigError(f"the content hash of {record.path!r} cannot be stored: {error.reason}.") from error
+    if len(metadata) + len(record.content) + len(record.reason or "") + len(record.path) > _LONGEST_TEXT:
+        raise ConfigError(f"the metadata of {shown(record.path)} is too long to be stored; shorten it.")
     return (
         number,
         path_bytes(record.path),
