@@ -1,59 +1,42 @@
-"""The arrays of a library: files of clip and frame records that grow at their ends, mapped and checked.
+"""The clips of a library as arrays of clip and frame records, checked before they are read.
 
-A version owns as many records as its head says; what lies behind them belongs to no version. Each clip record
-holds a checksum of the clip's frames; clip records are checked in blocks, whose checksums are in the database.
-Whoever meets records that are not what was written raises `DamagedLibraryError`.
+Each clip record holds a checksum of the clip's frames; clip records are checked in blocks, whose checksums are in
+the database. Whoever meets records that are not what was written, or that no writer writes, raises
+`DamagedLibraryError`.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
 from functools import cache, cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from hgrkit.errors import DamagedLibraryError, ShapeError
+from hgrkit.errors import ShapeError
 from hgrkit.library.records import ClipEmbeddings
-from hgrkit.library.tables import Head, damaged_library
+from hgrkit.library.tables import damaged_library
 from hgrkit.matching.kernel import MappedFile, chosen_kernel, store_halves
-from hgrkit.storage.atomic_file import sync_folder
-from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = [
-    "ARRAY_FOLDER",
-    "ARRAY_NAME",
     "BLOCK_CLIPS",
     "LONGEST_S",
-    "ArrayFile",
     "ClipArrays",
     "Records",
     "Rows",
-    "append_records",
-    "array_files",
     "checksum",
     "clip_type",
     "encode_clips",
     "frame_type",
     "portions_of",
-    "shorten_arrays",
 ]
 
 Rows = npt.NDArray[np.int64]
 Records = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Clip records, and the records of their frames, end to end; `first_frame` counts from the first of these."""
-
-ARRAY_FOLDER: Final = "arrays"
-
-ARRAY_NAME: Final = re.compile(r"(clips|frames)-([1-9][0-9]*)\.bin")
 
 BLOCK_CLIPS: Final = 64
 """Clip records under one checksum. Smaller blocks make 200,000 clips slower to check (22 ms), larger ones make
@@ -100,50 +83,6 @@ def frame_type(embed_dim: int) -> np.dtype[Any]:
     return np.dtype([("time_s", "<f8"), ("action", "<f2", (embed_dim,)), ("entity", "<f2", (embed_dim,))])
 
 
-@attrs.frozen
-class ArrayFile:
-    """A file of records in a library's folder, of which the first `count` belong to a version."""
-
-    folder: OpenFolder
-    name: str
-    count: int
-    kind: np.dtype[Any]
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        return self.folder.path / self.name
-
-    @property
-    def num_bytes(self) -> int:
-        """How long the file has to be."""
-        return self.count * self.kind.itemsize
-
-    def map(self) -> tuple[npt.NDArray[Any], MappedFile | None]:
-        """Map the records, or as many of them as there are."""
-        try:
-            descriptor = self.folder.open(self.name)
-        except (FileNotFoundError, DamagedLibraryError):  # a compaction deletes it between the two; no file
-            return np.empty(0, self.kind), None
-        try:
-            count = min(self.count, os.fstat(descriptor).st_size // self.kind.itemsize)
-            if not count:
-                return np.empty(0, self.kind), None
-            mapped = MappedFile(descriptor, count * self.kind.itemsize)
-        finally:
-            os.close(descriptor)
-        return np.asarray(mapped).view(self.kind), mapped
-
-
-def array_files(folder: OpenFolder, head: Head, embed_dim: int) -> tuple[ArrayFile, ArrayFile]:
-    """Return the file of clips and the file of frames of a version of the library in a folder."""
-    names = [f"{ARRAY_FOLDER}/{kind}-{head.generation}.bin" for kind in ("clips", "frames")]
-    return (
-        ArrayFile(folder, names[0], head.clips, clip_type(embed_dim)),
-        ArrayFile(folder, names[1], head.frames, frame_type(embed_dim)),
-    )
-
-
 class ClipArrays:
     """The clips of one version as numpy sees them; safe for threads.
 
@@ -182,7 +121,7 @@ class ClipArrays:
         return any(mapped.is_lost for mapped in self._mapped)
 
     def require_there(self) -> None:
-        """Refuse what was read if some of it was not there. Whoever read asks afterwards: files may shrink meanwhile.
+        """Refuse what was read if some of it was not there; called after reading, as files may shrink meanwhile.
 
         Raises:
             DamagedLibraryError: if a file was cut short, or could not be read.
@@ -191,7 +130,7 @@ class ClipArrays:
             raise damaged_library("a file of its arrays was cut short, or cannot be read, while it is in use")
 
     def passes(self, rows: Rows) -> Iterator[Rows]:
-        """Divide clips that are read once, in their order, so that a long reading takes no more memory than a short.
+        """Divide clips that are read once, in order, so that a long reading takes no more memory than a short one.
 
         What was read stays in the system's cache; that of a pass over less than 128 MB stays mapped as well.
         """
@@ -264,7 +203,7 @@ class ClipArrays:
         return inside and bool(self.living[part].all()) and bool((self.clips["video"][part] == video).all())
 
     def is_video_intact(self, video: int, rows: range) -> bool:
-        """Whether a video's clip records and their frames are there and what a writer writes, to the last number."""
+        """Whether a video's clip records and frames are there and what a writer writes, to the last number."""
         blocks = range(rows.start // BLOCK_CLIPS, (rows.stop - 1) // BLOCK_CLIPS + 1) if rows else range(0)
         return (
             self.belongs(video, rows)
@@ -280,7 +219,7 @@ class ClipArrays:
         return bool(self._checked_blocks[block])
 
     def _is_clip_intact(self, row: int) -> bool:
-        """Whether a clip's frames are what was written, and all of its numbers finite; its record must be intact."""
+        """Whether a clip's frames are what was written and all its numbers finite; its record must be intact."""
         if not (self._checked_frames[row] or (self._has_frames(row) and self._are_in_time(np.array([row])))):
             return False
         self._checked_frames[row] = True
@@ -293,7 +232,7 @@ class ClipArrays:
         return self._checksums is None or checksum(part) == self._checksums[block]
 
     def _are_clips(self, blocks: Rows) -> bool:
-        """Whether records are such as a writer makes: their frames lie end to end, in order, and their times are times.
+        """Whether records are such as a writer makes: frames lie end to end, in order, and times are times.
 
         Clips that shared frames could be many more than a file has room for.
         """
@@ -312,7 +251,7 @@ class ClipArrays:
     def _has_frames(self, row: int) -> bool:
         first, count = self.clips[["first_frame", "num_frames"]][row].tolist()
         inside = first >= 0 and 0 < count <= len(self.frames) - first
-        return inside and checksum(self.frames[first : first + count]) == self.clips["checksum"][row]
+        return inside and bool(checksum(self.frames[first : first + count]) == self.clips["checksum"][row])
 
     def _are_in_time(self, rows: Rows) -> bool:
         """Whether the times of clips' frames never decrease, and are times."""
@@ -322,7 +261,7 @@ class ClipArrays:
             return False
         back = np.diff(times_s) < 0
         back[ends[:-1] - 1] = False
-        return not back.any()
+        return not bool(back.any())
 
     def _places(self, rows: Rows) -> tuple[Rows, Rows]:
         """Where the frames of clips are, one clip after the other, and where each clip's end among them."""
@@ -399,114 +338,6 @@ def encode_clips(videos: Iterable[tuple[int, int, Sequence[ClipEmbeddings]]], em
         yield records, frames
 
 
-def append_records(
-    folder: OpenFolder, head: Head, embed_dim: int, portions: Iterable[Records]
-) -> tuple[Head, bytes]:
-    """Write clips behind the records that there are, durably; the database has to say that they count.
-
-    Returns:
-        A head that says how far the arrays go now, and the checksums of the blocks that were completed, eight
-        bytes each: the first of them is block `head.clips // 64`. Portions may be written over.
-    """
-    folder.make(ARRAY_FOLDER)
-    num_clips, num_frames, checksums = head.clips, head.frames, bytearray()
-    with ExitStack() as stack:
-        clip_file, frame_file = (
-            stack.enter_context(closing(_GrowingFile(file))) for file in array_files(folder, head, embed_dim)
-        )
-        block = clip_file.last_block(head)
-        block_bytes = BLOCK_CLIPS * clip_type(embed_dim).itemsize
-        for records, frames in portions:
-            records["first_frame"] += num_frames
-            frame_file.write(frames)
-            clip_file.write(records)
-            num_clips, num_frames = num_clips + len(records), num_frames + len(frames)
-            block += records.tobytes()
-            while len(block) >= block_bytes:
-                checksums += _sealed(block[:block_bytes])
-                block = block[block_bytes:]
-        frame_file.sync()
-        clip_file.sync()
-    return attrs.evolve(head, clips=num_clips, frames=num_frames, tail=_sealed(block)), bytes(checksums)
-
-
-def shorten_arrays(folder: OpenFolder, head: Head, embed_dim: int) -> None:
-    """Cut off what lies behind the records, and delete other generations, as far as the disk lets it.
-
-    Those are the ones before, and the next one, which a rewriting may have begun; all else is nobody's and stays. With
-    another library's database the last records do not fit: that is an error, and nothing is changed.
-    """
-    files = array_files(folder, head, embed_dim)
-    for file in files:
-        if file.count:
-            with closing(_GrowingFile(file)) as opened:
-                if file is files[0]:
-                    opened.last_block(head)
-    own = {file.name for file in files}
-    for file in files:
-        with suppress(OSError), closing(_GrowingFile(file, make=False)) as opened:
-            opened.shorten()
-    for name in folder.names(ARRAY_FOLDER):
-        found, path = ARRAY_NAME.fullmatch(name), f"{ARRAY_FOLDER}/{name}"
-        if found is not None and path not in own and int(found[2]) <= head.generation + 1:
-            with suppress(OSError):  # Windows keeps files that a reader has mapped; the next writer deletes them
-                folder.unlink(path)
-
-
-class _GrowingFile:
-    """A file that is written from the end of its records on."""
-
-    def __init__(self, file: ArrayFile, *, make: bool = True) -> None:
-        self._file = file
-        flags = os.O_RDWR | (os.O_CREAT if make and not file.num_bytes else 0)
-        self._is_new = not file.folder.is_file(file.name)
-        try:
-            self._descriptor = file.folder.open(file.name, flags)
-        except (FileNotFoundError, DamagedLibraryError) as error:
-            if not file.num_bytes:
-                raise
-            raise self._too_short() from error
-        self._size = os.fstat(self._descriptor).st_size
-        if self._size < file.num_bytes:
-            self.close()
-            raise self._too_short()
-        os.lseek(self._descriptor, file.num_bytes, os.SEEK_SET)
-
-    def _too_short(self) -> DamagedLibraryError:
-        return damaged_library(f"{self._file.name} is missing or shorter than {self._file.num_bytes} bytes")
-
-    def shorten(self) -> None:
-        if self._size > self._file.num_bytes:
-            os.ftruncate(self._descriptor, self._file.num_bytes)
-
-    def last_block(self, head: Head) -> bytes:
-        """Clip records after the last full block, which go into the checksum of the block that they begin."""
-        size = head.clips % BLOCK_CLIPS * self._file.kind.itemsize
-        os.lseek(self._descriptor, self._file.num_bytes - size, os.SEEK_SET)
-        records = os.read(self._descriptor, size)
-        if _sealed(records) != head.tail:
-            raise damaged_library("its last clips are not what was written")
-        return records
-
-    def write(self, records: npt.NDArray[Any]) -> None:
-        left = records.view(np.uint8).data.cast("B")
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-
-    def sync(self) -> None:
-        os.fsync(self._descriptor)
-        if self._is_new:
-            sync_folder(self._file.path.parent)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
 def checksum(records: npt.NDArray[Any]) -> int:
     """Return the XXH3 of records, end to end."""
     return xxhash.xxh3_64_intdigest(records.view(np.uint8).data)
-
-
-def _sealed(records: bytes) -> bytes:
-    """The checksum of clip records as the database has it; of none there is none."""
-    return xxhash.xxh3_64_intdigest(records).to_bytes(8, "little") if records else b""

@@ -74,9 +74,9 @@ def backup_library(
         store.close()
     with writing(target), written_whole(target, partial(_require_vacant, target)) as copy:
         copy.mkdir()
-        with OpenFolder(copy) as folder:
-            written = WrittenLibrary(folder, snapshot, head.emptied(head.version, 1), on_progress=on_progress)
-            create_database(folder, written.fill)
+        with OpenFolder(copy) as opened:
+            written = WrittenLibrary(opened, snapshot, head.emptied(head.version, 1), on_progress=on_progress)
+            create_database(opened, written.fill)
     return BackupReport(
         library=str(source),
         out=str(target),

@@ -146,8 +146,8 @@ class AnnIndex:
 class AnnCache:
     """`cache/ann.hnsw` of a library and, beside it, `ann.json`: its seal and what it was built from.
 
-    Both may be deleted at will. A damaged file crashes hnswlib, and a crafted one can do more: none is loaded but what
-    is sealed with the user's own key, so that another user's index is none.
+    Both may be deleted at will. A damaged file crashes hnswlib, and a crafted one can do more: none is loaded but
+    what is sealed with the user's own key, so that another user's index is none.
     """
 
     def __init__(self, folder: Path, candidates: CandidateSource = "auto") -> None:

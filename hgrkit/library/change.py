@@ -10,7 +10,8 @@ from itertools import accumulate, pairwise
 import attrs
 import numpy as np
 
-from hgrkit.library.arrays import BLOCK_CLIPS, Records, append_records, portions_of
+from hgrkit.library.array_files import append_records
+from hgrkit.library.arrays import BLOCK_CLIPS, Records, portions_of
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import VideoRecord, path_bytes
 from hgrkit.library.store import Rename, Snapshot

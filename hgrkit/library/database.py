@@ -10,7 +10,6 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,14 +21,13 @@ from hgrkit.errors import (
     HgrkitError,
     LibraryError,
     LibraryExistsError,
-    LibraryMismatchError,
     LibraryNotFoundError,
 )
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME
-from hgrkit.library.legacy import SCHEMAS, SEGMENT_FOLDER
-from hgrkit.library.manifest import FORMAT_VERSION
-from hgrkit.library.tables import APPLICATION_ID, LONGEST_ROW
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file, sync_folder
+from hgrkit.library.array_files import ARRAY_FOLDER, ARRAY_NAME
+from hgrkit.library.connection import BUSY_S, DATABASE_FILE, check_format, connect, require_files
+from hgrkit.library.legacy import SEGMENT_FOLDER
+from hgrkit.library.tables import APPLICATION_ID
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file
 from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = [
@@ -51,10 +49,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-DATABASE_FILE = "library.sqlite"
-
 _APPLICATION_AT = 68
-_BUSY_S = 30.0
 _CHECKPOINT_S = 2.0
 _ATTEMPTS = 20
 
@@ -73,7 +68,7 @@ def create_database(folder: OpenFolder, fill: Callable[[sqlite3.Connection], Non
         folder.require_same()
         for leftover in unfinished_databases(folder):
             folder.unlink(leftover)
-        connection = _connect(temporary, "rwc")
+        connection = connect(temporary, "rwc")
         try:
             # No log beside it: closing one says nothing of a disk that fails. The writer turns the log on.
             connection.execute("PRAGMA journal_mode = MEMORY")
@@ -86,7 +81,7 @@ def create_database(folder: OpenFolder, fill: Callable[[sqlite3.Connection], Non
         sync_file(temporary)
         folder.require_same()
         folder.replace(name, DATABASE_FILE)
-        sync_folder(folder.path)
+        folder.sync()
 
 
 def unfinished_databases(folder: OpenFolder) -> list[str]:
@@ -154,10 +149,10 @@ def open_for_writing(folder: OpenFolder) -> sqlite3.Connection:
     path = folder.path / DATABASE_FILE
     with translated_errors(path):
         folder.require_same()
-        _require_files(folder)
-        connection = _connect(path, "rw")
+        require_files(folder)
+        connection = connect(path, "rw")
         try:
-            _check_format(connection, path)
+            check_format(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -168,33 +163,12 @@ def open_for_writing(folder: OpenFolder) -> sqlite3.Connection:
 
 
 def leave_open(connection: sqlite3.Connection) -> None:
-    """Never close a connection: closing the last one, SQLite deletes the log at its path, whosever that is by now."""
+    """Never close a connection: on closing the last one, SQLite deletes the log at its path, whosever that is."""
     _LEFT_OPEN.append(connection)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # nor when Python ends
 
 
 _LEFT_OPEN: list[sqlite3.Connection] = []
-
-
-def _require_files(folder: OpenFolder) -> None:
-    """Refuse links and the like where SQLite would write, and a journal that names a file for SQLite to delete."""
-    for suffix in _BESIDE:
-        name = DATABASE_FILE + suffix
-        if folder.status(name) is not None and not folder.is_file(name):
-            raise DamagedLibraryError(f"{folder.path / name} is a link or no file; put a file in its place.")
-    journal = folder.path / (DATABASE_FILE + "-journal")
-    if folder.is_file(journal.name) and (size := journal.stat().st_size) >= len(_NAMES_A_FILE):
-        with journal.open("rb") as file:
-            file.seek(size - len(_NAMES_A_FILE))
-            if file.read() == _NAMES_A_FILE:
-                raise DamagedLibraryError(
-                    f"{journal} is no journal of a library: it names another file; delete it."
-                )
-
-
-_BESIDE = ("", "-wal", "-shm", "-journal")
-_NAMES_A_FILE = bytes.fromhex("d9d505f920a163d7")
-"""The end of a journal of several databases. SQLite deletes the file that it names when it rolls back."""
 
 
 def require_integrity(connection: sqlite3.Connection) -> None:
@@ -224,7 +198,7 @@ def checkpoint(connection: sqlite3.Connection) -> bool:
     except sqlite3.Error:
         return False
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
     return not busy
 
 
@@ -328,10 +302,10 @@ class _State:
 
 def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable: bool) -> T:
     with translated_errors(path):
-        connection = _connect(path, "ro", immutable=immutable)
+        connection = connect(path, "ro", immutable=immutable)
         try:
             connection.execute("BEGIN")
-            _check_format(connection, path)
+            check_format(connection, path)
             return read(connection)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
@@ -342,82 +316,3 @@ def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable
             ) from error
         finally:
             connection.close()
-
-
-def _connect(path: Path, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
-    location = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
-    connection = sqlite3.connect(
-        location, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
-    )
-    connection.text_factory = _text
-    # A file that a stranger made can hold anything: views that call functions, values that fill the memory.
-    for limit, most in _LIMITS.items():
-        connection.setlimit(limit, most)
-    size = path.stat().st_size if path.exists() else 0
-    connection.set_progress_handler(_budget(_LEAST_STEPS + _STEPS_A_BYTE * size), _STEPS_AT_ONCE)
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    return connection
-
-
-def _budget(steps: int) -> Callable[[], bool]:
-    """Make what SQLite asks now and then whether to stop: the pages of a crafted file can form a tree without end."""
-    left = steps // _STEPS_AT_ONCE
-
-    def is_spent() -> bool:
-        nonlocal left
-        left -= 1
-        return left < 0
-
-    return is_spent
-
-
-_STEPS_AT_ONCE, _LEAST_STEPS, _STEPS_A_BYTE = 100_000, 20_000_000, 4
-"""SQLite takes some 30 steps a row, and a row takes a hundred bytes and more."""
-
-_LIMITS = {
-    sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_ROW,
-    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
-    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 0,
-}
-
-
-def _text(content: bytes) -> str:
-    """Text that is no UTF-8 must reach the digests, which then name its row."""
-    return content.decode("utf-8", "replace")
-
-
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise DamagedLibraryError(f"{path} is not the database of a library.")
-    if version > FORMAT_VERSION:
-        raise LibraryMismatchError(
-            f"{path} has format {version}, this hgrkit reads formats up to {FORMAT_VERSION}; upgrade hgrkit."
-        )
-    found = connection.execute(
-        "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name LIMIT ?", (_MOST_OBJECTS,)
-    ).fetchall()
-    if found != _schema(version):
-        raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")
-    pages = connection.execute("SELECT COUNT(DISTINCT rootpage), COUNT(*) FROM sqlite_master").fetchone()
-    if pages[0] != pages[1]:
-        raise DamagedLibraryError(f"{path} is damaged: two of its tables are one.")
-
-
-_MOST_OBJECTS = 50
-
-
-@cache
-def _schema(version: int) -> list[tuple[str | None, ...]]:
-    """What `sqlite_master` has of a library of a format: made anew, so that it is what SQLite makes of it."""
-    connection = sqlite3.connect(":memory:")
-    try:
-        for statement in SCHEMAS.get(version, ()):
-            connection.execute(statement)
-        return connection.execute(
-            "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
-        ).fetchall()
-    finally:
-        connection.close()

@@ -14,7 +14,7 @@ import attrs
 
 from hgrkit.checks.arguments import check_callable, check_flag, check_path
 from hgrkit.errors import LibraryError
-from hgrkit.library.arrays import array_files
+from hgrkit.library.array_files import array_files
 from hgrkit.library.candidates import ANN_FILE
 from hgrkit.library.change import WrittenLibrary
 from hgrkit.library.database import (

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DamagedLibraryError
-from hgrkit.library.arrays import BLOCK_CLIPS, ClipArrays, array_files
+from hgrkit.library.array_files import array_files
+from hgrkit.library.arrays import BLOCK_CLIPS, ClipArrays
 from hgrkit.library.legacy import LegacyView, read_manifest, read_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, path_bytes
@@ -155,7 +156,7 @@ class SqliteView:
         """The rows of videos under one sum; if it does not agree, all of them are in doubt, and count as lost."""
         total, first = RowSum(), bucket * VIDEOS_A_SUM
         rows = list(self._intact(VIDEOS, total, "id >= ? AND id < ?", (first, first + VIDEOS_A_SUM)))
-        inside = all(0 <= row[8] and 0 <= row[10] <= self.head.clips - row[8] for row in rows)
+        inside = all(row[8] >= 0 and 0 <= row[10] <= self.head.clips - row[8] for row in rows)
         if inside and total.content == self._sums.get(bucket, bytes(32)):
             return rows
         self._note(
@@ -197,7 +198,7 @@ class SqliteView:
         return arrays, sums
 
     def _block_checksums(self, parts: list[tuple[int, bytes]], num_clips: int) -> npt.NDArray[np.uint64]:
-        """Put the checksums of blocks together; there must be one for every block, and room is made for no more."""
+        """Put the checksums of blocks together; there must be one for each block, and room is made for no more."""
         checksums = np.zeros(-(-num_clips // BLOCK_CLIPS), "<u8")
         expected = 0
         for block, part in parts:

@@ -17,7 +17,8 @@ import attrs
 
 from hgrkit.checks.arguments import url_remark
 from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryExistsError, ShapeError
-from hgrkit.library.arrays import ARRAY_FOLDER, append_records, encode_clips, shorten_arrays
+from hgrkit.library.array_files import ARRAY_FOLDER, append_records, shorten_arrays
+from hgrkit.library.arrays import encode_clips
 from hgrkit.library.change import Change, WrittenLibrary, find_video
 from hgrkit.library.database import (
     DATABASE_FILE,
@@ -245,7 +246,7 @@ class SqliteStore:
                 failed = found
 
     def _current_folder(self) -> OpenFolder:
-        """The folder to read from: a reader goes on with the library that is at its path now, whole; no writer does."""
+        """The folder to read from: a reader goes on with what is at its path now; a writer does not."""
         if self._lock is None:
             with translated_errors(self._folder.path), suppress(FileNotFoundError):
                 folder = OpenFolder(self._folder.path)

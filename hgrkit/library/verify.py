@@ -17,7 +17,8 @@ import attrs
 
 from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryNotFoundError
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays, array_files
+from hgrkit.library.array_files import ARRAY_FOLDER, ARRAY_NAME, array_files
+from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.candidates import ANN_FILE, AnnCache
 from hgrkit.library.database import DATABASE_FILE, read_database, require_library, translated_errors
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, read_version

@@ -154,10 +154,11 @@ def store_halves(kernel: Kernel | None, values: FloatArray, halves: npt.NDArray[
 
 
 class MappedFile:
-    """The first bytes of a file, mapped, as an array [N] of uint8: `numpy.asarray` makes one that keeps the mapping.
+    """The first bytes of a file, mapped: `numpy.asarray` makes an array [N] of uint8 that keeps the mapping.
 
-    What the file loses meanwhile, and what its disk cannot read, reads as zeros, and `is_lost` tells. Where nothing is
-    compiled the file's size is looked at instead: what it loses between that and the reading ends the process.
+    What the file loses meanwhile, and what its disk cannot read, reads as zeros, and `is_lost` tells. Where
+    nothing is compiled the file's size is looked at instead: what it loses between that and the reading ends the
+    process.
     """
 
     def __init__(self, descriptor: int, size: int) -> None:

@@ -1,8 +1,8 @@
 """Which models a library may choose: installed ones by their names; others only if its user used them here before.
 
-A library that someone else made can name any folder, and a model's folder decides what is computed, and with plugins
-what is run. So a name that leads to a folder counts only together with a fingerprint that the user's own commands
-remembered, or on the user's word.
+A library that someone else made can name any folder, and a model's folder decides what is computed, and with
+plugins what is run. So a name that leads to a folder counts only together with a fingerprint that the user's own
+commands remembered, or on the user's word.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import zip_longest
 from os import sep
 from pathlib import Path
 
-from hgrkit.checks.arguments import check_flag
+from hgrkit.checks.arguments import check_flag, shown
 from hgrkit.errors import UntrustedModelError
 from hgrkit.library.manifest import Manifest
 from hgrkit.model.registry import is_model_folder
@@ -38,8 +38,8 @@ def require_trusted(manifest: Manifest, *, trust: bool, library: str, given: Seq
             _remember(name, fingerprint)
         elif own is None and _leads_to_a_folder(name) and not is_known_model(name, fingerprint):
             raise UntrustedModelError(
-                f"the library {library} names the {what} {name!r}, a folder that was not used here before; if you trust "
-                "who made the library and that folder, say so once with --trust (trust=True)."
+                f"the library {library} names the {what} {shown(name)}, a folder that was not used here before; "
+                "if you trust who made the library and that folder, say so once with --trust (trust=True)."
             )
 
 

@@ -24,8 +24,8 @@ _LOCKED_BYTE = 1 << 30
 class WriterLock:
     """An operating-system lock on a folder and on its `writer.lock`, whose text names the holder.
 
-    The system releases it when the holder ends, however it ends: the text of an ended process never blocks. Both are
-    locked because a file can be deleted and made anew, and because some network file systems lock files alone.
+    The system releases it when the holder ends, however it ends: the text of an ended process never blocks. Both
+    are locked because a file can be deleted and made anew, and because some network file systems lock files alone.
     """
 
     def __init__(self, folder: Path | OpenFolder) -> None:
@@ -76,8 +76,8 @@ class WriterLock:
         found = self._folder.status(LOCK_FILE)
         if found is None or not os.path.samestat(found, os.fstat(self._descriptor)):
             raise LibraryError(
-                f"{self._folder.path / LOCK_FILE} was deleted or replaced while it was held, so that others may have "
-                "written; open the library again."
+                f"{self._folder.path / LOCK_FILE} was deleted or replaced while it was held; "
+                "open the library again."
             )
 
     def forget(self) -> None:

@@ -1,12 +1,13 @@
 """A folder that is held open: what is read, written and deleted through it lies in it, whatever its path leads to.
 
-Names are relative to the folder, with `/` between them. No link on the way is followed, at the end neither: where the
-system has them, names are looked up from the folder's handle (`openat`), so that nobody can put a link in their way
-meanwhile. Windows has no such calls: there every part of a name is looked at first, and used by its path.
+Names are relative to the folder, with `/` between them. No link on the way is followed, at the end neither: where
+the system has them, names are looked up from the folder's handle (`openat`), so that nobody can put a link in
+their way meanwhile. Windows has no such calls: there every part of a name is looked at first, and used by its
+path.
 """
 
 # Names are looked up from handles, which `pathlib` cannot do.
-# ruff: noqa: PTH100, PTH102, PTH105, PTH108, PTH116, PTH208
+# ruff: noqa: PTH100, PTH116, PTH208
 
 from __future__ import annotations
 
@@ -172,7 +173,7 @@ class OpenFolder:
     def remove(self, folder: str) -> None:
         """Delete a folder that is empty; any other stays."""
         with suppress(OSError), self._place(folder) as (handle, last):
-            os.rmdir(last, dir_fd=handle)  # noqa: PTH106
+            os.rmdir(last, dir_fd=handle)
 
     def replace(self, name: str, new: str) -> None:
         """Give a file another name; who has it already is replaced."""
@@ -243,12 +244,12 @@ class OpenFolder:
 
     def _no_folder(self, name: str) -> DamagedLibraryError:
         return DamagedLibraryError(
-            f"{self.path / name} is a link or no folder; no link inside a folder is followed: put a folder in its place."
+            f"{self.path / name} is a link or no folder, and no link in a library is followed; put a folder there."
         )
 
     def _no_file(self, name: str) -> DamagedLibraryError:
         return DamagedLibraryError(
-            f"{self.path / name} is a link or no file; no link inside a folder is followed: put a file in its place."
+            f"{self.path / name} is a link or no file, and no link in a library is followed; put a file there."
         )
 
 

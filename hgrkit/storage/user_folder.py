@@ -39,7 +39,7 @@ def user_folder() -> Path:
 
 
 def user_key() -> bytes | None:
-    """A secret that files are sealed with that only this user's own processes may have made; `None` if there is none.
+    """The secret that seals files which only this user's own processes may make; `None` if there is none.
 
     It is made when it is first asked for.
     """

@@ -13,7 +13,8 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, ShapeError
 from hgrkit.library import Entry, SqliteStore, VideoRecord, verify_library
-from hgrkit.library.arrays import ClipArrays, append_records, clip_type, encode_clips, frame_type, portions_of
+from hgrkit.library.array_files import append_records
+from hgrkit.library.arrays import ClipArrays, clip_type, encode_clips, frame_type, portions_of
 from hgrkit.storage.open_folder import OpenFolder
 from hgrkit.testing.store_contract import StoreContract, random_clip
 

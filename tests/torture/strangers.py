@@ -2,9 +2,9 @@
 
     python -m tests.torture.strangers --count 250 --json benchmarks/results/strangers.json
 
-A generator makes a crafted library, model or file in a folder of its own and says which command is run on it. Beside
-that folder lies what must never change: a home, other videos, another library. Each command runs in a process of its
-own, whose end, time, memory, output and traces are judged.
+A generator makes a crafted library, model or file in a folder of its own and says which command is run on it.
+Beside that folder lies what must never change: a home, other videos, another library. Each command runs in a
+process of its own, whose end, time, memory, output and traces are judged.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ def _be_hgrkit(command: Sequence[str], files: Sequence[Path], outside: Path) -> 
         sys.argv = ["hgrkit", *command]
         from hgrkit.cli.app import main
 
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         try:
             main()
             status = 0
