@@ -23,6 +23,7 @@ from hgrkit.cli.output import (
     with_interval,
 )
 from hgrkit.cli.progress import IndexBar
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError
 from hgrkit.research import evaluation  # loads what is asked of it
 
@@ -86,9 +87,7 @@ def evaluate(
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Use the model's folder that the library names, and remember it.")
-    ] = False,
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure retrieval in both directions. Values are percentages and ranks."""

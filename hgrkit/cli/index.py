@@ -9,6 +9,7 @@ import typer
 
 from hgrkit.cli.output import echo, echo_json, printable, quoted, shortened, shown_path, stderr
 from hgrkit.cli.progress import IndexBar
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError, LibraryNotFoundError
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def index(
         float, typer.Option(help="Give up on a video whose decoder makes no progress for so long.")
     ] = 60.0,
     decode_memory_gb: Annotated[float, typer.Option(help="Memory limit for decoding one video.")] = 2.0,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Use the model's folder that the library names, and remember it.")
-    ] = False,
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Index videos into a library. Unchanged videos are not decoded again."""

@@ -11,6 +11,7 @@ import typer
 
 from hgrkit.cli.output import clock, echo, echo_json, printable, quoted, shown_path, stderr, typed_text
 from hgrkit.cli.progress import PortionBar
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def info(
         bool,
         typer.Option("--recall", help="Measure how much of an exact search's answer a search of it finds."),
     ] = False,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Use the model's folder that the library names, and remember it.")
-    ] = False,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Describe a library: what it holds, what made it, and the state of its videos."""

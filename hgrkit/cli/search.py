@@ -21,6 +21,7 @@ from hgrkit.cli.output import (
     stdout,
     typed_text,
 )
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError
 from hgrkit.results import NO_VIDEO_MATCHES, NOTHING_MATCHES, percent
 
@@ -87,9 +88,7 @@ def search(
         float | None,
         typer.Option(min=0, max=1, metavar="P", help="Leave out hits that are less likely right, from 0 to 1."),
     ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Use the model's folder that the library names, and remember it.")
-    ] = False,
+    trust: Trust = False,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

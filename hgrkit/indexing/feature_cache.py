@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from hgrkit.errors import BenchmarkError, DamagedLibraryError
 from hgrkit.library.database import translated_errors
@@ -105,8 +105,8 @@ class FeatureCache:
         times_s = times_s.astype(np.float64)
         text = json.dumps(self._described(content, begin_s, duration_s), sort_keys=True)
         metadata = {"features": text, "sha256": _digest(text, times_s, half)}
-        if half.nbytes < _MOST_BYTES:
-            saved = safetensors.numpy.save({"times_s": times_s, "features": half}, metadata)
+        saved = safetensors.numpy.save({"times_s": times_s, "features": half}, metadata)
+        if len(saved) <= _MOST_BYTES:
             _write(self.library, self._name(content), saved)
 
     def _name(self, content: str) -> str:
@@ -136,7 +136,7 @@ def prune_features(library: Path, contents: Collection[str]) -> int:
     freed = 0
     with _opened(library) as folder:
         for name in folder.names(_FOLDER):
-            if name.endswith((_SUFFIX, _SUFFIX + TEMPORARY_SUFFIX)) and _content(library, name) not in contents:
+            if name.endswith((_SUFFIX, _SUFFIX + TEMPORARY_SUFFIX)) and _named(library, name) not in contents:
                 with suppress(OSError):
                     status = folder.status(f"{_FOLDER}/{name}")
                     folder.unlink(f"{_FOLDER}/{name}")
@@ -178,25 +178,30 @@ def _digest(text: str, times_s: npt.NDArray[np.float64], features: npt.NDArray[n
 
 def _read(library: Path, name: str) -> tuple[dict[str, Any], npt.NDArray[np.float64], npt.NDArray[np.float16]]:
     """Read a file's description, times and features, and check its checksum; raises one of `_UNREADABLE`."""
-    with _tensors(library, name) as file:
-        metadata = file.metadata()
-        times_s, features = file.get_tensor("times_s"), file.get_tensor("features")
+    data = _content(library, name, _MOST_BYTES)
+    metadata, tensors = _metadata(data), safetensors.numpy.load(data)
+    times_s, features = tensors["times_s"], tensors["features"]
     text = metadata["features"]
-    kinds = (times_s.dtype, features.dtype) == (np.float64, np.float16)
+    kinds = (times_s.dtype.name, features.dtype.name) == ("float64", "float16")
     shapes = features.ndim == 2 and times_s.shape == features.shape[:1]
     if not kinds or not shapes or metadata["sha256"] != _digest(text, times_s, features):
         raise ValueError("its checksum does not fit")
     return dict(json.loads(text)), times_s, features
 
 
-@contextmanager
-def _tensors(library: Path, name: str) -> Iterator[Any]:
+def _content(library: Path, name: str, most: int) -> bytes:
+    """The first bytes of a file, read rather than mapped: whoever shortens it must not end this process."""
     with OpenFolder(library) as folder:
-        status = folder.status(f"{_FOLDER}/{name}") if folder.is_file(f"{_FOLDER}/{name}") else None
-        if status is None or status.st_size > _MOST_BYTES + _MOST_HEADER:
-            raise FileNotFoundError(name)
-        with safe_open(folder.path / _FOLDER / name, framework="numpy") as file:
-            yield file
+        content = folder.read(f"{_FOLDER}/{name}", most)
+    if content is None:
+        raise FileNotFoundError(name)
+    return content
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """What a file's header says beside its tensors; `safetensors` reads that from files alone."""
+    size = int.from_bytes(content[:8], "little")
+    return dict(json.loads(content[8 : 8 + size])["__metadata__"])
 
 
 def _is_whole(library: Path, name: str) -> bool:
@@ -219,11 +224,10 @@ def _is_sound(found: CachedFeatures) -> bool:
     )
 
 
-def _content(library: Path, name: str) -> str | None:
+def _named(library: Path, name: str) -> str | None:
     """Return the content hash that a file names; `None` if it names none, or the file has another's name."""
     try:
-        with _tensors(library, name) as file:
-            described = json.loads(file.metadata()["features"])
+        described = json.loads(_metadata(_content(library, name, _MOST_HEADER))["features"])
         return str(described["content"]) if name == _key(described) + _SUFFIX else None
     except _UNREADABLE:
         return None

@@ -158,7 +158,7 @@ Library.open(sys.argv[1], "w").close()
 
 def test_a_migration_that_was_killed_is_brought_to_its_end(folder, number):
     killed = 0
-    for step in range(1, 60, 2):
+    for step in range(1, 60, 3):
         copy = shutil.copytree(folder, folder.with_name("copy"))
         done = subprocess.run([sys.executable, "-c", KILLED, copy, str(step)], check=False)
         killed += done.returncode == -9
