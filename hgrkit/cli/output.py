@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -186,27 +185,11 @@ def printable(text: str) -> str:
     harmless\u202e4pm.exe
     """
     shown = text.encode("utf-8", "replace").decode("utf-8")
-    if shown.isascii() and shown.isprintable():  # as most is
-        return shown
-    return "".join(_escaped(character) if _is_obeyed(character) else character for character in shown)
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), shown)
 
 
-def _is_obeyed(character: str) -> bool:
-    """Whether a terminal may do something else with a character than show it."""
-    return (
-        unicodedata.category(character) in _OBEYED
-        or character in _MARKS
-        or (unicodedata.bidirectional(character) in _TURNS)
-    )
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
-_OBEYED = ("Cc", "Zl", "Zp")
-_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-_MARKS = "\u061c\u200e\u200f"
+_OBEYED = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
+"""What a terminal may do something else with than show it."""
 
 
 def shown_path(path: str) -> str:
