@@ -15,6 +15,7 @@ from hgrkit.library.candidates import CandidateSource
 from hgrkit.library.library import Library
 from hgrkit.library.scoring import LevelWeights, SearchSettings
 from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.trust import remember_parts, require_trusted
 
 if TYPE_CHECKING:
     from hgrkit.indexing.example import ExampleReader
@@ -52,6 +53,7 @@ class Opened:
         frame_encoder: str | FrameEncoder | None,
         candidates: CandidateSource,
         device: str,
+        trust: bool,
         **asked: Any,
     ) -> Opened:
         """Open a library with the model that is asked for, or that made it; raises what `Retriever.open` says."""
@@ -59,12 +61,16 @@ class Opened:
         folder = folder_of(path)
         try:
             made_with = library.manifest
+            require_trusted(made_with, trust=trust, library=fspath(folder), given=(model, frame_encoder))
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
-            dim = model_.query_side.embed_dim if mode == "r" else model_.config.video.embed_dim
             may = mode == "r" and model_.may_search(made_with.model_fingerprint)
             fingerprint = made_with.model_fingerprint if may else model_.fingerprint
-            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=fingerprint, embed_dim=dim)
-            made_with.require(used, library=fspath(folder))
+            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=fingerprint)
+            made_with.require(used, library=fspath(folder))  # before anything of the model is loaded
+            if model is not None:
+                remember_parts(attrs.evolve(used, frame_encoder=""))
+            dim = model_.query_side.embed_dim if mode == "r" else model_.config.video.embed_dim
+            made_with.require(attrs.evolve(used, embed_dim=dim), library=fspath(folder))
             parts = None
             if mode == "w":
                 from hgrkit.indexing.parts import Parts
@@ -101,4 +107,4 @@ class Opened:
 
 def folder_of(path: StrPath | Sequence[StrPath]) -> Path:
     """Return the folder of a library, or of the first of several."""
-    return Path(path) if isinstance(path, str | PathLike) else Path(path[0])
+    return (Path(path) if isinstance(path, str | PathLike) else Path(path[0])).absolute()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from os import fspath
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -21,6 +22,7 @@ from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.model.query.question import put_question
+from hgrkit.model.trust import remember_parts, require_trusted
 from hgrkit.opened import Opened, StrPath, folder_of
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import find_parser
@@ -113,7 +115,8 @@ class Retriever:
         )
         model_.check()
         library = Library.create(path, parts.manifest, outside=True)
-        return cls(library=library, parser=parser, model=model_, parts=parts, folder=Path(path))
+        remember_parts(parts.manifest)
+        return cls(library=library, parser=parser, model=model_, parts=parts, folder=Path(path).absolute())
 
     @classmethod
     def open(
@@ -129,6 +132,7 @@ class Retriever:
         device: str = "auto",
         candidates: CandidateSource = "auto",
         follow: bool = False,
+        trust: bool = False,
     ) -> Self:
         """Open a library; never makes one.
 
@@ -143,9 +147,11 @@ class Retriever:
             device: `auto`, `cpu`, `cuda` or `mps`; a reader needs no torch on the first two.
             candidates: where candidates come from: a `flat` scan, an `hnsw` index, or `auto`, the faster one.
             follow: after an upgrade of the library go on with the model that made it anew, as `refresh` does.
+            trust: use a model's folder that the library names although you have not used it here before.
 
         Raises:
             LibraryNotFoundError: if there is no library.
+            UntrustedModelError: if the library names a model's folder that you have not used here before.
             LibraryMismatchError: if a part is not what made the library.
             LibraryLockedError: if another process is writing, in mode `w`.
         """
@@ -160,6 +166,7 @@ class Retriever:
             device=device,
             sampling=sampling,
             clip_seconds=clip_seconds,
+            trust=trust,
         )
         opened = read()
         made = cls(library=opened.library, parser=parser, model=opened.model, folder=folder_of(path))
@@ -181,6 +188,7 @@ class Retriever:
         prune: bool = False,
         limits: DecodeLimits | None = None,
         num_workers: int | None = None,
+        trust: bool = False,
         on_progress: Callable[[IndexProgress], object] | None = None,
     ) -> IndexReport:
         """Bring a library to another model, frame encoder, sampling or clip length; then open it as ever.
@@ -201,10 +209,12 @@ class Retriever:
             prune: drop videos whose files are gone and whose features are not cached.
             limits: as for `index`.
             num_workers: as for `index`.
+            trust: as for `open`.
             on_progress: called after each video.
 
         Raises:
             LibraryNotFoundError: if there is no library.
+            UntrustedModelError: as `open` does.
             LibraryLockedError: if another process is writing.
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
@@ -212,6 +222,8 @@ class Retriever:
         from hgrkit.video.feature_file import open_features
 
         with Library.open(path, mode="w") as library:
+            given = (model, frame_encoder)
+            require_trusted(library.manifest, trust=trust, library=fspath(path), given=given)
             model_ = LoadedModel.load(library.manifest.model if model is None else model, device=device)
             model_.check()
             asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
@@ -220,6 +232,7 @@ class Retriever:
             with open_features(features) as file:
                 index = partial(parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
                 index = partial(index, features=file, cache=cache)
+                remember_parts(parts.manifest)
                 return upgrade_library(library, Path(path), parts.manifest, index, cache=cache, prune=prune)
 
     def index(
