@@ -430,6 +430,15 @@ def parsed_queries(files: Mapping[str, Any]) -> Expected:
     }
 
 
+def watching(files: Mapping[str, Any]) -> Expected:
+    looks = files["watch.json"]["median_processor_ms"]
+    # a look takes a fiftieth of the time, and there is at most one a second
+    return {
+        f"{int(size):,}": [f"{taken['look']:,.1f}", f"{max(1, 50 * taken['look'] / 1000):.0f} s"]
+        for size, taken in looks.items()
+    }
+
+
 EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
@@ -459,6 +468,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (EXAMPLES, "Sentences for a video", 0): described_videos,
     (EXAMPLES, "Duplicates", 0): joined_copies,
     (MOMENTS, "Several moments of one video", 0): several_moments,
+    ("docs/how-to/watch-a-folder.md", "What it costs", 0): watching,
     ("docs/parsers.md", "How good they are", 0): parsed_captions,
     ("docs/parsers.md", "How well they read queries", 0): parsed_queries,
     (PAPER, "Levels, graph and attention", 0): paper_levels,

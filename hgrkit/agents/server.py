@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import hgrkit
 from hgrkit.agents.tools import VideoTools
@@ -31,6 +32,10 @@ HOST = "127.0.0.1"
 
 _SHORTEST_TOKEN = 16
 """Characters; 16 random letters and digits are beyond what guesses over a network can try."""
+
+_BODY_BYTES = 1 << 20
+"""A call of a tool has some hundreds."""
+_BODY_S = 20
 
 _INSTRUCTIONS = (
     "Searches a library of videos with sentences. search_video finds moments: write what is seen, as one plain "
@@ -139,7 +144,7 @@ def serve_http(
             stateless_http=True, json_response=True, host=host, transport_security=security
         )
         config = uvicorn.Config(
-            app if token is None else _TokenGuard(app, token),
+            _Guard(app, token),
             log_level="error",
             access_log=False,
             timeout_graceful_shutdown=5,
@@ -148,20 +153,52 @@ def serve_http(
         uvicorn.Server(config).run(sockets=[listening])
 
 
-class _TokenGuard:
-    """Lets requests pass that carry the token."""
+class _Guard:
+    """Lets requests pass that carry the token, if there is one, and whose bodies are small and come soon."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app, self._expected = app, f"Bearer {token}".encode()
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
+        self._app, self._expected = app, None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get("authorization", "") if scope["type"] == "http" else ""
-        # compared in a time that says nothing of where the two differ
-        if scope["type"] != "http" or hmac.compare_digest(given.encode("utf-8", "replace"), self._expected):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        refusal, body = self._wrong_token(scope), b""
+        if refusal is None:
+            try:
+                async with asyncio.timeout(_BODY_S):
+                    body = await _body(receive)
+            except TimeoutError:
+                refusal = JSONResponse({"error": f"the request did not arrive within {_BODY_S} seconds."}, 408)
+            if len(body) > _BODY_BYTES:
+                refusal = JSONResponse({"error": f"a request has at most {_BODY_BYTES:,} bytes here."}, 413)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        told: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive_again() -> Message:
+            return next(told, None) or await receive()
+
+        await self._app(scope, receive_again, send)
+
+    def _wrong_token(self, scope: Scope) -> JSONResponse | None:
+        given = Headers(scope=scope).get("authorization", "").encode("utf-8", "replace")
+        # compared in a time that says nothing of where the two differ
+        if self._expected is None or hmac.compare_digest(given, self._expected):
+            return None
         line = "this server needs its token; send the header Authorization: Bearer TOKEN."
-        await JSONResponse({"error": line}, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+        return JSONResponse({"error": line}, 401, {"WWW-Authenticate": "Bearer"})
+
+
+async def _body(receive: Receive) -> bytes:
+    """The body of a request, or as much of it as shows that it is too long."""
+    body, more = b"", True
+    while more and len(body) <= _BODY_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)  # nor is there more of a request whose client is gone
+    return body
 
 
 def _check_token(host: str, token: str | None) -> None:

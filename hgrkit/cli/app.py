@@ -95,8 +95,9 @@ def _name_values(command: Any, context: Any) -> None:
     hints = get_type_hints(command.callback)
     for parameter in command.get_params(context):
         if parameter.param_type_name == "argument":
-            parameter.metavar = parameter.metavar or parameter.name.upper()
-            parameter.display_type_rich = _nothing  # releases of typer that have no such method show PATH
+            if hasattr(parameter, "display_type_rich"):  # else the release of typer shows no <path>
+                parameter.metavar = parameter.metavar or parameter.name.upper()
+                parameter.display_type_rich = _nothing
         elif parameter.metavar is None:
             parameter.metavar = "" if parameter.is_flag else _METAVARS.get(_kind(hints.get(parameter.name)))
 

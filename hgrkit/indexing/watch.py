@@ -17,8 +17,9 @@ from hgrkit.indexing.walk import VideoFile, Walk, walk_videos
 __all__ = ["FolderWatch", "watch_folders"]
 
 _POLL_S = 1.0
-_LOOKS_SHARE = 20
-"""Looking takes at most one part in so many of the time, however slow a network folder is."""
+_LOOKS_SHARE = 50
+"""Looking takes at most one part in so many of the time, however slow a network folder is. So 100,000 files on a
+local disk are looked at once a minute (`benchmarks/results/watch.json`)."""
 _RETRY_S = 10.0
 """After what went wrong: a library that another process writes to, a drive that is away, a full disk."""
 

@@ -249,9 +249,9 @@ def test_the_server_sees_what_is_indexed_meanwhile(library, tmp_path, server, vi
             writer.library.remove(str(tmp_path / "new.mp4"))
 
 
-def status(address, **headers):
+def status(address, padding=0, **headers):
     """What a request for the tools is answered with."""
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {"padding": " " * padding}}}
     accepts = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
     request = urllib.request.Request(address, json.dumps(body).encode(), {**accepts, **headers})
     try:
@@ -271,6 +271,8 @@ def test_other_sites_and_other_names_are_refused(library, tmp_path):
         assert status(address, Origin="http://site.example") == 403
         assert status(address, Origin="http://localhost:1") == 403
         assert status(address, **{"Content-Type": "text/plain"}) == 400
+        assert status(address, padding=1 << 19) == 200
+        assert status(address, padding=1 << 20) == 413
 
 
 def test_at_an_address_for_other_machines_only_who_knows_the_token_is_served(library, tmp_path, monkeypatch):

@@ -212,7 +212,7 @@ def test_failures_that_were_told_are_not_told_again(run, folder):
     assert [(report.failures, report.missing) for report in told] == [((torn,), ("c",)), ((late,), ("d",))]
 
 
-def test_looking_takes_a_twentieth_of_the_time_at_most(monkeypatch, clock):
+def test_looking_takes_a_fiftieth_of_the_time_at_most(monkeypatch, clock):
     class SlowFolders:
         def look(self):
             clock.now += 3
@@ -226,7 +226,7 @@ def test_looking_takes_a_twentieth_of_the_time_at_most(monkeypatch, clock):
     monkeypatch.setattr("hgrkit.indexing.watch.time.monotonic", clock)
     with pytest.raises(EndOfTestError):
         watch_folders(SlowFolders(), None, on_report=None, on_problem=None, sleep=sleep)
-    assert pauses == [60]
+    assert pauses == [150]
 
 
 def test_a_retriever_indexes_what_a_look_found_and_nothing_else(folder, tmp_path, clock):
