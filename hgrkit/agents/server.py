@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import hgrkit
 from hgrkit.agents.tools import VideoTools
+from hgrkit.checks.address import check_access, is_loopback
 from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.retriever import Retriever
 
@@ -29,9 +29,6 @@ __all__ = ["HOST", "LibraryServer", "serve_http"]
 
 HOST = "127.0.0.1"
 """The address that is served unless another one is asked for: only this machine can connect to it."""
-
-_SHORTEST_TOKEN = 16
-"""Characters; 16 random letters and digits are beyond what guesses over a network can try."""
 
 _BODY_BYTES = 1 << 20
 """A call of a tool has some hundreds."""
@@ -130,10 +127,10 @@ def serve_http(
         ConfigError: if others can connect and there is no token, if the token is short, or the address cannot be
             had.
     """
-    _check_token(host, token)
+    check_access(host, token)
     with _listen(host, port) as listening:
         port = listening.getsockname()[1]
-        names = {host, HOST, "localhost"} if _is_loopback(host) else {host}
+        names = {host, HOST, "localhost"} if is_loopback(host) else {host}
         own = [f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in sorted(names)]
         security = TransportSecuritySettings(
             enable_dns_rebinding_protection=token is None,
@@ -199,28 +196,6 @@ async def _body(receive: Receive) -> bytes:
         body += message.get("body", b"")
         more = message.get("more_body", False)  # nor is there more of a request whose client is gone
     return body
-
-
-def _check_token(host: str, token: str | None) -> None:
-    if token is None and not _is_loopback(host):
-        raise ConfigError(
-            f"at {host!r} other machines can connect; give a token that they have to know (--token), or serve at "
-            f"{HOST}."
-        )
-    if token is not None and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
-        raise ConfigError(
-            f"a token has at least {_SHORTEST_TOKEN} ASCII characters, got {len(token)}; make one with: "
-            "python -c 'import secrets; print(secrets.token_urlsafe())'"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _listen(host: str, port: int) -> socket.socket:

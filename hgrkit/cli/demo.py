@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +55,8 @@ def _page() -> Callable[[Path], None]:
         MissingPackageError: if the extra `serve` is not installed.
     """
     try:
-        server, settings = import_module("hgrkit.serve.server"), import_module("hgrkit.serve.settings")
+        from hgrkit.serve.server import HttpServer
+        from hgrkit.serve.settings import ServeSettings
     except ImportError as error:
         raise MissingPackageError(
             "demo --serve needs the extra serve; type: pip install 'hgrkit[serve]'"
@@ -73,7 +73,7 @@ def _page() -> Callable[[Path], None]:
 
     def serve(library: Path) -> None:
         with suppress(KeyboardInterrupt):
-            server.HttpServer(settings.ServeSettings(libraries=(library,), port=0)).run(on_ready)
+            HttpServer(ServeSettings(libraries=(library,), port=0)).run(on_ready)
 
     return serve
 

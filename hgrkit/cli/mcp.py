@@ -13,6 +13,7 @@ import typer
 from hgrkit.cli.clips import check_clips_folder
 from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import echo
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError, MissingPackageError
 
 __all__ = ["mcp"]
@@ -44,6 +45,7 @@ def mcp(
     ),
     parser: Annotated[str, typer.Option(metavar="PARSER", help="What reads the queries.")] = "lark",
     device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "auto",
+    trust: Trust = False,
     skill: Annotated[
         bool, typer.Option("--skill", help="Print a skill file that tells an agent how to search, and exit.")
     ] = False,
@@ -62,7 +64,7 @@ def mcp(
     from hgrkit.agents.server import LibraryServer, serve_http
     from hgrkit.retriever import Retriever
 
-    with Retriever.open(library, parser=parser, device=device, follow=True) as retriever:
+    with Retriever.open(library, parser=parser, device=device, follow=True, trust=trust) as retriever:
         server = LibraryServer(retriever, clips_out=clips_out.absolute(), any_example=not http)
         with suppress(KeyboardInterrupt):  # how it is stopped
             if http:

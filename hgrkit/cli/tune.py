@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import hgrkit
 from hgrkit.cli.output import echo, echo_json, plain_table, stderr, stdout, with_interval
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def tune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, and change nothing.")] = False,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Learn how much event, action and entity count, from captions of some of a library's videos."""
@@ -41,7 +43,8 @@ def tune(
     if (captions is None) != reset:
         raise ConfigError("tune needs captions, or --reset; type: hgrkit tune LIB --captions captions.json")
     asked = None if captions is None else read_captions(captions)
-    with hgrkit.Retriever.open(library, mode="r" if dry_run else "w", parser=parser, device=device) as retriever:
+    mode: Literal["r", "w"] = "r" if dry_run else "w"
+    with hgrkit.Retriever.open(library, mode=mode, parser=parser, device=device, trust=trust) as retriever:
         if asked is None:
             if not dry_run:
                 retriever.reset_level_weights()

@@ -14,6 +14,7 @@ import typer
 from hgrkit.cli.index import decode_limits, opened_to_write, report_counts, report_remarks
 from hgrkit.cli.output import echo, echo_json, printable
 from hgrkit.cli.progress import IndexBar
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import LibraryLockedError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def watch(
     decode_memory_gb: Annotated[
         float, typer.Option(metavar="GB", help="Memory limit for decoding one video.")
     ] = 2.0,
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each run, on a line.")] = False,
 ) -> None:
     """Watch folders and index what arrives, once it is complete, until interrupted."""
@@ -70,11 +72,11 @@ def watch(
     # What is wrong from the beginning ends the command. A library that is gone later is never made anew: its drive
     # may be away.
     with suppress(LibraryLockedError):  # another process writes to it: that is waited for
-        opened_to_write(library, "lark", chosen).close()
+        opened_to_write(library, "lark", chosen, trust=trust).close()
 
     def index(walk: Walk, may_prune: bool) -> IndexReport:
         # Opened for each run: between runs others may write, and the model takes no memory.
-        with opened_to_write(library, "lark", chosen, create=False) as retriever, IndexBar() as bar:
+        with opened_to_write(library, "lark", chosen, trust=trust, create=False) as retriever, IndexBar() as bar:
             return retriever.index(walk, **options, prune=prune and may_prune, on_progress=bar.show)
 
     def on_report(report: IndexReport) -> None:

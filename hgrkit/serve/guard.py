@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hgrkit.checks.address import is_loopback
 from hgrkit.serve.answers import RefusedError, error_answer
-from hgrkit.serve.settings import ServeSettings, is_loopback
+from hgrkit.serve.settings import ServeSettings
 
 __all__ = ["HEADERS", "UPLOADS", "Guard"]
 

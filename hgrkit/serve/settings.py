@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 import attrs
 
-from hgrkit.errors import ConfigError
+from hgrkit.checks.address import check_access
 
-__all__ = ["ServeLimits", "ServeSettings", "is_loopback"]
-
-_SHORTEST_TOKEN = 16
-"""Characters; 16 random letters and digits are beyond what guesses over a network can try."""
+__all__ = ["ServeLimits", "ServeSettings"]
 
 
 @attrs.frozen(kw_only=True)
@@ -101,27 +97,4 @@ class ServeSettings:
     limits: ServeLimits = attrs.field(factory=ServeLimits)
 
     def __attrs_post_init__(self) -> None:
-        if self.token is None and not is_loopback(self.host):
-            raise ConfigError(
-                f"at {self.host!r} other machines can connect; give a token that they have to know (--token), or "
-                "serve at 127.0.0.1."
-            )
-        if self.token is not None and (len(self.token) < _SHORTEST_TOKEN or not self.token.isascii()):
-            raise ConfigError(
-                f"a token has at least {_SHORTEST_TOKEN} ASCII characters, got {len(self.token)}; make one with: "
-                "python -c 'import secrets; print(secrets.token_urlsafe())'"
-            )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to an address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
-    (True, True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+        check_access(self.host, self.token)

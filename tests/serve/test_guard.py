@@ -15,7 +15,8 @@ from hgrkit import Retriever
 from hgrkit.errors import ConfigError
 from hgrkit.serve import guard
 from hgrkit.serve.service import Service
-from hgrkit.serve.settings import ServeSettings, is_loopback
+from hgrkit.checks.address import is_loopback
+from hgrkit.serve.settings import ServeSettings
 from tests.serve.live_server import ids_of
 
 TOKEN = "a token of 24 characters"
