@@ -87,8 +87,8 @@ def cut_hits(
     Packets are copied without loss, with their sound, from the last key frame before the moment, into
     a file of the same format. If they cannot be copied, or with `exact`, the moment is re-encoded as
     MP4, exact to a frame and to a sample. Files have names such as `01 dog_park 12.0-15.5s.mp4`. An existing file
-    is never overwritten; the new one gets a number. Files are written completely or not at all. A missing or broken
-    video, or one beyond the limits, affects only its own clip.
+    is never overwritten; the new one gets a number. A file is written completely or not at all. A missing or
+    broken video, or one beyond the limits, affects only its own clip.
 
     Args:
         hits: what a search found.

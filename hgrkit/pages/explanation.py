@@ -1,4 +1,4 @@
-"""Explains the hits of a search: film strips, and each frame's weight for each phrase, as page, picture or data."""
+"""Explains the hits of a search: film strips and each frame's weight for each phrase, as page, picture or data."""
 
 from __future__ import annotations
 

@@ -222,7 +222,8 @@ class RunFolder:
         changes = settings_changes(state.record["settings"], self.settings)
         if changes:
             raise ConfigError(
-                f"the run in {str(self.path)!r} has other settings or data: {'; '.join(changes[:5])}; "
+                f"the run in {str(self.path)!r} was started with other settings or data: "
+                f"{'; '.join(changes[:5])}; "
                 "start over with --no-resume (resume=False), or choose another folder."
             )
         return state
