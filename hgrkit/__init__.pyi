@@ -11,6 +11,7 @@ from .indexing.report import IndexReport as IndexReport
 from .levels import Level as Level
 from .levels import PerLevel as PerLevel
 from .library.duplicates import DuplicateGroup as DuplicateGroup
+from .library.tuning import Tuning as Tuning
 from .matching.losses import HingeLoss as HingeLoss
 from .matching.losses import InfoNCE as InfoNCE
 from .matching.matcher import Matcher as Matcher
@@ -64,6 +65,7 @@ __all__ = [
     "TextEncoder",
     "TrainConfig",
     "Trainer",
+    "Tuning",
     "VideoEncoder",
     "VideoFeatures",
     "Vocabulary",

@@ -12,6 +12,7 @@ __all__ = [
     "DecodeLimitError",
     "DecodeWorkerError",
     "DecoderFaultError",
+    "DeviceMemoryError",
     "FeatureFileError",
     "FrameEncoderNotFoundError",
     "GraphError",
@@ -84,8 +85,12 @@ class DecodeWorkerError(HgrkitError, RuntimeError):
     """The processes that decode videos cannot be started."""
 
 
+class DeviceMemoryError(HgrkitError, MemoryError):
+    """A GPU's memory is full."""
+
+
 class FeatureFileError(HgrkitError, ValueError):
-    """A file of frame features (`.npz`, `.hdf5`) does not hold what it should."""
+    """A file of frame features does not hold what it should."""
 
 
 class PluginError(HgrkitError, RuntimeError):

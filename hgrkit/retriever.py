@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import attrs
 
-from hgrkit.checks.arguments import check_flag, check_instance, check_path, check_sequence, shown
-from hgrkit.errors import ConfigError, GraphError
+from hgrkit.checks.arguments import check_captions, check_flag, check_instance, check_path, check_sequence, shown
+from hgrkit.errors import ConfigError, GraphError, LibraryMismatchError
 from hgrkit.graph import RoleGraph
 from hgrkit.library.candidates import CandidateSource
 from hgrkit.library.library import Library
@@ -21,16 +21,19 @@ from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.model.query.question import put_question
+from hgrkit.opened import Opened, StrPath, folder_of
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import find_parser
 from hgrkit.results import Description, SearchResult
 from hgrkit.results.answer import result_of
 
 if TYPE_CHECKING:
-    from hgrkit.indexing.example import ExampleReader, Like
+    from hgrkit.indexing.example import Example, Like
     from hgrkit.indexing.parts import Parts
     from hgrkit.indexing.report import IndexProgress, IndexReport
+    from hgrkit.indexing.walk import Walk
     from hgrkit.library.duplicates import DuplicateGroup
+    from hgrkit.library.tuning import Tuning
     from hgrkit.model.hgr_model import HgrModel
     from hgrkit.pages.explanation import Explanation
     from hgrkit.video.frame_encoder import FrameEncoder
@@ -39,20 +42,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Retriever"]
 
-StrPath = str | PathLike[str]
+T = TypeVar("T")
 
 
 class Retriever:
     """Indexes videos into a library and searches it with sentences.
 
-    Made by `create` or `open`; a context manager. Searching is safe from several threads.
+    Made by `create` or `open`; a context manager. Searching is safe from several threads, and each answer is that
+    of one version of the library: the newest when it is asked, whichever process wrote it.
 
     >>> with Retriever.create("lib") as retriever:  # doctest: +SKIP
     ...     report = retriever.index("videos/")
     ...     result = retriever.search("a woman throws a ball to a dog", k=5)
 
-    Attributes:
-        library: what is stored, and how it is compared.
+    In asyncio a thread does the work, and most of it without Python's lock, so that searches run side by side:
+
+    >>> async def answer(retriever, text):
+    ...     return await asyncio.to_thread(retriever.search, text, k=5)
     """
 
     def __init__(
@@ -64,10 +70,11 @@ class Retriever:
         parts: Parts | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.library = check_instance("library", library, Library, hint="Retriever.open makes all of it")
+        check_instance("library", library, Library, hint="Retriever.open makes all of it")
         self._load_parser = find_parser(parser)
-        self._model, self._parts, self._folder = model, parts, folder
-        self._frame_encoder: str | FrameEncoder | None = None
+        self._opened, self._folder = Opened(library=library, model=model, parts=parts), folder
+        self._version, self._lock, self._follow = library.version, Lock(), False
+        self._reopen: Callable[[], Opened] | None = None
 
     @classmethod
     def create(
@@ -121,6 +128,7 @@ class Retriever:
         clip_seconds: float | None = None,
         device: str = "auto",
         candidates: CandidateSource = "auto",
+        follow: bool = False,
     ) -> Self:
         """Open a library; never makes one.
 
@@ -134,6 +142,7 @@ class Retriever:
             clip_seconds: as for `create`.
             device: `auto`, `cpu`, `cuda` or `mps`; a reader needs no torch on the first two.
             candidates: where candidates come from: a `flat` scan, an `hnsw` index, or `auto`, the faster one.
+            follow: after an upgrade of the library go on with the model that made it anew, as `refresh` does.
 
         Raises:
             LibraryNotFoundError: if there is no library.
@@ -141,25 +150,20 @@ class Retriever:
             LibraryLockedError: if another process is writing, in mode `w`.
         """
         find_parser(parser)  # before anything is made or opened
-        library = Library.open(path, mode=mode, candidates=candidates)
-        folder = Path(path) if isinstance(path, str | PathLike) else Path(path[0])
-        try:
-            made_with = library.manifest
-            model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
-            dim = model_.query_side.embed_dim if mode == "r" else model_.config.video.embed_dim
-            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint, embed_dim=dim)
-            made_with.require(used, library=fspath(folder))
-            parts = None
-            if mode == "w":
-                from hgrkit.indexing.parts import Parts
-
-                asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
-                parts = Parts.of_library(library, folder, model_, frame_encoder=frame_encoder, **asked)
-        except BaseException:
-            library.close()
-            raise
-        made = cls(library=library, parser=parser, model=model_, parts=parts, folder=folder)
-        made._frame_encoder = frame_encoder
+        read: Callable[[], Opened] = partial(
+            Opened.read,
+            path,
+            mode=mode,
+            model=model,
+            frame_encoder=frame_encoder,
+            candidates=candidates,
+            device=device,
+            sampling=sampling,
+            clip_seconds=clip_seconds,
+        )
+        opened = read()
+        made = cls(library=opened.library, parser=parser, model=opened.model, folder=folder_of(path))
+        made._opened, made._reopen, made._follow = opened, read, check_flag("follow", follow)
         return made
 
     @classmethod
@@ -220,7 +224,7 @@ class Retriever:
 
     def index(
         self,
-        *paths: StrPath,
+        *paths: StrPath | Walk,
         features: StrPath | None = None,
         feature_cache: bool = True,
         retry_failed: bool = False,
@@ -228,11 +232,12 @@ class Retriever:
         limits: DecodeLimits | None = None,
         num_workers: int | None = None,
         on_progress: Callable[[IndexProgress], object] | None = None,
+        on_start: Callable[[str], object] | None = None,
     ) -> IndexReport:
         """Index videos; what is unchanged, or only touched, moved or a duplicate, is not decoded.
 
         Args:
-            *paths: videos and folders of videos.
+            *paths: videos and folders of videos; or what `walk_videos` or a `FolderWatch` found, alone.
             features: a file of frame features `{name: [F, K]}` to use instead of decoding the videos.
             feature_cache: keep what is decoded beside the library, so that an upgrade need not decode it again.
             retry_failed: try again what failed before and has not changed.
@@ -240,25 +245,27 @@ class Retriever:
             limits: what decoding one video may take; a video that needs more fails.
             num_workers: processes that decode; by default one for each core, at most four.
             on_progress: called after each video.
+            on_start: called with the path of each file when its reading begins, by the thread that reads it.
 
         Raises:
             MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
             ConfigError: if the library was opened to read, or a path lies inside a library.
         """
-        if self._parts is None:
-            raise ConfigError("this library was opened to read; open it with mode='w' to index.")
-        from hgrkit.indexing.walk import walk_videos
+        parts = self._opened.writing_parts("index")
+        from hgrkit.indexing.walk import Walk, walk_videos
         from hgrkit.video.feature_file import open_features
 
         if not paths:
             raise ConfigError("index needs at least one video or folder, got none; name some: index('videos/').")
         hint = "; give them one by one: index('a', 'b')"
-        walk = walk_videos([check_path("each path", path, hint=hint) for path in paths])
+        found = paths[0] if len(paths) == 1 and isinstance(paths[0], Walk) else None
+        walk = found or walk_videos([check_path("each path", path, hint=hint) for path in paths])
         keep = check_flag("feature_cache", feature_cache)
-        cache = self._parts.feature_cache(self._folder) if keep and self._folder is not None else None
+        cache = parts.feature_cache(self._folder) if keep and self._folder is not None else None
         with open_features(features) as feature_file:
-            index = partial(self._parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
+            index = partial(parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
             index = partial(index, roots=walk.roots, left_out=walk.left_out, features=feature_file, cache=cache)
+            index = partial(index, on_start=on_start)
             return index(self.library, walk.files, prune=prune, retry_failed=retry_failed)
 
     def search(
@@ -274,6 +281,7 @@ class Retriever:
         exact: bool = False,
         num_candidates: int | None = None,
         min_confidence: float | None = None,
+        level_weights: LevelWeights | None = None,
     ) -> SearchResult:
         """The k best moments for a sentence, an example or both, by default one of each video, with every phrase.
 
@@ -291,6 +299,8 @@ class Retriever:
                 is nearest, and `SearchResult.exact` says so.
             num_candidates: how many those are; by default their number grows with the library.
             min_confidence: leave out hits that are less likely right, in [0, 1]; the model must be calibrated.
+            level_weights: of event, action and entity in the score, from 0; with others than the model's own hits
+                have no confidence.
 
         Raises:
             GraphError: if the query is neither text nor graph, or it or a phrase of `without` cannot be read.
@@ -303,41 +313,56 @@ class Retriever:
             only = "give one at a time, or an example: like='pool.jpg'"
             raise GraphError(f"a query must be a sentence or a RoleGraph, got {shown(query)}; {only}.")
         started = time.perf_counter()
-        side = self._model.query_side
-        settings = side.settings.searching(exact=exact, num_candidates=num_candidates)
         among = None if videos is None else check_sequence("videos", videos, None, of="paths", each=check_path)
-        example = None if like is None else self._examples.read(like)
-        question = put_question(
-            side.encoder,
-            query,
-            lambda: self.parser,
-            without=without,
-            like=None if example is None else example.embeddings,
-        )
-        matches = self.library.search(
-            question.query.embeddings,
-            k,
-            settings=settings,
-            videos=among,
-            where=where,
-            per_video=per_video,
-            leave_out=None if example is None else example.video,
-        )
-        return result_of(
-            query,
-            question,
-            matches,
-            like=None if example is None else example.name,
-            filtered=where is not None,
-            started=started,
-            model=self._model,
-            language=getattr(self.parser, "language", None) if isinstance(query, str) else None,
-            min_confidence=min_confidence,
-        )
+
+        def answer(opened: Opened) -> SearchResult:
+            side, own = opened.model.query_side, opened.settings()
+            settings = own.searching(exact=exact, num_candidates=num_candidates).reweighted(level_weights)
+            example = None if like is None else opened.examples.read(like)
+            question = put_question(
+                side.encoder,
+                query,
+                lambda: self.parser,
+                without=without,
+                like=None if example is None else example.embeddings,
+            )
+            matches = opened.library.search(
+                question.query.embeddings,
+                k,
+                settings=settings,
+                videos=among,
+                where=where,
+                per_video=per_video,
+                leave_out=None if example is None else example.video,
+            )
+            return result_of(
+                query,
+                question,
+                matches,
+                like=None if example is None else example.name,
+                filtered=where is not None,
+                started=started,
+                model=opened.model,
+                language=getattr(self.parser, "language", None) if isinstance(query, str) else None,
+                min_confidence=min_confidence,
+                tuned=own.level_weights != side.settings.level_weights,
+                reweighted=level_weights is not None,
+            )
+
+        return self._ask(answer)
+
+    def example(self, like: Like, *, limits: DecodeLimits | None = None) -> Example:
+        """Read an example once, within limits, to search with it several times: `search(like=example)`.
+
+        Raises:
+            ConfigError, MissingPathError, DecodeError: as `search` does.
+        """
+        return self._opened.examples.read(like, limits=limits)
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
         """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""
-        return self._examples.describe(check_path("video", video), sentences, self.read, k)
+        path = check_path("video", video)
+        return self._ask(lambda opened: opened.examples.describe(path, sentences, partial(self._read, opened), k))
 
     def duplicates(
         self, threshold: float | None = None, *, on_progress: Callable[[int, int], object] | None = None
@@ -346,12 +371,6 @@ class Retriever:
         from hgrkit.library.duplicates import find_duplicates
 
         return find_duplicates(self.library, threshold, on_progress=on_progress)
-
-    @cached_property
-    def _examples(self) -> ExampleReader:
-        from hgrkit.indexing.example import ExampleReader
-
-        return ExampleReader(self.library, self._model, self._parts, self._frame_encoder)
 
     def tag(self, path: StrPath, /, **values: object) -> None:
         """Give a video tags to filter by, durably; `None` takes one away. See `hgrkit.library.tags.tag_video`."""
@@ -372,7 +391,11 @@ class Retriever:
 
     def read(self, queries: Sequence[str]) -> EmbeddedCaptions:
         """Parse and embed many sentences; those that cannot be read are named in `failures`."""
-        return read_captions(self._model.query_side.encoder, self.parser, queries)
+        return self._read(self._opened, queries)
+
+    def _read(self, opened: Opened, queries: Sequence[str]) -> EmbeddedCaptions:
+        captions = read_captions(opened.model.query_side.encoder, self.parser, queries)
+        return attrs.evolve(captions, model_fingerprint=opened.model.fingerprint)
 
     @cached_property
     def parser(self) -> GraphParser:
@@ -380,9 +403,14 @@ class Retriever:
         return self._load_parser()
 
     @property
+    def calibrated(self) -> bool:
+        """Whether hits have a confidence."""
+        return self._opened.model.calibration is not None
+
+    @property
     def model(self) -> HgrModel:
         """The model in torch, in evaluation mode; loaded when it is first asked for."""
-        return self._model.model
+        return self._opened.model.model
 
     def scores(
         self,
@@ -397,12 +425,18 @@ class Retriever:
 
         Args:
             queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.
-            level_weights: of event, action and entity in the score, from 0; the model's own unless given.
+            level_weights: of event, action and entity in the score, from 0; `self.level_weights` unless given.
             querybank_norm: take off what a sentence scores with any clip: a video's sentences compare then.
         """
-        captions = queries if isinstance(queries, EmbeddedCaptions) else self.read(queries)
-        settings = self._model.query_side.settings.reweighted(level_weights)
-        return captions.spread(self.library.scores(captions.queries, settings), querybank_norm=querybank_norm)
+
+        def score(opened: Opened) -> Float32:
+            captions = queries if isinstance(queries, EmbeddedCaptions) else self._read(opened, queries)
+            captions.require_model(opened.model.fingerprint)
+            settings = opened.settings(level_weights)
+            found = opened.library.scores(captions.queries, settings)
+            return captions.spread(found, querybank_norm=querybank_norm)
+
+        return self._ask(score)
 
     def pair_scores(
         self,
@@ -418,17 +452,102 @@ class Retriever:
         videos = check_sequence("videos", videos, str, of="paths")
         of = "level weights, three numbers or None each"
         ways: list[Any] = check_sequence("level_weights", level_weights, None, of=of)
-        captions = self.read(sentences)
-        if len(videos) != len(captions):
-            raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
-        settings = [self._model.query_side.settings.reweighted(weights) for weights in ways]
-        asked = [videos[position] for position in captions.positions]
-        found = self.library.pair_scores(asked, captions.queries, settings)
-        return captions.spread(found, querybank_norm=querybank_norm)
+
+        def score(opened: Opened) -> Float32:
+            captions = self._read(opened, sentences)
+            if len(videos) != len(captions):
+                raise ConfigError(f"pairs need one video a sentence, got {len(videos)} and {len(captions)}.")
+            settings = [opened.settings(weights) for weights in ways]
+            asked = [videos[position] for position in captions.positions]
+            found = opened.library.pair_scores(asked, captions.queries, settings)
+            return captions.spread(found, querybank_norm=querybank_norm)
+
+        return self._ask(score)
+
+    def refresh(self) -> bool:
+        """Bring this to the newest version of the library; whether there was a newer one than the last time.
+
+        Answers are from the newest version anyway. What has to be brought up to date is the model, after an
+        upgrade of the library: the one that made it anew is loaded, without a pause for searches in flight, unless
+        another one was asked for by name. Where nothing has changed it takes about half a millisecond.
+
+        Raises:
+            LibraryNotFoundError: if the library is gone, or another one, or an older copy of it, has its place.
+            LibraryMismatchError: if the model that was asked for is not what made it; of several libraries, until
+                all of them are upgraded.
+            ModelNotFoundError, CheckpointError: if the model that made it is not installed, or damaged.
+        """
+        with self._lock:
+            version = self._opened.library.version
+            if version == self._version:
+                return False
+            try:
+                self._opened.library.ask(len)
+            except LibraryMismatchError:
+                if self._reopen is None:
+                    raise
+                self._opened = self._reopen()
+            self._version = version
+            return True
+
+    def _ask(self, question: Callable[[Opened], T]) -> T:
+        """Ask the library with its model; after an upgrade a follower asks again with the new one."""
+        while True:
+            opened = self._opened
+            try:
+                return question(opened)
+            except LibraryMismatchError:
+                if self._follow:
+                    self.refresh()
+                if self._opened is opened:
+                    raise
+
+    @property
+    def level_weights(self) -> LevelWeights:
+        """Of event, action and entity in a search's scores: what `tune` learned, else the model's own."""
+        return self._opened.settings().level_weights
+
+    def tune(self, captions: Mapping[str, Sequence[str]], *, save: bool = True) -> Tuning:
+        """Learn how much each level counts, from captions of some indexed videos; never below the event alone.
+
+        What is learned is kept in the library, in one commit; `reset_level_weights` undoes it.
+
+        Args:
+            captions: `{file name, or more of a video's path: captions}`, of ten videos or more.
+            save: let later searches of this library use what is chosen.
+
+        Raises:
+            ConfigError: if too few videos have captions, or the library was opened to read and `save` is on.
+            BenchmarkError: if a video is not in the library, or its name fits several.
+        """
+        from hgrkit.library.tuning import CaptionedRows, tune_level_weights
+
+        if check_flag("save", save):
+            self._opened.writing_parts("tune")
+        asked = CaptionedRows.of(check_captions("captions", captions), self.library.indexed_paths())
+        read = self.read(asked.texts)
+        found = tune_level_weights(self.library, asked, read.queries, read.positions, self._opened.settings())
+        if save and found.chosen != "unchanged":
+            self.library.relabel(attrs.evolve(self.library.manifest, level_weights=found.level_weights))
+        return found
+
+    def reset_level_weights(self) -> None:
+        """Let searches use the model's own level weights again.
+
+        Raises:
+            ConfigError: if the library was opened to read.
+        """
+        self._opened.writing_parts("reset level weights")
+        self.library.relabel(attrs.evolve(self.library.manifest, level_weights=None))
 
     def close(self) -> None:
         """Let go of the library; a second call does nothing."""
         self.library.close()
+
+    @property
+    def library(self) -> Library:
+        """What is stored, and how it is compared; after an upgrade that was followed, another object."""
+        return self._opened.library
 
     def __enter__(self) -> Self:
         return self

@@ -22,9 +22,12 @@ LEAST = 96
 
 WORDS = {
     "cli": "arguments and printing",
+    "agents": "tools by MCP",
     "demo": "footage to try",
+    "serve": "page and API",
     "research": "data sets, training, evaluation",
     "retriever": "the facade",
+    "opened": "library and its model",
     "testing": "contracts of plugins",
     "pages": "explanations, reports",
     "clips": "moments as files",

@@ -17,6 +17,16 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 torch.set_num_threads(1)  # small tensors on few cores: threads that wait for each other cost more than they save
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_configuration(tmp_path_factory):
+    """Keeps the settings of whoever runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        for key in ("LIBRARY", "MODEL", "PARSER", "DEVICE", "TOKEN"):
+            patch.delenv(f"HGRKIT_{key}", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of development data beside the checkout."""

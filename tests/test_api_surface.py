@@ -38,6 +38,7 @@ PUBLIC = [
     "TextEncoder",
     "TrainConfig",
     "Trainer",
+    "Tuning",
     "VideoEncoder",
     "VideoFeatures",
     "Vocabulary",

@@ -65,7 +65,7 @@ def test_every_command_and_option_is_documented(commands):
     for name, options in commands.items():
         text = section(page, f"hgrkit {name}")
         assert text is not None, f"docs/cli.md has no section '## hgrkit {name}'"
-        documented = set(re.findall(r"`(--?[a-z][a-z-]*)`", text))
+        documented = set(re.findall(r"`(--?[a-z][a-z0-9-]*)`", text))
         assert documented == options, f"hgrkit {name}: {sorted(documented ^ options)} differ from docs/cli.md"
 
 

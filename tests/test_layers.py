@@ -16,10 +16,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"library", "video"}),
     frozenset({"model"}),
     frozenset({"indexing", "results"}),
-    frozenset({"clips", "pages"}),
+    frozenset({"clips", "opened", "pages"}),
     frozenset({"retriever", "testing"}),
     frozenset({"research", "hgrkit"}),  # hgrkit: the package's own __init__, the public names
-    frozenset({"demo"}),
+    frozenset({"agents", "demo", "serve"}),
     frozenset({"cli", "__main__"}),
 )
 """Bottom first; a room sees every layer below its own, and its neighbours as long as no two see each other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -41,6 +42,7 @@ from hgrkit.model.video import VideoEncoder
 from hgrkit.parsing.lark.parser import LarkParser
 from hgrkit.parsing.stanza_parser import StanzaParser
 from hgrkit.retriever import Retriever
+from tests.fake_device import NAME, fake_device
 
 WORDS = ["a", "woman", "throws", "the", "red", "ball", "to", "dog", "runs", "in", "park", "and", "sleeps"]
 QUERY = "a woman throws the red ball to a dog"
@@ -619,8 +621,8 @@ def test_a_sentence_that_only_excludes_puts_first_what_shows_least(retriever):
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_question_that_excludes_nothing_scores_as_its_graph_is_embedded(retriever, query):
-    (embedded,), _ = retriever._model.query_side.encoder.embed([retriever.parser.parse_batch([query])[0]])
-    matches = retriever.library.search(embedded.embeddings, settings=retriever._model.query_side.settings)
+    (embedded,), _ = retriever._opened.model.query_side.encoder.embed([retriever.parser.parse_batch([query])[0]])
+    matches = retriever.library.search(embedded.embeddings, settings=retriever._opened.model.query_side.settings)
     result = retriever.search(query)
     assert [(hit.video, hit.score) for hit in result.hits] == [(match.video, match.score) for match in matches]
     assert all(hit.excluded == () for hit in result.hits)
@@ -734,8 +736,13 @@ def test_with_and_without_torch_the_answers_are_the_same(transformer, tmp_path, 
     model, library = save_random_model(tmp_path / "model", text=text), tmp_path / "library"
     with Retriever.create(library, model=model, frame_encoder=ColourGrid(), clip_seconds=2) as made:
         made.index(videos)
-    with Retriever.open(library, device="cpu:0") as with_torch, Retriever.open(library, device="cpu") as retriever:
-        assert type(retriever._model.query_side.encoder) is not type(with_torch._model.query_side.encoder)
+    with (
+        fake_device(),
+        Retriever.open(library, device=NAME) as with_torch,
+        Retriever.open(library, device="cpu:0") as retriever,
+    ):
+        sides = [open_one._opened.model.query_side.encoder for open_one in (retriever, with_torch)]
+        assert type(sides[0]) is not type(sides[1])
         np.testing.assert_allclose(with_torch.scores(QUERIES), retriever.scores(QUERIES), atol=2e-6, rtol=0)
         for query in QUERIES:
             ours, theirs = retriever.search(query).hits, with_torch.search(query).hits
@@ -843,6 +850,24 @@ def test_threads_get_the_answers_of_one(made, retriever):
     with Retriever.open(made[0], device="cpu") as fresh, ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda query: answer(fresh.search(query)), QUERIES * 8))
     assert found == expected * 8
+
+
+def test_searches_of_one_event_loop_run_side_by_side_and_leave_it_free(made, retriever):
+    expected = [answer(retriever.search(query)) for query in QUERIES]
+
+    async def ask_all():
+        searches = [asyncio.to_thread(fresh.search, query) for query in QUERIES * 4]
+        asking = asyncio.gather(*searches)
+        turns = 0
+        while not asking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return [answer(result) for result in await asking], turns
+
+    with Retriever.open(made[0], device="cpu") as fresh:
+        found, turns = asyncio.run(ask_all())
+    assert found == expected * 4
+    assert turns > len(found)
 
 
 def test_a_search_sees_what_another_writer_committed(library, tmp_path):

@@ -19,18 +19,23 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "plugins").glob(
 MAX_LINES = 400
 LONG_MODULES = {
     # The facade: what each argument of its methods means stands where users look it up.
-    "hgrkit/retriever.py": 460,
+    "hgrkit/retriever.py": 500,
 }
 """Those that may be longer, up to how many lines, and why."""
 MAX_FUNCTION_LINES = 40
 """Of a function, its docstring left out."""
 LONG_FUNCTIONS = {
     # Signatures: an option or an argument on each line.
+    "hgrkit/agents/tools.py:search_video",
     "hgrkit/cli/evaluate.py:evaluate",
+    "hgrkit/cli/features.py:features",
     "hgrkit/cli/index.py:index",
+    "hgrkit/cli/mcp.py:mcp",
     "hgrkit/cli/parse.py:parse",
     "hgrkit/cli/search.py:search",
+    "hgrkit/cli/serve.py:serve",
     "hgrkit/cli/train.py:train",
+    "hgrkit/cli/watch.py:watch",
     "hgrkit/indexing/pipeline.py:index_videos",
     "hgrkit/retriever.py:search",
     # One walk over a file's packets, with the state that the next packet needs.

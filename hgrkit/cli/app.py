@@ -7,33 +7,40 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from pathlib import PurePath
-from typing import Annotated, Any, NoReturn
+from pathlib import Path, PurePath
+from types import NoneType
+from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 import hgrkit
+from hgrkit.cli.configuration import remark, untyped_options
 from hgrkit.cli.output import echo
 from hgrkit.cli.plain_arguments import plain_arguments
 from hgrkit.cli.usage import USAGE_ERROR, usage_line
 from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.storage.atomic_file import full_disk
 
-__all__ = ["COMMANDS", "command_line", "main"]
+__all__ = ["COMMANDS", "command_line", "error_line", "main"]
 
 _INTERRUPTED = 130
 _NO_READER = 141
 """What a shell reports of a program that a closed pipe ended."""
+
+_METAVARS = {str: "TEXT", Path: "PATH", int: "N", float: "NUMBER"}
+"""What the help calls the values of options."""
 
 _COMPLETION_OPTIONS = ("--install-completion", "--show-completion")
 _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 COMMANDS = {
     "index": "index",
+    "watch": "watch",
     "search": "search",
     "describe": "describe",
     "duplicates": "duplicates",
@@ -53,11 +60,55 @@ COMMANDS = {
     "export": "library",
     "remove": "library",
     "tag": "library",
+    "tune": "tune",
+    "features": "features",
     "import-release": "train",
     "train": "train",
+    "export-onnx": "train",
+    "mcp": "mcp",
+    "serve": "serve",
+    "config": "configuration",
     "demo": "demo",
 }
 """The commands in the order of the help text, each with the module of `hgrkit.cli` that has its function."""
+
+
+class _PlainCommand(TyperCommand):
+    """A command whose help says PATH and not <path>, and nothing instead of <bool>."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with the values of options named."""
+        _name_values(self, ctx)
+        super().format_help(ctx, formatter)
+
+
+class _PlainGroup(TyperGroup):
+    """The same for `hgrkit` itself."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with the values of options named."""
+        _name_values(self, ctx)
+        super().format_help(ctx, formatter)
+
+
+def _name_values(command: Any, context: Any) -> None:
+    hints = get_type_hints(command.callback)
+    for parameter in command.get_params(context):
+        if parameter.param_type_name == "argument":
+            parameter.metavar = parameter.metavar or parameter.name.upper()
+            parameter.display_type_rich = _nothing  # releases of typer that have no such method show PATH
+        elif parameter.metavar is None:
+            parameter.metavar = "" if parameter.is_flag else _METAVARS.get(_kind(hints.get(parameter.name)))
+
+
+def _nothing(ctx: Any) -> None:
+    """The type of an argument: its name says as much."""
+
+
+def _kind(hint: Any) -> Any:
+    """The type of a value: of `list[Path] | None` it is `Path`."""
+    inner = [kind for kind in get_args(hint) if kind is not NoneType]
+    return _kind(inner[0]) if inner and isinstance(inner[0], type) else hint
 
 
 def _completion(context: typer.Context, parameter: typer.CallbackParam, shell: str | None) -> str | None:
@@ -114,6 +165,7 @@ def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     """The command line with some of the commands; with all of them unless told otherwise."""
     app = typer.Typer(
         name="hgrkit",
+        cls=_PlainGroup,
         help="Search video with sentences.",
         no_args_is_help=True,
         add_completion=False,
@@ -122,7 +174,7 @@ def command_line(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     )
     app.callback()(_options)
     for name in names:
-        app.command(name)(_function(name))
+        app.command(name, cls=_PlainCommand)(_function(name))
     return app
 
 
@@ -131,17 +183,24 @@ def _function(name: str) -> Callable[..., Any]:
     return function
 
 
-def _ready_command(arguments: Sequence[str]) -> typer.Typer | None:
+def _ready_command(arguments: Sequence[str], defaults: Mapping[str, Any]) -> typer.Typer | None:
     """The command that was asked for with all that was typed, where nothing is left for typer to read."""
     if arguments[0] not in COMMANDS or "_HGRKIT_COMPLETE" in os.environ:
         return None
     function = _function(arguments[0])
-    values = plain_arguments(function, arguments[1:])
+    values = plain_arguments(function, arguments[1:], defaults)
     if values is None:
         return None
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(arguments[0], add_help_option=False)(lambda: function(**values))
     return app
+
+
+def _defaults(arguments: Sequence[str]) -> dict[str, Any]:
+    """What variables and files say of the options that were not typed."""
+    if arguments[0] not in COMMANDS or "_HGRKIT_COMPLETE" in os.environ:
+        return {}
+    return untyped_options(arguments[0], _function(arguments[0]), arguments[1:])
 
 
 def _with_shell(arguments: Sequence[str]) -> list[str]:
@@ -180,18 +239,25 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = _with_shell([argument for argument in sys.argv[1:] if argument != "--debug"]) or ["--help"]
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
-    # Only the module of the command that was asked for is imported; a shell that completes names needs them all.
-    ready = _ready_command(arguments)
-    app = ready or command_line([asked] if asked in COMMANDS else _completed(COMMANDS))
     try:
-        status = app(args=[] if ready else arguments, prog_name="hgrkit", standalone_mode=False)
+        defaults = _defaults(arguments)
+        # Only the module of the command that was asked for is imported; a shell that completes needs them all.
+        ready = _ready_command(arguments, defaults)
+        app = ready or command_line([asked] if asked in COMMANDS else _completed(COMMANDS))
+        status = app(
+            args=[] if ready else arguments,
+            prog_name="hgrkit",
+            standalone_mode=False,
+            default_map=None if ready else {arguments[0]: defaults},
+        )
     except USAGE_ERROR as error:
         _fail(usage_line(error, arguments, {**dict.fromkeys(COMMANDS), **typer.main.get_group(app).commands}))
     except (HgrkitError, OSError, ImportError) as error:
         if debug:
             raise
         if not isinstance(error.__cause__, KeyboardInterrupt):  # else a library was being loaded when ctrl-c came
-            _fail(_line(error))
+            line = error_line(error)
+            _fail(f"{line}{remark(line, arguments)}")
         status = _INTERRUPTED
     except SystemExit as end:  # click's and rich's, after a pipe was closed; completion's own
         if isinstance(end.__context__, BrokenPipeError):
@@ -219,7 +285,7 @@ def _fail(line: str) -> NoReturn:
     sys.exit(2)
 
 
-def _line(error: HgrkitError | OSError | ImportError) -> str:
+def error_line(error: HgrkitError | OSError | ImportError) -> str:
     """What is wrong, in one line."""
     said = " ".join(str(error).split())
     if isinstance(error, HgrkitError):

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from hgrkit.cli.output import clock, printable, stderr
-from hgrkit.errors import DecodeError, MissingPackageError
+from hgrkit.errors import ConfigError, DecodeError, MissingPackageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,10 +20,26 @@ if TYPE_CHECKING:
     from hgrkit.clips import MomentClip
     from hgrkit.results import SearchResult
 
-__all__ = ["clips_text", "cut_moments", "open_file", "play_first"]
+__all__ = ["check_clips_folder", "clips_text", "cut_moments", "open_file", "play_first"]
 
 _LOOK_S = 2.0
 """How long the launcher is given to report an error; one that still runs then is taken to play the file."""
+
+
+def check_clips_folder(folder: Path) -> None:
+    """Refuse before anything is searched or served what cannot take clips.
+
+    Raises:
+        ConfigError: if it is a file, or lies inside a library.
+    """
+    from hgrkit.library.database import library_around
+
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
+    if (library := library_around(folder)) is not None:
+        raise ConfigError(
+            f"--clips-out {folder} lies inside the library {library}; choose a folder outside of it."
+        )
 
 
 def open_file(path: Path) -> None:

@@ -63,8 +63,10 @@ def evaluate(
     scores: Annotated[Path | None, typer.Option(help="Write a release's level scores to this .npz file.")] = None,
     benchmark: Annotated[str | None, typer.Option(help="A benchmark, such as msr-vtt/1k-a.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Folder of the benchmark's annotation files.")] = None,
-    features: Annotated[Path | None, typer.Option(help="Frame features of its videos, .npz or .hdf5.")] = None,
-    videos: Annotated[Path | None, typer.Option(help="Folder of its videos, to decode them.")] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="Frame features of its videos: .npz, .h5, .parquet, .lance.")
+    ] = None,
+    videos: Annotated[Path | None, typer.Option(help="Folder of its videos, which are then decoded.")] = None,
     protocol: Annotated[
         _Protocol, typer.Option(help="Protocol of a benchmark: standard or released.")
     ] = "standard",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import echo, echo_json, printable, quoted, shortened, shown_path, stderr
 from hgrkit.cli.progress import IndexBar
 from hgrkit.errors import ConfigError, LibraryNotFoundError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from hgrkit.retriever import Retriever
     from hgrkit.video.limits import DecodeLimits
 
-__all__ = ["index"]
+__all__ = ["decode_limits", "index", "opened_to_write", "report_counts", "report_remarks"]
 
 _KINDS: dict[Skipped, str] = {
     "links": "links",
@@ -52,7 +53,7 @@ def index(
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Read frame features from this file (.npz, .hdf5) instead of decoding."),
+        typer.Option(help="Take frame features from this file and decode nothing: .npz, .h5, .parquet, .lance."),
     ] = None,
     metadata: Annotated[
         Path | None,
@@ -95,7 +96,7 @@ def index(
         "features": features,
         "feature_cache": not no_feature_cache,
         "prune": prune,
-        "limits": _limits(decode_seconds, decode_memory_gb),
+        "limits": decode_limits(decode_seconds, decode_memory_gb),
         "num_workers": workers,
     }
     reports: dict[str, IndexReport] = {}
@@ -106,7 +107,7 @@ def index(
         with IndexBar() as bar:
             reports["upgrade"] = Retriever.upgrade(library, **chosen, **options, on_progress=bar.show)
     if paths:
-        with _opened(library, parser, chosen) as retriever, IndexBar() as bar:
+        with opened_to_write(library, parser, chosen) as retriever, IndexBar() as bar:
             reports["index"] = retriever.index(*paths, **options, retry_failed=retry_failed, on_progress=bar.show)
     tagged = None if metadata is None or lines is None else _tag(library, lines, metadata)
     _show(reports, library, tagged, json=json)
@@ -116,13 +117,18 @@ def index(
         raise typer.Exit(2)
 
 
-def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
+def opened_to_write(library: Path, parser: str, chosen: dict[str, Any], *, create: bool = True) -> Retriever:
+    """Open a library, or make it with the parts that were chosen if there is none."""
     from hgrkit.retriever import Retriever
 
     try:
         return Retriever.open(library, mode="w", parser=parser, **chosen)
     except LibraryNotFoundError:
-        return Retriever.create(library, parser=parser, **{**chosen, "model": chosen["model"] or "default"})
+        if not create:
+            raise
+        return Retriever.create(
+            library, parser=parser, **{**chosen, "model": chosen["model"] or configured("model") or "default"}
+        )
 
 
 def _read_metadata(file: Path) -> list[MetadataLine]:
@@ -141,7 +147,12 @@ def _tag(library: Path, lines: list[MetadataLine], file: Path) -> TagReport:
         return tag_lines(opened, lines, file)
 
 
-def _limits(seconds: float, memory_gb: float) -> DecodeLimits:
+def decode_limits(seconds: float, memory_gb: float) -> DecodeLimits:
+    """What decoding one video may take, of `--decode-seconds` and `--decode-memory-gb`.
+
+    Raises:
+        ConfigError: if one is out of its range.
+    """
     from hgrkit.video.limits import DecodeLimits
 
     if not 0 < seconds < float("inf"):
@@ -187,12 +198,12 @@ def _show(reports: dict[str, IndexReport], library: Path, tagged: TagReport | No
         echo_json(values | ({} if tagged is None else {"metadata": tagged.to_dict()}))
         return
     unknown = [] if tagged is None else _unknown(tagged)
-    for line in [*(line for report in reports.values() for line in _remarks(report, library)), *unknown]:
+    for line in [*(line for report in reports.values() for line in report_remarks(report, library)), *unknown]:
         stderr().print(printable(line), markup=False, soft_wrap=True)
     if upgraded is not None:
-        echo(f"upgraded: {_counts(upgraded)}")
+        echo(f"upgraded: {report_counts(upgraded)}")
     if indexed is not None:
-        echo(_counts(indexed))
+        echo(report_counts(indexed))
     if tagged is not None:
         echo(f"tagged {tagged.tagged}")
 
@@ -202,7 +213,8 @@ def _unknown(tagged: TagReport) -> list[str]:
     return shortened(lines, "lines match no video: --json lists them all")
 
 
-def _remarks(report: IndexReport, library: Path) -> list[str]:
+def report_remarks(report: IndexReport, library: Path) -> list[str]:
+    """Lines about what went wrong and what was left out."""
     gone = "pruned" if report.pruned else "missing"
     failed = [f"failed {shown_path(failure.path)}: {failure.reason}" for failure in report.failures]
     unreadable = [f"unreadable {shown_path(failure.path)}: {failure.reason}" for failure in report.unreadable]
@@ -228,7 +240,8 @@ def _remarks(report: IndexReport, library: Path) -> list[str]:
     return [*remarks, f"left out: {', '.join(left_out)}"] if left_out else remarks
 
 
-def _counts(report: IndexReport) -> str:
+def report_counts(report: IndexReport) -> str:
+    """What became of the videos, in one line."""
     counts = {"indexed": report.indexed, "unchanged": report.unchanged, "failed": report.failed}
     rare = {
         "moved": report.moved,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import attrs
 import typer
 
+from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import clock, echo, echo_json, printable, quoted, shown_path, stderr, typed_text
 from hgrkit.cli.progress import PortionBar
 from hgrkit.errors import ConfigError
@@ -45,12 +46,13 @@ def info(
     """Show what a library contains, what made it, and the state of its videos."""
     from hgrkit.library.library import Library
 
-    if library is None and named is None:
-        raise ConfigError("info needs the library; type: hgrkit info LIB")
     if library is not None and named is not None:
         both = f"{str(library)!r} and {str(named)!r}"
         raise ConfigError(f"info takes one library, got {both}; leave one of them out.")
-    folder = library or named or Path()
+    given = library or named or configured("library")
+    if given is None:
+        raise ConfigError("info needs the library; type: hgrkit info LIB")
+    folder = Path(given)
     with Library.open(folder) as opened:
         records, description = opened.videos(), _described(opened, folder)
         measured = _measured_recall(opened) if recall else None
@@ -70,6 +72,7 @@ def info(
 
 def _described(library: Library, folder: Path) -> dict[str, Any]:
     from hgrkit.matching.clip_similarities import kernel_name
+    from hgrkit.video.worker.sandbox import offered
 
     records, counts = library.videos(), library.counts()
     return {
@@ -80,6 +83,7 @@ def _described(library: Library, folder: Path) -> dict[str, Any]:
         "duration_s": sum(record.duration_s or 0.0 for record in records if record.state == "indexed"),
         "manifest": attrs.asdict(library.manifest),
         "kernel": kernel_name(),
+        "decoders_confined_by": offered(),
     }
 
 
@@ -89,6 +93,7 @@ def _measured_recall(library: Library) -> Recall:
     from hgrkit.model.loaded import LoadedModel
 
     settings = LoadedModel.load(library.manifest.model, device="cpu").query_side.settings
+    settings = settings.reweighted(library.level_weights)
     with PortionBar("measuring recall") as bar:
         return measure_recall(library, settings=settings, on_progress=bar.show)
 
@@ -114,7 +119,15 @@ def _facts(description: dict[str, Any]) -> dict[str, Any]:
     """What is said of the library, a fact on a line, however long it is."""
     facts = {name: description[name] for name in ("library", "indexed", "failed", "clips")}
     made_with = {name.replace("_", " "): value for name, value in description["manifest"].items()}
-    return {**facts, "duration": clock(description["duration_s"]), **made_with, "kernel": description["kernel"]}
+    if made_with["level weights"] is None:
+        made_with["level weights"] = "the model's own"
+    rest = {"kernel": description["kernel"], **_walls(description)}
+    return {**facts, "duration": clock(description["duration_s"]), **made_with, **rest}
+
+
+def _walls(description: dict[str, Any]) -> dict[str, str]:
+    walls = [name for name, there in description["decoders_confined_by"].items() if there]
+    return {"decoders confined by": ", ".join(walls) or "limits on memory and files alone"}
 
 
 def _as_line(record: VideoRecord) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
@@ -94,12 +94,15 @@ class _Parameter:
         return value
 
 
-def plain_arguments(command: Callable[..., object], arguments: Sequence[str]) -> dict[str, Any] | None:
+def plain_arguments(
+    command: Callable[..., object], arguments: Sequence[str], defaults: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any] | None:
     """The values of all parameters of a command, as typer would have them; `None` where typer has to look.
 
     Args:
         command: a function whose parameters are annotated for typer.
         arguments: what was typed after the command's name.
+        defaults: texts of what is not typed, by the names of parameters; lists for those that take many.
     """
     try:
         "".join(arguments).encode()  # bytes that are no UTF-8 are typer's
@@ -109,7 +112,8 @@ def plain_arguments(command: Callable[..., object], arguments: Sequence[str]) ->
             for name, parameter in signature.parameters.items()
         }
         typed = _sorted(parameters, arguments)
-        return {name: parameter.value(typed[name]) for name, parameter in parameters.items()}
+        given = {name: [text] if isinstance(text := defaults.get(name, []), str) else text for name in parameters}
+        return {name: parameter.value(typed[name] or given[name]) for name, parameter in parameters.items()}
     except (_DoubtError, UnicodeEncodeError):
         return None
 

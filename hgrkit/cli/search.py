@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hgrkit.pages.explanation import Explanation
     from hgrkit.results import Hit, SearchResult
 
-__all__ = ["result_text", "search"]
+__all__ = ["result_text", "search", "show_hits"]
 
 _BETWEEN = "  |  "
 _INDENT = " " * 12
@@ -156,15 +156,10 @@ def _check_names(html: Path | None, png: Path | None) -> None:
 
 def _check_cutting(folder: Path | None, *, exact: bool, play: bool) -> None:
     """The same for clips."""
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
     if folder is not None:
-        from hgrkit.library.database import library_around
+        from hgrkit.cli.clips import check_clips_folder
 
-        if (library := library_around(folder)) is not None:
-            raise ConfigError(
-                f"--clips-out {folder} lies inside the library {library}; choose a folder outside of it."
-            )
+        check_clips_folder(folder)
     if exact and folder is None and not play:
         raise ConfigError("--exact needs --clips-out DIR or --open, which cut the clips.")
 
@@ -196,7 +191,7 @@ def _show(result: SearchResult, explanation: Explanation | None, *, min_confiden
     if not result.matched:
         echo(f"{NOTHING_MATCHES}{'; these are the nearest clips' if result.hits else ''}")
     if result.hits:
-        _show_hits(result, explanation)
+        show_hits(result, explanation)
     else:
         echo(f"no hit has a confidence of {min_confidence:g} or more")
     approximate = "Approximate: the nearest clips were compared; --exact-search compares every one."
@@ -204,7 +199,8 @@ def _show(result: SearchResult, explanation: Explanation | None, *, min_confiden
         echo(printable(note), err=True)
 
 
-def _show_hits(result: SearchResult, explanation: Explanation | None) -> None:
+def show_hits(result: SearchResult, explanation: Explanation | None = None) -> None:
+    """Print hits: a table in a terminal, lines of text where a program reads."""
     console = stdout()
     if console.is_terminal and console.encoding.startswith("utf"):
         from hgrkit.cli.search_table import fitting_table, search_table

@@ -1,4 +1,4 @@
-"""`hgrkit train` and `import-release`: models trained as a config or the released code says, or taken from it."""
+"""The commands that write a model: `hgrkit train`, `import-release` and `export-onnx`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hgrkit.cli.output import echo, echo_json
 from hgrkit.cli.progress import TrainBar
 from hgrkit.errors import ConfigError
 
-__all__ = ["import_release", "train"]
+__all__ = ["export_onnx", "import_release", "train"]
 
 
 def train(
@@ -90,7 +90,7 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
     settings = RunConfig.read(config)
     with TrainBar() as bar:
         run = settings.run(out, resume=resume, on_progress=bar.show)
-    best = run.log[run.best_epoch - 1]
+    loss = None if run.best_epoch == 0 else run.log[run.best_epoch - 1].loss
     if json:
         echo_json(
             {
@@ -99,20 +99,20 @@ def _train_config(config: Path, out: Path, resume: bool | None, json: bool) -> N
                 "epochs": len(run.log),
                 "best_epoch": run.best_epoch,
                 "stopped_early": run.stopped_early,
-                "loss": best.loss,
-                "dev": best.dev,
+                "loss": loss,
+                "dev": run.best_dev,
+                "start": run.start,
                 "blank_captions": run.blank_captions,
                 "seconds": round(sum(record.seconds for record in run.log), 3),
             }
         )
         return
-    measured = "" if best.dev_rsum is None else f", dev Rsum {best.dev_rsum:.1f}"
+    measured = "" if run.best_dev is None else f", dev Rsum {run.best_dev['Rsum']:.1f}"
+    measured += "" if run.start is None else f" (at the start {run.start['Rsum']:.1f})"
+    best = "no epoch is better than the start" if loss is None else f"best is {run.best_epoch}, loss {loss:.4f}"
     early = ", stopped early" if run.stopped_early else ""
     blank = f", {run.blank_captions} captions without words left out" if run.blank_captions else ""
-    echo(
-        f"{len(run.log)} epochs{early}; best is {run.best_epoch}, loss {best.loss:.4f}{measured}, "
-        f"model in {out / MODEL_FOLDER}{blank}"
-    )
+    echo(f"{len(run.log)} epochs{early}; {best}{measured}, model in {out / MODEL_FOLDER}{blank}")
 
 
 def _train_release(release: Path, model: str | None, *, json: bool, out: Path | None, **how: Any) -> None:
@@ -153,3 +153,26 @@ def import_release(
         echo_json(report.to_dict())
     else:
         echo(f"{report.checkpoint} ({report.chosen}) is now the model folder {out}")
+
+
+def export_onnx(
+    model: Annotated[str, typer.Argument(help="A dual encoder, such as clip:FOLDER, or a folder that names one.")],
+    out: Annotated[Path, typer.Argument(help="Model folder to write; it must not exist yet.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit weights for pictures: faster on most CPUs, less exact.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Export a dual encoder to a model folder that runs in onnxruntime, without torch."""
+    import attrs
+
+    from hgrkit.model import onnx_export
+
+    made = onnx_export.export_onnx(model, out, int8=int8)
+    if json:
+        echo_json(attrs.asdict(made) | {"folder": str(made.folder)})
+        return
+    echo(
+        f"{made.folder}: unit vectors of texts differ from the original's by {made.texts_apart:.1g} at most, of "
+        f"pictures by {made.pictures_apart:.1g}."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import pairwise
 
 import attrs
 
@@ -16,26 +17,29 @@ _INTRODUCERS = frozenset(
 )
 """Words before a phrase that say no more than that it is excluded, and of whom: "who is not", "but no"."""
 
-_PAIRS = frozenset(("other than", "except for", "apart from", "aside from", "instead of"))
+_PAIRS = frozenset(
+    ("other than", "except for", "apart from", "aside from", "instead of", "rather than", "free of", "devoid of")
+)
 """The same in two words."""
 
 _PLACES = frozenset("on in at under behind near inside outside over by".split())
 """What stands between a denial and the phrase of a place: "not on the stage"."""
 
 _CONTENTLESS = _INTRODUCERS | frozenset(
-    "a an the of me all everything it them some anything something find show give shot shots scene scenes video "
-    "videos clip clips image images picture pictures footage , . ; : ( ) - ! ?".split()
+    "a an the of me us all everything it them some anything something find show give shot shots scene scenes "
+    "video videos clip clips image images picture pictures footage i we want need like see watch to please omit "
+    "exclude avoid leave out , . ; : ( ) - ! ?".split()
 )
 """What is left of a sentence that asks for nothing: "find shots of"."""
 
 _BE = frozenset("is are was were be 's".split())
 
-_REMAINS = frozenset("on in at to with it them him her visible around".split())
+_REMAINS = frozenset("on in at to with it them him her one ones visible around".split())
 """What may follow an excluded phrase and says nothing without it: "a table with no food on it"."""
 
 _POSITIVE = {"nobody": "somebody", "no-one": "someone", "nothing": "something"}
 
-_ENDS = _INTRODUCERS - {"there", "that"} | frozenset(", ; : ( )".split())
+_ENDS = _INTRODUCERS - {"there", "that"} | frozenset(", ; : ( ) exclude lacking omitting".split())
 """What cannot end a sentence, once an excluded phrase is taken out of it."""
 
 
@@ -119,7 +123,7 @@ def _wanted(graph: RoleGraph, removed: Collection[int]) -> RoleGraph | None:
         kept.pop()
     while kept and kept[0] and _is(graph, kept[0], _ENDS):
         kept.pop(0)
-    if all(_is(graph, token, _CONTENTLESS) for token in kept):
+    if all(_is(graph, token, _CONTENTLESS | _REMAINS) for token in kept):
         return None
     return graph.cut_to(kept)
 
@@ -189,12 +193,15 @@ def _phrase(graph: RoleGraph, group: list[Node]) -> ExcludedPhrase | None:
     while tokens and _is(graph, tokens[0], _INTRODUCERS):
         tokens.pop(0)
     tokens = [token for token in tokens if not _is(graph, token, {"no", "not", "n't", "never"})]
-    if not tokens:
+    if all(_is(graph, token, _CONTENTLESS) for token in tokens):
         return None
     ids = {node.id for node in group}
     own = [node for node in graph.nodes if node.id in ids]
     edges = [edge for edge in graph.edges if {edge.action, edge.entity} <= ids]
     words = [_POSITIVE.get(token.casefold(), token) for token in graph.tokens]
+    for before, at in pairwise(range(len(words))):
+        if words[at].casefold() == "one" and _is(graph, before, {"no"}):
+            words[at] = "someone"
     asked = RoleGraph(tokens=words, nodes=own, edges=edges).cut_to(tokens)
     governed = {edge.entity for edge in asked.edges}
     nodes = [

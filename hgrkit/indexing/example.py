@@ -27,13 +27,14 @@ from hgrkit.model.query.encoder import EmbeddedCaptions
 from hgrkit.results import Description, Hit, RankedSentence
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.preparation import FrameSize
 from hgrkit.video.still import picture_kind
 from hgrkit.video.worker.decoder import Decoded, DecodeProcess
 
 __all__ = ["Example", "ExampleReader", "Like"]
 
 Like = str | os.PathLike[str] | npt.NDArray[np.uint8] | Hit | Any
-"""What a search takes as an example; the rest is a picture of Pillow's."""
+"""What a search takes as an example; the rest is a picture of Pillow's, or an `Example` that was read before."""
 
 Span = tuple[float, float]
 
@@ -78,14 +79,20 @@ class ExampleReader:
     ) -> None:
         self._library, self._model, self._given, self._frame_encoder = library, model, parts, frame_encoder
 
-    def read(self, like: Like) -> Example:
+    def read(self, like: Like, *, limits: DecodeLimits | None = None) -> Example:
         """Read an example.
+
+        Args:
+            like: what it is.
+            limits: what decoding a file may take.
 
         Raises:
             MissingPathError: if there is no such file.
             ConfigError: if it is none of what an example can be, or a range does not lie in the video.
             DecodeError: if a file is no picture or video that can be read.
         """
+        if isinstance(like, Example):
+            return like
         if isinstance(like, Hit):
             span = (like.start_s, like.end_s)
             embeddings = example_of(stored_clips(self._library, like.video), span)
@@ -93,7 +100,7 @@ class ExampleReader:
             return Example(embeddings=embeddings, name=name, video=like.video)
         if isinstance(like, str | os.PathLike):
             path, part = _path_and_span(name := check_path("like", like), self._library)
-            clips = self.clips(path, part)
+            clips = self.clips(path, part, limits=limits)
             kept = part if self._current_record(path) is not None else None  # of a file, they are all of the part
             return Example(embeddings=example_of(clips, kept), name=name)
         picture = _scaled(_pixels(like), frame_size_of(self._encoder))
@@ -125,7 +132,8 @@ class ExampleReader:
         captions, clips = read(given), self.clips(video)
         ranked: list[RankedSentence] = []
         if captions.queries:
-            scores, levels = clip_levels(clips, captions.queries, self._model.query_side.settings)
+            settings = self._model.query_side.settings.reweighted(self._library.level_weights)
+            scores, levels = clip_levels(clips, captions.queries, settings)
             scores = captions.normalised(scores)
             for place in np.argsort(-scores, kind="stable")[:most].tolist():
                 query = captions.queries[place]
@@ -144,12 +152,15 @@ class ExampleReader:
         notes = tuple(f"Sentence {place + 1} is left out: {why}" for place, why in captions.failures.items())
         return Description(video=video, sentences=tuple(ranked), notes=notes)
 
-    def clips(self, path: str, span: Span | None = None) -> list[ClipEmbeddings]:
+    def clips(
+        self, path: str, span: Span | None = None, *, limits: DecodeLimits | None = None
+    ) -> list[ClipEmbeddings]:
         """The clips of a video as the library has them, or of a picture or a video that it does not have.
 
         Args:
             path: of the file.
             span: these seconds of it alone; a video of the library comes whole.
+            limits: what decoding a file may take.
 
         Raises:
             MissingPathError, ConfigError, DecodeError: as `read` does.
@@ -160,12 +171,12 @@ class ExampleReader:
             return stored_clips(self._library, record.path)
         _check_file(path)
         if picture_kind(path) is None:
-            return self._decoded(path, span)
+            return self._decoded(path, span, limits or DecodeLimits())
         if span is not None:
             raise ConfigError(
                 f"{path!r} is a picture; a range of seconds, such as {span[0]:g}-{span[1]:g}, is for videos."
             )
-        with DecodeProcess(DecodeLimits()) as decoder:
+        with DecodeProcess(limits or DecodeLimits()) as decoder:
             picture = decoder.read_picture(path, frame_size_of(self._encoder))
         if isinstance(picture, Decoded):
             raise _unreadable(path, picture)
@@ -179,7 +190,7 @@ class ExampleReader:
         same = file is None or (file.size, file.mtime_ns) == (record.size, record.mtime_ns)
         return record if same else None
 
-    def _decoded(self, path: str, span: Span | None) -> list[ClipEmbeddings]:
+    def _decoded(self, path: str, span: Span | None, limits: DecodeLimits) -> list[ClipEmbeddings]:
         """Decode and embed a video that the library does not have, as it would be indexed."""
         parts, encoder = self._parts, self._encoder
         times: list[npt.NDArray[np.float64]] = []
@@ -189,7 +200,7 @@ class ExampleReader:
             times.append(times_s)
             features.append(encode_frames(encoder, images))
 
-        with DecodeProcess(DecodeLimits()) as decoder:
+        with DecodeProcess(limits) as decoder:
             decoded = decoder.read(path, frame_size_of(encoder), parts.sampling, take, span_s=span)
         if decoded.reason is not None:
             raise _unreadable(path, decoded)
@@ -295,7 +306,7 @@ def _pixels(like: Any) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def _scaled(picture: npt.NDArray[np.uint8], frame_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _scaled(picture: npt.NDArray[np.uint8], frame_size: FrameSize) -> npt.NDArray[np.uint8]:
     from av.video.frame import VideoFrame
 
     from hgrkit.video.picture import PictureScaler

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from threading import Lock
 from typing import Any, final
 
@@ -20,6 +20,7 @@ import attrs
 from hgrkit.indexing.walk import VideoFile, is_gone, real_place
 from hgrkit.library.records import VideoRecord
 from hgrkit.library.store import Rename
+from hgrkit.storage.regular_file import open_regular
 
 __all__ = [
     "KnownVideos",
@@ -36,13 +37,17 @@ _HOLDS_DRIVES = re.compile(r"/(mnt|media(/[^/]+)?|run/media(/[^/]+)?|Volumes|net
 """Folders in which the folder of a drive may come and go with the drive."""
 
 
-def content_hash(path: str) -> str:
+def content_hash(path: str, *, follow_links: bool = True) -> str:
     """Return the SHA-256 of the whole file, read in pieces, as `sha256:<64 hex digits>`.
 
+    Args:
+        path: the file.
+        follow_links: whether it may be a symbolic link.
+
     Raises:
-        OSError: if the file cannot be read.
+        OSError: if the file cannot be read, or is no regular file.
     """
-    with Path(path).open("rb") as file:
+    with os.fdopen(open_regular(path, follow_links=follow_links), "rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
@@ -114,7 +119,7 @@ class KnownVideos:
         Raises:
             OSError: if the file cannot be read.
         """
-        content = self._contents.get(file) or content_hash(file.path)
+        content = self._contents.get(file) or content_hash(file.path, follow_links=file.may_be_link)
         if file.path in self._metadata:  # its path is the library's, so what became of its old bytes may be asked
             self._contents[file] = content
         return content

@@ -222,6 +222,8 @@ def upgrade_library(
         LibraryError: if videos cannot be carried over; what was encoded is kept for the next attempt.
     """
     beside = folder / UPGRADE_FOLDER
+    if library.manifest.model_fingerprint == wanted.model_fingerprint:  # what was learned of this model holds
+        wanted = attrs.evolve(wanted, level_weights=library.manifest.level_weights)
     if library.manifest.fits(wanted):
         if library.manifest != attrs.evolve(wanted, format_version=library.manifest.format_version):
             library.relabel(wanted)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import final, get_args
 
 import attrs
@@ -19,12 +19,21 @@ from hgrkit.indexing.feature_cache import FeatureCache
 from hgrkit.indexing.known_videos import KnownVideos, emptied_roots, is_below, made_absolute, missing_videos
 from hgrkit.indexing.library_writer import CarryOver, Embed, LibraryWriter
 from hgrkit.indexing.report import Failure, IndexProgress, IndexReport, Outcome
-from hgrkit.indexing.source import DecodePool, FeatureChunk, FrameChunk, VideoEnd, VideoSource
+from hgrkit.indexing.source import (
+    DecodePool,
+    FeatureChunk,
+    FrameChunk,
+    Item,
+    ReadVideo,
+    VideoEnd,
+    VideoSource,
+)
 from hgrkit.indexing.walk import LeftOut, VideoFile
 from hgrkit.library.library import Library
 from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_of
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.sampling import Sampling
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = ["Embed", "index_videos"]
 
@@ -53,6 +62,7 @@ def index_videos(
     limits: DecodeLimits | None = None,
     num_workers: int | None = None,
     on_progress: Callable[[IndexProgress], object] | None = None,
+    on_start: Callable[[str], object] | None = None,
 ) -> IndexReport:
     """Bring a library up to date with files; each video is stored whole, once it is done.
 
@@ -81,6 +91,7 @@ def index_videos(
         limits: what decoding one video may take; `DecodeLimits()` by default.
         num_workers: processes that decode; by default one for each core, at most four.
         on_progress: called after each video.
+        on_start: called with the path of each file that has to be read, by the thread that begins to read it.
 
     Raises:
         ConfigError: if there is neither a frame encoder nor features, or no worker.
@@ -93,6 +104,7 @@ def index_videos(
     check_flag("retry_failed", retry_failed)
     check_flag("prune", prune)
     check_callable("on_progress", on_progress, takes="an IndexProgress")
+    check_callable("on_start", on_start, takes="a path")
     if frame_encoder is None and features is None:
         raise ConfigError("there is no frame encoder; give the frames' features as a file, or a frame_encoder.")
     if follow_moves:
@@ -121,7 +133,7 @@ def index_videos(
     )
     unread = _unknown(files, known, progress)
     while unread:
-        with DecodePool(unread, source.read, limits=limits, num_workers=num_workers) as pool:
+        with DecodePool(unread, _telling(source.read, on_start), limits=limits, num_workers=num_workers) as pool:
             _encode(pool, writer, frame_encoder)
         # What had the bytes of a file that could not be read is read itself, once more.
         unread = writer.finish()
@@ -173,7 +185,14 @@ class _Progress:
             self._failures.append(Failure(end.file.path, end.reason or "unknown"))
         if self._on_progress is not None:
             done = sum(self._outcomes.values())
-            self._on_progress(IndexProgress(path=end.file.path, outcome=end.outcome, done=done, total=self._total))
+            told = IndexProgress(
+                path=end.file.path,
+                outcome=end.outcome,
+                done=done,
+                total=self._total,
+                reason=end.reason if end.outcome == "failed" else None,
+            )
+            self._on_progress(told)
 
     def report(self) -> IndexReport:
         return IndexReport(
@@ -197,6 +216,18 @@ def _unknown(files: Sequence[VideoFile], known: KnownVideos, progress: _Progress
             outcome = record.state if record.state == "failed" else "unchanged"
             progress.add(VideoEnd(file=file, outcome=outcome, reason=record.reason, content=record.content))
     return unknown
+
+
+def _telling(read: ReadVideo, on_start: Callable[[str], object] | None) -> ReadVideo:
+    """The same, but `on_start` hears of each file before."""
+    if on_start is None:
+        return read
+
+    def told(file: VideoFile, decoder: DecodeProcess, emit: Callable[[Item], None]) -> VideoEnd:
+        on_start(file.path)
+        return read(file, decoder, emit)
+
+    return told
 
 
 def _encode(pool: DecodePool, writer: LibraryWriter, encoder: FrameEncoder | None) -> None:
@@ -224,10 +255,19 @@ def _encode_batch(encoder: FrameEncoder | None, chunks: list[FrameChunk], writer
     """Encode the waiting chunks and pass their features on."""
     if not chunks or encoder is None:
         return
-    features = encode_frames(encoder, np.concatenate([chunk.images for chunk in chunks]))  # [B, feature_dim]
-    begin = 0
-    for chunk in chunks:
-        stop = begin + len(chunk.images)
-        writer.add_features(chunk.file, chunk.times_s, features[begin:stop])
-        begin = stop
+    features: dict[int, Features] = {}
+    for alike in _of_one_size(chunks):
+        made = encode_frames(encoder, np.concatenate([chunk.images for chunk in alike]))  # [B, feature_dim]
+        ends = np.cumsum([len(chunk.images) for chunk in alike])
+        features.update(zip(map(id, alike), np.split(made, ends), strict=False))
+    for chunk in chunks:  # in the order in which they came, as a video's clips need it
+        writer.add_features(chunk.file, chunk.times_s, features[id(chunk)])
     chunks.clear()
+
+
+def _of_one_size(chunks: Sequence[FrameChunk]) -> Iterable[list[FrameChunk]]:
+    """Chunks whose pictures have the same size, together."""
+    sizes: dict[tuple[int, ...], list[FrameChunk]] = {}
+    for chunk in chunks:
+        sizes.setdefault(chunk.images.shape[1:], []).append(chunk)
+    return sizes.values()

@@ -36,12 +36,14 @@ class IndexProgress:
         outcome: its outcome.
         done: videos done so far, including this one.
         total: videos of the run.
+        reason: why it failed, if it did.
     """
 
     path: str
     outcome: Outcome
     done: int
     total: int
+    reason: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -21,10 +21,11 @@ from hgrkit.indexing.report import Outcome
 from hgrkit.indexing.walk import VideoFile
 from hgrkit.video.container import unreadable_reason
 from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.preparation import FrameSize
 from hgrkit.video.sampling import Sampling, UniformSampling, times_between
 from hgrkit.video.worker.decoder import DecodeProcess
 
-__all__ = ["DecodePool", "FeatureChunk", "FrameChunk", "Item", "VideoEnd", "VideoSource"]
+__all__ = ["DecodePool", "FeatureChunk", "FrameChunk", "Item", "ReadVideo", "VideoEnd", "VideoSource"]
 
 _WAITING_ITEMS = 16  # of at most 16 pictures: some 50 MB at 260 x 260
 _PUT_S = 0.2
@@ -88,7 +89,7 @@ class VideoSource:
     Args:
         known: what need not be read again.
         sampling: which frames are wanted.
-        frame_size: height and width of the pictures.
+        frame_size: what pictures are decoded to.
         features: features by video name, used instead of frames.
         cache: features by content, used instead of frames.
     """
@@ -98,7 +99,7 @@ class VideoSource:
         *,
         known: KnownVideos,
         sampling: Sampling,
-        frame_size: tuple[int, int],
+        frame_size: FrameSize,
         features: Mapping[str, npt.NDArray[np.float32]] | None = None,
         cache: FeatureCache | None = None,
     ) -> None:
@@ -141,7 +142,7 @@ class VideoSource:
             emit(FrameChunk(file, times_s, images))
 
         sampling = self._sampling if features is None else None
-        decoded = decoder.read(file.path, self._frame_size, sampling, emit_frames)
+        decoded = decoder.read(file.path, self._frame_size, sampling, emit_frames, follow_links=file.may_be_link)
         if features is not None and decoded.duration_s is not None:
             times_s = times_between(UniformSampling(len(features)), decoded.begin_s, decoded.duration_s)
             emit(FeatureChunk(file, times_s, features))

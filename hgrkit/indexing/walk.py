@@ -60,11 +60,14 @@ class VideoFile:
         path: absolute; links in it are not resolved.
         size: in bytes.
         mtime_ns: modification time in nanoseconds.
+        may_be_link: whether it is followed if it is a symbolic link when it is read; one that a walk found as a
+            regular file in a folder is not.
     """
 
     path: str
     size: int
     mtime_ns: int
+    may_be_link: bool = attrs.field(default=True, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -140,7 +143,7 @@ def walk_videos(paths: Iterable[str | os.PathLike[str]]) -> Walk:
     roots = {root: status for path in given for root, status in walker.root(path)}
     for root, status in roots.items():
         if stat.S_ISREG(status.st_mode):  # before the folders, which then do not count it as left out
-            walker.take(root, real_place(root), status)
+            walker.take(root, real_place(root), status, may_be_link=True)
     for root, status in roots.items():
         if stat.S_ISDIR(status.st_mode):
             walker.walk(root)
@@ -195,9 +198,9 @@ class _Walker:
             raise MissingPathError(f"{path!r} is neither a file nor a folder.")
         yield root, status
 
-    def take(self, path: str, place: str, status: os.stat_result) -> None:
+    def take(self, path: str, place: str, status: os.stat_result, *, may_be_link: bool = False) -> None:
         """Take a video file, with its real path as `place`."""
-        self._files.setdefault(place, VideoFile(path, status.st_size, status.st_mtime_ns))
+        self._files.setdefault(place, VideoFile(path, status.st_size, status.st_mtime_ns, may_be_link))
 
     def walk(self, root: str) -> None:
         """Take what is below a folder, unless that was done."""

@@ -141,6 +141,7 @@ class AnnCache:
         self._folder = folder
         self._wanted_from = _WANTED_FROM[candidates]
         self._loaded: tuple[ClipArrays, AnnIndex | None] | None = None
+        self._description: bytes | None = None
         self._lock = Lock()
 
     def index(self, arrays: ClipArrays) -> CandidateIndex:
@@ -149,8 +150,20 @@ class AnnCache:
             return FlatScan(arrays)
         with self._lock:
             if self._loaded is None or self._loaded[0] is not arrays:
-                self._loaded = (arrays, self.load(arrays))
+                self._loaded = (arrays, self._loaded_for(arrays) or self.load(arrays))
             return self._loaded[1] or FlatScan(arrays)
+
+    def _loaded_for(self, arrays: ClipArrays) -> AnnIndex | None:
+        """Return the index that is loaded if it holds the first of these clips too, and no newer one is saved.
+
+        A reader meets a new version after every commit; loading the index for each takes longer than it saves.
+        """
+        found = self._loaded[1] if self._loaded is not None else None
+        description, self._description = self._description, _content(self.path.with_suffix(".json"))
+        if found is None or description != self._description or found.size > len(arrays.clips):
+            return None
+        same = arrays.fingerprint(found.size) == found.arrays.fingerprint(found.size)
+        return AnnIndex(found.index, found.size, arrays) if same else None
 
     def refresh(self, arrays: ClipArrays) -> bool:
         """Bring the saved index up to date if one is wanted; whether there is one now.
@@ -235,6 +248,13 @@ class AnnCache:
 def ann_available() -> bool:
     """Whether hnswlib is installed; it is not imported."""
     return importlib.util.find_spec("hnswlib") is not None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _described(arrays: ClipArrays, size: int, path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hgrkit.library.matches import Matches
 from hgrkit.library.records import ClipEmbeddings, CompactReport, Counts, Float32, QueryEmbeddings, VideoRecord
 from hgrkit.library.removal import listed_path
 from hgrkit.library.request import SearchRequest, Source
-from hgrkit.library.scoring import SearchSettings
+from hgrkit.library.scoring import LevelWeights, SearchSettings
 from hgrkit.library.search import all_videos, indexed_paths, pair_scores, search_clips, video_scores
 from hgrkit.library.sqlite_store import Mode, SqliteStore
 from hgrkit.library.store import Entry, Rename, Snapshot, Store, Version, View
@@ -140,9 +140,13 @@ class Library:
         """The version committed last, with its clips; later commits do not change it."""
         return self.ask(lambda sources: Snapshot.read(self._only(sources).view))
 
-    def videos(self) -> tuple[VideoRecord, ...]:
-        """Every video, failed ones included, in the order of their paths' bytes."""
-        return tuple(self.ask(all_videos))
+    def videos(self, where: str | None = None) -> tuple[VideoRecord, ...]:
+        """Every video, failed ones included, in the order of their paths' bytes.
+
+        With an SQL expression as `search` takes it: the indexed ones that it is true of.
+        """
+        chosen = None if where is None else Filter.read(where)
+        return tuple(self.ask(lambda sources: all_videos(sources, chosen)))
 
     def indexed_paths(self) -> tuple[str, ...]:
         """The videos that can be found: the rows of `scores`."""
@@ -323,6 +327,12 @@ class Library:
         self.manifest.require(manifest, library="to relabel")
         self._only(self._stores).rewrite(manifest=manifest)
         self._manifest = self.manifest
+
+    @property
+    def level_weights(self) -> LevelWeights | None:
+        """What `Retriever.tune` learned, as committed last; `None` for the model's own, or if several differ."""
+        found = {source.view.manifest.level_weights for source in self.ask(list)}
+        return found.pop() if len(found) == 1 else None
 
     def refresh_ann_index(self) -> bool:
         """Bring the HNSW index of a large library up to date, as `close` does; whether searches have one now.

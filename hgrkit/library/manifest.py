@@ -8,8 +8,10 @@ from typing import Any
 
 import attrs
 
-from hgrkit.checks.arguments import check_number, check_whole, shown
+from hgrkit.checks.arguments import check_number, check_weights, check_whole, shown
 from hgrkit.errors import ConfigError, LibraryMismatchError
+from hgrkit.levels import LEVELS
+from hgrkit.matching.config import LevelWeights
 
 __all__ = ["FORMAT_VERSION", "Manifest"]
 
@@ -37,6 +39,10 @@ def _embed_dim(value: int) -> int:
     return check_whole("a manifest's embed_dim", value)
 
 
+def _level_weights(value: object) -> LevelWeights | None:
+    return None if value is None else check_weights("a manifest's level_weights", value, of=LEVELS)
+
+
 @attrs.frozen(kw_only=True)
 class Manifest:
     """The parts that a library's embeddings came from.
@@ -52,6 +58,7 @@ class Manifest:
         clip_seconds: the longest clip that a video is cut into; `None` if videos stay whole.
         embed_dim: D of every stored vector.
         format_version: the layout on disk.
+        level_weights: of event, action and entity, as `Retriever.tune` learned them; `None` for the model's own.
     """
 
     model: str
@@ -62,6 +69,7 @@ class Manifest:
     clip_seconds: float | None = attrs.field(converter=_clip_seconds)
     embed_dim: int = attrs.field(converter=_embed_dim)
     format_version: int = FORMAT_VERSION
+    level_weights: LevelWeights | None = attrs.field(default=None, converter=_level_weights)
 
     def __attrs_post_init__(self) -> None:
         for name, types in _TYPES.items():
@@ -89,8 +97,11 @@ class Manifest:
             )
 
     def to_json(self) -> str:
-        """One line of JSON, keys sorted."""
-        return json.dumps(attrs.asdict(self), sort_keys=True)
+        """One line of JSON, keys sorted; level weights only if there are some, so that earlier hgrkits read it."""
+        values = attrs.asdict(self)
+        if self.level_weights is None:
+            del values["level_weights"]
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -101,7 +112,7 @@ class Manifest:
         """
         values: Any = json.loads(text)
         names = {field.name for field in attrs.fields(cls)}
-        if not isinstance(values, dict) or values.keys() != names:
+        if not isinstance(values, dict) or values.keys() | {"level_weights"} != names:
             raise ValueError(f"a manifest has the keys {', '.join(sorted(names))}")
         return cls(**values)
 

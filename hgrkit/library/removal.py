@@ -10,9 +10,9 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 
-from hgrkit.errors import MissingPathError
+from hgrkit.errors import BenchmarkError, MissingPathError
 
-__all__ = ["listed_path", "named_videos"]
+__all__ = ["ends_in", "listed_path", "named_videos", "rows_named"]
 
 
 def listed_path(path: str, listed: Collection[str]) -> str | None:
@@ -54,6 +54,41 @@ def named_videos(paths: Sequence[str], listed: Iterable[str]) -> tuple[str, ...]
     if "" in paths:
         raise MissingPathError(_unknown("", tuple(videos)))
     return tuple(video for video in videos if video in named)
+
+
+def rows_named(names: Collection[str], listed: Sequence[str]) -> dict[str, int]:
+    """The position of each named video among the listed ones, by its file's name or more of its path.
+
+    >>> rows_named(["cat.mp4"], ["videos/dog.mp4", "videos/cat.mp4"])
+    {'cat.mp4': 1}
+
+    Raises:
+        BenchmarkError: if a name is not in the library, or fits several of its videos.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, path in enumerate(listed):
+        rows_of.setdefault(PurePath(path).name, []).append(row)
+    fitting = {
+        name: [row for row in rows_of.get(PurePath(name).name, ()) if ends_in(listed[row], name)] for name in names
+    }
+    missing = [name for name, rows in fitting.items() if not rows]
+    ambiguous = [name for name, rows in fitting.items() if len(rows) > 1]
+    if missing:
+        raise BenchmarkError(
+            f"{len(missing)} of {len(names)} videos are not in the library, first {missing[0]!r}."
+        )
+    if ambiguous:
+        raise BenchmarkError(
+            f"{len(ambiguous)} names fit several videos of the library, first {ambiguous[0]!r}; "
+            "put folders before the names, or evaluate a library in which base names are unique."
+        )
+    return {name: row for name, (row,) in fitting.items()}
+
+
+def ends_in(path: str, name: str) -> bool:
+    """Whether a path is a name, or that name in some folder; `v2/a.mp4` does not end in `2/a.mp4`."""
+    parts, whole = (PurePath(os.path.normpath(text)).parts for text in (name, path))
+    return whole[-len(parts) :] == parts
 
 
 def _below(folder: str, videos: Iterable[str]) -> set[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hgrkit.levels import PerLevel
 from hgrkit.library.arrays import ClipArrays, Rows
+from hgrkit.library.filters import Filter, filtered_rows
 from hgrkit.library.matches import ClipMatch, ExcludedMatch, Matches
 from hgrkit.library.moments import Moment
 from hgrkit.library.records import Float32, Float64, QueryEmbeddings, VideoRecord, path_bytes
@@ -118,9 +119,19 @@ def pair_scores(
     return scores
 
 
-def all_videos(sources: Sequence[Source]) -> list[VideoRecord]:
-    """Return every video, in the order of the paths; of one that several libraries hold, an indexed record."""
-    return _merged([source.view.videos() for source in sources])
+def all_videos(sources: Sequence[Source], where: Filter | None = None) -> list[VideoRecord]:
+    """Return every video, in the order of the paths; of one that several libraries hold, an indexed record.
+
+    With a filter: the indexed videos that it is true of. Raises what a search with it does.
+    """
+    if where is None:
+        return _merged([source.view.videos() for source in sources])
+    stored: list[list[StoredVideo]] = []
+    for source, rows in zip(sources, filtered_rows([source.view for source in sources], where), strict=True):
+        source.view.arrays.check_clips(rows)
+        numbers = np.unique(source.view.arrays.clips["video"][rows]).tolist()
+        stored.append(list(source.view.videos_of(numbers).values()))
+    return _merged(stored)
 
 
 def indexed_paths(sources: Sequence[Source]) -> list[str]:

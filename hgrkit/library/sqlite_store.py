@@ -16,7 +16,14 @@ from typing import Literal, TypeVar
 import attrs
 
 from hgrkit.checks.arguments import url_remark
-from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryExistsError, ShapeError
+from hgrkit.errors import (
+    DamagedLibraryError,
+    HgrkitError,
+    LibraryError,
+    LibraryExistsError,
+    LibraryNotFoundError,
+    ShapeError,
+)
 from hgrkit.library.arrays import ARRAY_FOLDER, append_records, encode_clips, shorten_arrays
 from hgrkit.library.change import Change, WrittenLibrary, find_video
 from hgrkit.library.database import (
@@ -36,7 +43,15 @@ from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, VideoRecord, path_bytes
 from hgrkit.library.snapshot import TOLD_FILE, SqliteView, require_told, told_version, view_of
 from hgrkit.library.store import Entry, Rename, Snapshot, Usage, VersionCache, changed_renames, check_entries
-from hgrkit.library.tables import Head, format_of, make_tables, read_head, row_from_record
+from hgrkit.library.tables import (
+    HEAD,
+    Head,
+    format_of,
+    make_tables,
+    read_head,
+    row_from_record,
+    write_manifest,
+)
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, write_atomically
 from hgrkit.storage.lock import LOCK_FILE, WriterLock
 
@@ -67,6 +82,7 @@ class SqliteStore:
         self._folder, self._database = folder, folder / DATABASE_FILE
         self._cache, self._commits, self._closed = VersionCache(), Lock(), False
         self._failed: str | None = None
+        self._seen: tuple[Head, str] | None = None
         self._lock: WriterLock | None = None
         self._connection: sqlite3.Connection | None = None
         try:
@@ -115,7 +131,14 @@ class SqliteStore:
 
     def read(self, question: Callable[[SqliteView | LegacyView], T]) -> T:
         """Answer a question from the version committed last, in one transaction."""
-        return self._read(lambda connection: question(view_of(connection, self._folder, self._cache)))
+        seen = self._seen  # before the transaction, which then sees this version or a later one
+
+        def ask(connection: sqlite3.Connection) -> T:
+            view = view_of(connection, self._folder, self._cache)
+            self._require_continuation(view, seen)
+            return question(view)
+
+        return self._read(ask)
 
     def snapshot(self) -> Snapshot:
         """The version committed last, read and checked."""
@@ -161,12 +184,18 @@ class SqliteStore:
             return version
 
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
-        """Make a snapshot the whole library, in new arrays; old arrays and freed pages go."""
+        """Make a snapshot the whole library, in new arrays; old arrays and freed pages go.
+
+        Another manifest alone is one row: the arrays stay as they are.
+        """
         with self._writing() as connection:
-            own = snapshot is None
-            if snapshot is None:
-                snapshot = Snapshot.read(SqliteView(connection, self._folder, VersionCache()))
-            version = self._rewrite(connection, snapshot, manifest, head=read_head(connection), keep_numbers=own)
+            head, own = read_head(connection), snapshot is None
+            if own and manifest is not None and manifest.embed_dim == read_manifest(connection).embed_dim:
+                version = self._relabel(connection, manifest, head)
+            else:
+                if snapshot is None:
+                    snapshot = Snapshot.read(SqliteView(connection, self._folder, VersionCache()))
+                version = self._rewrite(connection, snapshot, manifest, head=head, keep_numbers=own)
         self._manifest = self._read(read_manifest)
         return version
 
@@ -192,9 +221,41 @@ class SqliteStore:
 
     # reading ---------------------------------------------------------------------------------------------------
 
+    def _require_continuation(self, view: SqliteView | LegacyView, seen: tuple[Head, str] | None) -> None:
+        """Refuse a version that does not come after one that was seen before: another library has its place.
+
+        The number of the database's file would not tell: a repair makes a new file, and a new one may get an old
+        one's number.
+        """
+        if seen is not None and seen[0].version == view.version:
+            return
+        if seen is not None:
+            head, clips = seen
+            same_arrays = view.head.generation == head.generation
+            if not view.head.may_follow(head) or (same_arrays and view.arrays.fingerprint(head.clips) != clips):
+                raise LibraryNotFoundError(
+                    f"the library that was opened is no longer at {self._folder}: another one, or an older copy "
+                    "of it, has its place; open it again."
+                )
+        newest = (view.head, view.arrays.fingerprint(view.head.clips))
+        if self._seen is seen:  # else another thread has noted this version or a later one
+            self._seen = newest
+
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Read; a rewriting deletes the arrays of older versions, and who meets one reads the newest."""
+        """Read, and say so if the library is not where it was when it was opened."""
         self._require_open()
+        try:
+            return self._read_newest(read)
+        except LibraryError as error:
+            if self._database.is_file() or isinstance(error, LibraryNotFoundError):
+                raise
+            raise LibraryNotFoundError(
+                f"the library that was opened is no longer at {self._folder}: it was removed or moved; "
+                "open it where it is now."
+            ) from error
+
+    def _read_newest(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Read; a rewriting deletes the arrays of older versions, and who meets one reads the newest."""
         failed: Version | None = None
         while True:
             with translated_errors(self._folder):
@@ -267,6 +328,13 @@ class SqliteStore:
             connection.execute("VACUUM")
         self._checkpoint(connection)
         self._tidy(connection)
+        return version
+
+    def _relabel(self, connection: sqlite3.Connection, manifest: Manifest, head: Head) -> Version:
+        """Say otherwise what made the library, in a version of its own."""
+        with self._attempt(connection, head.version) as version, transaction(connection):
+            write_manifest(connection, manifest)
+            HEAD.replace(connection, attrs.evolve(head, version=version).row())
         return version
 
     @contextmanager

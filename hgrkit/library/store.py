@@ -273,6 +273,8 @@ class Store(Protocol):
     def rewrite(self, snapshot: Snapshot | None = None, manifest: Manifest | None = None) -> Version:
         """Make a snapshot the whole library in one commit, written end to end; the space of all else is freed.
 
+        Only where a manifest of the same embedding size is given alone may the vectors stay where they are.
+
         Clips of the store's own last version, which `None` stands for, keep their keys. Older snapshots of this
         store may no longer be readable afterwards: a `DamagedLibraryError` then says so.
 

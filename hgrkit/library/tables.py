@@ -41,6 +41,7 @@ __all__ = [
     "read_head",
     "record_from_row",
     "row_from_record",
+    "write_manifest",
 ]
 
 Value = int | float | str | bytes | None
@@ -251,6 +252,14 @@ class Head:
         """The head of a version that holds nothing; no number is given out twice."""
         return Head(version=version, generation=generation, next_video=self.next_video, next_clip=self.next_clip)
 
+    def may_follow(self, earlier: Head) -> bool:
+        """Whether a library can have come from an earlier state to this one: no count of its history goes back."""
+        ours, theirs = (
+            (head.version.number, head.generation, head.next_video, head.next_clip) for head in (self, earlier)
+        )
+        grown = self.generation != earlier.generation or self.clips >= earlier.clips
+        return grown and all(mine >= other for mine, other in zip(ours, theirs, strict=True))
+
     def row(self) -> Row:
         """The row of the table `head`."""
         version, *others = attrs.astuple(self, recurse=False)
@@ -270,8 +279,13 @@ def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) 
     for statement in SCHEMA:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-    MANIFEST.replace(connection, (1, attrs.evolve(manifest, format_version=FORMAT_VERSION).to_json()))
+    write_manifest(connection, manifest)
     HEAD.replace(connection, head.row())
+
+
+def write_manifest(connection: sqlite3.Connection, manifest: Manifest) -> None:
+    """Write what makes the library, in this format."""
+    MANIFEST.replace(connection, (1, attrs.evolve(manifest, format_version=FORMAT_VERSION).to_json()))
 
 
 def read_head(connection: sqlite3.Connection) -> Head:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hgrkit.checks.arguments import shown
+from hgrkit.checks.device import device_memory
 from hgrkit.errors import ConfigError, ShapeError
 
 __all__ = ["TextEmbeddings", "VideoEmbeddings", "check_tensors", "moved"]
@@ -26,10 +27,12 @@ def moved(record: T, device: torch.device | str) -> T:
 
     Raises:
         ConfigError: if there is no such device.
+        DeviceMemoryError: if its memory is full.
     """
     fields = attrs.asdict(record, recurse=False)  # type: ignore[arg-type]
     try:
-        tensors = {name: value.to(device) for name, value in fields.items() if isinstance(value, Tensor)}
+        with device_memory("give fewer clips or sentences at once"):
+            tensors = {name: value.to(device) for name, value in fields.items() if isinstance(value, Tensor)}
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ConfigError(f"device {shown(device)} cannot be used here: {str(error).splitlines()[0]}") from error
     return attrs.evolve(record, **tensors)  # type: ignore[misc]

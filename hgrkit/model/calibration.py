@@ -117,18 +117,22 @@ class Calibration:
     match: Float64
     about: dict[str, Any] = attrs.field(factory=dict)
 
-    def judge(self, query: QueryEmbeddings, matches: Matches) -> tuple[list[float], bool]:
+    def judge(self, query: QueryEmbeddings, matches: Matches, *, tuned: bool = False) -> tuple[list[float], bool]:
         """How likely each match is right, and whether the library seems to hold what was asked for at all.
 
         Args:
             query: the question.
             matches: what was found.
+            tuned: scores have other level weights than the model's; the margin between them, which was fitted for
+                these, then does not count.
         """
         if not matches:
             return [], False
         place = {video: number for number, video in enumerate(matches.rivals.videos)}
         places = np.array([place[match.video] for match in matches])
         features, lengths = self.features(query.event, matches.rivals, places), lengths_of([query])
+        if tuned:
+            features[:, FEATURES.index("margin")] = np.nan
         return self.confidences(features, lengths).tolist(), bool(self.matching(features[:1], lengths)[0] >= 0)
 
     def features(self, event: Float32, rivals: Rivals, places: npt.NDArray[np.int64]) -> Float64:
@@ -240,16 +244,24 @@ class Calibration:
         if set(arrays) != {*halves, "means", *_WEIGHTS}:
             raise CheckpointError(f"{path} holds {sorted(arrays)}, which is not a calibration; delete it.")
         if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays.values()):
-            raise CheckpointError(f"{path} holds values that are not finite; delete it, or calibrate again.")
-        dim, rank = arrays["text_map"].shape[0], arrays["correlations"].shape[0]
+            raise CheckpointError(f"{path} holds what is no finite number; delete it, or calibrate again.")
+        if arrays["text_map"].ndim != 2 or 0 in arrays["text_map"].shape:
+            raise CheckpointError(f"{path}: text_map should have two axes; delete it, or calibrate again.")
+        dim, rank = arrays["text_map"].shape
+        clips, texts = (len(arrays[name]) if arrays[name].ndim else 0 for name in ("clip_bank", "text_bank"))
         for name, shape in {
             **dict.fromkeys(("text_map", "clip_map"), (dim, rank)),
             **dict.fromkeys(("text_mean", "clip_mean"), (rank,)),
+            "correlations": (rank,),
+            "clip_bank": (max(1, clips), rank),
+            "text_bank": (max(1, texts), rank),
             "means": (len(FEATURES),),
             **dict.fromkeys(_WEIGHTS, (LENGTHS, len(FEATURES) + 1)),
         }.items():
             if arrays[name].shape != shape:
                 raise CheckpointError(f"{path}: {name} should be {list(shape)}, is {list(arrays[name].shape)}.")
+        if (np.abs(arrays["correlations"].astype(np.float32)) >= 1).any():
+            raise CheckpointError(f"{path}: correlations should be below 1; delete it, or calibrate again.")
         single: dict[str, Float32] = {name: arrays[name].astype(np.float32) for name in halves}
         double: dict[str, Float64] = {name: arrays[name].astype(np.float64) for name in ("means", *_WEIGHTS)}
         return cls(

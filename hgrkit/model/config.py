@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Required, Self, TypedDict
+from typing import Any, Literal, Required, Self, TypedDict
 
 import attrs
 
 from hgrkit.checks.arguments import shown
-from hgrkit.checks.settings import check_keys, like, read_settings, setting
+from hgrkit.checks.settings import check_keys, like, read_settings, setting, to_json
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.matching.config import MatcherConfig, QuerybankNormConfig
 from hgrkit.model.folder import FORMAT, QUERYBANK_NORM_KEY, read_config
@@ -35,6 +35,9 @@ class ModelOrigin:
     clip_seconds: float | None = None
 
 
+VideoStart = Literal["random", "identity"]
+
+
 class VideoSettings(TypedDict, total=False):
     """What the constructor of a video encoder takes; `VideoConfig` says what it means."""
 
@@ -43,6 +46,7 @@ class VideoSettings(TypedDict, total=False):
     dropout: float
     shared_projection: bool
     max_frames: int | None
+    start: VideoStart
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +64,21 @@ class VideoConfig:
     max_frames: int | None = setting(
         None, "evenly spaced frames that a clip keeps; none keeps all", within="[1, inf)"
     )
+    start: VideoStart = setting(
+        "random", "random, or identity: untrained maps leave frames of length one as they are, K must be D"
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.start == "identity" and self.feature_dim != self.embed_dim:
+            raise ConfigError(
+                f"start is 'identity', so feature_dim must be embed_dim, got {self.feature_dim} and "
+                f"{self.embed_dim}."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a model folder holds them."""
+        # folders that are older than this setting would get another fingerprint if it were written at its default
+        return {name: value for name, value in to_json(self).items() if (name, value) != ("start", "random")}
 
 
 @attrs.frozen(kw_only=True)

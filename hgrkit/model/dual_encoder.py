@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import attrs
 
+from hgrkit.checks.device import resolve_device
 from hgrkit.checks.settings import read_settings, to_json
 from hgrkit.errors import CheckpointError, ConfigError, PluginError, ShapeError
 from hgrkit.levels import PerLevel
@@ -20,7 +21,6 @@ from hgrkit.model.query.encoder import QuerySide
 from hgrkit.model.query.phrase_encoder import PhraseConfig, PhraseQueryEncoder, embed_frames
 from hgrkit.model.registry import is_model_folder, plugin_config
 from hgrkit.model.text.text_encoder_plugin import TextEncoderPlugin, load_text_encoder
-from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["PLUGIN_KIND", "DualEncoder", "find_dual_encoder"]
 
@@ -72,10 +72,19 @@ class DualEncoder:
     @property
     def fingerprint(self) -> str:
         """Of the text encoder and of what decides scores beside it; names and places do not."""
+        return self._fingerprint(self.text.fingerprint)
+
+    @property
+    def equivalent_to(self) -> str | None:
+        """Fingerprint of the model whose scores these are but for rounding, if the text encoder names one."""
+        original = getattr(self.text, "equivalent_to", None)
+        return None if original is None else self._fingerprint(original)
+
+    def _fingerprint(self, text: str) -> str:
         decides = {
-            "text": self.text.fingerprint,
+            "text": text,
             "prompts": self.phrases.prompts,
-            "video": to_json(self.config.video),
+            "video": self.config.video.to_json(),
             "matcher": to_json(self.config.matcher),
         }
         return f"sha256:{hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()}"
@@ -102,6 +111,17 @@ class DualEncoder:
         return embed_frames(features)
 
 
+def _placed(config: HgrModelConfig, folder: Path) -> HgrModelConfig:
+    """A folder's config; what its plugins are given as `.` or `./...` lies in the folder, wherever that is."""
+
+    def placed(name: Any) -> Any:
+        plugin, _, argument = str(name).partition(":")
+        return f"{plugin}:{folder.absolute() / argument}" if argument == "." or argument[:2] == "./" else name
+
+    origin = attrs.evolve(config.origin, frame_encoder=placed(config.origin.frame_encoder))
+    return attrs.evolve(config, text={**config.text, "name": placed(config.text.get("name"))}, origin=origin)
+
+
 def find_dual_encoder(name: str, *, device: str) -> DualEncoder | None:
     """The dual encoder of `PLUGIN:ARGUMENT` or of a model folder; `None` if there is none of that name.
 
@@ -112,7 +132,11 @@ def find_dual_encoder(name: str, *, device: str) -> DualEncoder | None:
     if is_model_folder(folder):
         text = read_config(folder).get("text")
         is_dual = isinstance(text, dict) and text.get("type") == PLUGIN_KIND
-        return DualEncoder.load(HgrModelConfig.read(folder), name, device=device) if is_dual else None
+        return (
+            DualEncoder.load(_placed(HgrModelConfig.read(folder), folder), name, device=device)
+            if is_dual
+            else None
+        )
     record = plugin_config(name, lambda: resolve_device(device))
     if record is None:
         return None

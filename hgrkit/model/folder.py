@@ -36,6 +36,7 @@ FORMAT = 1
 """The version of `config.json` that this release reads and writes."""
 
 CONFIG_FILE = "config.json"
+_MOST_CONFIG_BYTES = 1 << 20  # the default model's has 600
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "MODEL_CARD.md"
 CALIBRATION_FILE = "calibration.safetensors"
@@ -84,7 +85,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise ModelNotFoundError(f"{folder} is not a model folder: it has no {CONFIG_FILE}.")
-    return read_json(path, dict, error=CheckpointError, expected="the config of a model")
+    return read_json(
+        path, dict, error=CheckpointError, expected="the config of a model", most_bytes=_MOST_CONFIG_BYTES
+    )
 
 
 def write_model_folder(

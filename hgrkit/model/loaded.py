@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from hgrkit.checks.arguments import check_path, check_text
+from hgrkit.checks.device import resolve_device
 from hgrkit.checks.settings import to_json
 from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.levels import PerLevel
@@ -24,14 +25,13 @@ from hgrkit.model.query.encoder import QuerySide
 from hgrkit.model.query.layers import Float32, QuerybankNorm, Weights
 from hgrkit.model.registry import is_model_folder, model_folder
 from hgrkit.model.text.registry import text_encoder_kind
-from hgrkit.video.frame_encoder import resolve_device
 
 if TYPE_CHECKING:
     from hgrkit.model.hgr_model import HgrModel
 
 __all__ = ["LoadedModel", "read_query_side"]
 
-_WITHOUT_TORCH = frozenset({"auto", "cpu"})
+_WITHOUT_TORCH = frozenset({"auto", "cpu", "cpu:0"})
 """Devices on which questions are put without torch: one sentence is too little work for any other."""
 
 
@@ -147,6 +147,11 @@ class LoadedModel:
             CheckpointError: if it is damaged, or was made for another model.
         """
         return None if self.folder is None else Calibration.read(self.folder, fingerprint=self.fingerprint)
+
+    def may_search(self, fingerprint: str) -> bool:
+        """Whether it may search what a model of that fingerprint indexed: itself, or the original of an export."""
+        original = None if self.dual_encoder is None else self.dual_encoder.equivalent_to
+        return fingerprint in {self.fingerprint, original}
 
     def check(self) -> None:
         """Read both sides, so that what is wrong with the model is told before anything is made with it.

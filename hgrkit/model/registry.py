@@ -15,7 +15,10 @@ from hgrkit.plugins import Registry
 __all__ = ["DEFAULT_MODEL", "MODELS", "is_model_folder", "model_folder", "plugin_config"]
 
 MODELS = Registry(
-    "hgrkit.models", "model", ModelNotFoundError, {"mini": "hgrkit-model-mini", "clip": "hgrkit-clip"}
+    "hgrkit.models",
+    "model",
+    ModelNotFoundError,
+    {"mini": "hgrkit-model-mini", "clip": "hgrkit-clip", "open_clip": "hgrkit-clip"},
 )
 """Installed models. An entry point names a callable without arguments that returns the model's folder.
 

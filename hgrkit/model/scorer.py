@@ -17,6 +17,7 @@ from hgrkit.matching.matcher import Matcher
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, EmbeddedQuery, read_captions
 from hgrkit.model.text.graph_selection import Omitted
+from hgrkit.model.text.phrase_text_encoder import PhraseTextEncoder
 from hgrkit.model.video import VideoFeatures
 from hgrkit.parsing.protocol import GraphParser
 
@@ -62,20 +63,20 @@ class ModelQueryEncoder:
     def embed(
         self, graphs: Sequence[RoleGraph], sentences: Sequence[str] | None = None
     ) -> tuple[list[EmbeddedQuery], Omitted]:
-        """Embed sentences, as `QueryEncoder` says; the graphs' tokens are all that is read."""
-        del sentences
-        batch = self.model.text.batch(graphs)
+        """Embed sentences, as `QueryEncoder` says; only a head on an encoder of texts reads `sentences`."""
+        text = self.model.text
+        batch = text.batch(graphs, sentences) if isinstance(text, PhraseTextEncoder) else text.batch(graphs)
         with torch.inference_mode():
-            text = self.model.text(batch.to(self.model.device))
+            found = text(batch.to(self.model.device))
         queries = []
         for row, graph in enumerate(graphs):
             nodes = {node.id: node for node in graph.nodes}
             queries.append(
                 EmbeddedQuery(
                     embeddings=QueryEmbeddings(
-                        event=_array(text.event[row].clone()),  # a view would keep the whole batch
-                        action=_array(text.action[row][text.action_mask[row]]),
-                        entity=_array(text.entity[row][text.entity_mask[row]]),
+                        event=_array(found.event[row].clone()),  # a view would keep the whole batch
+                        action=_array(found.action[row][found.action_mask[row]]),
+                        entity=_array(found.entity[row][found.entity_mask[row]]),
                     ),
                     actions=tuple(nodes[node_id] for node_id in batch.action_ids[row]),
                     entities=tuple(nodes[node_id] for node_id in batch.entity_ids[row]),

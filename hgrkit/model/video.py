@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from hgrkit.checks.arguments import check_instance, check_sequence, shown
-from hgrkit.checks.settings import takes_settings, to_json
+from hgrkit.checks.settings import takes_settings
 from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
 from hgrkit.matching.embeddings import VideoEmbeddings, check_tensors, moved
+from hgrkit.matching.matcher import unit_vectors
 from hgrkit.model.config import VideoConfig, VideoSettings
 from hgrkit.model.query.clip_encoder import check_frame_features, frame_array
 from hgrkit.video.sampling import evenly_spaced
@@ -125,6 +126,10 @@ class VideoEncoder(nn.Module):
     `e_t, a_t, n_t = W_e f_t + c_e, W_a f_t + c_a, W_n f_t + c_n` (one map for all with `shared_projection`), then
     `event = sum_t softmax_t(u . e_t + d) e_t`; the action level is all `a_t`, the entity level all `n_t`.
 
+    With `start="identity"` the maps are `e_t = x_t + W_e x_t + c_e` and so on, of frames of length one,
+    `x_t = f_t / |f_t|`, and all weights are zero at first: the event is then the mean of the `x_t`, as a dual
+    encoder has it.
+
     Args:
         settings: those of `hgrkit.model.config.VideoConfig` by name, at least `feature_dim` (K) and `embed_dim`.
 
@@ -140,7 +145,8 @@ class VideoEncoder(nn.Module):
     def __init__(self, **settings: Unpack[VideoSettings]) -> None:
         super().__init__()
         config = VideoConfig(**settings)
-        self.settings: dict[str, Any] = to_json(config)
+        self.settings: dict[str, Any] = config.to_json()
+        self.is_residual = config.start == "identity"
         self.feature_dim = config.feature_dim
         self.embed_dim = config.embed_dim
         self.shared_projection = config.shared_projection
@@ -150,6 +156,9 @@ class VideoEncoder(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.pooling = nn.Linear(config.embed_dim, 1)
+        if self.is_residual:
+            for weight in self.parameters():
+                nn.init.zeros_(weight)
 
     def forward(self, features: VideoFeatures) -> VideoEmbeddings:
         """Encode V clips of up to F frames.
@@ -193,9 +202,13 @@ class VideoEncoder(nn.Module):
                 f"this model was built with feature_dim={self.feature_dim}."
             )
         frames = frames.to(self.pooling.weight.dtype)
+        if self.is_residual:
+            frames = unit_vectors(frames)
         event, action, entity = (
             self.dropout(self.projections[0 if self.shared_projection else level](frames)) for level in range(3)
         )
+        if self.is_residual:
+            event, action, entity = frames + event, frames + action, frames + entity
         return PerLevel(event=event, action=action, entity=entity)
 
     def attention_logits(self, event_frames: Tensor) -> Tensor:

@@ -6,20 +6,18 @@ import base64
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
 import attrs
-import av
 import numpy as np
-import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, MissingPathError
 from hgrkit.results import Hit, Phrase
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.reader import SampledFrame, VideoReader
+from hgrkit.video.still import encode_jpeg
 
 __all__ = [
     "MORE_THAN_EVEN",
@@ -40,7 +38,6 @@ MORE_THAN_EVEN = 1.1
 
 _LONGEST_S = 20.0  # to read one video's pictures: a broken file must not stop the page
 _TOLERANCE_S = 1e-3  # far less than a picture lasts: a time that is its beginning, but for rounding, finds it
-_JPEG_QUALITY = 4 * 118  # qscale 4, in FFmpeg's lambda units
 
 
 @attrs.frozen(kw_only=True)
@@ -94,12 +91,15 @@ def _farthest(num_frames: int, chosen: Sequence[int]) -> int:
     return max(range(num_frames), key=lambda frame: min(abs(frame - other) for other in chosen))
 
 
-def read_pictures(video: str, times_s: Sequence[float]) -> tuple[tuple[bytes | None, ...], str]:
+def read_pictures(
+    video: str, times_s: Sequence[float], *, height: int = PICTURE_HEIGHT
+) -> tuple[tuple[bytes | None, ...], str]:
     """Read the pictures that are on the screen at some times; the video is read once.
 
     Args:
         video: path of the file.
         times_s: [F] ascending seconds on the video's own time line.
+        height: of the pictures, in pixels.
 
     Returns:
         F pictures as JPEG files, all `None` if the video cannot be read; and why it cannot, empty if it can.
@@ -107,7 +107,7 @@ def read_pictures(video: str, times_s: Sequence[float]) -> tuple[tuple[bytes | N
     if not times_s:
         return (), ""
     try:
-        return _read(video, times_s), ""
+        return _read(video, times_s, height), ""
     except MissingPathError:
         note = "the video is no longer where it was indexed"
     except DecodeError as error:
@@ -117,32 +117,13 @@ def read_pictures(video: str, times_s: Sequence[float]) -> tuple[tuple[bytes | N
     return (None,) * len(times_s), note
 
 
-def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
-    """An RGB picture [H, W, 3] as a JPEG file.
-
-    Raises:
-        DecodeError: if FFmpeg does not take the picture.
-    """
-    codec = av.VideoCodecContext.create("mjpeg", "w")
-    codec.height, codec.width = picture.shape[:2]
-    codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
-    # PyAV before 18 has no attribute for the quality.
-    codec.options = {"flags": "+qscale+bitexact", "global_quality": str(_JPEG_QUALITY)}
-    codec.thread_count = 1
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    packets = [*codec.encode(frame), *codec.encode(None)]
-    if not packets:
-        raise DecodeError("a picture cannot be written as JPEG")
-    return bytes(packets[0])
-
-
-def _read(video: str, times_s: Sequence[float]) -> tuple[bytes, ...]:
+def _read(video: str, times_s: Sequence[float], height: int) -> tuple[bytes, ...]:
     path = Path(video)
     if not path.exists():
         raise MissingPathError(f"no file {video!r}.")
     if not path.is_file():
         raise DecodeError("it is no file")
-    frames = _decode(video, times_s)
+    frames = _decode(video, times_s, height)
     if not frames:
         raise DecodeError("no picture of the file can be decoded")
     shown_s = [frame.time_s for frame in frames]
@@ -151,14 +132,14 @@ def _read(video: str, times_s: Sequence[float]) -> tuple[bytes, ...]:
     return tuple(pictures[max(0, place)] for place in places)
 
 
-def _decode(video: str, times_s: Sequence[float]) -> list[SampledFrame]:
+def _decode(video: str, times_s: Sequence[float], height: int) -> list[SampledFrame]:
     deadline = time.monotonic() + _LONGEST_S
 
     def in_time() -> None:
         if time.monotonic() > deadline:
             raise DecodeError(f"reading its pictures took longer than {_LONGEST_S:.0f} seconds")
 
-    reader = VideoReader(video, PICTURE_HEIGHT, guard=DecodeGuard(on_progress=in_time))
+    reader = VideoReader(video, height, guard=DecodeGuard(on_progress=in_time))
     return list(reader.pictures_at(np.asarray(times_s, np.float64)))
 
 
@@ -249,18 +230,19 @@ class HitExplanation:
         }
 
 
-def explain_hit(hit: Hit, *, num_frames: int) -> HitExplanation:
+def explain_hit(hit: Hit, *, num_frames: int, height: int = PICTURE_HEIGHT) -> HitExplanation:
     """Read a hit's film strip and put its phrases beside it.
 
     Args:
         hit: what was found.
         num_frames: frames of the strip, at most.
+        height: of its pictures, in pixels.
     """
     times_s = hit.phrases[0].times_s if hit.phrases else _evenly(hit, num_frames)
     by_similarity = sorted(hit.phrases, key=lambda phrase: -phrase.similarity)
     best = [max(range(len(times_s)), key=phrase.weights.__getitem__) for phrase in by_similarity]
     groups = choose_frames(len(times_s), best, most=num_frames)
-    jpegs, note = read_pictures(hit.video, [times_s[group.shown] for group in groups])
+    jpegs, note = read_pictures(hit.video, [times_s[group.shown] for group in groups], height=height)
     strip = tuple(
         StripFrame(
             time_s=times_s[group.shown],

@@ -15,12 +15,16 @@ __all__ = ["finished"]
 _NOT = frozenset({"not", "n't", "n\u2019t", "nt", "never"})
 _NO = frozenset({"no", "neither", "nobody", "nothing", "none"})
 _LACKS = frozenset({"without", "except", "excluding", "minus"})
+_EXCLUDING = frozenset({"exclude", "excludes", "excluding", "omit", "omitting", "lack", "lacks", "lacking"})
+"""Verbs that ask for nothing themselves: what they take is not there, or not wanted."""
+
 _JOINS = frozenset({",", "and", "but"})
 _OTHER = (
     *(["other", "than"], ["except", "for"], ["apart", "from"], ["aside", "from"], ["instead", "of"]),
+    *(["rather", "than"], ["free", "of"], ["devoid", "of"]),
     *(["everything", "but"], ["anything", "but"], ["all", "but"]),
 )
-_TRIGGERS = {"nor"} | _NOT | _NO | _LACKS | {"other", "apart", "aside", "instead", "but"}
+_TRIGGERS = {"nor"} | _NOT | _NO | _LACKS | _EXCLUDING | {words[0] for words in _OTHER} | {"but"}
 _EXCLUDES_NOTHING = frozenset({"just", "only", "necessarily", "merely", "simply", "longer", "matter"})
 _SEEN = frozenset({"visible", "present", "seen", "shown", "there", "here", "included", "depicted"})
 _ANY = frozenset({"any", "anyone", "anybody", "anything", "either"})
@@ -46,12 +50,14 @@ def finished(graph: RoleGraph) -> RoleGraph:
         graph = attrs.evolve(graph, nodes=list(_with_kinds(graph.nodes, words)))
     if _TRIGGERS.isdisjoint(words):
         return graph
-    graph = _with_denied_verbs(_divided(graph, words), words)
+    graph = _without_excluding_verbs(graph, words)
+    graph = _with_denied_properties(_with_denied_verbs(_divided(graph, words), words), words)
+    graph = _with_neither(graph, words)
     negating = {graph.node(edge.entity).span.start for edge in graph.edges if edge.role == "ARGM-NEG"}
     # a "not" of a verb denies no phrase
     outside = [" " if at in negating else word for at, word in enumerate(words)]
     graph = attrs.evolve(graph, nodes=[_after_not(node, outside) for node in graph.nodes])
-    excluded = _excluded(graph, words, outside)
+    excluded = _excluded(graph, words, outside) | {node.id for node in graph.nodes if node.excluded}
     return attrs.evolve(graph, nodes=[attrs.evolve(node, excluded=node.id in excluded) for node in graph.nodes])
 
 
@@ -105,18 +111,41 @@ def _denial(words: Sequence[str], span: Span) -> int | None:
     return None
 
 
+def _without_excluding_verbs(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
+    """The graph without verbs that only say that something is missing: "dogs, exclude [cats]"."""
+    verbs = {node.id for node in graph.actions if words[node.span.start] in _EXCLUDING}
+    if not verbs:
+        return graph
+    missing = {edge.entity for edge in graph.edges if edge.action in verbs and edge.role == "ARG1"}
+    edges = [edge for edge in graph.edges if edge.action not in verbs]
+    governed = {edge.entity for edge in edges}
+    nodes = [
+        attrs.evolve(node, excluded=node.id in missing, role=node.role if _stays(node, governed) else NOUN_ROLE)
+        for node in graph.nodes
+        if node.id not in verbs
+    ]
+    return attrs.evolve(graph, nodes=nodes, edges=edges)
+
+
+def _stays(node: Node, governed: Set[int]) -> bool:
+    """Whether a node keeps its role: an action, or a phrase that an action still has."""
+    return node.is_action or node.id in governed
+
+
 def _with_denied_verbs(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
-    """The graph with verbs that no parser took for one: "a man plays a guitar, but not [singing]"."""
-    taken = {at for node in graph.nodes for at in range(node.span.start, node.span.stop)}
+    """The graph with verbs that no parser took for one: "a man plays, but not [singing]", "dogs not [barking]"."""
+    taken = _tokens(graph.nodes)
     number = max((node.id for node in graph.nodes), default=0)
     nodes, edges = list(graph.nodes), list(graph.edges)
     for at in range(2, len(words)):
+        if words[at - 1] not in _NOT or not words[at].endswith("ing") or words[at] in _BE or at in taken:
+            continue
         before = [node for node in graph.actions if node.span.stop < at - 1]
-        if words[at - 2] not in _JOINS or words[at - 1] not in _NOT or not words[at].endswith("ing"):
+        subjects = [node.id for node in graph.entities if node.span.stop == at - 1]
+        if words[at - 2] in _JOINS and before:
+            subjects = [e.entity for e in graph.edges if (e.action, e.role) == (before[-1].id, "ARG0")]
+        elif not subjects:
             continue
-        if at in taken or not before:
-            continue
-        subjects = [e.entity for e in graph.edges if (e.action, e.role) == (before[-1].id, "ARG0")]
         nodes += [
             Node(number + 1, ACTION_ROLE, Span(at, at + 1), at),
             Node(number + 2, "ARGM-NEG", Span(at - 1, at)),
@@ -124,7 +153,53 @@ def _with_denied_verbs(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
         edges += [Edge(number + 1, subject, "ARG0") for subject in subjects]
         edges.append(Edge(number + 1, number + 2, "ARGM-NEG"))
         number += 2
+    governed = {edge.entity: edge.role for edge in reversed(edges)}
+    return attrs.evolve(
+        graph,
+        nodes=[
+            attrs.evolve(node, role=governed.get(node.id, node.role)) if node.role == NOUN_ROLE else node
+            for node in nodes
+        ],
+        edges=edges,
+    )
+
+
+def _with_neither(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
+    """The graph with the negation of "neither [running] nor [walking]"."""
+    nodes, edges = list(graph.nodes), list(graph.edges)
+    number = max((node.id for node in nodes), default=0)
+    for action in graph.actions:
+        at = action.span.start - 1
+        if at < 0 or words[at] not in {"neither", "nor"}:
+            continue
+        number += 1
+        nodes = [node for node in nodes if node.span != Span(at, at + 1)]
+        nodes.append(Node(number, "ARGM-NEG", Span(at, at + 1)))
+        kept = {node.id for node in nodes}
+        edges = [edge for edge in edges if edge.entity in kept]
+        edges.append(Edge(action.id, number, "ARGM-NEG"))
     return attrs.evolve(graph, nodes=nodes, edges=edges)
+
+
+def _with_denied_properties(graph: RoleGraph, words: Sequence[str]) -> RoleGraph:
+    """The graph with the words that stand alone behind a "not", as phrases: "a guitar, not [electric]"."""
+    taken = _tokens(graph.nodes)
+    number = max((node.id for node in graph.nodes), default=0)
+    found = [
+        at
+        for at in range(1, len(words))
+        if words[at - 1] in {"not", "never"}
+        and not {at, at - 1} & taken
+        and words[at].isalpha()
+        and not (_excludes_nothing(words, at) or in_class(words[at], "static"))
+        and (at + 1 == len(words) or not words[at + 1].isalpha() or words[at + 1] in _OR)
+    ]
+    alone = [Node(number + count, NOUN_ROLE, Span(at, at + 1), at) for count, at in enumerate(found, 1)]
+    return attrs.evolve(graph, nodes=[*graph.nodes, *alone]) if alone else graph
+
+
+def _tokens(nodes: Sequence[Node]) -> set[int]:
+    return {at for node in nodes for at in range(node.span.start, node.span.stop)}
 
 
 def _after_not(node: Node, words: Sequence[str]) -> Node:

@@ -13,6 +13,7 @@ from hgrkit.parsing.finished_graph import finished
 from hgrkit.parsing.lexicon import AUXILIARY_TAGS
 from hgrkit.parsing.query_part import QueryPart, Word, is_word, joined, together
 from hgrkit.parsing.question import likely_tag, statement
+from hgrkit.parsing.tokenize import MINUS
 
 __all__ = ["content_of", "parse_parts", "read_query"]
 
@@ -59,6 +60,11 @@ _REQUEST = (
     rf"|(?:i|we) (?:want|need)(?= {_ANY_SHOT} )"
     rf"|(?:is|are|do you have|do we have)(?: there)?(?= {_ANY_SHOT} {_LINK}))(?= )"
 )
+_NOT_WANTED = (
+    r"(?:please )?(?:do (?:n't|n\u2019t|not) (?:show|give|find)(?: me| us)?"
+    r"|(?:i|we) do (?:n't|n\u2019t|not) (?:want|need|like)(?: to (?:see|find|watch))?"
+    r"|(?:exclude|avoid|omit|leave out))(?= )"
+)
 _OF_SHOTS = (
     rf" (?:(?:{_ANY_SHOT}|{_DET}(?!\w+ing )\w+ {_SHOT}) {_FREE_LINK}|{_TIMES}|{_ANY_SHOT}(?= {_TAKEN} by ))"
 )
@@ -84,13 +90,13 @@ _SCOPE = (
 )
 _STARTS = frozenset(
     "please can could would find show locate retrieve fetch get give bring search look looking searching i we "
-    "do does help shots clips scenes videos footage is are was were did will has have which what who whom whose "
-    "where when why how in on at during to from for with under by".split()
+    "do does help exclude avoid omit leave shots clips scenes videos footage is are was were did will has have "
+    "which what who whom whose where when why how in on at during to from for with under by".split()
 )
 _ANYWHERE = frozenset(
     "( [ ? shot shots view views close-up close-ups closeup closeups close timelapse time-lapse lapse motion pov "
     "perspective point angle seen filmed viewed footage video videos clip clips scene scenes".split()
-)
+) | {MINUS}
 
 
 _compiled = functools.cache(re.compile)  # on first use: captions need none
@@ -101,7 +107,7 @@ def read_query(words: Sequence[str]) -> list[QueryPart] | None:
 
     What asks ("find shots of", "which clip has"), what says how something was filmed ("close-up of", "slow motion
     shot of"), and brackets are left out; a clause in brackets and what another shot shows are parts of their own.
-    A question is put as a statement.
+    A question is put as a statement. What "don't show me" refuses or a minus sign excludes is a part, too.
 
     Args:
         words: the lower-cased tokens.
@@ -112,10 +118,14 @@ def read_query(words: Sequence[str]) -> list[QueryPart] | None:
     if words[0] not in _STARTS and _ANYWHERE.isdisjoint(words):
         return None
     everything = [Word(word, at, at + 1, at) for at, word in enumerate(words)]
-    content, asked = _without_request(everything)
+    excluded, rest = _minus_words(everything)
+    refused, wanted = _refused(rest)
+    content, asked = _without_request(wanted)
     content, asides = _without_brackets(content)
     found = [*_shots(content, asked=asked), *asides]
-    parts = [statement(part) for part in found if any(map(is_word, part))]
+    parts = [QueryPart(refused, refused=True)] if refused else []
+    parts += [statement(part) for part in found if any(map(is_word, part))]
+    parts += [QueryPart(part, refused=True) for part in excluded]
     return parts if parts and [part.words for part in parts] != [tuple(everything)] else None
 
 
@@ -148,6 +158,39 @@ def _cut_out(words: Sequence[Word], match: re.Match[str] | None) -> list[Word]:
     return [*words[: _index(match.string, match.start())], *words[_index(match.string, match.end()) :]]
 
 
+def _minus_words(words: list[Word]) -> tuple[list[list[Word]], list[Word]]:
+    """What minus signs exclude, a word or what is quoted behind each, and the rest: "football -soccer"."""
+    excluded: list[list[Word]] = []
+    rest: list[Word] = []
+    pause: list[Word] = []
+    at = 0
+    while at < len(words):
+        if words[at].text != MINUS or at + 1 == len(words):
+            rest += [*pause, words[at]] if rest else [words[at]]
+            pause = []
+            at += 1
+            continue
+        quotes = [place for place in range(at + 1, len(words)) if words[place].text == '"']
+        quoted = quotes[:1] == [at + 1] and len(quotes) > 1
+        start = at + 1 + (quotes[:1] == [at + 1])
+        stop = quotes[1] if quoted else start + 1
+        if any(map(is_word, words[start:stop])):
+            excluded.append(words[start:stop])
+        pause = [attrs.evolve(words[at], text=",")]
+        at = stop + quoted
+    return excluded, rest
+
+
+def _refused(words: list[Word]) -> tuple[list[Word], list[Word]]:
+    """What a query says not to show, up to a pause, and the rest: "don't show me dogs, show cats"."""
+    refusal = _compiled(_NOT_WANTED).match(joined(words))
+    if refusal is None:
+        return [], words
+    rest, _ = _without_shots(words[_index(refusal.string, refusal.end()) :])
+    pause = next((at for at, word in enumerate(rest) if word.text in {",", ";", "but", "."}), len(rest))
+    return rest[:pause], rest[pause + 1 :]
+
+
 def _without_request(words: list[Word]) -> tuple[list[Word], bool]:
     """The words without what asks for them, and whether anything did."""
     text = joined(words)
@@ -157,10 +200,8 @@ def _without_request(words: list[Word]) -> tuple[list[Word], bool]:
     request = _compiled(_REQUEST).match(text)
     if request is None:
         return words, False
-    shots = _compiled(_OF_SHOTS).match(text, request.end())
-    end = request.end() if shots is None else shots.end()
-    rest = words[_index(text, end) :]
-    if shots is not None:
+    rest, shots = _without_shots(words[_index(text, request.end()) :])
+    if shots:
         text = " " + joined(rest)
         filmed = _compiled(_FILMED_BY).match(text)
         if filmed is not None:
@@ -169,6 +210,13 @@ def _without_request(words: list[Word]) -> tuple[list[Word], bool]:
     while rest and rest[0].text in {",", ":", "where", "that"}:
         rest = rest[1:]
     return rest, True
+
+
+def _without_shots(words: list[Word]) -> tuple[list[Word], bool]:
+    """The words behind a request without "videos of", and whether that was said."""
+    text = " " + joined(words)
+    shots = _compiled(_OF_SHOTS).match(text)
+    return (words, False) if shots is None else (words[text.count(" ", 0, shots.end()) :], True)
 
 
 # brackets ------------------------------------------------------------------------------------------------------
@@ -256,6 +304,6 @@ def parse_parts(
     graphs = iter(parse(texts))
     answers = []
     for tokens, parts in zip(sentences, read, strict=True):
-        whole = next(graphs) if parts is None else together(tokens, parts, [next(graphs) for _ in parts])
+        whole = next(graphs) if parts is None else together(tokens, parts, [finished(next(graphs)) for _ in parts])
         answers.append(finished(whole))
     return answers

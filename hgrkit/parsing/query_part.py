@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from hgrkit.graph import Edge, Node, Role, RoleGraph, Span
+from hgrkit.graph import NOUN_ROLE, Edge, Node, Role, RoleGraph, Span
 from hgrkit.parsing.lexicon import Lexicon
 from hgrkit.parsing.roles import RoleTable
 
@@ -42,11 +42,13 @@ class QueryPart:
         words: what the parser reads.
         question: "when", "in which room": an adverbial of the first verb, which the parser does not see.
         role: of the question.
+        refused: whether all of it is excluded, as in "don't show me [dogs]".
     """
 
     words: tuple[Word, ...] = attrs.field(converter=_words)
     question: Word | None = None
     role: Role = ""
+    refused: bool = False
 
     @property
     def text(self) -> str:
@@ -76,11 +78,14 @@ def together(tokens: Sequence[str], parts: Sequence[QueryPart], graphs: Sequence
     nodes: list[Node] = []
     edges: list[Edge] = []
     for part, graph in zip(parts, graphs, strict=True):
-        if verbal and not graph.actions:
+        if verbal and not graph.actions and not part.refused:
             continue
         first = len(nodes)
         ids = {node.id: first + number for number, node in enumerate(graph.nodes, 1)}
-        nodes += [attrs.evolve(_placed(node, part.words), id=ids[node.id]) for node in graph.nodes]
+        placed = [attrs.evolve(_placed(node, part.words), id=ids[node.id]) for node in graph.nodes]
+        if part.refused and not placed:  # what no parser takes for a phrase: "a man jumping -indoors"
+            placed = [Node(first + 1, NOUN_ROLE, Span(part.words[0].start, part.words[-1].stop))]
+        nodes += [attrs.evolve(node, excluded=node.excluded or part.refused) for node in placed]
         edges += [Edge(ids[edge.action], ids[edge.entity], edge.role) for edge in graph.edges]
         if part.question is not None and graph.actions:
             asked = part.question

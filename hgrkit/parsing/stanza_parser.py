@@ -91,7 +91,7 @@ class StanzaParser:
     @property
     def version(self) -> str:
         """Changes whenever the graphs change; for a language other than English it names it."""
-        return "2" if self.language == "en" else f"1-{self.language}"
+        return "3" if self.language == "en" else f"1-{self.language}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
         """Parse each text into one graph, in order; the sentences of a text are read as one.

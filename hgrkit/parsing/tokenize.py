@@ -8,11 +8,17 @@ from collections.abc import Sequence
 from hgrkit.checks.arguments import shown
 from hgrkit.errors import GraphError
 
-__all__ = ["check_tokens", "tokenize"]
+__all__ = ["MINUS", "check_tokens", "tokenize"]
+
+MINUS = "\u2212"
+"""Excludes the word behind it."""
 
 _UNSEEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ud800-\udfff]+"
 )
+_EXCLUDES = re.compile(r"(?<!\S)-(?=\"?[^\W\d_]{2})")
+"""The hyphen of `football -soccer -"red car"`, as search engines take it."""
+
 _TOKEN = re.compile(
     r"""
     n['\u2019]t\b                                                # the end of "don't"
@@ -31,7 +37,8 @@ def tokenize(text: str) -> list[str]:
     """Split a text into the tokens of a role graph.
 
     Lower-cased; every punctuation mark is a token; hyphens, slashes and ampersands inside a word and decimal
-    points are kept; clitics are split. Invisible characters (control characters, lone surrogates,
+    points are kept; clitics are split; the hyphen that excludes a word, as in "football -soccer", becomes a minus
+    sign. Invisible characters (control characters, lone surrogates,
     zero-width marks) separate tokens and are left out.
 
     >>> tokenize("A man's dog doesn't catch the 2.5 kg frisbee-disc.")
@@ -42,7 +49,7 @@ def tokenize(text: str) -> list[str]:
     """
     if not isinstance(text, str):
         raise GraphError(f"a sentence must be a string, got {type(text).__name__}.")
-    tokens = _TOKEN.findall(_UNSEEN.sub(" ", text).lower())
+    tokens = _TOKEN.findall(_EXCLUDES.sub(MINUS, _UNSEEN.sub(" ", text)).lower())
     if not tokens:
         raise GraphError(f"nothing to parse in {shown(text)}; a sentence needs at least one visible character.")
     return tokens

@@ -33,6 +33,8 @@ def result_of(
     model: LoadedModel,
     language: str | None,
     min_confidence: float | None,
+    tuned: bool = False,
+    reweighted: bool = False,
 ) -> SearchResult:
     """What a library found, told in the words of the query, with how sure that is.
 
@@ -46,12 +48,15 @@ def result_of(
         model: what compared them.
         language: code of the one language that the parser of these words reads, if there is one.
         min_confidence: leave out hits that are less likely right.
+        tuned: whether the library's level weights compared them, and not the model's own.
+        reweighted: whether the question gave the levels weights of its own, for which nothing is calibrated.
 
     Raises:
         ConfigError: if `min_confidence` is out of its range, or hits have no confidence.
     """
     least = 0.0 if min_confidence is None else check_number("min_confidence", min_confidence, "[0, 1]")
-    confidences, matched = _judged(question, matches, model, asked=min_confidence is not None)
+    asked = min_confidence is not None
+    confidences, matched = _judged(question, matches, model, asked=asked, tuned=tuned, reweighted=reweighted)
     hits = (
         _hit_of(rank, match, question, confidence)
         for rank, (match, confidence) in enumerate(zip(matches, confidences, strict=True), 1)
@@ -76,10 +81,12 @@ def result_of(
 
 
 def _judged(
-    question: Question, matches: Matches, model: LoadedModel, *, asked: bool
+    question: Question, matches: Matches, model: LoadedModel, *, asked: bool, tuned: bool, reweighted: bool
 ) -> tuple[Sequence[float | None], bool]:
     """How likely each match is right, and whether anything matches: by what is asked in words."""
     query, calibration = question.query.embeddings, model.calibration
+    if asked and reweighted:
+        raise ConfigError("min_confidence is for the model's own weights of the levels; leave one of the two out.")
     if asked and calibration is None:
         raise ConfigError(
             f"min_confidence needs a calibrated model, and {model.name!r} is not; leave it out, or calibrate the "
@@ -87,9 +94,9 @@ def _judged(
         )
     if asked and (query.like is not None or query.has_no_words):
         raise ConfigError("min_confidence is for questions in words; leave it out, or the example.")
-    if calibration is None or query.like is not None or query.has_no_words:
+    if calibration is None or reweighted or query.like is not None or query.has_no_words:
         return [None] * len(matches), True
-    return calibration.judge(query, matches)
+    return calibration.judge(query, matches, tuned=tuned)
 
 
 def _understanding_notes(question: Question, knows: Callable[[str], bool], *, english: bool) -> tuple[str, ...]:

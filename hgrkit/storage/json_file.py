@@ -25,6 +25,7 @@ def read_json(
     error: type[HgrkitError],
     expected: str,
     missing: type[HgrkitError] | None = None,
+    most_bytes: int | None = None,
 ) -> T:
     """The content of a JSON file in UTF-8.
 
@@ -34,11 +35,14 @@ def read_json(
         error: raised where it cannot be read.
         expected: what the file should be, for messages.
         missing: raised where there is no such file; `error` unless given.
+        most_bytes: a larger file is not read; in memory, JSON takes some twenty times its bytes.
 
     Raises:
         HgrkitError: `error` or `missing`; the message names the file, what is wrong with it, and where.
     """
     try:
+        if most_bytes is not None and (size := path.stat().st_size) > most_bytes:
+            raise error(f"{path} has {size} bytes; {expected} has at most {most_bytes}.")
         value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as problem:
         raise (missing or error)(f"{path} is missing; expected {expected}.") from problem

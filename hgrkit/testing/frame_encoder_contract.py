@@ -8,6 +8,7 @@ import pytest
 
 from hgrkit.errors import ShapeError
 from hgrkit.video.frame_encoder import FrameEncoder, frame_size_of
+from hgrkit.video.preparation import PictureScaling
 
 __all__ = ["FrameEncoderContract"]
 
@@ -27,14 +28,14 @@ class FrameEncoderContract:
     tolerance: float = 1e-4
 
     def test_it_states_its_size_and_its_fingerprint(self, frame_encoder: FrameEncoder) -> None:
-        """`feature_dim` is a positive number, `fingerprint` a line of text, `frame_size` two positive numbers."""
+        """`feature_dim` is a positive number, `fingerprint` a line of text, `frame_size` is above 0."""
         assert isinstance(frame_encoder, FrameEncoder), (
             "must have what hgrkit.video.frame_encoder.FrameEncoder names"
         )
         assert frame_encoder.feature_dim > 0, "feature_dim must be positive"
         assert frame_encoder.fingerprint.strip(), "the fingerprint must not be empty"
         assert "\n" not in frame_encoder.fingerprint, "the fingerprint must be one line"
-        assert min(frame_size_of(frame_encoder)) > 0, "frame_size must be positive"
+        assert min(_size(frame_encoder)) > 0, "frame_size must be positive"
 
     @pytest.mark.parametrize("num_frames", [0, 1, 3])
     def test_features_have_the_stated_shape_and_type(self, frame_encoder: FrameEncoder, num_frames: int) -> None:
@@ -74,7 +75,7 @@ class FrameEncoderContract:
 
     def test_odd_sizes_work_or_are_refused(self, frame_encoder: FrameEncoder) -> None:
         """Pictures of another size give features, or a `ShapeError` and nothing else."""
-        height, width = frame_size_of(frame_encoder)
+        height, width = _size(frame_encoder)
         odd = np.zeros((1, height + 3, width - 5, 3), dtype=np.uint8)
         try:
             features = frame_encoder.encode(odd)
@@ -89,9 +90,15 @@ class FrameEncoderContract:
         return self.frame_encoder
 
 
+def _size(encoder: FrameEncoder) -> tuple[int, int]:
+    """Height and width of pictures for it."""
+    size = frame_size_of(encoder)
+    return size.seen_size if isinstance(size, PictureScaling) else size
+
+
 def _pictures(encoder: FrameEncoder, num_frames: int) -> npt.NDArray[np.uint8]:
     """Noise over gradients `[B, H, W, 3]`, another one for each picture."""
-    height, width = frame_size_of(encoder)
+    height, width = _size(encoder)
     random = np.random.default_rng(num_frames)
     ramp = np.linspace(0, 200, width, dtype=np.uint8)[None, None, :, None]
     noise = random.integers(0, 56, (num_frames, height, width, 3), dtype=np.uint8)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError, DecoderFaultError, MissingPathError
 from hgrkit.video.file_structure import SEVERAL_RECORDINGS, holds_several_recordings
+from hgrkit.video.given_file import GivenFile, VideoPath, opened
 from hgrkit.video.limits import DecodeGuard
 
 __all__ = [
@@ -67,7 +68,7 @@ _KINDS = "mp4/mov/3gp, mkv/webm, avi, mpeg/vob, ts/mts, flv, wmv/asf, gif, ogv, 
 
 
 @contextmanager
-def open_container(path: str, guard: DecodeGuard, kind: str | None = None) -> Iterator[InputContainer]:
+def open_container(path: VideoPath, guard: DecodeGuard, kind: str | None = None) -> Iterator[InputContainer]:
     """Open a video file.
 
     Only the named file is read, and nothing that it refers to. FFmpeg's errors from the block become
@@ -90,13 +91,14 @@ def open_container(path: str, guard: DecodeGuard, kind: str | None = None) -> It
     options: dict[str, Any] = {_OPTIONS_ARE: {**_OPTIONS, **bounds}, **({} if kind is None else {"format": kind})}
     try:
         # "file:" keeps names such as "http:x" or "concat:a|b" what they are: names.
-        with av.open(f"file:{path}", **options, **_TEXT) as container:
+        file = path.stream() if isinstance(path, GivenFile) else f"file:{path}"
+        with av.open(file, "r", **options, **_TEXT) as container:
             yield container
     except DecodeError as error:
-        error.add_note(f"video: {path}")
+        error.add_note(f"video: {os.fspath(path)}")
         raise
     except FileNotFoundError as error:
-        raise MissingPathError(f"no file {path!r}.") from error
+        raise MissingPathError(f"no file {os.fspath(path)!r}.") from error
     except MemoryError as error:  # FFmpeg's is one too
         raise guard.limits.out_of_memory() from error
     except _LACKS as error:
@@ -105,7 +107,7 @@ def open_container(path: str, guard: DecodeGuard, kind: str | None = None) -> It
         if isinstance(error, OSError) and error.errno in _UNREADABLE:
             raise OSError(error.errno, error.strerror) from error
         decode_error = DecodeError(_reason(path, error) if kind is None else "the picture is cut off or damaged")
-        decode_error.add_note(f"video: {path}")
+        decode_error.add_note(f"video: {os.fspath(path)}")
         raise decode_error from error
     except (ArithmeticError, UnicodeError) as error:
         # What our code and PyAV's raise on numbers and names that no valid file holds.
@@ -117,7 +119,7 @@ def open_container(path: str, guard: DecodeGuard, kind: str | None = None) -> It
 
 
 @contextmanager
-def open_video(path: str, guard: DecodeGuard, track: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: VideoPath, guard: DecodeGuard, track: int) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file and prepare its stream of that number for decoding; otherwise as `open_container`.
 
     Args:
@@ -177,9 +179,9 @@ def fault_error(error: BaseException | str) -> DecoderFaultError:
     )
 
 
-def unreadable_reason(error: OSError) -> str:
+def unreadable_reason(error: OSError | ValueError) -> str:
     """Describe in one line why the operating system cannot read a file."""
-    return f"the file cannot be read: {error.strerror or type(error).__name__}"
+    return f"the file cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
 
 
 def film_tracks(container: InputContainer) -> list[VideoStream]:
@@ -222,8 +224,8 @@ def _bound(context: VideoCodecContext, guard: DecodeGuard) -> None:
     context.thread_count = 1  # videos are decoded side by side
 
 
-def _reason(path: str, error: av.error.FFmpegError) -> str:
-    with Path(path).open("rb") as file:
+def _reason(path: VideoPath, error: av.error.FFmpegError) -> str:
+    with opened(path) as file:
         head = file.read(16)
         while error.errno == errno.EIO and file.read(1 << 20):
             pass  # FFmpeg reports EIO for damaged files too; on a disk that fails, reading raises

@@ -12,13 +12,18 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import CheckpointError, ShapeError
+from hgrkit.checks.device import device_memory, full_precision
+from hgrkit.errors import CheckpointError, DeviceMemoryError, ShapeError
 from hgrkit.video.efficientnet_layout import FEATURE_DIM, Variant, layout, variant_named
 
 __all__ = ["EfficientNetLite"]
 
+_TORCH_CHUNK = 64
+"""Pictures that torch encodes at once; halved where the device has no room for them."""
+
 _Pictures = npt.NDArray[np.uint8]
 _Features = npt.NDArray[np.float32]
+_CHUNK_S = 60.0  # of eight pictures, which take a tenth of a second
 
 
 @final
@@ -64,7 +69,7 @@ class EfficientNetLite:
         if (engine or ("onnxruntime" if device == "cpu" else "torch")) == "onnxruntime":
             self._make_engine, self._chunk = partial(_onnxruntime_engine, graph, num_threads), 8
         else:
-            self._make_engine, self._chunk = partial(_torch_engine, weights, self._variant, device), 64
+            self._make_engine, self._chunk = partial(_torch_engine, weights, self._variant, device), _TORCH_CHUNK
 
     def __repr__(self) -> str:
         return f"EfficientNetLite({self.fingerprint})"
@@ -98,23 +103,10 @@ class EfficientNetLite:
 
 
 def _onnxruntime_engine(graph: Path, num_threads: int | None) -> Callable[[_Pictures], _Features]:
-    import onnxruntime
+    from hgrkit.storage.onnx_file import OnnxGraph
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    options.intra_op_num_threads = num_threads or 0  # 0: one for each core
-    # Idle threads that spin would take the cores from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base below Exception
-        raise CheckpointError(f"onnxruntime cannot load {graph}: {str(error).splitlines()[0]}") from error
-
-    def run(pictures: _Pictures) -> _Features:
-        features: _Features = session.run(["features"], {"pictures": pictures})[0]
-        return features
-
-    return run
+    network = OnnxGraph(graph, external=[f"{graph.stem}.safetensors"], num_threads=num_threads)
+    return lambda pictures: network.run("features", {"pictures": pictures}, seconds=_CHUNK_S)
 
 
 def _torch_engine(weights: Path, variant: Variant, device: str) -> Callable[[_Pictures], _Features]:
@@ -125,14 +117,28 @@ def _torch_engine(weights: Path, variant: Variant, device: str) -> Callable[[_Pi
     from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
 
     try:
-        module = EfficientNetLiteModule.from_weights(layout(variant), load_file(weights)).to(device)
+        module = EfficientNetLiteModule.from_weights(layout(variant), load_file(weights))
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{weights} does not hold {variant.name}: {str(error).splitlines()[0]}") from error
 
+    with device_memory("free some, or use device='cpu'"):
+        module = module.to(device)
+
+    largest = _TORCH_CHUNK
+
     def run(pictures: _Pictures) -> _Features:
-        # TF32 would move features by 1e-2 on recent GPUs.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            features: _Features = module(torch.tensor(pictures, device=device)).cpu().numpy()
-        return features
+        nonlocal largest
+        try:
+            with torch.inference_mode(), full_precision(device):
+                parts = [pictures[start : start + largest] for start in range(0, len(pictures), largest)]
+                encoded = [module(torch.tensor(part, device=device)).cpu() for part in parts]
+        except torch.OutOfMemoryError as error:
+            if largest == 1:
+                raise DeviceMemoryError(f"{device} has no room for one picture; use device='cpu'.") from error
+            largest //= 2
+        else:
+            features: _Features = torch.cat(encoded).numpy()
+            return features
+        return run(pictures)
 
     return run

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import BinaryIO
+
+from hgrkit.video.given_file import VideoPath, opened
 
 __all__ = ["SEVERAL_RECORDINGS", "count_avi_chunks", "holds_several_recordings", "is_cut_off"]
 
@@ -35,7 +36,7 @@ _TS_TABLE_HEAD, _TS_CHECKSUM = 5, 4
 _TS_SPACINGS = (188, 192, 204)  # plain, with a time stamp before each packet, with error correction behind it
 
 
-def is_cut_off(path: str, container: str) -> bool:
+def is_cut_off(path: VideoPath, container: str) -> bool:
     """Whether a file's own structure shows that bytes are missing at its end.
 
     False for formats without such structure, and for a file that was cut where one of its packets ends.
@@ -47,7 +48,7 @@ def is_cut_off(path: str, container: str) -> bool:
     return _passes(_CUT_OFF, path, container)
 
 
-def holds_several_recordings(path: str, container: str) -> bool:
+def holds_several_recordings(path: VideoPath, container: str) -> bool:
     """Whether other recordings follow the one that FFmpeg reads, as `cat` and some recorders leave them.
 
     Those of MPEG, AVI, DV and GIF files, and of TS files by the same numbers, are read one after the other.
@@ -59,17 +60,17 @@ def holds_several_recordings(path: str, container: str) -> bool:
     return _passes(_SEVERAL, path, container)
 
 
-def _passes(checks: Mapping[str, Check], path: str, container: str) -> bool:
+def _passes(checks: Mapping[str, Check], path: VideoPath, container: str) -> bool:
     check = checks.get(container)
     if check is None:
         return False
-    with Path(path).open("rb") as file:
+    with opened(path) as file:
         return check(file, os.fstat(file.fileno()).st_size)
 
 
-def count_avi_chunks(path: str, stream: int) -> int:
+def count_avi_chunks(path: VideoPath, stream: int) -> int:
     """Count the chunks of one stream of an AVI file, the empty ones included (AVI RIFF file reference)."""
-    with Path(path).open("rb") as file:
+    with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         number = b"%02d" % stream
         return sum(name[:2] == number and name[2:] in (b"dc", b"db") for name in _avi_chunks(file, 0, size))

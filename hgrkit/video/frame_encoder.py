@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.checks.arguments import check_instance, check_whole, shown
-from hgrkit.errors import ConfigError, FrameEncoderNotFoundError, PluginError
+from hgrkit.checks.arguments import check_whole, shown
+from hgrkit.checks.device import resolve_device
+from hgrkit.errors import FrameEncoderNotFoundError, PluginError
 from hgrkit.plugins import Registry, plugin_errors
-
-if TYPE_CHECKING:
-    import torch
+from hgrkit.video.preparation import FrameSize, PictureScaling
 
 __all__ = [
     "DEFAULT_FRAME_SIZE",
@@ -26,7 +22,6 @@ __all__ = [
     "encode_frames",
     "frame_size_of",
     "load_frame_encoder",
-    "resolve_device",
 ]
 
 DEFAULT_FRAME_SIZE = (224, 224)
@@ -36,7 +31,7 @@ FRAME_ENCODERS = Registry(
     "hgrkit.frame_encoders",
     "frame encoder",
     FrameEncoderNotFoundError,
-    {"efficientnet-lite2": "hgrkit-model-mini", "clip": "hgrkit-clip"},
+    {"efficientnet-lite2": "hgrkit-model-mini", "clip": "hgrkit-clip", "open_clip": "hgrkit-clip"},
 )
 """Installed frame encoders. An entry point names a callable `(device) -> FrameEncoder`; for a name
 with an argument, `NAME:ARGUMENT`, it is called with that as well."""
@@ -46,8 +41,9 @@ with an argument, `NAME:ARGUMENT`, it is called with that as well."""
 class FrameEncoder(Protocol):
     """Turns pictures into feature vectors; `hgrkit.testing.FrameEncoderContract` holds one to its rules.
 
-    An encoder may also have `frame_size: tuple[int, int]`, the height and width that pictures are decoded to
-    before they reach it (the whole picture, squashed, never cropped); without it they are 224 x 224.
+    An encoder may also have `frame_size`: the height and width that pictures are decoded to before they reach it
+    (the whole picture, squashed, never cropped), or a `PictureScaling`, which may keep their shape. Without it
+    they are 224 x 224. Pictures of one call have one size; where that depends on the picture, it takes any.
     """
 
     @property
@@ -67,13 +63,15 @@ FrameEncoderFactory = Callable[..., FrameEncoder]
 the argument of `NAME:ARGUMENT`."""
 
 
-def frame_size_of(encoder: FrameEncoder | None) -> tuple[int, int]:
-    """Return height and width that pictures are decoded to for this encoder, or without one.
+def frame_size_of(encoder: FrameEncoder | None) -> FrameSize:
+    """Return what pictures are decoded to for this encoder, or without one.
 
     Raises:
-        PluginError: if the encoder's `frame_size` is not a pair of whole numbers above 0.
+        PluginError: if the encoder's `frame_size` is no `PictureScaling` and no pair of whole numbers above 0.
     """
     size = getattr(encoder, "frame_size", DEFAULT_FRAME_SIZE)
+    if isinstance(size, PictureScaling):
+        return size
     try:
         height, width = map(int, size)
     except (TypeError, ValueError):
@@ -123,48 +121,6 @@ def encode_frames(encoder: FrameEncoder, frames: npt.NDArray[np.uint8]) -> npt.N
             "or use another encoder."
         )
     return single
-
-
-def resolve_device(device: str | torch.device) -> str:
-    """Return a device that exists: `auto` becomes `cuda`, `mps` or `cpu`, other names are checked.
-
-    Raises:
-        ConfigError: if torch does not know the name, or the machine has no such device; it lists those that exist.
-    """
-    if isinstance(device, str) and (device == "cpu" or (device == "auto" and not _may_have_gpu())):
-        return "cpu"
-    import torch
-
-    if not isinstance(device, str):
-        hint = "give 'auto', 'cpu', 'cuda' or 'mps'"
-        device = str(check_instance("device", device, torch.device, hint=hint))
-    cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    mps = ["mps"] if torch.backends.mps.is_available() else []
-    if device == "auto":
-        return "cuda" if cuda else "mps" if mps else "cpu"
-    try:
-        kind = torch.empty(0, device=device).device.type
-    except (RuntimeError, AssertionError, ImportError, TypeError, ValueError):
-        kind = ""
-    if kind in ("", "meta"):  # torch's meta device computes nothing
-        there = ", ".join(map(repr, ["cpu", *mps, *(["cuda"] if cuda else []), *cuda]))
-        without = device.startswith("cuda") and torch.version.cuda is None
-        built = " (this torch is built without CUDA)" if without else ""
-        raise ConfigError(f"there is no device {device!r} here{built}; use 'auto', or one of: {there}.")
-    return device
-
-
-def _may_have_gpu() -> bool:
-    """Whether torch, which takes a second to import, has to be asked for a GPU: not without the driver of one."""
-    if sys.platform == "darwin":
-        return True
-    if Path("/dev/kfd").exists():  # AMD's; torch brings the rest of that driver itself
-        return True
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")  # the one that torch loads
-    except OSError:
-        return False
-    return True
 
 
 def _checked(encoder: FrameEncoder, owner: str) -> FrameEncoder:

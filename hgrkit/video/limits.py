@@ -10,7 +10,7 @@ import attrs
 from hgrkit.checks.arguments import check_number, check_whole
 from hgrkit.errors import ConfigError, DecodeLimitError
 
-__all__ = ["DecodeGuard", "DecodeLimits"]
+__all__ = ["DecodeClock", "DecodeGuard", "DecodeLimits"]
 
 _LEAST_MEMORY_BYTES = 256 << 20
 
@@ -95,6 +95,48 @@ class DecodeGuard:
         if pictures > self.limits.pictures:
             most = f"{self.limits.pictures:,} pictures"
             raise _exceeded(f"the file holds more than {most}", "DecodeLimits(pictures=...)")
+
+
+@final
+class DecodeClock:
+    """Seconds that the owner of one video has waited for the worker, while the machine was awake."""
+
+    def __init__(self, limits: DecodeLimits) -> None:
+        self.duration_s = 0.0
+        self.was_heard = False
+        self._limits = limits
+        self._runs = False
+        self._stalled_s = 0.0
+        self._total_s = 0.0
+        self._broken: DecodeLimitError | None = None
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._runs, self._stalled_s = True, 0.0
+
+    def stop(self) -> None:
+        """Count no more until the next start."""
+        self._runs = False
+
+    def run_out_of_memory(self) -> None:
+        """The worker holds more memory than it may."""
+        self._broken = self._limits.out_of_memory()
+
+    def has_run_out(self, elapsed_s: float) -> bool:
+        """Count time if the clock runs; returns whether a limit is broken."""
+        if self._runs:
+            self._stalled_s += elapsed_s
+            self._total_s += elapsed_s
+            if self._stalled_s > self._limits.seconds:
+                self._broken = self._limits.stalled()
+            elif self._total_s > self._limits.seconds_in_all(self.duration_s):
+                self._broken = self._limits.took_too_long(self.duration_s)
+        return self._broken is not None
+
+    def check(self) -> None:
+        """Raise the limit that was broken."""
+        if self._broken is not None:
+            raise self._broken
 
 
 def _exceeded(what: str, setting: str) -> DecodeLimitError:

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import demuxed, film_tracks, open_container
 from hgrkit.video.file_structure import SEVERAL_RECORDINGS, count_avi_chunks, holds_several_recordings, is_cut_off
+from hgrkit.video.given_file import VideoPath
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.recording import BROADCAST_FORMATS, Part, parts_of, usual_step
 
@@ -116,7 +117,7 @@ class PacketIndex:
         return max(round(_SLACK_S / self.time_base), _SLACK_FRAMES * self.frame_ticks)
 
 
-def read_packet_index(path: str, guard: DecodeGuard) -> PacketIndex:
+def read_packet_index(path: VideoPath, guard: DecodeGuard) -> PacketIndex:
     """Read every packet of a video's picture stream, decoding none.
 
     Of several streams of pictures the film is read: no still, preferably a stream that is marked as default, and
@@ -343,7 +344,7 @@ def _zero(container: InputContainer, time_base: Fraction, first: int, delay: int
     return first if abs(first - begin) * time_base < _SAME_TIME_S else min(begin, first)
 
 
-def _with_repeats(path: str, packets: _Packets, index: PacketIndex) -> PacketIndex:
+def _with_repeats(path: VideoPath, packets: _Packets, index: PacketIndex) -> PacketIndex:
     """Add the pictures at an AVI's end that repeat the one before, in empty chunks, which FFmpeg skips."""
     chunks = count_avi_chunks(path, index.track) if _stated_avi_pictures(packets) > len(packets.pts) else 0
     return attrs.evolve(index, end=max(index.end, index.zero + chunks))
@@ -355,7 +356,7 @@ def _stated_avi_pictures(packets: _Packets) -> int:
     return 0 if stated == _AVI_UNKNOWN else stated
 
 
-def _missing(path: str, container: InputContainer, packets: _Packets, index: PacketIndex) -> int:
+def _missing(path: VideoPath, container: InputContainer, packets: _Packets, index: PacketIndex) -> int:
     """Return the ticks between the end of the packets and the end that the container states."""
     name, stream = container.format.name, packets.stream
     if name in BROADCAST_FORMATS:
@@ -373,7 +374,7 @@ def _missing(path: str, container: InputContainer, packets: _Packets, index: Pac
     return index.frame_ticks if packets.cut else 0
 
 
-def _missing_from_all_streams(path: str, index: PacketIndex, guard: DecodeGuard) -> int:
+def _missing_from_all_streams(path: VideoPath, index: PacketIndex, guard: DecodeGuard) -> int:
     """Do the same where the stated duration is the longest stream's: sound or subtitles may outlast pictures."""
     with open_container(path, guard) as container:
         end = Fraction(0)

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from hgrkit.errors import DecodeError
+from hgrkit.video.preparation import FrameSize, PictureScaling
 
 __all__ = ["Orientation", "PictureScaler", "on_white"]
 
@@ -137,18 +138,19 @@ def on_white(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
 
 @final
 class PictureScaler:
-    """Scales whole frames to one size with swscale.
+    """Scales frames: whole to one size with swscale, or as a `PictureScaling` says.
 
-    Bicubic, whose kernel swscale widens when it makes a picture smaller, so that fine patterns do not alias; it is
-    what EfficientNet was trained with. Pictures of a high dynamic range become what a usual screen shows, and
-    transparent ones lie on white.
+    Swscale's filter is bicubic, with a kernel that widens when a picture is made smaller, so that fine patterns do
+    not alias; it is what EfficientNet was trained with. Pictures of a high dynamic range become what a usual
+    screen shows, and transparent ones lie on white.
 
     Args:
-        frame_size: height and width of the pictures; or their height alone, and they keep their shape.
+        frame_size: height and width of the pictures; or their height alone, and they keep their shape; or how they
+            are scaled.
         transfer: FFmpeg's number of the curve that the file's brightness is stored by.
     """
 
-    def __init__(self, frame_size: tuple[int, int] | int, *, transfer: int = 2) -> None:
+    def __init__(self, frame_size: FrameSize | int, *, transfer: int = 2) -> None:
         self._frame_size = frame_size
         self._transfer = transfer
         self._reformatter = VideoReformatter()
@@ -160,8 +162,8 @@ class PictureScaler:
             DecodeError: if swscale does not take pictures of this kind.
         """
         orientation = Orientation.of(frame)
-        height, width = self._size(frame, transposed=orientation.transposed)
         is_hdr = self._transfer in HDR_TRANSFERS
+        height, width = self._size(frame, transposed=orientation.transposed, is_hdr=is_hdr)
         try:
             scaled = self._reformatter.reformat(
                 on_white(frame, self._reformatter),
@@ -175,12 +177,16 @@ class PictureScaler:
         picture = scaled.to_ndarray()
         if is_hdr:
             picture = tone_mapped(picture.astype(np.float32) / np.float32(65535), self._transfer)
-        return np.ascontiguousarray(orientation.upright(picture.astype(np.uint8, copy=False)))
+        shown = np.ascontiguousarray(orientation.upright(picture.astype(np.uint8, copy=False)))
+        return self._frame_size.decoded(shown) if isinstance(self._frame_size, PictureScaling) else shown
 
-    def _size(self, frame: VideoFrame, *, transposed: bool) -> tuple[int, int]:
-        """Return height and width to scale to, before the picture is turned."""
-        if isinstance(self._frame_size, int):
-            stored = (frame.width, frame.height) if transposed else (frame.height, frame.width)
+    def _size(self, frame: VideoFrame, *, transposed: bool, is_hdr: bool) -> tuple[int, int]:
+        """Return height and width to scale to with swscale, before the picture is turned."""
+        stored = (frame.width, frame.height) if transposed else (frame.height, frame.width)
+        if isinstance(self._frame_size, PictureScaling):
+            # no processor knows HDR, and to map the brightness of a whole large picture would take seconds
+            upright = self._frame_size.target(*stored) if is_hdr else stored
+        elif isinstance(self._frame_size, int):
             width = 2 * round(self._frame_size * stored[1] / stored[0] / 2)
             upright = (self._frame_size, min(_WIDEST * self._frame_size, max(2, width)))
         else:

@@ -19,9 +19,11 @@ from av.video.stream import VideoStream
 
 from hgrkit.errors import DecodeError
 from hgrkit.video.container import decoder_of, demuxed, open_video
+from hgrkit.video.given_file import GivenFile, VideoPath
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.packet_index import PacketIndex, VideoPacket, read_packet_index
 from hgrkit.video.picture import PictureScaler
+from hgrkit.video.preparation import FrameSize
 from hgrkit.video.sampling import Sampling, times_between
 
 __all__ = ["SampledFrame", "VideoReader"]
@@ -60,7 +62,7 @@ class VideoReader:
     Args:
         path: a video file.
         frame_size: height and width that the whole picture is squashed to; or its height alone, which keeps its
-            shape.
+            shape; or how pictures are scaled.
         guard: limits that are kept, those of `DecodeLimits()` by default.
 
     Attributes:
@@ -81,11 +83,11 @@ class VideoReader:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        frame_size: tuple[int, int] | int = (224, 224),
+        frame_size: FrameSize | int = (224, 224),
         *,
         guard: DecodeGuard | None = None,
     ) -> None:
-        self.path = os.fspath(path)
+        self.path: VideoPath = path if isinstance(path, GivenFile) else os.fspath(path)
         self.guard = guard or DecodeGuard()
         self.index: PacketIndex = read_packet_index(self.path, self.guard)
         self.begin_s, self.duration_s = self.index.begin_s, self.index.duration_s
@@ -166,7 +168,7 @@ class _FrameSearch:
 
     def __init__(
         self,
-        path: str,
+        path: VideoPath,
         index: PacketIndex,
         targets: npt.NDArray[np.int64],
         guard: DecodeGuard,

@@ -1,20 +1,27 @@
-"""Reads a picture file, as an example of what is looked for: the twin of the reader of videos."""
+"""Reads a picture file, as an example of what is looked for, the twin of the reader of videos; and writes JPEG."""
 
 from __future__ import annotations
 
 import os
 import re
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.storage.regular_file import open_regular
 from hgrkit.video.container import open_container
+from hgrkit.video.given_file import GivenFile, VideoPath, opened
 from hgrkit.video.limits import DecodeGuard
 from hgrkit.video.picture import PictureScaler
+from hgrkit.video.preparation import FrameSize
 
-__all__ = ["picture_kind", "read_still"]
+__all__ = ["encode_jpeg", "picture_kind", "read_still"]
+
+_JPEG_QUALITY = 4 * 118  # qscale 4, in FFmpeg's lambda units
 
 _BEGINNINGS = {
     rb"\xff\xd8\xff": "jpeg_pipe",
@@ -35,19 +42,19 @@ def picture_kind(path: str | os.PathLike[str]) -> str | None:
         OSError: if it cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with opened(path) if isinstance(path, GivenFile) else os.fdopen(open_regular(path), "rb") as file:
             head = file.read(12)
     except FileNotFoundError as error:
         raise MissingPathError(f"no file {os.fspath(path)!r}.") from error
     return next((kind for begin, kind in _BEGINNINGS.items() if re.match(begin, head, re.DOTALL)), None)
 
 
-def read_still(path: str, frame_size: tuple[int, int], guard: DecodeGuard) -> npt.NDArray[np.uint8]:
-    """Read a picture, squashed to a size, as a video's pictures are: RGB [H, W, 3].
+def read_still(path: VideoPath, frame_size: FrameSize, guard: DecodeGuard) -> npt.NDArray[np.uint8]:
+    """Read a picture, scaled as a video's pictures are: RGB [H, W, 3].
 
     Args:
         path: the file.
-        frame_size: height and width of the picture.
+        frame_size: height and width that it is squashed to, or how it is scaled.
         guard: limits that are kept.
 
     Raises:
@@ -70,3 +77,22 @@ def read_still(path: str, frame_size: tuple[int, int], guard: DecodeGuard) -> np
             guard.on_progress()
             return PictureScaler(frame_size)(frame)
     raise DecodeError("the file holds no picture that can be decoded")
+
+
+def encode_jpeg(picture: npt.NDArray[np.uint8]) -> bytes:
+    """An RGB picture [H, W, 3] as a JPEG file.
+
+    Raises:
+        DecodeError: if FFmpeg does not take the picture.
+    """
+    codec = av.VideoCodecContext.create("mjpeg", "w")
+    codec.height, codec.width = picture.shape[:2]
+    codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
+    # PyAV before 18 has no attribute for the quality.
+    codec.options = {"flags": "+qscale+bitexact", "global_quality": str(_JPEG_QUALITY)}
+    codec.thread_count = 1
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    packets = [*codec.encode(frame), *codec.encode(None)]
+    if not packets:
+        raise DecodeError("a picture cannot be written as JPEG")
+    return bytes(packets[0])

@@ -109,6 +109,9 @@ def test_the_demo_answers_most_of_its_questions_right(hgrkit):
     last = ran.out.splitlines()[-1]
     right = int(last.split(", ")[-1].split()[0])
     assert right >= 6, ran.out
+    questions = ran.out.strip().split("\n\n")[:10]
+    assert not any("(wrong: " in question for question in questions[:right]), "what is answered wrong comes last"
+    assert sum("(wrong: " in question for question in questions) == 10 - right
 
 
 def test_a_file_that_cannot_be_written_gets_one_line(hgrkit, tmp_path, shared):

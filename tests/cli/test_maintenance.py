@@ -219,3 +219,11 @@ def test_an_option_that_makes_no_sense_gets_one_line(hgrkit, library, arguments,
     before = sorted(path.name for path in library.parent.iterdir())
     assert words in hgrkit(*(argument.replace("{lib}", str(library)) for argument in arguments)).error
     assert sorted(path.name for path in library.parent.iterdir()) == before
+
+
+def test_info_says_what_confines_the_decoders(hgrkit, library):
+    from hgrkit.video.worker.sandbox import offered
+
+    told = hgrkit("info", library, "--json").json["decoders_confined_by"]
+    assert told == offered()
+    assert set(told) == {"landlock", "seccomp"}

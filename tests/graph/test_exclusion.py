@@ -146,3 +146,14 @@ def test_the_words_that_introduce_an_excluded_phrase_go_with_it(text, phrase, wa
     split = split_excluded(graph(text, [(1, "NOUN", *phrase)], [], [1]))
     assert (split.wanted.text if split.wanted else None) == wanted
     assert [one.text for one in split.excluded] == [" ".join(text.split()[slice(*phrase)])]
+
+
+def test_what_says_nothing_is_not_excluded():
+    asked = graph("anything with people", [(1, "NOUN", 0, 1), (2, "NOUN", 2, 3)], [], [1, 2])
+    assert [phrase.text for phrase in split_excluded(asked).excluded] == ["people"]
+
+
+def test_no_one_is_someone_in_what_is_excluded():
+    asked = graph("a beach with no one on it", [(1, "NOUN", 0, 2), (2, "NOUN", 3, 5)], [], [2])
+    split = split_excluded(asked)
+    assert (split.wanted.text, [phrase.text for phrase in split.excluded]) == ("a beach", ["someone"])

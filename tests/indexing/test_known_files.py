@@ -93,7 +93,7 @@ def hashes(monkeypatch):
 
     hashed = []
     content_hash = known_videos.content_hash
-    monkeypatch.setattr(known_videos, "content_hash", lambda path: hashed.append(path) or content_hash(path))
+    monkeypatch.setattr(known_videos, "content_hash", lambda path, **_: hashed.append(path) or content_hash(path))
     return hashed
 
 

@@ -210,7 +210,7 @@ def test_an_interruption_keeps_what_was_stored_and_ends_the_threads(make_video, 
 def test_an_error_in_a_thread_reaches_the_caller(library, make_video, tmp_path, monkeypatch):
     from hgrkit.indexing import known_videos
 
-    def broken(path):
+    def broken(path, **_):
         raise ZeroDivisionError(path)
 
     make_video("v/a.mp4")

@@ -102,3 +102,21 @@ def test_no_index_is_loaded_that_is_not_the_one_of_these_events(events, cache, d
 
 def test_a_zero_vector_stays_zero():
     assert unit_vectors(np.zeros((1, 3), np.float32)).tolist() == [[0, 0, 0]]
+
+
+def test_a_reader_keeps_its_index_over_versions_until_a_newer_one_is_saved(events, tmp_path, monkeypatch):
+    pytest.importorskip("hnswlib")
+    AnnCache(tmp_path).update(arrays_of(events[:1000]))
+    reader, loads = AnnCache(tmp_path, "hnsw"), []
+    load = reader.load
+    monkeypatch.setattr(reader, "load", lambda arrays: loads.append(len(arrays.clips)) or load(arrays))
+    reader.index(arrays_of(events[:1000]))
+    later = reader.index(arrays_of(events[:1050], (1030, 1031)))
+    assert (later.size, loads) == (1000, [1000])
+    assert later.nearest(events[1040], 1).tolist() == [1040]
+    assert 1030 not in later.nearest(events[1030], 5).tolist()
+    AnnCache(tmp_path).update(arrays_of(events))
+    assert (reader.index(arrays_of(events)).size, loads) == (2000, [1000, 2000])
+    other = arrays_of(events)
+    other._checksums = other._checksums[::-1]
+    assert isinstance(reader.index(other), FlatScan)

@@ -19,6 +19,7 @@ from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
 from hgrkit.model.video import VideoEncoder
 from hgrkit.testing.model_contract import example_graphs
+from tests.fake_device import NAME, fake_device
 
 
 def save(folder, text):
@@ -38,14 +39,14 @@ def test_a_folder_is_called_by_its_absolute_path(folder, monkeypatch):
     assert model.model.embed_dim == model.query_side.embed_dim == 4
 
 
-@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize("device", ["auto", "cpu", "cpu:0"])
 def test_questions_are_put_without_torch(folder, device):
     assert isinstance(LoadedModel.load(folder, device=device).query_side.encoder, SentenceQueryEncoder)
 
 
 def test_questions_are_put_with_torch_on_a_device_that_is_named(folder):
-    side = LoadedModel.load(folder, device="cpu:0").query_side
-    assert isinstance(side.encoder, ModelQueryEncoder)
+    with fake_device():
+        assert isinstance(LoadedModel.load(folder, device=NAME).query_side.encoder, ModelQueryEncoder)
 
 
 def test_questions_are_put_with_torch_where_only_torch_can_read_the_model(tmp_path):
@@ -63,16 +64,17 @@ def test_questions_are_put_with_torch_once_the_model_is_there(folder):
     assert model.query_side.encoder.model is model.model
 
 
-@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize("device", ["auto", "cpu", "cpu:0"])
 def test_clips_are_embedded_without_torch_on_a_cpu(folder, device, monkeypatch):
-    monkeypatch.setattr("hgrkit.video.frame_encoder._may_have_gpu", lambda: False)
+    monkeypatch.setattr("hgrkit.checks.device._may_have_gpu", lambda: False)
     assert isinstance(LoadedModel.load(folder, device=device).clip_encoder, ClipEncoder)
 
 
 def test_clips_are_embedded_with_torch_on_a_device_that_is_named(folder):
-    model = LoadedModel.load(folder, device="cpu:0")
-    assert model.clip_encoder.func is embed_features
-    assert model.clip_encoder.args == (model.model,)
+    with fake_device():
+        model = LoadedModel.load(folder, device=NAME)
+        assert model.clip_encoder.func is embed_features
+        assert model.clip_encoder.args == (model.model,)
 
 
 def test_clips_are_embedded_with_torch_where_numpy_cannot_read_the_weights(folder):

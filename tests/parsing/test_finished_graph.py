@@ -38,6 +38,22 @@ EXCLUDED = {
     "a woman without any hat or glasses dancing": ["without any hat or glasses"],
     "everything but dogs": ["dogs"],
     "a forest minus people": ["people"],
+    "a forest free of people": ["people"],
+    "people not dancing": ["dancing"],
+    "a car, not red": ["red"],
+    "not outdoors": ["outdoors"],
+    "cats, exclude dogs": ["dogs"],
+    "a man lacking a beard": ["a beard"],
+    "a cat rather than a dog": ["a dog"],
+    "don't show me dogs in a park": ["dogs", "a park"],
+    "i don't want to see people, show me cats": ["people"],
+    "leave out shots of cooking": ["cooking"],
+    "the man is neither running nor walking": ["running", "walking"],
+    "football -soccer": ["soccer"],
+    "beach -people -cars": ["people", "cars"],
+    "a man jumping -indoors": ["indoors"],
+    'a street -"red car" at night': ["red car"],
+    'a street -"red car': ["red"],
 }
 
 
@@ -54,6 +70,9 @@ def test_what_is_under_a_negation_is_excluded(text, unwanted):
         "a man wearing a hat",
         "a dog next to other dogs",
         "a person not necessarily smiling",
+        "a t-shirt - a well-dressed man",
+        "dogs -",
+        "-5 degrees",
     ],
 )
 def test_these_exclude_nothing(text):
@@ -90,6 +109,22 @@ def test_a_verb_that_is_denied_at_the_end_has_the_subject_of_the_one_before():
     (singing,) = [node for node in graph.actions if node.excluded]
     roles = {edge.role: graph.phrase(graph.node(edge.entity)) for edge in graph.edges if edge.action == singing.id}
     assert roles == {"ARG0": "a man", "ARGM-NEG": "not"}
+
+
+def test_the_subject_of_a_denied_participle_stays_wanted():
+    graph = PARSER.parse("people not dancing")
+    assert [(graph.role(node), graph.phrase(node), node.excluded) for node in graph.entities] == [
+        ("ARG0", "people", False),
+        ("ARGM-NEG", "not", False),
+    ]
+
+
+def test_a_verb_that_only_excludes_is_no_action():
+    graph = PARSER.parse("videos of dogs excluding puppies")
+    assert [(graph.role(node), graph.phrase(node), node.excluded) for node in graph.nodes] == [
+        ("NOUN", "dogs", False),
+        ("NOUN", "puppies", True),
+    ]
 
 
 def test_a_graph_without_negations_is_not_touched():

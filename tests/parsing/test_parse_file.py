@@ -99,7 +99,7 @@ def test_another_parser_or_version_never_goes_on(source, target):
         parse_file(Counting(stop_at=SENTENCES[300]), source, target)
     other = Counting()
     other.version = "other"
-    with pytest.raises(ConfigError, match="made with the parser lark 2, not with lark other; finish it"):
+    with pytest.raises(ConfigError, match="made with the parser lark 3, not with lark other; finish it"):
         parse_file(other, source, target)
 
 

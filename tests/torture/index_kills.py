@@ -22,6 +22,7 @@ from hgrkit.library.verify import verify_library
 from tests.torture import fault
 from tests.torture.clips import lay_out_clips
 from tests.torture.findings import Findings
+from tests.torture.media import from_here, runs_in
 
 Progress = Callable[[int], None]
 Vectors = dict[str, npt.NDArray[np.float32]]
@@ -110,13 +111,15 @@ def run(count: int, *, seed: int, folder: Path, progress: Progress = lambda done
 
 
 def _index(clips: Path, library: Path, armed: fault.Fault | None, *, kill_at_s: float | None = None) -> _Run:
-    mark = uuid.uuid4().hex
-    environment = {**os.environ, **(armed.environment if armed else {}), "TORTURED": mark}
+    room = library.with_name(f"room-{uuid.uuid4().hex}")  # workers get no environment, but the same current folder
+    room.mkdir()
+    environment = {**os.environ, **(armed.environment if armed else {}), **from_here()}
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, "index", clips, "--library", library],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        cwd=room,
         text=True,
     )
     try:
@@ -125,25 +128,18 @@ def _index(clips: Path, library: Path, armed: fault.Fault | None, *, kill_at_s: 
         process.kill()
         said, errors = process.communicate()
     lines = [line.split(" ", 1) for line in said.splitlines() if line.endswith(".mp4")]
-    return _Run([(word, path) for word, path in lines], process.returncode, errors, _left(mark))
+    return _Run([(word, path) for word, path in lines], process.returncode, errors, _left(room))
 
 
-def _left(mark: str) -> int:
+def _left(room: Path) -> int:
     """Processes of the run that outlive it by more than ten seconds."""
     left: list[Path] = []
     for _ in range(100):
-        left = [process for process in Path("/proc").glob("[0-9]*") if _has_mark(process, mark)]
+        left = [process for process in Path("/proc").glob("[0-9]*") if runs_in(process, room)]
         if not left:
             break
         time.sleep(0.1)
     return len(left)
-
-
-def _has_mark(process: Path, mark: str) -> bool:
-    try:
-        return f"TORTURED={mark}".encode() in (process / "environ").read_bytes()
-    except OSError:
-        return False
 
 
 def _vectors(library: Path) -> Vectors:

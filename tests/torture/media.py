@@ -18,14 +18,13 @@ from typing import Any, Self
 import av
 import numpy as np
 
-__all__ = ["MUST_BE_ZERO", "run"]
+__all__ = ["MUST_BE_ZERO", "from_here", "run", "runs_in"]
 
 MUST_BE_ZERO = ("ended_runs", "hangs", "leaked_processes", "undisturbed_failures")
 """Counts that a run must not have."""
 
 _FOLDER_FILES = 100
 _LONGEST_RUN_S = 900
-_MARK = "HGRKIT_TORTURE_RUN"
 _MEMORY_BYTES = 512 << 20
 _SUFFIXES = (".mp4", ".mkv", ".avi", ".webm", ".gif", ".mov", ".mpg", ".ts", ".ogv", ".mxf", ".dv", ".3gp")
 _INFLATED = (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 0x00FFFFFF, 0x10000000, 0)
@@ -218,19 +217,21 @@ _MUTATIONS: tuple[Mutation, ...] = (
 
 def _indexed(media: Path, library: Path) -> dict[str, Any]:
     """Index one folder in a process of its own; whatever it started must be gone when it is."""
-    mark = uuid.uuid4().hex
+    room = library.with_name(f"room-{uuid.uuid4().hex}")  # workers get no environment, but the same current folder
+    room.mkdir()
     command = [sys.executable, "-m", "tests.torture.media", str(media), str(library)]
     try:
         done = subprocess.run(
             command,
-            env={**os.environ, _MARK: mark, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **from_here(), "OMP_NUM_THREADS": "1"},
+            cwd=room,
             capture_output=True,
             timeout=_LONGEST_RUN_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"hangs": 1, "leaked_processes": _running(mark)}
-    leaked = _running(mark)
+        return {"hangs": 1, "leaked_processes": _running(room)}
+    leaked = _running(room)
     if done.returncode:
         print(done.stderr.decode(errors="replace"), file=sys.stderr)  # noqa: T201
         return {"ended_runs": 1, "leaked_processes": leaked}
@@ -238,15 +239,23 @@ def _indexed(media: Path, library: Path) -> dict[str, Any]:
     return {**result, "leaked_processes": leaked}
 
 
-def _running(mark: str) -> int:
+def _running(room: Path) -> int:
     """How many processes of a run are left."""
-    running = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            running += f"{_MARK}={mark}".encode() in (process / "environ").read_bytes().split(b"\0")
-        except OSError:  # another user's, or gone
-            continue
-    return running
+    return sum(runs_in(process, room) for process in Path("/proc").glob("[0-9]*"))
+
+
+def runs_in(process: Path, room: Path) -> bool:
+    """Whether a process, by its folder of /proc, has that current folder."""
+    try:
+        return (process / "cwd").readlink() == room
+    except OSError:  # another user's, or gone
+        return False
+
+
+def from_here() -> dict[str, str]:
+    """The environment that finds this checkout from any folder."""
+    root = str(Path(__file__).resolve().parents[2])
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
 
 
 class _MeanColour:

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from hgrkit.errors import CheckpointError, ConfigError, FrameEncoderNotFoundError, PluginError, ShapeError
+from hgrkit.checks.device import resolve_device
+from hgrkit.errors import (
+    CheckpointError,
+    ConfigError,
+    DeviceMemoryError,
+    FrameEncoderNotFoundError,
+    PluginError,
+    ShapeError,
+)
 from hgrkit.testing.frame_encoder_contract import FrameEncoderContract
 from hgrkit.video.efficientnet_lite import EfficientNetLite
 from hgrkit.video.frame_encoder import (
@@ -14,7 +23,6 @@ from hgrkit.video.frame_encoder import (
     encode_frames,
     frame_size_of,
     load_frame_encoder,
-    resolve_device,
 )
 
 LITE2 = "efficientnet-lite2"
@@ -64,9 +72,32 @@ def test_both_engines_give_the_same_features_of_real_pictures(lite2, torch_lite2
     np.testing.assert_allclose(lite2.encode(pictures), torch_lite2.encode(pictures), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("room", [2, 0])
+def test_batches_are_halved_until_the_device_has_room_for_them(room, folder, torch_lite2, monkeypatch):
+    from hgrkit.video.efficientnet_torch import EfficientNetLiteModule
+
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 260, 260, 3), dtype=np.uint8)
+    forward, sizes = EfficientNetLiteModule.forward, []
+
+    def in_little_room(self, batch):
+        sizes.append(len(batch))
+        if len(batch) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return forward(self, batch)
+
+    expected = torch_lite2.encode(pictures)
+    monkeypatch.setattr(EfficientNetLiteModule, "forward", in_little_room)
+    encoder = EfficientNetLite(folder, variant=LITE2, engine="torch")
+    if room:
+        np.testing.assert_allclose(encoder.encode(pictures), expected, atol=1e-5, rtol=0)
+        assert sizes[-3:] == [2, 2, 1]
+    else:
+        with pytest.raises(DeviceMemoryError, match="has no room for one picture; use device='cpu'"):
+            encoder.encode(pictures)
+
+
 @pytest.mark.gpu
 def test_cuda_gives_the_features_of_the_cpu(folder, lite2):
-    torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     pictures = np.random.default_rng(0).integers(0, 256, (4, 260, 260, 3), dtype=np.uint8)
@@ -139,12 +170,12 @@ def test_without_a_driver_no_gpu_is_looked_for(monkeypatch):
     def no_driver(_):
         raise OSError
 
-    monkeypatch.setattr("hgrkit.video.frame_encoder.sys.platform", "linux")
-    monkeypatch.setattr("hgrkit.video.frame_encoder.ctypes.CDLL", no_driver)
+    monkeypatch.setattr("hgrkit.checks.device.sys.platform", "linux")
+    monkeypatch.setattr("hgrkit.checks.device.ctypes.CDLL", no_driver)
     monkeypatch.setattr(Path, "exists", lambda _: False)
     monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
     assert resolve_device("auto") == "cpu"
-    monkeypatch.setattr("hgrkit.video.frame_encoder.ctypes.CDLL", lambda _: object())
+    monkeypatch.setattr("hgrkit.checks.device.ctypes.CDLL", lambda _: object())
     with pytest.raises(ImportError, match="torch"):
         resolve_device("auto")
 

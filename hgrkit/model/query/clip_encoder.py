@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hgrkit.checks.arguments import shown
 from hgrkit.errors import ShapeError
 from hgrkit.levels import PerLevel
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.model.config import VideoConfig
 from hgrkit.model.folder import WEIGHTS_FILE
 from hgrkit.model.query.layers import Float32, Linear, Weights, softmax
@@ -31,6 +32,7 @@ class ClipEncoder:
 
     def __init__(self, weights: Weights, config: VideoConfig) -> None:
         self.feature_dim = config.feature_dim
+        self.is_residual = config.start == "identity"
         maps = [
             Linear(weights.below(f"projections.{number}"), config.feature_dim, config.embed_dim)
             for number in range(1 if config.shared_projection else 3)
@@ -62,7 +64,11 @@ class ClipEncoder:
                 f"frame features must be [F, {self.feature_dim}], got {list(frames.shape)}; "
                 f"this model was built with feature_dim={self.feature_dim}."
             )
+        if self.is_residual:
+            frames = unit_vectors(frames)
         event, action, entity = (projection(frames) for projection in self.projections)
+        if self.is_residual:
+            event, action, entity = frames + event, frames + action, frames + entity
         shares = softmax(self.pooling(event)[:, 0])  # [F]
         return PerLevel(event=shares @ event, action=action, entity=entity)
 

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from hgrkit.checks.arguments import check_flag, check_sequence
-from hgrkit.errors import GraphError
+from hgrkit.errors import GraphError, LibraryMismatchError
 from hgrkit.graph import Node, RoleGraph
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.library.scoring import SearchSettings
@@ -98,6 +98,7 @@ class EmbeddedCaptions:
         failures: position and reason of every sentence that could not be read.
         omitted: what the model's limits left out, over all sentences.
         querybank_norm: of events of queries, [Q, D] -> [Q], if the model has one.
+        model_fingerprint: of the model that embedded them, where that is known.
     """
 
     queries: Sequence[QueryEmbeddings]
@@ -105,6 +106,18 @@ class EmbeddedCaptions:
     failures: Mapping[int, str]
     omitted: Omitted
     querybank_norm: Callable[[Float32], Float32] | None = None
+    model_fingerprint: str | None = None
+
+    def require_model(self, fingerprint: str) -> None:
+        """Refuse to be compared with what another model made.
+
+        Raises:
+            LibraryMismatchError: if one embedded the sentences.
+        """
+        if self.model_fingerprint not in (None, fingerprint):
+            raise LibraryMismatchError(
+                "the sentences were embedded with another model than the library; read them again."
+            )
 
     def spread(self, scores: Float32, *, querybank_norm: bool = False) -> Float32:
         """Scores of the queries, [V, Q], to scores of all sentences, [V, C]: -1 for those without a graph.

@@ -6,26 +6,50 @@ event; its actions and entities are phrases, encoded as sentences are. Nothing i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from threading import Lock
-from typing import Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import attrs
 import numpy as np
 
 from hgrkit.checks.arguments import check_choice
-from hgrkit.checks.settings import setting
-from hgrkit.errors import ShapeError
+from hgrkit.checks.settings import like, read_settings, setting
+from hgrkit.errors import CheckpointError, ShapeError
 from hgrkit.graph import Node, RoleGraph
-from hgrkit.levels import PerLevel
+from hgrkit.levels import LEVELS, Level, PerLevel
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.model.query.clip_encoder import frame_array
 from hgrkit.model.query.encoder import EmbeddedQuery
-from hgrkit.model.text.graph_selection import Omitted
-from hgrkit.model.text.text_encoder_plugin import TextEncoderPlugin, encode_texts, omitted_tokens
+from hgrkit.model.query.layers import Linear, QuerybankNorm, Weights
+from hgrkit.model.query.sentence_encoder import GraphAttention, adjacency_of, query_of
+from hgrkit.model.text.config import GraphAttentionConfig, GraphStart, GraphTextConfig
+from hgrkit.model.text.graph_selection import (
+    GraphLimits,
+    Omitted,
+    SelectedGraph,
+    check_words,
+    released_role_id,
+    select_all,
+)
+from hgrkit.model.text.text_encoder_plugin import (
+    TextEncoderPlugin,
+    encode_texts,
+    load_text_encoder,
+    omitted_tokens,
+)
 
-__all__ = ["PhraseConfig", "PhraseQueryEncoder", "action_phrase", "embed_frames"]
+__all__ = [
+    "PhraseConfig",
+    "PhraseHeadQueryEncoder",
+    "PhraseQueryEncoder",
+    "PhraseTextConfig",
+    "action_phrase",
+    "embed_frames",
+    "texts_of",
+]
 
 Prompts = Literal["none", "video"]
 
@@ -53,6 +77,38 @@ class PhraseConfig:
     prompts: Prompts = setting(
         "none", "none encodes the bare words, video puts `a video of` before them", check=_check_prompts
     )
+
+
+@attrs.frozen(kw_only=True)
+class PhraseTextConfig(GraphTextConfig):
+    """The settings of a trained head over a text encoder that is a plugin.
+
+    Raises:
+        ConfigError: if a setting is out of its range.
+    """
+
+    max_actions: int | None = like(GraphLimits, "max_actions", None)
+    max_entities: int | None = like(GraphLimits, "max_entities", None)
+    max_tokens: int | None = like(GraphLimits, "max_tokens", None)
+    graph_start: GraphStart = like(GraphAttentionConfig, "start", "identity")
+    name: str = like(PhraseConfig, "name")
+    prompts: Prompts = like(PhraseConfig, "prompts")
+    encoder: str = setting("", "fingerprint of the text encoder, which training fills in")
+
+    def load_encoder(self) -> TextEncoderPlugin:
+        """The installed text encoder of that name, on a CPU.
+
+        Raises:
+            CheckpointError: if it is not the one that the head was trained on.
+            TextEncoderNotFoundError, PluginError: as `load_text_encoder` does.
+        """
+        texts = load_text_encoder(self.name, "cpu")
+        if self.encoder not in ("", texts.fingerprint):
+            raise CheckpointError(
+                f"the head was trained on the text encoder {self.encoder}, but {self.name!r} is now "
+                f"{texts.fingerprint}; install that one, or train the head anew."
+            )
+        return texts
 
 
 class PhraseQueryEncoder:
@@ -83,21 +139,17 @@ class PhraseQueryEncoder:
             raise ShapeError("a query encoder needs at least one sentence.")
         texts = sentences or [graph.text for graph in graphs]
         phrases = [
-            [
-                text,
-                *(action_phrase(graph, node) for node in graph.actions),
-                *(graph.phrase(node) for node in graph.entities),
-            ]
-            for text, graph in zip(texts, graphs, strict=True)
+            texts_of(graph, text, [*graph.actions, *graph.entities])
+            for graph, text in zip(graphs, texts, strict=True)
         ]
-        known = self._vectors([phrase for parts in phrases for phrase in parts])
+        known = self.vectors([phrase for parts in phrases for phrase in parts])
         queries = [
             _query(graph, np.stack([known[phrase][0] for phrase in parts]))
             for graph, parts in zip(graphs, phrases, strict=True)
         ]
         return queries, Omitted(event_tokens=sum(known[text][1] for text in texts))
 
-    def _vectors(self, phrases: Sequence[str]) -> dict[str, tuple[Float32, int]]:
+    def vectors(self, phrases: Sequence[str]) -> dict[str, tuple[Float32, int]]:
         """The vector of each text and how many of its tokens were not read, all new ones in one batch."""
         with self._lock:
             found = {phrase: self._kept[phrase] for phrase in phrases if phrase in self._kept}
@@ -123,6 +175,92 @@ def _query(graph: RoleGraph, vectors: Float32) -> EmbeddedQuery:
         actions=graph.actions,
         entities=graph.entities,
     )
+
+
+def texts_of(graph: RoleGraph, sentence: str, nodes: Sequence[Node]) -> list[str]:
+    """A sentence and its phrases, one for each of these nodes."""
+    return [
+        sentence,
+        *(action_phrase(graph, node) if node.is_action else graph.phrase(node) for node in nodes),
+    ]
+
+
+class PhraseHeadQueryEncoder:
+    """A trained head over an encoder of texts; twin of `hgrkit.model.text.phrase_text_encoder.PhraseTextEncoder`.
+
+    Args:
+        weights: those of the twin.
+        config: its settings.
+        texts: the frozen encoder.
+        querybank_norm: what the model takes off a sentence's scores, if anything.
+
+    Raises:
+        CheckpointError: if the weights are not the twin's.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        config: PhraseTextConfig,
+        *,
+        texts: TextEncoderPlugin,
+        querybank_norm: QuerybankNorm | None = None,
+    ) -> None:
+        self.config, self.querybank_norm = config, querybank_norm
+        self.frozen = PhraseQueryEncoder(texts, config.prompts)
+        dim = config.embed_dim
+        self.views: dict[Level, Linear] = {level: Linear(weights.below(level), dim, dim) for level in LEVELS}
+        self.roles = weights.below("roles").take("weight", config.num_roles, dim) if config.num_roles else None
+        self.graph = GraphAttention(weights.below("graph"), config.graph)
+
+    @classmethod
+    def from_folder(
+        cls, settings: Mapping[str, Any], folder: Path, weights: Weights, querybank_norm: QuerybankNorm | None
+    ) -> Self:
+        """The encoder of a model folder, of the `text` settings in its config and the weights of its text encoder.
+
+        Raises:
+            CheckpointError: if the frozen encoder or the weights are not those that were written.
+            ConfigError: if a setting is unknown or out of its range.
+        """
+        del folder
+        config = read_settings(PhraseTextConfig, settings, "text")
+        return cls(weights, config, texts=config.load_encoder(), querybank_norm=querybank_norm)
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is one that the model has met: it reads any, in pieces."""
+        return self.frozen.knows(word)
+
+    def embed(
+        self, graphs: Sequence[RoleGraph], sentences: Sequence[str] | None = None
+    ) -> tuple[list[EmbeddedQuery], Omitted]:
+        """Embed sentences, as `QueryEncoder` says."""
+        selected = select_all(graphs, self.config.limits)
+        check_words(selected)
+        texts = sentences or [graph.text for graph in graphs]
+        phrases = [
+            texts_of(graph, text, [graph.node(node.id) for node in (*kept.actions, *kept.entities)])
+            for graph, text, kept in zip(graphs, texts, selected, strict=True)
+        ]
+        known = self.frozen.vectors([phrase for parts in phrases for phrase in parts])
+        queries = []
+        for graph, kept, parts in zip(graphs, selected, phrases, strict=True):
+            nodes = self._viewed(kept, unit_vectors(np.stack([known[phrase][0] for phrase in parts])))
+            queries.append(query_of(graph, kept, self.graph(nodes, adjacency_of(kept, self.config.edges))))
+        cut = Omitted(event_tokens=sum(known[text][1] for text in texts))
+        return queries, sum((kept.omitted for kept in selected), cut)
+
+    def _viewed(self, kept: SelectedGraph, vectors: Float32) -> Float32:
+        """Event, actions and entities before messages, [1 + A + E, D]."""
+        bounds = (0, 1, 1 + len(kept.actions), len(vectors))
+        parts = [
+            own + self.views[level](own)
+            for level, own in zip(LEVELS, np.split(vectors, bounds[1:-1]), strict=True)
+        ]
+        if self.roles is not None:
+            parts[1] = parts[1] * self.roles[[released_role_id(node.role) for node in kept.actions]]
+            parts[2] = parts[2] * self.roles[[released_role_id(node.role) for node in kept.entities]]
+        return np.concatenate(parts)
 
 
 def action_phrase(graph: RoleGraph, action: Node) -> str:

@@ -30,7 +30,7 @@ from hgrkit.model.text.graph_selection import (
 )
 from hgrkit.model.text.sentence_reader import STATE_SCALE, SentenceReader
 
-__all__ = ["GraphAttention", "SentenceQueryEncoder"]
+__all__ = ["GraphAttention", "SentenceQueryEncoder", "adjacency_of", "query_of"]
 
 Adjacency = npt.NDArray[np.bool_]
 
@@ -143,7 +143,7 @@ class SentenceQueryEncoder:
         selected = select_all(graphs, self.config)
         check_words(selected)
         queries = [
-            _query(graph, kept, self.graph(nodes, self._adjacency(kept)))
+            query_of(graph, kept, self.graph(nodes, adjacency_of(kept, self.config.edges)))
             for graph, kept, nodes in zip(graphs, selected, self._all_nodes(selected), strict=True)
         ]
         return queries, sum((kept.omitted for kept in selected), Omitted())
@@ -164,13 +164,14 @@ class SentenceQueryEncoder:
             vectors = vectors * self.roles[[released_role_id(node.role) for node in chain.from_iterable(nodes)]]
         return np.split(vectors, np.cumsum([len(sentence) for sentence in nodes])[:-1])
 
-    def _adjacency(self, graph: SelectedGraph) -> Adjacency:
-        """Whether node i sees node j, over event, actions and entities: bool [N, N]."""
-        size = 1 + len(graph.actions) + len(graph.entities)
-        adjacency = np.zeros((size, size), np.bool_)
-        for link in node_links(graph, self.config.edges, len(graph.actions)):
-            adjacency[link] = True
-        return adjacency
+
+def adjacency_of(graph: SelectedGraph, edges: str) -> Adjacency:
+    """Whether node i sees node j by an edge policy, over event, actions and entities: bool [N, N]."""
+    size = 1 + len(graph.actions) + len(graph.entities)
+    adjacency = np.zeros((size, size), np.bool_)
+    for link in node_links(graph, edges, len(graph.actions)):
+        adjacency[link] = True
+    return adjacency
 
 
 def _mean_states(words: Float32, nodes: Sequence[SelectedNode]) -> Float32:
@@ -182,7 +183,7 @@ def _mean_states(words: Float32, nodes: Sequence[SelectedNode]) -> Float32:
     return units
 
 
-def _query(graph: RoleGraph, kept: SelectedGraph, nodes: Float32) -> EmbeddedQuery:
+def query_of(graph: RoleGraph, kept: SelectedGraph, nodes: Float32) -> EmbeddedQuery:
     """A sentence's nodes [1 + A + E, D] as a query."""
     by_id = {node.id: node for node in graph.nodes}
     entities = 1 + len(kept.actions)

@@ -49,6 +49,7 @@ class GraphBatch:
         action_ids: ids of the kept actions in each sentence's graph.
         entity_ids: ids of the kept entities in each sentence's graph.
         omitted: what the limits cut, over all sentences.
+        phrases: the texts of each sentence, its actions and its entities, for encoders that read texts.
     """
 
     words: tuple[tuple[str, ...], ...]
@@ -64,6 +65,7 @@ class GraphBatch:
     action_ids: tuple[tuple[int, ...], ...]
     entity_ids: tuple[tuple[int, ...], ...]
     omitted: Omitted
+    phrases: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def from_graphs(

@@ -112,9 +112,24 @@ def _sentence_query(
     return SentenceQueryEncoder.from_folder(settings, folder, weights, querybank_norm)
 
 
+def _phrases() -> type[TextModel]:
+    from hgrkit.model.text.phrase_text_encoder import PhraseTextEncoder
+
+    return PhraseTextEncoder
+
+
+def _phrases_query(
+    settings: Mapping[str, Any], folder: Path, weights: Weights, querybank_norm: QuerybankNorm | None
+) -> QueryEncoder:
+    from hgrkit.model.query.phrase_encoder import PhraseHeadQueryEncoder
+
+    return PhraseHeadQueryEncoder.from_folder(settings, folder, weights, querybank_norm)
+
+
 TEXT_ENCODERS: dict[str, TextEncoderKind] = {
     "rnn": TextEncoderKind(load=_rnn),
     "sentence": TextEncoderKind(load=_sentence, query=_sentence_query),
+    "phrases": TextEncoderKind(load=_phrases, query=_phrases_query),
 }
 """The kinds by the `type` of `text` in `config.json`, which is also `text_encoder` of a training run."""
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import attrs
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
-from tokenizers import Tokenizer
 
 from hgrkit.errors import CheckpointError
 from hgrkit.matching.frame_weights import unit_vectors
+from hgrkit.model.text.tokenizer_file import load_tokenizer, rust_errors
 from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.storage.onnx_file import OnnxGraph
 
 __all__ = ["LAST_LAYER_SIZE", "MODEL_FILE", "STATE_SCALE", "TOKENIZER_FILE", "SentenceReader", "SentenceStates"]
 
@@ -28,6 +28,10 @@ STATE_SCALE = 8.0
 
 MAX_PIECES = 256
 """Word pieces that are read of one sentence, its two end marks among them; later words have zero states."""
+
+_MOST_STATES = 65536  # the largest transformers that read sentences have some 8,000
+_PIECES_AT_ONCE = 4096  # some 80 MB between the layers of a MiniLM; more at once are not faster
+_LONGEST_S = 8.0  # for those, which take half a second on one core
 
 Float32 = npt.NDArray[np.float32]
 
@@ -74,24 +78,17 @@ class SentenceReader:
         for path in (model, tokenizer):
             if not path.is_file():
                 raise CheckpointError(f"the text encoder needs {path}, which is missing; install the model again.")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # threads that wait for work without sleeping take the cores from numpy, and from other programs
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._tokenizer = Tokenizer.from_file(str(tokenizer))
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"the text encoder in {model.parent} cannot be loaded: {reason}") from error
-        found = {item.name for item in (*self._session.get_inputs(), *self._session.get_outputs())}
+        self._tokenizer = load_tokenizer(tokenizer)
+        self._graph = OnnxGraph(model)
+        found = {*self._graph.inputs, *self._graph.outputs}
         if found != {"piece_ids", "piece_mask", "states"}:
             raise CheckpointError(f"{model} must map piece_ids and piece_mask to states, it has {sorted(found)}.")
-        shape = self._session.get_outputs()[0].shape
-        if len(shape) != 3 or not isinstance(shape[2], int):
-            raise CheckpointError(f"{model} must make states [C, L, H] of a fixed H, it makes {shape}.")
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_PIECES)
+        shape = self._graph.outputs["states"]
+        if len(shape) != 3 or not isinstance(shape[2], int) or not 0 < shape[2] <= _MOST_STATES:
+            raise CheckpointError(
+                f"{model} must make states [C, L, H] of a fixed H up to {_MOST_STATES}, it makes {shape}."
+            )
+        rust_errors(lambda: self._tokenizer.enable_truncation(MAX_PIECES), f"{tokenizer} cannot be used")
         self.files = (model, tokenizer)
         self.hidden_size: int = shape[2]
         self.last_layer_size = self._last_layer_size(model)
@@ -108,7 +105,8 @@ class SentenceReader:
     def knows(self, word: str) -> bool:
         """Whether a word is one piece to the transformer, or in hgrkit's lexicon; else it is read in pieces."""
         (written,) = _printable([word])
-        pieces = self._tokenizer.encode(written, add_special_tokens=False).tokens
+        failed = f"{self.files[1]} cannot read {word[:60]!r}"
+        pieces = rust_errors(lambda: self._tokenizer.encode(written, add_special_tokens=False).tokens, failed)
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         return (len(pieces) <= 1 and unknown not in pieces) or Lexicon.load().knows(word.lower())
 
@@ -117,7 +115,11 @@ class SentenceReader:
 
         Sentences of equal length in pieces are read together, so that none is padded and none can change another.
         """
-        encodings = self._tokenizer.encode_batch([_printable(words) for words in sentences], is_pretokenized=True)
+        printable = [_printable(words) for words in sentences]
+        encodings = rust_errors(
+            lambda: self._tokenizer.encode_batch(printable, is_pretokenized=True),
+            f"{self.files[1]} cannot read these sentences",
+        )
         by_length: dict[int, list[int]] = {}
         for number, encoding in enumerate(encodings):
             by_length.setdefault(len(encoding.ids), []).append(number)
@@ -134,7 +136,7 @@ class SentenceReader:
         return SentenceStates(words=words, sentence=sentence)
 
     def _last_layer_size(self, model: Path) -> int:
-        stated = self._session.get_modelmeta().custom_metadata_map.get(LAST_LAYER_SIZE, str(self.hidden_size))
+        stated = self._graph.metadata.get(LAST_LAYER_SIZE, str(self.hidden_size))
         if not stated.isdecimal() or not 0 < int(stated) <= self.hidden_size:
             raise CheckpointError(
                 f"{model} must state a {LAST_LAYER_SIZE} from 1 to {self.hidden_size}, it states {stated!r}."
@@ -142,8 +144,20 @@ class SentenceReader:
         return int(stated)
 
     def _states(self, piece_ids: npt.NDArray[np.int64]) -> Float32:
-        feed = {"piece_ids": piece_ids, "piece_mask": np.ones_like(piece_ids)}
-        states: Float32 = self._session.run(["states"], feed)[0]
+        """Pieces [C, L] to states [C, L, H], some sentences at a time."""
+        sentences, pieces = piece_ids.shape
+        states = np.empty((sentences, pieces, self.hidden_size), np.float32)
+        at_once = max(1, _PIECES_AT_ONCE // pieces)
+        for begin in range(0, sentences, at_once):
+            some = slice(begin, begin + at_once)
+            feed = {"piece_ids": piece_ids[some], "piece_mask": np.ones_like(piece_ids[some])}
+            made = self._graph.run("states", feed, seconds=_LONGEST_S)
+            if made.shape != states[some].shape or made.dtype != np.float32 or not np.isfinite(made).all():
+                raise CheckpointError(
+                    f"{self.files[0]} must make finite float32 states {list(states[some].shape)}, "
+                    f"it makes {made.dtype} {list(made.shape)}; install the model again."
+                )
+            states[some] = made
         return states
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from hgrkit.checks.arguments import check_instance
+from hgrkit.checks.device import full_precision
 from hgrkit.checks.settings import setting, takes_settings, to_json
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.embeddings import TextEmbeddings
@@ -144,7 +145,7 @@ class TextEncoder(nn.Module):
             ShapeError: if they are no `GraphBatch`, or on another device.
         """
         check_batch(batch, self.pooling.weight.device)
-        words = self._read(batch.token_ids, batch.token_mask)  # [C, T, D]
+        words = self._read(batch)  # [C, T, D]
         nodes = torch.cat(
             [
                 self._event(words, batch.token_mask)[:, None],
@@ -156,17 +157,18 @@ class TextEncoder(nn.Module):
         nodes = self.graph(nodes, batch.adjacency)
         return TextEmbeddings.from_nodes(nodes, action_mask=batch.action_mask, entity_mask=batch.entity_mask)
 
-    def _read(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
-        """Words in context: [C, T] -> [C, T, D]."""
-        # packed, so that the backward direction begins at a sentence's own end and not in its padding
-        packed = pack_padded_sequence(
-            self.dropout(self.words(token_ids)),
-            token_mask.sum(dim=1).cpu(),
-            batch_first=True,
-            enforce_sorted=False,
-        )
-        states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=token_mask.shape[1])
-        directions = states.view(*token_mask.shape, -1, self.embed_dim)  # [C, T, 1 or 2, D]
+    def _read(self, batch: GraphBatch) -> Tensor:
+        """Words in context: [C, T, D]."""
+        # Packed, so that the backward direction begins at a sentence's own end and not in its padding. Sentences
+        # are sorted by lengths that the CPU knows: torch's own sorting would wait for the device twice.
+        lengths, order = torch.sort(torch.tensor([len(words) for words in batch.words]), descending=True)
+        device, num_tokens = batch.token_ids.device, batch.token_ids.shape[1]
+        words = self.dropout(self.words(batch.token_ids)).index_select(0, order.to(device))
+        packed = pack_padded_sequence(words, lengths, batch_first=True)
+        with full_precision(device):
+            states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=num_tokens)
+        states = states.index_select(0, order.argsort().to(device))
+        directions = states.view(len(batch), num_tokens, -1, self.embed_dim)  # [C, T, 1 or 2, D]
         mean: Tensor = directions.mean(dim=2)
         return mean
 

@@ -8,15 +8,18 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from hgrkit.checks.arguments import check_whole, shown
+from hgrkit.checks.device import resolve_device
 from hgrkit.errors import PluginError, TextEncoderNotFoundError
 from hgrkit.library.records import Float32
 from hgrkit.plugins import Registry, plugin_errors
-from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["TEXT_ENCODER_PLUGINS", "TextEncoderPlugin", "encode_texts", "load_text_encoder", "omitted_tokens"]
 
 TEXT_ENCODER_PLUGINS = Registry(
-    "hgrkit.text_encoders", "text encoder", TextEncoderNotFoundError, {"clip": "hgrkit-clip"}
+    "hgrkit.text_encoders",
+    "text encoder",
+    TextEncoderNotFoundError,
+    {"clip": "hgrkit-clip", "open_clip": "hgrkit-clip"},
 )
 """Installed text encoders. An entry point names a callable `(device) -> TextEncoderPlugin`; for a name
 with an argument, `NAME:ARGUMENT`, it is called with that as well."""
@@ -27,7 +30,8 @@ class TextEncoderPlugin(Protocol):
     """Turns texts into vectors; `hgrkit.testing.TextEncoderPluginContract` holds one to its rules.
 
     An encoder may also have `omitted_tokens(texts) -> Sequence[int]`: how many tokens of each text lie past what
-    it reads. Without it none do.
+    it reads. Without it none do. With `equivalent_to`, the fingerprint of another encoder whose vectors it
+    computes to 1e-4, it also searches libraries that were made with that one.
     """
 
     @property

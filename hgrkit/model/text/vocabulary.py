@@ -21,6 +21,7 @@ VOCABULARY_FILE = "vocabulary.json"
 """What a vocabulary is called in a model folder."""
 
 UNKNOWN_WORD = "<UNK>"
+_MOST_BYTES = 16 << 20  # of some 900,000 words
 
 
 def _copied(ids: Mapping[str, int]) -> Mapping[str, int]:
@@ -93,7 +94,7 @@ class Vocabulary:
             CheckpointError: if it is missing or is not one.
         """
         path = Path(check_path("path", path))
-        record = read_json(path, dict, error=CheckpointError, expected="a vocabulary")
+        record = read_json(path, dict, error=CheckpointError, expected="a vocabulary", most_bytes=_MOST_BYTES)
         try:
             ids = {str(word): int(number) for word, number in record["ids"].items()}
             return cls(ids=ids, unknown_id=int(record["unknown_id"]), size=int(record["size"]))

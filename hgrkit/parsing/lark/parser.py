@@ -34,7 +34,7 @@ class LarkParser:
     """
 
     name = "lark"
-    version = "2"
+    version = "3"
     language = "en"
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class LarkParser:
         if parts is None:
             return finished(self._graph(tokens, words))
         texts = [[word.text for word in part.words] for part in parts]
-        return finished(together(tokens, parts, [self._graph(text, text) for text in texts]))
+        return finished(together(tokens, parts, [finished(self._graph(text, text)) for text in texts]))
 
     def _graph(self, tokens: Sequence[str], words: Sequence[str]) -> RoleGraph:
         tags = refine(words, self._tagger.tag(words))

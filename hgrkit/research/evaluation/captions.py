@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import BenchmarkError, MissingPathError
+from hgrkit.library.removal import ends_in, rows_named
 from hgrkit.research.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from hgrkit.research.evaluation.ranking import Relevance
 from hgrkit.research.evaluation.retrieval import GroundTruth, Retrieval, caption_ids, rank_queries
@@ -58,7 +58,7 @@ def evaluate_captions(
     Raises:
         BenchmarkError: if a name is not in the library, or fits several of its videos.
     """
-    row_of = _rows(captions, library_paths)
+    row_of = rows_named(captions, library_paths)
     owners = [name for name, texts in captions.items() for _ in texts]
     texts = [text for own in captions.values() for text in own]
     distinct = list(dict.fromkeys(texts))
@@ -78,29 +78,6 @@ def evaluate_captions(
         asked={name: row_of[name] for name, own in captions.items() if own},
     )
     return Retrieval(query_ranks=rank_queries(score(distinct), truth), bootstrap=bootstrap)
-
-
-def _rows(captions: Captions, library_paths: Sequence[str]) -> dict[str, int]:
-    """Position of each annotated video among the library's."""
-    rows_of: dict[str, list[int]] = {}
-    for row, path in enumerate(library_paths):
-        rows_of.setdefault(PurePath(path).name, []).append(row)
-    fitting = {
-        name: [row for row in rows_of.get(PurePath(name).name, ()) if _ends_in(library_paths[row], name)]
-        for name in captions
-    }
-    missing = [name for name, rows in fitting.items() if not rows]
-    ambiguous = [name for name, rows in fitting.items() if len(rows) > 1]
-    if missing:
-        raise BenchmarkError(
-            f"{len(missing)} of {len(captions)} videos are not in the library, first {missing[0]!r}."
-        )
-    if ambiguous:
-        raise BenchmarkError(
-            f"{len(ambiguous)} names fit several videos of the library, first {ambiguous[0]!r}; "
-            "put folders before the names, or evaluate a library in which base names are unique."
-        )
-    return {name: row for name, (row,) in fitting.items()}
 
 
 def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
@@ -131,7 +108,7 @@ def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
         places = (
             exact.get(name),
             exact.get(name.replace("/", "_")),
-            [key for key in by_base.get(PurePath(name).name, ()) if _ends_in(key, name)],
+            [key for key in by_base.get(PurePath(name).name, ()) if ends_in(key, name)],
             by_stem.get(name),
             exact.get(stem),
         )
@@ -141,12 +118,6 @@ def match_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
         if fitting:
             found[name] = fitting[0]
     return found
-
-
-def _ends_in(path: str, name: str) -> bool:
-    """Whether a path is a name, or that name in some folder; `v2/a.mp4` does not end in `2/a.mp4`."""
-    parts, whole = (PurePath(os.path.normpath(text)).parts for text in (name, path))
-    return whole[-len(parts) :] == parts
 
 
 def match_base_names(names: Iterable[str], keys: Iterable[str]) -> dict[str, str]:

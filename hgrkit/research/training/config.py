@@ -29,7 +29,7 @@ class TrainConfig:
     epochs: int = setting(20, "passes over the training clips", within="[1, 1000000]")
     batch_size: int = setting(128, "pairs of clip and caption in a step", within="[2, 1000000]")
     seed: int = setting(0, "decides fresh weights, the order of pairs and dropout", within="[0, 4294967295]")
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "where to compute; auto takes a GPU if there is one")
+    device: str = setting("auto", "where to compute: auto (a GPU if there is one), cpu, cuda:1, mps")
     mixed_precision: bool = setting(False, "bfloat16 where it is safe; needs a GPU")
 
     optimizer: Literal["adam", "adamw"] = setting("adamw", "adamw keeps weight decay apart from the gradient")
@@ -78,6 +78,9 @@ class TrainConfig:
 
     patience: int | None = setting(
         None, "stop after this many epochs without a better dev Rsum; none never stops", within="[1, inf)"
+    )
+    keep_start: bool = setting(
+        False, "measure the dev clips before the first step, and keep these weights unless an epoch is better"
     )
     save_every: int | None = setting(
         None, "steps between saved states within an epoch; the end of an epoch is always saved", within="[1, inf)"

@@ -27,12 +27,12 @@ class ClipFiles:
 
     captions: str = setting(meaning="JSON of {clip: [captions]}")
     features: tuple[str, ...] = setting(
-        meaning="files of frame features, .npz or .hdf5; of several, training draws one for each clip of a batch"
+        meaning="files of frame features: .npz, .h5, .parquet, .lance; of several, training draws one a clip"
     )
 
     def __attrs_post_init__(self) -> None:
         if not self.features:
-            raise ConfigError("features names no file; name at least one, .npz or .hdf5.")
+            raise ConfigError("features names no file; name at least one, such as F.h5.")
 
     def read(self, base: Path, parser: GraphParser) -> CaptionedClips:
         """Read, parse and join.

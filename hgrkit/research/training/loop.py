@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import attrs
 import numpy as np
@@ -169,6 +170,7 @@ class TrainingLoop:
         best: weights of the best epoch.
         best_epoch: which, from 1; 0 before the first is over.
         log: one record an epoch.
+        start: measures on the dev clips before the first step, with `keep_start`.
     """
 
     def __init__(self, inputs: TrainingInputs) -> None:
@@ -178,7 +180,9 @@ class TrainingLoop:
         self._foils = inputs.foils if inputs.config.foil_weight else None
         sources = {"train": self._train, "dev": self._dev, "paraphrases": self._paraphrases, "foils": self._foils}
         self._feeds = {
-            name: TextFeed(inputs.model, source.graphs) for name, source in sources.items() if source is not None
+            name: TextFeed(inputs.model, source.graphs, getattr(source, "texts", None))
+            for name, source in sources.items()
+            if source is not None
         }
         self._right = RightPairs(inputs.train)
         self._lengths = inputs.train.lengths
@@ -189,6 +193,7 @@ class TrainingLoop:
         self.best = _copied(inputs.model)
         self.best_epoch = 0
         self.log: list[EpochRecord] = []
+        self.start: Mapping[str, Any] | None = None
         self._done = 0  # steps of the epoch
         self._sums: dict[str, float] = {}
         self._seconds = 0.0  # wall-clock time of the epoch, over all parts of an interrupted run
@@ -203,8 +208,11 @@ class TrainingLoop:
 
     def run(self, folder: RunFolder | None, on_progress: Callable[[TrainingProgress], None] | None) -> None:
         """Train until it is finished, from wherever it is."""
+        if self._config.keep_start and self.start is None:
+            self._model.eval()
+            self.start = self._measured()
         if folder is not None:
-            folder.write_log(self.log, finished=self.finished)
+            folder.write_log(self.log, finished=self.finished, start=self.start if self.log else None)
         every = self._config.save_every
         while not self.finished:
             started = time.perf_counter() - self._seconds
@@ -223,7 +231,7 @@ class TrainingLoop:
             self._end_epoch(started)
             if folder is not None:
                 folder.write_state(self.state())
-                folder.write_log(self.log, finished=self.finished)
+                folder.write_log(self.log, finished=self.finished, start=self.start)
 
     def _progress(self, value: float) -> TrainingProgress:
         return TrainingProgress(
@@ -240,20 +248,23 @@ class TrainingLoop:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._config, number, self._total)
         parts = self._losses(captions, np.random.default_rng([self._config.seed, epoch, self._done]))
-        value = parts["loss"]
-        if not math.isfinite(float(value.detach())):
-            raise ConfigError(_not_a_number(float(value.detach()), number + 1))
+        # one copy from the device a step: each waits for all that is under way there
+        values = dict(
+            zip(parts, torch.stack([part.detach().float() for part in parts.values()]).tolist(), strict=True)
+        )
+        if not math.isfinite(values["loss"]):
+            raise ConfigError(_not_a_number(values["loss"], number + 1))
         self._optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
         if self._config.clip_norm is not None:
             weights = [weight for group in self._optimizer.param_groups for weight in group["params"]]
             nn.utils.clip_grad_norm_(weights, self._config.clip_norm)
         self._optimizer.step()
         if self._average is not None:
             self._average.update(self._model, number + 1)
-        for name, part in parts.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(part.detach())
-        return float(value.detach())
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        return float(values["loss"])
 
     def _losses(self, captions: Indices, rng: np.random.Generator) -> dict[str, Tensor]:
         """The loss of a batch and its unweighted parts."""
@@ -292,11 +303,10 @@ class TrainingLoop:
         with weights_in_place(self._model, self._average.weights if self._average is not None else None):
             self._model.eval()
             self._require_numbers()
-            dev = None
-            if self._dev is not None:
-                dev = measure_clips(self._model, self._dev, self._feeds["dev"]).to_dict()
-            # an earlier epoch wins a tie
-            earlier = max((record.dev_rsum or 0.0 for record in self.log), default=-1.0)
+            dev = self._measured()
+            # an earlier epoch wins a tie, and so does the start if it is kept
+            begun = -1.0 if self.start is None else float(self.start["Rsum"])
+            earlier = max(begun, *(record.dev_rsum or 0.0 for record in self.log)) if self.log else begun
             best = dev is None or dev["Rsum"] > earlier
             if best:
                 self.best, self.best_epoch = _copied(self._model), len(self.log) + 1
@@ -315,6 +325,10 @@ class TrainingLoop:
             )
         )
         self._done, self._sums, self._seconds = 0, {}, 0.0
+
+    def _measured(self) -> Mapping[str, Any] | None:
+        """Measures on the dev clips, if there are some."""
+        return None if self._dev is None else measure_clips(self._model, self._dev, self._feeds["dev"]).to_dict()
 
     @torch.no_grad()
     def _require_numbers(self) -> None:
@@ -348,6 +362,7 @@ class TrainingLoop:
                 "sums": self._sums,
                 "seconds": self._seconds,
                 "best_epoch": self.best_epoch,
+                "start": self.start,
                 "log": [attrs.asdict(entry) for entry in self.log],
                 "chance": record,
             },
@@ -371,6 +386,7 @@ class TrainingLoop:
         try:
             self.best, self.best_epoch = state.part("best"), state.record["best_epoch"]
             self.log = [EpochRecord(**entry) for entry in state.record["log"]]
+            self.start = state.record.get("start")
             self._done, self._sums = state.record["done"], dict(state.record["sums"])
             self._seconds = state.record["seconds"]
             restore_rng_state(state.part("chance"), state.record["chance"])

@@ -11,12 +11,14 @@ import attrs
 import torch
 from torch import nn
 
+from hgrkit.checks.device import resolve_device
 from hgrkit.checks.settings import like, read_settings, setting, to_json
 from hgrkit.errors import ConfigError, HgrkitError
 from hgrkit.graph import RoleGraph
 from hgrkit.matching.config import MatcherConfig
-from hgrkit.model.checkpoint import build_model, load_model
+from hgrkit.model.checkpoint import build_model, head_on, load_model
 from hgrkit.model.config import HgrModelConfig, ModelOrigin, VideoConfig
+from hgrkit.model.dual_encoder import DualEncoder, find_dual_encoder
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.registry import model_folder
 from hgrkit.model.text.config import GraphAttentionConfig
@@ -43,7 +45,10 @@ class ModelConfig:
         ConfigError: if a setting has the wrong type, is unknown or is out of its range.
     """
 
-    start: str | None = setting(None, "an installed model or a model folder to start from; none is new weights")
+    start: str | None = setting(
+        None,
+        "a model to start from: installed, a folder, or a dual encoder such as clip:FOLDER; none is fresh weights",
+    )
     name: str = setting("", "what the model is called")
     text_encoder: str = setting("rnn", "rnn: word vectors and a GRU; sentence: a frozen transformer")
     reader: str = setting("default", "sentence: the model whose transformer is used, by name or folder")
@@ -107,7 +112,8 @@ class ModelConfig:
             ConfigError: if the model to take the transformer from has none, or the model does not fit into memory.
         """
         if self.start is not None:
-            model = load_model(_folder(self.start, base))
+            dual = self.dual_encoder(base)
+            model = load_model(_folder(self.start, base)) if dual is None else head_on(dual)
             model.origin = attrs.evolve(model.origin, name=self.name or model.origin.name)
             return model
         config, kind = self._parts(feature_dim), text_encoder_kind(self.text_encoder).load()
@@ -133,6 +139,17 @@ class ModelConfig:
                 nn.init.zeros_(weight)
                 weight.requires_grad_(False)
         return model
+
+    def dual_encoder(self, base: Path | None) -> DualEncoder | None:
+        """The dual encoder that training starts from, on whose frozen parts a head is trained; `None` without one.
+
+        Raises:
+            HgrkitError: what loading it raises.
+        """
+        if self.start is None:
+            return None
+        beside = (base or Path()) / self.start
+        return find_dual_encoder(str(beside) if beside.is_dir() else self.start, device=resolve_device("auto"))
 
     def load_word_vectors(self, model: HgrModel, *, base: Path | None = None) -> LoadedWords | None:
         """Put the word vectors of the file into a model that `make` made; `None` without `word_vectors`.

@@ -53,6 +53,10 @@ class TrainingInputs:
             raise ConfigError(
                 f"patience is {self.config.patience}, but there are no dev clips; give some, or leave it out."
             )
+        if self.config.keep_start and self.dev is None:
+            raise ConfigError(
+                "keep_start is true, but there are no dev clips to measure; give some, or leave it out."
+            )
         if self.config.foil_weight and self.foils is None:
             raise ConfigError(f"foil_weight is {self.config.foil_weight}, but there are no foils; give some.")
         if self.foils is not None and self.foils.captions != self.train.texts:
@@ -168,8 +172,9 @@ class TrainingRun:
 
     Attributes:
         best: the model of the best epoch, in evaluation mode: highest dev Rsum, the last epoch without dev clips.
-        best_epoch: which one, from 1.
+        best_epoch: which one, from 1; 0 if no epoch was better than the start, with `keep_start`.
         log: one record an epoch.
+        start: measures on the dev clips before the first step; `None` without `keep_start`.
         stopped_early: whether patience ended it.
         folder: where its log, curve and state are; `None` if they were not written.
         blank_captions: captions of the training and dev clips without words, which were left out.
@@ -178,9 +183,15 @@ class TrainingRun:
     best: HgrModel
     best_epoch: int
     log: tuple[EpochRecord, ...]
+    start: Mapping[str, Any] | None = None
     stopped_early: bool
     folder: Path | None
     blank_captions: int = 0
+
+    @property
+    def best_dev(self) -> Mapping[str, Any] | None:
+        """Measures of the best epoch, or of the start if that is kept, on the dev clips."""
+        return self.start if self.best_epoch == 0 else self.log[self.best_epoch - 1].dev
 
     def __repr__(self) -> str:
         return f"TrainingRun(epochs={len(self.log)}, best_epoch={self.best_epoch})"

@@ -21,6 +21,7 @@ from hgrkit.model.checkpoint import load_model, save_model
 from hgrkit.model.config import VideoConfig
 from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.hgr_model import HgrModel
+from hgrkit.model.text.phrase_text_encoder import PhraseTextEncoder
 from hgrkit.model.text.registry import TEXT_ENCODERS
 from hgrkit.parsing.registry import load_parser
 from hgrkit.research.training.clips import CaptionedClips
@@ -199,7 +200,10 @@ class RunConfig:
             train.graphs, feature_dim=train.feature_dim, seed=self.training.seed, base=self.base
         )
         words = self.model.load_word_vectors(model, base=self.base)
-        trainer = Trainer(model, loss=self.loss.make(), config=self.training, paraphrases=others)
+        training = self.training
+        if isinstance(model.text, PhraseTextEncoder) and dev is not None:  # never below the frozen encoders
+            training = attrs.evolve(training, keep_start=True)
+        trainer = Trainer(model, loss=self.loss.make(), config=training, paraphrases=others)
         return trainer.fit(
             train,
             dev,
@@ -228,8 +232,7 @@ class RunConfig:
         folder = Path(run.folder or "") / MODEL_FOLDER
         if _holds(folder, run.best):
             return
-        best = run.log[run.best_epoch - 1]
-        measured = f", Rsum {best.dev_rsum:.1f} on the dev clips" if best.dev_rsum is not None else ""
+        measured = f", Rsum {run.best_dev['Rsum']:.1f} on the dev clips" if run.best_dev is not None else ""
         card = (
             f"# {run.best.origin.name or 'An hgrkit model'}\n\nTrained with `hgrkit train`; the settings are in "
             f"`{NOTES_FOLDER}/{CONFIG_NOTE}`. Epoch {run.best_epoch} of {len(run.log)}{measured}.\n"
@@ -262,6 +265,7 @@ _EXAMPLES = {
     ("data.dev", "features"): ["dev.npz"],
     ("data.paraphrases", "captions"): "more.json",
     ("data.foils", "file"): "foils.jsonl",
+    ("model.text", "name"): "clip:FOLDER",
 }
 
 

@@ -101,7 +101,7 @@ def _log(path: Path) -> _Log:
 _CHANGEABLE = frozenset({"device", "save_every"})
 """Settings that may differ when a run is resumed: they change no number on the same machine."""
 
-_ADDED = {"same_clip_negatives": False}
+_ADDED = {"same_clip_negatives": False, "keep_start": False}
 """Settings that runs of older versions do not name, with what those did: they resume."""
 
 _COUNTS = ("clips", "captions", "views", "foils")
@@ -232,11 +232,14 @@ class RunFolder:
         """Write a state, and with it what the run is made of."""
         write_state(attrs.evolve(state, record={**state.record, "settings": self.settings}), self.path)
 
-    def write_log(self, log: Sequence[EpochRecord], *, finished: bool) -> None:
-        """Rewrite the log and the curve."""
+    def write_log(
+        self, log: Sequence[EpochRecord], *, finished: bool, start: Mapping[str, Any] | None = None
+    ) -> None:
+        """Rewrite the log and the curve; `start` is what the dev clips measured before the first step."""
         best = max((record.epoch for record in log if record.best), default=0)
         lines = [
             {"kind": "run", **self.settings, "versions": _versions()},
+            *([] if start is None else [{"kind": "start", "dev": dict(start)}]),
             *({"kind": "epoch", **attrs.asdict(record)} for record in log),
             *([{"kind": "end", "epochs": len(log), "best_epoch": best}] if finished else []),
         ]
@@ -264,7 +267,7 @@ def draw_curve(log: Sequence[EpochRecord]) -> str:
         An SVG document.
     """
     last = max(2, log[-1].epoch)
-    best = max((record for record in log if record.best), key=lambda record: record.epoch)
+    best = max((record for record in log if record.best), key=lambda record: record.epoch, default=log[0])
     series = {"loss": {record.epoch: record.loss for record in log}}
     if rsums := {record.epoch: record.dev_rsum for record in log if record.dev_rsum is not None}:
         series["rsum"] = rsums

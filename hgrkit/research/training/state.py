@@ -228,7 +228,7 @@ def rng_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore_rng_state(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """Put the generators where `rng_state` found them."""
     torch.set_rng_state(tensors["torch"])
-    on_gpus = [tensors[name] for name in sorted(tensors) if name.startswith("cuda.")]
+    on_gpus = [tensors[f"cuda.{number}"] for number in range(len(tensors)) if f"cuda.{number}" in tensors]
     if on_gpus and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(on_gpus[: torch.cuda.device_count()])
     name, position, has_gauss, gauss = record["numpy"]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from hgrkit.checks.arguments import check_callable, check_flag, check_instance, check_path, shown
+from hgrkit.checks.device import device_memory, full_precision, resolve_device
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.config import DEFAULT_TEMPERATURE
 from hgrkit.matching.losses import InfoNCE
@@ -24,7 +25,6 @@ from hgrkit.research.training.paraphrases import Paraphrases
 from hgrkit.research.training.records import TrainingInputs, TrainingProgress, TrainingRun
 from hgrkit.research.training.run_folder import RunFolder
 from hgrkit.research.training.state import TrainingState, seeded
-from hgrkit.video.frame_encoder import resolve_device
 
 __all__ = ["Trainer"]
 
@@ -163,9 +163,10 @@ class Trainer:
         on_end: Callable[[TrainingRun], None] | None,
     ) -> TrainingRun:
         """Train, from a state if there is one; the run's model is the best one."""
-        self.model.to(self.device)
-        self.loss.to(self.device)
-        with seeded(self.config.seed):
+        memory = device_memory("lower batch_size, foils a caption, or embed_dim")
+        with memory, full_precision(self.device), seeded(self.config.seed):
+            self.model.to(self.device)
+            self.loss.to(self.device)
             loop = TrainingLoop(inputs)
             if state is not None:
                 loop.restore(state)
@@ -179,6 +180,7 @@ class Trainer:
             best=self.model,
             best_epoch=loop.best_epoch,
             log=tuple(loop.log),
+            start=loop.start,
             stopped_early=len(loop.log) < self.config.epochs,
             folder=None if folder is None else folder.path,
             blank_captions=inputs.train.blank + (0 if inputs.dev is None else inputs.dev.blank),

@@ -19,6 +19,8 @@ from hgrkit.video.container import demuxed, open_video
 from hgrkit.video.cutting.clip import ByteSink, CutClip, open_output
 from hgrkit.video.cutting.encode import encode_clip, sound_of
 from hgrkit.video.cutting.plan import CannotCopyError, plan_copy
+from hgrkit.video.cutting.web import web_container
+from hgrkit.video.given_file import VideoPath
 from hgrkit.video.reader import VideoReader
 
 __all__ = ["cut_clip"]
@@ -26,10 +28,13 @@ __all__ = ["cut_clip"]
 _WEB_CODECS = frozenset({"vp8", "vp9", "av1", "libdav1d", "vorbis", "opus"})
 _LIKE = {"avi": ("avi", "mp4"), "flv": ("flv", "mp4"), "asf": ("asf",), "mpegts": ("mpegts",)}
 _SEEK_BACK_S, _SOUND_LAG_S = 2, 10  # how far a container may store sound from its pictures
+_WEB_HEIGHT = 720  # higher pictures take longer to encode than to be shown
 _FEW_PACKETS = 64  # no decoder holds a picture back for longer; without one by then decoding cannot begin there
 
 
-def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, *, exact: bool) -> CutClip:
+def cut_clip(
+    reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, *, exact: bool, web: bool = False
+) -> CutClip:
     """Write a clip of a moment.
 
     Args:
@@ -38,6 +43,7 @@ def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, 
         end_s: its end, in seconds.
         sink: where the clip's bytes go.
         exact: re-encode the moment, exact to a frame; else copy from the last key frame before it, if possible.
+        web: make what browsers play: packets of other codecs are not copied, and large pictures become smaller.
 
     Raises:
         DecodeError: if the video cannot be decoded.
@@ -45,18 +51,19 @@ def cut_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, 
     reason = "to be exact"
     if not exact:
         try:
-            return _Copy(reader, start_s, end_s).write(sink)
+            return _Copy(reader, start_s, end_s, web=web).write(sink)
         except CannotCopyError as error:
             reason = str(error)
-    return attrs.evolve(encode_clip(reader, start_s, end_s, sink), encoded=reason)
+    clip = encode_clip(reader, start_s, end_s, sink, most_height=_WEB_HEIGHT if web else None)
+    return attrs.evolve(clip, encoded=reason)
 
 
 @final
 class _Copy:
     """A clip that contains a moment and begins at a key frame, made of packets of the video."""
 
-    def __init__(self, reader: VideoReader, start_s: float, end_s: float) -> None:
-        self._reader, self._index = reader, reader.index
+    def __init__(self, reader: VideoReader, start_s: float, end_s: float, *, web: bool) -> None:
+        self._reader, self._index, self._web = reader, reader.index, web
         self._plan = plan_copy(reader.index, start_s, end_s)
         base = reader.index.time_base
         self._begin, self._end = self._plan.begin * base, self._plan.end * base
@@ -64,7 +71,10 @@ class _Copy:
     def write(self, sink: ByteSink) -> CutClip:
         """Write the clip into the first kind of container that takes its packets."""
         with open_video(self._reader.path, self._reader.guard, self._index.track) as (container, stream):
-            kinds = _container_kinds(self._reader.path, container, stream)
+            if self._web:
+                kinds = _web_kinds(container, stream)
+            else:
+                kinds = _container_kinds(self._reader.path, container, stream)
             self._check_beginning(container, stream)
         for kind in kinds:
             sink.restart()
@@ -141,7 +151,7 @@ class _Copy:
             raise CannotCopyError("its packets cannot be found again")
 
 
-def _container_kinds(path: str, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
+def _container_kinds(path: VideoPath, container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
     """Return the containers to try: the video's own kind, and one that takes the same codecs."""
     name = container.format.name
     if name.startswith("mov"):
@@ -153,6 +163,13 @@ def _container_kinds(path: str, container: InputContainer, stream: VideoStream) 
     if name in _LIKE:
         return _LIKE[name]
     raise CannotCopyError(f"packets of {name} files cannot stand alone")
+
+
+def _web_kinds(container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
+    kind = web_container(container, stream)
+    if not kind:
+        raise CannotCopyError("browsers do not play its codecs")
+    return (kind,)
 
 
 class _SourceError(Exception):

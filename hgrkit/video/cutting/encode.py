@@ -48,7 +48,9 @@ _JITTER_S = 0.05  # time stamps may be off by this much before silence is insert
 Samples = npt.NDArray[np.float32]
 
 
-def encode_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSink) -> CutClip:
+def encode_clip(
+    reader: VideoReader, start_s: float, end_s: float, sink: ByteSink, *, most_height: int | None = None
+) -> CutClip:
     """Write a clip of a moment's pictures, each shown when and as long as in the video, upright, with its sound.
 
     Pictures of odd width or height lose their last column or row, because H.264 takes even sizes only.
@@ -58,6 +60,7 @@ def encode_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSin
         start_s: start of the moment, in seconds on the video's own time line.
         end_s: its end, in seconds.
         sink: where the clip's bytes go.
+        most_height: pictures that are higher become so high.
 
     Raises:
         DecodeError: if the moment cannot be decoded.
@@ -73,7 +76,7 @@ def encode_clip(reader: VideoReader, start_s: float, end_s: float, sink: ByteSin
         open_video(reader.path, reader.guard, reader.index.track) as (container, stream),
         open_output(sink, "mp4") as output,
     ):
-        pictures = _Pictures(output, stream, first[1], base)
+        pictures = _Pictures(output, stream, first[1], base, most_height)
         sound: ClipSound | None = None
         if (source := sound_of(container)) is not None:
             sound = ClipSound(
@@ -112,18 +115,26 @@ def _timed(frames: Iterator[tuple[int, VideoFrame]], plan: CutPlan) -> Iterator[
 class _Pictures:
     """Encodes the clip's pictures into its container."""
 
-    def __init__(self, output: OutputContainer, source: VideoStream, first: VideoFrame, base: Fraction) -> None:
+    def __init__(
+        self,
+        output: OutputContainer,
+        source: VideoStream,
+        first: VideoFrame,
+        base: Fraction,
+        most_height: int | None,
+    ) -> None:
         self._output, self._base = output, base
         self._tick = max(base, _FINEST_TICK)
         self._orientation = Orientation.of(first)
         is_turned = self._orientation.transposed
         width, height = (first.height, first.width) if is_turned else (first.width, first.height)
         self._width, self._height = max(2, width - width % 2), max(2, height - height % 2)
+        self._size = _fitted(self._width, self._height, most_height)
         self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
         encoder = _best_encoder()
         self._stream = cast("VideoStream", output.add_stream(encoder, rate=source.average_rate or 25))
-        self._stream.width, self._stream.height, self._stream.pix_fmt = self._width, self._height, "yuv420p"
+        self._stream.width, self._stream.height, self._stream.pix_fmt = *self._size, "yuv420p"
         self._stream.options = {**_ENCODERS[encoder]}
         context = self._stream.codec_context
         context.time_base = self._tick
@@ -166,12 +177,18 @@ class _Pictures:
             frame = turned
         return self._reformatter.reformat(
             frame,
-            width=self._width,
-            height=self._height,
+            width=self._size[0],
+            height=self._size[1],
             format="yuv420p",
             dst_colorspace=frame.colorspace,
             dst_color_range=1,
         )
+
+
+def _fitted(width: int, height: int, most_height: int | None) -> tuple[int, int]:
+    if most_height is None or height <= most_height:
+        return width, height
+    return max(2, round(width * most_height / height / 2) * 2), most_height
 
 
 def _best_encoder() -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import DecodeLimitError, DecodeWorkerError
+from hgrkit.storage.regular_file import open_regular
+from hgrkit.video.container import unreadable_reason
 from hgrkit.video.cutting.clip import SUFFIXES, CutClip
-from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.cutting.web import WebPlay
+from hgrkit.video.limits import DecodeClock, DecodeLimits
+from hgrkit.video.preparation import FrameSize, PictureScaling
 from hgrkit.video.sampling import Sampling, times_between
 from hgrkit.video.worker.process import WorkerProcess
 from hgrkit.video.worker.protocol import (
@@ -24,9 +31,11 @@ from hgrkit.video.worker.protocol import (
     Header,
     ProtocolError,
     finite,
+    one_line,
     read_bytes,
     read_frames,
     read_header,
+    size_record,
     write_message,
 )
 
@@ -37,8 +46,7 @@ _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
 Times = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
-Body = TypeVar("Body")
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -72,12 +80,14 @@ class DecodeProcess:
         limits: what one video may take.
     """
 
+    _filters_calls = True  # whether workers start under a filter of system calls, as far as this process knows
+
     def __init__(self, limits: DecodeLimits) -> None:
         self._limits = limits
         self._worker: WorkerProcess | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._clock = _Clock(limits)
+        self._clock = DecodeClock(limits)
         self._watcher = threading.Thread(target=self._watch, name="hgrkit-decode-watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -91,29 +101,32 @@ class DecodeProcess:
     def read(
         self,
         path: str,
-        frame_size: tuple[int, int],
+        frame_size: FrameSize,
         sampling: Sampling | None,
         take: Callable[[Times, Pictures], None],
         *,
         span_s: tuple[float, float] | None = None,
+        follow_links: bool = True,
     ) -> Decoded:
         """Read one video; a fault of the file is in the result, and never raised.
 
         Args:
             path: the file.
-            frame_size: height and width of the pictures.
+            frame_size: what pictures are decoded to.
             sampling: which pictures; `None` for none of them, only the video's length.
-            take: called with the pictures in order, at most 16 at a time: `times_s` [B], `images` [B, H, W, 3].
+            take: called with the pictures in order, at most 16 of one size: `times_s` [B], `images` [B, H, W, 3].
             span_s: only pictures between these seconds, on the video's own time line; none beyond its end.
+            follow_links: whether the file may be a symbolic link.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
 
         def talk(worker: WorkerProcess) -> Decoded:
-            write_message(worker.requests, {"kind": "video", "path": _joined(path), "frame_size": frame_size})
+            request = {"kind": "video", "path": _joined(path), "frame_size": size_record(frame_size)}
+            write_message(worker.requests, request)
             opened, refused = Decoded(), None
-            read_body = partial(read_frames, frame_size=frame_size)
+            read_body = self._frame_reader(frame_size)
             while True:
                 header, frames = self._next_message(worker, "frames", read_body)
                 if frames is not None:
@@ -130,25 +143,27 @@ class DecodeProcess:
                 elif header["kind"] == "done" and opened.duration_s is None:
                     raise ProtocolError("the file was not opened.")
                 else:
-                    return self._failed(header) or attrs.evolve(opened, decoded_frames=_decoded_frames(header))
+                    return self._failed(header) or attrs.evolve(
+                        opened, decoded_frames=int(finite(header, "decoded_frames"))
+                    )
 
-        return self._ask(talk)
+        return self._ask(path, talk, follow_links=follow_links)
 
-    def read_picture(self, path: str, frame_size: tuple[int, int]) -> Pictures | Decoded:
+    def read_picture(self, path: str, frame_size: FrameSize) -> Pictures | Decoded:
         """Read one picture file, [1, H, W, 3]; if that fails, the result says how.
 
         Args:
             path: the file.
-            frame_size: height and width of the picture.
+            frame_size: what it is decoded to.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        request = {"kind": "picture", "path": _joined(path), "frame_size": frame_size}
+        request = {"kind": "picture", "path": _joined(path), "frame_size": size_record(frame_size)}
 
         def talk(worker: WorkerProcess) -> Pictures | Decoded:
             write_message(worker.requests, request)
-            header, frames = self._next_message(worker, "frames", partial(read_frames, frame_size=frame_size))
+            header, frames = self._next_message(worker, "frames", self._frame_reader(frame_size))
             if frames is not None:
                 header, _ = self._next_message(worker, "", read_bytes)
             if (failed := self._failed(header)) is not None:
@@ -157,10 +172,41 @@ class DecodeProcess:
                 raise ProtocolError("there was no picture.")
             return frames[1]
 
-        return self._ask(talk)
+        return self._ask(path, talk)
+
+    def thumbnail(self, path: str, time_s: float, height: int) -> bytes | Decoded:
+        """Read the picture that is on the screen at a time, as a JPEG file; if that fails, the result says how.
+
+        Args:
+            path: the file.
+            time_s: seconds on the video's own time line.
+            height: of the picture; its width keeps its shape.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        taken: list[bytes] = []
+        request = {"kind": "thumbnail", "path": _joined(path), "time_s": time_s, "height": height}
+        return self._bytes_of(path, request, lambda _, piece: taken.append(piece or b""), lambda _: b"".join(taken))
+
+    def web_play(self, path: str) -> WebPlay | Decoded:
+        """Look how browsers take a video; if reading it fails, the result says how.
+
+        Raises:
+            DecodeWorkerError: if no worker can be started, or this object is closed.
+        """
+        request = {"kind": "web_play", "path": _joined(path)}
+        return self._bytes_of(path, request, lambda *_: None, _web_play_of)
 
     def cut(
-        self, path: str, start_s: float, end_s: float, *, exact: bool, take: Callable[[int, bytes | None], None]
+        self,
+        path: str,
+        start_s: float,
+        end_s: float,
+        *,
+        exact: bool,
+        take: Callable[[int, bytes | None], None],
+        web: bool = False,
     ) -> CutClip | Decoded:
         """Cut one moment out of one video; if reading the video fails, the result says how.
 
@@ -171,24 +217,45 @@ class DecodeProcess:
             exact: re-encode the moment, exact to a frame.
             take: called with a position in the clip's file and the bytes that belong there, at most 1 MiB; with
                 `None` when all bytes so far are to be discarded.
+            web: make what browsers play.
 
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s, "exact": exact}
+        request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s}
+        return self._bytes_of(path, {**request, "exact": exact, "web": web}, take, _clip_of)
 
-        def talk(worker: WorkerProcess) -> CutClip | Decoded:
+    def _bytes_of(
+        self,
+        path: str,
+        request: Header,
+        take: Callable[[int, bytes | None], None],
+        answer: Callable[[Header], T],
+    ) -> T | Decoded:
+        """Pass a request's bytes on; returns what the last message answers, or how reading failed."""
+
+        def talk(worker: WorkerProcess) -> T | Decoded:
             write_message(worker.requests, request)
+            length = 0
             while True:
                 header, piece = self._next_message(worker, "bytes", read_bytes)
                 if piece is not None:
-                    take(*piece)
+                    at, data = piece
+                    if at > length:  # a hole, which could be larger than the disk
+                        raise ProtocolError(f"bytes at {at} of {length}.")
+                    length = max(length, at + len(data))
+                    take(at, data)
                 elif header["kind"] == "restart":
+                    length = 0
                     take(0, None)
                 elif header["kind"] != "opened":
-                    return self._failed(header) or _clip_of(header)
+                    return self._failed(header) or answer(header)
 
-        return self._ask(talk)
+        return self._ask(path, talk)
+
+    def _frame_reader(self, frame_size: FrameSize) -> Callable[[BinaryIO, Header], tuple[Times, Pictures]]:
+        known = frame_size.decoded_size if isinstance(frame_size, PictureScaling) else frame_size
+        return partial(read_frames, frame_size=known, most_pixels=self._limits.pixels)
 
     def check(self, elapsed_s: float) -> None:
         """End the worker if its video takes too long; called regularly from a thread of its own.
@@ -197,7 +264,12 @@ class DecodeProcess:
             elapsed_s: seconds since the last call, in which the worker could work.
         """
         with self._lock:
-            if self._clock.has_run_out(elapsed_s) and self._worker is not None:
+            if self._worker is None:
+                return
+            # The system limits what a worker allocates, but not everywhere what it shares with others.
+            if self._worker.resident_bytes > self._limits.memory_bytes:
+                self._clock.run_out_of_memory()
+            if self._clock.has_run_out(elapsed_s):
                 self._worker.kill()
 
     def close(self) -> None:
@@ -218,14 +290,27 @@ class DecodeProcess:
             elapsed_s, checked = time.monotonic() - checked, time.monotonic()
             self.check(min(elapsed_s, _LONGEST_POLL_S))
 
-    def _ask(self, talk: Callable[[WorkerProcess], Answer]) -> Answer | Decoded:
+    def _ask(self, path: str, talk: Callable[[WorkerProcess], T], *, follow_links: bool = True) -> T | Decoded:
         """Run a request on a worker; return how it failed, if it did."""
+        try:
+            descriptor = open_regular(path, follow_links=follow_links)
+        except FileNotFoundError:
+            return Decoded(reason=f"no file {_joined(path)!r}.")
+        except (OSError, ValueError) as error:  # ValueError: a path that no file system takes
+            return Decoded(reason=unreadable_reason(error))
+        try:
+            return self._ask_of(descriptor, talk)
+        finally:
+            os.close(descriptor)
+
+    def _ask_of(self, descriptor: int, talk: Callable[[WorkerProcess], T]) -> T | Decoded:
         tries = 0
         while True:
             tries += 1
             worker = self._running_worker()
-            self._clock = _Clock(self._limits)
+            self._clock = DecodeClock(self._limits)
             try:
+                worker.give(descriptor)
                 return talk(worker)
             except DecodeLimitError as error:
                 self._discard()
@@ -248,21 +333,36 @@ class DecodeProcess:
     def _running_worker(self) -> WorkerProcess:
         if self._worker is not None and self._worker.is_running:
             return self._worker
+        try:
+            return self._started(filter_calls=self._filters_calls)
+        except DecodeWorkerError:
+            if not self._filters_calls or self._closed.is_set():
+                raise
+            worker = self._started(filter_calls=False)
+            DecodeProcess._filters_calls = (
+                False  # the filter was the cause; no stranger's byte has been read until then
+            )
+            _warn_once("this system's libraries do not start under the filter of system calls")
+            return worker
+
+    def _started(self, *, filter_calls: bool) -> WorkerProcess:
         self._discard()
         with self._lock:
             if self._closed.is_set():
                 raise DecodeWorkerError("decoding was stopped.")
-            self._clock = _Clock(self._limits)
-            worker = self._worker = WorkerProcess(self._limits)
+            self._clock = DecodeClock(self._limits)
+            worker = self._worker = WorkerProcess(self._limits, filter_calls=filter_calls)
         try:
             with self._waiting():
-                read_header(worker.answers)
+                walls = read_header(worker.answers).get("walls")
         except DecodeLimitError as error:
             raise DecodeWorkerError(
                 f"the process that decodes videos was not ready in {self._limits.seconds:g} seconds."
             ) from error
         except ProtocolError as error:
             raise worker.start_error() from error
+        if sys.platform == "linux" and walls != ["landlock", "seccomp"]:
+            _warn_once(f"of landlock and seccomp this system offers {walls or 'neither'}")
         return worker
 
     def _discard(self) -> None:
@@ -285,8 +385,8 @@ class DecodeProcess:
             self._clock.check()
 
     def _next_message(
-        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], Body]
-    ) -> tuple[Header, Body | None]:
+        self, worker: WorkerProcess, kind: str, read_body: Callable[[BinaryIO, Header], T]
+    ) -> tuple[Header, T | None]:
         """Read the next message other than `progress`, and the body of one of that kind."""
         while True:
             with self._waiting():
@@ -303,11 +403,16 @@ class DecodeProcess:
             return None
         if header["kind"] != "failed":
             raise ProtocolError(f"{header['kind']} is no end.")
-        decoded_frames = _decoded_frames(header)
+        decoded_frames = int(finite(header, "decoded_frames"))
         if not header.get("fit"):
             self._discard()
-        reason = str(header.get("reason"))
+        reason = one_line(str(header.get("reason")))
         return Decoded(decoded_frames=decoded_frames, reason=reason, lasting=bool(header.get("lasting")))
+
+
+@functools.cache
+def _warn_once(why: str) -> None:
+    logging.getLogger("hgrkit").warning("videos are decoded with less protection from harmful files: %s", why)
 
 
 def _joined(path: str) -> str:
@@ -315,8 +420,8 @@ def _joined(path: str) -> str:
     return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
 
 
-def _decoded_frames(header: Header) -> int:
-    return int(finite(header, "decoded_frames"))
+def _web_play_of(header: Header) -> WebPlay:
+    return WebPlay(media_type=str(header.get("media_type")), reason=str(header.get("reason")))
 
 
 def _clip_of(header: Header) -> CutClip:
@@ -345,38 +450,3 @@ def _times(
     if len(times_s) > limits.frames:
         raise limits.too_many_frames(len(times_s))
     return times_s
-
-
-class _Clock:
-    """Seconds that the owner of one video has waited for the worker, while the machine was awake."""
-
-    def __init__(self, limits: DecodeLimits) -> None:
-        self.duration_s = 0.0
-        self.was_heard = False
-        self._limits = limits
-        self._runs = False
-        self._stalled_s = 0.0
-        self._total_s = 0.0
-        self._broken: DecodeLimitError | None = None
-
-    def start(self) -> None:
-        self._runs, self._stalled_s = True, 0.0
-
-    def stop(self) -> None:
-        self._runs = False
-
-    def has_run_out(self, elapsed_s: float) -> bool:
-        """Count time if the clock runs; returns whether a limit is broken."""
-        if self._runs:
-            self._stalled_s += elapsed_s
-            self._total_s += elapsed_s
-            if self._stalled_s > self._limits.seconds:
-                self._broken = self._limits.stalled()
-            elif self._total_s > self._limits.seconds_in_all(self.duration_s):
-                self._broken = self._limits.took_too_long(self.duration_s)
-        return self._broken is not None
-
-    def check(self) -> None:
-        """Raise the limit that was broken."""
-        if self._broken is not None:
-            raise self._broken

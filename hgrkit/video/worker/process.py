@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -34,6 +36,12 @@ _END_S = 5.0  # for a killed process to end, and for its last line of output to 
 _LONGEST_LINE = 200
 _TRACEBACK = 1  # Python's exit status after an uncaught error; a crash in FFmpeg is a signal or another status
 # What a user, a supervisor or the system sends; Windows lacks some of them, and ends no process by a signal.
+_HELD = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
+_PASSED_ON = {
+    *("PATH", "LANG", "TZ", "PYTHONHOME", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
+    *("PYTHONHASHSEED", "PYTHONUTF8", "PYTHONPLATLIBDIR"),
+}
 _FROM_OUTSIDE = {getattr(signal, name, None) for name in ("SIGHUP", "SIGINT", "SIGKILL", "SIGTERM")}
 
 
@@ -43,6 +51,7 @@ class WorkerProcess:
 
     Args:
         limits: what it may take.
+        filter_calls: whether its system calls are filtered, where the system can do that.
 
     Attributes:
         requests: the pipe to it.
@@ -52,7 +61,9 @@ class WorkerProcess:
         DecodeWorkerError: if the operating system does not start it.
     """
 
-    def __init__(self, limits: DecodeLimits) -> None:
+    def __init__(self, limits: DecodeLimits, *, filter_calls: bool = True) -> None:
+        # the worker opens nothing by its name: files are handed over open, where the system can do that
+        own, given = socket.socketpair() if hasattr(socket, "send_fds") else (None, None)
         command = [sys.executable, "-S", "-P", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _PROGRAM, _NAME]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours
@@ -60,13 +71,21 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, **_ONE_THREAD},
+                env={**_environment(), **_ONE_THREAD},
+                pass_fds=[] if given is None else [given.fileno()],
                 **_apart(),
             )
         except (OSError, ValueError) as error:
+            if own is not None:
+                own.close()
             raise DecodeWorkerError(
                 f"no process can be started to decode videos in ({error}); sys.executable is {sys.executable!r}."
             ) from error
+        finally:
+            if given is not None:
+                files = given.fileno()
+                given.close()
+        self._files = own
         self.requests = cast("BinaryIO", self._process.stdin)
         self.answers = cast("BinaryIO", self._process.stdout)
         self._errors = cast("BinaryIO", self._process.stderr)
@@ -74,7 +93,28 @@ class WorkerProcess:
         self._last_lines: deque[bytes] = deque(maxlen=1)
         self._listener = threading.Thread(target=self._listen, name="hgrkit-decode-errors", daemon=True)
         self._listener.start()
-        self._greet(limits)
+        self._greet(limits, filter_calls=filter_calls, files=None if given is None else files)
+
+    def give(self, descriptor: int) -> None:
+        """Hand over an open file, before the request that it belongs to.
+
+        Raises:
+            BrokenOffError: if the worker has ended.
+        """
+        if self._files is not None:
+            try:
+                socket.send_fds(self._files, [b"f"], [descriptor])
+            except OSError as error:
+                raise BrokenOffError("the other side no longer takes files.") from error
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that it holds beside its programs and libraries, what it shares included; 0 where nobody says."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return 0
+        return 1024 * sum(int(kilobytes) for kilobytes in _HELD.findall(status))
 
     @property
     def is_running(self) -> bool:
@@ -90,6 +130,8 @@ class WorkerProcess:
         self.kill()
         self._wait()
         self._listener.join(_END_S)
+        if self._files is not None:
+            self._files.close()
         for pipe in (self.requests, self.answers, self._errors):
             try:
                 pipe.close()
@@ -117,12 +159,14 @@ class WorkerProcess:
             f"{sys.prefix}; install hgrkit in a fresh virtual environment."
         )
 
-    def _greet(self, limits: DecodeLimits) -> None:
+    def _greet(self, limits: DecodeLimits, *, filter_calls: bool, files: int | None) -> None:
         hello = {
             "kind": "hello",
             "sys_path": [*sys.path, os.fspath(Path(__file__).parents[3])],
             "parent": os.getpid(),
             "limits": attrs.asdict(limits),
+            "filter_calls": filter_calls,
+            "files": files,
         }
         with suppress(BrokenOffError):  # it has ended already, which the wait for its answer will show
             write_message(self.requests, hello)
@@ -148,6 +192,11 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             return None
+
+
+def _environment() -> dict[str, str]:
+    """What the interpreter and its libraries need to start; what else there is may be secret."""
+    return {name: value for name, value in os.environ.items() if name.startswith("LC_") or name in _PASSED_ON}
 
 
 def _apart() -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import HgrkitError
+from hgrkit.video.preparation import FrameSize, PictureScaling
 
 __all__ = [
     "CHUNK_BYTES",
@@ -19,10 +20,13 @@ __all__ = [
     "Header",
     "ProtocolError",
     "finite",
+    "one_line",
     "read_array",
     "read_bytes",
     "read_frames",
     "read_header",
+    "size_of_record",
+    "size_record",
     "write_message",
 ]
 
@@ -31,13 +35,15 @@ Header = dict[str, Any]
 
 Owner to worker: `hello` (once: `sys_path`, `parent`, `limits`), `video` (`path`, `frame_size`), `times` (`count`;
 then that many float64; with none, no pictures are sent); or, instead of the last two, `cut` (`path`, `start_s`,
-`end_s`, `exact`) or `picture` (`path`, `frame_size`).
+`end_s`, `exact`, `web`), `picture` (`path`, `frame_size`), `thumbnail` (`path`, `time_s`, `height`) or `web_play`
+(`path`).
 
 Worker to owner: `ready` (once), `progress` (about once a second), `opened` (`begin_s`, `duration_s`), `frames`
-(`count`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or `failed` (`reason`,
-`lasting`, `fit`, `decoded_frames`). After `picture` nothing is `opened`. After `cut`, instead of
-`frames`: `bytes` (`at`, `count`; then that many bytes of the clip) and `restart`, which discards those so far;
-`done` then also has the fields of `CutClip`.
+(`count`, `height`, `width`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or
+`failed` (`reason`, `lasting`, `fit`, `decoded_frames`). After `picture` nothing is `opened`. After `cut`, instead
+of `frames`: `bytes` (`at`, `count`; then that many bytes of the clip) and `restart`, which discards those so far;
+`done` then also has the fields of `CutClip`. After `thumbnail`: `bytes` of a JPEG file. After `web_play` only
+`done`, with the fields of `WebPlay`.
 """
 
 CHUNK_FRAMES = 16
@@ -47,6 +53,8 @@ CHUNK_BYTES = 1 << 20
 """The most bytes of a clip in one message."""
 
 _LONGEST_LINE = 1 << 20
+_LONGEST_REASON = 1000
+_LARGEST = 2.0**62  # seconds, counts and bytes are below; float and int64 hold it
 
 
 class ProtocolError(HgrkitError, RuntimeError):
@@ -87,7 +95,7 @@ def read_header(stream: BinaryIO) -> Header:
         raise BrokenOffError("the stream ended.")
     try:
         header = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"no header: {line[:80]!r}.") from error
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
         raise ProtocolError(f"no header: {line[:80]!r}.")
@@ -98,12 +106,17 @@ def finite(header: Header, key: str) -> float:
     """Return a number from a header.
 
     Raises:
-        ProtocolError: if it is no finite number.
+        ProtocolError: if it is no finite number, or so large that nothing here can be meant.
     """
     value = header.get(key)
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise ProtocolError(f"{key} is {value!r}.")
+    if not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
+        raise ProtocolError(f"{key} is no number below {_LARGEST:g}.")
     return value
+
+
+def one_line(text: str) -> str:
+    """What a worker says, which may be in a stranger's hands: a line that can be shown."""
+    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_REASON])
 
 
 def read_array(stream: BinaryIO, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -129,18 +142,29 @@ def read_array(stream: BinaryIO, dtype: npt.DTypeLike, shape: tuple[int, ...]) -
     return array
 
 
+def size_record(frame_size: FrameSize) -> list[int] | dict[str, Any]:
+    """What pictures are decoded to, as it stands in a header."""
+    return list(frame_size) if isinstance(frame_size, tuple) else attrs.asdict(frame_size)
+
+
+def size_of_record(record: Any) -> FrameSize:
+    """Read what `size_record` wrote."""
+    return PictureScaling(**record) if isinstance(record, dict) else (record[0], record[1])
+
+
 def read_frames(
-    stream: BinaryIO, header: Header, frame_size: tuple[int, int]
+    stream: BinaryIO, header: Header, frame_size: tuple[int, int] | None, most_pixels: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
     """Read the body of `frames`: times in seconds [B], and pictures [B, H, W, 3].
 
     Args:
         stream: the pipe.
         header: of kind `frames`.
-        frame_size: height and width of the pictures.
+        frame_size: height and width of the pictures; `None` where the header has them.
+        most_pixels: of a picture whose size the header has.
 
     Raises:
-        ProtocolError: if the worker sends too many, or times that are not finite.
+        ProtocolError: if the worker sends too many or too large ones, or times that are not finite.
     """
     count = int(finite(header, "count"))
     if not 0 < count <= CHUNK_FRAMES:
@@ -148,7 +172,10 @@ def read_frames(
     times_s = read_array(stream, np.float64, (count,))
     if not np.isfinite(times_s).all():
         raise ProtocolError(f"pictures at {times_s}.")
-    return times_s, read_array(stream, np.uint8, (count, *frame_size, 3))
+    height, width = frame_size or (int(finite(header, "height")), int(finite(header, "width")))
+    if min(height, width) < 1 or (frame_size is None and height * width > most_pixels):
+        raise ProtocolError(f"pictures of {height} x {width}.")
+    return times_s, read_array(stream, np.uint8, (count, height, width, 3))
 
 
 def read_bytes(stream: BinaryIO, header: Header) -> tuple[int, bytes]:

@@ -1,27 +1,38 @@
-"""Image-text models of `transformers` as models of hgrkit: what its entry points name."""
+"""Image-text models of `transformers` and of OpenCLIP as models of hgrkit: what its entry points name."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from hgrkit.errors import ConfigError
+from hgrkit_clip.checkpoint import CLIP, OPEN_CLIP, Layout
 from hgrkit_clip.encoders import ClipFrames, ClipTexts
 
-__all__ = ["LEVEL_WEIGHTS", "ClipFrames", "ClipTexts", "frame_encoder", "model_config", "text_encoder"]
+__all__ = [
+    "LEVEL_WEIGHTS",
+    "ClipFrames",
+    "ClipTexts",
+    "frame_encoder",
+    "model_config",
+    "open_clip_frame_encoder",
+    "open_clip_model_config",
+    "open_clip_text_encoder",
+    "text_encoder",
+]
 
 LEVEL_WEIGHTS = (3.0, 1.0, 1.0)
 """Of event, action and entity. The event alone is the published models' own score, and leads; the phrases tell
 apart what one vector for a sentence cannot. Not measured on published weights."""
 
 
-def model_config(device: str = "cpu", source: str = "") -> dict[str, Any]:
+def model_config(device: str = "cpu", source: str = "", *, layout: Layout = CLIP) -> dict[str, Any]:
     """What a model's `config.json` says, for `clip:FOLDER` and `clip:HUB/NAME`.
 
     Raises:
-        ConfigError: if no model is named.
+        ConfigError: if no model is named, or an option of it is not known.
         ModelNotFoundError, CheckpointError: if it is not there, or is no dual encoder.
     """
-    texts = text_encoder(device, source)
+    texts = text_encoder(device, source, layout=layout)
     return {
         "name": texts.name,
         "frame_encoder": texts.name,
@@ -31,23 +42,20 @@ def model_config(device: str = "cpu", source: str = "") -> dict[str, Any]:
     }
 
 
-def text_encoder(device: str = "cpu", source: str = "") -> ClipTexts:
+def text_encoder(device: str = "cpu", source: str = "", *, layout: Layout = CLIP) -> ClipTexts:
     """The text side of a model; raises as `model_config` does."""
     from hgrkit_clip.loading import load
 
-    return ClipTexts(load(_named(source), device))
+    return ClipTexts(load(layout, source, device))
 
 
-def frame_encoder(device: str = "cpu", source: str = "") -> ClipFrames:
+def frame_encoder(device: str = "cpu", source: str = "", *, layout: Layout = CLIP) -> ClipFrames:
     """The picture side of a model; raises as `model_config` does."""
     from hgrkit_clip.loading import load
 
-    return ClipFrames(load(_named(source), device))
+    return ClipFrames(load(layout, source, device))
 
 
-def _named(source: str) -> str:
-    if not source:
-        raise ConfigError(
-            "name the model after the colon, such as clip:FOLDER or clip:openai/clip-vit-base-patch32."
-        )
-    return source
+open_clip_model_config = partial(model_config, layout=OPEN_CLIP)
+open_clip_text_encoder = partial(text_encoder, layout=OPEN_CLIP)
+open_clip_frame_encoder = partial(frame_encoder, layout=OPEN_CLIP)

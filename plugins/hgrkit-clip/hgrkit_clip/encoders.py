@@ -11,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import ShapeError
-from hgrkit_clip.pictures import PicturePreparation
+from hgrkit.video.preparation import PicturePreparation, PictureScaling
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
+
+    from hgrkit.model.onnx_sides import OnnxSides
 
 __all__ = ["ClipFrames", "ClipTexts", "DualModel"]
 
@@ -26,12 +30,13 @@ _AT_ONCE = 32
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class DualModel:
-    """A model of `transformers` with text and image features, and what prepares both.
+    """A network of `transformers` with text and image features, and what prepares both.
 
     Attributes:
-        name: `clip:` and the absolute folder, or the hub's name.
+        name: `clip:` or `open_clip:`, the absolute folder or the hub's name, and what was asked of its precision.
         fingerprint: of every file that decides its vectors.
         model: the network, in evaluation mode.
+        encode_pictures: its `get_image_features`, compiled perhaps.
         tokenizer: its words to ids.
         max_tokens: how many of them it reads.
         pads_to_limit: whether it was trained on texts that were all padded to `max_tokens`, as SigLIP was.
@@ -43,6 +48,7 @@ class DualModel:
     name: str
     fingerprint: str
     model: Any
+    encode_pictures: Any
     tokenizer: Any
     max_tokens: int
     pads_to_limit: bool
@@ -50,8 +56,8 @@ class DualModel:
     device: str
     lock: Lock = attrs.field(factory=Lock)
 
-    def text_features(self, texts: Sequence[str]) -> Float32:
-        """Vectors as the network puts them out: [B, D]."""
+    def text_inputs(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """What the network takes for texts, by name: [B, T] each."""
         with self.lock:
             inputs = self.tokenizer(
                 list(texts),
@@ -60,11 +66,18 @@ class DualModel:
                 max_length=self.max_tokens,
                 return_tensors="pt",
             )
-        return self._features(self.model.get_text_features, dict(inputs))
+        return dict(inputs)
+
+    def text_features(self, texts: Sequence[str]) -> Float32:
+        """Vectors as the network puts them out: [B, D]."""
+        return self._features(self.model.get_text_features, self.text_inputs(texts))
 
     def picture_features(self, pictures: npt.NDArray[np.uint8]) -> Float32:
         """Vectors as the network puts them out: uint8 [B, H, W, 3] -> [B, D]."""
-        return self._features(self.model.get_image_features, self.preparation(pictures))
+        import torch
+
+        inputs = {name: torch.from_numpy(values) for name, values in self.preparation(pictures).items()}
+        return self._features(self.encode_pictures, inputs)
 
     def num_tokens(self, text: str) -> int:
         """How many tokens a text has, read or not."""
@@ -74,8 +87,12 @@ class DualModel:
     def _features(self, method: Any, inputs: dict[str, torch.Tensor]) -> Float32:
         import torch
 
+        given = {
+            name: value.to(self.device, self.model.dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+        }
         with torch.inference_mode():
-            made = method(**{name: value.to(self.device) for name, value in inputs.items()})
+            made = method(**given)
         vectors = made if isinstance(made, torch.Tensor) else made.pooler_output
         found: Float32 = vectors.float().cpu().numpy()
         return found
@@ -113,6 +130,12 @@ class ClipTexts:
         ]
         return np.concatenate([np.empty((0, self.embed_dim), np.float32), *parts])
 
+    def export_onnx(self, folder: Path) -> OnnxSides:
+        """Write both sides of the model as graphs, as `hgrkit.model.onnx_export.OnnxExportable` says."""
+        from hgrkit_clip.onnx_export import export
+
+        return export(self.dual, folder, self.embed_dim)
+
     def omitted_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens of each text lie past the model's limit."""
         return [max(0, self.dual.num_tokens(text) - self.dual.max_tokens) for text in texts]
@@ -131,7 +154,7 @@ class ClipFrames:
     feature_dim: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        grey = np.full((1, *self.frame_size, 3), 128, np.uint8)
+        grey = np.full((1, *self.frame_size.seen_size, 3), 128, np.uint8)
         object.__setattr__(self, "feature_dim", self.dual.picture_features(grey).shape[1])
 
     @property
@@ -140,9 +163,9 @@ class ClipFrames:
         return self.dual.fingerprint
 
     @property
-    def frame_size(self) -> tuple[int, int]:
-        """Height and width of the pictures that the network sees."""
-        return self.dual.preparation.seen_size
+    def frame_size(self) -> PictureScaling:
+        """How the model's own processor scales and crops."""
+        return self.dual.preparation.scaling
 
     def encode(self, frames: npt.NDArray[np.uint8]) -> Float32:
         """Encode pictures [B, H, W, 3] of any size to vectors [B, D].

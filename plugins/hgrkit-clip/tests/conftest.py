@@ -38,16 +38,27 @@ def videos(tmp_path_factory):
     """Five films of moving noise, each another one."""
     root = tmp_path_factory.mktemp("videos")
     for seed in range(5):
-        random = np.random.default_rng(seed)
-        picture = random.integers(0, 256, (6, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
-        with av.open(str(root / f"{seed}.mp4"), "w") as container:
-            stream = container.add_stream("libx264", rate=4)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            for number in range(12):
-                shown = np.roll(picture, 4 * number, axis=1)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, "rgb24")))
-            container.mux(stream.encode(None))
+        _write_video(root / f"{seed}.mp4", 64, 48, seed)
     return root
+
+
+@pytest.fixture(scope="session")
+def write_video():
+    return _write_video
+
+
+def _write_video(path, width, height, seed=0):
+    """Write twelve pictures of moving noise; the sides are multiples of 8."""
+    random = np.random.default_rng(seed)
+    picture = random.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=4)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(12):
+            shown = np.roll(picture, 4 * number, axis=1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
 
 
 class Reference:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hgrkit_clip
 import numpy as np
 import pytest
+import torch
 
 from hgrkit.errors import ShapeError
+from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.testing import FrameEncoderContract, TextEncoderPluginContract
 
 TEXTS = [
@@ -68,6 +70,55 @@ def test_both_sides_have_one_fingerprint_that_follows_the_files(tmp_path, tiny_m
     assert hgrkit_clip.text_encoder("cpu", str(other)).fingerprint == texts.fingerprint
     (other / "README.md").write_text("a card decides nothing")
     assert hgrkit_clip.text_encoder("cpu", str(other)).fingerprint == texts.fingerprint
+
+
+@pytest.mark.parametrize(("precision", "apart"), [("bfloat16", 0.02), ("float16", 0.003)])
+def test_a_lower_precision_stays_near_and_has_a_fingerprint_of_its_own(folder, precision, apart):
+    exact, named = hgrkit_clip.text_encoder("cpu", str(folder)), f"{folder}?precision={precision}"
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 40, 30, 3), dtype=np.uint8)
+    expected = [exact.encode(TEXTS), hgrkit_clip.frame_encoder("cpu", str(folder)).encode(pictures)]
+    texts, frames = hgrkit_clip.text_encoder("cpu", named), hgrkit_clip.frame_encoder("cpu", named)
+    for found, right in zip([texts.encode(TEXTS), frames.encode(pictures)], expected, strict=True):
+        assert found.dtype == np.float32
+        moved = np.abs(unit_vectors(found) - unit_vectors(right)).max()
+        assert 1e-5 < moved < apart
+    assert texts.name == f"clip:{named}"
+    assert texts.fingerprint == frames.fingerprint == f"{exact.fingerprint}+{precision}"
+
+
+def test_compiling_is_for_pictures_and_changes_no_fingerprint(clip_folder, monkeypatch):
+    ran = []
+
+    def compiled(method):
+        return lambda **inputs: ran.append(inputs["pixel_values"].shape) or method(**inputs)
+
+    monkeypatch.setattr("torch.compile", compiled)
+    texts = hgrkit_clip.text_encoder("cpu", f"{clip_folder}?compile=yes")
+    ran.clear()
+    texts.encode(["a dog"])
+    assert ran == []
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 40, 30, 3), dtype=np.uint8)
+    found = hgrkit_clip.frame_encoder("cpu", f"{clip_folder}?compile=yes").encode(pictures)
+    assert [3, 3, 32, 32] in [list(shape) for shape in ran]
+    exact = hgrkit_clip.frame_encoder("cpu", f"{clip_folder}?compile=no")
+    np.testing.assert_allclose(found, exact.encode(pictures), atol=1e-5)
+    assert (texts.name, texts.fingerprint) == (f"clip:{clip_folder}", exact.fingerprint)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(("options", "apart"), [("", 1e-4), ("?precision=float16", 0.003), ("?compile=yes", 1e-4)])
+def test_the_device_changes_no_vector(clip_folder, options, apart):
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 40, 30, 3), dtype=np.uint8)
+    both = [
+        (
+            hgrkit_clip.text_encoder(device, str(clip_folder) + options).encode(TEXTS),
+            hgrkit_clip.frame_encoder(device, str(clip_folder) + options).encode(pictures),
+        )
+        for device, options in (("cpu", ""), ("cuda", options))
+    ]
+    for on_cpu, on_cuda in zip(*both, strict=True):
+        np.testing.assert_allclose(unit_vectors(on_cuda), unit_vectors(on_cpu), atol=apart)
 
 
 def test_what_is_no_picture_is_refused(clip_folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import av
 import hgrkit_clip
 import numpy as np
 import pytest
@@ -13,16 +14,17 @@ from typer.testing import CliRunner
 from hgrkit import Retriever
 from hgrkit.cli.app import command_line
 from hgrkit.errors import ConfigError, LibraryMismatchError
+from hgrkit.indexing.feature_cache import kept_features
 from hgrkit.matching.frame_weights import unit_vectors
 
 SENTENCES = ["a man throws a ball to a dog", "A Woman runs in the park.", "the red cat sleeps", "snow"]
 
 
 class Recording:
-    """A frame encoder that keeps the pictures it saw."""
+    """A frame encoder that keeps the pictures it saw, and their vectors."""
 
     def __init__(self, encoder):
-        self.encoder, self.seen = encoder, []
+        self.encoder, self.seen, self.vectors = encoder, [], []
         self.feature_dim, self.fingerprint, self.frame_size = (
             encoder.feature_dim,
             encoder.fingerprint,
@@ -31,7 +33,8 @@ class Recording:
 
     def encode(self, frames):
         self.seen.append(frames.copy())
-        return self.encoder.encode(frames)
+        self.vectors.append(self.encoder.encode(frames))
+        return self.vectors[-1]
 
 
 @pytest.fixture
@@ -47,6 +50,37 @@ def made(folder, videos, tmp_path):
             assert retriever.index(path).indexed == 1
             seen.append(np.concatenate(frames.seen))
         yield retriever, seen
+
+
+def stored_pictures(path):
+    """Every picture of a video in its own size, by PyAV alone."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_frames_of_any_shape_have_the_vectors_that_transformers_gives_them(
+    folder, videos, reference, write_video, tmp_path
+):
+    paths = [
+        videos / "0.mp4",
+        write_video(tmp_path / "wide.mp4", 160, 48),
+        write_video(tmp_path / "up.mp4", 48, 80),
+    ]
+    frames = Recording(hgrkit_clip.frame_encoder("cpu", str(folder)))
+    with Retriever.create(
+        tmp_path / "lib", model=f"clip:{folder}", frame_encoder=frames, sampling="uniform:12", device="cpu"
+    ) as retriever:
+        assert retriever.index(*paths).indexed == 3
+        kept = kept_features(retriever.library, tmp_path / "lib")
+    expected = {
+        str(path): np.stack([reference.picture(picture) for picture in stored_pictures(path)]) for path in paths
+    }
+    for path, vectors in expected.items():
+        np.testing.assert_allclose(kept[path], vectors, rtol=1e-3, atol=1e-5)  # kept as float16
+    found, wanted = np.concatenate(frames.vectors), np.concatenate(list(expected.values()))
+    apart = np.abs(found[:, None] - wanted[None]).max(axis=2)
+    assert apart.shape == (36, 36)
+    assert apart.min(axis=0).max() < 1e-5
 
 
 def plain_scores(seen, reference):

@@ -144,6 +144,33 @@ def test_a_model_without_a_name_is_refused(tmp_path, name):
     assert not (tmp_path / "lib").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            "precision=int4",
+            r"precision=int4 is not known; .* are precision \(float32, bfloat16, float16\) and compile",
+        ),
+        ("speed=5", "speed=5 is not known"),
+        ("compile=", "compile= is not known"),
+    ],
+)
+def test_an_option_that_is_not_known_is_told(clip_folder, options, reason):
+    refuses(f"{clip_folder}?{options}", ConfigError, reason)
+
+
+def test_pictures_of_any_shape_are_not_compiled(tmp_path, tiny_models):
+    folder = tiny_models.write_siglip2(tmp_path / "model")
+    refuses(
+        f"{folder}?compile=yes", ConfigError, "takes pictures of any shape, which compile=yes does not go with"
+    )
+
+
+def test_a_folder_may_have_a_question_mark_in_its_name(clip_folder, tmp_path):
+    folder = shutil.copytree(clip_folder, tmp_path / "which?")
+    assert hgrkit_clip.model_config("cpu", str(folder))["name"] == f"clip:{folder}"
+
+
 def test_prompts_and_weights_are_chosen_in_a_model_folder(clip_folder, tmp_path):
     config = {"format": 1, **hgrkit_clip.model_config("cpu", str(clip_folder))}
     config["text"]["prompts"] = "video"

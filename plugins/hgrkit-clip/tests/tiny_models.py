@@ -96,6 +96,71 @@ def write_siglip2(folder, *, seed=0):
     return _write(folder, Siglip2Model, config, tokenizer, NAFLEX_PICTURES, seed)
 
 
+OPEN_CLIP_VISION = {"layers": 2, "width": WIDTH, "head_width": 12, "patch_size": 8, "image_size": SIDE}
+OPEN_CLIP_TEXT = {
+    "context_length": TOKENS,
+    "vocab_size": 514,
+    "width": 36,
+    "heads": 3,
+    "layers": 2,
+    "mlp_ratio": 2.0,
+}
+
+
+def write_open_clip(folder, *, seed=0, embed_dim=16, custom_text=False, **changes):
+    """A model in OpenCLIP's layout; `changes` replace parts of its `model_cfg`."""
+    from safetensors.torch import save_file
+
+    write_clip(folder)  # its tokenizer is CLIP's
+    for name in ("config.json", "model.safetensors", "preprocessor_config.json"):
+        (folder / name).unlink()
+    random = torch.Generator().manual_seed(seed)
+
+    def tensor(*shape):
+        return 0.3 * torch.randn(shape, generator=random)
+
+    def blocks(stem, width, layers, wide):
+        for layer in range(layers):
+            block = f"{stem}.resblocks.{layer}."
+            for name, shape in {
+                "ln_1": (width,),
+                "ln_2": (width,),
+                "attn.out_proj": (width, width),
+                "mlp.c_fc": (wide, width),
+                "mlp.c_proj": (width, wide),
+            }.items():
+                yield from ((f"{block}{name}.weight", tensor(*shape)), (f"{block}{name}.bias", tensor(shape[0])))
+            yield f"{block}attn.in_proj_weight", tensor(3 * width, width)
+            yield f"{block}attn.in_proj_bias", tensor(3 * width)
+
+    width, wide = WIDTH, OPEN_CLIP_TEXT["width"]
+    text = {
+        "token_embedding.weight": tensor(514, wide),
+        "positional_embedding": tensor(TOKENS, wide),
+        "ln_final.weight": tensor(wide),
+        "ln_final.bias": tensor(wide),
+        "text_projection": tensor(wide, embed_dim),
+        **dict(blocks("transformer", wide, 2, 2 * wide)),
+    }
+    weights = {
+        "logit_scale": torch.tensor(2.0),
+        "visual.class_embedding": tensor(width),
+        "visual.conv1.weight": tensor(width, 3, 8, 8),
+        "visual.positional_embedding": tensor(17, width),
+        **{
+            f"visual.{name}.{part}": tensor(width) for name in ("ln_pre", "ln_post") for part in ("weight", "bias")
+        },
+        "visual.proj": tensor(width, embed_dim),
+        **dict(blocks("visual.transformer", width, 2, 4 * width)),
+        **{f"text.{name}" if custom_text else name: value for name, value in text.items()},
+    }
+    save_file(weights, folder / "open_clip_model.safetensors")
+    model = {"embed_dim": embed_dim, "vision_cfg": OPEN_CLIP_VISION, "text_cfg": OPEN_CLIP_TEXT, **changes}
+    pictures = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.2]}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": pictures}))
+    return folder
+
+
 def write_bert(folder):
     """A model of texts alone."""
     from transformers import BertConfig, BertModel

@@ -37,7 +37,7 @@ class SpacyParser:
     @property
     def version(self) -> str:
         """Changes whenever the graphs change; names the model if it is not the usual one."""
-        return "2" if self._model == _MODEL else f"2-{self._model}"
+        return "3" if self._model == _MODEL else f"3-{self._model}"
 
     def parse_batch(self, texts: Sequence[str]) -> list[RoleGraph]:
         """Parse each text into one graph, in order.

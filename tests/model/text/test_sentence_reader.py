@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -144,7 +146,8 @@ def test_a_missing_file_is_named(transformer, tmp_path, missing):
 def test_a_damaged_file_is_refused_in_one_line(transformer, tmp_path, broken, content):
     (tmp_path / "broken").write_bytes(content)
     files = {"model": transformer.model, "tokenizer": transformer.tokenizer, broken: tmp_path / "broken"}
-    with pytest.raises(CheckpointError, match="cannot be loaded") as caught:
+    refused = "broken (cannot be loaded|is not JSON|is no ONNX file)"
+    with pytest.raises(CheckpointError, match=refused) as caught:
         SentenceReader(**files)
     assert "\n" not in str(caught.value)
 
@@ -182,10 +185,10 @@ def test_a_graph_with_other_inputs_or_outputs_is_refused_with_their_names(transf
         SentenceReader(model=tmp_path / "model.onnx", tokenizer=transformer.tokenizer)
 
 
-@pytest.mark.parametrize("shape", [("C", "L"), ("C", "L", "H"), ("C", "L", 1, 8)], ids=str)
+@pytest.mark.parametrize("shape", [("C", "L"), ("C", "L", "H"), ("C", "L", 1, 8), ("C", "L", 1 << 40)], ids=str)
 def test_states_of_another_shape_are_refused(transformer, tmp_path, shape):
     save_identity(tmp_path / "model.onnx", shape=shape)
-    with pytest.raises(CheckpointError, match=r"must make states \[C, L, H\] of a fixed H, it makes"):
+    with pytest.raises(CheckpointError, match=r"must make states \[C, L, H\] of a fixed H up to 65536, it makes"):
         SentenceReader(model=tmp_path / "model.onnx", tokenizer=transformer.tokenizer)
 
 
@@ -211,3 +214,27 @@ def test_words_that_are_one_piece_or_in_the_lexicon_are_known(transformer):
     reader = transformer.reader()
     assert all(map(reader.knows, ("dog", "throw", "throws", "Zebra")))
     assert not any(map(reader.knows, ("throwssss", "blorp")))
+
+
+def test_a_piece_that_the_transformer_does_not_have_is_an_error_of_one_line(transformer, tmp_path):
+    record = json.loads(transformer.tokenizer.read_text(encoding="utf-8"))
+    record["model"]["vocab"]["dog"] = 4_000_000_000
+    (tmp_path / "tokenizer.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="cannot be computed") as caught:
+        SentenceReader(model=transformer.model, tokenizer=tmp_path / "tokenizer.json").read([["dog"]])
+    assert "\n" not in str(caught.value)
+
+
+def test_states_of_another_size_than_stated_or_not_finite_are_refused(transformer, tmp_path):
+    save_identity(tmp_path / "model.onnx")
+    reader = SentenceReader(model=tmp_path / "model.onnx", tokenizer=transformer.tokenizer)
+    with pytest.raises(CheckpointError, match=r"cannot be computed|must make finite float32 states"):
+        reader.read([["dog"]])
+
+
+def test_many_sentences_are_read_as_one_by_one(transformer, monkeypatch):
+    sentences = [["a", "dog"], ["the", "dog"], ["red", "snow"]] * 3
+    reader = transformer.reader()
+    together = reader.read(sentences)
+    monkeypatch.setattr("hgrkit.model.text.sentence_reader._PIECES_AT_ONCE", 1)
+    assert_same(reader.read(sentences).words, together.words)

@@ -48,7 +48,7 @@ def reader(path, *arguments, **settings):
         bytearray(3 << 30)
     if name.startswith("garbage"):
         stream = settings["guard"].on_progress.__self__._stream
-        stream.write(open(path, "rb").read())
+        stream.write(path.stream().read())
         stream.flush()
         time.sleep(1000)
     if name.startswith("noisy"):
@@ -233,6 +233,10 @@ def test_what_libraries_print_disturbs_nothing(mischief, decoder, make_video, ca
         b'{"kind": "done", "decoded_frames": 3}\n',
         b'{"kind": "done"}\n',
         b'{"kind": "sing", "decoded_frames": 3}\n',
+        b"[" * 100_000 + b"\n",
+        b'{"kind": "opened", "begin_s": 0, "duration_s": 1' + b"0" * 400 + b"}\n",
+        b'{"kind": "opened", "begin_s": 0, "duration_s": 1' + b"0" * 5000 + b"}\n",
+        b'{"kind": "frames", "count": 1' + b"0" * 400 + b"}\n",
         b"\xff" * (2 << 20),
     ],
 )
@@ -252,6 +256,7 @@ def test_a_worker_that_talks_nonsense_fails_its_video(mischief, decoder, make_vi
         b'{"kind": "frames", "count": 1}\n',
         b'{"kind": "bytes", "at": -1, "count": 1}\nx',
         b'{"kind": "bytes", "at": 0, "count": 2000000}\n',
+        b'{"kind": "bytes", "at": 1099511627776, "count": 1}\nx',
     ],
 )
 def test_a_worker_that_talks_nonsense_makes_no_clip(mischief, decoder, tmp_path, answer):

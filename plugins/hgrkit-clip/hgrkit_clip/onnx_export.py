@@ -1,0 +1,194 @@
+"""Writes both sides of a dual encoder as graphs of ONNX, for `hgrkit export-onnx`."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hgrkit.errors import CheckpointError, HgrkitError, MissingPackageError
+from hgrkit.model.onnx_sides import GRAPH, PICTURES, TEXTS, TOKENIZER, OnnxSides
+from hgrkit_clip.encoders import DualModel
+
+__all__ = ["export"]
+
+_OPSET = 17
+
+
+def export(dual: DualModel, folder: Path, embed_dim: int) -> OnnxSides:
+    """Write `texts` and `pictures` into a folder.
+
+    Args:
+        dual: the model.
+        folder: an empty one.
+        embed_dim: D.
+
+    Returns:
+        What has to be known beside the graphs.
+
+    Raises:
+        CheckpointError: if torch cannot express the network in ONNX, or its tokenizer has no file of its own.
+        MissingPackageError: if the package onnx is not installed.
+    """
+    try:
+        import onnx  # noqa: F401, torch writes with it
+    except ImportError as error:
+        raise MissingPackageError(f"an export needs the package onnx: pip install onnx ({error}).") from error
+    for side in (TEXTS, PICTURES):
+        (folder / side).mkdir()
+    _write_tokenizer(dual, folder / TEXTS / TOKENIZER)
+    with _exporting(dual):
+        texts = dual.text_inputs(["a", "a man throws a ball"])
+        known = inspect.signature(dual.model.get_text_features).parameters
+        names = [name for name in texts if name in known]
+        axes = {0: "B"} if dual.pads_to_limit else {0: "B", 1: "T"}
+        _write_graph(
+            _Texts(dual.model, names), [texts[name] for name in names], names, axes, folder / TEXTS / GRAPH
+        )
+        pictures = dual.preparation(np.full((2, *dual.preparation.scaling.seen_size, 3), 128, np.uint8))
+        given = {name: torch.from_numpy(values) for name, values in pictures.items()}
+        module = _Pictures(dual.model, list(given))
+        with module.traceable_places():
+            _write_graph(module, list(given.values()), list(given), {0: "B"}, folder / PICTURES / GRAPH)
+    backend = dual.tokenizer
+    return OnnxSides(
+        original=dual.fingerprint,
+        embed_dim=embed_dim,
+        text_inputs=names,
+        max_tokens=dual.max_tokens,
+        pads_to_limit=dual.pads_to_limit,
+        padding={
+            "pad_id": backend.pad_token_id,
+            "pad_type_id": backend.pad_token_type_id,
+            "pad_token": backend.pad_token,
+            "direction": backend.padding_side,
+        },
+        preparation=dual.preparation,
+    )
+
+
+def _write_tokenizer(dual: DualModel, path: Path) -> None:
+    backend = getattr(dual.tokenizer, "backend_tokenizer", None)
+    if backend is None or not hasattr(backend, "save"):
+        raise CheckpointError(
+            f"{dual.name} cannot be exported: its tokenizer, {type(dual.tokenizer).__name__}, has no form in the "
+            "package tokenizers."
+        )
+    with dual.lock:
+        backend.save(str(path))
+
+
+@contextmanager
+def _exporting(dual: DualModel) -> Iterator[None]:
+    """Attention in plain products, without warnings; what goes wrong in one line."""
+    config = dual.model.config
+    before = config._attn_implementation  # noqa: SLF001, its setter below is the public way
+    dual.model.set_attn_implementation("eager")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracing warns of every size that it takes as it finds it
+            yield
+    except HgrkitError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{dual.name} cannot be exported: torch cannot express {config.model_type!r} in ONNX "
+            f"({type(error).__name__}: {said})."
+        ) from error
+    finally:
+        dual.model.set_attn_implementation(before)
+
+
+def _write_graph(
+    module: torch.nn.Module, inputs: list[torch.Tensor], names: list[str], axes: dict[int, str], path: Path
+) -> None:
+    torch.onnx.export(
+        module,
+        tuple(inputs),
+        str(path),
+        input_names=names,
+        output_names=["features"],
+        dynamic_axes={**dict.fromkeys(names, axes), "features": {0: "B"}},
+        opset_version=_OPSET,
+        dynamo=False,  # the newer one needs onnxscript, and takes the size of the example for every size
+    )
+
+
+def _vectors(made: Any) -> torch.Tensor:
+    vectors: torch.Tensor = made if isinstance(made, torch.Tensor) else made.pooler_output
+    return vectors
+
+
+class _Texts(torch.nn.Module):
+    """A model's text side with its inputs in a fixed order."""
+
+    def __init__(self, model: torch.nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return _vectors(self.model.get_text_features(**dict(zip(self.names, inputs, strict=True))))
+
+
+class _Pictures(torch.nn.Module):
+    """A model's picture side with its inputs in a fixed order."""
+
+    def __init__(self, model: torch.nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return _vectors(self.model.get_image_features(**dict(zip(self.names, inputs, strict=True))))
+
+    @contextmanager
+    def traceable_places(self) -> Iterator[None]:
+        """Inside, networks of patches of any grid scale their places with what a trace keeps."""
+        if "spatial_shapes" not in self.names:
+            yield
+            return
+        vision = self.model.vision_model
+        before = vision.embeddings
+        vision.embeddings = _Places(before)
+        try:
+            yield
+        finally:
+            vision.embeddings = before
+
+
+class _Places(torch.nn.Module):
+    """The embeddings of SigLIP 2's NaFlex: a table of places, scaled to each picture's grid of patches.
+
+    The original scales by `torch.nn.functional.interpolate`, bilinear and antialiased, in a loop over pictures,
+    which a trace takes for that many pictures of those sizes. Here the same triangle filter is written out.
+    """
+
+    def __init__(self, embeddings: Any) -> None:
+        super().__init__()
+        self.patches = embeddings.patch_embedding
+        self.table = embeddings.position_embedding  # [G * G, D]
+        self.side = int(embeddings.position_embedding_size)  # G
+
+    def forward(self, pixel_values: torch.Tensor, spatial_shapes: torch.Tensor) -> torch.Tensor:
+        """Patches [B, N, P] in grids [B, 2] to embeddings [B, N, D]; those beyond the grid are masked later."""
+        number = torch.arange(pixel_values.shape[1])[None]  # [1, N]
+        rows, columns = spatial_shapes[:, :1], spatial_shapes[:, 1:]  # [B, 1]
+        down = self._weights(torch.div(number, columns, rounding_mode="floor"), rows)  # [B, N, G]
+        across = self._weights(number % columns, columns)
+        weights = (down[..., None] * across[..., None, :]).flatten(2)  # [B, N, G * G]
+        return self.patches(pixel_values) + weights @ self.table.weight
+
+    def _weights(self, place: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """How much of each of G places goes into one of `length`: [B, N, G]."""
+        step = self.side / length.float()  # [B, 1]
+        centre = (torch.minimum(place, length - 1).float() + 0.5) * step  # [B, N]
+        reach = torch.clamp(step, min=1.0)[..., None]
+        apart = torch.arange(self.side)[None, None] + 0.5 - centre[..., None]
+        weights = torch.clamp(1 - apart.abs() / reach, min=0.0)
+        return weights / weights.sum(-1, keepdim=True)
