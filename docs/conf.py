@@ -37,7 +37,7 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
-html_css_files = ["equations.css"]
+html_css_files = ["pages.css"]
 
 
 def _inline(writer: HTML5Translator, node: nodes.math) -> None:

@@ -1,4 +1,4 @@
-"""The facade: composes a parser, a model, a frame encoder and a library; it holds no mathematics of its own."""
+"""The main class: combines a parser, a model, a frame encoder and a library to index and search videos."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ T = TypeVar("T")
 class Retriever:
     """Indexes videos into a library and searches it with sentences.
 
-    Made by `create` or `open`; a context manager. Searching is safe from several threads, and each answer is that
-    of one version of the library: the newest when it is asked, whichever process wrote it.
+    Use `create` or `open` to make one; it is a context manager. Several threads may search at the same time. Each
+    answer comes from one version of the library: the newest one when the question is asked.
 
     >>> with Retriever.create("lib") as retriever:  # doctest: +SKIP
     ...     report = retriever.index("videos/")
     ...     result = retriever.search("a woman throws a ball to a dog", k=5)
 
-    In asyncio a thread does the work, and most of it without Python's lock, so that searches run side by side:
+    With asyncio, search in threads. Most of the work is done without Python's lock, so searches run in parallel:
 
     >>> async def answer(retriever, text):
     ...     return await asyncio.to_thread(retriever.search, text, k=5)
@@ -90,19 +90,19 @@ class Retriever:
         clip_seconds: float | None = None,
         device: str = "auto",
     ) -> Self:
-        """Make a new library.
+        """Create a library.
 
         Args:
             path: a folder that does not exist yet, or an empty one.
             model: `default`, an installed model, or a model folder.
             parser: an installed parser or an instance.
-            frame_encoder: an installed frame encoder or an instance; by default the one the model was made for.
-            sampling: how frames are picked, such as `fps:2`; by default as the model was made for.
-            clip_seconds: the longest clip that a video is cut into, in seconds.
+            frame_encoder: an installed frame encoder or an instance; by default the model's.
+            sampling: how frames are sampled, such as `fps:2`; by default the model's.
+            clip_seconds: maximum length of a clip, in seconds; by default the model's.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
-            LibraryExistsError: if something is at that path already, or it lies inside another library.
+            LibraryExistsError: if the path exists and is not empty, or is inside another library.
             ModelNotFoundError, ParserNotFoundError, FrameEncoderNotFoundError: if a name is not installed.
             ShapeError: if the frame encoder does not fit the model.
         """
@@ -134,10 +134,10 @@ class Retriever:
         follow: bool = False,
         trust: bool = False,
     ) -> Self:
-        """Open a library; never makes one.
+        """Open an existing library.
 
         Args:
-            path: the library, or several that the same parts made: they are then searched as one, and only read.
+            path: the library, or several of the same model, which are then searched as one and cannot be written.
             mode: `r` to search, `w` to index as well (one writer at a time).
             model: by default the one that made the library, as are the frame encoder, sampling and clip length.
             parser: an installed parser or an instance.
@@ -191,18 +191,18 @@ class Retriever:
         trust: bool = False,
         on_progress: Callable[[IndexProgress], object] | None = None,
     ) -> IndexReport:
-        """Bring a library to another model, frame encoder, sampling or clip length; then open it as ever.
+        """Convert a library to another model, frame encoder, sampling or clip length.
 
-        Readers get the old answers until everything is encoded; then one commit switches. Only what must be is
-        decoded: nothing, where frame encoder and sampling stay and the features of the videos are cached. An
-        interrupted upgrade resumes where it stopped. What fits already is left as it is.
+        Readers get the old answers until everything is encoded; then one commit switches to the new ones. Videos
+        are not decoded if frame encoder and sampling stay the same and their features are cached.
+        An interrupted upgrade resumes where it stopped. If nothing differs, nothing is done.
 
         Args:
             path: the library.
-            model: by default the one that it was made with, as it is installed now.
-            frame_encoder: by default the one that the model was made for.
-            sampling: by default as the library was made, like the clip length.
-            clip_seconds: the longest clip that a video is cut into, in seconds.
+            model: by default the model that made the library, as it is installed now.
+            frame_encoder: by default the model's.
+            sampling: by default the library's.
+            clip_seconds: maximum length of a clip, in seconds; by default the library's.
             device: `auto`, `cpu`, `cuda` or `mps`.
             features: as for `index`.
             feature_cache: use the features that are cached, and keep new ones.
@@ -247,21 +247,21 @@ class Retriever:
         on_progress: Callable[[IndexProgress], object] | None = None,
         on_start: Callable[[str], object] | None = None,
     ) -> IndexReport:
-        """Index videos; what is unchanged, or only touched, moved or a duplicate, is not decoded.
+        """Index videos. Unchanged, touched, moved and duplicate files are not decoded.
 
         Args:
-            *paths: videos and folders of videos; or what `walk_videos` or a `FolderWatch` found, alone.
+            *paths: videos and folders of videos; or a single result of `walk_videos` or a `FolderWatch`.
             features: a file of frame features `{name: [F, K]}` to use instead of decoding the videos.
-            feature_cache: keep what is decoded beside the library, so that an upgrade need not decode it again.
-            retry_failed: try again what failed before and has not changed.
+            feature_cache: store features in the library's cache, so that an upgrade need not decode videos again.
+            retry_failed: try failed videos again even if their files have not changed.
             prune: remove videos below `paths` whose files are gone.
-            limits: what decoding one video may take; a video that needs more fails.
-            num_workers: processes that decode; by default one for each core, at most four.
+            limits: limits for decoding one video; a video beyond them fails.
+            num_workers: number of decoding processes; by default one for each core, at most four.
             on_progress: called after each video.
             on_start: called with the path of each file when its reading begins, by the thread that reads it.
 
         Raises:
-            MissingPathError: if a path does not exist; nothing is indexed then. What cannot be read is reported.
+            MissingPathError: if a path does not exist; nothing is indexed then. Unreadable files are reported.
             ConfigError: if the library was opened to read, or a path lies inside a library.
         """
         parts = self._opened.writing_parts("index")
@@ -296,31 +296,31 @@ class Retriever:
         min_confidence: float | None = None,
         level_weights: LevelWeights | None = None,
     ) -> SearchResult:
-        """The k best moments for a sentence, an example or both, by default one of each video, with every phrase.
+        """Find the k best moments for a sentence, an example, or both; by default one in each video.
 
         Args:
-            query: words, or a graph that was read or changed before.
+            query: a sentence, or a role graph.
             k: number of hits, at least 1.
-            like: an example: the path of a picture or a video, of which `v.mp4@3-8` is a part, in seconds; a
+            like: an example: the path of a picture or a video, or of a part of one in seconds, `v.mp4@3-8`; a
                 picture, uint8 [H, W, 3] or Pillow's; or a `Hit`, whose own video is then left out.
-            without: phrases such as "a car"; clips that show one rank lower, as of what the query itself excludes.
-            videos: look at these only, by their paths, absolute or from the current folder; at all unless given.
-            where: an SQL expression that is true of these only, such as `camera = 'front' and duration_s > 60`.
+            without: phrases to exclude, such as "a car"; clips that show one rank lower.
+            videos: search only these videos, by their paths, absolute or relative to the current folder.
+            where: search only videos for which this SQL expression is true, such as `camera = 'front'`.
                 Columns are `path`, `name`, `folder`, `duration_s`, `modified`, `indexed` and the tags.
-            per_video: hits of one video, at most: its best clip's moment, and further ones that share no time.
-            exact: compare every clip at every level; a large library is else searched among the clips whose event
-                is nearest, and `SearchResult.exact` says so.
-            num_candidates: how many those are; by default their number grows with the library.
-            min_confidence: leave out hits that are less likely right, in [0, 1]; the model must be calibrated.
-            level_weights: of event, action and entity in the score, from 0; with others than the model's own hits
-                have no confidence.
+            per_video: maximum number of hits of one video, which do not overlap.
+            exact: compare every clip at every level. Without it, a large library is searched among the clips with
+                the nearest events, and `SearchResult.exact` is false.
+            num_candidates: the number of these clips; by default it grows with the library.
+            min_confidence: omit hits with a lower confidence, in [0, 1]; the model must be calibrated.
+            level_weights: weights of event, action and entity in the score, from 0; with other weights than the
+                model's, hits have no confidence.
 
         Raises:
-            GraphError: if the query is neither text nor graph, or it or a phrase of `without` cannot be read.
+            GraphError: if the query is neither text nor a graph, or it or a phrase of `without` cannot be parsed.
             LibraryError: if one of `videos` is not indexed.
-            ConfigError: if a number is out of its range, `where` is no expression, `without` no list of phrases,
-                or hits have no confidence to ask for.
-            MissingPathError, DecodeError: if the example is not there, or cannot be decoded.
+            ConfigError: if a number is out of range, `where` is not an expression, `without` is not a list of
+                phrases, or `min_confidence` is given although hits have no confidence.
+            MissingPathError, DecodeError: if the example does not exist or cannot be decoded.
         """
         if not isinstance(query, str | RoleGraph) and (query is not None or like is None):
             only = "give one at a time, or an example: like='pool.jpg'"
@@ -373,37 +373,37 @@ class Retriever:
         return self._opened.examples.read(like, limits=limits)
 
     def describe(self, video: StrPath, sentences: Sequence[str], *, k: int | None = None) -> Description:
-        """The k sentences that fit a video best, or all; what `ExampleReader.describe` says of it holds."""
+        """Rank sentences by how well they fit a video; return the k best or all. See `ExampleReader.describe`."""
         path = check_path("video", video)
         return self._ask(lambda opened: opened.examples.describe(path, sentences, partial(self._read, opened), k))
 
     def duplicates(
         self, threshold: float | None = None, *, on_progress: Callable[[int, int], object] | None = None
     ) -> tuple[DuplicateGroup, ...]:
-        """Groups of videos that show the same, such as resized or trimmed copies, as `find_duplicates` says."""
+        """Find groups of near-duplicate videos, such as resized or trimmed copies; see `find_duplicates`."""
         from hgrkit.library.duplicates import find_duplicates
 
         return find_duplicates(self.library, threshold, on_progress=on_progress)
 
     def tag(self, path: StrPath, /, **values: object) -> None:
-        """Give a video tags to filter by, durably; `None` takes one away. See `hgrkit.library.tags.tag_video`."""
+        """Add tags to a video, for filters; `None` removes a tag. See `hgrkit.library.tags.tag_video`."""
         from hgrkit.library.tags import tag_video
 
         tag_video(self.library, check_path("path", path), values)
 
     def explain(self, result: SearchResult, *, num_frames: int = 12) -> Explanation:
-        """Why these hits: their film strips and, for every phrase, when it was seen, to look at or to `save`.
+        """Explain the hits of a search: film strips, and for every phrase when it was seen.
 
         Args:
-            result: what `search` returned for words; the explanation's numbers are the same.
-            num_frames: frames of a film strip, at most, and at least 1.
+            result: what `search` returned for words; the explanation has the same numbers.
+            num_frames: maximum number of frames of a film strip, at least 1.
         """
         from hgrkit.pages.explanation import explain_result
 
         return explain_result(result, num_frames=num_frames)
 
     def read(self, queries: Sequence[str]) -> EmbeddedCaptions:
-        """Parse and embed many sentences; those that cannot be read are named in `failures`."""
+        """Parse and embed many sentences; `failures` lists those that cannot be parsed."""
         return self._read(self._opened, queries)
 
     def _read(self, opened: Opened, queries: Sequence[str]) -> EmbeddedCaptions:
@@ -412,7 +412,7 @@ class Retriever:
 
     @cached_property
     def parser(self) -> GraphParser:
-        """Reads sentences as role graphs; loaded for the first one. Swapping it never touches what is stored."""
+        """The parser; loaded for the first sentence. The library stores nothing that depends on it."""
         return self._load_parser()
 
     @property
@@ -422,7 +422,7 @@ class Retriever:
 
     @property
     def model(self) -> HgrModel:
-        """The model in torch, in evaluation mode; loaded when it is first asked for."""
+        """The model in torch, in evaluation mode; loaded on first use."""
         return self._opened.model.model
 
     def scores(
@@ -434,12 +434,12 @@ class Retriever:
     ) -> Float32:
         """Every video's exact score for every sentence, float32 [V, C]; videos as in `library.indexed_paths()`.
 
-        All words of a sentence count here, as in training: what it excludes takes nothing off.
+        All words of a sentence count, as in training: excluded phrases are not subtracted.
 
         Args:
-            queries: C sentences, or what `read` made of them; one that cannot be read scores -1, the lowest.
-            level_weights: of event, action and entity in the score, from 0; `self.level_weights` unless given.
-            querybank_norm: take off what a sentence scores with any clip: a video's sentences compare then.
+            queries: C sentences, or the result of `read`; one that cannot be parsed scores -1, the lowest score.
+            level_weights: weights of event, action and entity, from 0; by default `self.level_weights`.
+            querybank_norm: subtract what a sentence scores with any clip, to compare the sentences of one video.
         """
 
         def score(opened: Opened) -> Float32:
@@ -458,9 +458,9 @@ class Retriever:
         level_weights: Sequence[LevelWeights | None] = (None,),
         querybank_norm: bool = False,
     ) -> Float32:
-        """Each sentence's exact score with its own video, by each of the S `level_weights`, float32 [S, C].
+        """Each sentence's exact score with its own video, for each of the S `level_weights`, float32 [S, C].
 
-        The videos are C paths as `library.indexed_paths()` has them; all else is as in `scores`.
+        The videos are C paths, as in `library.indexed_paths()`; everything else is as in `scores`.
         """
         videos = check_sequence("videos", videos, str, of="paths")
         of = "level weights, three numbers or None each"
@@ -478,11 +478,11 @@ class Retriever:
         return self._ask(score)
 
     def refresh(self) -> bool:
-        """Bring this to the newest version of the library; whether there was a newer one than the last time.
+        """Switch to the newest version of the library, and return whether there was a newer one.
 
-        Answers are from the newest version anyway. What has to be brought up to date is the model, after an
-        upgrade of the library: the one that made it anew is loaded, without a pause for searches in flight, unless
-        another one was asked for by name. Where nothing has changed it takes about half a millisecond.
+        Searches use the newest version anyway. Only after an upgrade of the library does the model have to be
+        replaced: this loads the new model, unless you opened the library with a model by name. Searches in
+        progress continue. If nothing has changed, the call takes about half a millisecond.
 
         Raises:
             LibraryNotFoundError: if the library is gone, or another one, or an older copy of it, has its place.
@@ -554,7 +554,7 @@ class Retriever:
         self.library.relabel(attrs.evolve(self.library.manifest, level_weights=None))
 
     def close(self) -> None:
-        """Let go of the library; a second call does nothing."""
+        """Close the library; a second call does nothing."""
         self.library.close()
 
     @property

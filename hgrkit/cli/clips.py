@@ -38,7 +38,7 @@ def check_clips_folder(folder: Path) -> None:
         raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
     if (library := library_around(folder)) is not None:
         raise ConfigError(
-            f"--clips-out {folder} lies inside the library {library}; choose a folder outside of it."
+            f"--clips-out {folder} is inside the library {library}; choose a folder outside it."
         )
 
 

@@ -80,9 +80,7 @@ def evaluate(
     ] = False,
     baselines_train: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(
-            metavar="CAPTIONS FEATURES", help="Captions and frame features that baselines are trained on."
-        ),
+        typer.Option(metavar="CAPTIONS FEATURES", help="Captions and frame features to train baselines on."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write a page of charts, breakdowns and the worst queries, .html.")

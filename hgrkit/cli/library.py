@@ -290,7 +290,7 @@ def export(
     from hgrkit.library.library import Library
 
     if out.resolve().is_relative_to(library.resolve()):
-        raise ConfigError(f"{out} lies inside the library {library}; write the file somewhere else.")
+        raise ConfigError(f"{out} is inside the library {library}; write the file somewhere else.")
     with Library.open(library) as opened, PortionBar("exporting") as bar:
         report = export_library(opened, out, to=cast("ExportFormat", to), overwrite=force, on_progress=bar.show)
     if json:

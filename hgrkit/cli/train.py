@@ -47,7 +47,7 @@ def train(
     ] = None,
     word_vectors: Annotated[
         Path | None,
-        typer.Option(help="With --release: word vectors to start from: GloVe's text, or the release's .th."),
+        typer.Option(help="With --release: word vectors, GloVe's text or the release's .th."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -60,8 +60,8 @@ def train(
         given = (release, model, epochs, seed, word_vectors)
         if any(value is not None for value in given) or not (shuffle and dropout):
             raise ConfigError(
-                "--release, --model, --epochs, --seed, --word-vectors, --no-shuffle and --no-dropout cannot be used "
-                "with a config, which has these settings."
+                "--release, --model, --epochs, --seed, --word-vectors, --no-shuffle and --no-dropout cannot be "
+                "used with a config, which has these settings."
             )
         if out is None:
             raise ConfigError("name a folder for the run with --out FOLDER.")

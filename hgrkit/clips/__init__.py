@@ -1,4 +1,4 @@
-"""Cuts the moments of a search out of their videos, each into a file of its own; a worker reads the videos."""
+"""Cuts the moments of a search out of their videos, each into its own file; a worker process reads the videos."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_BYTES = 120
 def clip_name(hit: Hit) -> str:
     """Name a hit's clip, without a suffix, after its rank, video and moment.
 
-    Characters that a file system or a shell treats specially become underscores, and a long name is cut.
+    Characters with a special meaning for file systems or shells become underscores, and long names are shortened.
 
     >>> from hgrkit.levels import PerLevel
     >>> levels = PerLevel(event=0.0, action=0.0, entity=0.0)
@@ -51,12 +51,13 @@ class MomentClip:
     """The clip of one hit, or why there is none.
 
     Attributes:
-        rank: the hit's.
-        video: the video's path.
-        path: the clip; `None` if the moment could not be cut.
-        start_s: where the clip begins, in seconds from the video's beginning: at the moment or, copied, before it.
+        rank: the rank of the hit.
+        video: the path of the video.
+        path: the file; `None` if the moment could not be cut.
+        start_s: where the clip begins, in seconds from the beginning of the video: at the moment, or before it if
+            the clip is copied.
         end_s: where it ends.
-        encoded: why the pictures were re-encoded, as a clause; empty if they are the video's own.
+        encoded: why the pictures were re-encoded, as a clause; empty if they were copied.
         problem: why there is no clip, in one line; empty if there is one.
     """
 
@@ -83,21 +84,21 @@ def cut_hits(
 ) -> tuple[MomentClip, ...]:
     """Cut each hit's moment into a file of its own.
 
-    Packets are copied, without any loss and with their sound, from the last key frame before the moment on, into
-    a file of the video's own kind. Where they cannot be copied, or `exact` is set, the moment is re-encoded as
-    MP4, exact to a frame and to a sample. Files are called `01 dog_park 12.0-15.5s.mp4`; an existing file stays,
-    and the new one gets a number. A file exists whole or not at all. A video that is gone, broken or needs more
-    than the limits allow costs only its own clip.
+    Packets are copied without loss, with their sound, from the last key frame before the moment, into
+    a file of the same format. If they cannot be copied, or with `exact`, the moment is re-encoded as
+    MP4, exact to a frame and to a sample. Files have names such as `01 dog_park 12.0-15.5s.mp4`. An existing file
+    is never overwritten; the new one gets a number. A file is written completely or not at all. A missing or
+    broken video, or one beyond the limits, affects only its own clip.
 
     Args:
         hits: what a search found.
         folder: where the files go; created if it does not exist.
         exact: re-encode every moment.
-        limits: what one video may take.
+        limits: limits for reading one video.
         on_progress: called before the first hit and after each, with how many are done and how many there are.
 
     Returns:
-        one a hit, in the same order.
+        one clip for each hit, in the same order.
 
     Raises:
         ConfigError: if the folder is a file.

@@ -54,10 +54,10 @@ class Node:
 
     Attributes:
         id: unique within its graph.
-        role: `V`, or the role of the entity's first edge, or `NOUN`; the edges' roles are the truth.
+        role: `V`, or the role of the entity's first edge, or `NOUN`; if they differ, the edges' roles count.
         span: the node's tokens.
         head: index of the content word, inside the span; `None` if the parser does not say.
-        excluded: whether the searcher does not want it, as the cars of "a street without cars".
+        excluded: whether the searcher does not want it, such as the cars in "a street without cars".
     """
 
     id: int
@@ -211,14 +211,14 @@ class RoleGraph:
         return " ".join(self.tokens[span.start : span.stop])
 
     def role(self, node: Node) -> Role:
-        """What the graph says of a node: an entity's role on its first edge, else the node's own role."""
+        """The role of a node: that of the entity's first edge, otherwise the node's own."""
         check_instance("node", node, Node, error=GraphError, hint="take one of graph.nodes")
         return next((edge.role for edge in self.edges if edge.entity == node.id), node.role)
 
     # changing ----------------------------------------------------------------------------------------------
 
     def without(self, phrase: str) -> RoleGraph:
-        """The sentence with one node's words taken out, to ask what a phrase contributes.
+        """The graph without one node's words, to see what a phrase contributes.
 
         Args:
             phrase: a node's words, or words that occur inside the phrase of exactly one node, any case.
@@ -233,7 +233,7 @@ class RoleGraph:
         return self.cut_to(kept)
 
     def cut_to(self, kept: Sequence[int]) -> RoleGraph:
-        """The sentence of some of its tokens; nodes keep their ids, and those without a token go.
+        """The graph of some of the tokens; nodes keep their ids, and nodes without a token are removed.
 
         Args:
             kept: at least one token, ascending.
@@ -288,7 +288,7 @@ class RoleGraph:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> RoleGraph:
-        """The graph of a record as `to_dict` makes it; keys that are not the graph's are left alone.
+        """The graph of a record that `to_dict` made; other keys are ignored.
 
         Without the key `excluded` nothing is excluded.
 
@@ -361,10 +361,10 @@ class RoleGraph:
 def draw_graph(graph: RoleGraph) -> str:
     """A role graph as a self-contained SVG picture, for light and dark pages.
 
-    The sentence stands above its actions, and they above their entities; a line between an action and an entity
-    ends at the entity's role. A phrase that no verb governs hangs from the sentence by a dashed line. Shapes tell
-    the levels apart where there is no colour, and what is excluded is struck through. Notebooks show a `RoleGraph`
-    as this picture. The group of an action or entity carries its id as `data-node`.
+    The sentence is above its actions, and the actions are above their entities. A line between an action and an
+    entity ends at the entity's role. A phrase without a verb is connected to the sentence by a dashed line. Levels
+    differ in shape as well as in colour, and excluded phrases are struck through. Notebooks show a `RoleGraph`
+    as this picture. The group of an action or entity has its id as `data-node`.
 
     >>> graph = RoleGraph.from_dict({"tokens": ["dogs"], "nodes": [{"id": 1, "role": "NOUN", "span": [0, 1]}],
     ...     "edges": []})

@@ -29,11 +29,11 @@ class Failure:
 
 @attrs.frozen(kw_only=True)
 class IndexProgress:
-    """Another video of the run is done.
+    """One more video of the run is done.
 
     Attributes:
-        path: the video, absolute.
-        outcome: what became of it.
+        path: the absolute path of the video.
+        outcome: its outcome.
         done: videos done so far, including this one.
         total: videos of the run.
         reason: why it failed, if it did.
@@ -51,21 +51,20 @@ class IndexReport:
     """The outcome of a run. Paths are absolute.
 
     Attributes:
-        indexed: videos that were read and stored.
-        unchanged: videos that the library already had as they are.
-        moved: videos that the library had under a path whose file is gone; they continue under the new path.
-        duplicates: videos whose bytes the library had, or got in this run, under another path that still exists;
-            stored again without decoding.
+        indexed: number of videos that were decoded and stored.
+        unchanged: number of videos that have not changed.
+        moved: number of videos whose file has a new path; they keep their clips.
+        duplicates: number of videos with the same bytes as another file that still exists; they are not decoded.
         failures: videos that failed, now or in an earlier run, by path.
-        unreadable: folders and files that could not be looked at, by path; nothing below them counts as missing.
-        skipped: how much was left out, by kind.
-        in_trash: videos of the library that lie in folders of trash or thumbnails, which the run skipped. They
-            stay as they are until they are removed.
+        unreadable: folders and files that could not be read, by path; nothing below them counts as missing.
+        skipped: how many files or folders were skipped, by kind.
+        in_trash: videos of the library in trash or thumbnail folders, which the run skipped. They stay in the
+            library until you remove them.
         missing: videos of the library below the paths of the run whose files are gone, by path.
         pruned: how many of the missing ones were removed from the library.
-        emptied: paths of the run below which no video was found and all that the library had are missing, as on a
+        emptied: paths of the run where no video was found and all videos of the library are missing, as on a
             drive that is not mounted.
-        decoded_frames: pictures that decoders put out in this run.
+        decoded_frames: number of pictures that were decoded in this run.
     """
 
     indexed: int = 0
@@ -88,7 +87,7 @@ class IndexReport:
 
     @property
     def num_videos(self) -> int:
-        """How many videos the run was about, failed ones included."""
+        """Number of videos of the run, including failed ones."""
         return self.indexed + self.unchanged + self.moved + self.duplicates + self.failed
 
     def to_dict(self) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def require_outside_libraries(path: str | os.PathLike[str]) -> None:
     """
     outer = library_around(Path(path).absolute().parent)
     if outer is not None:
-        raise LibraryExistsError(f"{path} lies inside the library {outer}; choose a folder outside of it.")
+        raise LibraryExistsError(f"{path} is inside the library {outer}; choose a folder outside it.")
 
 
 def require_library(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Why these clips were found: every hit of a search with its film strip, to look at, save or compute with."""
+"""Explains the hits of a search: film strips and each frame's weight for each phrase, as page, picture or data."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _FONTS = Path(__file__).with_name("fonts")
 
 @attrs.frozen(kw_only=True)
 class Explanation:
-    """A search result with what explains each hit.
+    """A search result with an explanation of each hit.
 
     Attributes:
-        result: what `search` returned; every number of the explanation is one of its.
-        hits: one a hit, in the same order.
+        result: what `search` returned; all numbers of the explanation come from it.
+        hits: one explanation for each hit, in the same order.
     """
 
     result: SearchResult
@@ -52,20 +52,20 @@ class Explanation:
 
     @property
     def query(self) -> str:
-        """The text that was asked."""
+        """The text of the question."""
         return self.result.query
 
     @property
     def graph(self) -> RoleGraph:
-        """How it was read."""
+        """The graph of the question."""
         return self.result.graph
 
     def to_dict(self) -> dict[str, Any]:
-        """The explanation as plain JSON types: the result's own record with more in every hit."""
+        """The explanation as plain JSON types: the result's record, with additional keys in every hit."""
         return {**self.result.to_dict(), "hits": [hit.to_dict() for hit in self.hits]}
 
     def to_html(self) -> str:
-        """One HTML page: no picture, font or script from elsewhere, and a policy that forbids them."""
+        """One self-contained HTML page, with a policy that forbids loading anything from elsewhere."""
         return render("explanation.html", **_values(self))
 
     def save(self, path: str | PathLike[str], *, dark: bool = False) -> None:
@@ -73,11 +73,11 @@ class Explanation:
 
         Args:
             path: a file that ends in `.html`, `.htm` or `.png`; overwritten if it exists.
-            dark: draw the picture on a dark ground; a page follows its reader's setting.
+            dark: draw the picture with a dark background; a page follows its reader's setting.
 
         Raises:
             ConfigError: if the name ends in something else.
-            MissingPackageError: if a picture is asked for and resvg-py is not installed.
+            MissingPackageError: for a picture, if resvg-py is not installed.
             OSError: if the file cannot be written.
         """
         target = Path(check_path("path", path))
@@ -99,11 +99,11 @@ class Explanation:
 def explain_result(result: SearchResult, *, num_frames: int = NUM_FRAMES) -> Explanation:
     """Explain every hit; each video is read once.
 
-    A video that is gone or cannot be read makes a hit without pictures and with a note.
+    If a video is missing or cannot be read, its hit has a note instead of pictures.
 
     Args:
         result: what a search returned.
-        num_frames: frames of a film strip, at most; at least 1.
+        num_frames: maximum number of frames of a film strip, at least 1.
 
     Raises:
         ConfigError: if `num_frames` is less than 1.
@@ -173,16 +173,16 @@ class HeatScale:
 
 
 def draw_picture(explanation: Explanation, *, dark: bool = False, hits: int = 5, density: int = 2) -> bytes:
-    """A PNG picture of an explanation for papers and chats.
+    """Draw an explanation as a PNG picture, for papers and chats.
 
-    It has the page's own drawing of graph, bars and columns, laid out in 1,200 logical pixels or what the graph
-    takes.
+    The picture has the page's drawings of graph, bars and columns. It is 1,200 logical pixels wide, or as wide as
+    the graph.
 
     Args:
-        explanation: what is shown.
-        dark: light words on a dark ground.
-        hits: how many hits are shown, at most.
-        density: real pixels for a logical one.
+        explanation: the explanation.
+        dark: light words on a dark background.
+        hits: maximum number of hits.
+        density: real pixels for each logical one.
 
     Raises:
         MissingPackageError: if resvg-py is not installed.

@@ -122,7 +122,7 @@ def _read(video: str, times_s: Sequence[float], height: int) -> tuple[bytes, ...
     if not path.exists():
         raise MissingPathError(f"no file {video!r}.")
     if not path.is_file():
-        raise DecodeError("it is no file")
+        raise DecodeError("it is not a file")
     frames = _decode(video, times_s, height)
     if not frames:
         raise DecodeError("no picture of the file can be decoded")

@@ -1,4 +1,4 @@
-"""What a search returns: hits, each with its moment, its level scores and what became of every phrase."""
+"""What a search returns: hits, each with its moment, its scores at the levels, and every phrase's similarity."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ NO_VIDEO_MATCHES: Final = "No video matches the filter."
 
 @attrs.frozen(kw_only=True)
 class Phrase:
-    """One action or entity of the query, as it was found in one clip.
+    """One action or entity of the query, with its similarity to one clip.
 
     Attributes:
-        node_id: the query graph's node that it is.
+        node_id: the id of its node in the query graph.
         text: the phrase's words.
-        role: `V` for an action, else the phrase's role in the query.
+        role: `V` for an action, otherwise the phrase's role in the query.
         level: `action` or `entity`.
-        similarity: of the phrase and the clip, in [-1, 1].
-        times_s: [F] times of the clip's frames, in seconds from the video's beginning.
-        weights: [F] alignment: how much each frame bears on the phrase; they sum to one.
-        inside: the frame that bears most on the phrase lies in the hit's moment; elsewhere in the clip otherwise.
+        similarity: between the phrase and the clip, in [-1, 1].
+        times_s: [F] times of the clip's frames, in seconds from the beginning of the video.
+        weights: [F] alignment: the weight of each frame for the phrase; the weights sum to one.
+        inside: whether the frame with the largest weight is in the hit's moment, not elsewhere in the clip.
     """
 
     node_id: int
@@ -82,12 +82,12 @@ class Excluded:
     """How much one clip shows of a phrase that the question excludes.
 
     Attributes:
-        node_ids: the query graph's nodes that it is made of; none if `without` named it.
+        node_ids: ids of its nodes in the query graph; empty if `without` named the phrase.
         text: the phrase's words, without those that exclude it.
-        similarity: the clip's score for the phrase as a question of its own; above 0 it takes 1.5 times as much
-            off the hit's score.
-        times_s: [F] times of the clip's frames, in seconds from the video's beginning.
-        weights: [F] how much each frame bears on the phrase; they sum to one.
+        similarity: the clip's score for the phrase as a question of its own; if it is above 0, 1.5 times as much
+            is subtracted from the hit's score.
+        times_s: [F] times of the clip's frames, in seconds from the beginning of the video.
+        weights: [F] the weight of each frame for the phrase; the weights sum to one.
     """
 
     node_ids: tuple[int, ...]
@@ -118,24 +118,24 @@ def _best_time(times_s: Sequence[float], weights: Sequence[float]) -> float:
 
 @attrs.frozen(kw_only=True)
 class Hit:
-    """One moment of the answer: that of a video's best clip, or a further one of the video.
+    """One moment that a search found: that of a video's best clip, or a further one of the video.
 
     Attributes:
         rank: 1 for the best.
-        video: the video's path; absolute, so that it opens from anywhere.
-        start_s: where the moment begins, in seconds from the video's beginning.
+        video: the absolute path of the video.
+        start_s: where the moment begins, in seconds from the beginning of the video.
         end_s: where it ends.
-        score: of the best clip: the weighted mean of its levels, in [-1, 1], less what it shows of excluded
+        score: of the best clip: the weighted mean of its levels, in [-1, 1], minus a penalty for excluded
             phrases. If the question only excludes: minus the similarity of the phrase that the clip shows most.
-            A further moment is scored as a clip by itself; at most the best clip's. An example counts 0.6 of it,
-            and all of it where there were no words.
-        confidence: how likely this is the video that was meant, in [0, 1], which compares between questions and
-            libraries; `None` if the model is not calibrated, or there was an example.
-        likeness: how like the example it is, in [-1, 1]; `None` where the question had none.
-        levels: that score at each level; `None` where the question has no action or no entity, which counts as 0
-            in the score, or has no words. A further moment has the event of the video's clips together.
-        phrases: the query's actions and entities that are wanted, in graph order.
-        excluded: what the query excludes.
+            A further moment is scored as a clip of its own; its score is at most that of the best clip. With an
+            example and words, the example has a weight of 0.6; without words, it is the score.
+        confidence: how likely this is the video that was meant, in [0, 1]. Can be compared between questions and
+            libraries. `None` if the model is not calibrated, or the question has an example.
+        likeness: similarity to the example, in [-1, 1]; `None` without an example.
+        levels: the score at each level. `None` if the question has no action or no entity (which counts as 0
+            in the score), or no words. A further moment has the mean event of the video's clips.
+        phrases: the query's actions and entities that are not excluded, in graph order.
+        excluded: the query's excluded phrases.
     """
 
     rank: int
@@ -174,15 +174,15 @@ class SearchResult:
     """The answer to one query.
 
     Attributes:
-        query: the text that was asked, or the graph's; empty for an example without words.
-        like: the example that was given, as a path or in words; `None` without one.
-        hits: best first; one a video, unless more were asked for.
+        query: the text of the question, or of its graph; empty for an example without words.
+        like: the example, as a path or in words; `None` without one.
+        hits: best first; one for each video, unless `per_video` allows more.
         elapsed_ms: time from text to hits, in milliseconds.
-        exact: every clip was compared at every level, not only those whose event is nearest.
-        matched: false if nothing here seems to show what was asked; the hits are then only what is nearest. Always
-            true of a model that is not calibrated, and of an example.
-        notes: in sentences, what of the question was not compared, and why; what is not understood; what was
-            excluded; or that no video matches the filter.
+        exact: whether every clip was compared at every level, not only those with the nearest events.
+        matched: false if nothing in the library seems to show what was asked; the hits are then the nearest
+            clips. Always true for a model that is not calibrated, and for an example.
+        notes: sentences about what was not compared and why, what was not understood, what was excluded, or that
+            no video matches the filter.
     """
 
     query: str
@@ -196,7 +196,7 @@ class SearchResult:
 
     @property
     def graph(self) -> RoleGraph:
-        """How the text was read.
+        """The graph of the question.
 
         Raises:
             GraphError: if the question was an example without words; `query` is then empty.
@@ -227,14 +227,14 @@ class SearchResult:
 
 @attrs.frozen(kw_only=True)
 class RankedSentence:
-    """A sentence, as it fits a video.
+    """A sentence with its rank for a video.
 
     Attributes:
         rank: 1 for the best.
         sentence: as it was given.
-        score: with the video's best clip, less what the sentence scores with any clip; the higher the better.
-        levels: the sentence's score with that clip at each level, in [-1, 1], nothing taken off; `None` where it
-            has no action or no entity.
+        score: with the video's best clip, minus what the sentence scores with any clip; higher is better.
+        levels: the sentence's score with that clip at each level, in [-1, 1], without that subtraction; `None` if
+            it has no action or no entity.
     """
 
     rank: int
@@ -254,12 +254,12 @@ class RankedSentence:
 
 @attrs.frozen(kw_only=True)
 class Description:
-    """Which of some sentences fit a video.
+    """Sentences ranked for a video.
 
     Attributes:
         video: the video's path, as it was given.
-        sentences: the best first; equal scores in the order in which they were given.
-        notes: which sentences could not be read, and why; they are left out.
+        sentences: best first; ties in the order in which they were given.
+        notes: which sentences could not be parsed, and why; they are omitted.
     """
 
     video: str

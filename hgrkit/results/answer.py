@@ -93,7 +93,7 @@ def _judged(
             "model (hgrkit.calibrate)."
         )
     if asked and (query.like is not None or query.has_no_words):
-        raise ConfigError("min_confidence is for questions in words; leave it out, or the example.")
+        raise ConfigError("min_confidence needs a question in words; leave it out, or leave out the example.")
     if calibration is None or reweighted or query.like is not None or query.has_no_words:
         return [None] * len(matches), True
     return calibration.judge(query, matches, tuned=tuned)

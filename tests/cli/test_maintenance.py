@@ -151,7 +151,7 @@ def test_an_export_is_written_once_and_again_only_with_force(hgrkit, library, tm
 def test_an_export_never_writes_into_the_library(hgrkit, library):
     before = (library / "library.sqlite").read_bytes()
     error = hgrkit("export", library, "--to", "npz", "--out", library / "library.sqlite", "--force").error
-    assert "lies inside the library" in error
+    assert "is inside the library" in error
     assert (library / "library.sqlite").read_bytes() == before
 
 
@@ -164,7 +164,7 @@ def test_a_backup_is_a_library_and_nothing_is_written_over(hgrkit, library, tmp_
     assert hgrkit("verify", tmp_path / "copy").status == 0
     assert listed(tmp_path / "copy") == listed(library)
     assert "exists already" in hgrkit("backup", library, tmp_path / "copy").error
-    assert "lies inside the library" in hgrkit("backup", library, library / "copy").error
+    assert "is inside the library" in hgrkit("backup", library, library / "copy").error
     assert "no folder" in hgrkit("backup", library, tmp_path / "none" / "copy").error
     assert hgrkit("backup", library, tmp_path / "again").out.startswith("backed up version 5, 4 clips of 4 videos")
 

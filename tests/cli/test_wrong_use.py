@@ -161,7 +161,7 @@ def test_a_cuda_device_without_cuda_is_said_to_be_that(hgrkit, library, device):
 def test_a_library_inside_a_library_is_refused_however_deep(hgrkit, library):
     for place in ("lib/sub", "lib/a/b/c"):
         error = hgrkit("index", "videos", "--library", place).error
-        assert error == f"hgrkit: {place} lies inside the library {library}; choose a folder outside of it."
+        assert error == f"hgrkit: {place} is inside the library {library}; choose a folder outside it."
         assert not (library / place.split("/")[1]).exists()
 
 
@@ -182,7 +182,7 @@ def test_a_library_below_the_videos_is_no_mistake(hgrkit, folder):
 def test_clips_do_not_go_into_a_library(hgrkit, library):
     for place in ("lib", "lib/clips"):
         assert hgrkit("search", "x", "--library", "lib", "--clips-out", place).error == (
-            f"hgrkit: --clips-out {place} lies inside the library {library}; choose a folder outside of it."
+            f"hgrkit: --clips-out {place} is inside the library {library}; choose a folder outside it."
         )
 
 

@@ -165,7 +165,7 @@ def test_what_is_there_is_never_written_over(library_of, tmp_path):
     for name in ("empty", "file", "link", "lib"):
         with pytest.raises(LibraryExistsError, match=f"{name} exists already"):
             backup_library(folder, tmp_path / name)
-    with pytest.raises(LibraryExistsError, match="lies inside the library"):
+    with pytest.raises(LibraryExistsError, match="is inside the library"):
         backup_library(folder, folder / "backup")
     with pytest.raises(MissingPathError, match="there is no folder"):
         backup_library(folder, tmp_path / "none" / "backup")

@@ -30,4 +30,4 @@ def test_the_example_shows_pictures_and_tells_nothing_of_the_machine_it_was_made
 
 
 def test_the_example_is_small():
-    assert all((STATIC / name).stat().st_size < 200 * 1024 for name in ("why.html", "why.png"))
+    assert all((STATIC / name).stat().st_size < 200 * 1024 for name in ("why.html", "why.png", "why-dark.png"))

@@ -28,7 +28,7 @@ class TrainConfig:
 
     epochs: int = setting(20, "passes over the training clips", within="[1, 1000000]")
     batch_size: int = setting(128, "pairs of clip and caption in a step", within="[2, 1000000]")
-    seed: int = setting(0, "decides fresh weights, the order of pairs and dropout", within="[0, 4294967295]")
+    seed: int = setting(0, "seed of new weights, the order of pairs and dropout", within="[0, 4294967295]")
     device: str = setting("auto", "where to compute: auto (a GPU if there is one), cpu, cuda:1, mps")
     mixed_precision: bool = setting(False, "bfloat16 where it is safe; needs a GPU")
 

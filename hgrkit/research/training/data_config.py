@@ -86,7 +86,7 @@ class FoilFile:
 
         Raises:
             MissingPathError: if there is no such file.
-            BenchmarkError: if it is no file of foils, or none is of those captions.
+            BenchmarkError: if it is not a file of foils, or none is of those captions.
         """
         path = base / self.file
         foils = read_foils(path)

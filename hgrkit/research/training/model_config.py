@@ -70,7 +70,7 @@ class ModelConfig:
     frame_encoder: str | None = setting(None, "the frame encoder that made the features; saved with the model")
     sampling: str | None = setting(None, "how frames were sampled, such as fps:2; saved with the model")
     clip_seconds: float | None = setting(
-        None, "maximum length of a clip in seconds; saved with the model", within="(0, inf)"
+        None, "maximum seconds of a clip; saved with the model", within="(0, inf)"
     )
     text: Mapping[str, Any] = setting({}, "settings of the text encoder, a table")
     video: Mapping[str, Any] = setting({}, "settings of the video encoder, a table")

@@ -66,7 +66,8 @@ def check_run_folder(folder: Path, *, resume: bool | None) -> None:
     if log == "foreign" or (foreign and not has_state and log == "none"):
         name = LOG_FILE if log == "foreign" else foreign[0]
         raise ConfigError(
-            f"{str(folder)!r} is not a run folder: {name!r} in it does not belong to a run; choose a folder that is empty or new."
+            f"{str(folder)!r} is not a run folder: {name!r} in it does not belong to a run; "
+            "choose a folder that is empty or new."
         )
     model = folder / MODEL_FOLDER
     is_model = (model / CONFIG_FILE).is_file()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,14 @@ def test_the_folder_says_what_it_is_and_under_which_terms():
     card = (model_folder("mini") / "MODEL_CARD.md").read_text()
     assert "Flickr8k" in card
     assert "non-commercial" in card
+
+
+def test_the_shipped_card_has_the_words_that_training_writes(scripts):
+    card = (model_folder("mini") / "MODEL_CARD.md").read_text("utf-8")
+    rows = "\n".join(re.findall(r"^\| (?:dev|test) \|.*\|$", card, re.MULTILINE))
+    minutes = float(re.search(r"took (\d+) minutes", card)[1])
+    background = int(re.search(r"the events of ([\d,]+) training", card)[1].replace(",", ""))
+    assert card == scripts.model_card.CARD.format(rows=rows, minutes=minutes, background=background)
 
 
 def test_the_package_is_small():
