@@ -110,7 +110,7 @@ def _write_graph(
     module: torch.nn.Module, inputs: list[torch.Tensor], names: list[str], axes: dict[int, str], path: Path
 ) -> None:
     torch.onnx.export(
-        module,
+        module.eval(),  # it puts all back to the mode in which it found the outer module
         tuple(inputs),
         str(path),
         input_names=names,
