@@ -222,3 +222,20 @@ def test_the_command_line_indexes_searches_explains_and_evaluates(hgrkit, folder
         scores = retriever.scores(SENTENCES)  # sentence c belongs to video c
     first = np.mean(scores.argmax(axis=0) == np.arange(len(SENTENCES)))
     assert measured["text_to_video"]["R@1"] == pytest.approx(100 * first)
+
+
+def test_a_benchmark_is_evaluated_on_a_library(hgrkit, clip_folder, write_video, tmp_path):
+    lines = ["key,vid_key,video_id,sentence"]
+    (tmp_path / "videos").mkdir()
+    for number, sentence in enumerate(SENTENCES):
+        write_video(tmp_path / "videos" / f"video{number}.mp4", 64, 48, number)
+        lines.append(f"ret{number},msr{number},video{number},{sentence}")
+    (tmp_path / "MSRVTT_JSFUSION_test.csv").write_text("\n".join(lines) + "\n")
+    hgrkit("index", "videos", "--library", "lib", "--model", f"clip:{clip_folder}", "--sampling", "uniform:12")
+    asked = ("--annotations", ".", "--library", "lib", "--allow-missing", "--baselines", "--json")
+    measured = json.loads(hgrkit("evaluate", "--benchmark", "msr-vtt/1k-a", *asked))
+    assert measured["text_to_video"]["queries"] == len(SENTENCES)
+    with Retriever.open("lib", device="cpu") as retriever:
+        scores = retriever.scores(SENTENCES, level_weights=(1, 0, 0))
+    first = np.mean(scores.argmax(axis=0) == np.arange(len(SENTENCES)))
+    assert measured["baselines"]["event_only"]["text_to_video"]["R@1"] == pytest.approx(100 * first)
