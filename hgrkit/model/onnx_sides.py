@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -13,10 +13,12 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import CheckpointError, ConfigError, ShapeError
+from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.library.records import Float32
+from hgrkit.storage.digest import file_digest
 from hgrkit.storage.json_file import read_json
-from hgrkit.video.preparation import PicturePreparation, PictureScaling
+from hgrkit.storage.onnx_graph import open_graph
+from hgrkit.video.preparation import PicturePreparation, PictureScaling, check_pictures
 
 __all__ = ["SIDES_FILE", "OnnxFrames", "OnnxSides", "OnnxTexts", "frame_encoder", "text_encoder"]
 
@@ -80,13 +82,14 @@ class OnnxSides:
         if (found := record.pop("format", None)) != _FORMAT:
             raise CheckpointError(f"{path} has format {found!r}; this version of hgrkit reads {_FORMAT}.")
         try:
+            record["files"] = dict(record["files"])
             return cls(**{**record, "preparation": PicturePreparation.of_record(record["preparation"])})
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is not understood: {error}; export it again.") from error
 
     def write(self, folder: Path) -> None:
         """Write them, with the digests of the files of both sides that lie there."""
-        files = {name: _digest(path) for name, path in _files(folder).items()}
+        files = {name: file_digest(path) for name, path in _files(folder).items()}
         record = {"format": _FORMAT, **attrs.asdict(attrs.evolve(self, files=files))}
         (folder / SIDES_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -197,8 +200,7 @@ class OnnxFrames:
         Raises:
             ShapeError: if they are no such pictures.
         """
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape[1:]:
-            raise ShapeError(f"frames must be uint8 [B, H, W, 3], got {frames.dtype} {list(frames.shape)}.")
+        check_pictures(frames)
         made = [np.empty((0, self.feature_dim), np.float32)]
         for start in range(0, len(frames), _AT_ONCE):
             made.append(self._run(self.sides.preparation(frames[start : start + _AT_ONCE])))
@@ -229,19 +231,7 @@ class _Graph:
     """A graph in a session of its own."""
 
     def __init__(self, path: Path, device: str) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only
-        # idle threads that spin would take the cores from decoding
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
-        there = set(onnxruntime.get_available_providers())
-        providers = [name for name in (*wanted, "CPUExecutionProvider") if name in there]
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # onnxruntime's exceptions share no base below Exception
-            raise CheckpointError(f"onnxruntime cannot load {path}: {str(error).splitlines()[0]}") from error
+        self._session = open_graph(path, device=device)
         self._inputs = {one.name for one in self._session.get_inputs()}
 
     def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Float32:
@@ -262,7 +252,7 @@ def _checked(source: str, side: str) -> tuple[Path, OnnxSides]:
             continue
         if name not in found:
             raise CheckpointError(f"{folder} lacks {name}; export it again.")
-        if sides.files.get(name) != _digest(found[name]):
+        if sides.files.get(name) != file_digest(found[name]):
             raise CheckpointError(f"{folder / name} is not what was exported; export it again.")
     return folder, sides
 
@@ -271,16 +261,3 @@ def _files(folder: Path) -> dict[str, Path]:
     """The files of both sides by their paths from the folder on."""
     paths = [path for side in (TEXTS, PICTURES) for path in sorted((folder / side).glob("*"))]
     return {path.relative_to(folder).as_posix(): path for path in paths if not path.name.startswith(".")}
-
-
-def _digest(path: Path) -> str:
-    stat = path.stat()
-    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _digest_of(path: Path, size: int, mtime_ns: int) -> str:
-    """A file's digest, computed again when its size or time has changed."""
-    del size, mtime_ns
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

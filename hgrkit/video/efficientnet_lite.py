@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hgrkit.errors import CheckpointError, ShapeError
+from hgrkit.storage.onnx_graph import open_graph
 from hgrkit.video.efficientnet_layout import FEATURE_DIM, Variant, layout, variant_named
 
 __all__ = ["EfficientNetLite"]
@@ -98,17 +99,7 @@ class EfficientNetLite:
 
 
 def _onnxruntime_engine(graph: Path, num_threads: int | None) -> Callable[[_Pictures], _Features]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    options.intra_op_num_threads = num_threads or 0  # 0: one for each core
-    # Idle threads that spin would take the cores from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base below Exception
-        raise CheckpointError(f"onnxruntime cannot load {graph}: {str(error).splitlines()[0]}") from error
+    session = open_graph(graph, num_threads=num_threads)
 
     def run(pictures: _Pictures) -> _Features:
         features: _Features = session.run(["features"], {"pictures": pictures})[0]

@@ -8,12 +8,12 @@ from pathlib import Path
 import attrs
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Tokenizer
 
 from hgrkit.errors import CheckpointError
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.parsing.lexicon import Lexicon
+from hgrkit.storage.onnx_graph import open_graph
 
 __all__ = ["LAST_LAYER_SIZE", "MODEL_FILE", "STATE_SCALE", "TOKENIZER_FILE", "SentenceReader", "SentenceStates"]
 
@@ -74,16 +74,12 @@ class SentenceReader:
         for path in (model, tokenizer):
             if not path.is_file():
                 raise CheckpointError(f"the text encoder needs {path}, which is missing; install the model again.")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # threads that wait for work without sleeping take the cores from numpy, and from other programs
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = open_graph(model)
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer))
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
+        except Exception as error:  # the package's own have no base below Exception
             reason = str(error).splitlines()[0]
-            raise CheckpointError(f"the text encoder in {model.parent} cannot be loaded: {reason}") from error
+            raise CheckpointError(f"the tokenizer {tokenizer} cannot be loaded: {reason}") from error
         found = {item.name for item in (*self._session.get_inputs(), *self._session.get_outputs())}
         if found != {"piece_ids", "piece_mask", "states"}:
             raise CheckpointError(f"{model} must map piece_ids and piece_mask to states, it has {sorted(found)}.")

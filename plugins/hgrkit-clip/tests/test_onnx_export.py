@@ -198,7 +198,7 @@ def test_an_export_that_changed_is_refused(copy):
     [
         ("{", "sides.json"),
         ('{"format": 9}', "has format 9"),
-        ('{"format": 1}', "is not understood: 'preparation'"),
+        ('{"format": 1}', "is not understood: 'files'"),
     ],
 )
 def test_sides_that_cannot_be_read_are_told(copy, content, reason):
