@@ -102,7 +102,9 @@ class Checkpoint:
     def _require_whole(self) -> None:
         folder, layout = self.folder, self.layout
         if not (folder / layout.config).is_file():
-            raise CheckpointError(f"{folder} has no {layout.config}, so it is no model of {layout.program}.")
+            other = next((one for one in (CLIP, OPEN_CLIP) if (folder / one.config).is_file()), None)
+            hint = f" It is one of {other.program}: {other.kind}:{self.source}" if other else ""
+            raise CheckpointError(f"{folder} has no {layout.config}, so it is no model of {layout.program}.{hint}")
         listed = self.weights or sorted(path for path in folder.iterdir() if path.suffix in _PICKLES)
         if pickle := next((path for path in listed if path.suffix in _PICKLES), None):
             raise CheckpointError(

@@ -213,6 +213,8 @@ def test_what_is_missing_or_torn_is_told(copy, tmp_path):
     words = (copy / "tokenizer.json").rename(tmp_path / "words")
     refuses(copy, CheckpointError, "has no tokenizer")
     words.rename(copy / "tokenizer.json")
+    with pytest.raises(CheckpointError, match=f"It is one of OpenCLIP: open_clip:{copy}"):
+        hgrkit_clip.model_config("cpu", str(copy))
     config.unlink()
     refuses(weights, CheckpointError, r"has no open_clip_config.json, so it is no model of OpenCLIP")
 
