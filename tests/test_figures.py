@@ -439,6 +439,18 @@ def watching(files: Mapping[str, Any]) -> Expected:
     }
 
 
+def pictures_a_second(files: Mapping[str, Any]) -> Expected:
+    return {
+        way: [
+            shown(found["pictures_per_cpu_second"]),
+            f"{found['speed']:.2f}",
+            f"{found['least_cosine']:.4f}",
+        ]
+        for way, found in files["picture_encoding.json"]["ways"].items()
+    }
+
+
+CLIP = "docs/clip.md"
 EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
@@ -453,6 +465,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (SURE, "When nothing matches", 0): partial(confidence, row=absent_things),
     (SURE, "When nothing matches", 1): partial(confidence, row=removed_clips),
     (SURE, "Short questions", 0): partial(confidence, row=short_questions),
+    (CLIP, "On a CPU", 0): pictures_a_second,
     ("docs/foils.md", "What the default model makes of them", 0): foils,
     (EXCLUSION, "How well it works", 0): excluding,
     (EXCLUSION, "How much it takes off", 0): excluded_weights,
@@ -483,6 +496,9 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
 """By page, heading and the table's number under it: what the files make of it."""
 
 OTHER_TABLES = {
+    (CLIP, "What becomes of a sentence"),  # names
+    (CLIP, "Precision and speed"),  # names
+    (CLIP, "Published benchmarks"),  # of others, held to docs/published-figures.toml
     (SURE, "How it is found"),  # names
     (PAGE, "How it is trained"),  # data
     (USERS_PAGE, "Its parts"),  # names

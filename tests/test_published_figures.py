@@ -100,5 +100,27 @@ def test_a_figure_says_how_it_is_known_and_is_of_a_benchmark_that_hgrkit_reads(f
         assert figure["sum"] == pytest.approx(sum(figure["recalls"]), abs=0.21)  # each recall is rounded
 
 
+def test_zero_shot_figures_of_the_page_on_clip_are_the_files_and_name_their_source():
+    page = (DOCS / "clip.md").read_text("utf-8").split("## Published benchmarks\n")[1]
+    found = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in re.findall(r"^\| `.*\|$", page, re.MULTILINE)
+    ]
+    assert found == [
+        [
+            f"`{figure['benchmark']}`",
+            figure["system"],
+            " / ".join(f"{value:.1f}" for value in figure["recalls"]),
+            str(figure["median_rank"]),
+            figure["source"],
+            "not run here",
+        ]
+        for figure in RECORD["zero_shot"]
+    ]
+    for figure in RECORD["zero_shot"]:
+        assert f"\n- {figure['source']}: " in page
+        assert find_recipe(figure["benchmark"]).name == figure["benchmark"]
+
+
 def test_figures_of_ms_sl_s_successors_are_not_set_beside_all_of_val_1():
     assert "activitynet-captions" not in {figure["benchmark"] for figure in RECORD["moments"]}

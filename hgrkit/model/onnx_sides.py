@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -13,10 +13,13 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import CheckpointError, ConfigError, ShapeError
+from hgrkit.errors import CheckpointError, ConfigError
 from hgrkit.library.records import Float32
+from hgrkit.model.text.tokenizer_file import load_tokenizer
+from hgrkit.storage.digest import file_digest
 from hgrkit.storage.json_file import read_json
-from hgrkit.video.preparation import PicturePreparation, PictureScaling
+from hgrkit.storage.onnx_file import OnnxGraph
+from hgrkit.video.preparation import PicturePreparation, PictureScaling, check_pictures
 
 __all__ = ["SIDES_FILE", "OnnxFrames", "OnnxSides", "OnnxTexts", "frame_encoder", "text_encoder"]
 
@@ -28,8 +31,11 @@ TEXTS, PICTURES = "texts", "pictures"
 """The folders of the sides."""
 
 _FORMAT = 1
-_AT_ONCE = 32
-"""Texts or pictures in one run of a graph."""
+_AT_ONCE = 8
+"""Texts or pictures in one run of a graph, for which it has the memory that `OnnxGraph` gives it."""
+
+_LONGEST_S = 300.0
+"""Of one run: minutes for the largest models on a slow processor."""
 
 
 @final
@@ -80,13 +86,14 @@ class OnnxSides:
         if (found := record.pop("format", None)) != _FORMAT:
             raise CheckpointError(f"{path} has format {found!r}; this version of hgrkit reads {_FORMAT}.")
         try:
+            record["files"] = dict(record["files"])
             return cls(**{**record, "preparation": PicturePreparation.of_record(record["preparation"])})
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is not understood: {error}; export it again.") from error
 
     def write(self, folder: Path) -> None:
         """Write them, with the digests of the files of both sides that lie there."""
-        files = {name: _digest(path) for name, path in _files(folder).items()}
+        files = {name: file_digest(path) for name, path in _files(folder).items()}
         record = {"format": _FORMAT, **attrs.asdict(attrs.evolve(self, files=files))}
         (folder / SIDES_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -144,18 +151,11 @@ class OnnxTexts:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        made = Tokenizer.from_file(str(self.folder / TEXTS / TOKENIZER))
-        made.no_padding()
-        made.no_truncation()
-        return made
+        return load_tokenizer(self.folder / TEXTS / TOKENIZER)
 
     @cached_property
     def _padding_tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        made, most = Tokenizer.from_file(str(self.folder / TEXTS / TOKENIZER)), self.sides.max_tokens
+        made, most = load_tokenizer(self.folder / TEXTS / TOKENIZER), self.sides.max_tokens
         made.enable_truncation(most)
         made.enable_padding(**self.sides.padding, length=most if self.sides.pads_to_limit else None)
         return made
@@ -197,8 +197,7 @@ class OnnxFrames:
         Raises:
             ShapeError: if they are no such pictures.
         """
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape[1:]:
-            raise ShapeError(f"frames must be uint8 [B, H, W, 3], got {frames.dtype} {list(frames.shape)}.")
+        check_pictures(frames)
         made = [np.empty((0, self.feature_dim), np.float32)]
         for start in range(0, len(frames), _AT_ONCE):
             made.append(self._run(self.sides.preparation(frames[start : start + _AT_ONCE])))
@@ -226,29 +225,22 @@ def frame_encoder(device: str = "cpu", source: str = "") -> OnnxFrames:
 
 @final
 class _Graph:
-    """A graph in a session of its own."""
+    """A graph in a session of its own; inputs that it does not have are left out."""
 
     def __init__(self, path: Path, device: str) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only
-        # idle threads that spin would take the cores from decoding
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
-        there = set(onnxruntime.get_available_providers())
-        providers = [name for name in (*wanted, "CPUExecutionProvider") if name in there]
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # onnxruntime's exceptions share no base below Exception
-            raise CheckpointError(f"onnxruntime cannot load {path}: {str(error).splitlines()[0]}") from error
-        self._inputs = {one.name for one in self._session.get_inputs()}
+        self._graph = OnnxGraph(path, providers=_providers(device))
 
     def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Float32:
-        """Run the graph; inputs that it does not have are left out."""
-        given = {name: values for name, values in inputs.items() if name in self._inputs}
-        features: Float32 = self._session.run(["features"], given)[0]
-        return features
+        given = {name: values for name, values in inputs.items() if name in self._graph.inputs}
+        return self._graph.run("features", given, seconds=_LONGEST_S)
+
+
+def _providers(device: str) -> list[Any]:
+    import onnxruntime
+
+    if not device.startswith("cuda") or "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return ["CPUExecutionProvider"]
+    return [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]  # TF32 moves vectors by 1e-3
 
 
 def _checked(source: str, side: str) -> tuple[Path, OnnxSides]:
@@ -262,7 +254,7 @@ def _checked(source: str, side: str) -> tuple[Path, OnnxSides]:
             continue
         if name not in found:
             raise CheckpointError(f"{folder} lacks {name}; export it again.")
-        if sides.files.get(name) != _digest(found[name]):
+        if sides.files.get(name) != file_digest(found[name]):
             raise CheckpointError(f"{folder / name} is not what was exported; export it again.")
     return folder, sides
 
@@ -271,16 +263,3 @@ def _files(folder: Path) -> dict[str, Path]:
     """The files of both sides by their paths from the folder on."""
     paths = [path for side in (TEXTS, PICTURES) for path in sorted((folder / side).glob("*"))]
     return {path.relative_to(folder).as_posix(): path for path in paths if not path.name.startswith(".")}
-
-
-def _digest(path: Path) -> str:
-    stat = path.stat()
-    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _digest_of(path: Path, size: int, mtime_ns: int) -> str:
-    """A file's digest, computed again when its size or time has changed."""
-    del size, mtime_ns
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -97,7 +97,7 @@ class OnnxGraph:
         *,
         external: Collection[str] = (),
         num_threads: int | None = None,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        providers: Sequence[Any] = ("CPUExecutionProvider",),
     ) -> None:
         import onnxruntime
 

@@ -11,7 +11,17 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BICUBIC", "BILINEAR", "FrameSize", "PicturePreparation", "PictureScaling", "resize"]
+from hgrkit.errors import ShapeError
+
+__all__ = [
+    "BICUBIC",
+    "BILINEAR",
+    "FrameSize",
+    "PicturePreparation",
+    "PictureScaling",
+    "check_pictures",
+    "resize",
+]
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -26,6 +36,16 @@ _BLOCK = 8  # lines that are scaled in one product: larger ones multiply more ze
 
 def _pair(value: Any) -> tuple[int, int] | None:
     return None if value is None else (int(value[0]), int(value[1]))
+
+
+def check_pictures(pictures: Pictures) -> None:
+    """Refuse what is no batch of pictures of one size.
+
+    Raises:
+        ShapeError: if it is not uint8 [B, H, W, 3].
+    """
+    if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or 0 in pictures.shape[1:]:
+        raise ShapeError(f"frames must be uint8 [B, H, W, 3], got {pictures.dtype} {list(pictures.shape)}.")
 
 
 @final

@@ -6,13 +6,13 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 import attrs
 
 from hgrkit.errors import CheckpointError, HgrkitError, MissingPackageError, ModelNotFoundError
+from hgrkit.storage.digest import file_digest
 
 __all__ = ["CLIP", "OPEN_CLIP", "Checkpoint", "Layout", "one_line", "reading"]
 
@@ -96,14 +96,15 @@ class Checkpoint:
             other_weights = path.suffix == ".safetensors" and path not in self.weights
             ignored = other_weights or path.suffix.lower() in _UNREAD or path.name.startswith(".")
             if path.is_file() and not ignored:
-                stat = path.stat()
-                digest.update(f"{path.name}\0{_digest(path, stat.st_size, stat.st_mtime_ns)}\n".encode())
+                digest.update(f"{path.name}\0{file_digest(path)}\n".encode())
         return f"{self.layout.kind}{_PREPARATION}@sha256:{digest.hexdigest()}"
 
     def _require_whole(self) -> None:
         folder, layout = self.folder, self.layout
         if not (folder / layout.config).is_file():
-            raise CheckpointError(f"{folder} has no {layout.config}, so it is no model of {layout.program}.")
+            other = next((one for one in (CLIP, OPEN_CLIP) if (folder / one.config).is_file()), None)
+            hint = f" It is one of {other.program}: {other.kind}:{self.source}" if other else ""
+            raise CheckpointError(f"{folder} has no {layout.config}, so it is no model of {layout.program}.{hint}")
         listed = self.weights or sorted(path for path in folder.iterdir() if path.suffix in _PICKLES)
         if pickle := next((path for path in listed if path.suffix in _PICKLES), None):
             raise CheckpointError(
@@ -143,14 +144,6 @@ def _from_hub(layout: Layout, source: str) -> Path:
 
 def _weights_in(folder: Path, layout: Layout) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob(layout.weights)))
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, size: int, mtime_ns: int) -> str:
-    """A file's digest, computed again when its size or time has changed."""
-    del size, mtime_ns
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

@@ -10,8 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from hgrkit.errors import ShapeError
-from hgrkit.video.preparation import PicturePreparation, PictureScaling
+from hgrkit.video.preparation import PicturePreparation, PictureScaling, check_pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +90,8 @@ class DualModel:
             name: value.to(self.device, self.model.dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
         }
-        with torch.inference_mode():
+        # TF32 would move vectors by 1e-3 on recent GPUs
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             made = method(**given)
         vectors = made if isinstance(made, torch.Tensor) else made.pooler_output
         found: Float32 = vectors.float().cpu().numpy()
@@ -173,8 +173,7 @@ class ClipFrames:
         Raises:
             ShapeError: if they are no such pictures.
         """
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape[1:]:
-            raise ShapeError(f"frames must be uint8 [B, H, W, 3], got {frames.dtype} {list(frames.shape)}.")
+        check_pictures(frames)
         starts = range(0, len(frames), _AT_ONCE)
         parts = [self.dual.picture_features(frames[start : start + _AT_ONCE]) for start in starts]
         return np.concatenate([np.empty((0, self.feature_dim), np.float32), *parts])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hgrkit.errors import CheckpointError, HgrkitError, MissingPackageError
+from hgrkit.errors import CheckpointError, ConfigError, HgrkitError, MissingPackageError
 from hgrkit.model.onnx_sides import GRAPH, PICTURES, TEXTS, TOKENIZER, OnnxSides
 from hgrkit_clip.encoders import DualModel
 
@@ -33,9 +33,12 @@ def export(dual: DualModel, folder: Path, embed_dim: int) -> OnnxSides:
         What has to be known beside the graphs.
 
     Raises:
+        ConfigError: if it is of half precision.
         CheckpointError: if torch cannot express the network in ONNX, or its tokenizer has no file of its own.
         MissingPackageError: if the package onnx is not installed.
     """
+    if dual.model.dtype != torch.float32:
+        raise ConfigError(f"{dual.name} is exported in float32; leave its precision out.")
     try:
         import onnx  # noqa: F401, torch writes with it
     except ImportError as error:
@@ -48,14 +51,12 @@ def export(dual: DualModel, folder: Path, embed_dim: int) -> OnnxSides:
         known = inspect.signature(dual.model.get_text_features).parameters
         names = [name for name in texts if name in known]
         axes = {0: "B"} if dual.pads_to_limit else {0: "B", 1: "T"}
-        _write_graph(
-            _Texts(dual.model, names), [texts[name] for name in names], names, axes, folder / TEXTS / GRAPH
-        )
-        pictures = dual.preparation(np.full((2, *dual.preparation.scaling.seen_size, 3), 128, np.uint8))
-        given = {name: torch.from_numpy(values) for name, values in pictures.items()}
-        module = _Pictures(dual.model, list(given))
-        with module.traceable_places():
-            _write_graph(module, list(given.values()), list(given), {0: "B"}, folder / PICTURES / GRAPH)
+        inputs = {name: texts[name] for name in names}
+        _write_graph(dual.model, "get_text_features", inputs, axes, folder / TEXTS)
+        grey = np.full((2, *dual.preparation.scaling.seen_size, 3), 128, np.uint8)
+        pictures = {name: torch.from_numpy(values) for name, values in dual.preparation(grey).items()}
+        with _traceable_places(dual.model, pictures):
+            _write_graph(dual.model, "get_image_features", pictures, {0: "B"}, folder / PICTURES)
     backend = dual.tokenizer
     return OnnxSides(
         original=dual.fingerprint,
@@ -107,12 +108,14 @@ def _exporting(dual: DualModel) -> Iterator[None]:
 
 
 def _write_graph(
-    module: torch.nn.Module, inputs: list[torch.Tensor], names: list[str], axes: dict[int, str], path: Path
+    model: torch.nn.Module, method: str, inputs: Mapping[str, torch.Tensor], axes: Mapping[int, str], folder: Path
 ) -> None:
+    """Trace a method that gives vectors, with examples of its inputs, whose `axes` may have any length."""
+    names = list(inputs)
     torch.onnx.export(
-        module,
-        tuple(inputs),
-        str(path),
+        _Side(model, method, names).eval(),  # it puts all back to the mode in which it found the outer module
+        tuple(inputs.values()),
+        str(folder / GRAPH),
         input_names=names,
         output_names=["features"],
         dynamic_axes={**dict.fromkeys(names, axes), "features": {0: "B"}},
@@ -121,45 +124,31 @@ def _write_graph(
     )
 
 
-def _vectors(made: Any) -> torch.Tensor:
-    vectors: torch.Tensor = made if isinstance(made, torch.Tensor) else made.pooler_output
-    return vectors
+class _Side(torch.nn.Module):
+    """A method of a model that gives vectors, with its inputs in a fixed order."""
 
-
-class _Texts(torch.nn.Module):
-    """A model's text side with its inputs in a fixed order."""
-
-    def __init__(self, model: torch.nn.Module, names: list[str]) -> None:
+    def __init__(self, model: torch.nn.Module, method: str, names: list[str]) -> None:
         super().__init__()
-        self.model, self.names = model, names
+        self.model, self.method, self.names = model, method, names
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        return _vectors(self.model.get_text_features(**dict(zip(self.names, inputs, strict=True))))
+        made = getattr(self.model, self.method)(**dict(zip(self.names, inputs, strict=True)))
+        vectors: torch.Tensor = made if isinstance(made, torch.Tensor) else made.pooler_output
+        return vectors
 
 
-class _Pictures(torch.nn.Module):
-    """A model's picture side with its inputs in a fixed order."""
-
-    def __init__(self, model: torch.nn.Module, names: list[str]) -> None:
-        super().__init__()
-        self.model, self.names = model, names
-
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        return _vectors(self.model.get_image_features(**dict(zip(self.names, inputs, strict=True))))
-
-    @contextmanager
-    def traceable_places(self) -> Iterator[None]:
-        """Inside, networks of patches of any grid scale their places with what a trace keeps."""
-        if "spatial_shapes" not in self.names:
-            yield
-            return
-        vision = self.model.vision_model
-        before = vision.embeddings
-        vision.embeddings = _Places(before)
-        try:
-            yield
-        finally:
-            vision.embeddings = before
+@contextmanager
+def _traceable_places(model: Any, inputs: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Inside, networks of patches of any grid scale their places with what a trace keeps."""
+    if "spatial_shapes" not in inputs:
+        yield
+        return
+    before = model.vision_model.embeddings
+    model.vision_model.embeddings = _Places(before)
+    try:
+        yield
+    finally:
+        model.vision_model.embeddings = before
 
 
 class _Places(torch.nn.Module):

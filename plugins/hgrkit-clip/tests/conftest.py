@@ -88,3 +88,8 @@ class Reference:
 @pytest.fixture
 def reference(folder):
     return Reference(folder)
+
+
+@pytest.fixture(scope="session")
+def make_reference():
+    return Reference

@@ -100,6 +100,32 @@ def test_the_event_alone_ranks_as_the_plain_dual_encoder(made, reference):
     np.testing.assert_array_equal(np.argsort(-found, axis=0), np.argsort(-expected, axis=0))
 
 
+def test_a_search_without_weights_of_phrases_ranks_as_the_plain_dual_encoder(
+    folder, videos, made, reference, tmp_path
+):
+    config = {"format": 1, **hgrkit_clip.model_config("cpu", str(folder))}
+    config["matcher"]["level_weights"] = [1, 0, 0]
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    expected = plain_scores(made[1], reference)
+    paths = sorted(str(path) for path in videos.iterdir())
+    with Retriever.create(tmp_path / "event", model=tmp_path / "model", device="cpu") as retriever:
+        retriever.index(videos)
+        for sentence, scores in zip(SENTENCES, expected.T, strict=True):
+            hits = retriever.search(sentence).hits
+            assert [hit.video for hit in hits] == [paths[place] for place in np.argsort(-scores)]
+            assert all(hit.score == hit.levels.event for hit in hits)
+
+
+def test_videos_that_are_indexed_together_have_the_vectors_of_each_alone(folder, videos, made, tmp_path):
+    alone, _ = made
+    with Retriever.create(tmp_path / "together", model=f"clip:{folder}", device="cpu") as together:
+        together.index(videos)
+        kept = kept_features(together.library, tmp_path / "together")
+        for path, vectors in kept_features(alone.library, tmp_path / "lib").items():
+            np.testing.assert_allclose(kept[path], vectors, rtol=1e-3, atol=1e-6)  # the last bit of float16
+
+
 def test_every_phrase_is_compared_as_a_text_of_its_own(made, folder):
     retriever, seen = made
     texts = hgrkit_clip.text_encoder("cpu", str(folder))
@@ -196,3 +222,20 @@ def test_the_command_line_indexes_searches_explains_and_evaluates(hgrkit, folder
         scores = retriever.scores(SENTENCES)  # sentence c belongs to video c
     first = np.mean(scores.argmax(axis=0) == np.arange(len(SENTENCES)))
     assert measured["text_to_video"]["R@1"] == pytest.approx(100 * first)
+
+
+def test_a_benchmark_is_evaluated_on_a_library(hgrkit, clip_folder, write_video, tmp_path):
+    lines = ["key,vid_key,video_id,sentence"]
+    (tmp_path / "videos").mkdir()
+    for number, sentence in enumerate(SENTENCES):
+        write_video(tmp_path / "videos" / f"video{number}.mp4", 64, 48, number)
+        lines.append(f"ret{number},msr{number},video{number},{sentence}")
+    (tmp_path / "MSRVTT_JSFUSION_test.csv").write_text("\n".join(lines) + "\n")
+    hgrkit("index", "videos", "--library", "lib", "--model", f"clip:{clip_folder}", "--sampling", "uniform:12")
+    asked = ("--annotations", ".", "--library", "lib", "--allow-missing", "--baselines", "--json")
+    measured = json.loads(hgrkit("evaluate", "--benchmark", "msr-vtt/1k-a", *asked))
+    assert measured["text_to_video"]["queries"] == len(SENTENCES)
+    with Retriever.open("lib", device="cpu") as retriever:
+        scores = retriever.scores(SENTENCES, level_weights=(1, 0, 0))
+    first = np.mean(scores.argmax(axis=0) == np.arange(len(SENTENCES)))
+    assert measured["baselines"]["event_only"]["text_to_video"]["R@1"] == pytest.approx(100 * first)

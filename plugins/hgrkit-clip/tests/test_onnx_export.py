@@ -158,6 +158,7 @@ def test_what_cannot_be_exported_is_told_in_one_line(told, clip_folder, tmp_path
     assert "there is no folder" in told(f"clip:{tmp_path}/none", out)
     assert "no model named 'nothing'" in told("nothing", out)
     assert "exists; name a folder" in told(f"clip:{clip_folder}", tmp_path)
+    assert "is exported in float32; leave its" in told(f"clip:{clip_folder}?precision=bfloat16", out)
     monkeypatch.setattr("torch.onnx.export", lambda *_, **__: 1 / 0)
     line = told(f"clip:{clip_folder}", out)
     assert "torch cannot express 'clip' in ONNX (ZeroDivisionError" in line
@@ -198,7 +199,7 @@ def test_an_export_that_changed_is_refused(copy):
     [
         ("{", "sides.json"),
         ('{"format": 9}', "has format 9"),
-        ('{"format": 1}', "is not understood: 'preparation'"),
+        ('{"format": 1}', "is not understood: 'files'"),
     ],
 )
 def test_sides_that_cannot_be_read_are_told(copy, content, reason):

@@ -111,7 +111,7 @@ def test_vectors_are_those_of_the_network(tmp_path, tiny_models, quick_gelu, cus
 
 @pytest.mark.parametrize(
     ("stated", "size"),
-    [({}, (49, 32)), ({"resize_mode": "squash"}, (32, 32)), ({"interpolation": "bilinear"}, (49, 32))],
+    [({}, (51, 32)), ({"resize_mode": "squash"}, (32, 32)), ({"interpolation": "bilinear"}, (51, 32))],
 )
 def test_pictures_are_scaled_as_the_config_says(copy, stated, size):
     from PIL import Image
@@ -120,13 +120,11 @@ def test_pictures_are_scaled_as_the_config_says(copy, stated, size):
     config = json.loads(path.read_text())
     config["preprocess_cfg"] |= stated
     path.write_text(json.dumps(config))
-    picture = np.random.default_rng(1).integers(0, 256, (40, 61, 3), dtype=np.uint8)
+    picture = np.random.default_rng(1).integers(0, 256, (40, 64, 3), dtype=np.uint8)
     filters = {"bilinear": Image.Resampling.BILINEAR}
-    scaled = Image.fromarray(picture).resize(
-        (int(32 * 61 / 40), 32) if size == (49, 32) else size,
-        filters.get(stated.get("interpolation"), Image.Resampling.BICUBIC),
-    )
-    left = round((scaled.width - 32) / 2)  # as torchvision crops, which OpenCLIP prepares pictures with
+    filter_ = filters.get(stated.get("interpolation"), Image.Resampling.BICUBIC)
+    scaled = Image.fromarray(picture).resize(size, filter_)  # 51: the shorter side is 32, the other cut off
+    left = round((scaled.width - 32) / 2)  # 10 of 9.5, as torchvision crops, which OpenCLIP prepares pictures with
     expected = np.asarray(scaled)[:, left : left + 32]
     frames = hgrkit_clip.open_clip_frame_encoder("cpu", str(copy))
     np.testing.assert_array_equal(frames.dual.preparation.scaling(picture[None])[0], expected)
@@ -215,6 +213,8 @@ def test_what_is_missing_or_torn_is_told(copy, tmp_path):
     words = (copy / "tokenizer.json").rename(tmp_path / "words")
     refuses(copy, CheckpointError, "has no tokenizer")
     words.rename(copy / "tokenizer.json")
+    with pytest.raises(CheckpointError, match=f"It is one of OpenCLIP: open_clip:{copy}"):
+        hgrkit_clip.model_config("cpu", str(copy))
     config.unlink()
     refuses(weights, CheckpointError, r"has no open_clip_config.json, so it is no model of OpenCLIP")
 

@@ -96,6 +96,35 @@ def write_siglip2(folder, *, seed=0):
     return _write(folder, Siglip2Model, config, tokenizer, NAFLEX_PICTURES, seed)
 
 
+def write_chinese_clip(folder, *, seed=0):
+    """Texts are read by a BERT, and padded ones stay apart by a mask."""
+    from transformers import BertTokenizer, ChineseCLIPConfig, ChineseCLIPModel
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(chr(code) for code in range(33, 127)), "狗", "人"]
+    tokenizer = BertTokenizer(
+        vocab={piece: number for number, piece in enumerate(pieces)}, model_max_length=TOKENS
+    )
+    config = ChineseCLIPConfig(
+        text_config={**LAYERS, "vocab_size": len(pieces), "max_position_embeddings": TOKENS, "pad_token_id": 0},
+        vision_config={**LAYERS, "image_size": SIDE, "patch_size": 8},
+        projection_dim=WIDTH,
+    )
+    return _write(folder, ChineseCLIPModel, config, tokenizer, CLIP_PICTURES, seed)
+
+
+def write_metaclip2(folder, *, seed=0):
+    from transformers import MetaClip2Config, MetaClip2Model
+
+    tokenizer = _word_tokenizer()
+    text = {**LAYERS, "vocab_size": len(tokenizer), "max_position_embeddings": TOKENS, "eos_token_id": 1}
+    config = MetaClip2Config(
+        text_config={**text, "bos_token_id": 0, "pad_token_id": 1},
+        vision_config={**LAYERS, "image_size": SIDE, "patch_size": 8},
+        projection_dim=WIDTH,
+    )
+    return _write(folder, MetaClip2Model, config, tokenizer, CLIP_PICTURES, seed)
+
+
 OPEN_CLIP_VISION = {"layers": 2, "width": WIDTH, "head_width": 12, "patch_size": 8, "image_size": SIDE}
 OPEN_CLIP_TEXT = {
     "context_length": TOKENS,
@@ -171,6 +200,8 @@ def write_bert(folder):
 
 
 MODELS = {"clip": write_clip, "siglip": write_siglip, "siglip2": write_siglip2}
+OTHERS = {"chinese_clip": write_chinese_clip, "metaclip2": write_metaclip2}
+"""Families that only a few tests are run with."""
 
 
 def _word_tokenizer():
