@@ -30,6 +30,7 @@ __all__ = [
     "ReleaseError",
     "ShapeError",
     "TextEncoderNotFoundError",
+    "UntrustedModelError",
 ]
 
 
@@ -142,3 +143,7 @@ class LibraryLockedError(LibraryError):
 
 class DamagedLibraryError(LibraryError, ValueError):
     """A file of the library is not what was written."""
+
+
+class UntrustedModelError(LibraryError, PermissionError):
+    """A library names a model's folder that its user has not used before."""

@@ -21,6 +21,7 @@ from hgrkit.library.scoring import LevelWeights
 from hgrkit.model.loaded import LoadedModel
 from hgrkit.model.query.encoder import EmbeddedCaptions, read_captions
 from hgrkit.model.query.question import put_question
+from hgrkit.model.trust import remember_parts, require_trusted
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import find_parser
 from hgrkit.results import Description, SearchResult
@@ -106,7 +107,8 @@ class Retriever:
         )
         model_.check()
         library = Library.create(path, parts.manifest, outside=True)
-        return cls(library=library, parser=parser, model=model_, parts=parts, folder=Path(path))
+        remember_parts(parts.manifest)
+        return cls(library=library, parser=parser, model=model_, parts=parts, folder=Path(path).absolute())
 
     @classmethod
     def open(
@@ -121,6 +123,7 @@ class Retriever:
         clip_seconds: float | None = None,
         device: str = "auto",
         candidates: CandidateSource = "auto",
+        trust: bool = False,
     ) -> Self:
         """Open a library; never makes one.
 
@@ -134,21 +137,28 @@ class Retriever:
             clip_seconds: as for `create`.
             device: `auto`, `cpu`, `cuda` or `mps`; a reader needs no torch on the first two.
             candidates: where candidates come from: a `flat` scan, an `hnsw` index, or `auto`, the faster one.
+            trust: use a model's folder that the library names although you have not used it here before.
 
         Raises:
             LibraryNotFoundError: if there is no library.
+            UntrustedModelError: if the library names a model's folder that you have not used here before.
             LibraryMismatchError: if a part is not what made the library.
             LibraryLockedError: if another process is writing, in mode `w`.
         """
         find_parser(parser)  # before anything is made or opened
         library = Library.open(path, mode=mode, candidates=candidates)
-        folder = Path(path) if isinstance(path, str | PathLike) else Path(path[0])
+        folder = (Path(path) if isinstance(path, str | PathLike) else Path(path[0])).absolute()
         try:
             made_with = library.manifest
+            given = (model, frame_encoder)
+            require_trusted(made_with, trust=trust, library=fspath(folder), given=given)
             model_ = LoadedModel.load(made_with.model if model is None else model, device=device)
+            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint)
+            made_with.require(used, library=fspath(folder))  # before anything of the model is loaded
+            if model is not None:
+                remember_parts(attrs.evolve(used, frame_encoder=""))
             dim = model_.query_side.embed_dim if mode == "r" else model_.config.video.embed_dim
-            used = attrs.evolve(made_with, model=model_.name, model_fingerprint=model_.fingerprint, embed_dim=dim)
-            made_with.require(used, library=fspath(folder))
+            made_with.require(attrs.evolve(used, embed_dim=dim), library=fspath(folder))
             parts = None
             if mode == "w":
                 from hgrkit.indexing.parts import Parts
@@ -177,6 +187,7 @@ class Retriever:
         prune: bool = False,
         limits: DecodeLimits | None = None,
         num_workers: int | None = None,
+        trust: bool = False,
         on_progress: Callable[[IndexProgress], object] | None = None,
     ) -> IndexReport:
         """Bring a library to another model, frame encoder, sampling or clip length; then open it as ever.
@@ -197,10 +208,12 @@ class Retriever:
             prune: drop videos whose files are gone and whose features are not cached.
             limits: as for `index`.
             num_workers: as for `index`.
+            trust: as for `open`.
             on_progress: called after each video.
 
         Raises:
             LibraryNotFoundError: if there is no library.
+            UntrustedModelError: as `open` does.
             LibraryLockedError: if another process is writing.
             LibraryError: if videos cannot be carried over; the library then stays as it was.
         """
@@ -208,6 +221,8 @@ class Retriever:
         from hgrkit.video.feature_file import open_features
 
         with Library.open(path, mode="w") as library:
+            given = (model, frame_encoder)
+            require_trusted(library.manifest, trust=trust, library=fspath(path), given=given)
             model_ = LoadedModel.load(library.manifest.model if model is None else model, device=device)
             model_.check()
             asked: dict[str, Any] = {"sampling": sampling, "clip_seconds": clip_seconds, "device": device}
@@ -216,6 +231,7 @@ class Retriever:
             with open_features(features) as file:
                 index = partial(parts.index, limits=limits, num_workers=num_workers, on_progress=on_progress)
                 index = partial(index, features=file, cache=cache)
+                remember_parts(parts.manifest)
                 return upgrade_library(library, Path(path), parts.manifest, index, cache=cache, prune=prune)
 
     def index(

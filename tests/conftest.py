@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# What hgrkit keeps of its user is that of the tests, also in the processes that they start.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="hgrkit-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
 
 torch.set_num_threads(1)  # small tensors on few cores: threads that wait for each other cost more than they save
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hgrkit.cli.output import echo, echo_json, printable
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.levels import LEVELS
 from hgrkit.results import signed
@@ -23,6 +24,7 @@ def describe(
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of sentences.")] = 10,
     parser: Annotated[str, typer.Option(help="Parser that reads the sentences.")] = "lark",
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Rank sentences by how well they fit a video, less what each scores with any clip."""
@@ -30,7 +32,7 @@ def describe(
     from hgrkit.retriever import Retriever
 
     lines = _lines(sentences)
-    with Retriever.open(library, parser=parser, device=device) as retriever:
+    with Retriever.open(library, parser=parser, device=device, trust=trust) as retriever:
         description = retriever.describe(video, lines, k=k)
     if json:
         echo_json(description.to_dict())

@@ -23,6 +23,7 @@ from hgrkit.cli.output import (
     with_interval,
 )
 from hgrkit.cli.progress import IndexBar
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError
 from hgrkit.research import evaluation  # loads what is asked of it
 
@@ -86,6 +87,7 @@ def evaluate(
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the captions.")] = "lark",
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure retrieval in both directions. Values are percentages and ranks."""
@@ -117,6 +119,7 @@ class _Asked:
     report: Path | None
     parser: str
     device: str
+    trust: bool
     json: bool
 
     @property
@@ -186,7 +189,9 @@ def _foils(asked: _Asked, foils: Path) -> evaluation.FoilEvaluation:
     pairs = evaluation.read_foils(foils)
     with (
         stderr().status("choosing between captions and foils"),
-        hgrkit.Retriever.open(asked.library, parser=asked.parser, device=asked.device) as retriever,
+        hgrkit.Retriever.open(
+            asked.library, parser=asked.parser, device=asked.device, trust=asked.trust
+        ) as retriever,
     ):
         return evaluation.choose_foils(
             retriever, pairs, allow_missing=asked.allow_missing, bootstrap=asked.bootstrap
@@ -196,7 +201,9 @@ def _foils(asked: _Asked, foils: Path) -> evaluation.FoilEvaluation:
 def _library(asked: _Asked, library: Path, captions: Path) -> Mapping[str, Any]:
     read = evaluation.read_captions(captions)
     with ExitStack() as opened, stderr().status("scoring every caption against every video"):
-        retriever = opened.enter_context(hgrkit.Retriever.open(library, parser=asked.parser, device=asked.device))
+        retriever = opened.enter_context(
+            hgrkit.Retriever.open(library, parser=asked.parser, device=asked.device, trust=asked.trust)
+        )
         source = evaluation.LibrarySource(retriever, library)
         found = evaluation.evaluate_library(
             source, read, baselines=_baselines(asked, opened), bootstrap=asked.bootstrap

@@ -9,6 +9,7 @@ import typer
 
 from hgrkit.cli.output import echo, echo_json, printable, quoted, shortened, shown_path, stderr
 from hgrkit.cli.progress import IndexBar
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError, LibraryNotFoundError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def index(
         float, typer.Option(help="Give up on a video whose decoder makes no progress for so long.")
     ] = 60.0,
     decode_memory_gb: Annotated[float, typer.Option(help="Memory limit for decoding one video.")] = 2.0,
+    trust: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Index videos into a library. Unchanged videos are not decoded again."""
@@ -106,9 +108,9 @@ def index(
     # A new library is made with the chosen parts at once; there is nothing to upgrade.
     if upgrade and (not paths or _exists(library)):
         with IndexBar() as bar:
-            reports["upgrade"] = Retriever.upgrade(library, **chosen, **options, on_progress=bar.show)
+            reports["upgrade"] = Retriever.upgrade(library, **chosen, **options, trust=trust, on_progress=bar.show)
     if paths:
-        with _opened(library, parser, chosen) as retriever, IndexBar() as bar:
+        with _opened(library, parser, chosen, trust=trust) as retriever, IndexBar() as bar:
             reports["index"] = retriever.index(*paths, **options, retry_failed=retry_failed, on_progress=bar.show)
     tagged = None if metadata is None or lines is None else _tag(library, lines, metadata)
     _show(reports, library, tagged, json=json)
@@ -118,11 +120,11 @@ def index(
         raise typer.Exit(2)
 
 
-def _opened(library: Path, parser: str, chosen: dict[str, Any]) -> Retriever:
+def _opened(library: Path, parser: str, chosen: dict[str, Any], *, trust: bool) -> Retriever:
     from hgrkit.retriever import Retriever
 
     try:
-        return Retriever.open(library, mode="w", parser=parser, **chosen)
+        return Retriever.open(library, mode="w", parser=parser, trust=trust, **chosen)
     except LibraryNotFoundError:
         return Retriever.create(library, parser=parser, **{**chosen, "model": chosen["model"] or "default"})
 

@@ -11,6 +11,7 @@ import typer
 
 from hgrkit.cli.output import clock, echo, echo_json, printable, quoted, shown_path, stderr, typed_text
 from hgrkit.cli.progress import PortionBar
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def info(
         bool,
         typer.Option("--recall", help="Measure how much of an exact search's answer a search of it finds."),
     ] = False,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Describe a library: what it holds, what made it, and the state of its videos."""
@@ -53,7 +55,7 @@ def info(
     folder = library or named or Path()
     with Library.open(folder) as opened:
         records, description = opened.videos(), _described(opened, folder)
-        measured = _measured_recall(opened) if recall else None
+        measured = _measured_recall(opened, folder, trust=trust) if recall else None
     listed = [record for record in records if videos or (failed and record.state == "failed")]
     if json:
         shown: dict[str, Any] = {"videos": [_as_json(record) for record in listed]} if videos or failed else {}
@@ -85,11 +87,13 @@ def _described(library: Library, folder: Path) -> dict[str, Any]:
     }
 
 
-def _measured_recall(library: Library) -> Recall:
+def _measured_recall(library: Library, folder: Path, *, trust: bool) -> Recall:
     """What a search with the library's own model finds."""
     from hgrkit.library.recall import measure_recall
     from hgrkit.model.loaded import LoadedModel
+    from hgrkit.model.trust import require_trusted
 
+    require_trusted(library.manifest, trust=trust, library=str(folder))
     settings = LoadedModel.load(library.manifest.model, device="cpu").query_side.settings
     with PortionBar("measuring recall") as bar:
         return measure_recall(library, settings=settings, on_progress=bar.show)
@@ -150,7 +154,7 @@ def verify(
     with PortionBar("verifying") as bar:
         report = verify_library(library, on_progress=bar.show)
         remark = "cached features that are damaged; they are decoded again when needed"
-        features = [path.relative_to(library).as_posix() for path in damaged_features(library)]
+        features = damaged_features(library)
     report = attrs.evolve(report, notes=(*report.notes, *(Note(file=file, remark=remark) for file in features)))
     if json:
         echo_json(report.to_dict())
@@ -198,15 +202,15 @@ def repair(
     json: Json = False,
 ) -> None:
     """Repair a damaged library, and keep what is replaced. Exit status 1 if it stays damaged."""
-    from hgrkit.indexing.feature_cache import damaged_features
+    from hgrkit.indexing.feature_cache import damaged_features, delete_features
     from hgrkit.library.repair import repair_library
 
     with PortionBar("repairing") as bar:
         report = repair_library(library, dry_run=dry_run, on_progress=bar.show)
         features = damaged_features(library)
-    for path in () if dry_run else features:
-        path.unlink(missing_ok=True)
-    steps = [f"delete {path.relative_to(library).as_posix()}" for path in features]
+    if not dry_run:
+        delete_features(library, features)
+    steps = [f"delete {file}" for file in features]
     report = attrs.evolve(report, steps=(*report.steps, *steps))
     if json:
         echo_json(report.to_dict())

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -127,13 +126,16 @@ def _spaced(direction: str) -> str:
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print a line in the encoding of the output; typer would take UTF-8 where that is ASCII."""
-    typer.echo(text, file=sys.stderr if err else sys.stdout, nl=nl)
+    """Print text in the encoding of the output; typer would take UTF-8 where that is ASCII.
+
+    What a terminal would obey is shown escaped.
+    """
+    typer.echo("\n".join(map(printable, text.split("\n"))), file=sys.stderr if err else sys.stdout, nl=nl)
 
 
 def echo_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line; bytes of a path that are no UTF-8 stay as escapes."""
-    echo(json.dumps(value, ensure_ascii=True))
+    echo(json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f"))
 
 
 def shortened(lines: Sequence[str], rest: str) -> list[str]:
@@ -174,9 +176,20 @@ def legend(roles: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Text on one line that any terminal takes: no bytes that are not UTF-8, no control characters."""
+    r"""Text on one line that any terminal takes, and shows as it is.
+
+    Bytes that are not UTF-8 become question marks. Control characters, ends of lines and what turns the direction
+    of writing, with which one name looks like another, are shown escaped.
+
+    >>> print(printable("harmless\u202e4pm.exe"))
+    harmless\u202e4pm.exe
+    """
     shown = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(" " if unicodedata.category(character) == "Cc" else character for character in shown)
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), shown)
+
+
+_OBEYED = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
+"""What a terminal may do something else with than show it."""
 
 
 def shown_path(path: str) -> str:

@@ -21,6 +21,7 @@ from hgrkit.cli.output import (
     stdout,
     typed_text,
 )
+from hgrkit.cli.usage import Trust
 from hgrkit.errors import ConfigError
 from hgrkit.results import NO_VIDEO_MATCHES, NOTHING_MATCHES, percent
 
@@ -87,6 +88,7 @@ def search(
         float | None,
         typer.Option(min=0, max=1, metavar="P", help="Leave out hits that are less likely right, from 0 to 1."),
     ] = None,
+    trust: Trust = False,
     play: Annotated[bool, typer.Option("--open", help="Play the moment of the first hit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -97,7 +99,7 @@ def search(
     _check_asked(text, like, library[0], pages=html is not None or png is not None or thumbnails)
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
-    with Retriever.open(library, parser=parser, device=device) as retriever:
+    with Retriever.open(library, parser=parser, device=device, trust=trust) as retriever:
         result = retriever.search(
             None if text is None else typed_text(text),
             like=like,

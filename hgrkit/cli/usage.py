@@ -7,14 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import attrs
 import typer
 
 from hgrkit.cli.output import quoted
 
-__all__ = ["USAGE_ERROR", "usage_line"]
+__all__ = ["USAGE_ERROR", "Trust", "usage_line"]
+
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Use the model's folder that the library names, and remember it.")
+]
+"""An option of every command that loads the model of a library."""
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's `UsageError`; newer releases of typer bring a click of their own, so that no import finds both."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,31 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
-from hgrkit.errors import BenchmarkError
+from hgrkit.errors import BenchmarkError, DamagedLibraryError
+from hgrkit.library.database import translated_errors
 from hgrkit.library.library import Library
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
+from hgrkit.storage.open_folder import OpenFolder
 
-__all__ = ["CachedFeatures", "FeatureCache", "damaged_features", "kept_features", "kept_frames", "prune_features"]
+__all__ = [
+    "CachedFeatures",
+    "FeatureCache",
+    "damaged_features",
+    "delete_features",
+    "kept_features",
+    "kept_frames",
+    "prune_features",
+]
 
 _SUFFIX = ".safetensors"
 _FORMAT = "hgrkit-features-2"  # 1 counted times from the first picture, and took some pictures otherwise
+_FOLDER = "cache/features"
 _LONGEST_S = 1e8
+_MOST_BYTES, _MOST_HEADER = 192 << 20, 1 << 20  # 21 hours at one frame a second, of 1,280 numbers each
 # What a file that is absent, damaged or another's raises.
-_UNREADABLE = (SafetensorError, OSError, ValueError, LookupError, TypeError)
+_UNREADABLE = (SafetensorError, OSError, ValueError, LookupError, TypeError, RecursionError)
 
 
 @attrs.frozen(eq=False)
@@ -57,9 +69,8 @@ class FeatureCache:
 
     def load(self, content: str) -> CachedFeatures | None:
         """Load the features of a content hash; `None` if they are absent or damaged."""
-        path = self._path(content)
         try:
-            described, times_s, features = _read(path)
+            described, times_s, features = _read(self.library, self._name(content))
             if described != self._described(content, described["begin_s"], described["duration_s"]):
                 return None
             found = CachedFeatures(
@@ -94,10 +105,12 @@ class FeatureCache:
         times_s = times_s.astype(np.float64)
         text = json.dumps(self._described(content, begin_s, duration_s), sort_keys=True)
         metadata = {"features": text, "sha256": _digest(text, times_s, half)}
-        _write(self._path(content), safetensors.numpy.save({"times_s": times_s, "features": half}, metadata))
+        saved = safetensors.numpy.save({"times_s": times_s, "features": half}, metadata)
+        if len(saved) <= _MOST_BYTES:
+            _write(self.library, self._name(content), saved)
 
-    def _path(self, content: str) -> Path:
-        return _folder(self.library) / f"{_key(self._described(content, 0.0, None))}{_SUFFIX}"
+    def _name(self, content: str) -> str:
+        return f"{_key(self._described(content, 0.0, None))}{_SUFFIX}"
 
     def _described(self, content: str, begin_s: float, duration_s: float | None) -> dict[str, Any]:
         return {
@@ -121,22 +134,34 @@ def prune_features(library: Path, contents: Collection[str]) -> int:
         The number of bytes that were freed.
     """
     freed = 0
-    for path in sorted(_folder(library).glob("*")):
-        if path.name.endswith((_SUFFIX, _SUFFIX + TEMPORARY_SUFFIX)) and _content(path) not in contents:
-            with suppress(OSError):
-                size = path.stat().st_size
-                path.unlink()
-                freed += size
+    with _opened(library) as folder:
+        for name in folder.names(_FOLDER):
+            if name.endswith((_SUFFIX, _SUFFIX + TEMPORARY_SUFFIX)) and _named(library, name) not in contents:
+                with suppress(OSError):
+                    status = folder.status(f"{_FOLDER}/{name}")
+                    folder.unlink(f"{_FOLDER}/{name}")
+                    freed += 0 if status is None else status.st_size
     return freed
 
 
-def damaged_features(library: Path) -> tuple[Path, ...]:
-    """Return the files that are damaged, or have another's name; they are never used."""
-    return tuple(path for path in sorted(_folder(library).glob("*" + _SUFFIX)) if not _is_whole(path))
+def damaged_features(library: Path) -> tuple[str, ...]:
+    """Return the files that are damaged, or have another's name, relative to the library; they are never used."""
+    with _opened(library) as folder:
+        names = [name for name in folder.names(_FOLDER) if name.endswith(_SUFFIX)]
+    return tuple(f"{_FOLDER}/{name}" for name in names if not _is_whole(library, name))
 
 
-def _folder(library: Path) -> Path:
-    return library / "cache" / "features"
+def delete_features(library: Path, files: Collection[str]) -> None:
+    """Delete files that `damaged_features` named."""
+    with _opened(library) as folder:
+        for file in files:
+            folder.unlink(file)
+
+
+@contextmanager
+def _opened(library: Path) -> Iterator[OpenFolder]:
+    with translated_errors(library), OpenFolder(library) as folder:
+        yield folder
 
 
 def _key(described: dict[str, Any]) -> str:
@@ -146,33 +171,42 @@ def _key(described: dict[str, Any]) -> str:
 
 def _digest(text: str, times_s: npt.NDArray[np.float64], features: npt.NDArray[np.float16]) -> str:
     digest = hashlib.sha256(f"{text}\n{list(features.shape)}\n".encode())
-    digest.update(times_s.tobytes())
-    digest.update(features.tobytes())
+    digest.update(np.ascontiguousarray(times_s).data)
+    digest.update(np.ascontiguousarray(features).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[dict[str, Any], npt.NDArray[np.float64], npt.NDArray[np.float16]]:
+def _read(library: Path, name: str) -> tuple[dict[str, Any], npt.NDArray[np.float64], npt.NDArray[np.float16]]:
     """Read a file's description, times and features, and check its checksum; raises one of `_UNREADABLE`."""
-    with _opened(path) as file:
-        metadata = file.metadata()
-        times_s, features = file.get_tensor("times_s"), file.get_tensor("features")
+    data = _content(library, name, _MOST_BYTES)
+    metadata, tensors = _metadata(data), safetensors.numpy.load(data)
+    times_s, features = tensors["times_s"], tensors["features"]
     text = metadata["features"]
-    kinds = (times_s.dtype, features.dtype) == (np.float64, np.float16)
+    kinds = (times_s.dtype.name, features.dtype.name) == ("float64", "float16")
     shapes = features.ndim == 2 and times_s.shape == features.shape[:1]
     if not kinds or not shapes or metadata["sha256"] != _digest(text, times_s, features):
         raise ValueError("its checksum does not fit")
     return dict(json.loads(text)), times_s, features
 
 
-def _opened(path: Path) -> Any:
-    if not path.is_file():  # opening a pipe would block
-        raise FileNotFoundError(path)
-    return safe_open(path, framework="numpy")
+def _content(library: Path, name: str, most: int) -> bytes:
+    """The first bytes of a file, read rather than mapped: whoever shortens it must not end this process."""
+    with OpenFolder(library) as folder:
+        content = folder.read(f"{_FOLDER}/{name}", most)
+    if content is None:
+        raise FileNotFoundError(name)
+    return content
 
 
-def _is_whole(path: Path) -> bool:
+def _metadata(content: bytes) -> dict[str, str]:
+    """What a file's header says beside its tensors; `safetensors` reads that from files alone."""
+    size = int.from_bytes(content[:8], "little")
+    return dict(json.loads(content[8 : 8 + size])["__metadata__"])
+
+
+def _is_whole(library: Path, name: str) -> bool:
     try:
-        return path.name == _key(_read(path)[0]) + _SUFFIX
+        return name == _key(_read(library, name)[0]) + _SUFFIX
     except _UNREADABLE:
         return False
 
@@ -190,26 +224,21 @@ def _is_sound(found: CachedFeatures) -> bool:
     )
 
 
-def _content(path: Path) -> str | None:
+def _named(library: Path, name: str) -> str | None:
     """Return the content hash that a file names; `None` if it names none, or the file has another's name."""
     try:
-        with _opened(path) as file:
-            described = json.loads(file.metadata()["features"])
-        return str(described["content"]) if path.name == _key(described) + _SUFFIX else None
+        described = json.loads(_metadata(_content(library, name, _MOST_HEADER))["features"])
+        return str(described["content"]) if name == _key(described) + _SUFFIX else None
     except _UNREADABLE:
         return None
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(library: Path, name: str, content: bytes) -> None:
     """Write a file atomically, but without waiting for the disk: it need not survive a crash of the machine."""
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with suppress(OSError, DamagedLibraryError), OpenFolder(library) as folder:
+        for above in (_FOLDER.partition("/")[0], _FOLDER):
+            folder.make(above)
+        folder.write(f"{_FOLDER}/{name}", content, durable=False)
 
 
 def kept_features(library: Library, folder: Path) -> dict[str, npt.NDArray[np.float32]]:

@@ -76,17 +76,22 @@ def cut_clips(
     begin_s = min(begin_s, float(times_s[0]))
     windows = 1 if clip_seconds is None else max(1, math.ceil((duration_s - begin_s) / clip_seconds - 1e-6))
     width_s = (duration_s - begin_s) / windows
-    starts_s = begin_s + np.arange(windows) * width_s
-    stops = np.append(np.searchsorted(times_s, starts_s[1:] - 1e-9), len(times_s))
-    counts = np.diff(stops, prepend=0)
-    kept = np.flatnonzero(counts)
-    edges_s = [begin_s, *(starts_s[kept[1:]].tolist()), duration_s]
+    places = _places(times_s + 1e-9, begin_s, width_s, windows)
+    kept, firsts = np.unique(places, return_index=True)  # there may be many more windows than frames
+    stops = np.append(firsts[1:], len(times_s))
+    edges_s = [begin_s, *(begin_s + kept[1:] * width_s).tolist(), duration_s]
     return [
-        ClipWindow(
-            start_s=edges_s[i], end_s=edges_s[i + 1], frames=slice(int(stops[at] - counts[at]), int(stops[at]))
-        )
-        for i, at in enumerate(kept)
+        ClipWindow(start_s=edges_s[i], end_s=edges_s[i + 1], frames=slice(first, stop))
+        for i, (first, stop) in enumerate(zip(firsts.tolist(), stops.tolist(), strict=True))
     ]
+
+
+def _places(times_s: Float64, begin_s: float, width_s: float, windows: int) -> Float64:
+    """Which of equal windows each time lies in, [F]; the division is corrected where it rounds across a border."""
+    places: Float64 = np.clip(np.floor((times_s - begin_s) / width_s) if width_s else times_s * 0, 0, windows - 1)
+    places -= (places > 0) & (times_s < begin_s + places * width_s)
+    places += (places < windows - 1) & (times_s >= begin_s + (places + 1) * width_s)
+    return places
 
 
 @attrs.define(kw_only=True)

@@ -24,7 +24,7 @@ from hgrkit.indexing.walk import VideoFile, found_file, is_gone
 from hgrkit.levels import PerLevel
 from hgrkit.library.database import translated_errors
 from hgrkit.library.library import Library
-from hgrkit.library.manifest import Manifest
+from hgrkit.library.manifest import CLIP_SECONDS, Manifest
 from hgrkit.library.records import Float32, VideoRecord
 from hgrkit.library.store import Entry, Rename
 from hgrkit.model.loaded import LoadedModel
@@ -124,7 +124,7 @@ class Parts:
             frame_encoder=encoder,
             frame_encoder_name=name,
             sampling=picked,
-            clip_seconds=check_number("clip_seconds", length, "(0, inf)"),
+            clip_seconds=check_number("clip_seconds", length, CLIP_SECONDS),
         )
 
     @classmethod
@@ -248,9 +248,10 @@ def drop_finished_upgrade(library: Library, folder: Path) -> None:
         folder: its folder.
     """
     beside = folder / UPGRADE_FOLDER
-    if not beside.exists():
+    if not os.path.lexists(beside):
         return
     try:
+        _require_no_link(beside)
         with Library.open(beside) as target:
             finished = target.manifest.fits(library.manifest)
     except LibraryError:  # of no use to the next upgrade either, which makes it anew
@@ -307,6 +308,7 @@ def _match_records(videos: Sequence[VideoRecord], target: Library) -> None:
 def _begun(folder: Path, wanted: Manifest) -> Library:
     """Open the library that an interrupted upgrade to the same parts left, or create one."""
     try:
+        _require_no_link(folder)
         target = Library.open(folder, "w", candidates="flat")
     except LibraryLockedError:
         raise
@@ -323,6 +325,11 @@ def _begun(folder: Path, wanted: Manifest) -> Library:
         raise
     target.close()
     return _made_anew(folder, wanted)
+
+
+def _require_no_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise LibraryError(f"{folder} is a link, and leads to another library.")
 
 
 def _made_anew(folder: Path, wanted: Manifest) -> Library:

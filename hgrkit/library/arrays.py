@@ -1,61 +1,56 @@
-"""The arrays of a library: files of clip and frame records that grow at their ends, mapped and checked.
+"""The clips of a library as arrays of clip and frame records, checked before they are read.
 
-A version owns as many records as its head says; what lies behind them belongs to no version. Each clip record
-holds a checksum of the clip's frames; clip records are checked in blocks, whose checksums are in the database.
-Whoever meets records that are not what was written raises `DamagedLibraryError`.
+Each clip record holds a checksum of the clip's frames; clip records are checked in blocks, whose checksums are in
+the database. Whoever meets records that are not what was written, or that no writer writes, raises
+`DamagedLibraryError`.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
 from functools import cache, cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
 from hgrkit.errors import ShapeError
 from hgrkit.library.records import ClipEmbeddings
-from hgrkit.library.tables import Head, damaged_library
-from hgrkit.matching.kernel import chosen_kernel, store_halves
-from hgrkit.storage.atomic_file import sync_folder
+from hgrkit.library.tables import damaged_library
+from hgrkit.matching.kernel import MappedFile, chosen_kernel, store_halves
 
 __all__ = [
-    "ARRAY_FOLDER",
-    "ARRAY_NAME",
     "BLOCK_CLIPS",
-    "ArrayFile",
+    "LONGEST_S",
     "ClipArrays",
     "Records",
     "Rows",
-    "append_records",
-    "array_files",
     "checksum",
     "clip_type",
     "encode_clips",
     "frame_type",
     "portions_of",
-    "shorten_arrays",
 ]
 
 Rows = npt.NDArray[np.int64]
 Records = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Clip records, and the records of their frames, end to end; `first_frame` counts from the first of these."""
 
-ARRAY_FOLDER: Final = "arrays"
-
-ARRAY_NAME: Final = re.compile(r"(clips|frames)-([1-9][0-9]*)\.bin")
-
 BLOCK_CLIPS: Final = 64
 """Clip records under one checksum. Smaller blocks make 200,000 clips slower to check (22 ms), larger ones make
 scattered reads check more than they need."""
+
+_BLOCKS_AT_ONCE: Final = 1024
+_CLIP_FIELDS: Final = ("first_frame", "num_frames", "start_s", "end_s")
+_LEVELS: Final = ("action", "entity")
+
+LONGEST_S: Final = 1e9
+"""No time is further from 0 than this, in seconds: 31 years."""
+
+_KEPT_BYTES, _PASS_BYTES = 128 << 20, 32 << 20
+"""Frames that stay mapped after a pass over them, and those that a longer pass reads before it lets them go."""
 
 _FRAMES_AT_ONCE: Final = 1280
 """Encoded or copied, and written at once: 64 clips of 20 frames, 2.6 MB. More gain nothing and leave the cache."""
@@ -88,40 +83,6 @@ def frame_type(embed_dim: int) -> np.dtype[Any]:
     return np.dtype([("time_s", "<f8"), ("action", "<f2", (embed_dim,)), ("entity", "<f2", (embed_dim,))])
 
 
-@attrs.frozen
-class ArrayFile:
-    """A file of records, of which the first `count` belong to a version."""
-
-    path: Path
-    count: int
-    kind: np.dtype[Any]
-
-    @property
-    def num_bytes(self) -> int:
-        """How long the file has to be."""
-        return self.count * self.kind.itemsize
-
-    def map(self) -> npt.NDArray[Any]:
-        """Map the records, or as many of them as there are."""
-        try:
-            size = self.path.stat().st_size if self.path.is_file() else 0  # reading a pipe would block
-            count = min(self.count, size // self.kind.itemsize)
-            if count:
-                return np.memmap(self.path, self.kind, mode="r", shape=(count,)).view(np.ndarray)
-        except FileNotFoundError:  # a compaction deletes it between the two
-            pass
-        return np.empty(0, self.kind)
-
-
-def array_files(folder: Path, head: Head, embed_dim: int) -> tuple[ArrayFile, ArrayFile]:
-    """Return the file of clips and the file of frames of a version of the library in a folder."""
-    arrays = folder / ARRAY_FOLDER
-    return (
-        ArrayFile(arrays / f"clips-{head.generation}.bin", head.clips, clip_type(embed_dim)),
-        ArrayFile(arrays / f"frames-{head.generation}.bin", head.frames, frame_type(embed_dim)),
-    )
-
-
 class ClipArrays:
     """The clips of one version as numpy sees them; safe for threads.
 
@@ -139,14 +100,51 @@ class ClipArrays:
         frames: npt.NDArray[Any],
         *,
         removed: Sequence[tuple[int, int]] = (),
-        checksums: bytes | None = None,
+        checksums: npt.NDArray[np.uint64] | None = None,
+        mapped: Sequence[MappedFile] = (),
+        num_frames: int | None = None,
     ) -> None:
-        """Join arrays; without `checksums` of all blocks, eight bytes each, they are believed as they are."""
-        self.clips, self.frames, self.removed = clips, frames, tuple(removed)
+        """Join arrays, which may be `mapped`; without `checksums` of all blocks they are believed as they are.
+
+        `num_frames` is how many frames there should be, if some may be missing.
+        """
+        self.clips, self.frames, self.removed, self._mapped = clips, frames, tuple(removed), tuple(mapped)
+        self._num_frames = len(frames) if num_frames is None else num_frames
         blocks = -(-len(clips) // BLOCK_CLIPS)
-        self._checksums = None if checksums is None else np.frombuffer(checksums, "<u8")[:blocks]
-        self._checked_blocks = np.full(blocks, checksums is None)
-        self._checked_frames = np.full(len(clips), checksums is None)
+        self._checksums = None if checksums is None else checksums[:blocks]
+        fresh = np.zeros if checksums is not None else np.ones  # memory that nothing is written to takes none
+        self._checked_blocks, self._checked_frames = fresh(blocks, np.bool_), fresh(len(clips), np.bool_)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a file was cut short, or could not be read, while it was mapped."""
+        return any(mapped.is_lost for mapped in self._mapped)
+
+    def require_there(self) -> None:
+        """Refuse what was read if some of it was not there; called after reading, as files may shrink meanwhile.
+
+        Raises:
+            DamagedLibraryError: if a file was cut short, or could not be read.
+        """
+        if self.is_lost:
+            raise damaged_library("a file of its arrays was cut short, or cannot be read, while it is in use")
+
+    def passes(self, rows: Rows) -> Iterator[Rows]:
+        """Divide clips that are read once, in order, so that a long reading takes no more memory than a short one.
+
+        What was read stays in the system's cache; that of a pass over less than 128 MB stays mapped as well.
+        """
+        self.check_clips(rows)
+        size = self.frames.dtype.itemsize
+        counts = self.clips["num_frames"][rows]
+        if not self._mapped or int(counts.sum()) * size <= _KEPT_BYTES:
+            yield rows
+            return
+        portions = np.cumsum(counts * size) // _PASS_BYTES
+        for part in np.split(rows, np.flatnonzero(np.diff(portions)) + 1):
+            yield part
+            first, last = (self.clips[["first_frame", "num_frames"]][row].tolist() for row in (part[0], part[-1]))
+            self._mapped[-1].release(first[0] * size, max(0, sum(last) - first[0]) * size)
 
     @cached_property
     def living(self) -> npt.NDArray[np.bool_]:
@@ -169,15 +167,25 @@ class ClipArrays:
     def check_clips(self, rows: Rows | None = None) -> None:
         """Check the blocks that hold these clip records, by default all, once."""
         blocks = np.arange(len(self._checked_blocks)) if rows is None else np.unique(rows // BLOCK_CLIPS)
-        for block in blocks[~self._checked_blocks[blocks]].tolist():
-            if not self.is_block_intact(block):
-                raise damaged_library(f"block {block} of its clips is not what was written")
+        blocks = blocks[~self._checked_blocks[blocks]]
+        for first in range(0, len(blocks), _BLOCKS_AT_ONCE):
+            some = blocks[first : first + _BLOCKS_AT_ONCE]
+            for block in some.tolist():
+                if not self._is_as_written(block):
+                    raise damaged_library(f"block {block} of its clips is not what was written")
+            if not self._are_clips(some):
+                raise damaged_library(f"blocks {some[0]} to {some[-1]} of its clips are no clips")
+            self._checked_blocks[some] = True
 
     def check_frames(self, rows: Rows) -> None:
         """Check the frames of clips whose records were checked, once."""
-        for row in rows[~self._checked_frames[rows]].tolist():
-            if not self.is_clip_intact(row):
+        fresh = rows[~self._checked_frames[rows]]
+        for row in fresh.tolist():
+            if not self._has_frames(row):
                 raise damaged_library(f"the frames of clip {row} are not what was written")
+        if fresh.size and not self._are_in_time(fresh):
+            raise damaged_library(f"the times of clips {fresh.min()} to {fresh.max()} are no times")
+        self._checked_frames[fresh] = True
 
     def fingerprint(self, num_clips: int) -> str:
         """Name the first clip records: no others share it."""
@@ -195,29 +203,73 @@ class ClipArrays:
         return inside and bool(self.living[part].all()) and bool((self.clips["video"][part] == video).all())
 
     def is_video_intact(self, video: int, rows: range) -> bool:
-        """Whether a video's clip records and their frames are there and what was written."""
+        """Whether a video's clip records and frames are there and what a writer writes, to the last number."""
         blocks = range(rows.start // BLOCK_CLIPS, (rows.stop - 1) // BLOCK_CLIPS + 1) if rows else range(0)
         return (
             self.belongs(video, rows)
             and all(map(self.is_block_intact, blocks))
-            and all(map(self.is_clip_intact, rows))
+            and all(map(self._is_clip_intact, rows))
+            and not self.is_lost
         )
 
     def is_block_intact(self, block: int) -> bool:
         """Whether a block of clip records is what was written."""
-        if self._checksums is not None and not self._checked_blocks[block]:
-            part = self.clips[block * BLOCK_CLIPS : (block + 1) * BLOCK_CLIPS]
-            self._checked_blocks[block] = checksum(part) == self._checksums[block]
+        if not self._checked_blocks[block]:
+            self._checked_blocks[block] = self._is_as_written(block) and self._are_clips(np.array([block]))
         return bool(self._checked_blocks[block])
 
-    def is_clip_intact(self, row: int) -> bool:
-        """Whether a clip's frames are what was written; its record must be intact."""
-        if not self._checked_frames[row]:
-            first, count = self.clips[["first_frame", "num_frames"]][row].tolist()
-            inside = first >= 0 and 0 < count <= len(self.frames) - first
-            part = self.frames[first : first + count]
-            self._checked_frames[row] = inside and checksum(part) == self.clips["checksum"][row]
-        return bool(self._checked_frames[row])
+    def _is_clip_intact(self, row: int) -> bool:
+        """Whether a clip's frames are what was written and all its numbers finite; its record must be intact."""
+        if not (self._checked_frames[row] or (self._has_frames(row) and self._are_in_time(np.array([row])))):
+            return False
+        self._checked_frames[row] = True
+        first, count = self.clips[["first_frame", "num_frames"]][row].tolist()
+        parts = (self.clips["event"][row], *(self.frames[name][first : first + count] for name in _LEVELS))
+        return all(bool(np.isfinite(part).all()) for part in parts)
+
+    def _is_as_written(self, block: int) -> bool:
+        part = self.clips[block * BLOCK_CLIPS : (block + 1) * BLOCK_CLIPS]
+        return self._checksums is None or checksum(part) == self._checksums[block]
+
+    def _are_clips(self, blocks: Rows) -> bool:
+        """Whether records are such as a writer makes: frames lie end to end, in order, and times are times.
+
+        Clips that shared frames could be many more than a file has room for.
+        """
+        rows = (blocks[:, None] * BLOCK_CLIPS + np.arange(BLOCK_CLIPS)).ravel()
+        rows = rows[rows < len(self.clips)]
+        first, count, start_s, end_s = (self.clips[name][rows] for name in _CLIP_FIELDS)
+        total = self._num_frames
+        if ((count < 1) | (count > total) | (first < 0)).any() or (first > total - count).any():
+            return False
+        before = np.maximum(rows - 1, 0)
+        ends = self.clips["first_frame"][before] + self.clips["num_frames"][before]
+        ends[rows == 0] = 0
+        ordered = (np.abs(start_s) <= LONGEST_S) & (np.abs(end_s) <= LONGEST_S) & (start_s <= end_s)
+        return bool((first == ends).all() and ordered.all())
+
+    def _has_frames(self, row: int) -> bool:
+        first, count = self.clips[["first_frame", "num_frames"]][row].tolist()
+        inside = first >= 0 and 0 < count <= len(self.frames) - first
+        return inside and bool(checksum(self.frames[first : first + count]) == self.clips["checksum"][row])
+
+    def _are_in_time(self, rows: Rows) -> bool:
+        """Whether the times of clips' frames never decrease, and are times."""
+        places, ends = self._places(rows)
+        times_s = self.frames["time_s"][places]
+        if not (np.abs(times_s) <= LONGEST_S).all():
+            return False
+        back = np.diff(times_s) < 0
+        back[ends[:-1] - 1] = False
+        return not bool(back.any())
+
+    def _places(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Where the frames of clips are, one clip after the other, and where each clip's end among them."""
+        counts = self.clips["num_frames"][rows]
+        ends = np.cumsum(counts)
+        return np.repeat(self.clips["first_frame"][rows] - ends + counts, counts) + np.arange(
+            ends[-1] if len(ends) else 0
+        ), ends
 
     def clip(self, row: int) -> ClipEmbeddings:
         """Return one checked clip, its embeddings as float32."""
@@ -240,12 +292,11 @@ class ClipArrays:
         """Copy clips, whose records were checked, with their frames, which are checked now."""
         self.check_frames(rows)
         clips = self.clips[rows]
-        ends = np.cumsum(clips["num_frames"])
-        starts = ends - clips["num_frames"]
-        frames = np.repeat(clips["first_frame"] - starts, clips["num_frames"])
-        frames += np.arange(len(frames))
-        clips["first_frame"] = starts
-        return clips, self.frames[frames]
+        places, ends = self._places(rows)
+        clips["first_frame"] = ends - clips["num_frames"]
+        found = clips, self.frames[places]
+        self.require_there()
+        return found
 
 
 def portions_of(num_frames: npt.ArrayLike) -> list[range]:
@@ -287,97 +338,6 @@ def encode_clips(videos: Iterable[tuple[int, int, Sequence[ClipEmbeddings]]], em
         yield records, frames
 
 
-def append_records(folder: Path, head: Head, embed_dim: int, portions: Iterable[Records]) -> tuple[Head, bytes]:
-    """Write clips behind the records that there are, durably; the database has to say that they count.
-
-    Returns:
-        A head that says how far the arrays go now, and the checksums of the blocks that were completed, eight
-        bytes each: the first of them is block `head.clips // 64`. Portions may be written over.
-    """
-    if not (folder / ARRAY_FOLDER).is_dir():
-        (folder / ARRAY_FOLDER).mkdir()
-        sync_folder(folder)
-    num_clips, num_frames, checksums = head.clips, head.frames, bytearray()
-    with ExitStack() as stack:
-        clip_file, frame_file = (
-            stack.enter_context(closing(_GrowingFile(file))) for file in array_files(folder, head, embed_dim)
-        )
-        block = clip_file.last_block(head)
-        block_bytes = BLOCK_CLIPS * clip_type(embed_dim).itemsize
-        for records, frames in portions:
-            records["first_frame"] += num_frames
-            frame_file.write(frames)
-            clip_file.write(records)
-            num_clips, num_frames = num_clips + len(records), num_frames + len(frames)
-            block += records.tobytes()
-            while len(block) >= block_bytes:
-                checksums += _sealed(block[:block_bytes])
-                block = block[block_bytes:]
-        frame_file.sync()
-        clip_file.sync()
-    return attrs.evolve(head, clips=num_clips, frames=num_frames, tail=_sealed(block)), bytes(checksums)
-
-
-def shorten_arrays(folder: Path, head: Head, embed_dim: int) -> None:
-    """Cut off what lies behind the records, and delete other generations, as far as the disk lets it.
-
-    With another library's database the last records do not fit: that is an error, and nothing is changed.
-    """
-    files = array_files(folder, head, embed_dim)
-    for file in files:
-        if file.count:
-            with closing(_GrowingFile(file)) as opened:
-                if file is files[0]:
-                    opened.last_block(head)
-    sizes = {file.path: file.num_bytes for file in files}
-    for path in (folder / ARRAY_FOLDER).glob("*.bin"):
-        with suppress(OSError):  # Windows keeps files that a reader has mapped; the next writer deletes them
-            if path in sizes and path.stat().st_size > sizes[path]:
-                os.truncate(path, sizes[path])
-            elif path not in sizes and ARRAY_NAME.fullmatch(path.name):
-                path.unlink()
-
-
-class _GrowingFile:
-    """A file that is written from the end of its records on."""
-
-    def __init__(self, file: ArrayFile) -> None:
-        self._file = file
-        self._is_new = not file.path.exists()
-        size = file.num_bytes
-        if size and (not file.path.is_file() or file.path.stat().st_size < size):
-            raise damaged_library(f"{file.path.name} is missing or shorter than {size} bytes")
-        self._descriptor = os.open(file.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        os.lseek(self._descriptor, size, os.SEEK_SET)
-
-    def last_block(self, head: Head) -> bytes:
-        """Clip records after the last full block, which go into the checksum of the block that they begin."""
-        size = head.clips % BLOCK_CLIPS * self._file.kind.itemsize
-        os.lseek(self._descriptor, self._file.num_bytes - size, os.SEEK_SET)
-        records = os.read(self._descriptor, size)
-        if _sealed(records) != head.tail:
-            raise damaged_library("its last clips are not what was written")
-        return records
-
-    def write(self, records: npt.NDArray[Any]) -> None:
-        left = records.view(np.uint8).data.cast("B")
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-
-    def sync(self) -> None:
-        os.fsync(self._descriptor)
-        if self._is_new:
-            sync_folder(self._file.path.parent)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
 def checksum(records: npt.NDArray[Any]) -> int:
     """Return the XXH3 of records, end to end."""
     return xxhash.xxh3_64_intdigest(records.view(np.uint8).data)
-
-
-def _sealed(records: bytes) -> bytes:
-    """The checksum of clip records as the database has it; of none there is none."""
-    return xxhash.xxh3_64_intdigest(records).to_bytes(8, "little") if records else b""

@@ -12,10 +12,11 @@ import attrs
 from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import LibraryExistsError, MissingPathError
 from hgrkit.library.change import WrittenLibrary
-from hgrkit.library.database import DATABASE_FILE, create_database, require_outside_libraries
+from hgrkit.library.database import create_database, require_outside_libraries
 from hgrkit.library.sqlite_store import SqliteStore
 from hgrkit.library.store import Snapshot
 from hgrkit.storage.atomic_file import writing, written_whole
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = ["BackupReport", "backup_library"]
 
@@ -73,8 +74,9 @@ def backup_library(
         store.close()
     with writing(target), written_whole(target, partial(_require_vacant, target)) as copy:
         copy.mkdir()
-        written = WrittenLibrary(copy, snapshot, head.emptied(head.version, 1), on_progress=on_progress)
-        create_database(copy / DATABASE_FILE, written.fill)
+        with OpenFolder(copy) as opened:
+            written = WrittenLibrary(opened, snapshot, head.emptied(head.version, 1), on_progress=on_progress)
+            create_database(opened, written.fill)
     return BackupReport(
         library=str(source),
         out=str(target),

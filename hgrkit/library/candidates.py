@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
 import attrs
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
 from hgrkit.checks.arguments import check_choice
 from hgrkit.library.arrays import ClipArrays, Rows
 from hgrkit.library.database import translated_errors
 from hgrkit.library.records import Float32
+from hgrkit.library.tables import damaged_library
 from hgrkit.matching.clip_similarities import event_similarities
 from hgrkit.matching.frame_weights import unit_vectors
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, sync_folder, write_atomically
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file
+from hgrkit.storage.open_folder import OpenFolder
+from hgrkit.storage.user_folder import user_key
 
 __all__ = [
+    "ANN_FILE",
+    "NOT_FINITE",
     "AnnCache",
     "AnnIndex",
     "CandidateIndex",
@@ -43,7 +49,17 @@ _CONSTRUCTION = 200
 _FLAT_SHARE = 0.1
 """Clips that came since the index was saved are scanned flat until they are so many of all."""
 
-_FORMAT = 2
+_FORMAT = 3
+_MOST_LINK_BYTES = 2048
+"""Of a clip's links in the index, on all of its levels; some 160 are usual."""
+
+_CACHE_FOLDER: Final = "cache"
+ANN_FILE: Final = f"{_CACHE_FOLDER}/ann.hnsw"
+_ANN_JSON: Final = f"{_CACHE_FOLDER}/ann.json"
+_MOST_DESCRIBED = 4096
+
+NOT_FINITE: Final = "the vectors of some clips are no finite numbers"
+
 _READ_BYTES = 1 << 20
 _ROWS_AT_ONCE = 1 << 14
 
@@ -83,6 +99,8 @@ class FlatScan:
         """Return the `count` clips with the largest cosines; of equal ones the first."""
         self.arrays.check_clips(np.arange(self.first, len(self.arrays.clips)) if self.first else None)
         similarities = event_similarities(self.arrays.clips["event"][self.first :], event)
+        if np.isnan(similarities).any():  # so is every one of a vector that is not finite, and no other
+            raise damaged_library(NOT_FINITE)
         # Clips that are not chosen are compared too: leaving them out would copy the others, which takes longer.
         living = (self.arrays.living if self.chosen is None else self.chosen)[self.first :]
         similarities[~living] = -np.inf
@@ -126,9 +144,10 @@ class AnnIndex:
 
 
 class AnnCache:
-    """`cache/ann.hnsw` of a library and, beside it, `ann.json`: its checksum and what it was built from.
+    """`cache/ann.hnsw` of a library and, beside it, `ann.json`: its seal and what it was built from.
 
-    Both may be deleted at will. hnswlib crashes on damaged files: none is loaded whose checksum does not fit.
+    Both may be deleted at will. A damaged file crashes hnswlib, and a crafted one can do more: none is loaded but
+    what is sealed with the user's own key, so that another user's index is none.
     """
 
     def __init__(self, folder: Path, candidates: CandidateSource = "auto") -> None:
@@ -159,7 +178,7 @@ class AnnCache:
             LibraryError: if it cannot be written.
             DamagedLibraryError: if events are not what was written.
         """
-        if len(arrays.clips) < self._wanted_from or not ann_available():
+        if len(arrays.clips) < self._wanted_from or not ann_available() or user_key() is None:
             return False
         self._loaded = (arrays, self.update(arrays))
         return True
@@ -167,17 +186,18 @@ class AnnCache:
     @property
     def path(self) -> Path:
         """Where the index is."""
-        return self._folder / "cache" / "ann.hnsw"
+        return self._folder / ANN_FILE
 
     def load(self, arrays: ClipArrays) -> AnnIndex | None:
         """Load the index of these arrays, or `None` if none fits or hnswlib is not installed."""
         if not ann_available():
             return None
         try:
-            described = json.loads(self.path.with_suffix(".json").read_bytes())
-            size = int(described["clips"])
-            if not 0 < size <= len(arrays.clips) or described != _described(arrays, size, self.path):
-                return None
+            with OpenFolder(self._folder) as folder:
+                described = json.loads(folder.read(_ANN_JSON, _MOST_DESCRIBED) or b"")
+                size = int(described["clips"])
+                if not 0 < size <= len(arrays.clips) or described != _described(arrays, size, folder, ANN_FILE):
+                    return None
             import hnswlib
 
             index = hnswlib.Index(space="ip", dim=_embed_dim(arrays))
@@ -206,6 +226,8 @@ class AnnCache:
             )
             found = AnnIndex(index, 0, arrays)
         arrays.check_clips()
+        if not np.isfinite(arrays.clips["event"]).all():
+            raise damaged_library(NOT_FINITE)
         for first in range(found.size, len(arrays.clips), _ROWS_AT_ONCE):
             rows = np.arange(first, min(first + _ROWS_AT_ONCE, len(arrays.clips)))
             found.index.add_items(unit_vectors(arrays.clips["event"][rows].astype(np.float32)), rows)
@@ -213,23 +235,28 @@ class AnnCache:
         return AnnIndex(found.index, len(arrays.clips), arrays)
 
     def _save(self, index: Any, arrays: ClipArrays) -> None:
-        """Write the index; an interruption leaves one whose checksum does not fit."""
-        with translated_errors(self.path):
-            self.path.parent.mkdir(exist_ok=True)
-            temporary = self.path.with_name(self.path.name + TEMPORARY_SUFFIX)
+        """Write the index; an interruption leaves one whose seal does not fit."""
+        with translated_errors(self.path), OpenFolder(self._folder) as folder:
+            folder.make(_CACHE_FOLDER)
+            temporary = ANN_FILE + TEMPORARY_SUFFIX
+            place = folder.path / temporary
             try:
-                index.save_index(str(temporary))
-                if temporary.stat().st_size != index.index_file_size():  # hnswlib says nothing of a full disk
+                folder.unlink(temporary)
+                index.save_index(str(place))
+                saved = folder.status(temporary)
+                if (
+                    saved is None or saved.st_size != index.index_file_size()
+                ):  # hnswlib says nothing of a full disk
                     raise OSError(errno.ENOSPC, "the index was not written to its end", str(self.path))
-                sync_file(temporary)
-                described = _described(arrays, len(arrays.clips), temporary)
-                temporary.replace(self.path)
+                sync_file(place)
+                described = _described(arrays, len(arrays.clips), folder, temporary)
+                folder.replace(temporary, ANN_FILE)
             except (OSError, RuntimeError):
                 with suppress(OSError):
-                    temporary.unlink(missing_ok=True)
+                    folder.unlink(temporary)
                 raise
-            sync_folder(self.path.parent)
-            write_atomically(self.path.with_suffix(".json"), json.dumps(described).encode())
+            folder.sync(_CACHE_FOLDER)
+            folder.write(_ANN_JSON, json.dumps(described).encode())
 
 
 def ann_available() -> bool:
@@ -237,19 +264,28 @@ def ann_available() -> bool:
     return importlib.util.find_spec("hnswlib") is not None
 
 
-def _described(arrays: ClipArrays, size: int, path: Path) -> dict[str, Any]:
-    if not path.is_file():  # reading a pipe would block
-        raise FileNotFoundError(path)
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
+def _described(arrays: ClipArrays, size: int, folder: OpenFolder, name: str) -> dict[str, Any]:
+    """What must be said of an index beside it.
+
+    Raises:
+        LookupError: if there is no key to seal it with.
+        ValueError: if it is larger than that of so many clips can be.
+    """
+    key = user_key()
+    if key is None:
+        raise LookupError("there is no key")
+    seal = hashlib.blake2b(key=key)
+    with os.fdopen(folder.open(name), "rb") as file:
+        if os.fstat(file.fileno()).st_size > _MOST_LINK_BYTES + size * (4 * _embed_dim(arrays) + _MOST_LINK_BYTES):
+            raise ValueError("it is too large")
         while part := file.read(_READ_BYTES):
-            digest.update(part)
+            seal.update(part)
     return {
         "format": _FORMAT,
         "clips": size,
         "embed_dim": _embed_dim(arrays),
         "built_from": arrays.fingerprint(size),
-        "checksum": digest.hexdigest(),
+        "seal": seal.hexdigest(),
     }
 
 

@@ -6,12 +6,12 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from pathlib import Path
 
 import attrs
 import numpy as np
 
-from hgrkit.library.arrays import BLOCK_CLIPS, Records, append_records, portions_of
+from hgrkit.library.array_files import append_records
+from hgrkit.library.arrays import BLOCK_CLIPS, Records, portions_of
 from hgrkit.library.manifest import Manifest
 from hgrkit.library.records import VideoRecord, path_bytes
 from hgrkit.library.store import Rename, Snapshot
@@ -29,10 +29,12 @@ from hgrkit.library.tables import (
     record_from_row,
     row_from_record,
 )
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = ["Change", "WrittenLibrary", "find_video"]
 
 _VIDEOS_A_PORTION = 64
+_CHECKSUMS = 8 << 16  # bytes in a row, of four million clips
 
 
 def find_video(connection: sqlite3.Connection, path: str) -> VideoRecord | None:
@@ -75,9 +77,11 @@ class Change:
 
     def seal(self, head: Head, checksums: bytes) -> None:
         """Write the sums, the checksums of the blocks that were completed and the head of the new version."""
-        if checksums:
-            first_block = self._head.clips // BLOCK_CLIPS
-            self._total.add(*BLOCKS.insert(self._connection, [(first_block, checksums)]))
+        first_block = self._head.clips // BLOCK_CLIPS
+        parts = [
+            (first_block + at // 8, checksums[at : at + _CHECKSUMS]) for at in range(0, len(checksums), _CHECKSUMS)
+        ]
+        self._total.add(*BLOCKS.insert(self._connection, parts))
         for (bucket, rows), digest in SUMS.delete(self._connection, "id", [*self._added]):
             self._total.subtract(digest)
             self._added[bucket].add(rows)
@@ -99,7 +103,7 @@ class WrittenLibrary:
 
     def __init__(
         self,
-        folder: Path,
+        folder: OpenFolder,
         snapshot: Snapshot,
         head: Head,
         *,

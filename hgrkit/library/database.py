@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,20 +21,21 @@ from hgrkit.errors import (
     HgrkitError,
     LibraryError,
     LibraryExistsError,
-    LibraryMismatchError,
     LibraryNotFoundError,
 )
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME
-from hgrkit.library.legacy import SCHEMAS, SEGMENT_FOLDER
-from hgrkit.library.manifest import FORMAT_VERSION
+from hgrkit.library.array_files import ARRAY_FOLDER, ARRAY_NAME
+from hgrkit.library.connection import BUSY_S, DATABASE_FILE, check_format, connect, require_files
+from hgrkit.library.legacy import SEGMENT_FOLDER
 from hgrkit.library.tables import APPLICATION_ID
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file, sync_folder
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = [
     "DATABASE_FILE",
     "checkpoint",
     "create_database",
     "is_database",
+    "leave_open",
     "library_around",
     "open_for_writing",
     "read_database",
@@ -41,19 +44,17 @@ __all__ = [
     "require_outside_libraries",
     "transaction",
     "translated_errors",
+    "unfinished_databases",
 ]
 
 T = TypeVar("T")
 
-DATABASE_FILE = "library.sqlite"
-
 _APPLICATION_AT = 68
-_BUSY_S = 30.0
 _CHECKPOINT_S = 2.0
 _ATTEMPTS = 20
 
 
-def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
+def create_database(folder: OpenFolder, fill: Callable[[sqlite3.Connection], None]) -> None:
     """Make a database whose tables and rows `fill` writes; it has its name only once it is complete and durable.
 
     A database of that name is replaced; whoever wants that deletes the log beside it (`-wal`, `-shm`) before.
@@ -61,11 +62,13 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> N
     Raises:
         LibraryError: if it cannot be written.
     """
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    with translated_errors(path):
-        for leftover in path.parent.glob(temporary.name + "*"):
-            leftover.unlink()
-        connection = _connect(temporary, "rwc")
+    name = DATABASE_FILE + TEMPORARY_SUFFIX
+    temporary = folder.path / name
+    with translated_errors(folder.path / DATABASE_FILE):
+        folder.require_same()
+        for leftover in unfinished_databases(folder):
+            folder.unlink(leftover)
+        connection = connect(temporary, "rwc")
         try:
             # No log beside it: closing one says nothing of a disk that fails. The writer turns the log on.
             connection.execute("PRAGMA journal_mode = MEMORY")
@@ -76,8 +79,14 @@ def create_database(path: Path, fill: Callable[[sqlite3.Connection], None]) -> N
         finally:
             connection.close()
         sync_file(temporary)
-        temporary.replace(path)
-        sync_folder(path.parent)
+        folder.require_same()
+        folder.replace(name, DATABASE_FILE)
+        folder.sync()
+
+
+def unfinished_databases(folder: OpenFolder) -> list[str]:
+    """Names of what an interrupted `create_database` left."""
+    return [name for name in folder.names() if name.startswith(DATABASE_FILE + TEMPORARY_SUFFIX)]
 
 
 def is_database(path: Path) -> bool:
@@ -129,7 +138,7 @@ def require_library(folder: Path) -> None:
     )
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
+def open_for_writing(folder: OpenFolder) -> sqlite3.Connection:
     """The connection of the one writer, whose lock must be held; whatever a dead writer left is recovered.
 
     Raises:
@@ -137,10 +146,13 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         LibraryMismatchError: if its format is a later one.
         LibraryError: if it cannot be written.
     """
+    path = folder.path / DATABASE_FILE
     with translated_errors(path):
-        connection = _connect(path, "rw")
+        folder.require_same()
+        require_files(folder)
+        connection = connect(path, "rw")
         try:
-            _check_format(connection, path)
+            check_format(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -150,6 +162,15 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         return connection
 
 
+def leave_open(connection: sqlite3.Connection) -> None:
+    """Never close a connection: on closing the last one, SQLite deletes the log at its path, whosever that is."""
+    _LEFT_OPEN.append(connection)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # nor when Python ends
+
+
+_LEFT_OPEN: list[sqlite3.Connection] = []
+
+
 def require_integrity(connection: sqlite3.Connection) -> None:
     """Let SQLite check its trees: a writer must not go by an index that leaves a video out (0.3 s for 200,000).
 
@@ -157,6 +178,7 @@ def require_integrity(connection: sqlite3.Connection) -> None:
         DamagedLibraryError: if they do not agree.
     """
     ((found,),) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    connection.set_progress_handler(None, 0)  # whoever writes goes on for longer, in trees that have an end
     if found != "ok":
         raise DamagedLibraryError(
             f"the library's database is damaged: {found}; run `hgrkit repair`, or restore a backup."
@@ -176,11 +198,11 @@ def checkpoint(connection: sqlite3.Connection) -> bool:
     except sqlite3.Error:
         return False
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
     return not busy
 
 
-def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
+def read_database(folder: OpenFolder, read: Callable[[sqlite3.Connection], T]) -> T:
     """Read one committed version, without ever creating a file.
 
     SQLite's own readers of a WAL database make two files beside it. While there is no log, as while no writer
@@ -189,17 +211,19 @@ def read_database(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     Raises:
         DamagedLibraryError: if the file is no library's database, or damaged.
         LibraryMismatchError: if its format is a later one.
-        LibraryError: if it cannot be read.
+        LibraryError: if it cannot be read, or another library came into the place of this one.
     """
+    path = folder.path / DATABASE_FILE
     for _ in range(_ATTEMPTS):
-        before = _State.of(path)
+        before = _State.of(folder)
         try:
             result = _read_once(path, read, immutable=before.quiet)
         except LibraryError:
-            if _State.of(path) != before:
+            if _State.of(folder) != before:
                 continue
             raise
-        if not before.quiet or _State.of(path) == before:
+        if not before.quiet or _State.of(folder) == before:
+            folder.require_same()
             return result
     raise LibraryError(f"{path} changes faster than it can be read; try again.")
 
@@ -226,6 +250,8 @@ def translated_errors(path: Path) -> Iterator[None]:
         raise
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_INTERRUPT:
+            raise DamagedLibraryError(f"{path} is damaged: its tables do not end; restore a backup.") from error
         full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _has_no_room(path))
         raise LibraryError(f"{path}: {full_disk(errno.ENOSPC) if full else error}.") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's messages quote what they cannot read
@@ -253,28 +279,33 @@ class _State:
     """
 
     quiet: bool
-    inode: int
+    file: tuple[int, int]
     size: int
     mtime_ns: int
 
     @classmethod
-    def of(cls, path: Path) -> _State:
+    def of(cls, folder: OpenFolder) -> _State:
+        path = folder.path / DATABASE_FILE
         with translated_errors(path):
-            status = path.stat()
-            indexed = path.with_name(path.name + "-shm").exists()
-            try:
-                logged = path.with_name(path.name + "-wal").stat().st_size
-            except FileNotFoundError:
-                indexed, logged = False, 0
-        return cls(not indexed and not logged, status.st_ino, status.st_size, status.st_mtime_ns)
+            folder.require_same()
+            status, index, log = (folder.status(DATABASE_FILE + suffix) for suffix in ("", "-shm", "-wal"))
+            if status is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+            for found in (status, index, log):
+                if found is not None and not stat.S_ISREG(found.st_mode):
+                    raise DamagedLibraryError(
+                        f"{path}, or its log, is a link or no file; put a file in its place."
+                    )
+            quiet = log is None or (index is None and not log.st_size)
+        return cls(quiet, (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
 
 
 def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable: bool) -> T:
     with translated_errors(path):
-        connection = _connect(path, "ro", immutable=immutable)
+        connection = connect(path, "ro", immutable=immutable)
         try:
             connection.execute("BEGIN")
-            _check_format(connection, path)
+            check_format(connection, path)
             return read(connection)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
@@ -285,33 +316,3 @@ def _read_once(path: Path, read: Callable[[sqlite3.Connection], T], *, immutable
             ) from error
         finally:
             connection.close()
-
-
-def _connect(path: Path, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
-    location = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
-    connection = sqlite3.connect(
-        location, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
-    )
-    connection.text_factory = _text
-    return connection
-
-
-def _text(content: bytes) -> str:
-    """Text that is no UTF-8 must reach the digests, which then name its row."""
-    return content.decode("utf-8", "replace")
-
-
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise DamagedLibraryError(f"{path} is not the database of a library.")
-    if version > FORMAT_VERSION:
-        raise LibraryMismatchError(
-            f"{path} has format {version}, this hgrkit reads formats up to {FORMAT_VERSION}; upgrade hgrkit."
-        )
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if found != set(SCHEMAS.get(version, ())):
-        raise DamagedLibraryError(f"{path} is damaged: its tables are not those of a library.")

@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_callable, check_number
 from hgrkit.library.arrays import ClipArrays, Rows
-from hgrkit.library.candidates import ann_available
+from hgrkit.library.candidates import NOT_FINITE, ann_available
 from hgrkit.library.library import Library
 from hgrkit.library.records import Float32, Float64, VideoRecord, path_bytes
 from hgrkit.library.request import Source
+from hgrkit.library.tables import damaged_library
 from hgrkit.matching.frame_weights import unit_vectors
 
 __all__ = ["DUPLICATE_SIMILARITY", "DuplicateGroup", "find_duplicates"]
@@ -62,6 +63,8 @@ are alike in videos that are not, so they count only in a video that has hardly 
 
 _CLIPS_AT_ONCE, _SHIFTED_FRAMES = 512, 1 << 20
 """Events, and frames at all shifts, that are worked on at once."""
+
+_SHIFTS_A_FRAME = 8
 
 _KEPT_VIDEOS = 64
 """Videos whose frames are kept while they are compared with others."""
@@ -129,12 +132,18 @@ class _Video:
         self.arrays.check_frames(self.rows)
         records = self.arrays.clips[["first_frame", "num_frames"]][self.rows].tolist()
         frames = np.concatenate([self.arrays.frames[first : first + count] for first, count in records])
-        action, entity = frames["action"].astype(np.float32), frames["entity"].astype(np.float32)
+        action, entity = (_finite(frames[name].astype(np.float32)) for name in ("action", "entity"))
         return frames["time_s"], unit_vectors(action), unit_vectors(entity)
 
     def events(self) -> Float32:
         """The clips' events, [V, D]."""
-        return unit_vectors(self.arrays.clips["event"][self.rows].astype(np.float32))
+        return unit_vectors(_finite(self.arrays.clips["event"][self.rows].astype(np.float32)))
+
+
+def _finite(vectors: Float32) -> Float32:
+    if not np.isfinite(vectors).all():
+        raise damaged_library(NOT_FINITE)
+    return vectors
 
 
 def _videos(sources: Sequence[Source]) -> list[_Video]:
@@ -305,7 +314,9 @@ def _similarity(one: _Frames, other: _Frames) -> float:
     step_s = max(one.step_s, other.step_s)
     similarities = short.vectors[chosen] @ long.vectors.T  # [n, F]
     begin_s, end_s = long.times_s[0] - short.times_s[-1], long.times_s[-1] - short.times_s[0]
-    shifts_s = np.arange(begin_s, end_s + 1e-6, min(one.step_s, other.step_s) or step_s or 1.0)
+    # Frames at wild times would make any number of shifts; even ones make about as many as there are frames.
+    least_s = (end_s - begin_s) / (_SHIFTS_A_FRAME * (len(long.times_s) + len(short.times_s)))
+    shifts_s = np.arange(begin_s, end_s + 1e-6, max(min(one.step_s, other.step_s) or step_s or 1.0, least_s))
     best = -1.0
     for part_s in np.array_split(shifts_s, -(-len(shifts_s) * len(chosen) // _SHIFTED_FRAMES)):
         wanted_s = part_s[:, None] + short.times_s[chosen]  # [shifts, n]

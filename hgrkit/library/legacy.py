@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sqlite3
 import struct
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -36,8 +37,9 @@ from hgrkit.library.tables import (
     format_of,
     record_from_row,
 )
+from hgrkit.storage.open_folder import OpenFolder
 
-__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "read_manifest", "read_version"]
+__all__ = ["SCHEMAS", "SEGMENT_FOLDER", "LegacyView", "drop_segments", "read_manifest", "read_version"]
 
 SEGMENT_FOLDER: Final = "segments"
 
@@ -113,14 +115,14 @@ def read_manifest(connection: sqlite3.Connection) -> Manifest:
     """Read what made a library of any format."""
     try:
         return Manifest.from_json(_MANIFESTS[format_of(connection)].only(connection)[1])
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise damaged_library(f"its manifest is damaged: {error}") from error
 
 
 class LegacyView:
     """The version committed last, its clips in memory; implements `hgrkit.library.store.View`."""
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: OpenFolder, cache: VersionCache) -> None:
         """Read it all, unless the cache has it."""
         head = _HEADS[format_of(connection)].only(connection)
         _, number, token, num_videos, num_clips, next_number, *sums = head
@@ -147,9 +149,7 @@ class LegacyView:
         ]
         embed_dim = self.manifest.embed_dim
         try:
-            self.arrays, _ = cache.get(
-                self.version, lambda: (_arrays(folder / SEGMENT_FOLDER, segments, clips, embed_dim), {})
-            )
+            self.arrays, _ = cache.get(self.version, lambda: (_arrays(folder, segments, clips, embed_dim), {}))
         except DamagedLibraryError:
             raise
         except (ValueError, LookupError, SafetensorError) as error:  # whoever wrote it sealed it all the same
@@ -182,9 +182,12 @@ def _clips_of_format_1(connection: sqlite3.Connection, segments: Mapping[int, Ro
     return [row[:-1] for row in _CLIPS_1.rows(connection, "removed_in IS NULL")]
 
 
-def _arrays(folder: Path, segments: Mapping[int, Row], clips: list[Row], embed_dim: int) -> ClipArrays:
+def _arrays(folder: OpenFolder, segments: Mapping[int, Row], clips: list[Row], embed_dim: int) -> ClipArrays:
     """Clip and frame records of rows of format 2, in their order."""
     counts = np.array([row[8] for row in clips], np.int64)
+    most = sum(row[3] for row in segments.values()) // (4 * embed_dim)  # two vectors of float16 a frame
+    if (counts < 1).any() or (counts > most).any() or int(counts.sum()) > most:
+        raise damaged_library(_INCOMPLETE)
     first_frames = np.cumsum(counts) - counts
     records, frames = np.zeros(len(clips), clip_type(embed_dim)), np.empty(counts.sum(), frame_type(embed_dim))
     by_segment: dict[int, list[int]] = {}
@@ -202,17 +205,30 @@ def _arrays(folder: Path, segments: Mapping[int, Row], clips: list[Row], embed_d
     return ClipArrays(records, frames)
 
 
-def _segment(folder: Path, row: Row) -> dict[str, npt.NDArray[Any]]:
+def _segment(folder: OpenFolder, row: Row) -> dict[str, npt.NDArray[Any]]:
     """The tensors of a segment, every block of which is checked."""
-    file, *_, block_bytes, digests = row
+    file, *_, num_bytes, block_bytes, digests = row
     if not _SEGMENT_NAME.fullmatch(file) or block_bytes < 1:
         raise damaged_library(f"{file!r} is no segment of it")
-    path = folder / file
+    path = folder.path / SEGMENT_FOLDER / file
     try:
-        data = path.read_bytes() if path.is_file() else b""  # reading a pipe would block
+        with os.fdopen(folder.open(f"{SEGMENT_FOLDER}/{file}"), "rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            data = opened.read() if size == num_bytes else b""
+    except FileNotFoundError:
+        data = b""
     except OSError as error:
         raise damaged_library(f"{path} cannot be read ({error.strerror})") from error
     blocks = [data[start : start + block_bytes] for start in range(0, len(data), block_bytes)]
     if b"".join(hashlib.sha256(block).digest() for block in blocks) != digests:
         raise damaged_library(f"{path} is missing or not what was written")
     return safetensors.numpy.load(data)
+
+
+def drop_segments(folder: OpenFolder) -> None:
+    """Delete the segments of a library that was migrated, as far as the disk lets it; what is no segment stays."""
+    for name in folder.names(SEGMENT_FOLDER):
+        if _SEGMENT_NAME.fullmatch(name):
+            with suppress(OSError):
+                folder.unlink(f"{SEGMENT_FOLDER}/{name}")
+    folder.remove(SEGMENT_FOLDER)

@@ -72,7 +72,7 @@ class Library:
             LibraryLockedError: if another process is making it.
             LibraryError: if it cannot be written.
         """
-        path = Path(check_path("the library", path))
+        path = Path(check_path("the library", path)).absolute()
         check_instance("manifest", manifest, Manifest)
         cache = AnnCache(path, candidates)
         return cls([(SqliteStore.create(path, manifest, outside=outside), cache)], writable=True)
@@ -108,8 +108,8 @@ class Library:
         if manifest is not None:
             check_instance("manifest", manifest, Manifest)
         several = path if isinstance(path, Sequence) and not isinstance(path, str | bytes) else [path]
-        folders = [Path(check_path("the library", folder)) for folder in several]
-        if not folders or len({folder.absolute() for folder in folders}) != len(folders):
+        folders = [Path(check_path("the library", folder)).absolute() for folder in several]
+        if not folders or len(set(folders)) != len(folders):
             raise ConfigError("libraries to open as one must be at least one, and each must be named once.")
         if mode == "w" and len(folders) > 1:
             raise ConfigError("several libraries cannot be written as one; open one of them with mode='w'.")
@@ -352,7 +352,11 @@ class Library:
                 return self._stores[len(views)].read(lambda view: ask((*views, view)))
             for view in views:
                 view.manifest.require(self._manifest, library="that was opened")
-            return question([Source(view, cache) for view, cache in zip(views, self._ann_caches, strict=True)])
+                view.arrays.require_there()
+            answer = question([Source(view, cache) for view, cache in zip(views, self._ann_caches, strict=True)])
+            for view in views:
+                view.arrays.require_there()
+            return answer
 
         return ask(())
 

@@ -11,10 +11,15 @@ import attrs
 from hgrkit.checks.arguments import check_number, check_whole, shown
 from hgrkit.errors import ConfigError, LibraryMismatchError
 
-__all__ = ["FORMAT_VERSION", "Manifest"]
+__all__ = ["CLIP_SECONDS", "FORMAT_VERSION", "Manifest"]
 
 FORMAT_VERSION = 3
 """The format that this hgrkit writes; it reads every one up to it."""
+
+CLIP_SECONDS = "[0.001, 1e9]"
+"""The length of the longest clip, in seconds."""
+
+_LARGEST_DIM = 1 << 16
 
 _FITTING = ("model_fingerprint", "frame_encoder_fingerprint", "sampling", "clip_seconds", "embed_dim")
 _NAMED_BY = {"model_fingerprint": "model", "frame_encoder_fingerprint": "frame_encoder"}
@@ -30,11 +35,11 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _clip_seconds(value: float | None) -> float | None:
-    return None if value is None else check_number("a manifest's clip_seconds", value)
+    return None if value is None else check_number("a manifest's clip_seconds", value, CLIP_SECONDS)
 
 
 def _embed_dim(value: int) -> int:
-    return check_whole("a manifest's embed_dim", value)
+    return check_whole("a manifest's embed_dim", value, most=_LARGEST_DIM)
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +54,7 @@ class Manifest:
         frame_encoder: the frame encoder's name.
         frame_encoder_fingerprint: what the encoder says of itself.
         sampling: how frames are picked, in one canonical line such as `uniform:20`.
-        clip_seconds: the longest clip that a video is cut into; `None` if videos stay whole.
+        clip_seconds: the longest clip that a video is cut into, from 0.001 to 1e9; `None` if videos stay whole.
         embed_dim: D of every stored vector.
         format_version: the layout on disk.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from contextlib import closing
@@ -13,8 +14,8 @@ import attrs
 
 from hgrkit.checks.arguments import check_callable, check_flag, check_path
 from hgrkit.errors import LibraryError
-from hgrkit.library.arrays import array_files
-from hgrkit.library.candidates import AnnCache
+from hgrkit.library.array_files import array_files
+from hgrkit.library.candidates import ANN_FILE
 from hgrkit.library.change import WrittenLibrary
 from hgrkit.library.database import (
     DATABASE_FILE,
@@ -22,13 +23,14 @@ from hgrkit.library.database import (
     create_database,
     open_for_writing,
     translated_errors,
+    unfinished_databases,
 )
 from hgrkit.library.records import Version
 from hgrkit.library.snapshot import TOLD_FILE, SqliteView
 from hgrkit.library.store import Snapshot
 from hgrkit.library.verify import DAMAGED_FOLDER, Examination, Progress, examine_library, unfit_ann_index
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_folder
 from hgrkit.storage.lock import WriterLock
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = ["RepairReport", "repair_library"]
 
@@ -91,26 +93,27 @@ def repair_library(
         if dry_run:
             return _report(examine_library(path, on_progress), dry_run=True)
         examine_library(path)  # refuse what is no library before anything is locked
-        with WriterLock(path):
+        with WriterLock(path) as lock:
             found, kept_in = examine_library(path, on_progress), None
             report = _report(found, dry_run=False)
+            lock.require_held()
             if found.damages and found.view is not None:
                 kept_in = _rewrite(found, found.view)
             for useless in _useless(found):
-                useless.unlink(missing_ok=True)
+                found.folder.unlink(useless)
             whole = not examine_library(path).damages
         return attrs.evolve(report, whole=whole, kept_in=kept_in)
 
 
 def _report(found: Examination, *, dry_run: bool) -> RepairReport:
-    steps = [f"delete {path.relative_to(found.folder).as_posix()}" for path in _useless(found)]
+    steps = [f"delete {name}" for name in _useless(found)]
     view = found.view
     if found.damages and view is None:
         steps.insert(0, "do nothing: restore a backup, or delete the folder and index the videos again")
     elif found.damages:
         steps.insert(0, f"rewrite {len(found.videos)} intact videos, and drop the damaged files")
     return RepairReport(
-        library=str(found.folder),
+        library=str(found.folder.path),
         dry_run=dry_run,
         whole=not found.damages or view is not None,
         steps=tuple(steps),
@@ -121,10 +124,10 @@ def _report(found: Examination, *, dry_run: bool) -> RepairReport:
     )
 
 
-def _useless(found: Examination) -> list[Path]:
-    useless = sorted(found.folder.glob(f"{DATABASE_FILE}{TEMPORARY_SUFFIX}*"))
+def _useless(found: Examination) -> list[str]:
+    useless = unfinished_databases(found.folder)
     if found.view is not None and unfit_ann_index(found.folder, found.view.arrays):
-        useless.append(AnnCache(found.folder).path)
+        useless.append(ANN_FILE)
     return useless
 
 
@@ -134,40 +137,45 @@ def _rewrite(found: Examination, view: SqliteView) -> str:
     Returns:
         Where what is replaced was moved to, relative to the library's folder.
     """
-    folder, database = found.folder, found.folder / DATABASE_FILE
+    folder, database = found.folder, found.folder.path / DATABASE_FILE
     snapshot = Snapshot(view.version, view.manifest, view.arrays, found.videos)
     version = Version(view.version.number + 1, uuid.uuid4().hex)
     written = WrittenLibrary(folder, snapshot, view.head.emptied(version, view.head.generation + 1))
-    with closing(open_for_writing(database)) as connection:
+    with closing(open_for_writing(folder)) as connection:
         if not checkpoint(connection):  # SQLite would take an old log for the new database's own
             raise LibraryError(f"{database} is in use by readers; close them, and repair it again.")
     quarantine = _new_quarantine(folder)
-    shutil.copy2(database, quarantine)
-    sync_folder(quarantine)
+    with (
+        os.fdopen(folder.open(DATABASE_FILE), "rb") as old,
+        os.fdopen(folder.open(f"{quarantine}/{DATABASE_FILE}", os.O_WRONLY | os.O_CREAT), "wb") as copy,
+    ):
+        shutil.copyfileobj(old, copy)
+    folder.sync(quarantine)
     for suffix in ("-wal", "-shm", "-journal"):
-        _move(folder / (DATABASE_FILE + suffix), quarantine)
-    create_database(database, written.fill)
-    _move(folder / TOLD_FILE, quarantine)
+        _move(folder, DATABASE_FILE + suffix, quarantine)
+    create_database(folder, written.fill)
+    _move(folder, TOLD_FILE, quarantine)
     for file in array_files(folder, view.head, view.manifest.embed_dim):
-        _move(file.path, quarantine)
-    return quarantine.relative_to(folder).as_posix()
+        _move(folder, file.name, quarantine)
+    return quarantine
 
 
-def _new_quarantine(library: Path) -> Path:
+def _new_quarantine(folder: OpenFolder) -> str:
     """Make the next of the folders that keep what repairs replaced."""
-    above = library / DAMAGED_FOLDER
-    above.mkdir(exist_ok=True)
-    number = 1 + max((int(other.name) for other in above.iterdir() if other.name.isdecimal()), default=0)
-    folder = above / str(number)
-    folder.mkdir()
-    sync_folder(above)
-    sync_folder(library)
-    return folder
+    folder.make(DAMAGED_FOLDER)
+    number = 1 + max((int(other) for other in folder.names(DAMAGED_FOLDER) if _NUMBER.fullmatch(other)), default=0)
+    quarantine = f"{DAMAGED_FOLDER}/{number}"
+    folder.make(quarantine)
+    return quarantine
 
 
-def _move(path: Path, quarantine: Path) -> None:
+_NUMBER = re.compile("[0-9]{1,9}")
+
+
+def _move(folder: OpenFolder, name: str, quarantine: str) -> None:
     """Keep a file, or whatever stands in its place, and take it away; what is not there is no matter."""
-    if os.path.lexists(path):
-        path.rename(quarantine / path.name)
-        sync_folder(quarantine)
-        sync_folder(path.parent)
+    if folder.status(name) is not None:
+        above, _, last = name.rpartition("/")
+        folder.replace(name, f"{quarantine}/{last}")
+        folder.sync(quarantine)
+        folder.sync(above)

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from hgrkit.checks.arguments import check_flag
 from hgrkit.checks.settings import setting
-from hgrkit.levels import PerLevel
+from hgrkit.levels import LEVELS, PerLevel
 from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.candidates import NOT_FINITE
 from hgrkit.library.records import ClipEmbeddings, Float32, QueryEmbeddings
+from hgrkit.library.tables import damaged_library
 from hgrkit.matching.clip_similarities import (
     clip_alignment,
     clip_similarities,
@@ -158,18 +160,21 @@ class ClipSet:
         """Return every level's score, [V, C] each; 0 where a query has no node of the level."""
 
         def level(frames: npt.NDArray[Any], nodes: Sequence[Float32]) -> Float32:
-            similarities = clip_similarities(
-                frames,
-                self.starts,
-                self.counts,
-                np.concatenate(nodes),
-                sharpness=settings.sharpness,
-                fusion=settings.fusion,
+            similarities = _finite(
+                clip_similarities(
+                    frames,
+                    self.starts,
+                    self.counts,
+                    np.concatenate(nodes),
+                    sharpness=settings.sharpness,
+                    fusion=settings.fusion,
+                )
             )
             return mean_over_nodes(similarities, [len(part) for part in nodes])
 
+        events = [_finite(event_similarities(self.event, query.event)) for query in queries]
         return PerLevel(
-            event=np.stack([event_similarities(self.event, query.event) for query in queries], axis=1),
+            event=np.stack(events, axis=1),
             action=level(self.action, [query.action for query in queries]),
             entity=level(self.entity, [query.entity for query in queries]),
         )
@@ -218,9 +223,9 @@ class ClipSet:
                 ("entity", self.entity, query.entity),
             )
         }
-        action, entity = aligned["action"][1], aligned["entity"][1]
+        action, entity = _finite(aligned["action"][1]), _finite(aligned["entity"][1])
         levels = PerLevel(
-            event=event_similarities(self.event, query.event),
+            event=_finite(event_similarities(self.event, query.event)),
             action=mean_over_nodes(action, [len(query.action)])[:, 0],
             entity=mean_over_nodes(entity, [len(query.entity)])[:, 0],
         )
@@ -233,6 +238,13 @@ class ClipSet:
             action_weights=aligned["action"][0],
             entity_weights=aligned["entity"][0],
         )
+
+
+def _finite(similarities: Float32) -> Float32:
+    """Similarities, none of them NaN, as those of vectors that are not finite are."""
+    if np.isnan(similarities).any():
+        raise damaged_library(NOT_FINITE)
+    return similarities
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -254,3 +266,22 @@ class Alignment:
     action_weights: Sequence[Float32]
     entity_weights: Sequence[Float32]
     likeness: Float32 | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Alignment]) -> Alignment:
+        """The same query compared with some clips after the other."""
+        if len(parts) == 1:
+            return parts[0]
+
+        def joined(values: Sequence[PerLevel[Float32]]) -> PerLevel[Float32]:
+            return PerLevel(**{level: np.concatenate([each[level] for each in values]) for level in LEVELS})
+
+        likeness = [part.likeness for part in parts if part.likeness is not None]
+        return cls(
+            scores=np.concatenate([part.scores for part in parts]),
+            levels=joined([part.levels for part in parts]),
+            similarities=joined([part.similarities for part in parts]),
+            action_weights=[weights for part in parts for weights in part.action_weights],
+            entity_weights=[weights for part in parts for weights in part.entity_weights],
+            likeness=np.concatenate(likeness) if likeness else None,
+        )

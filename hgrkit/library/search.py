@@ -162,7 +162,8 @@ class _Found:
 def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     """The best videos of one version, k or more, and all that equal the last of them."""
     arrays = view.arrays
-    aligned = _checked_clips(arrays, rows).align(request.query, request.settings)
+    parts = [_checked_clips(arrays, some).align(request.query, request.settings) for some in arrays.passes(rows)]
+    aligned = Alignment.joined(parts)
     scores = aligned.scores.round(_DECIMALS)
     places = _best_places(arrays, rows, scores, max(request.k, NUM_RIVALS))
     numbers = arrays.clips["video"][rows[places]].tolist()

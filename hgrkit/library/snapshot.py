@@ -8,10 +8,14 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Final
 
-from hgrkit.library.arrays import BLOCK_CLIPS, ClipArrays, array_files
+import numpy as np
+import numpy.typing as npt
+
+from hgrkit.errors import DamagedLibraryError
+from hgrkit.library.array_files import array_files
+from hgrkit.library.arrays import BLOCK_CLIPS, ClipArrays
 from hgrkit.library.legacy import LegacyView, read_manifest, read_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, path_bytes
@@ -31,6 +35,7 @@ from hgrkit.library.tables import (
     read_head,
     record_from_row,
 )
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = [
     "TOLD_FILE",
@@ -42,6 +47,8 @@ __all__ = [
 
 TOLD_FILE: Final = "newest.txt"
 """Holds the number of a version that is in SQLite's log alone, so that the loss of the log is noticed."""
+
+_COUNTED = -1  # among the sums that were checked: that there are no other rows
 
 _LOG_LOST = "SQLite's log, and the newest commits with it, are lost"
 
@@ -61,7 +68,7 @@ class SqliteView:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        folder: Path,
+        folder: OpenFolder,
         cache: VersionCache,
         *,
         told: float | None = None,
@@ -131,26 +138,34 @@ class SqliteView:
         videos (benchmarks/results/filters.json), so rows are checked once, as the arrays are: those under a sum
         that has not changed are not checked again in the next version.
         """
+        checked = self._cache.checked
         for bucket, total in self._sums.items():
-            if self._cache.checked.get(bucket) != total:
+            if checked.get(bucket) != total:
                 self._rows(bucket)
-                self._cache.checked[bucket] = total
-        ((count,),) = self._connection.execute("SELECT COUNT(*) FROM videos").fetchall()
-        if count != self.head.videos:
-            self._note(f"{count} rows of videos were found instead of {self.head.videos}")
+                checked[bucket] = total
+        if checked.get(_COUNTED) != self.head.rows:
+            count = sum(
+                1 for _ in self._connection.execute("SELECT 1 FROM videos LIMIT ?", (self.head.videos + 1,))
+            )
+            if count != self.head.videos:
+                self._note(f"{count} rows of videos were found instead of {self.head.videos}")
+            checked[_COUNTED] = self.head.rows
         return self._connection
 
     def _rows(self, bucket: int) -> list[Row]:
         """The rows of videos under one sum; if it does not agree, all of them are in doubt, and count as lost."""
         total, first = RowSum(), bucket * VIDEOS_A_SUM
         rows = list(self._intact(VIDEOS, total, "id >= ? AND id < ?", (first, first + VIDEOS_A_SUM)))
-        if total.content == self._sums.get(bucket, bytes(32)):
+        inside = all(row[8] >= 0 and 0 <= row[10] <= self.head.clips - row[8] for row in rows)
+        if inside and total.content == self._sums.get(bucket, bytes(32)):
             return rows
-        self._note("some rows of videos are lost, stale or surplus")
+        self._note(
+            "some rows of videos are lost, stale or surplus" if inside else "videos have clips that do not exist"
+        )
         self.lost += [_stored(row).record.path for row in rows]
         return []
 
-    def _read_arrays(self, folder: Path) -> tuple[ClipArrays, dict[int, bytes]]:
+    def _read_arrays(self, folder: OpenFolder) -> tuple[ClipArrays, dict[int, bytes]]:
         """Map the arrays of the version, and read the sums of its videos."""
         total, head = RowSum(), self.head
         sums, blocks, removed = (
@@ -159,27 +174,55 @@ class SqliteView:
         if total.content != head.rows:
             self._note("some of its rows are lost, stale or surplus")
             self.stale = True
-        checksums = bytearray(8 * -(-head.clips // BLOCK_CLIPS))
-        for block, part in [*blocks.items(), (head.clips // BLOCK_CLIPS, head.tail)]:
-            checksums[8 * block : 8 * block + len(part)] = part
         files = array_files(folder, head, self.manifest.embed_dim)
-        clips, frames = found = [file.map() for file in files]
+        (clips, *mapped_clips), (frames, *mapped_frames) = found = [file.map() for file in files]
+        mapped = [one for one in (*mapped_clips, *mapped_frames) if one is not None]
         self.short = [
             f"{file.path.name} holds {len(records)} of {file.count} records"
-            for file, records in zip(files, found, strict=True)
+            for file, (records, _) in zip(files, found, strict=True)
             if len(records) < file.count
         ]
         if self.short and not self._tolerant:
             raise damaged_library("; ".join(self.short))
+        checksums = self._block_checksums(
+            [*sorted(blocks.items()), (head.clips // BLOCK_CLIPS, head.tail)], len(clips)
+        )
         ranges = [(first, first + count) for first, count in removed.items()]
-        return ClipArrays(clips, frames, removed=ranges, checksums=bytes(checksums)), sums
+        edges = [edge for first_and_stop in sorted(ranges) for edge in first_and_stop]
+        if edges != sorted(edges) or (edges and not 0 <= edges[0] <= edges[-1] <= head.clips):
+            self._note("clips are removed twice, or do not exist")
+            ranges = []
+        arrays = ClipArrays(
+            clips, frames, removed=ranges, checksums=checksums, mapped=mapped, num_frames=head.frames
+        )
+        return arrays, sums
+
+    def _block_checksums(self, parts: list[tuple[int, bytes]], num_clips: int) -> npt.NDArray[np.uint64]:
+        """Put the checksums of blocks together; there must be one for each block, and room is made for no more."""
+        checksums = np.zeros(-(-num_clips // BLOCK_CLIPS), "<u8")
+        expected = 0
+        for block, part in parts:
+            if block != expected or len(part) % 8:
+                self._note("the checksums of some of its clips are lost or surplus")
+            known = np.frombuffer(part[: len(part) // 8 * 8], "<u8")[: max(0, len(checksums) - block)]
+            if block >= 0:
+                checksums[block : block + len(known)] = known
+            expected = block + len(part) // 8
+        if expected != -(-self.head.clips // BLOCK_CLIPS):
+            self._note("the checksums of some of its clips are lost or surplus")
+        return checksums
 
     def _intact(
         self, table: SealedTable, total: RowSum, condition: str = "1", parameters: tuple[Value, ...] = ()
     ) -> Iterator[Row]:
         """The rows of a table that are what was written, which are added to a sum."""
+        last: object = None
         try:
             for row, digest in table.scan(self._connection, condition, parameters):
+                if isinstance(last, int) and row[0] <= last:
+                    self._note(f"the rows of table {table.name} are in no order")
+                    return
+                last = row[0]
                 if digest is None:
                     self._note(f"row {row[0]!r} of table {table.name} is not what was written")
                 else:
@@ -195,25 +238,21 @@ class SqliteView:
         self.problems.append(problem)
 
 
-def view_of(connection: sqlite3.Connection, folder: Path, cache: VersionCache) -> SqliteView | LegacyView:
+def view_of(connection: sqlite3.Connection, folder: OpenFolder, cache: VersionCache) -> SqliteView | LegacyView:
     """Return the view of a library of any format that we read."""
     is_legacy = format_of(connection) != FORMAT_VERSION
     return LegacyView(connection, folder, cache) if is_legacy else SqliteView(connection, folder, cache)
 
 
-def told_version(folder: Path) -> float | None:
+def told_version(folder: OpenFolder) -> float | None:
     """Read which version a reader must meet at least, before it begins; `None` if the database says it all.
 
     What is no number stands for any later version.
     """
-    path = folder / TOLD_FILE
-    if not path.exists():
-        return None
     try:
-        return int(path.read_bytes()[:32]) if path.is_file() else math.inf
-    except FileNotFoundError:
-        return None
-    except ValueError:
+        told = folder.read(TOLD_FILE, 32)
+        return None if told is None else int(told)
+    except (ValueError, DamagedLibraryError):
         return math.inf
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,14 @@ import attrs
 
 from hgrkit.checks.arguments import url_remark
 from hgrkit.errors import DamagedLibraryError, HgrkitError, LibraryError, LibraryExistsError, ShapeError
-from hgrkit.library.arrays import ARRAY_FOLDER, append_records, encode_clips, shorten_arrays
+from hgrkit.library.array_files import ARRAY_FOLDER, append_records, shorten_arrays
+from hgrkit.library.arrays import encode_clips
 from hgrkit.library.change import Change, WrittenLibrary, find_video
 from hgrkit.library.database import (
     DATABASE_FILE,
     checkpoint,
     create_database,
+    leave_open,
     open_for_writing,
     read_database,
     require_integrity,
@@ -31,14 +33,15 @@ from hgrkit.library.database import (
     transaction,
     translated_errors,
 )
-from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, read_manifest, read_version
+from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, drop_segments, read_manifest, read_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, VideoRecord, path_bytes
 from hgrkit.library.snapshot import TOLD_FILE, SqliteView, require_told, told_version, view_of
 from hgrkit.library.store import Entry, Rename, Snapshot, Usage, VersionCache, changed_renames, check_entries
 from hgrkit.library.tables import Head, format_of, make_tables, read_head, row_from_record
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file, write_atomically
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file
 from hgrkit.storage.lock import LOCK_FILE, WriterLock
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = ["Mode", "SqliteStore"]
 
@@ -64,11 +67,14 @@ class SqliteStore:
             LibraryError: in mode `w`, if it cannot be written.
         """
         require_library(folder)
-        self._folder, self._database = folder, folder / DATABASE_FILE
         self._cache, self._commits, self._closed = VersionCache(), Lock(), False
         self._failed: str | None = None
         self._lock: WriterLock | None = None
         self._connection: sqlite3.Connection | None = None
+        self._opened: os.stat_result | None = None
+        with translated_errors(folder):
+            self._folder = OpenFolder(folder)
+        self._database = self._folder.path / DATABASE_FILE
         try:
             if mode == "w":
                 self._begin_writing()
@@ -93,10 +99,11 @@ class SqliteStore:
             raise LibraryError(remark)
         with translated_errors(folder):
             _require_vacant(folder)
+            folder = folder.absolute()
             folder.mkdir(parents=True, exist_ok=True)
-            with WriterLock(folder):
+            with OpenFolder(folder) as opened, WriterLock(opened):
                 _require_vacant(folder)
-                create_database(folder / DATABASE_FILE, lambda connection: make_tables(connection, manifest, head))
+                create_database(opened, lambda connection: make_tables(connection, manifest, head))
         return cls(folder, mode="w")
 
     @property
@@ -172,23 +179,48 @@ class SqliteStore:
 
     def usage(self) -> Usage:
         """The size of database and arrays."""
-        with translated_errors(self._folder):
+        with translated_errors(self._folder.path):
             patterns = (DATABASE_FILE + "*", f"{ARRAY_FOLDER}/*.bin", f"{SEGMENT_FOLDER}/*")
-            files = [path for pattern in patterns for path in self._folder.glob(pattern)]
-            return Usage(num_bytes=sum(path.stat().st_size for path in files))
+            files = [path for pattern in patterns for path in self._folder.path.glob(pattern)]
+            return Usage(num_bytes=sum(path.lstat().st_size for path in files))
 
     def close(self) -> None:
         """Close the database and let go of the writer's lock."""
         with self._commits:
             connection, self._connection, self._closed = self._connection, None, True
             try:
-                if connection is not None:
+                if connection is not None and self._is_in_place():
                     with suppress(HgrkitError, sqlite3.Error, OSError):
                         self._settle(connection)
                     connection.close()
+                elif connection is not None:
+                    leave_open(connection)
             finally:
                 if self._lock is not None:
                     self._lock.release()
+                self._folder.close()
+
+    def _is_in_place(self) -> bool:
+        """Whether the library is still where it was opened."""
+        try:
+            self._folder.require_same()
+        except LibraryError:
+            return False
+        found = self._folder.status(DATABASE_FILE)
+        return self._opened is None or (found is not None and os.path.samestat(found, self._opened))
+
+    def _require_in_place(self) -> None:
+        """Refuse to write once the library, its database or its lock is not the one that was opened.
+
+        Raises:
+            LibraryError: if it was moved, replaced or deleted.
+        """
+        if self._lock is not None:
+            self._lock.require_held()
+        if not self._is_in_place():
+            raise LibraryError(
+                f"{self._database} was moved, replaced or deleted while it was in use; open it again."
+            )
 
     # reading ---------------------------------------------------------------------------------------------------
 
@@ -197,33 +229,44 @@ class SqliteStore:
         self._require_open()
         failed: Version | None = None
         while True:
-            with translated_errors(self._folder):
-                told = told_version(self._folder)
+            folder = self._current_folder()
+            with translated_errors(folder.path):
+                told = told_version(folder)
 
             def ask(connection: sqlite3.Connection, told: float | None = told) -> T:
                 require_told(connection, told)
                 return read(connection)
 
             try:
-                return read_database(self._database, ask)
+                return read_database(folder, ask)
             except DamagedLibraryError:
-                found = read_database(self._database, read_version)
+                found = read_database(folder, read_version)
                 if found == failed:
                     raise
                 failed = found
 
+    def _current_folder(self) -> OpenFolder:
+        """The folder to read from: a reader goes on with what is at its path now; a writer does not."""
+        if self._lock is None:
+            with translated_errors(self._folder.path), suppress(FileNotFoundError):
+                folder = OpenFolder(self._folder.path)
+                if folder.identity != self._folder.identity:
+                    self._folder = folder
+        return self._folder
+
     def _require_open(self) -> None:
         if self._closed:
-            raise LibraryError(f"the library {self._folder} is closed; open it again.")
+            raise LibraryError(f"the library {self._folder.path} is closed; open it again.")
 
     # writing ---------------------------------------------------------------------------------------------------
 
     def _begin_writing(self) -> None:
         """Take the lock and bring the library into order: of the newest format, with nothing left behind."""
-        with translated_errors(self._folder):
+        with translated_errors(self._folder.path):
             self._lock = WriterLock(self._folder)
         told = told_version(self._folder)
-        self._connection = connection = open_for_writing(self._database)
+        self._connection = connection = open_for_writing(self._folder)
+        self._opened = self._folder.status(DATABASE_FILE)
         with translated_errors(self._database):
             require_told(connection, told)
             require_integrity(connection)
@@ -239,7 +282,10 @@ class SqliteStore:
         self._require_open()
         with self._commits, translated_errors(self._database):
             if self._connection is None or self._lock is None or not self._lock.held:
-                raise LibraryError(f"the library {self._folder} is open for reading only; open it with mode='w'.")
+                raise LibraryError(
+                    f"the library {self._folder.path} is open for reading only; open it with mode='w'."
+                )
+            self._require_in_place()
             self._settle(self._connection)
             yield self._connection
 
@@ -282,7 +328,7 @@ class SqliteStore:
             raise
         if not self._checkpoint(connection):
             with suppress(OSError):  # what fails here has no say in a commit that is durable
-                write_atomically(self._folder / TOLD_FILE, str(version.number).encode())
+                self._folder.write(TOLD_FILE, str(version.number).encode())
 
     def _settle(self, connection: sqlite3.Connection) -> None:
         """Remove every trace of a commit that failed; as long as that cannot be done, there is no other commit.
@@ -317,16 +363,21 @@ class SqliteStore:
         done = checkpoint(connection)
         if done:
             with suppress(OSError):
-                (self._folder / TOLD_FILE).unlink(missing_ok=True)
+                self._folder.unlink(TOLD_FILE)
         return done
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         """Delete what an interruption or an earlier format left behind, as far as the disk lets it be deleted."""
         if format_of(connection) != FORMAT_VERSION:  # a migration that failed
-            shutil.rmtree(self._folder / ARRAY_FOLDER, ignore_errors=True)
+            shorten_arrays(self._folder, _NO_ARRAYS, 1)
+            self._folder.remove(ARRAY_FOLDER)
             return
         shorten_arrays(self._folder, read_head(connection), read_manifest(connection).embed_dim)
-        shutil.rmtree(self._folder / SEGMENT_FOLDER, ignore_errors=True)
+        drop_segments(self._folder)
+
+
+_NO_ARRAYS = Head(version=Version(0, ""), generation=0)
+"""Of a library whose migration has not been committed; it makes the arrays of generation 1."""
 
 
 def _require_vacant(folder: Path) -> None:

@@ -105,7 +105,7 @@ class VersionCache:
     ) -> tuple[ClipArrays, dict[int, bytes]]:
         """Return the arrays of a version, and the sums of its videos; `read` reads them if they are not kept."""
         kept = self._kept  # once: another thread may replace it
-        if kept is None or kept[0] != version:
+        if kept is None or kept[0] != version or kept[1].is_lost:
             kept = self._kept = (version, *read())
         return kept[1:]
 
@@ -212,7 +212,9 @@ class Snapshot:
         """
         wanted = self._rows[np.asarray(rows, np.int64)]
         self._arrays.check_frames(wanted)
-        return [self._arrays.clip(row) for row in wanted.tolist()]
+        found = [self._arrays.clip(row) for row in wanted.tolist()]
+        self._arrays.require_there()
+        return found
 
     def records(self, rows: Rows) -> Records:
         """Return copies of the records of clips at these positions, and of their frames.

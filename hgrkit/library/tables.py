@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from hgrkit.checks.arguments import shown
 from hgrkit.errors import ConfigError, DamagedLibraryError
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
 from hgrkit.library.records import Version, VideoRecord, path_bytes
@@ -26,6 +27,7 @@ __all__ = [
     "BLOCKS",
     "HEAD",
     "INDEXED_KEY",
+    "LONGEST_ROW",
     "MANIFEST",
     "REMOVED",
     "SCHEMA",
@@ -96,11 +98,13 @@ class SealedTable:
         name: the table.
         definitions: its columns between `id` and `digest`, as SQL has them.
         canonical: makes the bytes under a digest from the table's name and a row.
+        longest: how many characters or bytes a value of some columns may have; no more is ever written.
     """
 
     name: str
     definitions: str
     canonical: Callable[[str, Sequence[Value]], bytes] = _canonical
+    longest: Mapping[str, int] = attrs.field(factory=dict)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -160,8 +164,8 @@ class SealedTable:
         """Read rows that meet an SQL condition, each with its digest, or `None` if it is not what was written."""
         query = f"SELECT {', '.join(self.columns)}, digest FROM {self.name} WHERE {condition}"  # noqa: S608
         for *row, digest in connection.execute(query, parameters):
-            intact = tuple(map(type, row)) in self._types and digest == self._digest(row)
-            yield tuple(row), digest if intact else None
+            intact = tuple(map(type, row)) in self._types and self._is_short(row)
+            yield tuple(row), digest if intact and digest == self._digest(row) else None
 
     def only(self, connection: sqlite3.Connection) -> Row:
         """The row of a table that has exactly one."""
@@ -181,6 +185,9 @@ class SealedTable:
         allowed = [(_PYTHON[kind.split()[0]], *(() if "NOT NULL" in kind else (type(None),))) for kind in kinds]
         return frozenset(product(*allowed))
 
+    def _is_short(self, row: Sequence[Any]) -> bool:
+        return all(len(row[self.columns.index(name)] or "") <= most for name, most in self.longest.items())
+
     def _digest(self, row: Sequence[Value]) -> bytes:
         return hashlib.sha256(self.canonical(self.name, row)).digest()
 
@@ -197,12 +204,16 @@ HEAD: Final = SealedTable(
     "tail BLOB NOT NULL, rows BLOB NOT NULL",
 )
 
+LONGEST_REASON: Final = 10_000
+"""Characters of why a video failed; what is longer is cut when it is stored."""
+
 # A path is the file system's bytes; metadata is JSON; `first_clip` is the record of the arrays where clips begin.
 VIDEOS: Final = SealedTable(
     "videos",
     "path BLOB NOT NULL UNIQUE, content TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, "
     "state TEXT NOT NULL, reason TEXT, duration_s REAL, clips INTEGER NOT NULL, metadata TEXT NOT NULL, "
     "first_clip INTEGER NOT NULL",
+    longest={"reason": LONGEST_REASON},
 )
 
 SUMS: Final = SealedTable("sums", "rows BLOB NOT NULL")
@@ -277,6 +288,8 @@ def make_tables(connection: sqlite3.Connection, manifest: Manifest, head: Head) 
 def read_head(connection: sqlite3.Connection) -> Head:
     """Read the head."""
     row = dict(zip(HEAD.columns, HEAD.only(connection), strict=True))
+    if not all(0 <= value < _COUNTS for value in row.values() if isinstance(value, int)):
+        raise damaged_library("the counts of its head are no counts")
     version = Version(row.pop("version"), row.pop("token"))
     return Head(version=version, **{name: value for name, value in row.items() if name != "id"})
 
@@ -291,6 +304,11 @@ INDEXED_KEY: Final = "indexed:ns"
 """In the JSON of `metadata`: a column of its own would be another format. No tag can have this name."""
 
 _INTEGERS = 1 << 63
+_COUNTS = 1 << 60
+_LONGEST_TEXT = 900_000
+
+LONGEST_ROW: Final = 1_000_000
+"""Bytes of a row: whoever reads 64 of them, as for one video, needs no more memory than that."""
 
 
 def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip: int) -> Row:
@@ -313,6 +331,8 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
         record.content.encode()
     except UnicodeEncodeError as error:
         raise ConfigError(f"the content hash of {record.path!r} cannot be stored: {error.reason}.") from error
+    if len(metadata) + len(record.content) + len(record.reason or "") + len(record.path) > _LONGEST_TEXT:
+        raise ConfigError(f"the metadata of {shown(record.path)} is too long to be stored; shorten it.")
     return (
         number,
         path_bytes(record.path),
@@ -320,7 +340,9 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
         record.size,
         record.mtime_ns,
         record.state,
-        None if record.reason is None else record.reason.encode("utf-8", "backslashreplace").decode(),
+        None
+        if record.reason is None
+        else record.reason.encode("utf-8", "backslashreplace").decode()[:LONGEST_REASON],
         None if record.duration_s is None else float(record.duration_s),
         clips,
         metadata,

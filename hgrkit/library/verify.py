@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import sqlite3
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,8 +17,9 @@ import attrs
 
 from hgrkit.checks.arguments import check_callable, check_path
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryNotFoundError
-from hgrkit.library.arrays import ARRAY_FOLDER, ARRAY_NAME, ClipArrays, array_files
-from hgrkit.library.candidates import AnnCache
+from hgrkit.library.array_files import ARRAY_FOLDER, ARRAY_NAME, array_files
+from hgrkit.library.arrays import ClipArrays
+from hgrkit.library.candidates import ANN_FILE, AnnCache
 from hgrkit.library.database import DATABASE_FILE, read_database, require_library, translated_errors
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, read_version
 from hgrkit.library.manifest import FORMAT_VERSION
@@ -26,6 +29,7 @@ from hgrkit.library.store import Snapshot, StoredVideo, VersionCache
 from hgrkit.library.tables import format_of
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX
 from hgrkit.storage.lock import LOCK_FILE
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = [
     "DAMAGED_FOLDER",
@@ -143,7 +147,7 @@ def verify_library(folder: str | os.PathLike[str], *, on_progress: Progress | No
             version=None if found.version is None else found.version.number,
             videos=len(found.videos) + len(found.lost) + found.unnamed,
             clips=sum(video.record.clips for video in found.videos),
-            num_bytes=sum(map(_size_of, path.rglob("*"))),
+            num_bytes=sum(map(_num_bytes, path.rglob("*"))),
             damages=tuple(found.damages),
             notes=tuple(_notes(found)),
         )
@@ -152,7 +156,7 @@ def verify_library(folder: str | os.PathLike[str], *, on_progress: Progress | No
 def _moved_on(found: Examination) -> bool:
     """Whether a writer committed something meanwhile, and may have deleted what was to be examined."""
     try:
-        return read_database(found.folder / DATABASE_FILE, read_version) != found.version
+        return read_database(found.folder, read_version) != found.version
     except LibraryError:
         return False
 
@@ -174,7 +178,7 @@ class Examination:
         damages: what is not whole.
     """
 
-    folder: Path
+    folder: OpenFolder
     format_version: int | None = None
     version: Version | None = None
     view: SqliteView | None = None
@@ -188,7 +192,7 @@ class Examination:
         return 0 if self.view is None else self.view.unnamed
 
 
-def examine_library(folder: Path, on_progress: Progress | None = None) -> Examination:
+def examine_library(path: Path, on_progress: Progress | None = None) -> Examination:
     """Examine every byte of the version that is committed now.
 
     Raises:
@@ -196,25 +200,30 @@ def examine_library(folder: Path, on_progress: Progress | None = None) -> Examin
         LibraryMismatchError: if it is of a later format.
         LibraryError: if it cannot be read.
     """
+    folder = OpenFolder(path) if path.is_dir() else None
     try:
-        require_library(folder)
+        require_library(path)
+        if folder is None:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(path))
         told = told_version(folder)
-        found = read_database(folder / DATABASE_FILE, lambda connection: _read(connection, folder, told))
+        found = read_database(folder, lambda connection: _read(connection, folder, told))
     except LibraryNotFoundError:
         raise
     except DamagedLibraryError as error:
+        if folder is None:
+            raise
         found = Examination(folder=folder, damages=[_unrepairable(DATABASE_FILE, error)])
     if found.view is not None:
         _check_clips(found, found.view, on_progress)
     return found
 
 
-def _read(connection: sqlite3.Connection, folder: Path, told: float | None) -> Examination:
+def _read(connection: sqlite3.Connection, folder: OpenFolder, told: float | None) -> Examination:
     """Read what the database says; of a damaged one, what can be read."""
     found = Examination(folder=folder, format_version=format_of(connection))
     legacy = found.format_version != FORMAT_VERSION
     try:
-        with translated_errors(folder / DATABASE_FILE):
+        with translated_errors(folder.path / DATABASE_FILE):
             found.version = read_version(connection)
             checked = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(3)")]
             if legacy:
@@ -292,14 +301,15 @@ def _notes(found: Examination) -> Iterator[Note]:
         SEGMENT_FOLDER: "of an earlier format; the next writer deletes it",
     }
     writer = _writer(folder)
-    for path in sorted(folder.iterdir()):
-        name = path.name
+    for name in folder.names():
         if name.startswith(DATABASE_FILE + TEMPORARY_SUFFIX):
             yield Note(file=name, remark="a database that was never finished; `hgrkit repair` deletes it")
         elif name in {f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"}:
             yield Note(file=name, remark=f"SQLite's log, {writer or 'left by a writer that died'}")
         elif name == LOCK_FILE:
-            remark = writer or ("left by a writer that died; it blocks no other" if _size_of(path) else None)
+            remark = writer or (
+                "left by a writer that died; it blocks no other" if _size_of(folder, name) else None
+            )
             yield from [Note(file=name, remark=remark)] if remark else []
         elif name not in known:
             yield Note(file=name, remark=remarks.get(name, "not a file of a library; it is left alone"))
@@ -307,42 +317,51 @@ def _notes(found: Examination) -> Iterator[Note]:
     if found.view is not None and unfit_ann_index(folder, found.view.arrays):
         yield Note(
             file="cache/ann.hnsw",
-            remark="an HNSW index of another state; searches do without, a writer replaces it",
+            remark="an HNSW index of another state, or of another user; searches do without, a writer replaces it",
         )
 
 
 def _array_notes(found: Examination) -> Iterator[Note]:
-    view = found.view
-    files = () if view is None else array_files(found.folder, view.head, view.manifest.embed_dim)
-    own = {file.path: file.num_bytes for file in files}
-    for path in sorted((found.folder / ARRAY_FOLDER).glob("*")):
-        file = f"{ARRAY_FOLDER}/{path.name}"
-        if ARRAY_NAME.fullmatch(path.name) is None:
+    view, folder = found.view, found.folder
+    files = () if view is None else array_files(folder, view.head, view.manifest.embed_dim)
+    own = {file.name: file.num_bytes for file in files}
+    for name in folder.names(ARRAY_FOLDER):
+        file = f"{ARRAY_FOLDER}/{name}"
+        if ARRAY_NAME.fullmatch(name) is None:
             yield Note(file=file, remark="not a file of a library; it is left alone")
-        elif own and path not in own:
+        elif own and file not in own:
             yield Note(file=file, remark="of a rewriting that is being made, was interrupted or is superseded")
-        elif _size_of(path) > own.get(path, sys.maxsize):
+        elif _size_of(folder, file) > own.get(file, sys.maxsize):
             remark = "records of a commit that is being made or was interrupted; the next writer cuts them off"
             yield Note(file=file, remark=remark)
 
 
-def unfit_ann_index(folder: Path, arrays: ClipArrays) -> bool:
+def unfit_ann_index(folder: OpenFolder, arrays: ClipArrays) -> bool:
     """Whether there is an HNSW index that no search may load."""
-    cache = AnnCache(folder)
-    return cache.path.exists() and cache.load(arrays) is None
+    cache = AnnCache(folder.path)
+    return folder.is_file(ANN_FILE) and cache.load(arrays) is None
 
 
-def _size_of(path: Path) -> int:
+def _size_of(folder: OpenFolder, name: str) -> int:
     try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:  # a living writer deletes files
+        found = folder.status(name) if folder.is_file(name) else None
+    except (OSError, DamagedLibraryError):  # a living writer deletes files
+        found = None
+    return 0 if found is None else found.st_size
+
+
+def _num_bytes(path: Path) -> int:
+    try:
+        found = path.lstat()
+    except OSError:
         return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
-def _writer(folder: Path) -> str | None:
+def _writer(folder: OpenFolder) -> str | None:
     """Who writes now, as far as the lock's text and the list of processes tell; nobody is kept waiting."""
     try:
-        named = json.loads((folder / LOCK_FILE).read_bytes()[:4096])
+        named = json.loads(folder.read(LOCK_FILE, 4096) or b"")
         pid, host = int(named["pid"]), str(named["host"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None

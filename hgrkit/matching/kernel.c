@@ -154,7 +154,7 @@ static const Kernel KERNELS[] = {
 };
 
 /* Changes with the arguments of the functions below; a library of another version is not used. */
-EXPORTED int32_t hgrkit_kernel_version(void) { return 3; }
+EXPORTED int32_t hgrkit_kernel_version(void) { return 4; }
 
 /* The name of the i-th variant that runs here, the fastest first; NULL after the last. */
 EXPORTED const char *hgrkit_kernel_name(int32_t i) {
@@ -249,3 +249,5 @@ EXPORTED float hgrkit_rounded(const char *variant, const float *rows, int64_t nu
     }
     return largest;
 }
+
+#include "kernel_mapping.h"

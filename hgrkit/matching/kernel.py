@@ -7,6 +7,7 @@ It knows nothing of Python: one build serves every Python, and threads run side 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from hgrkit.errors import ConfigError
 
-__all__ = ["LIBRARY", "VARIABLE", "Kernel", "chosen_kernel", "kernel_names", "store_halves"]
+__all__ = ["LIBRARY", "VARIABLE", "Kernel", "MappedFile", "chosen_kernel", "kernel_names", "store_halves"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -32,7 +33,7 @@ VARIABLE = "HGRKIT_KERNEL"
 LIBRARY = Path(__file__).with_name("libkernel.dll" if sys.platform == "win32" else "libkernel.so")
 """Where `hatch_build.py` puts the compiled kernel."""
 
-_VERSION = 3
+_VERSION = 4
 """`hgrkit_kernel_version` of the library that this module can call."""
 
 _LANES = 16
@@ -152,6 +153,50 @@ def store_halves(kernel: Kernel | None, values: FloatArray, halves: npt.NDArray[
     return float(np.abs(values).max(initial=0))
 
 
+class MappedFile:
+    """The first bytes of a file, mapped: `numpy.asarray` makes an array [N] of uint8 that keeps the mapping.
+
+    What the file loses meanwhile, and what its disk cannot read, reads as zeros, and `is_lost` tells. Where
+    nothing is compiled the file's size is looked at instead: what it loses between that and the reading ends the
+    process.
+    """
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        """Map a file that is open, which may be closed afterwards; `size` is at least 1."""
+        library = _library()
+        self._place: int = -1 if library is None else library.hgrkit_map(descriptor, size)
+        self._size, self._map = size, None
+        if self._place < 0:
+            self._map = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Where the bytes are."""
+        data = np.frombuffer(self._map, np.uint8) if self._map is not None else None
+        address = _library().hgrkit_mapped(self._place) if data is None else data.ctypes.data
+        return {"shape": (self._size,), "typestr": "|u1", "data": (address, True), "version": 3}
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether something that was read was not there, or may not be."""
+        if self._map is not None:
+            return self._map.size() < self._size
+        return bool(_library().hgrkit_lost(self._place))
+
+    def release(self, first: int, size: int) -> None:
+        """Let the system take back the memory of some bytes; they are read again when they are wanted."""
+        if self._map is None:
+            _library().hgrkit_release(self._place, first, size)
+        elif hasattr(mmap, "MADV_DONTNEED"):
+            start = first // mmap.PAGESIZE * mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_DONTNEED, start, first + size - start)
+
+    def __del__(self) -> None:
+        if self._place >= 0:
+            _library().hgrkit_unmap(self._place)
+            self._place = -1
+
+
 def chosen_kernel(environment: Mapping[str, str] = os.environ) -> Kernel | None:
     """The variant to use; `None` is numpy, where nothing is compiled or `HGRKIT_KERNEL` says so.
 
@@ -191,6 +236,13 @@ def _library() -> Any:
     library.hgrkit_similarities.argtypes = [text, pointer, pointer, pointer, number, *[pointer] * 5]
     library.hgrkit_cosines.argtypes = [text, pointer, number, pointer, pointer]
     library.hgrkit_scenes.argtypes = [pointer, number, ctypes.c_double, number, pointer]
+    library.hgrkit_map.argtypes = [ctypes.c_int32, number]
+    library.hgrkit_mapped.restype = pointer
+    library.hgrkit_mapped.argtypes = [ctypes.c_int32]
+    library.hgrkit_lost.argtypes = [ctypes.c_int32]
+    library.hgrkit_release.argtypes = [ctypes.c_int32, number, number]
+    library.hgrkit_unmap.argtypes = [ctypes.c_int32]
+    library.hgrkit_release.restype = library.hgrkit_unmap.restype = None
     library.hgrkit_rounded.restype = ctypes.c_float
     library.hgrkit_rounded.argtypes = [text, pointer, number, number, pointer, number]
     return library

@@ -10,7 +10,8 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
-from hgrkit.errors import LibraryLockedError
+from hgrkit.errors import LibraryError, LibraryLockedError
+from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = ["LOCK_FILE", "WriterLock"]
 
@@ -21,24 +22,30 @@ _LOCKED_BYTE = 1 << 30
 
 
 class WriterLock:
-    """An operating-system lock on `writer.lock`, whose text names the holder.
+    """An operating-system lock on a folder and on its `writer.lock`, whose text names the holder.
 
-    The system releases it when the holder ends, however it ends: the text of an ended process never blocks.
+    The system releases it when the holder ends, however it ends: the text of an ended process never blocks. Both
+    are locked because a file can be deleted and made anew, and because some network file systems lock files alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | OpenFolder) -> None:
         """Take the lock.
 
         Raises:
             LibraryLockedError: if another process, or another object of this one, holds it; the message names it.
+            DamagedLibraryError: if a link or no file is in the place of the lock file.
             OSError: if the lock file cannot be made.
         """
-        path = folder / LOCK_FILE
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        self._folder = folder if isinstance(folder, OpenFolder) else OpenFolder(folder)
+        self._descriptor, self._handle = -1, self._folder.another_handle()
         try:
-            if not _try_lock(self._descriptor):
+            alone = self._handle < 0 or _try_lock(self._handle, optional=True)
+            flags = os.O_RDWR | (os.O_CREAT if alone else 0)
+            with suppress(*(() if alone else (FileNotFoundError,))):
+                self._descriptor = self._folder.open(LOCK_FILE, flags)
+            if not alone or not _try_lock(self._descriptor):
                 raise LibraryLockedError(
-                    f"the library {folder} is being written to by {_holder(self._descriptor)}; "
+                    f"the library {self._folder.path} is being written to by {_holder(self._descriptor)}; "
                     "wait until it is done, or open it with mode='r'."
                 )
             _name_holder(self._descriptor)
@@ -59,11 +66,26 @@ class WriterLock:
         """Whether this process still holds it; a forked child never does."""
         return self._descriptor >= 0
 
+    def require_held(self) -> None:
+        """Refuse to go on without it: the folder must be the same, and the lock file the one that was locked.
+
+        Raises:
+            LibraryError: if either was moved, replaced or deleted.
+        """
+        self._folder.require_same()
+        found = self._folder.status(LOCK_FILE)
+        if found is None or not os.path.samestat(found, os.fstat(self._descriptor)):
+            raise LibraryError(
+                f"{self._folder.path / LOCK_FILE} was deleted or replaced while it was held; "
+                "open the library again."
+            )
+
     def forget(self) -> None:
-        """Close this process's descriptor only: a forked child must not keep its parent's lock alive."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        """Close this process's descriptors only: a forked child must not keep its parent's lock alive."""
+        descriptors, self._descriptor, self._handle = (self._descriptor, self._handle), -1, -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def __enter__(self) -> WriterLock:
         return self
@@ -80,18 +102,19 @@ def _name_holder(descriptor: int) -> None:
 
 
 def _holder(descriptor: int) -> str:
-    os.lseek(descriptor, 0, os.SEEK_SET)
     try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
         named = json.loads(os.read(descriptor, 4096))
-        return f"process {int(named['pid'])} on {named['host']}"
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return f"process {int(named['pid'])} on {str(named['host'])[:255]}"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, optional: bool = False) -> bool:
+        del optional
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -102,11 +125,14 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, optional: bool = False) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError:
+            if not optional:  # NFS locks no folders
+                raise
         return True
 
 

@@ -88,12 +88,12 @@ def test_what_float16_cannot_hold_is_not_kept(cache):
 
 
 def test_a_disk_that_is_full_is_no_error_and_leaves_nothing(cache, monkeypatch):
-    def full(self, content):
-        self.touch()
+    def full(descriptor, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    save(cache)
+    with monkeypatch.context() as patch:
+        patch.setattr("hgrkit.storage.open_folder.os.write", full)
+        save(cache)
     assert cache.load("sha256:0") is None
     assert files(cache) == []
 

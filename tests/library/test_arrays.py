@@ -13,7 +13,9 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, ShapeError
 from hgrkit.library import Entry, SqliteStore, VideoRecord, verify_library
-from hgrkit.library.arrays import ClipArrays, append_records, clip_type, encode_clips, frame_type, portions_of
+from hgrkit.library.array_files import append_records
+from hgrkit.library.arrays import ClipArrays, clip_type, encode_clips, frame_type, portions_of
+from hgrkit.storage.open_folder import OpenFolder
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DIM = 8
@@ -122,7 +124,7 @@ def test_what_a_crash_appended_without_its_commit_belongs_to_nobody_and_is_overw
     head = store.read(lambda view: view.head)
     store.close()
     clips = encode_clips([(99, 500, [random_clip(seed, frames=4) for seed in range(70)])], DIM)
-    append_records(folder, head, DIM, clips)  # as a writer does before its transaction
+    append_records(OpenFolder(folder), head, DIM, clips)  # as a writer does before its transaction
     before = {name: array_path(folder, name).stat().st_size for name in ("clips", "frames")}
     assert events(folder) == expected(first)
     report = verify_library(folder)

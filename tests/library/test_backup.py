@@ -189,8 +189,8 @@ def test_a_damaged_library_gives_no_backup(library_of, tmp_path, name):
 @pytest.mark.parametrize(
     "call",
     [
-        "library.arrays.os.fsync",
-        "library.arrays.os.write",
+        "library.array_files.os.fsync",
+        "library.array_files.os.write",
         "library.database.sync_file",
         "storage.atomic_file.sync_folder",
     ],
@@ -223,7 +223,7 @@ def test_a_backup_that_is_killed_has_no_name(library_of, tmp_path):
         "setattr(module, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))\n"
         "backup_library(sys.argv[1], sys.argv[2])\n"
     )
-    for place in ("arrays.sync_folder", "backup.create_database", "database.sync_file"):
+    for place in ("array_files.closing", "backup.create_database", "database.sync_file"):
         command = [sys.executable, "-c", program, folder, tmp_path / "backup", place]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
         assert not (tmp_path / "backup").exists()

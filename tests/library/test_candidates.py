@@ -16,7 +16,7 @@ def arrays_of(events: np.ndarray, *removed: tuple[int, int]) -> ClipArrays:
     """Clips of one video each that have these events."""
     clips = np.zeros(len(events), clip_type(events.shape[1]))
     clips["event"], clips["video"] = events, np.arange(len(events))
-    checksums = np.arange(-(-len(events) // 64), dtype="<u8").tobytes()
+    checksums = np.arange(-(-len(events) // 64), dtype="<u8")
     arrays = ClipArrays(clips, np.empty(0, frame_type(events.shape[1])), removed=removed, checksums=checksums)
     arrays._checked_blocks[:] = True
     return arrays

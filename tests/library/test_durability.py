@@ -18,7 +18,7 @@ import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryLockedError
 from hgrkit.library import ClipEmbeddings, Library, QueryEmbeddings, SqliteStore, VideoRecord
-from hgrkit.library.arrays import ArrayFile, append_records
+from hgrkit.library.array_files import ArrayFile, append_records
 from hgrkit.library.verify import verify_library
 from hgrkit.testing.store_contract import StoreContract, random_clip
 

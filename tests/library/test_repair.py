@@ -274,7 +274,7 @@ def test_the_repaired_database_is_never_missing_even_if_the_repair_is_cut_short(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for place in ("hgrkit.library.database.sync_file", "hgrkit.library.arrays.os.fsync"):
+    for place in ("hgrkit.library.database.sync_file", "hgrkit.library.array_files.os.fsync"):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
             with pytest.raises(LibraryError, match="No space left"):

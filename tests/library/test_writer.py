@@ -15,6 +15,7 @@ import pytest
 from hgrkit.errors import DamagedLibraryError, LibraryError
 from hgrkit.library import Entry, Rename, SqliteStore, VideoRecord, verify_library
 from hgrkit.library.database import _State, transaction
+from hgrkit.storage.open_folder import OpenFolder
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
 DATABASE = "library.sqlite"
@@ -115,13 +116,13 @@ def test_what_is_committed_lies_in_the_database_file_itself(folder, tmp_path):
 
 
 def test_readers_read_without_locks_only_while_no_writer_lives(folder):
-    assert _State.of(folder / DATABASE).quiet
+    assert _State.of(OpenFolder(folder)).quiet
     store = SqliteStore(folder, mode="w")
-    assert not _State.of(folder / DATABASE).quiet
+    assert not _State.of(OpenFolder(folder)).quiet
     store.commit(put=[entry("d", 9)])
-    assert not _State.of(folder / DATABASE).quiet
+    assert not _State.of(OpenFolder(folder)).quiet
     store.close()
-    assert _State.of(folder / DATABASE).quiet
+    assert _State.of(OpenFolder(folder)).quiet
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file is synced")
@@ -260,7 +261,7 @@ def test_old_arrays_that_cannot_be_deleted_go_with_the_next_writer(folder, monke
 
     store = SqliteStore(folder, mode="w")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", refused)
+        patch.setattr(os, "unlink", refused)
         store.rewrite()
     store.close()
     assert len(arrays(folder)) == 4

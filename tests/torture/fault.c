@@ -203,7 +203,67 @@ CHANGES_PATH(rmdir, (const char *path), (path))
 CHANGES_PATH(truncate, (const char *path, off_t size), (path, size))
 CHANGES_PATH(truncate64, (const char *path, off64_t size), (path, size))
 
+/* The place of a name that is looked up from a folder's handle. */
+static const char *place(int folder, const char *name, char *buffer)
+{
+    char link[64];
+    ssize_t length;
+    if (*name == '/' || folder == AT_FDCWD)
+        return name;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    length = readlink(link, buffer, PATH_MAX / 2);
+    if (length < 0)
+        return name;
+    snprintf(buffer + length, PATH_MAX - (size_t)length, "/%s", name);
+    return buffer;
+}
+
+#define CHANGES_PLACE(name, called, parameters, arguments)                       \
+    static void *name##_real;                                                    \
+    int name parameters                                                          \
+    {                                                                            \
+        char buffer[PATH_MAX];                                                   \
+        int kill_after, done, saved = errno;                                     \
+        if (judge(called, place(folder, path, buffer), 0, &kill_after) == STOP)  \
+            return -1;                                                           \
+        errno = saved;                                                           \
+        done = REAL(name) arguments;                                             \
+        if (kill_after)                                                          \
+            die();                                                               \
+        return done;                                                             \
+    }
+
+CHANGES_PLACE(renameat, "rename", (int folder, const char *path, int other, const char *to), (folder, path, other, to))
+CHANGES_PLACE(unlinkat, flags & AT_REMOVEDIR ? "rmdir" : "unlink", (int folder, const char *path, int flags),
+              (folder, path, flags))
+CHANGES_PLACE(mkdirat, "mkdir", (int folder, const char *path, mode_t mode), (folder, path, mode))
+
 /* Only an open that makes a file changes anything. */
+#define OPENS_PLACE(name)                                                                    \
+    static void *name##_real;                                                                \
+    int name(int folder, const char *path, int flags, ...)                                   \
+    {                                                                                        \
+        char buffer[PATH_MAX];                                                               \
+        int kill_after = 0, done, saved = errno;                                             \
+        mode_t mode = 0;                                                                     \
+        va_list rest;                                                                        \
+        va_start(rest, flags);                                                               \
+        if (flags & (O_CREAT | O_TMPFILE))                                                   \
+            mode = va_arg(rest, mode_t);                                                     \
+        va_end(rest);                                                                        \
+        if ((flags & O_CREAT) && syscall(SYS_faccessat, folder, path, F_OK) &&               \
+            judge("create", place(folder, path, buffer), 0, &kill_after) == STOP)            \
+            return -1;                                                                       \
+        errno = saved;                                                                       \
+        done = REAL(name)(folder, path, flags, mode);                                        \
+        if (kill_after)                                                                      \
+            die();                                                                           \
+        return done;                                                                         \
+    }
+
+OPENS_PLACE(openat)
+OPENS_PLACE(openat64)
+
 #define OPENS(name)                                                                          \
     static void *name##_real;                                                                \
     int name(const char *path, int flags, ...)                                               \

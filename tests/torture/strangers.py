@@ -2,9 +2,9 @@
 
     python -m tests.torture.strangers --count 250 --json benchmarks/results/strangers.json
 
-A generator makes a crafted library, model or file in a folder of its own and says which command is run on it. Beside
-that folder lies what must never change: a home, other videos, another library. Each command runs in a process of its
-own, whose end, time, memory, output and traces are judged.
+A generator makes a crafted library, model or file in a folder of its own and says which command is run on it.
+Beside that folder lies what must never change: a home, other videos, another library. Each command runs in a
+process of its own, whose end, time, memory, output and traces are judged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ import numpy as np
 from tests.torture.findings import Findings
 
 MOST_SECONDS, MOST_BYTES = 10.0, 1 << 30
-"""What one command may take."""
+"""What one command may take: seconds of the processor, bytes of memory."""
+
+MOST_WALL_SECONDS = 60.0
+"""After so long a command that waits is ended; others that work at the same time must not fail it."""
 
 MUST_BE_ZERO = ("writes_outside", "signals", "hangs", "over_1_gb", "not_one_line", "wrong_answers", "raw_controls")
 
@@ -172,7 +175,7 @@ def _run(command: Sequence[str], folder: Path, outside: Path) -> tuple[int | Non
     if process == 0:
         _be_hgrkit(command, files, outside)
     status, usage = None, None
-    while time.monotonic() - began < 2 * MOST_SECONDS:
+    while time.monotonic() - began < MOST_WALL_SECONDS:
         pid, code, usage = os.wait4(process, os.WNOHANG)
         if pid:
             status = os.waitstatus_to_exitcode(code)
@@ -184,7 +187,7 @@ def _run(command: Sequence[str], folder: Path, outside: Path) -> tuple[int | Non
     seconds = time.monotonic() - began
     texts = [file.read_bytes().decode("utf-8", "replace") for file in files]
     cpu = usage.ru_utime + usage.ru_stime if usage is not None else seconds
-    if status is not None and min(cpu, seconds) > MOST_SECONDS:
+    if status is not None and cpu > MOST_SECONDS:
         status = None
     return status, seconds, (usage.ru_maxrss if usage else 0) * 1024, texts[0], texts[1]
 
@@ -201,8 +204,8 @@ def _be_hgrkit(command: Sequence[str], files: Sequence[Path], outside: Path) -> 
         sys.argv = ["hgrkit", *command]
         from hgrkit.cli.app import main
 
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         try:
             main()
             status = 0
