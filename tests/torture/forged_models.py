@@ -35,7 +35,21 @@ from tests.torture.strangers import Case, generator
 DIM, FEATURES = 6, 5
 KINDS = ("sentence", "rnn")
 HOSTILE = ("\x1b[2Jcleared", "\u202eevil", "a\nhgrkit: all is well", "/etc/passwd", "../../x", "x" * 5000)
-NUMBERS = (0, -1, 1 << 20, 1 << 31, (1 << 63) - 1, 1 << 64, 10**30, 1e300, float("inf"), float("nan"), 0.5, "6", None)
+NUMBERS = (
+    0,
+    -1,
+    1 << 20,
+    1 << 31,
+    (1 << 63) - 1,
+    1 << 64,
+    10**30,
+    1e300,
+    float("inf"),
+    float("nan"),
+    0.5,
+    "6",
+    None,
+)
 
 Change = Callable[[np.random.Generator, Path], None]
 
@@ -151,8 +165,10 @@ def model_sizes_beyond_the_weights(rng: np.random.Generator, room: Path) -> Case
         large = int(any_of(rng, (16384, 1 << 20, 1 << 28, 1 << 40)))
         part, name = any_of(
             rng,
-            (("video", "feature_dim"), ("video", "embed_dim"), ("text", "embed_dim"), ("text", "word_dim"))
-            + (("text", "num_roles"), ("text", "graph_layers"), ("text", "num_layers")),
+            (
+                *(("video", name) for name in ("feature_dim", "embed_dim")),
+                *(("text", name) for name in ("embed_dim", "word_dim", "num_roles", "graph_layers", "num_layers")),
+            ),
         )
         config[part][name] = large
         if rng.random() < 0.3:
@@ -296,7 +312,9 @@ def graph_that_hangs(rng: np.random.Generator, room: Path) -> Case:
 @generator
 def graph_that_reads_files(rng: np.random.Generator, room: Path) -> Case:
     """External data, to be shown in vectors."""
-    location = str(any_of(rng, ("/etc/passwd", "../../outside/precious.txt", "weights.safetensors", "config.json")))
+    location = str(
+        any_of(rng, ("/etc/passwd", "../../outside/precious.txt", "weights.safetensors", "config.json"))
+    )
     return forged(rng, room, replace_graph(lambda rng, model: with_external_data(location)), ("sentence",))
 
 
@@ -359,7 +377,14 @@ def tokenizer_bomb(rng: np.random.Generator, room: Path) -> Case:
         {"normalizer": {"type": "Prepend", "prepend": "a" * (1 << 20)}},
         {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
         {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": r"(\w+\s?)+$"}, "behavior": "Isolated"}},
-        {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(" * 1000}, "behavior": "Isolated", "invert": True}},
+        {
+            "pre_tokenizer": {
+                "type": "Split",
+                "pattern": {"Regex": "(" * 1000},
+                "behavior": "Isolated",
+                "invert": True,
+            }
+        },
         {"padding": {"strategy": {"Fixed": 1 << 40}, "direction": "Right", "pad_id": 0, "pad_type_id": 0}},
         {"truncation": {"max_length": 0, "stride": 100, "strategy": "LongestFirst", "direction": "Right"}},
         {"post_processor": {"type": "TemplateProcessing", "single": [{}] * 100_000, "pair": []}},
@@ -432,7 +457,9 @@ def release_pickle_harms(rng: np.random.Generator, room: Path) -> list[str]:
     )
     path, harm = root / "epoch.0.th", harms[int(rng.integers(len(harms)))]
     if rng.random() < 0.5:
-        path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2) + harm)
+        path.write_bytes(
+            pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2) + harm
+        )
         return importing(room, root)
     with zipfile.ZipFile(path, "w", int(any_of(rng, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))) as archive:
         archive.writestr("archive/data.pkl", harm)
