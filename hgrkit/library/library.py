@@ -353,10 +353,11 @@ class Library:
             for view in views:
                 view.manifest.require(self._manifest, library="that was opened")
                 view.arrays.require_there()
-            answer = question([Source(view, cache) for view, cache in zip(views, self._ann_caches, strict=True)])
-            for view in views:
-                view.arrays.require_there()
-            return answer
+            try:
+                return question([Source(view, cache) for view, cache in zip(views, self._ann_caches, strict=True)])
+            finally:
+                for view in views:
+                    view.arrays.require_there()
 
         return ask(())
 

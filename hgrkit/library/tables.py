@@ -331,7 +331,7 @@ def row_from_record(number: int, record: VideoRecord, *, clips: int, first_clip:
         record.content.encode()
     except UnicodeEncodeError as error:
         raise ConfigError(f"the content hash of {record.path!r} cannot be stored: {error.reason}.") from error
-    if len(metadata) + len(record.content) + len(record.reason or "") + len(record.path) > _LONGEST_TEXT:
+    if len(metadata) + len(record.content) + len(record.path) > _LONGEST_TEXT:
         raise ConfigError(f"the metadata of {shown(record.path)} is too long to be stored; shorten it.")
     return (
         number,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from os import sep
+from os.path import lexists
 from pathlib import Path
 
 from hgrkit.checks.arguments import check_flag, shown
@@ -36,7 +37,7 @@ def require_trusted(manifest: Manifest, *, trust: bool, library: str, given: Seq
     for (what, name, fingerprint), own in zip_longest(_parts(manifest), given):
         if check_flag("trust", trust):
             _remember(name, fingerprint)
-        elif own is None and _leads_to_a_folder(name) and not is_known_model(name, fingerprint):
+        elif own is None and _leads_to_a_folder(name) and not is_known_model(_from_here(name), fingerprint):
             raise UntrustedModelError(
                 f"the library {library} names the {what} {shown(name)}, a folder that was not used here before; "
                 "if you trust who made the library and that folder, say so once with --trust (trust=True)."
@@ -51,7 +52,13 @@ def remember_parts(manifest: Manifest) -> None:
 
 def _remember(name: str, fingerprint: str) -> None:
     if _leads_to_a_folder(name):
-        remember_model(name, fingerprint)
+        remember_model(_from_here(name), fingerprint)
+
+
+def _from_here(name: str) -> str:
+    """A name with its path made absolute: a relative one leads elsewhere from another working folder."""
+    kind, colon, path = name.rpartition(":")
+    return f"{kind}{colon}{Path(path).absolute()}" if lexists(path) else name
 
 
 def _parts(manifest: Manifest) -> tuple[tuple[str, str, str], ...]:
