@@ -60,11 +60,10 @@ def look_at_checkpoint(path: Path) -> int:
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if zipfile.is_zipfile(file):
-                _look_at_archive(path, file)
-            else:
-                file.seek(0)
+            if file.read(len(_LEGACY_START)) == _LEGACY_START:
                 _look_at_legacy(path, file)
+            else:
+                _look_at_archive(path, file)
     except OSError as error:
         raise ReleaseError(f"{path} cannot be read: {error.strerror or error}.") from error
     return size
@@ -85,13 +84,11 @@ def _look_at_archive(path: Path, file: BinaryIO) -> None:
             with archive.open(pickles[0]) as pickle:
                 _Look(path).read(pickle)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        _refuse(path, f"is a damaged archive ({error})")
+        _refuse(path, f"is no sound archive ({error})")
 
 
 def _look_at_legacy(path: Path, file: BinaryIO) -> None:
     """What torch wrote before 1.6: pickles one after the other, then the bytes of the tensors."""
-    if file.read(len(_LEGACY_START)) != _LEGACY_START:
-        _refuse(path, "is no checkpoint of torch's")
     for _ in range(_LEGACY_PICKLES - 1):
         _Look(path).read(file)
 

@@ -87,7 +87,7 @@ def test_two_pickles_are_refused_since_another_reader_may_take_the_other(path):
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"nothing", pickle.dumps({"a": 1}, 2)])
 def test_what_is_no_checkpoint_is_refused_in_one_line(path, content):
     path.write_bytes(content)
-    with pytest.raises(ReleaseError, match=r"is no (archive|checkpoint)|damaged") as caught:
+    with pytest.raises(ReleaseError, match=r"is no (sound )?archive") as caught:
         read_checkpoint(path)
     assert "\n" not in str(caught.value)
 
