@@ -239,7 +239,7 @@ def changed(path, **changes):
         ({"clip_bank": None}, "no calibration"),
         ({"clip_bank": np.zeros((3, RANK + 1), np.float16)}, "clip_bank should be"),
         ({"text_bank": np.zeros((0, RANK), np.float16)}, "text_bank should be"),
-        ({"text_map": np.float16(1)}, "text_map should have two axes"),
+        ({"text_map": np.ones(RANK, np.float16)}, "text_map should have two axes"),
         ({"correlations": np.ones(RANK, np.float16)}, "correlations should be below 1"),
         ({"about": "{"}, "cannot be read"),
     ],

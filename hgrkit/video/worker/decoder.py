@@ -98,8 +98,8 @@ class DecodeProcess:
     def read(
         self,
         path: str,
-        frame_size: tuple[int, int],
-        sampling: Sampling | None,
+        frame_size: tuple[int, int] | int,
+        sampling: Sampling | Times | None,
         take: Callable[[Times, Pictures], None],
         *,
         span_s: tuple[float, float] | None = None,
@@ -109,8 +109,8 @@ class DecodeProcess:
 
         Args:
             path: the file.
-            frame_size: height and width of the pictures.
-            sampling: which pictures; `None` for none of them, only the video's length.
+            frame_size: height and width of the pictures, or their height alone, which keeps their shape.
+            sampling: which pictures, or at which seconds, ascending; `None` for none, only the video's length.
             take: called with the pictures in order, at most 16 at a time: `times_s` [B], `images` [B, H, W, 3].
             span_s: only pictures between these seconds, on the video's own time line; none beyond its end.
             follow_links: whether the file may be a symbolic link.
@@ -379,11 +379,13 @@ def _clip_of(header: Header) -> CutClip:
 
 
 def _times(
-    sampling: Sampling | None, opened: Decoded, limits: DecodeLimits, span_s: tuple[float, float] | None
+    sampling: Sampling | Times | None, opened: Decoded, limits: DecodeLimits, span_s: tuple[float, float] | None
 ) -> Times:
     """The sampled times of a video, counted before they are made where the sampling knows how many."""
     if sampling is None or opened.duration_s is None:
         return np.empty(0)
+    if isinstance(sampling, np.ndarray):
+        return sampling
     begin_s, end_s = opened.begin_s, opened.duration_s
     if span_s is not None:
         begin_s, end_s = max(begin_s, span_s[0]), min(end_s, span_s[1])

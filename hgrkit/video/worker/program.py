@@ -255,19 +255,21 @@ class _Job:
         decoded_frames = self._reader.decoded_frames if self._reader is not None else 0
         self._answers.send({**end, "decoded_frames": decoded_frames})
 
-    def _open(self, *frame_size: tuple[int, int]) -> VideoReader:
+    def _open(self, *frame_size: tuple[int, int] | int) -> VideoReader:
         reader = self._reader = VideoReader(self._path, *frame_size, guard=self._guard)
         self._answers.send({"kind": "opened", "begin_s": reader.begin_s, "duration_s": reader.duration_s})
         return reader
 
     def _send_pictures(self) -> Header:
-        reader = self._open(tuple(self._request["frame_size"]))
+        size = self._request["frame_size"]
+        reader = self._open(size if isinstance(size, int) else tuple(size))
         _, times_s = self._messages.get()
         frames = reader.pictures_at(times_s) if len(times_s) else iter(())
         while chunk := list(islice(frames, CHUNK_FRAMES)):
             shown_s = np.array([frame.time_s for frame in chunk])
             images = [frame.image for frame in chunk]
-            self._answers.send({"kind": "frames", "count": len(chunk)}, shown_s, *images)
+            header = {"kind": "frames", "count": len(chunk), "width": images[0].shape[1]}
+            self._answers.send(header, shown_s, *images)
         return {}
 
     def _send_still(self) -> Header:

@@ -34,8 +34,8 @@ then that many float64; with none, no pictures are sent); or, instead of the las
 `end_s`, `exact`) or `picture` (`path`, `frame_size`).
 
 Worker to owner: `ready` (once), `progress` (about once a second), `opened` (`begin_s`, `duration_s`), `frames`
-(`count`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or `failed` (`reason`,
-`lasting`, `fit`, `decoded_frames`). After `picture` nothing is `opened`. After `cut`, instead of
+(`count`, `width`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or `failed`
+(`reason`, `lasting`, `fit`, `decoded_frames`). After `picture` nothing is `opened`. After `cut`, instead of
 `frames`: `bytes` (`at`, `count`; then that many bytes of the clip) and `restart`, which discards those so far;
 `done` then also has the fields of `CutClip`.
 """
@@ -48,6 +48,7 @@ CHUNK_BYTES = 1 << 20
 
 _LONGEST_LINE = 1 << 20
 _LONGEST_REASON = 1000
+_WIDEST = 64  # times a picture's height
 _LARGEST = 2.0**62  # seconds, counts and bytes are below; float and int64 hold it
 
 
@@ -137,19 +138,24 @@ def read_array(stream: BinaryIO, dtype: npt.DTypeLike, shape: tuple[int, ...]) -
 
 
 def read_frames(
-    stream: BinaryIO, header: Header, frame_size: tuple[int, int]
+    stream: BinaryIO, header: Header, frame_size: tuple[int, int] | int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
     """Read the body of `frames`: times in seconds [B], and pictures [B, H, W, 3].
 
     Args:
         stream: the pipe.
         header: of kind `frames`.
-        frame_size: height and width of the pictures.
+        frame_size: height and width of the pictures; or their height alone, and the header tells the width.
 
     Raises:
-        ProtocolError: if the worker sends too many, or times that are not finite.
+        ProtocolError: if the worker sends too many, too wide ones, or times that are not finite.
     """
     count = int(finite(header, "count"))
+    if isinstance(frame_size, int):
+        width = int(finite(header, "width"))
+        if not 0 < width <= _WIDEST * frame_size:
+            raise ProtocolError(f"pictures {width} wide.")
+        frame_size = (frame_size, width)
     if not 0 < count <= CHUNK_FRAMES:
         raise ProtocolError(f"{count} pictures at once.")
     times_s = read_array(stream, np.float64, (count,))
