@@ -34,4 +34,4 @@ bench OUT="benchmarks/results":
 # Kill writers, damage files, fail the disk, mutate media, search beside a writer; counts go into the benchmarks.
 torture KILLS="270" INDEX_KILLS="30" SEED="0":
     python -m tests.torture.run --kills {{KILLS}} --index-kills {{INDEX_KILLS}} --corruptions 500 --faults 1 \
-        --media 2000 --searches 10000 --seed {{SEED}} --json benchmarks/results/torture.json
+        --media 2000 --searches 10000 --parsers 3000 --seed {{SEED}} --json benchmarks/results/torture.json

@@ -1,6 +1,6 @@
 """Times two checkouts of hgrkit against each other, in turns, each in processes of its own; writes JSON.
 
-    python benchmarks/before_after.py ../before . --rounds 9 --out before_after.json
+    python benchmarks/before_after.py ../before . --rounds 9 --videos DATA/msvd/videos --out before_after.json
 
 Each checkout makes its own libraries, of the same clips of random unit vectors, so that both may store them in
 their own way. A round runs every part once in both checkouts, and the rounds take turns in which goes first. What
@@ -14,11 +14,12 @@ import importlib
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,11 @@ from timing import timed
 QUERY = "a man is riding a horse"
 FRAMES, SMALL_LIBRARY = 8, 20
 SEARCHES, SCORED_QUERIES, EVALUATIONS, IMPORTS = 20, 200, 5, 5
+INDEXED_VIDEOS = 12
 RANKED_VIDEOS, RANKED_CAPTIONS = 500, 10_000
 SEED = 0
 SIDES = ("before", "after")
-PARTS = ("warm search", "exhaustive scores", "evaluation", "import hgrkit", "hgrkit search")
+PARTS = ("warm search", "exhaustive scores", "evaluation", "import hgrkit", "hgrkit search", "hgrkit index")
 
 Command = tuple[str, ...]
 
@@ -127,7 +129,7 @@ def this_script(*arguments: str) -> Command:
     return (str(Path(__file__).resolve()), *arguments)
 
 
-def measure_round(folder: Path, libraries: Path, threads: int) -> dict[str, float]:
+def measure_round(folder: Path, libraries: Path, threads: int, videos: Sequence[str]) -> dict[str, float]:
     """Processor seconds of every part in one checkout."""
     large, small = str(libraries / "large"), str(libraries / "small")
     found: dict[str, float] = json.loads(
@@ -137,6 +139,9 @@ def measure_round(folder: Path, libraries: Path, threads: int) -> dict[str, floa
         "import hgrkit": ("-c", "import hgrkit"),
         "hgrkit search": ("-m", "hgrkit", "search", QUERY, "--library", small),
     }
+    if videos:
+        shutil.rmtree(libraries / "indexed", ignore_errors=True)
+        commands["hgrkit index"] = ("-m", "hgrkit", "index", *videos, "--library", str(libraries / "indexed"))
     for part, command in commands.items():
         times = IMPORTS if part == "import hgrkit" else 1  # so short that one alone says little
         found[part] = cpu_s(partial(in_checkout, folder, *command, threads=threads), times)
@@ -160,6 +165,9 @@ def compare(folders: Mapping[str, Path], options: argparse.Namespace) -> dict[st
     """All rounds; the checkouts take turns in which goes first."""
     runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     commits = {side: checkout(folder) for side, folder in folders.items()}
+    videos = (
+        [] if options.videos is None else sorted(map(str, options.videos.resolve().iterdir()))[:INDEXED_VIDEOS]
+    )
     with tempfile.TemporaryDirectory() as scratch:
         for side, folder in folders.items():
             for name, clips in (("large", options.clips), ("small", SMALL_LIBRARY)):
@@ -168,7 +176,7 @@ def compare(folders: Mapping[str, Path], options: argparse.Namespace) -> dict[st
                 in_checkout(folder, *this_script("--make", library, str(clips)), threads=options.threads)
         for number in range(options.rounds + 1):
             for side in SIDES if number % 2 else reversed(SIDES):
-                runs[side].append(measure_round(folders[side], Path(scratch) / side, options.threads))
+                runs[side].append(measure_round(folders[side], Path(scratch) / side, options.threads, videos))
     runs = {side: rounds[1:] for side, rounds in runs.items()}  # the first compiles modules and warms the disk
     seconds = {
         side: {part: [one[part] for one in rounds if part in one] for part in PARTS}
@@ -203,6 +211,7 @@ def main() -> None:
     parser.add_argument("after", type=Path, help="the root of another one")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--clips", type=int, default=3000)
+    parser.add_argument("--videos", type=Path, help="a folder of videos, the first of which are indexed")
     parser.add_argument("--threads", type=int, default=1, help="of numpy; more make processor time waver")
     options = parser.parse_args()
     folders = {"before": options.before.resolve(), "after": options.after.resolve()}

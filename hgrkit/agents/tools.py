@@ -16,6 +16,8 @@ from hgrkit.levels import PerLevel
 from hgrkit.pages.hit_explanation import HitExplanation, explain_hit
 from hgrkit.results import Hit, clock
 from hgrkit.retriever import Retriever
+from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = ["PICTURE_HEIGHT", "VideoTools"]
 
@@ -120,9 +122,9 @@ class VideoTools:
         num_frames: Annotated[int, Field(ge=1, le=12, description="pictures at most")] = 4,
     ) -> Annotated[CallToolResult, ShownHit]:
         """Look at a moment, to check a hit: pictures in order and, with the query, the times of its phrases."""
-        shown = explain_hit(
-            self._moment(video, start_s, end_s, query), num_frames=num_frames, height=PICTURE_HEIGHT
-        )
+        moment = self._moment(video, start_s, end_s, query)
+        with DecodeProcess(DecodeLimits()) as decoder:
+            shown = explain_hit(moment, num_frames=num_frames, decoder=decoder, height=PICTURE_HEIGHT)
         answer = ShownHit(
             video=shown.hit.video,
             start_s=round(shown.hit.start_s, 2),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -50,6 +51,11 @@ DEFAULT_CLIP_SECONDS = 30.0
 
 UPGRADE_FOLDER = "upgrade"
 """Where, in a library's folder, its next encoding is made; nothing reads it but the upgrade itself."""
+
+_OF_AN_UPGRADE = re.compile(
+    r"library\.sqlite[-.a-z]*|writer\.lock|newest\.txt(\.tmp)?|arrays(/(clips|frames)-\d+\.bin)?"
+    r"|segments(/[0-9a-f]{32}\.safetensors)?|cache(/ann\.(hnsw|json)(\.tmp)?)?"
+)
 
 _NAMED = 3  # videos in the error of an upgrade that cannot be completed
 
@@ -340,8 +346,16 @@ def _made_anew(folder: Path, wanted: Manifest) -> Library:
 
 
 def _delete(folder: Path) -> None:
+    """Delete the library of an upgrade, or a link or file in its place.
+
+    Raises:
+        LibraryError: if something is in it that hgrkit did not make.
+    """
     with translated_errors(folder):
         if folder.is_dir() and not folder.is_symlink():
+            for path in folder.rglob("*"):
+                if not _OF_AN_UPGRADE.fullmatch(path.relative_to(folder).as_posix()):
+                    raise LibraryError(f"{path} is no part of an upgrade; move it away.")
             shutil.rmtree(folder)
         else:
             folder.unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from hgrkit.graph.rendering import render
 from hgrkit.pages.hit_explanation import MORE_THAN_EVEN, HitExplanation, explain_hit
 from hgrkit.results import NOTHING_MATCHES, Hit, Phrase, SearchResult, clock, percent
 from hgrkit.storage.atomic_file import writing
+from hgrkit.video.limits import DecodeLimits
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = [
     "Explanation",
@@ -110,7 +112,8 @@ def explain_result(result: SearchResult, *, num_frames: int = NUM_FRAMES) -> Exp
     """
     check_instance("result", result, SearchResult, hint="give what Retriever.search returned")
     num_frames = check_whole("num_frames", num_frames)
-    hits = tuple(explain_hit(hit, num_frames=num_frames) for hit in result.hits)
+    with DecodeProcess(DecodeLimits()) as decoder:
+        hits = tuple(explain_hit(hit, num_frames=num_frames, decoder=decoder) for hit in result.hits)
     return Explanation(result=result, hits=hits)
 
 

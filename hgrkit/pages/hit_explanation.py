@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import base64
+import os
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import attrs
 import numpy as np
 
-from hgrkit.errors import DecodeError, MissingPathError
+from hgrkit.errors import DecodeError, DecodeWorkerError, MissingPathError
 from hgrkit.results import Hit, Phrase
-from hgrkit.video.limits import DecodeGuard
-from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.still import encode_jpeg
+from hgrkit.video.worker.decoder import DecodeProcess, Pictures, Times
 
 __all__ = [
     "MORE_THAN_EVEN",
@@ -92,13 +92,14 @@ def _farthest(num_frames: int, chosen: Sequence[int]) -> int:
 
 
 def read_pictures(
-    video: str, times_s: Sequence[float], *, height: int = PICTURE_HEIGHT
+    video: str, times_s: Sequence[float], decoder: DecodeProcess, *, height: int = PICTURE_HEIGHT
 ) -> tuple[tuple[bytes | None, ...], str]:
     """Read the pictures that are on the screen at some times; the video is read once.
 
     Args:
         video: path of the file.
         times_s: [F] ascending seconds on the video's own time line.
+        decoder: reads it.
         height: of the pictures, in pixels.
 
     Returns:
@@ -107,40 +108,32 @@ def read_pictures(
     if not times_s:
         return (), ""
     try:
-        return _read(video, times_s, height), ""
+        return _read(video, times_s, decoder, height), ""
     except MissingPathError:
         note = "the video is no longer where it was indexed"
-    except DecodeError as error:
+    except (DecodeError, DecodeWorkerError) as error:
         note = f"the video cannot be read: {error}"
-    except OSError as error:
-        note = f"the video cannot be read: {error.strerror or type(error).__name__}"
     return (None,) * len(times_s), note
 
 
-def _read(video: str, times_s: Sequence[float], height: int) -> tuple[bytes, ...]:
-    path = Path(video)
-    if not path.exists():
+def _read(video: str, times_s: Sequence[float], decoder: DecodeProcess, height: int) -> tuple[bytes, ...]:
+    if not os.path.lexists(video):
         raise MissingPathError(f"no file {video!r}.")
-    if not path.is_file():
-        raise DecodeError("it is not a file")
-    frames = _decode(video, times_s, height)
-    if not frames:
-        raise DecodeError("no picture of the file can be decoded")
-    shown_s = [frame.time_s for frame in frames]
-    pictures = [encode_jpeg(frame.image) for frame in frames]
-    places = [bisect_right(shown_s, time_s + _TOLERANCE_S) - 1 for time_s in times_s]
-    return tuple(pictures[max(0, place)] for place in places)
-
-
-def _decode(video: str, times_s: Sequence[float], height: int) -> list[SampledFrame]:
     deadline = time.monotonic() + _LONGEST_S
+    shown_s: list[float] = []
+    pictures: list[bytes] = []
 
-    def in_time() -> None:
+    def take(some_s: Times, images: Pictures) -> None:
         if time.monotonic() > deadline:
             raise DecodeError(f"reading its pictures took longer than {_LONGEST_S:.0f} seconds")
+        shown_s.extend(some_s.tolist())
+        pictures.extend(map(encode_jpeg, images))
 
-    reader = VideoReader(video, height, guard=DecodeGuard(on_progress=in_time))
-    return list(reader.pictures_at(np.asarray(times_s, np.float64)))
+    decoded = decoder.read(video, height, np.asarray(times_s, np.float64), take)
+    if decoded.reason is not None or not pictures:
+        raise DecodeError(decoded.reason or "no picture of the file can be decoded")
+    places = [bisect_right(shown_s, time_s + _TOLERANCE_S) - 1 for time_s in times_s]
+    return tuple(pictures[max(0, place)] for place in places)
 
 
 @attrs.frozen(kw_only=True)
@@ -230,19 +223,22 @@ class HitExplanation:
         }
 
 
-def explain_hit(hit: Hit, *, num_frames: int, height: int = PICTURE_HEIGHT) -> HitExplanation:
+def explain_hit(
+    hit: Hit, *, num_frames: int, decoder: DecodeProcess, height: int = PICTURE_HEIGHT
+) -> HitExplanation:
     """Read a hit's film strip and put its phrases beside it.
 
     Args:
         hit: what was found.
         num_frames: frames of the strip, at most.
+        decoder: reads the video.
         height: of its pictures, in pixels.
     """
     times_s = hit.phrases[0].times_s if hit.phrases else _evenly(hit, num_frames)
     by_similarity = sorted(hit.phrases, key=lambda phrase: -phrase.similarity)
     best = [max(range(len(times_s)), key=phrase.weights.__getitem__) for phrase in by_similarity]
     groups = choose_frames(len(times_s), best, most=num_frames)
-    jpegs, note = read_pictures(hit.video, [times_s[group.shown] for group in groups], height=height)
+    jpegs, note = read_pictures(hit.video, [times_s[group.shown] for group in groups], decoder, height=height)
     strip = tuple(
         StripFrame(
             time_s=times_s[group.shown],

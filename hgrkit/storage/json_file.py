@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hgrkit.errors import HgrkitError
+from hgrkit.storage.regular_file import open_regular
 
 __all__ = ["read_json", "read_json_lines"]
 
@@ -35,15 +37,17 @@ def read_json(
         error: raised where it cannot be read.
         expected: what the file should be, for messages.
         missing: raised where there is no such file; `error` unless given.
-        most_bytes: a larger file is not read; in memory, JSON takes some twenty times its bytes.
+        most_bytes: for what strangers may have made: a larger file is not read, nor what is no regular one. In
+            memory, JSON takes some twenty times its bytes.
 
     Raises:
         HgrkitError: `error` or `missing`; the message names the file, what is wrong with it, and where.
     """
     try:
-        if most_bytes is not None and (size := path.stat().st_size) > most_bytes:
-            raise error(f"{path} has {size} bytes; {expected} has at most {most_bytes}.")
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig") if most_bytes is None else _read_up_to(path, most_bytes)
+        value = json.loads(text)
+    except _TooLargeError as problem:
+        raise error(f"{path} has {problem} bytes; {expected} has at most {most_bytes}.") from None
     except FileNotFoundError as problem:
         raise (missing or error)(f"{path} is missing; expected {expected}.") from problem
     except IsADirectoryError as problem:
@@ -55,6 +59,17 @@ def read_json(
     if not isinstance(value, shape):
         raise error(f"{path} must hold a JSON {_KINDS[shape]}, got {type(value).__name__}; expected {expected}.")
     return value
+
+
+class _TooLargeError(Exception):
+    """Of a file, whose size it says."""
+
+
+def _read_up_to(path: Path, most_bytes: int) -> str:
+    with os.fdopen(open_regular(path), encoding="utf-8-sig") as file:
+        if (size := os.fstat(file.fileno()).st_size) > most_bytes:
+            raise _TooLargeError(size)
+        return file.read()
 
 
 def read_json_lines(path: Path, *, error: type[HgrkitError]) -> Iterator[tuple[int, Any]]:

@@ -121,6 +121,8 @@ class FeatureFile(Mapping[str, npt.NDArray[np.float32]]):
     def _key(self, name: str) -> str | None:
         try:
             return next((key for key in (name, name.replace("/", "_")) if self._file.has(key)), None)
+        except FeatureFileError:
+            raise
         except _UNREADABLE as error:  # an hdf5 file reads its table of names piece by piece
             raise FeatureFileError(f"{self._path!r} is damaged: {_line(error)}") from error
 
@@ -170,7 +172,7 @@ def _check_shape(what: str, array: _Array) -> None:
     """Refuse what is no features, or more than its bytes can mean."""
     shape, dtype = array.shape, array.dtype
     if len(shape) != 2 or dtype.kind not in "fiu" or 0 in shape:
-        raise FeatureFileError(f"{what} must be numbers [F, feature_dim], got {dtype} {list(shape)}.")
+        raise FeatureFileError(f"{what} must be numbers [F, feature_dim], got {dtype} {list(shape[:8])}.")
     size = math.prod(shape) * max(dtype.itemsize, 4)
     if size > _MOST_BYTES:
         raise FeatureFileError(
@@ -293,7 +295,7 @@ class _Hdf5File:
     def __init__(self, path: str) -> None:
         import h5py
 
-        self._h5, self._stream = h5py, os.fdopen(open_regular(path), "rb")
+        self._h5, self._path, self._stream = h5py, path, os.fdopen(open_regular(path), "rb")
         try:
             # given as bytes, not by its name, beside which HDF5 would look for other files
             self._file = h5py.File(self._stream, "r")
@@ -321,7 +323,7 @@ class _Hdf5File:
             return False
         if group.links.get_info(name).type != self._h5.h5l.TYPE_HARD:
             raise FeatureFileError(
-                f"{name.decode(errors='replace')!r} in {self._file.filename!r} is a link, which is not followed; "
+                f"{name.decode(errors='replace')!r} in {self._path!r} is a link, which is not followed; "
                 "save the features themselves."
             )
         return True
@@ -329,7 +331,7 @@ class _Hdf5File:
     def array(self, name: str) -> _Hdf5Array:
         opened = self._h5.h5o.open(self._file.id, name.encode())
         if not isinstance(opened, self._h5.h5d.DatasetID):
-            raise FeatureFileError(f"{name!r} in {self._file.filename!r} is a group, and must be numbers.")
+            raise FeatureFileError(f"{name!r} in {self._path!r} is a group, and must be numbers.")
         return _Hdf5Array(self._h5, opened)
 
     def close(self) -> None:

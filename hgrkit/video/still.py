@@ -49,7 +49,7 @@ def picture_kind(path: str | os.PathLike[str]) -> str | None:
     return next((kind for begin, kind in _BEGINNINGS.items() if re.match(begin, head, re.DOTALL)), None)
 
 
-def read_still(path: VideoPath, frame_size: FrameSize, guard: DecodeGuard) -> npt.NDArray[np.uint8]:
+def read_still(path: VideoPath, frame_size: FrameSize | int, guard: DecodeGuard) -> npt.NDArray[np.uint8]:
     """Read a picture, scaled as a video's pictures are: RGB [H, W, 3].
 
     Args:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 
 import attrs
 import pytest
@@ -198,3 +200,43 @@ def test_weights_that_are_no_real_numbers_are_refused(folder, tensor, words):
 def test_a_model_saves_itself_as_save_model_does(model, folder, tmp_path):
     model.save(tmp_path / "again", card="# Small\n")
     assert model_fingerprint(tmp_path / "again") == model_fingerprint(folder)
+
+
+def most_memory_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "size"),
+    [
+        ("video", "feature_dim", 10**9),
+        ("video", "feature_dim", 10**30),
+        ("video", "embed_dim", 16384),
+        ("text", "word_dim", 16384),
+        ("background", "size", 10**9),
+    ],
+)
+def test_sizes_that_the_weights_do_not_have_take_no_memory(folder, part, name, size):
+    edit_config(folder, lambda config: config.setdefault(part, {}).update({name: size}))
+    vocabulary = json.loads((folder / "vocabulary.json").read_text())
+    (folder / "vocabulary.json").write_text(json.dumps({**vocabulary, "size": 10**9}))
+    before = most_memory_mb()
+    with pytest.raises(CheckpointError) as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+    assert most_memory_mb() - before < 200
+
+
+@pytest.mark.parametrize("file", ["config.json", "vocabulary.json"])
+@pytest.mark.parametrize("kind", ["a pipe", "a file without end"])
+def test_what_is_no_small_file_is_refused_at_once(folder, file, kind):
+    (folder / file).unlink()
+    if kind == "a pipe":
+        os.mkfifo(folder / file)
+    else:
+        with (folder / file).open("wb") as made:
+            made.truncate(1 << 40)
+    with pytest.raises(
+        (CheckpointError, ModelNotFoundError), match=r"has 1099511627776 bytes|named pipe|no config"
+    ):
+        load_model(folder)

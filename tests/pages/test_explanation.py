@@ -80,7 +80,7 @@ def test_each_video_is_read_once(video, monkeypatch):
     monkeypatch.setattr(
         hit_explanation,
         "read_pictures",
-        lambda path, times_s, **_: read.append(path) or ((None,) * len(times_s), ""),
+        lambda path, times_s, decoder, **_: read.append(path) or ((None,) * len(times_s), ""),
     )
     explanation = explain_result(result_over(video, video.with_name("other.mp4")))
     explanation.to_html()

@@ -35,6 +35,7 @@ MUST_BE_ZERO = (
     "untyped_errors",
     "wrong_answers",
     "errors",
+    "over_1_gb",
     "ended_runs",
     "leaked_processes",
 )
@@ -50,7 +51,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         results = {
             name: _suite(name, getattr(arguments, name), arguments.seed, Path(folder).resolve())
-            for name in ("kills", "index_kills", "corruptions", "faults", "media", "searches")
+            for name in ("kills", "index_kills", "corruptions", "faults", "media", "searches", "parsers")
             if getattr(arguments, name)
         }
     report = {"benchmark": "torture", "seed": arguments.seed, **results, **_setting()}
@@ -72,6 +73,7 @@ _MODULES = {
     "faults": "disk_faults",
     "media": "media",
     "searches": "readers",
+    "parsers": "parsers",
 }
 
 
@@ -106,6 +108,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=0, help="every n-th failing call; 1 for all, 0 for none")
     parser.add_argument("--media", type=int, default=0, help="mutated media files")
     parser.add_argument("--searches", type=int, default=0, help="searches beside a writer")
+    parser.add_argument("--parsers", type=int, default=0, help="damaged inputs for each parser of foreign bytes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the counts into this file")
     return parser.parse_args()

@@ -241,8 +241,13 @@ def _judged(status: int | None, peak: int, printed: str, complained: str) -> lis
 
 
 def _is_one_line(complained: str) -> bool:
-    """Whether the complaint is one line of hgrkit's; what a bar of progress left before it does not count."""
+    """Whether the complaint is one line of hgrkit's; what a bar of progress left before it does not count.
+
+    A run in which no video could be read has a line for each of them instead.
+    """
     lines = [line for line in complained.split("\n") if line.strip()]
+    if lines and lines[-1].startswith("failed "):
+        return all(line.startswith("failed ") for line in lines)
     return bool(lines) and lines[-1].startswith("hgrkit: ") and sum("hgrkit: " in line for line in lines) == 1
 
 

@@ -13,7 +13,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SHORT = {"kills": 26, "index-kills": 1, "corruptions": 68, "faults": 61, "media": 24, "searches": 400}
+SHORT = {
+    "kills": 26,
+    "index-kills": 1,
+    "corruptions": 68,
+    "faults": 61,
+    "media": 24,
+    "searches": 400,
+    "parsers": 10,
+}
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +102,11 @@ def test_readers_beside_a_writer_get_right_answers(report):
 
 def test_a_run_whose_counts_must_be_zero_and_are_ends_with_success(report):
     assert report["status"] == 0, report["table"]
+
+
+def test_damaged_inputs_are_read_or_refused_by_every_parser(report):
+    assert report["parsers"]["inputs"] >= 6 * SHORT["parsers"]
+    assert report["parsers"]["refused"] > 0
+    assert not any(counts(report, "parsers", "signals", "hangs", "over_1_gb", "untyped_errors").values()), report[
+        "table"
+    ]

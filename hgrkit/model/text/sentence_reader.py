@@ -30,8 +30,8 @@ MAX_PIECES = 256
 """Word pieces that are read of one sentence, its two end marks among them; later words have zero states."""
 
 _MOST_STATES = 65536  # the largest transformers that read sentences have some 8,000
-_PIECES_AT_ONCE = 4096  # some 80 MB between the layers of a MiniLM; more at once are not faster
-_LONGEST_S = 8.0  # for those, which take half a second on one core
+_PIECES_AT_ONCE = 1024  # some 20 MB between the layers of a MiniLM; more at once are not faster
+_LONGEST_S = 6.0  # for those, which take an eighth of a second on one core
 
 Float32 = npt.NDArray[np.float32]
 

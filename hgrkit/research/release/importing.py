@@ -18,6 +18,7 @@ from hgrkit.model.folder import NOTES_FOLDER
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.text.text_encoder import TextEncoder
 from hgrkit.model.text.vocabulary import Vocabulary
+from hgrkit.research.release.checkpoint_file import look_at_checkpoint
 from hgrkit.research.release.config import ReleaseConfig, read_config
 from hgrkit.research.release.layout import ReleaseFolder, read_json
 from hgrkit.research.training.word_vectors import draw_as_released
@@ -56,6 +57,7 @@ def read_checkpoint(path: Path) -> dict[str, dict[str, Tensor]]:
     Raises:
         ReleaseError: if the file holds anything but tensors of the two encoders.
     """
+    size = look_at_checkpoint(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the age of the pickle; what matters is raised
@@ -69,6 +71,12 @@ def read_checkpoint(path: Path) -> dict[str, dict[str, Tensor]]:
     for encoder, weights in content.items():
         if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
             raise ReleaseError(f"{path}: {encoder} must hold tensors by name.")
+    # tensors may be views of few bytes, repeated without end, and share them
+    held = sum(
+        tensor.numel() * tensor.element_size() for weights in content.values() for tensor in weights.values()
+    )
+    if held > size:
+        raise ReleaseError(f"{path} has {size} bytes, and tensors of {held}; save them whole: tensor.clone().")
     return {encoder: dict(weights) for encoder, weights in content.items()}
 
 
@@ -76,7 +84,7 @@ def load_weights(model: HgrModel, checkpoint: Mapping[str, Mapping[str, Tensor]]
     """Put a checkpoint's weights into a model of the same config.
 
     Args:
-        model: changed in place.
+        model: changed in place; of sizes without memory, which it gets, if it is on torch's device `meta`.
         checkpoint: what `read_checkpoint` read.
         path: where it was read, for messages.
 
@@ -98,6 +106,8 @@ def load_weights(model: HgrModel, checkpoint: Mapping[str, Mapping[str, Tensor]]
             problems.append(f"{old} holds numbers that are not finite")
     if problems:
         raise ReleaseError(f"{path} does not fit its model.json: {'; '.join(problems)}.")
+    if any(tensor.is_meta for tensor in expected.values()):
+        model.to_empty(device="cpu")
     model.load_state_dict({new: tensor.float() for new, (_, tensor) in released.items()})
 
 
@@ -169,9 +179,13 @@ def import_release(
     config_path = folder.config_path(named)
     weights_path, chosen = (named, "as it was named") if named is not None else folder.checkpoint(config_path)
     config = read_config(config_path)
-    model = build_released_model(
-        config, _read_vocabulary(folder, config.text.num_words), name=folder.root.resolve().name
-    )
+    vocabulary = _read_vocabulary(folder, config.text.num_words)
+    try:
+        with torch.device("meta"):  # no memory for sizes that the checkpoint may not have
+            model = build_released_model(config, vocabulary, name=folder.root.resolve().name)
+    except (RuntimeError, OverflowError, TypeError) as error:  # torch's, of sizes beyond 64 bits
+        reason = str(error).splitlines()[0]
+        raise ReleaseError(f"{config_path} describes what cannot be built: {reason}") from error
     load_weights(model, read_checkpoint(weights_path), weights_path)
     notes = {SETTINGS_FILE: config_path.read_text(encoding="utf-8")}
     with writing(Path(out)):

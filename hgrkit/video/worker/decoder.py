@@ -101,8 +101,8 @@ class DecodeProcess:
     def read(
         self,
         path: str,
-        frame_size: FrameSize,
-        sampling: Sampling | None,
+        frame_size: FrameSize | int,
+        sampling: Sampling | Times | None,
         take: Callable[[Times, Pictures], None],
         *,
         span_s: tuple[float, float] | None = None,
@@ -112,8 +112,8 @@ class DecodeProcess:
 
         Args:
             path: the file.
-            frame_size: what pictures are decoded to.
-            sampling: which pictures; `None` for none of them, only the video's length.
+            frame_size: what pictures are decoded to, or their height alone, which keeps their shape.
+            sampling: which pictures, or at which seconds, ascending; `None` for none, only the video's length.
             take: called with the pictures in order, at most 16 of one size: `times_s` [B], `images` [B, H, W, 3].
             span_s: only pictures between these seconds, on the video's own time line; none beyond its end.
             follow_links: whether the file may be a symbolic link.
@@ -253,8 +253,8 @@ class DecodeProcess:
 
         return self._ask(path, talk)
 
-    def _frame_reader(self, frame_size: FrameSize) -> Callable[[BinaryIO, Header], tuple[Times, Pictures]]:
-        known = frame_size.decoded_size if isinstance(frame_size, PictureScaling) else frame_size
+    def _frame_reader(self, size: FrameSize | int) -> Callable[[BinaryIO, Header], tuple[Times, Pictures]]:
+        known = size.decoded_size if isinstance(size, PictureScaling) else None if isinstance(size, int) else size
         return partial(read_frames, frame_size=known, most_pixels=self._limits.pixels)
 
     def check(self, elapsed_s: float) -> None:
@@ -433,11 +433,13 @@ def _clip_of(header: Header) -> CutClip:
 
 
 def _times(
-    sampling: Sampling | None, opened: Decoded, limits: DecodeLimits, span_s: tuple[float, float] | None
+    sampling: Sampling | Times | None, opened: Decoded, limits: DecodeLimits, span_s: tuple[float, float] | None
 ) -> Times:
     """The sampled times of a video, counted before they are made where the sampling knows how many."""
     if sampling is None or opened.duration_s is None:
         return np.empty(0)
+    if isinstance(sampling, np.ndarray):
+        return sampling
     begin_s, end_s = opened.begin_s, opened.duration_s
     if span_s is not None:
         begin_s, end_s = max(begin_s, span_s[0]), min(end_s, span_s[1])

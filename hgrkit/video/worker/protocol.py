@@ -142,13 +142,17 @@ def read_array(stream: BinaryIO, dtype: npt.DTypeLike, shape: tuple[int, ...]) -
     return array
 
 
-def size_record(frame_size: FrameSize) -> list[int] | dict[str, Any]:
+def size_record(frame_size: FrameSize | int) -> int | list[int] | dict[str, Any]:
     """What pictures are decoded to, as it stands in a header."""
+    if isinstance(frame_size, int):
+        return frame_size
     return list(frame_size) if isinstance(frame_size, tuple) else attrs.asdict(frame_size)
 
 
-def size_of_record(record: Any) -> FrameSize:
+def size_of_record(record: Any) -> FrameSize | int:
     """Read what `size_record` wrote."""
+    if isinstance(record, int):
+        return record
     return PictureScaling(**record) if isinstance(record, dict) else (record[0], record[1])
 
 
@@ -161,7 +165,7 @@ def read_frames(
         stream: the pipe.
         header: of kind `frames`.
         frame_size: height and width of the pictures; `None` where the header has them.
-        most_pixels: of a picture whose size the header has.
+        most_pixels: of the pictures of one message, where the header has their size.
 
     Raises:
         ProtocolError: if the worker sends too many or too large ones, or times that are not finite.
@@ -173,8 +177,8 @@ def read_frames(
     if not np.isfinite(times_s).all():
         raise ProtocolError(f"pictures at {times_s}.")
     height, width = frame_size or (int(finite(header, "height")), int(finite(header, "width")))
-    if min(height, width) < 1 or (frame_size is None and height * width > most_pixels):
-        raise ProtocolError(f"pictures of {height} x {width}.")
+    if min(height, width) < 1 or (frame_size is None and count * height * width > most_pixels):
+        raise ProtocolError(f"{count} pictures of {height} x {width}.")
     return times_s, read_array(stream, np.uint8, (count, height, width, 3))
 
 

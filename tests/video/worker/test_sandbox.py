@@ -1,7 +1,9 @@
 """What the process that reads strangers' videos can do to anything but the video: nothing."""
 
+import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from hgrkit.video.worker import decoder as decoder_module
 from hgrkit.video.worker import process as worker_process
 from hgrkit.video.worker import sandbox
 from hgrkit.video.worker.decoder import DecodeProcess
+from hgrkit.video.worker.protocol import ProtocolError, read_frames
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines processes so")
 
@@ -292,6 +295,28 @@ def test_memory_that_no_limit_counts_ends_the_worker(monkeypatch, make_video):
         assert "decoding needs more than 0.391 GB of memory" in read(process, greedy).reason
         assert time.monotonic() - start < 30
         assert read(process, good).reason is None
+
+
+def test_nobody_but_the_worker_reads_media():
+    """The pages once did: every way to decode or to cut goes through a worker."""
+    package = Path(worker_process.__file__).parents[3] / "hgrkit"
+    reading = re.compile(r"\b(av\.open|VideoReader|read_still|open_container|open_video|cut_clip)\(")
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] != "video" and reading.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"demo/__init__.py"}  # whose videos are its own
+    readers = {
+        path.name for path in (package / "video").rglob("*.py") if " VideoReader(" in path.read_text("utf-8")
+    }
+    assert readers <= {"program.py"}
+
+
+@pytest.mark.parametrize("width", [0, -1, 8 * 64 + 1, 1e300, "8", None])
+def test_a_worker_that_lies_about_a_pictures_width_fails(width):
+    with pytest.raises(ProtocolError):
+        read_frames(io.BytesIO(bytes(1 << 20)), {"kind": "frames", "count": 1, "width": width}, 8)
 
 
 # what is no file of its own ------------------------------------------------------------------------------------
