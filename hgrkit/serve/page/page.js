@@ -315,6 +315,12 @@ function setUpPanel(button, panel, drawPanel) {
   });
 }
 
+/** Go to the videos, and leave the address to the question. */
+function skip(event) {
+  event.preventDefault();
+  byId("found").focus();
+}
+
 function undoChanges() {
   put({ edits: noEdits(), without: [], weights: [1, 1, 1] });
   byId("text").focus();
@@ -324,6 +330,7 @@ function setUp() {
   byId("ask").addEventListener("submit", submit);
   byId("text").addEventListener("input", typed);
   byId("home").addEventListener("click", goHome);
+  byId("skip").addEventListener("click", skip);
   byId("reset").addEventListener("click", undoChanges);
   byId("more").addEventListener("click", showMore);
   setUpPanel(byId("refine-open"), byId("refine"), () => refine.open());
