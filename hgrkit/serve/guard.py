@@ -70,7 +70,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ServeSettings) -> None:
         self._app, self._settings, self._limits = app, settings, settings.limits
         self._clients: OrderedDict[str, _Client] = OrderedDict()
-        self._running = 0
+        self._running = self._uploading = 0
         # Cookies are sent to every port of a host: the one that is set is no token of the API.
         self._cookie = None if settings.token is None else _keyed(settings.token)
 
@@ -83,7 +83,9 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         exchange = _Exchange(self._settings, scope, receive, send)
+        is_upload = scope["path"] == UPLOADS
         self._running += 1
+        self._uploading += is_upload
         try:
             answer = self._refusal(Request(scope))
             if answer is not None:
@@ -96,6 +98,7 @@ class Guard:
             _log.debug("the answer to %s failed", scope["path"], exc_info=True)
         finally:
             self._running -= 1
+            self._uploading -= is_upload
             await exchange.finish()
 
     # who may ask -----------------------------------------------------------------------------------------------
@@ -124,7 +127,7 @@ class Guard:
         if client.tokens < 1:
             raise RefusedError(429, "too many requests; wait a second.", retry_s=1)
         client.tokens -= 1
-        if self._running > self._limits.requests:
+        if self._running > self._limits.requests or self._uploading > self._limits.uploads:
             raise RefusedError(503, "too many requests are being answered; try again.", retry_s=1)
 
     def _check_source(self, request: Request) -> None:

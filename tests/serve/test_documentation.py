@@ -90,6 +90,7 @@ def test_the_page_says_the_limits():
     assert said["a question"] == [limits.query_chars, limits.phrases]
     assert said["`k`, `per_video`"] == [limits.k, limits.per_video]
     assert said["a body, an upload"] == [limits.json_bytes >> 10, limits.upload_bytes >> 20]
+    assert said["uploads at once"] == [limits.uploads]
     assert said["a moment that is played"] == [limits.moment_s]
     assert said["requests of one address"] == [limits.rate, limits.burst]
     assert said["searches that wait"] == [limits.searches]
