@@ -224,6 +224,31 @@ def test_the_address_holds_the_question(open_page):
     expect(node(again, "a cat")).to_have_class(re.compile(r"\boff\b"))
 
 
+def test_an_address_gives_the_question_that_made_it_and_nothing_that_does_not_fit(opened):
+    page = opened.go()
+    question = {
+        "text": "a & b = c? #ä",
+        "edits": {"off": [3], "not": [1, 2], "yes": [4], "roles": {"1.2": "ARGM-LOC", "5": "ARG0"}},
+        "without": ["a car, red", "rain"],
+        "weights": [0, 1.5, 2],
+        "like": {"video": "6ab8e116", "start": 1.5, "end": 3, "name": "my film.mp4"},
+        "where": "place = 'a''b' AND year > 3",
+        "k": 24,
+        "perVideo": 3,
+        "least": 0.5,
+        "exact": True,
+    }
+    read = """async (question) => {
+      const { fromHash, toHash, nothing } = await import("./page/question.js");
+      const wrong = "#k=0&moments=x&least=7&weights=1,2&roles=a:b&off=1.5,x&like=@&hit=-1";
+      return [fromHash(`#${toHash(question, 7)}`), toHash(nothing()), fromHash(wrong), nothing()];
+    }"""
+    again, empty, wrong, nothing = page.evaluate(read, question)
+    assert again == {"question": question, "chosen": 7}
+    assert empty == ""
+    assert wrong == {"question": nothing, "chosen": 0}
+
+
 def test_words_that_are_not_known_are_noted(opened):
     page = opened.search("a red motorcycle beside a flurbl")
     expect(page.locator("#notes")).to_contain_text("'flurbl'")
@@ -296,6 +321,33 @@ def test_a_filter_can_be_written_as_sql_and_what_is_wrong_with_it_is_said(opened
     with opened.answered():
         page.click("text=Use this")
     expect(page.locator("#verdict")).to_contain_text("No video matches the filter.")
+
+
+def test_conditions_are_read_again_from_the_sql_that_they_made(opened):
+    page = opened.go()
+    columns = [
+        {"name": name, "type": kind} for name, kind in (("note", "text"), ("year", "number"), ("dry", "boolean"))
+    ]
+    conditions = [
+        {"column": "note", "operator": "=", "value": "it's wet AND cold"},
+        {"column": "note", "operator": "LIKE", "value": "100%_\\' AND"},
+        {"column": "year", "operator": ">=", "value": "-2.5"},
+        {"column": "year", "operator": "=", "value": "unknown"},
+        {"column": "dry", "operator": "=", "value": "true"},
+        {"column": "indexed", "operator": "<", "value": "2026-03"},
+    ]
+    read = """async ([conditions, columns]) => {
+      const { conditionsOf, whereOf } = await import("./page/where.js");
+      const known = [...columns, { name: "indexed", type: "text" }];
+      const where = whereOf(conditions, known);
+      return [where, ...[where, "", "year = 1 OR year = 2", "(dry = true)"].map(conditionsOf)];
+    }"""
+    where, again, *others = page.evaluate(read, [conditions, columns])
+    assert (
+        "note = 'it''s wet AND cold' AND note LIKE '%100\\%\\_\\\\'' AND%' ESCAPE '\\' AND year >= -2.5" in where
+    )
+    assert again == conditions
+    assert others == [[], None, None]
 
 
 def test_more_hits_and_several_moments_of_a_video_can_be_asked_for(opened):
