@@ -137,6 +137,22 @@ def test_a_sentence_is_drawn_as_it_is_typed_and_finds_its_video(opened):
     expect(page).to_have_title(f"{RABBIT} · hgrkit")
 
 
+def test_a_graph_is_corrected_before_or_after_its_sentence_was_searched_for(opened):
+    page = opened.search(MOTORCYCLE)
+    page.fill("#text", RABBIT)
+    node(page, "its arms").wait_for()
+    with opened.answered():
+        node(page, "its arms").press("Delete")
+    assert opened.searches[-1]["graph"]["tokens"] == RABBIT.split()
+    assert names(page)[0] == "bigbuckbunny.mp4"
+    assert "q=a+cartoon+rabbit" in page.url
+    page.fill("#text", MOTORCYCLE)
+    with opened.answered():
+        page.press("#text", "Enter")
+    assert opened.searches[-1]["query"] == MOTORCYCLE
+    expect(page.locator("#graph .off")).to_have_count(0)
+
+
 def test_a_phrase_can_be_left_out_and_counted_again(opened):
     page = opened.search(RABBIT)
     with opened.answered():
