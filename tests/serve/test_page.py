@@ -720,6 +720,21 @@ def test_every_state_fits_its_window_and_is_accessible(open_page, scheme, width)
     look("help")
 
 
+def test_bars_are_drawn_as_long_as_the_numbers_beside_them(opened):
+    page = opened.search(RABBIT)
+    sure = page.locator(f"{HIT} .sure")
+    shares = [
+        float(share)
+        for share in sure.locator(".bar-line").evaluate_all(
+            "bars => bars.map((bar) => bar.style.getPropertyValue('--share'))"
+        )
+    ]
+    said = [int(re.search(r"\d+", words)[0]) / 100 for words in sure.all_inner_texts()]
+    assert shares == pytest.approx(said, abs=0.011)
+    widths = sure.locator(".bar-line").evaluate_all("bars => bars.map((bar) => bar.clientWidth)")
+    assert set(widths) == {88}, "of 5.5 rem, whose share is filled"
+
+
 def test_a_chosen_theme_stays(opened):
     page = opened.go()
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -767,5 +782,6 @@ def test_the_readme_shows_the_page_as_it_is(open_page):
         page.wait_for_load_state("networkidle")
         page.evaluate("document.activeElement.blur()")
         page.locator(".watch .folder").evaluate("(folder) => folder.remove()")  # it is one of these tests
+        page.wait_for_timeout(3000)  # Chromium's own spinner fades
         page.screenshot(path=PICTURE)
     assert PICTURE.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -111,7 +111,7 @@ function seen(hit, top) {
 function confident(confidence) {
   const words = `${percent(confidence)} sure`;
   const className = confidence < FAINT ? "sure faint" : "sure";
-  return el("p", { className, title: words }, bar(confidence, "mark"), el("span", {}, words));
+  return el("p", { className, title: words }, bar(confidence, "confidence"), el("span", {}, words));
 }
 
 function scored(hit) {
