@@ -106,9 +106,9 @@ class Guard:
     def _refusal(self, request: Request) -> Response | None:
         """The answer to what is not let through, or that sets the cookie; `None` lets it through."""
         try:
+            self._check_source(request)  # first, or the pages of other sites could use up this client's rate
             client = self._client(request)
             self._check_rate(client)
-            self._check_source(request)
             return self._check_token(request, client)
         except RefusedError as error:
             return error_answer(error.status, str(error), retry_s=error.retry_s)
