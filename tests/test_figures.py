@@ -429,6 +429,24 @@ def parsed_queries(files: Mapping[str, Any]) -> Expected:
     }
 
 
+def served(files: Mapping[str, Any]) -> Expected:
+    found = files["serve.json"]
+    rows = {"200 clients, beside the writer": "beside a writer", "16 clients, alone": "alone"}
+    return {
+        row: [
+            f"{found[part]['searches']:,}",
+            str(found[part].get("answers_of_no_version", 0) + len(found[part]["failures"])),
+            *(shown(found[part]["milliseconds"][cut] / 1000) for cut in ("p50", "p95")),
+        ]
+        for row, part in rows.items()
+    }
+
+
+def memory_of_the_server(files: Mapping[str, Any]) -> Expected:
+    megabytes = files["serve.json"]["alone"]["resident_megabytes"]
+    return {f"{int(searches):,}": [shown(held)] for searches, held in megabytes.items()}
+
+
 EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
@@ -457,6 +475,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (EXAMPLES, "Sentences for a video", 0): described_videos,
     (EXAMPLES, "Duplicates", 0): joined_copies,
     (MOMENTS, "Several moments of one video", 0): several_moments,
+    ("docs/serve.md", "Beside a writer", 0): served,
+    ("docs/serve.md", "Beside a writer", 1): memory_of_the_server,
     ("docs/parsers.md", "How good they are", 0): parsed_captions,
     ("docs/parsers.md", "How well they read queries", 0): parsed_queries,
     (PAPER, "Levels, graph and attention", 0): paper_levels,
@@ -475,6 +495,8 @@ OTHER_TABLES = {
     (PAGE, "How it is trained"),  # data
     (MOMENTS, "The score of a window"),  # equations
     (MOMENTS, "What is reported"),  # names
+    ("docs/serve.md", "Ask it"),  # names
+    ("docs/serve.md", "Limits"),  # compared by tests/serve/test_documentation.py
     (PAPER, "What was found"),  # words
     (PAPER, "What is as in the paper, and what is not"),  # names
     ("README.md", "On the command line"),  # commands
