@@ -451,6 +451,24 @@ def pictures_a_second(files: Mapping[str, Any]) -> Expected:
 
 
 CLIP = "docs/clip.md"
+def served(files: Mapping[str, Any]) -> Expected:
+    found = files["serve.json"]
+    rows = {"200 clients, beside the writer": "beside a writer", "16 clients, alone": "alone"}
+    return {
+        row: [
+            f"{found[part]['searches']:,}",
+            str(found[part].get("answers_of_no_version", 0) + len(found[part]["failures"])),
+            *(shown(found[part]["milliseconds"][cut] / 1000) for cut in ("p50", "p95")),
+        ]
+        for row, part in rows.items()
+    }
+
+
+def memory_of_the_server(files: Mapping[str, Any]) -> Expected:
+    megabytes = files["serve.json"]["alone"]["resident_megabytes"]
+    return {f"{int(searches):,}": [shown(held)] for searches, held in megabytes.items()}
+
+
 EXCLUSION = "docs/exclusion.md"
 SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     ("README.md", "Quality", 0): quality,
@@ -482,6 +500,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (EXAMPLES, "Duplicates", 0): joined_copies,
     (MOMENTS, "Several moments of one video", 0): several_moments,
     ("docs/how-to/watch-a-folder.md", "What it costs", 0): watching,
+    ("docs/serve.md", "Beside a writer", 0): served,
+    ("docs/serve.md", "Beside a writer", 1): memory_of_the_server,
     ("docs/parsers.md", "How good they are", 0): parsed_captions,
     ("docs/parsers.md", "How well they read queries", 0): parsed_queries,
     (PAPER, "Levels, graph and attention", 0): paper_levels,
@@ -505,6 +525,8 @@ OTHER_TABLES = {
     (USERS_PAGE, "How to get better answers"),  # advice
     (MOMENTS, "The score of a window"),  # equations
     (MOMENTS, "What is reported"),  # names
+    ("docs/serve.md", "Ask it"),  # names
+    ("docs/serve.md", "Limits"),  # compared by tests/serve/test_documentation.py
     (PAPER, "What was found"),  # words
     (PAPER, "Differences from the paper"),  # names
     ("README.md", "On the command line"),  # commands

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -66,4 +67,5 @@ def serve(
         echo(f"serving {names} at {address}")
         sys.stdout.flush()
 
-    HttpServer(settings).run(on_ready)
+    with suppress(KeyboardInterrupt):  # a server's ordinary end
+        HttpServer(settings).run(on_ready)

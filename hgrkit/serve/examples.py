@@ -98,6 +98,10 @@ class Examples:
         end_s = asked.end_s if asked.end_s is not None else record.duration_s or start_s
         if start_s > end_s:
             raise RefusedError(400, "the moment of like must begin before it ends.")
+        if record.duration_s is not None and start_s >= record.duration_s:
+            raise RefusedError(
+                400, f"the moment of like must lie in its video, which has {record.duration_s:.1f} s."
+            )
         nothing: PerLevel[float | None] = PerLevel(event=None, action=None, entity=None)
         return Hit(rank=1, video=record.path, start_s=start_s, end_s=end_s, score=0.0, levels=nothing, phrases=())
 

@@ -71,7 +71,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ServeSettings) -> None:
         self._app, self._settings, self._limits = app, settings, settings.limits
         self._clients: OrderedDict[str, _Client] = OrderedDict()
-        self._running = 0
+        self._running = self._uploading = 0
         # Cookies are sent to every port of a host: the one that is set is no token of the API.
         self._cookie = None if settings.token is None else _keyed(settings.token)
 
@@ -84,7 +84,9 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         exchange = _Exchange(self._settings, scope, receive, send)
+        is_upload = scope["path"] == UPLOADS
         self._running += 1
+        self._uploading += is_upload
         try:
             answer = self._refusal(Request(scope))
             if answer is not None:
@@ -97,6 +99,7 @@ class Guard:
             _log.debug("the answer to %s failed", scope["path"], exc_info=True)
         finally:
             self._running -= 1
+            self._uploading -= is_upload
             await exchange.finish()
 
     # who may ask -----------------------------------------------------------------------------------------------
@@ -104,9 +107,9 @@ class Guard:
     def _refusal(self, request: Request) -> Response | None:
         """The answer to what is not let through, or that sets the cookie; `None` lets it through."""
         try:
+            self._check_source(request)  # first, or the pages of other sites could use up this client's rate
             client = self._client(request)
             self._check_rate(client)
-            self._check_source(request)
             return self._check_token(request, client)
         except RefusedError as error:
             return error_answer(error.status, str(error), retry_s=error.retry_s)
@@ -125,7 +128,7 @@ class Guard:
         if client.tokens < 1:
             raise RefusedError(429, "too many requests; wait a second.", retry_s=1)
         client.tokens -= 1
-        if self._running > self._limits.requests:
+        if self._running > self._limits.requests or self._uploading > self._limits.uploads:
             raise RefusedError(503, "too many requests are being answered; try again.", retry_s=1)
 
     def _check_source(self, request: Request) -> None:

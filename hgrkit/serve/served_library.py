@@ -51,14 +51,14 @@ class Listing:
     Attributes:
         version: which one.
         videos: in the order of their paths.
-        paths: by the id of each video.
+        by_id: the same, by the id of each.
         read_at: when it was read, by `time.monotonic`.
         took_s: how many seconds of a processor that took.
     """
 
     version: Version
     videos: tuple[VideoRecord, ...]
-    paths: Mapping[str, str]
+    by_id: Mapping[str, VideoRecord]
     read_at: float
     took_s: float
 
@@ -111,8 +111,8 @@ class ServedLibrary:
         Raises:
             RefusedError: if the library has none.
         """
-        path = self.listing().paths.get(video) or self._newest().paths.get(video)
-        found = None if path is None else self.ask(lambda retriever: retriever.library.video(path))
+        listed = self.listing().by_id.get(video) or self._newest().by_id.get(video)
+        found = None if listed is None else self.ask(lambda retriever: retriever.library.video(listed.path))
         if found is None:
             raise RefusedError(404, f"the library has no video with the id {video!r}.")
         return found
@@ -166,8 +166,8 @@ class ServedLibrary:
         started = time.thread_time()
         version = self._retriever.library.version  # before the videos, which may be newer: it is then read again
         videos = self._retriever.library.videos()
-        paths = {id_of(record.path): record.path for record in videos}
-        return Listing(version, videos, paths, read_at=time.monotonic(), took_s=time.thread_time() - started)
+        by_id = {id_of(record.path): record for record in videos}
+        return Listing(version, videos, by_id, read_at=time.monotonic(), took_s=time.thread_time() - started)
 
 
 def described(record: VideoRecord) -> dict[str, Any]:

@@ -21,6 +21,13 @@ from hgrkit.serve.settings import ServeLimits, ServeSettings
 __all__ = ["HttpServer"]
 
 
+_NO_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+    b"connection: close\r\ncontent-length: 40\r\n\r\n"
+    b'{"error":"the request is no valid HTTP"}'
+)
+
+
 @final
 class HttpServer:
     """A server that has its address and does not answer yet.
@@ -133,6 +140,11 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what h11 says of it
+        """Refuse what is no HTTP; no application sees it."""
+        self.transport.write(_NO_HTTP)
+        self.transport.close()
 
     def abort(self) -> None:
         """Drop the connection, whatever the client has not taken yet."""

@@ -138,15 +138,15 @@ class Service:
                 min_confidence=asked.min_confidence,
                 level_weights=None if weights is None else (weights.event, weights.action, weights.entity),
             )
-            hits = [self._described(hit, retriever) for hit in result.hits]
+            listed = self.library.listing().by_id  # a look at the library for each hit costs as much as the search
+            hits = [self._described(hit, listed.get(id_of(hit.video))) for hit in result.hits]
             return {**result.to_dict(), "hits": hits}
 
         return self.library.ask(answer)
 
-    def _described(self, hit: Hit, retriever: Retriever) -> dict[str, Any]:
+    def _described(self, hit: Hit, record: VideoRecord | None) -> dict[str, Any]:
         """A hit, with what a page needs to show it: addresses are relative to the page's."""
         video = id_of(hit.video)
-        record = retriever.library.video(hit.video)
         shown_s = [phrase.best_time_s for phrase in hit.phrases if phrase.inside]
         time_s = shown_s[0] if shown_s else (hit.start_s + hit.end_s) / 2
         end_s = min(hit.end_s, hit.start_s + self._limits.moment_s)

@@ -24,6 +24,7 @@ class ServeLimits:
         phrase_chars: characters of one of them.
         json_bytes: of a request's body.
         upload_bytes: of an uploaded example.
+        uploads: that arrive at once; each may fill `upload_bytes` of the disk.
         examples: uploaded examples that are kept; the oldest goes first.
         example_s: seconds that one is kept.
         moment_s: length of a moment that is cut to be played.
@@ -49,6 +50,7 @@ class ServeLimits:
     phrase_chars: int = 300
     json_bytes: int = 256 << 10
     upload_bytes: int = 64 << 20
+    uploads: int = 8
     examples: int = 64
     example_s: float = 3600.0
     moment_s: float = 300.0

@@ -90,10 +90,10 @@ class Running:
         return httpx.Client(base_url=self.address, timeout=60, **options)
 
 
-def start_process(*arguments):
+def start_process(*arguments, cwd=None):
     """`hgrkit serve` as a user runs it, at a free port."""
     command = [sys.executable, "-m", "hgrkit", "serve", *map(str, arguments), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
     line = process.stdout.readline()
     if "http://" not in line:
         process.kill()

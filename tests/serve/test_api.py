@@ -150,6 +150,12 @@ def test_more_like_a_moment_leaves_its_own_video_out(client, ids):
     assert all(hit["likeness"] is not None for hit in hits)
 
 
+def test_a_moment_beyond_its_video_is_no_example(client, ids):
+    for start_s, end_s in ((4, 5), (2, 1)):
+        like = {"video": ids["plain.mp4"], "start_s": start_s, "end_s": end_s}
+        assert "the moment of like" in refused(client, 400, like=like)
+
+
 def test_an_uploaded_video_finds_itself_and_leaves_no_file(client, made):
     content = (made.videos / "film.mkv").read_bytes()
     answer = client.post("api/examples", files={"file": ("../../my film.mkv", content)})
@@ -245,6 +251,9 @@ def test_several_libraries_are_searched_as_one(start, made, tmp_path):
         (400, {"like": {"video": "0" * 24, "example": "x"}}, "one of"),
         (404, {"like": {"video": "0" * 24}}, "no video"),
         (404, {"like": {"example": "unknown"}}, "upload it again"),
+        (400, {"query": "a dog", "level_weights": {"event": 0, "action": 0, "entity": 0}}, "not all 0"),
+        (400, {"query": "a dog", "where": "(" * 1900 + "1" + ")" * 1900}, "nested"),
+        (400, {"graph": {"a": {"b": [[[[]]]]}}}, "not a role graph"),
         (422, {"query": "a dog", "k": 101}, "body.k"),
         (422, {"query": "a dog", "k": 0}, "body.k"),
         (422, {"query": "a dog", "k": "5"}, "body.k"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -255,8 +256,25 @@ def test_an_upload_is_limited(start):
     one_line(client.post("api/examples", files={"file": ("a.mp4", b"x" * 300_000)}), 413)
 
 
+def test_uploads_that_arrive_at_once_are_limited(start):
+    client = start(limits={"uploads": 2})
+    head = b"POST /api/examples HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    head += b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    held = [connect(client) for _ in range(2)]
+    for connection in held:
+        connection.sendall(head)
+    time.sleep(0.5)
+    one_line(client.post("api/examples", files={"file": ("a.mp4", b"x")}), 503)
+    for connection in held:
+        connection.close()
+    time.sleep(0.5)
+    one_line(client.post("api/examples", files={"file": ("a.mp4", b"x")}), 400)
+
+
 def test_one_client_asks_so_often_and_no_more(start):
     client = start(limits={"rate": 1.0, "burst": 5})
+    for _ in range(10):  # what the pages of other sites make a browser ask is not the client's
+        one_line(client.get("api/health", headers={"origin": "http://evil.example"}), 403)
     answers = [client.get("api/health") for _ in range(8)]
     assert [answer.status_code for answer in answers[:5]] == [200] * 5
     assert "wait" in one_line(answers[7], 429)
@@ -329,6 +347,13 @@ def test_connections_are_limited(start):
 
 
 # what is sent that is no HTTP ----------------------------------------------------------------------------------
+
+
+def test_what_is_no_http_is_refused_in_json(client):
+    head, _, body = talk(client, b"GET / HTTP/1.1\r\nHost: a b\r\n\x00\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body) == {"error": "the request is no valid HTTP"}
+    assert f"content-length: {len(body)}".encode() in head
 
 
 @pytest.mark.parametrize(

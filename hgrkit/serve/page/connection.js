@@ -88,5 +88,6 @@ export class Connection {
     );
     fillDialog(dialog, "key-title", "This server wants its token", form);
     dialog.showModal();
+    input.focus();
   }
 }

@@ -4,8 +4,8 @@ import { thumbnail } from "./api.js";
 import { clock, el, folderOf, icon, iconButton, nameOf, percent } from "./dom.js";
 
 const LEAST_TOP = 0.5; // so that a page of poor hits looks like one
-
 const UNLIKELY = 0.1; // below this much confidence hits come after a line
+const FAINT = 0.25; // and below this much they are written softly
 
 /** The similarity that a whole bar stands for: the highest of some hits, at least 0.5. */
 export const topOf = (hits) =>
@@ -109,24 +109,16 @@ function seen(hit, top) {
 }
 
 function confident(confidence) {
-  const kind = confidence >= 0.6 ? "good" : confidence >= 0.25 ? "fair" : "poor";
-  return el(
-    "p",
-    { className: `sure ${kind}`, title: `${percent(confidence)} sure` },
-    bar(confidence, kind),
-    el("span", {}, `${percent(confidence)} sure`),
-  );
+  const words = `${percent(confidence)} sure`;
+  const className = confidence < FAINT ? "sure faint" : "sure";
+  return el("p", { className, title: words }, bar(confidence, "confidence"), el("span", {}, words));
 }
 
 function scored(hit) {
   const [what, value] =
-    hit.likeness !== null && !hit.phrases.length ? ["alike", hit.likeness] : ["score", hit.score];
-  return el(
-    "p",
-    { className: "sure", title: `${what} ${value.toFixed(2)}` },
-    bar(value, "event"),
-    el("span", {}, `${what} ${value.toFixed(2)}`),
-  );
+    hit.likeness !== null && !hit.phrases.length ? ["likeness", hit.likeness] : ["score", hit.score];
+  const words = `${what} ${value.toFixed(2)}`;
+  return el("p", { className: "sure", title: words }, bar(value, "event"), el("span", {}, words));
 }
 
 /** Mark the hit that plays. */

@@ -48,9 +48,19 @@ const runLater = later(run, SEARCH_AFTER_MS);
 
 // the question ------------------------------------------------------------------------------------------------
 
-/** Change the question and search again; `push` makes a new entry of the browser's history. */
+/** The words in the field, whether or not they were searched for. */
+const typedText = () => byId("text").value.trim();
+
+/**
+ * Change the question and search again, with the words as they stand in the field.
+ *
+ * @param part what changes; changes of a graph are of those words.
+ * @param push whether to make a new entry of the browser's history.
+ */
 function put(part, { push = false } = {}) {
-  state.question = { ...state.question, ...part };
+  const text = typedText();
+  const edits = text === state.question.text ? state.question.edits : noEdits();
+  state.question = { ...state.question, text, edits, ...part };
   writeAddress(push);
   draw();
   if (asks(state.question)) runLater();
@@ -86,7 +96,7 @@ function readAddress() {
 
 /** The words were changed: read them. */
 function typed() {
-  const text = byId("text").value.trim();
+  const text = typedText();
   if (text === state.question.text && state.graphOf === text) return;
   if (text) {
     parseLater(text);
@@ -102,7 +112,7 @@ async function parse(text) {
   parse.control = new AbortController();
   try {
     const graph = await api.parse(text, parse.control.signal);
-    if (byId("text").value.trim() === text) haveGraph(graph, text);
+    if (typedText() === text) haveGraph(graph, text);
   } catch {
     // The search says what is wrong; while one types, nothing is.
   }
@@ -120,11 +130,8 @@ const forgetGraph = () => Object.assign(state, { graph: null, graphOf: "" });
 
 function submit(event) {
   event.preventDefault();
-  const text = byId("text").value.trim();
-  const isKnown = text === state.graphOf || text === state.question.text;
-  const isNew = text !== state.question.text;
   state.chosen = 0;
-  put({ text, edits: isKnown ? state.question.edits : noEdits() }, { push: isNew });
+  put({}, { push: typedText() !== state.question.text });
   if (!asks(state.question)) return;
   runLater.cancel();
   run();
@@ -315,6 +322,12 @@ function setUpPanel(button, panel, drawPanel) {
   });
 }
 
+/** Go to the videos, and leave the address to the question. */
+function skip(event) {
+  event.preventDefault();
+  byId("found").focus();
+}
+
 function undoChanges() {
   put({ edits: noEdits(), without: [], weights: [1, 1, 1] });
   byId("text").focus();
@@ -324,6 +337,7 @@ function setUp() {
   byId("ask").addEventListener("submit", submit);
   byId("text").addEventListener("input", typed);
   byId("home").addEventListener("click", goHome);
+  byId("skip").addEventListener("click", skip);
   byId("reset").addEventListener("click", undoChanges);
   byId("more").addEventListener("click", showMore);
   setUpPanel(byId("refine-open"), byId("refine"), () => refine.open());

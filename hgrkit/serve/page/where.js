@@ -46,12 +46,14 @@ export function whereOf(conditions, columns) {
 
 const CONDITION =
   /^([A-Za-z_]\w*) (=|<>|>=|<=|>|<|LIKE) ('(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false)(?: ESCAPE '\\')?$/;
-const BETWEEN = /(?:'(?:[^']|'')*'|(?! AND )[^'])+/g; // what is between " AND ", which a quoted value may contain
+const VALUE_OR_AND = /'(?:[^']|'')*'| AND /g;
+const BREAK = "\0"; // stands in no SQL
 
 /** The conditions that made an SQL expression; `null` of one that was written by hand. */
 export function conditionsOf(where) {
   if (!where) return [];
-  const found = where.match(BETWEEN)?.map((piece) => piece.replace(/^ AND /, "").match(CONDITION)) ?? [null];
+  const pieces = where.replace(VALUE_OR_AND, (part) => (part === " AND " ? BREAK : part)).split(BREAK);
+  const found = pieces.map((piece) => piece.match(CONDITION));
   if (found.some((each) => !each)) return null;
   return found.map(([, column, operator, written]) => {
     const value = written.startsWith("'") ? written.slice(1, -1).replaceAll("''", "'") : written;
