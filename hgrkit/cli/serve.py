@@ -12,8 +12,10 @@ from typing import Annotated
 
 import typer
 
+from hgrkit.cli.configuration import configured
 from hgrkit.cli.output import echo, printable
-from hgrkit.errors import MissingPackageError
+from hgrkit.cli.usage import Trust
+from hgrkit.errors import ConfigError, MissingPackageError
 
 __all__ = ["serve"]
 
@@ -21,7 +23,7 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
 
 def serve(
-    lib: Annotated[Path, typer.Argument(metavar="LIB", help="The library.")],
+    lib: Annotated[Path | None, typer.Argument(metavar="LIB", help="The library.")] = None,
     library: Annotated[
         list[Path] | None,
         typer.Option("--library", "-l", metavar="LIB2", help="Search this library as well; may be repeated."),
@@ -40,8 +42,13 @@ def serve(
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the questions.")] = "lark",
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
+    trust: Trust = False,
 ) -> None:
     """Serve a page to search in, and an HTTP API, until it is interrupted."""
+    if lib is None and (set_library := configured("library")):
+        lib = Path(set_library)
+    if lib is None:
+        raise ConfigError("serve needs the library to serve; type: hgrkit serve LIB")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # questions are answered side by side
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
@@ -59,6 +66,7 @@ def serve(
         folders=tuple(allow_folder or ()),
         parser=parser,
         device=device,
+        trust=trust,
         debug=debug,
     )
     names = printable(", ".join(map(str, settings.libraries)))

@@ -37,7 +37,7 @@ class _Kept:
     """An example, and when it was made of which model."""
 
     example: Example
-    generation: int
+    model_fingerprint: str
     made: float
 
 
@@ -68,7 +68,7 @@ class Examples:
                 while piece := file.read(_PIECE_BYTES):
                     copy.write(piece)
             kind = "video" if picture_kind(path) is None else "picture"
-            generation = self._library.generation
+            fingerprint = self._library.model_fingerprint
             try:
                 example = self._library.ask(lambda retriever: retriever.example(path, limits=_LIMITS))
             except DecodeError as error:
@@ -77,7 +77,9 @@ class Examples:
         with self._lock:
             self._drop_old()
             self._kept[token] = _Kept(
-                example=attrs.evolve(example, name=shown), generation=generation, made=time.monotonic()
+                example=attrs.evolve(example, name=shown),
+                model_fingerprint=fingerprint,
+                made=time.monotonic(),
             )
             while len(self._kept) > self._limits.examples:
                 self._kept.popitem(last=False)
@@ -116,5 +118,5 @@ class Examples:
     def _drop_old(self) -> None:
         since = time.monotonic() - self._limits.example_s
         for token, kept in list(self._kept.items()):
-            if kept.made < since or kept.generation != self._library.generation:
+            if kept.made < since or kept.model_fingerprint != self._library.model_fingerprint:
                 del self._kept[token]

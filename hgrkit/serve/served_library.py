@@ -72,26 +72,23 @@ class ServedLibrary:
     """
 
     def __init__(self, settings: ServeSettings) -> None:
-        self._settings = settings
         self._lock = threading.Lock()
-        self._retriever = self._opened()
+        self._retriever = Retriever.open(
+            settings.libraries, parser=settings.parser, device=settings.device, follow=True, trust=settings.trust
+        )
         self._listing: Listing | None = None
-        self.generation = 0
-        """One more whenever the libraries were opened anew, with another model perhaps."""
+
+    @property
+    def model_fingerprint(self) -> str:
+        """Of the model that made what is searched; another one after an upgrade."""
+        return self._retriever.library.manifest.model_fingerprint
 
     def ask(self, question: Callable[[Retriever], T]) -> T:
-        """Answer a question from the newest version.
-
-        A retriever sees by itself what is committed; only an upgrade to another model needs a new one.
-        """
-        retriever = self._retriever
+        """Answer a question from the newest version, after an upgrade with the new model."""
         try:
-            return question(retriever)
+            return question(self._retriever)
         except LibraryMismatchError:
-            with self._lock:
-                if self._retriever is retriever:
-                    self._retriever = self._opened()  # the old one may still answer others; it goes with the last
-                    self.generation += 1
+            self._retriever.refresh()
             return question(self._retriever)
 
     def listing(self) -> Listing:
@@ -144,10 +141,6 @@ class ServedLibrary:
     def close(self) -> None:
         """Let go of the libraries."""
         self._retriever.close()
-
-    def _opened(self) -> Retriever:
-        settings = self._settings
-        return Retriever.open(settings.libraries, parser=settings.parser, device=settings.device)
 
     def _newest(self) -> Listing:
         with self._lock:

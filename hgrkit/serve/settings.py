@@ -81,6 +81,7 @@ class ServeSettings:
             there is no token, and nothing if there is one.
         parser: reads the questions.
         device: where the model runs.
+        trust: use the model folder that the first library names although it was not used here before.
         debug: log the traces of errors.
         limits: how much clients may ask for.
 
@@ -95,6 +96,7 @@ class ServeSettings:
     folders: tuple[Path, ...] = ()
     parser: str = "lark"
     device: str = "cpu"
+    trust: bool = False
     debug: bool = False
     limits: ServeLimits = attrs.field(factory=ServeLimits)
 
