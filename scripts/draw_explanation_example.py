@@ -26,7 +26,7 @@ HITS = 2
 
 
 def main() -> None:
-    """Write `why.html`, `why.png` and `why-dark.png`; the page is small by fewer frames, the pictures by smaller ones."""
+    """Write `why.html`, `why.png`, `why-dark.png`: fewer frames on the page, smaller ones in the pictures."""
     target = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as scratch:
         result = search(Path(scratch))

@@ -111,7 +111,7 @@ def _of_file(file: Path, *, of_project: bool) -> dict[str, Setting]:
     try:
         table = tomllib.loads(text.decode("utf-8"))
     except ValueError as error:
-        raise ConfigError(f"{file} is no TOML: {error}.") from error
+        raise ConfigError(f"{file} is not TOML: {error}.") from error
     return {key: _setting(file, key, value, of_project=of_project) for key, value in table.items()}
 
 

@@ -183,7 +183,7 @@ def _foils(asked: _Asked, foils: Path) -> evaluation.FoilEvaluation:
     surplus = ("captions", "release", "benchmark", "model", "features", "ranks", "video_ranks", "report")
     given = [f"--{name.replace('_', '-')}" for name in surplus if getattr(asked, name)]
     if given:
-        raise ConfigError(f"--foils does not go with {', '.join(given)}; leave one of them out.")
+        raise ConfigError(f"--foils cannot be combined with {', '.join(given)}; use only one of them.")
     if asked.library is None:
         raise ConfigError("--foils needs --library LIB, the videos that the sentences are compared with.")
     pairs = evaluation.read_foils(foils)

@@ -201,7 +201,7 @@ def repair(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Repair a damaged library, and keep what is replaced. Exit status 1 if it stays damaged."""
+    """Repair a damaged library and keep the replaced files. Exit status 1 if it is still damaged."""
     from hgrkit.indexing.feature_cache import damaged_features, delete_features
     from hgrkit.library.repair import repair_library
 

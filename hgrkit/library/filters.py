@@ -213,7 +213,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         if kind == "quoted":
             kind, token = "column", token[1:-1].lower()
             if TAG_NAME.fullmatch(token) is None:
-                raise ConfigError(f"{shown(token)} in double quotes is no column; a text has single ones: 'text'")
+                raise ConfigError(f"{shown(token)} in double quotes is not a column; quote text like this: 'text'")
         if kind != "space":
             yield kind, token
         place = found.end()

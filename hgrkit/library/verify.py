@@ -308,11 +308,11 @@ def _notes(found: Examination) -> Iterator[Note]:
             yield Note(file=name, remark=f"SQLite's log, {writer or 'left by a writer that died'}")
         elif name == LOCK_FILE:
             remark = writer or (
-                "left by a writer that died; it blocks no other" if _size_of(folder, name) else None
+                "left by a writer that died; it does not block others" if _size_of(folder, name) else None
             )
             yield from [Note(file=name, remark=remark)] if remark else []
         elif name not in known:
-            yield Note(file=name, remark=remarks.get(name, "not a file of a library; it is left alone"))
+            yield Note(file=name, remark=remarks.get(name, "not a file of a library; hgrkit ignores it"))
     yield from _array_notes(found)
     if found.view is not None and unfit_ann_index(folder, found.view.arrays):
         yield Note(
@@ -328,11 +328,11 @@ def _array_notes(found: Examination) -> Iterator[Note]:
     for name in folder.names(ARRAY_FOLDER):
         file = f"{ARRAY_FOLDER}/{name}"
         if ARRAY_NAME.fullmatch(name) is None:
-            yield Note(file=file, remark="not a file of a library; it is left alone")
+            yield Note(file=file, remark="not a file of a library; hgrkit ignores it")
         elif own and file not in own:
-            yield Note(file=file, remark="of a rewriting that is being made, was interrupted or is superseded")
+            yield Note(file=file, remark="of a compaction or repair that is running or was interrupted")
         elif _size_of(folder, file) > own.get(file, sys.maxsize):
-            remark = "records of a commit that is being made or was interrupted; the next writer cuts them off"
+            remark = "records of a commit that is running or was interrupted; the next writer removes them"
             yield Note(file=file, remark=remark)
 
 

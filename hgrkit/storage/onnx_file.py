@@ -208,7 +208,7 @@ def look_at_graph(content: bytes, path: Path, *, external: Collection[str] = ())
     try:
         _Look(path, external).message("model", memoryview(content))
     except _NotProtobufError as error:
-        raise CheckpointError(f"{path} is no ONNX file: {error}.") from None
+        raise CheckpointError(f"{path} is not an ONNX file: {error}.") from None
 
 
 class _NotProtobufError(Exception):

@@ -130,7 +130,7 @@ def open_video(path: VideoPath, guard: DecodeGuard, track: int) -> Iterator[tupl
     with open_container(path, guard) as container:
         stream = container.streams[track]
         if not isinstance(stream, VideoStream):
-            raise DecodeError(f"the file's stream {track} holds no pictures any more")
+            raise DecodeError(f"the file's stream {track} holds no more pictures")
         context = stream.codec_context
         guard.check_size(context.width, context.height)
         if context.width < 1 or context.height < 1:

@@ -68,7 +68,7 @@ def test_the_library_is_found_for_every_command_that_looks_into_it(hgrkit, made,
     assert hgrkit("info", "--json").json["indexed"] == 1
     assert hgrkit("info", made / "empty.lib", "--json").json["indexed"] == 0
     assert hgrkit("search", "a dog", "-l", made / "empty.lib", "--json").json["hits"] == []
-    assert hgrkit("search", "a dog", "-l", made / "empty.lib").out.strip() == "the library holds no video yet"
+    assert hgrkit("search", "a dog", "-l", made / "empty.lib").out.strip() == "the library contains no videos yet"
 
 
 def test_it_holds_as_well_where_typer_reads_the_line(hgrkit, made, monkeypatch):
@@ -104,8 +104,8 @@ MISTAKES = {
     "[search]\nk = 3": "hgrkit.toml: there is no setting 'search'. Settings: library, model, parser, device.",
     "parser = 3": "hgrkit.toml: parser must be a text, got 3.",
     'device = "tpu"': "hgrkit.toml: device must be one of auto, cpu, cuda, mps, got 'tpu'.",
-    "parser = ": "hgrkit.toml is no TOML: ",
-    'parser = "\\xff"': "hgrkit.toml is no TOML: ",
+    "parser = ": "hgrkit.toml is not TOML: ",
+    'parser = "\\xff"': "hgrkit.toml is not TOML: ",
 }
 
 

@@ -118,7 +118,7 @@ def test_the_table_has_a_column_for_each_baseline(evaluate):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("--baselines-train {lib}/train.json {lib}/train.npz", "--baselines-train goes with --baselines"),
+        ("--baselines-train {lib}/train.json {lib}/train.npz", "--baselines-train needs --baselines"),
         ("--baselines --baselines-train {lib}/train.json {lib}/train.npz", "give their features with --features"),
         (
             "--baselines --baselines-train {lib}/captions.json {lib}/features.npz --features {lib}/features.npz",

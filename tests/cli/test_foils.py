@@ -58,9 +58,12 @@ def test_an_unknown_type_is_one_line(hgrkit, captions, tmp_path):
         (["--foils", "f.jsonl"], "--foils needs --library"),
         (
             ["--foils", "f.jsonl", "--library", "lib", "--captions", "c.json"],
-            "--foils does not go with --captions",
+            "--foils cannot be combined with --captions",
         ),
-        (["--foils", "f.jsonl", "--library", "lib", "--ranks", "r.jsonl"], "--foils does not go with --ranks"),
+        (
+            ["--foils", "f.jsonl", "--library", "lib", "--ranks", "r.jsonl"],
+            "cannot be combined with --ranks",
+        ),
         (["--foils", "none.jsonl", "--library", "lib"], "no file 'none.jsonl'"),
     ],
 )

@@ -349,7 +349,7 @@ def test_records_of_a_commit_that_a_crash_interrupted_are_noted(library_of, tmp_
     report = verify_library(folder)
     assert report.whole
     assert {note.remark for note in report.notes if note.file.startswith("arrays")} == {
-        "records of a commit that is being made or was interrupted; the next writer cuts them off"
+        "records of a commit that is running or was interrupted; the next writer removes them"
     }
     Library.open(folder, "w").close()
     assert not any(note.file.startswith("arrays") for note in verify_library(folder).notes)

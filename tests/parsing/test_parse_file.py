@@ -175,7 +175,7 @@ def test_precomputed_graphs_need_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("no json", "line 1 is no JSON"),
+        ("no json", "line 1 is not JSON"),
         ("[1]", "line 1 must be a JSON object, got list"),
         ('{"tokens": ["a"], "nodes": [{"id": 1, "role": "V", "span": [0, 9]}], "edges": []}', "line 1: "),
         (json.dumps({"format": "hgrkit graphs", "format_version": 2}), "reads 1; use the hgrkit that wrote it"),

@@ -146,7 +146,7 @@ def test_a_missing_file_is_named(transformer, tmp_path, missing):
 def test_a_damaged_file_is_refused_in_one_line(transformer, tmp_path, broken, content):
     (tmp_path / "broken").write_bytes(content)
     files = {"model": transformer.model, "tokenizer": transformer.tokenizer, broken: tmp_path / "broken"}
-    refused = "broken (cannot be loaded|is not JSON|is no ONNX file)"
+    refused = "broken (cannot be loaded|is not JSON|is not an ONNX file)"
     with pytest.raises(CheckpointError, match=refused) as caught:
         SentenceReader(**files)
     assert "\n" not in str(caught.value)

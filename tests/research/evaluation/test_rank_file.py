@@ -125,7 +125,7 @@ def test_words_that_are_no_unicode_go_into_lines_but_not_into_a_table(tmp_path):
     row = QueryRank(query="q", video="a\udcff", caption="\ud83d", rank=1)
     write_rank_file([row], tmp_path / "r.jsonl")
     assert read_ranks(tmp_path / "r.jsonl") == (row,)
-    with pytest.raises(BenchmarkError, match="no Unicode text"):
+    with pytest.raises(BenchmarkError, match="is not valid Unicode"):
         write_rank_file([row], tmp_path / "r.parquet")
 
 

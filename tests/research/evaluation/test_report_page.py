@@ -130,7 +130,7 @@ def test_a_card_shows_what_is_right_and_what_leads():
 
 def test_a_caption_that_cannot_be_read_is_said_to_be_so():
     page = page_of([row(0, 40)], failures=[Failure(row=row(0, 40))])
-    assert "cannot be read" in page
+    assert "cannot be parsed" in page
 
 
 def test_the_histogram_holds_every_query_once():

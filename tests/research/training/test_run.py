@@ -87,7 +87,7 @@ def test_a_folder_that_is_not_the_run_s_is_refused_before_the_data_is_read(folde
     (out / "model" / "thesis.doc").touch()
     with pytest.raises(CheckpointError, match="is not a model folder"):
         config.run(out)
-    with pytest.raises(ConfigError, match="is of no run"):
+    with pytest.raises(ConfigError, match="does not belong to a run"):
         config.run(folder)
     assert not (folder / "writer.lock").exists()
 

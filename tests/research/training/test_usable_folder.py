@@ -25,7 +25,7 @@ def test_what_a_killed_run_leaves_is_its_own(tmp_path):
 @pytest.mark.parametrize("name", ["library.sqlite", "config.json", "notes.txt"])
 def test_a_folder_of_anything_else_is_refused_by_the_name_of_a_file(tmp_path, name, resume):
     (tmp_path / name).touch()
-    with pytest.raises(ConfigError, match=f"'{name}' in it is of no run"):
+    with pytest.raises(ConfigError, match=f"'{name}' in it does not belong to a run"):
         check_run_folder(tmp_path, resume=resume)
 
 
@@ -38,7 +38,7 @@ def test_notes_beside_a_run_are_welcome(tmp_path):
 @pytest.mark.parametrize("content", ["", "3\n", '{"kind": "other"}\n', "\udcff"])
 def test_a_log_of_another_program_is_refused(tmp_path, content):
     (tmp_path / "log.jsonl").write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(ConfigError, match=r"'log\.jsonl' in it is of no run"):
+    with pytest.raises(ConfigError, match=r"'log\.jsonl' in it does not belong to a run"):
         check_run_folder(tmp_path, resume=None)
 
 
