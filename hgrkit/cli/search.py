@@ -53,6 +53,9 @@ def search(
         typer.Option("--k", "-k", min=1, help="Number of hits; default: 5 in a terminal, else 10."),
     ] = None,
     parser: Annotated[str, typer.Option(help="Parser that reads the text.")] = "lark",
+    model: Annotated[
+        str | None, typer.Option(help="The library's model under another name, or an export of it.")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu, cuda or mps.")] = "cpu",
     html: Annotated[Path | None, typer.Option(help="Write a page that explains the hits.")] = None,
     png: Annotated[Path | None, typer.Option(help="Draw the explanation as a picture.")] = None,
@@ -99,7 +102,7 @@ def search(
     _check_asked(text, like, library[0], pages=html is not None or png is not None or thumbnails)
     _check_names(html, png)
     _check_cutting(clips_out, exact=exact, play=play)
-    with Retriever.open(library, parser=parser, device=device, trust=trust) as retriever:
+    with Retriever.open(library, model=model, parser=parser, device=device, trust=trust) as retriever:
         result = retriever.search(
             None if text is None else typed_text(text),
             like=like,

@@ -24,7 +24,7 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
 def serve(
     lib: Annotated[Path | None, typer.Argument(metavar="LIB", help="The library.")] = None,
-    library: Annotated[
+    more: Annotated[
         list[Path] | None,
         typer.Option("--library", "-l", metavar="LIB2", help="Search this library as well; may be repeated."),
     ] = None,
@@ -59,7 +59,7 @@ def serve(
     debug = "--debug" in sys.argv[1:]
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING)
     settings = ServeSettings(
-        libraries=(lib, *(library or ())),
+        libraries=(lib, *(more or ())),
         host=host,
         port=port,
         token=token,

@@ -119,8 +119,7 @@ def _both_sides(model: str) -> tuple[DualEncoder, FrameEncoder]:
     if dual is None:
         LoadedModel.load(model, device="cpu")  # tells of a model that is not there
         raise ConfigError(
-            f"the model {model!r} has weights of its own and needs no export: it searches without torch as it is. "
-            "Dual encoders such as clip:FOLDER can be exported."
+            f"the model {model!r} has weights of its own; only dual encoders such as clip:FOLDER can be exported."
         )
     if not isinstance(dual.text, OnnxExportable):
         raise ConfigError(

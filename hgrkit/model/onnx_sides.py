@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, final
@@ -38,6 +38,10 @@ _LONGEST_S = 300.0
 """Of one run: minutes for the largest models on a slow processor."""
 
 
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(str, values))
+
+
 @final
 @attrs.frozen(kw_only=True)
 class OnnxSides:
@@ -59,7 +63,7 @@ class OnnxSides:
 
     original: str
     embed_dim: int
-    text_inputs: tuple[str, ...] = attrs.field(converter=tuple)
+    text_inputs: tuple[str, ...] = attrs.field(converter=_names)
     max_tokens: int
     pads_to_limit: bool
     padding: Mapping[str, Any]

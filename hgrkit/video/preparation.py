@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Self, final
 
@@ -36,6 +36,10 @@ _BLOCK = 8  # lines that are scaled in one product: larger ones multiply more ze
 
 def _pair(value: Any) -> tuple[int, int] | None:
     return None if value is None else (int(value[0]), int(value[1]))
+
+
+def _floats(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(map(float, values))
 
 
 def check_pictures(pictures: Pictures) -> None:
@@ -146,8 +150,8 @@ class PicturePreparation:
 
     scaling: PictureScaling
     scale: float
-    mean: tuple[float, ...] = attrs.field(converter=tuple)
-    std: tuple[float, ...] = attrs.field(converter=tuple)
+    mean: tuple[float, ...] = attrs.field(converter=_floats)
+    std: tuple[float, ...] = attrs.field(converter=_floats)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Self:

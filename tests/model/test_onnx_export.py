@@ -65,8 +65,8 @@ def test_what_cannot_be_exported_is_told_and_leaves_nothing(write, tmp_path, tex
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_model_with_weights_of_its_own_needs_no_export(tmp_path):
-    with pytest.raises(ConfigError, match="the model 'default' has weights of its own and needs no export"):
+def test_a_model_with_weights_of_its_own_is_no_dual_encoder(tmp_path):
+    with pytest.raises(ConfigError, match="the model 'default' has weights of its own; only dual encoders"):
         export_onnx("default", tmp_path / "out")
     with pytest.raises(ModelNotFoundError, match="no model named 'nothing'"):
         export_onnx("nothing", tmp_path / "out")

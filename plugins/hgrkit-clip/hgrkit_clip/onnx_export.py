@@ -171,7 +171,8 @@ class _Places(torch.nn.Module):
         down = self._weights(torch.div(number, columns, rounding_mode="floor"), rows)  # [B, N, G]
         across = self._weights(number % columns, columns)
         weights = (down[..., None] * across[..., None, :]).flatten(2)  # [B, N, G * G]
-        return self.patches(pixel_values) + weights @ self.table.weight
+        embedded: torch.Tensor = self.patches(pixel_values) + weights @ self.table.weight
+        return embedded
 
     def _weights(self, place: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """How much of each of G places goes into one of `length`: [B, N, G]."""

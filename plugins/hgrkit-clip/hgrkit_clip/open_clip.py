@@ -72,9 +72,8 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Any:
     with reading(checkpoint.weights[0]):
         config = _network_config(_config(checkpoint).get("model_cfg") or {}, where)
         weights = _renamed(load_file(checkpoint.weights[0]))
-        model, info = CLIPModel.from_pretrained(
-            None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
-        )
+        make: Any = CLIPModel.from_pretrained  # its annotation knows one of its two results
+        model, info = make(None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True)
     lost, surplus = sorted(set(info["missing_keys"]) - {"logit_scale"}), sorted(info["unexpected_keys"])
     if lost or surplus:
         name = f"lacks {lost[0]!r}" if lost else f"has {surplus[0]!r} besides"

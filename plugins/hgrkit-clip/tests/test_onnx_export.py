@@ -70,15 +70,16 @@ def test_both_sides_have_the_vectors_of_the_original(folder, export):
         np.testing.assert_allclose(exported.encode(pictures), original.encode(pictures), atol=1e-4)
 
 
-def test_index_and_search_need_no_torch(folder, export, videos, tmp_path):
-    def run(*arguments):
-        command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments), "--json"]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=dict(os.environ))
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+def run_without_torch(*arguments):
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments), "--json"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
-    assert run("index", videos, "--library", tmp_path / "lib", "--model", export)["indexed"] == 5
-    found = run("search", SENTENCES[0], "--library", tmp_path / "lib")["hits"]
+
+def test_index_and_search_need_no_torch(folder, export, videos, tmp_path):
+    assert run_without_torch("index", videos, "--library", tmp_path / "lib", "--model", export)["indexed"] == 5
+    found = run_without_torch("search", SENTENCES[0], "--library", tmp_path / "lib")["hits"]
     with Retriever.create(tmp_path / "torch", model=f"clip:{folder}", device="cpu") as original:
         original.index(videos)
         expected = {hit.video: hit for hit in original.search(SENTENCES[0]).hits}
@@ -107,6 +108,11 @@ def test_an_export_searches_what_its_original_indexed_and_adds_nothing(clip_fold
         expected = original.scores(SENTENCES)
     with Retriever.open(tmp_path / "lib", model=clip_export, device="cpu") as exported:
         np.testing.assert_allclose(exported.scores(SENTENCES), expected, atol=1e-4)
+        hits = exported.search(SENTENCES[0]).hits
+    found = run_without_torch("search", SENTENCES[0], "--library", tmp_path / "lib", "--model", clip_export)[
+        "hits"
+    ]
+    assert [hit["score"] for hit in found] == pytest.approx([hit.score for hit in hits], abs=1e-6)
     with pytest.raises(LibraryMismatchError, match="was made with model 'clip:"):
         Retriever.open(tmp_path / "lib", mode="w", model=clip_export, device="cpu")
 
