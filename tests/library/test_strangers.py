@@ -297,6 +297,18 @@ def test_clips_must_not_share_frames(forged, first, count):
     assert not verify_library(forged.folder).whole
 
 
+@pytest.mark.parametrize(("column", "value"), [("clips", 0), ("clips", 2), ("first_clip", 1), ("state", "failed")])
+def test_clips_must_be_those_of_their_video(forged, column, value):
+    row = forged.rows["videos"][0]
+    row[VIDEOS.columns.index(column)] = value
+    if column == "state":
+        row[VIDEOS.columns.index("clips")] = 0
+    forged.seal()
+    with Library.open(forged.folder) as library, pytest.raises(DamagedLibraryError):
+        library.search(QUERY, 6)
+    assert not verify_library(forged.folder).whole
+
+
 def test_reasons_without_end_are_damage_and_long_ones_are_cut(forged, made, tmp_path):
     row = list(forged.rows["videos"][0])
     row[0], row[1] = 500, b"failed.mp4"
