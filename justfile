@@ -31,7 +31,8 @@ bench OUT="benchmarks/results":
     mkdir -p {{OUT}}
     python benchmarks/import_time.py --out {{OUT}}/import_time.json
 
-# Kill writers, damage files, fail the disk, mutate media, search beside a writer; counts go into the benchmarks.
-torture KILLS="270" INDEX_KILLS="30" SEED="0":
+# Kill writers, damage files, fail the disk, mutate media, craft libraries; counts go into the benchmarks.
+torture KILLS="270" INDEX_KILLS="30" SEED="0" STRANGERS="500":
     python -m tests.torture.run --kills {{KILLS}} --index-kills {{INDEX_KILLS}} --corruptions 500 --faults 1 \
         --media 2000 --searches 10000 --parsers 3000 --seed {{SEED}} --json benchmarks/results/torture.json
+    python -m tests.torture.strangers --count {{STRANGERS}} --seed {{SEED}} --json benchmarks/results/strangers.json

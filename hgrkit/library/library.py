@@ -72,9 +72,9 @@ class Library:
             LibraryLockedError: if another process is making it.
             LibraryError: if it cannot be written.
         """
-        path = Path(check_path("the library", path)).absolute()
+        path = Path(check_path("the library", path))
         check_instance("manifest", manifest, Manifest)
-        cache = AnnCache(path, candidates)
+        cache = AnnCache(path.absolute(), candidates)
         return cls([(SqliteStore.create(path, manifest, outside=outside), cache)], writable=True)
 
     @classmethod
@@ -108,12 +108,12 @@ class Library:
         if manifest is not None:
             check_instance("manifest", manifest, Manifest)
         several = path if isinstance(path, Sequence) and not isinstance(path, str | bytes) else [path]
-        folders = [Path(check_path("the library", folder)).absolute() for folder in several]
-        if not folders or len(set(folders)) != len(folders):
+        folders = [Path(check_path("the library", folder)) for folder in several]
+        if not folders or len({folder.absolute() for folder in folders}) != len(folders):
             raise ConfigError("libraries to open as one must be at least one, and each must be named once.")
         if mode == "w" and len(folders) > 1:
             raise ConfigError("several libraries cannot be written as one; open one of them with mode='w'.")
-        caches = [AnnCache(folder, candidates) for folder in folders]
+        caches = [AnnCache(folder.absolute(), candidates) for folder in folders]
         stores: list[SqliteStore] = []
         try:
             for folder in folders:

@@ -17,6 +17,7 @@ from hgrkit.library.request import Candidates, SearchRequest, Source, rows_of, s
 from hgrkit.library.rivals import NUM_RIVALS, Rivals
 from hgrkit.library.scoring import Alignment, ClipSet, SearchSettings
 from hgrkit.library.store import StoredVideo, View
+from hgrkit.library.tables import damaged_library
 from hgrkit.library.video_moments import MomentFinder
 
 __all__ = ["all_videos", "indexed_paths", "pair_scores", "search_clips", "video_scores"]
@@ -179,6 +180,10 @@ def _compare(view: View, rows: Rows, request: SearchRequest) -> list[_Found]:
     places = _best_places(arrays, rows, scores, max(request.k, NUM_RIVALS))
     numbers = arrays.clips["video"][rows[places]].tolist()
     videos = view.videos_of(numbers)
+    for place, number in zip(places.tolist(), numbers, strict=True):
+        own = videos[number].rows
+        if int(rows[place]) not in own or not arrays.belongs(number, own):
+            raise damaged_library(f"clip {rows[place]} is not among those of its video")
     return [
         _Found(float(scores[place]), video.record.path, arrays, video.rows, int(rows[place]), aligned, place)
         for place, video in zip(places.tolist(), map(videos.__getitem__, numbers), strict=True)

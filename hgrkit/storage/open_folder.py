@@ -102,6 +102,7 @@ class OpenFolder:
 
     def write(self, name: str, content: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
         """Write a file that exists whole or not at all; a durable one survives a crash once this returns."""
+        self._parts(name)
         temporary = f"{name}.tmp"
         try:
             self.unlink(temporary)
@@ -208,9 +209,7 @@ class OpenFolder:
     @contextmanager
     def _place(self, name: str) -> Iterator[tuple[int | None, str]]:
         """The handle of the folder that a name's last part lies in, and that part; without handles, the path."""
-        *above, last = name.split("/")
-        if _PARTS.intersection((*above, last)) or "\0" in name or (os.sep != "/" and os.sep in name):
-            raise DamagedLibraryError(f"{name!r} is no name of a file in {self.path}.")
+        *above, last = self._parts(name)
         if not _HANDLES:
             yield None, os.fspath(self._looked_at(above) / last)
             return
@@ -231,6 +230,13 @@ class OpenFolder:
         finally:
             for each in opened:
                 os.close(each)
+
+    def _parts(self, name: str) -> list[str]:
+        """The parts of a name, none of which leads elsewhere."""
+        parts = name.split("/")
+        if _PARTS.intersection(parts) or "\0" in name or (os.sep != "/" and os.sep in name):
+            raise DamagedLibraryError(f"{name!r} is no name of a file in {self.path}.")
+        return parts
 
     def _looked_at(self, above: list[str]) -> Path:
         path = self.path

@@ -12,9 +12,18 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, ShapeError
-from hgrkit.library import Entry, SqliteStore, VideoRecord, verify_library
+from hgrkit.library import (
+    Entry,
+    Library,
+    QueryEmbeddings,
+    SearchSettings,
+    SqliteStore,
+    VideoRecord,
+    verify_library,
+)
 from hgrkit.library.array_files import append_records
 from hgrkit.library.arrays import ClipArrays, clip_type, encode_clips, frame_type, portions_of
+from hgrkit.matching.kernel import MappedFile
 from hgrkit.storage.open_folder import OpenFolder
 from hgrkit.testing.store_contract import StoreContract, random_clip
 
@@ -295,3 +304,27 @@ def test_a_clip_that_no_writer_could_have_made_is_damage_even_with_matching_chec
     with pytest.raises(DamagedLibraryError, match=r"clip 0 is no clip: .* must be finite numbers"):
         arrays.clip(0)
     assert not folder.exists()
+
+
+def test_a_long_reading_is_divided_and_lets_go_of_what_it_read(tmp_path, monkeypatch):
+    folder = tmp_path / "library"
+    query = QueryEmbeddings(event=np.ones(DIM), action=np.ones((1, DIM)), entity=np.ones((2, DIM)))
+    settings = SearchSettings(exhaustive=True)
+    with Library.create(folder, StoreContract.manifest, candidates="flat") as library:
+        library.add_all([Entry(record(f"{n}.mp4"), [random_clip(n, frames=5)]) for n in range(90)])
+    with Library.open(folder) as library:
+        whole = [
+            (found.video, found.score, found.moment) for found in library.search(query, 10, settings=settings)
+        ]
+    released = []
+    monkeypatch.setattr("hgrkit.library.arrays._KEPT_BYTES", 1000)
+    monkeypatch.setattr("hgrkit.library.arrays._PASS_BYTES", 4000)
+    monkeypatch.setattr(MappedFile, "release", lambda _, first, size: released.append((first, size)))
+    with Library.open(folder) as library:
+        found = library.search(query, 10, settings=settings)
+        assert [(one.video, one.score, one.moment) for one in found] == whole
+        num_bytes = len(library.snapshot().clip_keys) * 5 * frame_type(DIM).itemsize
+    assert len(released) > 3
+    assert released[0][0] == 0
+    assert sum(size for _, size in released) == num_bytes
+    assert [first + size for first, size in released[:-1]] == [first for first, _ in released[1:]]

@@ -17,7 +17,16 @@ import numpy as np
 import pytest
 
 from hgrkit.errors import DamagedLibraryError, LibraryError, LibraryLockedError
-from hgrkit.library import Entry, Library, QueryEmbeddings, VideoRecord, find_duplicates, verify_library
+from hgrkit.library import (
+    Entry,
+    Library,
+    QueryEmbeddings,
+    SqliteStore,
+    VideoRecord,
+    find_duplicates,
+    verify_library,
+)
+from hgrkit.library.candidates import AnnCache
 from hgrkit.library.repair import repair_library
 from hgrkit.library.tables import HEAD, VIDEOS
 from hgrkit.testing.store_contract import StoreContract, random_clip
@@ -115,6 +124,20 @@ def test_cached_features_are_neither_written_nor_deleted_through_a_link(forged, 
     with suppress(LibraryError):
         prune_features(forged.folder, ())
     assert content(outside) == before
+
+
+def test_an_index_that_another_user_made_is_not_loaded(made, tmp_path, monkeypatch):
+    pytest.importorskip("hnswlib")
+    folder = Path(shutil.copytree(made, tmp_path / "library"))
+    with Library.open(folder, "w", candidates="hnsw") as library:
+        add(library, "new.mp4")
+    with closing(SqliteStore(folder)) as store:
+        arrays = store.read(lambda view: view.arrays)
+    assert AnnCache(folder).load(arrays) is not None
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another"))
+    monkeypatch.setenv("APPDATA", str(tmp_path / "another"))
+    monkeypatch.setattr("hnswlib.Index", lambda **_: pytest.fail("it was loaded"))
+    assert AnnCache(folder).load(arrays) is None
 
 
 def test_files_that_are_nobodys_stay(forged, outside):
@@ -294,6 +317,18 @@ def test_clips_must_not_share_frames(forged, first, count):
     forged.clips["first_frame"][2], forged.clips["num_frames"][2] = first, count
     forged.seal()
     assert len(refusals_of(forged.folder)) == 2
+    assert not verify_library(forged.folder).whole
+
+
+@pytest.mark.parametrize(("column", "value"), [("clips", 0), ("clips", 2), ("first_clip", 1), ("state", "failed")])
+def test_clips_must_be_those_of_their_video(forged, column, value):
+    row = forged.rows["videos"][0]
+    row[VIDEOS.columns.index(column)] = value
+    if column == "state":
+        row[VIDEOS.columns.index("clips")] = 0
+    forged.seal()
+    with Library.open(forged.folder) as library, pytest.raises(DamagedLibraryError):
+        library.search(QUERY, 6)
     assert not verify_library(forged.folder).whole
 
 
