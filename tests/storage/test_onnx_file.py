@@ -225,7 +225,7 @@ def test_a_graph_that_takes_too_long_is_left_and_its_process_ends(tmp_path):
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=300, check=False
     )
     assert "cannot be computed in 0.5 seconds" in done.stdout
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 2, done.stderr  # and no signal, as onnxruntime would end a process that leaves then
     assert time.monotonic() - begun < 60
 
 
