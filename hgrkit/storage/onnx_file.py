@@ -178,7 +178,7 @@ class OnnxGraph:
 
 
 def _end_at_once(thread: threading.Thread) -> None:
-    """End the process with status 2 if a run still goes on, which onnxruntime before 1.32 answers with an abort."""
+    """End the process with status 2 if a run still goes on; onnxruntime before 1.32 would abort it."""
     if thread.is_alive():
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
