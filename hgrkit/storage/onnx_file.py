@@ -191,6 +191,7 @@ def _limit_memory() -> None:
     """Give this process's graphs one allocator that hands out so much and no more; onnxruntime takes one, once."""
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(4)  # on loading it would print, in colours, what its exceptions say
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(*_ARENA))

@@ -194,6 +194,12 @@ def test_a_graph_gets_no_more_memory_than_graphs_get(tmp_path):
     assert resident() - begun < 640
 
 
+def test_onnxruntime_prints_nothing_of_its_own(tmp_path, capfd):
+    with pytest.raises(CheckpointError):
+        OnnxGraph(saved(tmp_path, grown((1 << 63) - 1))).run("y", {"ids": np.array([[1]])}, seconds=60)
+    assert capfd.readouterr() == ("", "")
+
+
 def resident():
     """The most memory that this process had at once, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
