@@ -1,10 +1,10 @@
-"""What confining decode workers costs: the same videos sampled in two checkouts, in turns, in processes of their own.
+"""What confining decode workers costs: videos sampled in two checkouts, in turns, in processes of their own.
 
     python benchmarks/confined_decoding.py ../before . --videos DATA/msvd/videos \
         --out benchmarks/results/confined_decoding.json
 
-What is compared is processor time of the worker and of its owner, after the first video: medians, and the median of
-the ratios of a round. The worker's start, which is paid once a run, is told apart.
+What is compared is processor time of the worker and of its owner, after the first video: medians, and the median
+of the ratios of a round. The worker's start, which is paid once a run, is told apart.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def measure_inside(videos: list[str]) -> dict[str, float]:
         for number, video in enumerate(videos):
             decoder.read(video, FRAME_SIZE, FpsSampling(FRAMES_A_SECOND), lambda *_: None)
             if number == 0:
-                process = decoder._worker._process.pid
+                process = decoder._worker._process.pid  # noqa: SLF001 - both checkouts have it
                 start, begun = worker_cpu_s(process), time.process_time()
         return {"start": start, "decoding": worker_cpu_s(process) - start + time.process_time() - begun}
 

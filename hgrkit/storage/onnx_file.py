@@ -8,11 +8,14 @@ but those of a list. What then runs gets so much memory and so much time, and no
 
 from __future__ import annotations
 
+import atexit
 import functools
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, final
 
@@ -166,6 +169,7 @@ class OnnxGraph:
             return ended[0]
         if not errors:
             stop()
+            atexit.register(_end_at_once, thread)
             raise CheckpointError(f"{failed} in {seconds:.3g} seconds, the longest that it may take.")
         reason = (str(errors[0]).splitlines() or [type(errors[0]).__name__])[0]
         if "vailable memory" in reason or isinstance(errors[0], MemoryError):
@@ -173,11 +177,21 @@ class OnnxGraph:
         raise CheckpointError(f"{failed}: {reason[:300]}") from errors[0]
 
 
+def _end_at_once(thread: threading.Thread) -> None:
+    """End the process with status 2 if a run still goes on; onnxruntime before 1.32 would abort it."""
+    if thread.is_alive():
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(2)
+
+
 @functools.cache
 def _limit_memory() -> None:
     """Give this process's graphs one allocator that hands out so much and no more; onnxruntime takes one, once."""
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(4)  # on loading it would print, in colours, what its exceptions say
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(*_ARENA))

@@ -83,7 +83,7 @@ def _look_at_archive(path: Path, file: BinaryIO) -> None:
                 _refuse(path, f"has a pickle of {pickles[0].file_size} bytes")
             with archive.open(pickles[0]) as pickle:
                 _Look(path).read(pickle)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeError) as error:
         _refuse(path, f"is no sound archive ({error})")
 
 
