@@ -9,7 +9,7 @@ from torch import nn
 
 from hgrkit.errors import CheckpointError
 from hgrkit.model.query.layers import LayerNorm, Linear, Weights, softmax
-from hgrkit.model.query.sentence_encoder import GraphAttention
+from hgrkit.model.query.layers import GraphAttention
 from hgrkit.model.text import graph_attention as torch_graph_attention
 from hgrkit.model.text.config import GraphAttentionConfig
 
