@@ -275,14 +275,19 @@ def measure(options: Any) -> dict[str, Any]:
     test = questions_of(data, "test")
     zero_shot = scored_by(test, plain)
     sentences.save()
-    trained = [scored_by(test, system_of(dual, head.best)) for head in heads]
-    return {
+    found = {
         "text encoder": model_described("default"),
         "frame encoder": encoder.fingerprint,
         "level_weights": list(chosen),
         "dev": tried,
-        "heads": [{"best_epoch": head.best_epoch, "start": head.start, "dev": head.best_dev} for head in heads],
         "event alone (a) against all levels (b)": compare(test, zero_shot, [zero_shot], (EVENT_ONLY, chosen)),
+    }
+    if not heads:
+        return found
+    trained = [scored_by(test, system_of(dual, head.best)) for head in heads]
+    return {
+        **found,
+        "heads": [{"best_epoch": head.best_epoch, "start": head.start, "dev": head.best_dev} for head in heads],
         "all levels (a) against trained heads (b)": compare(test, zero_shot, trained, (chosen, chosen)),
         "event alone (a) against trained heads (b)": compare(test, zero_shot, trained, (EVENT_ONLY, chosen)),
     }
@@ -301,6 +306,6 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k/, msrvtt_frames/ and msvd/")
     parser.add_argument("--frames", type=Path, required=True, help="folder of EfficientNet-Lite2's weights")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3, help="heads that are trained")
+    parser.add_argument("--seeds", type=int, default=3, help="heads that are trained; 0 for none")
     options = parser.parse_args()
     write_result({**described(options, seed=0), **measure(options)}, options.out)
