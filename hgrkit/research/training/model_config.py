@@ -49,7 +49,10 @@ class ModelConfig:
         "a model to start from: installed, a folder, or a dual encoder such as clip:FOLDER; none is fresh weights",
     )
     name: str = setting("", "what the model is called")
-    text_encoder: str = setting("rnn", "rnn: word vectors and a GRU; sentence: a frozen transformer")
+    text_encoder: str = setting(
+        "rnn",
+        "rnn: word vectors and a GRU; sentence: a frozen transformer; phrases: a frozen encoder of texts, a plugin",
+    )
     reader: str = setting("default", "sentence: the model whose transformer is taken, by name or folder")
     min_count: int = setting(
         1, "rnn: how often a word must stand in the training captions to be known", within="[1, inf)"
