@@ -176,6 +176,43 @@ def querybank_norm(files: Mapping[str, Any]) -> Expected:
     }
 
 
+def dual_encoder(comparison: str) -> Callable[[Mapping[str, Any]], Expected]:
+    """A table of a comparison in the results of dual encoders."""
+
+    def rows(files: Mapping[str, Any]) -> Expected:
+        found = files["dual_encoder.json"][comparison]
+        named = {
+            f"{title}, {way.replace('_', ' ')}, {measure}": (found["retrieval"][name][way][measure], "difference")
+            for name, title in (("msr-vtt", "MSR-VTT"), ("msvd", "MSVD"))
+            for way in ("text_to_video", "video_to_text")
+            for measure in ("R@1", "mRR")
+        }
+        titles = {
+            "foils, msr-vtt": "foils of MSR-VTT's captions",
+            "foils, msvd": "foils of MSVD's captions",
+            "vitatecs": "VITATECS",
+            "verb contrast": "verb contrast",
+        }
+        named |= {title: (found["choices"][kind]["mean of types"], "lead") for kind, title in titles.items()}
+        return {
+            row: [shown(compared["a"]), shown(compared["b"]), lead(compared, key)]
+            for row, (compared, key) in named.items()
+        }
+
+    return rows
+
+
+def dual_encoder_foils(files: Mapping[str, Any]) -> Expected:
+    found = files["dual_encoder.json"]["event alone (a) against all levels (b)"]["choices"]
+    return {
+        kind: [
+            f"{found['foils, msr-vtt']['types'][kind]['n']:,}",
+            *(lead(found[name]["types"][kind]) for name in ("foils, msr-vtt", "foils, msvd")),
+        ]
+        for kind in FOIL_TYPES
+    }
+
+
 def foils(files: Mapping[str, Any]) -> Expected:
     beside, elsewhere = files["foils.json"]["all"], files["foils.json"]["all, beside another clip"]
 

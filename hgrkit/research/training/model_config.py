@@ -51,7 +51,7 @@ class ModelConfig:
     name: str = setting("", "what the model is called")
     text_encoder: str = setting(
         "rnn",
-        "rnn: word vectors and a GRU; sentence: a frozen transformer; phrases: a frozen encoder of texts, a plugin",
+        "rnn: word vectors and a GRU; sentence: a frozen transformer; phrases: a plugin that encodes texts",
     )
     reader: str = setting("default", "sentence: the model whose transformer is taken, by name or folder")
     min_count: int = setting(
