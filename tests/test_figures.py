@@ -193,7 +193,11 @@ def dual_encoder(comparison: str) -> Callable[[Mapping[str, Any]], Expected]:
             "vitatecs": "VITATECS",
             "verb contrast": "verb contrast",
         }
-        named |= {title: (found["choices"][kind]["mean of types"], "lead") for kind, title in titles.items()}
+        mean = {"vitatecs": "pooled"}  # whose aspects differ in size by a factor of eighty
+        named |= {
+            title: (found["choices"][kind][mean.get(kind, "mean of types")], "lead")
+            for kind, title in titles.items()
+        }
         return {
             row: [shown(compared["a"]), shown(compared["b"]), lead(compared, key)]
             for row, (compared, key) in named.items()
@@ -427,6 +431,7 @@ def short_questions(of: Mapping[str, Any]) -> list[str]:
     return [first, area, margin, error, *(absent_things(short) or [])[1:]]
 
 
+DUAL = "docs/dual-encoders.md"
 PAGE = "docs/default-model.md"
 SURE = "docs/confidence.md"
 PAPER = "docs/paper-claim.md"
@@ -474,6 +479,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "How good it is", 2): three_seeds,
     (PAGE, "Querybank normalisation", 0): querybank_norm,
     (PAGE, "What the levels are for", 0): foils,
+    (DUAL, "What the graph adds", 0): dual_encoder("event alone (a) against all levels (b)"),
+    (DUAL, "What the graph adds", 1): dual_encoder_foils,
     (PAGE, "What its parts are worth", 0): what_pays,
     (SURE, "How far it can be trusted", 0): partial(confidence, row=right_hits),
     (SURE, "When nothing matches", 0): partial(confidence, row=absent_things),
@@ -508,6 +515,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
 """By page, heading and the table's number under it: what the files make of it."""
 
 OTHER_TABLES = {
+    (DUAL, "Vectors from elsewhere"),  # names
     (SURE, "How it is found"),  # names
     (PAGE, "How it is trained"),  # data
     (MOMENTS, "The score of a window"),  # equations
