@@ -10,9 +10,8 @@ from hgrkit.checks.arguments import Range
 from hgrkit.checks.settings import read_settings
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
-from hgrkit.research.training.config import LossConfig, TrainConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig, learning_rate
 from hgrkit.research.training.data_config import DataConfig
-from hgrkit.research.training.loop import learning_rate
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import RunConfig, example_config, preset_names, with_preset
 
