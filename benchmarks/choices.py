@@ -32,9 +32,14 @@ class Choice:
 
 
 def foils(captions: Captions, all_captions: Captions) -> list[Choice]:
-    """Foils of every type, as `hgrkit foils` makes them of all captions."""
+    """Foils of some captions, as `hgrkit foils` makes them knowing all captions of the clips."""
     made = make_foils(all_captions, LarkParser(), seed=0).foils
-    return [Choice(foil.video, foil.caption, (foil.foil,), foil.type) for foil in made if foil.video in captions]
+    wanted = {(clip, caption) for clip, own in captions.items() for caption in own}
+    return [
+        Choice(foil.video, foil.caption, (foil.foil,), foil.type)
+        for foil in made
+        if (foil.video, foil.caption) in wanted
+    ]
 
 
 def vitatecs(data: Path) -> Iterator[Choice]:

@@ -176,6 +176,47 @@ def querybank_norm(files: Mapping[str, Any]) -> Expected:
     }
 
 
+def dual_encoder(comparison: str) -> Callable[[Mapping[str, Any]], Expected]:
+    """A table of a comparison in the results of dual encoders."""
+
+    def rows(files: Mapping[str, Any]) -> Expected:
+        found = files["dual_encoder.json"][comparison]
+        named = {
+            f"{title}, {way.replace('_', ' ')}, {measure}": (found["retrieval"][name][way][measure], "difference")
+            for name, title in (("msr-vtt", "MSR-VTT"), ("msvd", "MSVD"))
+            for way in ("text_to_video", "video_to_text")
+            for measure in ("R@1", "mRR")
+        }
+        titles = {
+            "foils, msr-vtt": "foils of MSR-VTT's captions",
+            "foils, msvd": "foils of MSVD's captions",
+            "vitatecs": "VITATECS",
+            "verb contrast": "verb contrast",
+        }
+        mean = {"vitatecs": "pooled"}  # whose aspects differ in size by a factor of eighty
+        named |= {
+            title: (found["choices"][kind][mean.get(kind, "mean of types")], "lead")
+            for kind, title in titles.items()
+        }
+        return {
+            row: [shown(compared["a"]), shown(compared["b"]), lead(compared, key)]
+            for row, (compared, key) in named.items()
+        }
+
+    return rows
+
+
+def dual_encoder_foils(files: Mapping[str, Any]) -> Expected:
+    found = files["dual_encoder.json"]["event alone (a) against all levels (b)"]["choices"]
+    return {
+        kind: [
+            f"{found['foils, msr-vtt']['types'][kind]['n']:,}",
+            *(lead(found[name]["types"][kind]) for name in ("foils, msr-vtt", "foils, msvd")),
+        ]
+        for kind in FOIL_TYPES
+    }
+
+
 def foils(files: Mapping[str, Any]) -> Expected:
     beside, elsewhere = files["foils.json"]["all"], files["foils.json"]["all, beside another clip"]
 
@@ -390,6 +431,7 @@ def short_questions(of: Mapping[str, Any]) -> list[str]:
     return [first, area, margin, error, *(absent_things(short) or [])[1:]]
 
 
+DUAL = "docs/dual-encoders.md"
 PAGE = "docs/research/default-model.md"
 USERS_PAGE = "docs/default-model.md"
 SURE = "docs/confidence.md"
@@ -478,6 +520,8 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "How good it is", 2): three_seeds,
     (PAGE, "Querybank normalisation", 0): querybank_norm,
     (PAGE, "What the levels are for", 0): foils,
+    (DUAL, "What the graph adds", 0): dual_encoder("event alone (a) against all levels (b)"),
+    (DUAL, "What the graph adds", 1): dual_encoder_foils,
     (PAGE, "What its parts are worth", 0): what_pays,
     (SURE, "How far it can be trusted", 0): partial(confidence, row=right_hits),
     (SURE, "When nothing matches", 0): partial(confidence, row=absent_things),
@@ -519,6 +563,7 @@ OTHER_TABLES = {
     (CLIP, "What becomes of a sentence"),  # names
     (CLIP, "Precision and speed"),  # names
     (CLIP, "Published benchmarks"),  # of others, held to docs/published-figures.toml
+    (DUAL, "Vectors from elsewhere"),  # names
     (SURE, "How it is found"),  # names
     (PAGE, "How it is trained"),  # data
     (USERS_PAGE, "Its parts"),  # names

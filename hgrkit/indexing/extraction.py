@@ -6,6 +6,7 @@ itself is written whole at the end. So an interruption at any moment loses at mo
 
 from __future__ import annotations
 
+import glob
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from hgrkit.indexing.report import Failure, IndexProgress, IndexReport
 from hgrkit.indexing.walk import walk_videos
 from hgrkit.library.library import Library
 from hgrkit.model.loaded import LoadedModel
-from hgrkit.storage.atomic_file import writing, written_whole
+from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, writing, written_whole
 from hgrkit.video.feature_file import HIDDEN
 from hgrkit.video.frame_encoder import FrameEncoder
 from hgrkit.video.limits import DecodeLimits
@@ -114,6 +115,8 @@ def extract_features(
     if cache is None:
         raise ConfigError(f"the model {parts.model.name!r} names no frame encoder; choose one (--frame-encoder).")
     target.parent.mkdir(parents=True, exist_ok=True)
+    finished = work.with_name(f"{work.name}.finished")
+    shutil.rmtree(finished, ignore_errors=True)
     if target.exists():
         _require_made_alike(target, cache)
     with _opened(work, parts, target) as library:
@@ -123,7 +126,8 @@ def extract_features(
         report = index(library, walk.files, left_out=walk.left_out, cache=cache, follow_moves=False)
         with writing(target):
             written = _write(target, library, cache, report)
-    shutil.rmtree(work, ignore_errors=True)  # the file has it all now
+    work.replace(finished)  # at once: half a library could not be opened
+    shutil.rmtree(finished, ignore_errors=True)
     return written
 
 
@@ -193,6 +197,8 @@ def _write(target: Path, library: Library, cache: FeatureCache, report: IndexRep
     """Write the file anew: what it had, and what the library's videos have in the cache."""
     import h5py
 
+    for left in target.parent.glob(f"{glob.escape(target.name)}.*{TEMPORARY_SUFFIX}"):
+        left.unlink()  # of a run that was killed while it wrote
     done = {video.path: video.content for video in library.videos() if video.state == "indexed"}
     lost: list[Failure] = []
     with written_whole(target, lambda: None) as temporary, h5py.File(temporary, "w") as file:

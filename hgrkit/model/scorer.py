@@ -64,8 +64,12 @@ class ModelQueryEncoder:
         self, graphs: Sequence[RoleGraph], sentences: Sequence[str] | None = None
     ) -> tuple[list[EmbeddedQuery], Omitted]:
         """Embed sentences, as `QueryEncoder` says; only a head on an encoder of texts reads `sentences`."""
-        text = self.model.text
-        batch = text.batch(graphs, sentences) if isinstance(text, PhraseTextEncoder) else text.batch(graphs)
+        text, omitted = self.model.text, Omitted()
+        if isinstance(text, PhraseTextEncoder):
+            batch = text.batch(graphs, sentences)
+            omitted = text.omitted_by_encoder(batch)
+        else:
+            batch = text.batch(graphs)
         with torch.inference_mode():
             found = text(batch.to(self.model.device))
         queries = []
@@ -82,7 +86,7 @@ class ModelQueryEncoder:
                     entities=tuple(nodes[node_id] for node_id in batch.entity_ids[row]),
                 )
             )
-        return queries, batch.omitted
+        return queries, batch.omitted + omitted
 
 
 def embed_captions(

@@ -182,6 +182,38 @@ def test_a_killed_run_resumes_with_what_it_told_of(videos, model, out, tmp_path)
         np.testing.assert_array_equal(found[name], features)
 
 
+@pytest.mark.parametrize("call", ["written_whole", "replace", "rmtree"])
+def test_a_run_that_is_killed_while_it_finishes_leaves_nothing_behind(videos, model, out, tmp_path, call):
+    """The process ends where it writes the file, or before it removes what it worked with, or while it does so."""
+    program = f"""
+import os, shutil
+from pathlib import Path
+import hgrkit.indexing.extraction as extraction
+real = {{"written_whole": extraction.written_whole, "replace": Path.replace, "rmtree": shutil.rmtree}}[{call!r}]
+def die(*arguments, **how):
+    if {call!r} == "written_whole":
+        with real(*arguments, **how) as temporary:
+            temporary.write_bytes(b"half")
+            os._exit(9)
+    if str(arguments[0]).endswith((".work", ".work.finished")) and Path(arguments[0]).exists():
+        if {call!r} == "rmtree":
+            next(Path(arguments[0]).glob("*.sqlite")).unlink()
+        os._exit(9)
+    return real(*arguments, **how)
+if {call!r} == "written_whole":
+    extraction.written_whole = die
+elif {call!r} == "replace":
+    Path.replace = die
+else:
+    shutil.rmtree = die
+extraction.extract_features([{str(videos)!r}], {str(out)!r}, model={str(model)!r}, num_workers=1)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 9
+    assert extract_features([videos], out, model=model).videos == 4
+    assert sorted(path.name for path in tmp_path.glob("F.h5*")) == ["F.h5"]
+
+
 def test_a_file_that_was_made_otherwise_is_refused(videos, model, out, tmp_path):
     extract_features([videos], out, model=model)
     with pytest.raises(FeatureFileError, match="at fps:2, not of shades@1 at fps:3"):

@@ -101,7 +101,10 @@ def test_a_folder_that_is_no_model_is_named(tmp_path):
         (lambda config: config["video"].pop("feature_dim"), "video lacks 'feature_dim'"),
         (lambda config: config["text"].update(depth=3), "text has no setting 'depth'"),
         (lambda config: config["text"].update(vocabulary=3), "text has no setting 'vocabulary'"),
-        (lambda config: config["text"].update(type="bag"), "type of text must be 'rnn' or 'sentence', got 'bag'"),
+        (
+            lambda config: config["text"].update(type="bag"),
+            "type of text must be 'rnn', 'sentence' or 'phrases', got 'bag'",
+        ),
         (lambda config: config["matcher"].update(fusion="max"), "'max'"),
         (lambda config: config["video"].update(embed_dim=7), "embed_dim=6"),
         (lambda config: config["video"].update(embed_dim="six"), r"config\.json"),

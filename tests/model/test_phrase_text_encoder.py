@@ -20,7 +20,7 @@ from hgrkit.model.scorer import ModelQueryEncoder, embed_features, embed_videos
 from hgrkit.model.text.phrase_text_encoder import PhraseTextEncoder
 from hgrkit.model.video import VideoEncoder
 from hgrkit.parsing import LarkParser
-from hgrkit.testing.model_contract import example_graphs
+from hgrkit.testing.model_contract import TextEncoderContract, example_graphs
 from tests.letter_encoder import LetterTexts
 
 SENTENCES = ["A woman throws a ball to a Dog!", "a dog sleeps while a man cooks rice in a kitchen", "a red ball"]
@@ -70,6 +70,28 @@ def queries_of(encoder):
     graphs = [LarkParser().parse(sentence) for sentence in SENTENCES]
     found, omitted = encoder.embed(graphs, SENTENCES)
     return [query.embeddings for query in found], omitted
+
+
+class TestPhraseTextEncoder(TextEncoderContract):
+    @pytest.fixture(
+        params=[{}, {"num_roles": 0, "graph_layers": 0}, {"graph_layers": 2, "edges": "two_way", "dropout": 0.4}],
+        ids=["default", "plain", "deep"],
+    )
+    def encoder(self, request, dual):
+        made = PhraseTextEncoder(texts=LetterTexts(16), name="letters", embed_dim=16, **request.param)
+        return moved(made).eval()
+
+    @pytest.fixture
+    def reopen(self):
+        return PhraseTextEncoder.from_folder
+
+
+def test_what_the_frozen_encoder_does_not_read_is_told_with_and_without_torch(head, tmp_path):
+    long = "a dog runs and " * 10 + "a cat sleeps"
+    head.save(tmp_path / "head")
+    graph = LarkParser().parse(long)
+    for encoder in (ModelQueryEncoder(head), LoadedModel.load(tmp_path / "head", device="cpu").query_side.encoder):
+        assert encoder.embed([graph], [long])[1].event_tokens == len(long) + len("a video of ") - 100
 
 
 def test_an_untrained_head_scores_as_the_dual_encoder_does(dual, head, clips):

@@ -13,11 +13,11 @@ from hgrkit.errors import GraphError, LibraryMismatchError
 from hgrkit.graph import Node, RoleGraph
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.library.scoring import SearchSettings
-from hgrkit.model.text.graph_selection import Omitted
+from hgrkit.model.text.graph_selection import Omitted, SelectedGraph
 from hgrkit.parsing.protocol import GraphParser
 from hgrkit.parsing.registry import parse_each
 
-__all__ = ["EmbeddedCaptions", "EmbeddedQuery", "QueryEncoder", "QuerySide", "read_captions"]
+__all__ = ["EmbeddedCaptions", "EmbeddedQuery", "QueryEncoder", "QuerySide", "query_of", "read_captions"]
 
 UNREADABLE_SCORE = -1.0
 """What a sentence that cannot be read scores with every video: the lowest score."""
@@ -40,6 +40,17 @@ class EmbeddedQuery:
     embeddings: QueryEmbeddings
     actions: tuple[Node, ...]
     entities: tuple[Node, ...]
+
+
+def query_of(graph: RoleGraph, kept: SelectedGraph, nodes: Float32) -> EmbeddedQuery:
+    """A sentence's nodes [1 + A + E, D] as a query."""
+    by_id = {node.id: node for node in graph.nodes}
+    entities = 1 + len(kept.actions)
+    return EmbeddedQuery(
+        embeddings=QueryEmbeddings(event=nodes[0], action=nodes[1:entities], entity=nodes[entities:]),
+        actions=tuple(by_id[node.id] for node in kept.actions),
+        entities=tuple(by_id[node.id] for node in kept.entities),
+    )
 
 
 class QueryEncoder(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,22 @@ from safetensors import SafetensorError, safe_open
 from hgrkit.errors import CheckpointError
 from hgrkit.matching.config import QuerybankNormConfig
 from hgrkit.matching.frame_weights import unit_vectors
+from hgrkit.model.text.config import GraphAttentionConfig
+from hgrkit.model.text.graph_selection import SelectedGraph, node_links
 
-__all__ = ["Float32", "LayerNorm", "Linear", "QuerybankNorm", "Weights", "softmax"]
+__all__ = [
+    "Float32",
+    "GraphAttention",
+    "LayerNorm",
+    "Linear",
+    "QuerybankNorm",
+    "Weights",
+    "adjacency_of",
+    "softmax",
+]
 
 Float32 = npt.NDArray[np.float32]
+Adjacency = npt.NDArray[np.bool_]
 
 
 class Weights:
@@ -139,3 +152,65 @@ def softmax(logits: Float32) -> Float32:
     shares: Float32 = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
     return shares
+
+
+class _GraphLayer:
+    """One round of messages: `g_i <- LayerNorm(g_i + W sum_j b_ij g_j)`; no LayerNorm if `identity`."""
+
+    def __init__(self, weights: Weights, embed_dim: int, *, attention: bool, identity: bool) -> None:
+        half = embed_dim // 2
+        self.context = Linear(weights.below("context"), embed_dim, embed_dim, bias=False)
+        self.norm = None if identity else LayerNorm(weights.below("norm"), embed_dim)
+        self.query = Linear(weights.below("query"), embed_dim, half) if attention else None
+        self.key = Linear(weights.below("key"), embed_dim, half) if attention else None
+
+    def __call__(self, nodes: Float32, adjacency: Adjacency) -> Float32:
+        told: Float32 = nodes + self.context(self._neighbour_weights(nodes, adjacency) @ nodes)
+        return told if self.norm is None else self.norm(told)
+
+    def _neighbour_weights(self, nodes: Float32, adjacency: Adjacency) -> Float32:
+        """`b`: rows over neighbours that sum to one, or to zero where a node has none, [N, N]."""
+        if self.query is None or self.key is None:
+            counts = adjacency.sum(axis=1, keepdims=True)
+            even: Float32 = (adjacency / np.maximum(counts, 1)).astype(np.float32)
+            return even
+        query = self.query(nodes)  # [N, D / 2]
+        logits = query @ self.key(nodes).T / np.float32(math.sqrt(query.shape[1]))
+        weights = softmax(np.where(adjacency, logits, np.finfo(np.float32).min))
+        return np.where(adjacency, weights, np.float32(0))
+
+
+class GraphAttention:
+    """Lets each node of a sentence take up what its neighbours say; the equations stand at the twin.
+
+    Args:
+        weights: those of the twin.
+        config: its settings.
+
+    Raises:
+        CheckpointError: if the weights are not the twin's.
+
+    Source: HGR (arXiv 2003.00392), section 3.1.
+    """
+
+    def __init__(self, weights: Weights, config: GraphAttentionConfig) -> None:
+        layers = (weights.below(f"layers.{number}") for number in range(config.num_layers))
+        self.layers = [
+            _GraphLayer(layer, config.embed_dim, attention=config.attention, identity=config.start == "identity")
+            for layer in layers
+        ]
+
+    def __call__(self, nodes: Float32, adjacency: Adjacency) -> Float32:
+        """Pass messages along a graph: nodes [N, D], adjacency bool [N, N] -> [N, D]."""
+        for layer in self.layers:
+            nodes = layer(nodes, adjacency)
+        return nodes
+
+
+def adjacency_of(graph: SelectedGraph, edges: str) -> Adjacency:
+    """Whether node i sees node j by an edge policy, over event, actions and entities: bool [N, N]."""
+    size = 1 + len(graph.actions) + len(graph.entities)
+    adjacency = np.zeros((size, size), np.bool_)
+    for link in node_links(graph, edges, len(graph.actions)):
+        adjacency[link] = True
+    return adjacency

@@ -22,9 +22,8 @@ from hgrkit.levels import LEVELS, Level, PerLevel
 from hgrkit.library.records import Float32, QueryEmbeddings
 from hgrkit.matching.frame_weights import unit_vectors
 from hgrkit.model.query.clip_encoder import frame_array
-from hgrkit.model.query.encoder import EmbeddedQuery
-from hgrkit.model.query.layers import Linear, QuerybankNorm, Weights
-from hgrkit.model.query.sentence_encoder import GraphAttention, adjacency_of, query_of
+from hgrkit.model.query.encoder import EmbeddedQuery, query_of
+from hgrkit.model.query.layers import GraphAttention, Linear, QuerybankNorm, Weights, adjacency_of
 from hgrkit.model.text.config import GraphAttentionConfig, GraphStart, GraphTextConfig
 from hgrkit.model.text.graph_selection import (
     GraphLimits,

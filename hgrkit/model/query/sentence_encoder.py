@@ -2,90 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from hgrkit.checks.settings import read_settings
 from hgrkit.graph import RoleGraph
 from hgrkit.levels import LEVELS, Level
-from hgrkit.library.records import QueryEmbeddings
 from hgrkit.matching.frame_weights import unit_vectors
-from hgrkit.model.query.encoder import EmbeddedQuery
-from hgrkit.model.query.layers import Float32, LayerNorm, Linear, QuerybankNorm, Weights, softmax
-from hgrkit.model.text.config import GraphAttentionConfig, SentenceTextConfig
+from hgrkit.model.query.encoder import EmbeddedQuery, query_of
+from hgrkit.model.query.layers import Float32, GraphAttention, Linear, QuerybankNorm, Weights, adjacency_of
+from hgrkit.model.text.config import SentenceTextConfig
 from hgrkit.model.text.graph_selection import (
     Omitted,
     SelectedGraph,
     SelectedNode,
     check_words,
-    node_links,
     released_role_id,
     select_all,
 )
 from hgrkit.model.text.sentence_reader import STATE_SCALE, SentenceReader
 
-__all__ = ["GraphAttention", "SentenceQueryEncoder", "adjacency_of", "query_of"]
-
-Adjacency = npt.NDArray[np.bool_]
-
-
-class _GraphLayer:
-    """One round of messages: `g_i <- LayerNorm(g_i + W sum_j b_ij g_j)`; no LayerNorm if `identity`."""
-
-    def __init__(self, weights: Weights, embed_dim: int, *, attention: bool, identity: bool) -> None:
-        half = embed_dim // 2
-        self.context = Linear(weights.below("context"), embed_dim, embed_dim, bias=False)
-        self.norm = None if identity else LayerNorm(weights.below("norm"), embed_dim)
-        self.query = Linear(weights.below("query"), embed_dim, half) if attention else None
-        self.key = Linear(weights.below("key"), embed_dim, half) if attention else None
-
-    def __call__(self, nodes: Float32, adjacency: Adjacency) -> Float32:
-        told: Float32 = nodes + self.context(self._neighbour_weights(nodes, adjacency) @ nodes)
-        return told if self.norm is None else self.norm(told)
-
-    def _neighbour_weights(self, nodes: Float32, adjacency: Adjacency) -> Float32:
-        """`b`: rows over neighbours that sum to one, or to zero where a node has none, [N, N]."""
-        if self.query is None or self.key is None:
-            counts = adjacency.sum(axis=1, keepdims=True)
-            even: Float32 = (adjacency / np.maximum(counts, 1)).astype(np.float32)
-            return even
-        query = self.query(nodes)  # [N, D / 2]
-        logits = query @ self.key(nodes).T / np.float32(math.sqrt(query.shape[1]))
-        weights = softmax(np.where(adjacency, logits, np.finfo(np.float32).min))
-        return np.where(adjacency, weights, np.float32(0))
-
-
-class GraphAttention:
-    """Lets each node of a sentence take up what its neighbours say; the equations stand at the twin.
-
-    Args:
-        weights: those of the twin.
-        config: its settings.
-
-    Raises:
-        CheckpointError: if the weights are not the twin's.
-
-    Source: HGR (arXiv 2003.00392), section 3.1.
-    """
-
-    def __init__(self, weights: Weights, config: GraphAttentionConfig) -> None:
-        layers = (weights.below(f"layers.{number}") for number in range(config.num_layers))
-        self.layers = [
-            _GraphLayer(layer, config.embed_dim, attention=config.attention, identity=config.start == "identity")
-            for layer in layers
-        ]
-
-    def __call__(self, nodes: Float32, adjacency: Adjacency) -> Float32:
-        """Pass messages along a graph: nodes [N, D], adjacency bool [N, N] -> [N, D]."""
-        for layer in self.layers:
-            nodes = layer(nodes, adjacency)
-        return nodes
+__all__ = ["SentenceQueryEncoder"]
 
 
 class SentenceQueryEncoder:
@@ -165,15 +106,6 @@ class SentenceQueryEncoder:
         return np.split(vectors, np.cumsum([len(sentence) for sentence in nodes])[:-1])
 
 
-def adjacency_of(graph: SelectedGraph, edges: str) -> Adjacency:
-    """Whether node i sees node j by an edge policy, over event, actions and entities: bool [N, N]."""
-    size = 1 + len(graph.actions) + len(graph.entities)
-    adjacency = np.zeros((size, size), np.bool_)
-    for link in node_links(graph, edges, len(graph.actions)):
-        adjacency[link] = True
-    return adjacency
-
-
 def _mean_states(words: Float32, nodes: Sequence[SelectedNode]) -> Float32:
     """Mean state of each node's words, scaled to length one: [T, H] -> [P, H]."""
     means = np.zeros((len(nodes), words.shape[1]), np.float32)
@@ -181,14 +113,3 @@ def _mean_states(words: Float32, nodes: Sequence[SelectedNode]) -> Float32:
         words[list(node.tokens)].mean(axis=0, out=row)
     units: Float32 = unit_vectors(means)
     return units
-
-
-def query_of(graph: RoleGraph, kept: SelectedGraph, nodes: Float32) -> EmbeddedQuery:
-    """A sentence's nodes [1 + A + E, D] as a query."""
-    by_id = {node.id: node for node in graph.nodes}
-    entities = 1 + len(kept.actions)
-    return EmbeddedQuery(
-        embeddings=QueryEmbeddings(event=nodes[0], action=nodes[1:entities], entity=nodes[entities:]),
-        actions=tuple(by_id[node.id] for node in kept.actions),
-        entities=tuple(by_id[node.id] for node in kept.entities),
-    )

@@ -1,6 +1,6 @@
 """Passes messages between the event, action and entity nodes of a sentence (HGR, section 3.1).
 
-`hgrkit.model.query.sentence_encoder` computes the same without torch; a change here is a change there.
+`hgrkit.model.query.layers` computes the same without torch; a change here is a change there.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from hgrkit.model.query.phrase_encoder import PhraseQueryEncoder, PhraseTextConf
 from hgrkit.model.text.config import GraphTextSettings
 from hgrkit.model.text.graph_attention import GraphAttention
 from hgrkit.model.text.graph_batch import GraphBatch, check_batch
-from hgrkit.model.text.graph_selection import select_all
+from hgrkit.model.text.graph_selection import Omitted, select_all
 from hgrkit.model.text.sentence_reader import SentenceReader
 from hgrkit.model.text.text_encoder_plugin import TextEncoderPlugin
 
@@ -159,6 +159,12 @@ class PhraseTextEncoder(nn.Module):
             states["action"][row, : actions - 1] = known[1:actions]
             states["entity"][row, : len(phrases) - actions] = known[actions:]
         return PerLevel(event=events, **states)
+
+    def omitted_by_encoder(self, batch: GraphBatch) -> Omitted:
+        """What the frozen encoder did not read of the sentences of a batch."""
+        sentences = [phrases[0] for phrases in batch.phrases]
+        known = self.frozen.vectors(sentences)
+        return Omitted(event_tokens=sum(known[sentence][1] for sentence in sentences))
 
     def encode(self, states: PerLevel[Tensor], batch: GraphBatch) -> TextEmbeddings:
         """Encode C sentences that `read` has read."""

@@ -18,7 +18,7 @@ from hgrkit.matching.embeddings import VideoEmbeddings
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.research.evaluation.measures import RetrievalMeasures, measure
 from hgrkit.research.training.clips import CaptionedClips, Indices, RightPairs, epoch_batches
-from hgrkit.research.training.config import TrainConfig
+from hgrkit.research.training.config import TrainConfig, learning_rate
 from hgrkit.research.training.records import EpochRecord, TrainingInputs, TrainingProgress
 from hgrkit.research.training.run_folder import RunFolder
 from hgrkit.research.training.state import (
@@ -32,7 +32,7 @@ from hgrkit.research.training.state import (
 )
 from hgrkit.research.training.text_feed import TextFeed
 
-__all__ = ["TrainingLoop", "WeightAverage", "embed_clips", "learning_rate", "measure_clips"]
+__all__ = ["TrainingLoop", "WeightAverage", "embed_clips", "measure_clips"]
 
 _CLIPS_AT_ONCE, _CAPTIONS_AT_ONCE = 64, 256
 """The table of scores is computed in blocks of this size, which bounds memory."""
@@ -96,31 +96,6 @@ def make_optimizer(model: nn.Module, loss: nn.Module, config: TrainConfig) -> to
     ]
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind([group for group in groups if group["params"]], lr=config.learning_rate, betas=config.betas)
-
-
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """The rate of a step.
-
-    With W = `warm_up` x total steps: `rate (step + 1) / W` for `step < W`; then, with p going from 0 to 1,
-    `rate (final + (1 - final) (1 + cos(pi p)) / 2)`, or `rate` where the schedule is constant.
-
-    >>> config = TrainConfig(learning_rate=1.0, warm_up=0.5)
-    >>> [round(learning_rate(config, step, 8), 3) for step in range(8)]
-    [0.25, 0.5, 0.75, 1.0, 1.0, 0.854, 0.5, 0.146]
-
-    Args:
-        config: the settings.
-        step: from 0.
-        total: steps of the whole run.
-    """
-    warm = round(config.warm_up * total)
-    if step < warm:
-        return config.learning_rate * (step + 1) / warm
-    if config.schedule == "constant":
-        return config.learning_rate
-    progress = (step - warm) / max(1, total - warm)
-    share = config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * progress)) / 2
-    return config.learning_rate * share
 
 
 class WeightAverage:
@@ -306,7 +281,7 @@ class TrainingLoop:
             dev = self._measured()
             # an earlier epoch wins a tie, and so does the start if it is kept
             begun = -1.0 if self.start is None else float(self.start["Rsum"])
-            earlier = max(begun, *(record.dev_rsum or 0.0 for record in self.log)) if self.log else begun
+            earlier = max([begun, *(record.dev_rsum or 0.0 for record in self.log)])
             best = dev is None or dev["Rsum"] > earlier
             if best:
                 self.best, self.best_epoch = _copied(self._model), len(self.log) + 1

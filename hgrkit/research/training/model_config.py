@@ -50,7 +50,10 @@ class ModelConfig:
         "a model to start from: installed, a folder, or a dual encoder such as clip:FOLDER; none is fresh weights",
     )
     name: str = setting("", "what the model is called")
-    text_encoder: str = setting("rnn", "rnn: word vectors and a GRU; sentence: a frozen transformer")
+    text_encoder: str = setting(
+        "rnn",
+        "rnn: word vectors and a GRU; sentence: a frozen transformer; phrases: a plugin that encodes texts",
+    )
     reader: str = setting("default", "sentence: the model whose transformer is used, by name or folder")
     min_count: int = setting(
         1, "rnn: how often a word must occur in the training captions to be in the vocabulary", within="[1, inf)"

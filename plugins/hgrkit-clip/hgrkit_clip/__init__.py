@@ -20,7 +20,7 @@ __all__ = [
     "text_encoder",
 ]
 
-LEVEL_WEIGHTS = (3.0, 1.0, 1.0)
+LEVEL_WEIGHTS = (6.0, 3.0, 1.0)
 """Of event, action and entity. The event alone is the published models' own score, and leads; the phrases tell
 apart what one vector for a sentence cannot. Not measured on published weights."""
 

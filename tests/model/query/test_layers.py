@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from hgrkit.errors import CheckpointError
-from hgrkit.model.query.layers import LayerNorm, Linear, Weights, softmax
-from hgrkit.model.query.sentence_encoder import GraphAttention
+from hgrkit.model.query.layers import GraphAttention, LayerNorm, Linear, Weights, softmax
 from hgrkit.model.text import graph_attention as torch_graph_attention
 from hgrkit.model.text.config import GraphAttentionConfig
 

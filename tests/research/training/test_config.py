@@ -10,9 +10,8 @@ from hgrkit.checks.arguments import Range
 from hgrkit.checks.settings import read_settings
 from hgrkit.errors import ConfigError, MissingPathError
 from hgrkit.matching.losses import HingeLoss, InfoNCE
-from hgrkit.research.training.config import LossConfig, TrainConfig
+from hgrkit.research.training.config import LossConfig, TrainConfig, learning_rate
 from hgrkit.research.training.data_config import DataConfig
-from hgrkit.research.training.loop import learning_rate
 from hgrkit.research.training.model_config import ModelConfig
 from hgrkit.research.training.run_config import RunConfig, example_config, preset_names, with_preset
 
@@ -38,15 +37,15 @@ def test_the_example_config_says_the_defaults_and_nothing_else(tmp_path):
 
 
 def test_the_example_config_with_its_other_tables_is_valid_too(tmp_path):
-    text = example_config()
-    others = "".join(
-        "".join(f"{re.sub('^# ?', '', line)}\n" for line in part.splitlines())
-        for part in text.split("\n\n")
-        if part.startswith("# [")
-    )
-    tables = tomllib.loads(others)
-    DataConfig.read({"train": {"captions": "a", "features": ["b"]}, **tables["data"]})
-    ModelConfig(text_encoder="sentence", text=tables["model"]["text"])
+    parts = [part for part in example_config().split("\n\n") if part.startswith("# [")]
+    tables = [
+        tomllib.loads("".join(f"{re.sub('^# ?', '', line)}\n" for line in part.splitlines())) for part in parts
+    ]
+    data = {name: table for one in tables for name, table in one.get("data", {}).items()}
+    DataConfig.read({"train": {"captions": "a", "features": ["b"]}, **data})
+    for part, one in zip(parts, tables, strict=True):
+        if kind := re.search(r"if text_encoder is (\w+)", part):
+            ModelConfig(text_encoder=kind[1], text=one["model"]["text"])
 
 
 def test_the_example_config_names_every_setting():
@@ -108,7 +107,7 @@ def test_the_example_config_names_every_setting():
             "negatives must be a whole number in [1, inf) or 'hardest' or",
         ),
         ("[loss]\nlevel_weights = [0, 0, 0, 0]\n", "level_weights must not all be 0"),
-        ("[model]\ntext_encoder = 'bert'\n", "text_encoder must be 'rnn' or 'sentence', got 'bert'."),
+        ("[model]\ntext_encoder = 'bert'\n", "text_encoder must be 'rnn', 'sentence' or 'phrases', got 'bert'."),
         ("[model.text]\nword_dims = 3\n", "[model.text] has no setting 'word_dims'; known: max_actions,"),
         (
             "[model.text]\nword_dim = 'x'\n",

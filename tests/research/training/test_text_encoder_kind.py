@@ -114,5 +114,7 @@ def test_its_settings_are_checked_as_those_of_any_other(tmp_path, text, message)
 
 def test_it_is_among_the_kinds_that_messages_and_the_example_name():
     assert "# [model.text]  # if text_encoder is letters\n## the letters that count (text)\n" in example_config()
-    with pytest.raises(ConfigError, match="text_encoder must be 'rnn', 'sentence' or 'letters', got 'bert'"):
+    with pytest.raises(
+        ConfigError, match="text_encoder must be 'rnn', 'sentence', 'phrases' or 'letters', got 'bert'"
+    ):
         ModelConfig(text_encoder="bert")
