@@ -493,6 +493,8 @@ def pictures_a_second(files: Mapping[str, Any]) -> Expected:
 
 
 CLIP = "docs/clip.md"
+
+
 def served(files: Mapping[str, Any]) -> Expected:
     found = files["serve.json"]
     rows = {"200 clients, beside the writer": "beside a writer", "16 clients, alone": "alone"}

@@ -19,7 +19,7 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "plugins").glob(
 MAX_LINES = 400
 LONG_MODULES = {
     # The facade: what each argument of its methods means stands where users look it up.
-    "hgrkit/retriever.py": 500,
+    "hgrkit/retriever.py": 580,
 }
 """Those that may be longer, up to how many lines, and why."""
 MAX_FUNCTION_LINES = 40

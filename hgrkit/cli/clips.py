@@ -37,9 +37,7 @@ def check_clips_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--clips-out names a folder, and {folder.name!r} is a file; name another one.")
     if (library := library_around(folder)) is not None:
-        raise ConfigError(
-            f"--clips-out {folder} is inside the library {library}; choose a folder outside it."
-        )
+        raise ConfigError(f"--clips-out {folder} is inside the library {library}; choose a folder outside it.")
 
 
 def open_file(path: Path) -> None:

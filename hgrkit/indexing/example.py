@@ -29,7 +29,8 @@ from hgrkit.video.frame_encoder import FrameEncoder, encode_frames, frame_size_o
 from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.preparation import FrameSize
 from hgrkit.video.still import picture_kind
-from hgrkit.video.worker.decoder import Decoded, DecodeProcess
+from hgrkit.video.worker.answers import Decoded
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = ["Example", "ExampleReader", "Like"]
 

@@ -28,6 +28,7 @@ from hgrkit.library.connection import BUSY_S, DATABASE_FILE, check_format, conne
 from hgrkit.library.legacy import SEGMENT_FOLDER
 from hgrkit.library.tables import APPLICATION_ID
 from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, full_disk, sync_file
+from hgrkit.storage.lock import LOCK_FILE
 from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "require_integrity",
     "require_library",
     "require_outside_libraries",
+    "require_vacant",
     "transaction",
     "translated_errors",
     "unfinished_databases",
@@ -103,6 +105,23 @@ def library_around(path: str | os.PathLike[str]) -> Path | None:
     """Find the innermost library that is at a path or has it inside; links are followed."""
     real = Path(os.path.realpath(path))
     return next((folder for folder in (real, *real.parents) if is_database(folder / DATABASE_FILE)), None)
+
+
+def require_vacant(folder: Path) -> None:
+    """Refuse a folder for a new library unless nothing but the traces of an interrupted `create` is there.
+
+    Raises:
+        LibraryExistsError: if it holds a library, or anything else.
+    """
+    if (folder / DATABASE_FILE).exists():
+        raise LibraryExistsError(f"there is a library at {folder} already; open it, or choose another folder.")
+    if folder.exists() and not folder.is_dir():
+        raise LibraryExistsError(f"{folder} is a file; choose a folder that is empty or does not exist.")
+    traces = (LOCK_FILE, DATABASE_FILE + TEMPORARY_SUFFIX)
+    if folder.is_dir() and not all(path.name.startswith(traces) for path in folder.iterdir()):
+        raise LibraryExistsError(
+            f"{folder} holds other files and no library; choose a folder that is empty or does not exist."
+        )
 
 
 def require_outside_libraries(path: str | os.PathLike[str]) -> None:

@@ -9,7 +9,6 @@ from typing import TypeVar, get_args
 
 from hgrkit.checks.arguments import check_choice, check_instance, check_path, check_sequence, check_text
 from hgrkit.errors import ConfigError, LibraryError, ShapeError
-from hgrkit.library.arrays import ClipArrays
 from hgrkit.library.candidates import AnnCache, CandidateSource
 from hgrkit.library.filters import Filter
 from hgrkit.library.manifest import Manifest
@@ -303,7 +302,7 @@ class Library:
         store = self._only(self._stores)
         before = store.usage()
         store.rewrite()
-        self._ann_caches[0].refresh(self._arrays())
+        self._ann_caches[0].refresh(self.ask(lambda sources: sources[0].view.arrays))
         return CompactReport(bytes_before=before.num_bytes, bytes_after=store.usage().num_bytes)
 
     def replace_with(self, other: Library) -> None:
@@ -342,14 +341,14 @@ class Library:
         """
         if not self._writable:
             raise LibraryError("a library that is open for reading only writes no HNSW index; open it with 'w'.")
-        return self._ann_caches[0].refresh(self._arrays())
+        return self._ann_caches[0].refresh(self.ask(lambda sources: sources[0].view.arrays))
 
     def close(self) -> None:
         """Let go of the library; a writer of a large one first brings its HNSW index up to date."""
         writable, self._writable = self._writable, False
         try:
             if writable:
-                self._ann_caches[0].refresh(self._arrays())
+                self._ann_caches[0].refresh(self.ask(lambda sources: sources[0].view.arrays))
         finally:
             for store in self._stores:
                 store.close()
@@ -382,12 +381,7 @@ class Library:
         embed_dim = self._manifest.embed_dim
         for query in check_sequence("queries", queries, QueryEmbeddings, of=of, error=ShapeError):
             if query.event.size != embed_dim:
-                raise ShapeError(
-                    f"a query must have embed_dim {embed_dim} as the library has, got {query.event.size}."
-                )
-
-    def _arrays(self) -> ClipArrays:
-        return self.ask(lambda sources: self._only(sources).view.arrays)
+                raise ShapeError(f"a query must have the library's embed_dim {embed_dim}, got {query.event.size}.")
 
     def _find(self, path: str) -> VideoRecord | None:
         return next((found for store in self._stores if (found := store.find(path)) is not None), None)

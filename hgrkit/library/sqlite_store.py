@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,6 @@ from hgrkit.errors import (
     DamagedLibraryError,
     HgrkitError,
     LibraryError,
-    LibraryExistsError,
     LibraryNotFoundError,
     ShapeError,
 )
@@ -37,25 +35,19 @@ from hgrkit.library.database import (
     require_integrity,
     require_library,
     require_outside_libraries,
+    require_vacant,
     transaction,
     translated_errors,
 )
 from hgrkit.library.legacy import SEGMENT_FOLDER, LegacyView, drop_segments, read_manifest, read_version
 from hgrkit.library.manifest import FORMAT_VERSION, Manifest
+from hgrkit.library.place import LibraryPlace
 from hgrkit.library.records import Version, VideoRecord, path_bytes
 from hgrkit.library.snapshot import TOLD_FILE, SqliteView, require_told, told_version, view_of
 from hgrkit.library.store import Entry, Rename, Snapshot, Usage, VersionCache, changed_renames, check_entries
-from hgrkit.library.tables import (
-    HEAD,
-    Head,
-    format_of,
-    make_tables,
-    read_head,
-    row_from_record,
-    write_manifest,
-)
-from hgrkit.storage.atomic_file import TEMPORARY_SUFFIX, sync_file
-from hgrkit.storage.lock import LOCK_FILE, WriterLock
+from hgrkit.library.tables import HEAD, Head, format_of, make_tables, read_head, row_from_record, write_manifest
+from hgrkit.storage.atomic_file import sync_file
+from hgrkit.storage.lock import WriterLock
 from hgrkit.storage.open_folder import OpenFolder
 
 __all__ = ["Mode", "SqliteStore"]
@@ -84,13 +76,9 @@ class SqliteStore:
         require_library(folder)
         self._cache, self._commits, self._closed = VersionCache(), Lock(), False
         self._failed: str | None = None
-        self._seen: tuple[Head, str] | None = None
         self._lock: WriterLock | None = None
         self._connection: sqlite3.Connection | None = None
-        self._opened: os.stat_result | None = None
-        with translated_errors(folder):
-            self._folder = OpenFolder(folder)
-        self._database = self._folder.path / DATABASE_FILE
+        self._place = LibraryPlace(folder)
         try:
             if mode == "w":
                 self._begin_writing()
@@ -114,11 +102,11 @@ class SqliteStore:
         if remark := url_remark(folder):
             raise LibraryError(remark)
         with translated_errors(folder):
-            _require_vacant(folder)
+            require_vacant(folder)
             folder = folder.absolute()
             folder.mkdir(parents=True, exist_ok=True)
             with OpenFolder(folder) as opened, WriterLock(opened):
-                _require_vacant(folder)
+                require_vacant(folder)
                 create_database(opened, lambda connection: make_tables(connection, manifest, head))
         return cls(folder, mode="w")
 
@@ -138,11 +126,11 @@ class SqliteStore:
 
     def read(self, question: Callable[[SqliteView | LegacyView], T]) -> T:
         """Answer a question from the version committed last, in one transaction."""
-        seen = self._seen  # before the transaction, which then sees this version or a later one
+        seen = self._place.seen  # before the transaction, which then sees this version or a later one
 
         def ask(connection: sqlite3.Connection) -> T:
             view = view_of(connection, self._folder, self._cache)
-            self._require_continuation(view, seen)
+            self._place.require_continuation(view, seen)
             return question(view)
 
         return self._read(ask)
@@ -218,7 +206,7 @@ class SqliteStore:
         with self._commits:
             connection, self._connection, self._closed = self._connection, None, True
             try:
-                if connection is not None and self._is_in_place():
+                if connection is not None and self._place.is_held():
                     with suppress(HgrkitError, sqlite3.Error, OSError):
                         self._settle(connection)
                     connection.close()
@@ -229,49 +217,11 @@ class SqliteStore:
                     self._lock.release()
                 self._folder.close()
 
-    def _is_in_place(self) -> bool:
-        """Whether the library is still where it was opened."""
-        try:
-            self._folder.require_same()
-        except LibraryError:
-            return False
-        found = self._folder.status(DATABASE_FILE)
-        return self._opened is None or (found is not None and os.path.samestat(found, self._opened))
-
-    def _require_in_place(self) -> None:
-        """Refuse to write once the library, its database or its lock is not the one that was opened.
-
-        Raises:
-            LibraryError: if it was moved, replaced or deleted.
-        """
-        if self._lock is not None:
-            self._lock.require_held()
-        if not self._is_in_place():
-            raise LibraryError(
-                f"{self._database} was moved, replaced or deleted while it was in use; open it again."
-            )
+    @property
+    def _folder(self) -> OpenFolder:
+        return self._place.folder
 
     # reading ---------------------------------------------------------------------------------------------------
-
-    def _require_continuation(self, view: SqliteView | LegacyView, seen: tuple[Head, str] | None) -> None:
-        """Refuse a version that does not come after one that was seen before: another library has its place.
-
-        The number of the database's file would not tell: a repair makes a new file, and a new one may get an old
-        one's number.
-        """
-        if seen is not None and seen[0].version == view.version:
-            return
-        if seen is not None:
-            head, clips = seen
-            same_arrays = view.head.generation == head.generation
-            if not view.head.may_follow(head) or (same_arrays and view.arrays.fingerprint(head.clips) != clips):
-                raise LibraryNotFoundError(
-                    f"the library that was opened is no longer at {self._folder.path}: another one, or an older copy "
-                    "of it, has its place; open it again."
-                )
-        newest = (view.head, view.arrays.fingerprint(view.head.clips))
-        if self._seen is seen:  # else another thread has noted this version or a later one
-            self._seen = newest
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Read, and say so if the library is not where it was when it was opened."""
@@ -279,7 +229,7 @@ class SqliteStore:
         try:
             return self._read_newest(read)
         except LibraryError as error:
-            if self._database.is_file() or isinstance(error, LibraryNotFoundError):
+            if self._place.database.is_file() or isinstance(error, LibraryNotFoundError):
                 raise
             raise LibraryNotFoundError(
                 f"the library that was opened is no longer at {self._folder.path}: it was removed or moved; "
@@ -290,7 +240,7 @@ class SqliteStore:
         """Read; a rewriting deletes the arrays of older versions, and who meets one reads the newest."""
         failed: Version | None = None
         while True:
-            folder = self._current_folder()
+            folder = self._place.now() if self._lock is None else self._folder
             with translated_errors(folder.path):
                 told = told_version(folder)
 
@@ -306,15 +256,6 @@ class SqliteStore:
                     raise
                 failed = found
 
-    def _current_folder(self) -> OpenFolder:
-        """The folder to read from: a reader goes on with what is at its path now; a writer does not."""
-        if self._lock is None:
-            with translated_errors(self._folder.path), suppress(FileNotFoundError):
-                folder = OpenFolder(self._folder.path)
-                if folder.identity != self._folder.identity:
-                    self._folder = folder
-        return self._folder
-
     def _require_open(self) -> None:
         if self._closed:
             raise LibraryError(f"the library {self._folder.path} is closed; open it again.")
@@ -327,8 +268,8 @@ class SqliteStore:
             self._lock = WriterLock(self._folder)
         told = told_version(self._folder)
         self._connection = connection = open_for_writing(self._folder)
-        self._opened = self._folder.status(DATABASE_FILE)
-        with translated_errors(self._database):
+        self._place.hold()
+        with translated_errors(self._place.database):
             require_told(connection, told)
             require_integrity(connection)
             self._checkpoint(connection)
@@ -341,12 +282,13 @@ class SqliteStore:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """The connection of one commit; there is one at a time, and none while an earlier one left traces."""
         self._require_open()
-        with self._commits, translated_errors(self._database):
+        with self._commits, translated_errors(self._place.database):
             if self._connection is None or self._lock is None or not self._lock.held:
                 raise LibraryError(
                     f"the library {self._folder.path} is open for reading only; open it with mode='w'."
                 )
-            self._require_in_place()
+            self._lock.require_held()
+            self._place.require_held()
             self._settle(self._connection)
             yield self._connection
 
@@ -414,14 +356,14 @@ class SqliteStore:
         done = is_current and read_head(connection).version.token == self._failed
         if not done and not self._log_is_empty(connection):
             raise LibraryError(
-                f"{self._database}: an earlier commit failed and its traces cannot be removed yet; "
+                f"{self._place.database}: an earlier commit failed and its traces cannot be removed yet; "
                 "free disk space and try again."
             )
         self._failed = None
         self._tidy(connection)
 
     def _log_is_empty(self, connection: sqlite3.Connection) -> bool:
-        log = self._database.with_name(self._database.name + "-wal")
+        log = self._place.database.with_name(self._place.database.name + "-wal")
         if log.stat().st_size and self._checkpoint(connection):
             sync_file(log)
         return log.stat().st_size == 0
@@ -446,16 +388,3 @@ class SqliteStore:
 
 _NO_ARRAYS = Head(version=Version(0, ""), generation=0)
 """Of a library whose migration has not been committed; it makes the arrays of generation 1."""
-
-
-def _require_vacant(folder: Path) -> None:
-    """Raise unless nothing but the traces of an interrupted `create` is there."""
-    if (folder / DATABASE_FILE).exists():
-        raise LibraryExistsError(f"there is a library at {folder} already; open it, or choose another folder.")
-    if folder.exists() and not folder.is_dir():
-        raise LibraryExistsError(f"{folder} is a file; choose a folder that is empty or does not exist.")
-    traces = (LOCK_FILE, DATABASE_FILE + TEMPORARY_SUFFIX)
-    if folder.is_dir() and not all(path.name.startswith(traces) for path in folder.iterdir()):
-        raise LibraryExistsError(
-            f"{folder} holds other files and no library; choose a folder that is empty or does not exist."
-        )

@@ -17,7 +17,8 @@ import numpy as np
 from hgrkit.errors import DecodeError, DecodeWorkerError, MissingPathError
 from hgrkit.results import Hit, Phrase
 from hgrkit.video.still import encode_jpeg
-from hgrkit.video.worker.decoder import DecodeProcess, Pictures, Times
+from hgrkit.video.worker.answers import Pictures, Times
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = [
     "MORE_THAN_EVEN",

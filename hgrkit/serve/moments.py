@@ -22,7 +22,8 @@ from hgrkit.serve.media import open_indexed
 from hgrkit.serve.settings import ServeLimits
 from hgrkit.video.cutting.web import WebPlay
 from hgrkit.video.limits import DecodeLimits
-from hgrkit.video.worker.decoder import Decoded, DecodeProcess
+from hgrkit.video.worker.answers import Decoded
+from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = ["Moment", "Moments", "checked_span"]
 

@@ -94,11 +94,14 @@ class FeatureTable:
 
 @final
 class MemoryTable(FeatureTable):
+    """A table that has been read."""
+
     def __init__(self, ids: Iterable[Iterable[str | None]], vectors: npt.NDArray[Any]) -> None:
         super().__init__(ids)
         self._vectors = vectors
 
     def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """A slice of the vectors."""
         return self._vectors[start:stop]
 
 
@@ -134,6 +137,7 @@ class ParquetTable(FeatureTable):
         return sum(max(4 * one.num_values, one.total_uncompressed_size) for one in self._parts(group))
 
     def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Vectors of some rows, [F, feature_dim]."""
         parts = []
         while start < stop:
             group = bisect_right(self._starts, start) - 1
@@ -145,11 +149,14 @@ class ParquetTable(FeatureTable):
         return np.concatenate(parts)
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
 @final
 class LanceTable(FeatureTable):
+    """Takes the rows that are asked for."""
+
     def __init__(self, path: str) -> None:
         self._data = _package("lance", "lance", path).dataset(path)
         _check_growth(path, self._data.count_rows())
@@ -157,6 +164,7 @@ class LanceTable(FeatureTable):
         super().__init__(batch.column(0).to_pylist() for batch in self._data.to_batches(columns=[ids]))
 
     def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Vectors of some rows, [F, feature_dim]."""
         return _matrix(self._data.take(list(range(start, stop)), columns=[self._vectors]).column(0))
 
 

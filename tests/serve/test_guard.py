@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from hgrkit import Retriever
+from hgrkit.checks.address import is_loopback
 from hgrkit.errors import ConfigError
 from hgrkit.serve import guard
 from hgrkit.serve.service import Service
-from hgrkit.checks.address import is_loopback
 from hgrkit.serve.settings import ServeSettings
 from tests.serve.live_server import ids_of
 

@@ -9,7 +9,8 @@ from PIL import Image
 from hgrkit.errors import DecodeError, DecodeLimitError, MissingPathError
 from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.still import picture_kind, read_still
-from hgrkit.video.worker.decoder import Decoded, DecodeProcess
+from hgrkit.video.worker.answers import Decoded
+from hgrkit.video.worker.decoder import DecodeProcess
 
 SIZE = (32, 48)
 ORIENTATIONS = {3: 2, 6: 1, 8: 3}

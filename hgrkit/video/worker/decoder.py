@@ -15,16 +15,16 @@ from typing import BinaryIO, Self, TypeVar, final
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from hgrkit.errors import DecodeLimitError, DecodeWorkerError
 from hgrkit.storage.regular_file import open_regular
 from hgrkit.video.container import unreadable_reason
-from hgrkit.video.cutting.clip import SUFFIXES, CutClip
+from hgrkit.video.cutting.clip import CutClip
 from hgrkit.video.cutting.web import WebPlay
 from hgrkit.video.limits import DecodeClock, DecodeLimits
 from hgrkit.video.preparation import FrameSize, PictureScaling
-from hgrkit.video.sampling import Sampling, times_between
+from hgrkit.video.sampling import Sampling
+from hgrkit.video.worker.answers import Decoded, Pictures, Times, clip_of, sampled_times, web_play_of
 from hgrkit.video.worker.process import WorkerProcess
 from hgrkit.video.worker.protocol import (
     BrokenOffError,
@@ -39,34 +39,12 @@ from hgrkit.video.worker.protocol import (
     write_message,
 )
 
-__all__ = ["DecodeProcess", "Decoded"]
+__all__ = ["DecodeProcess"]
 
 _POLL_S = 0.2  # how often the limits on time are checked
 _LONGEST_POLL_S = 1.0  # a machine that slept was not decoding
 
-Times = npt.NDArray[np.float64]
-Pictures = npt.NDArray[np.uint8]
 T = TypeVar("T")
-
-
-@attrs.frozen(kw_only=True)
-class Decoded:
-    """How reading one video ended.
-
-    Attributes:
-        begin_s: when its first picture is shown, on its own time line.
-        duration_s: the video's length; `None` if the file could not be opened.
-        decoded_frames: pictures that the decoder put out, as far as that is known.
-        reason: why it failed.
-        lasting: whether the failure lies in the file's bytes, so that another attempt is useless until they change
-            or the limits are raised.
-    """
-
-    begin_s: float = 0.0
-    duration_s: float | None = None
-    decoded_frames: int = 0
-    reason: str | None = None
-    lasting: bool = False
 
 
 @final
@@ -134,7 +112,7 @@ class DecodeProcess:
                 elif header["kind"] == "opened":
                     opened = Decoded(begin_s=finite(header, "begin_s"), duration_s=finite(header, "duration_s"))
                     try:
-                        times_s = _times(sampling, opened, self._limits, span_s)
+                        times_s = sampled_times(sampling, opened, self._limits, span_s)
                     except DecodeLimitError as error:  # with no times the worker comes to its end at once
                         times_s, refused = np.empty(0), error
                     write_message(worker.requests, {"kind": "times", "count": len(times_s)}, times_s)
@@ -185,9 +163,9 @@ class DecodeProcess:
         Raises:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
-        taken: list[bytes] = []
+        made: list[bytes] = []
         request = {"kind": "thumbnail", "path": _joined(path), "time_s": time_s, "height": height}
-        return self._bytes_of(path, request, lambda _, piece: taken.append(piece or b""), lambda _: b"".join(taken))
+        return self._bytes_of(path, request, lambda _, piece: made.append(piece or b""), lambda _: b"".join(made))
 
     def web_play(self, path: str) -> WebPlay | Decoded:
         """Look how browsers take a video; if reading it fails, the result says how.
@@ -196,7 +174,7 @@ class DecodeProcess:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
         request = {"kind": "web_play", "path": _joined(path)}
-        return self._bytes_of(path, request, lambda *_: None, _web_play_of)
+        return self._bytes_of(path, request, lambda *_: None, web_play_of)
 
     def cut(
         self,
@@ -223,7 +201,7 @@ class DecodeProcess:
             DecodeWorkerError: if no worker can be started, or this object is closed.
         """
         request = {"kind": "cut", "path": _joined(path), "start_s": start_s, "end_s": end_s}
-        return self._bytes_of(path, {**request, "exact": exact, "web": web}, take, _clip_of)
+        return self._bytes_of(path, {**request, "exact": exact, "web": web}, take, clip_of)
 
     def _bytes_of(
         self,
@@ -418,37 +396,3 @@ def _warn_once(why: str) -> None:
 def _joined(path: str) -> str:
     """Join, but do not normalise: the worker's current folder is the one that this process had when it began."""
     return os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
-
-
-def _web_play_of(header: Header) -> WebPlay:
-    return WebPlay(media_type=str(header.get("media_type")), reason=str(header.get("reason")))
-
-
-def _clip_of(header: Header) -> CutClip:
-    container = header.get("container")
-    if not isinstance(container, str) or container not in SUFFIXES:
-        raise ProtocolError(f"{header} is no clip.")
-    start_s, end_s = finite(header, "start_s"), finite(header, "end_s")
-    return CutClip(start_s=start_s, end_s=end_s, container=container, encoded=str(header.get("encoded")))
-
-
-def _times(
-    sampling: Sampling | Times | None, opened: Decoded, limits: DecodeLimits, span_s: tuple[float, float] | None
-) -> Times:
-    """The sampled times of a video, counted before they are made where the sampling knows how many."""
-    if sampling is None or opened.duration_s is None:
-        return np.empty(0)
-    if isinstance(sampling, np.ndarray):
-        return sampling
-    begin_s, end_s = opened.begin_s, opened.duration_s
-    if span_s is not None:
-        begin_s, end_s = max(begin_s, span_s[0]), min(end_s, span_s[1])
-        if begin_s >= end_s:
-            return np.empty(0)
-    count = getattr(sampling, "num_times", None)
-    if count is not None and (num_frames := count(end_s - begin_s)) > limits.frames:
-        raise limits.too_many_frames(num_frames)
-    times_s = times_between(sampling, begin_s, end_s)
-    if len(times_s) > limits.frames:
-        raise limits.too_many_frames(len(times_s))
-    return times_s

@@ -16,7 +16,8 @@ from hgrkit.video.limits import DecodeLimits
 from hgrkit.video.reader import VideoReader
 from hgrkit.video.sampling import FpsSampling, UniformSampling
 from hgrkit.video.worker import process as worker_process
-from hgrkit.video.worker.decoder import Decoded, DecodeProcess
+from hgrkit.video.worker.answers import Decoded
+from hgrkit.video.worker.decoder import DecodeProcess
 
 SIZE = (24, 32)
 TWO_A_SECOND = FpsSampling(2)
