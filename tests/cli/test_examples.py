@@ -13,6 +13,7 @@ from hgrkit.indexing.parts import Parts
 from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.trust import remember_parts
 from tests.test_retriever import save_random_model
 
 
@@ -22,7 +23,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     model = save_random_model(folder / "model")
     manifest = Parts.choose(LoadedModel.load(model), frame_encoder="features").manifest
-    rng = np.random.default_rng(0)
+    remember_parts(manifest)
     with Library.create(folder / "lib", manifest) as library:
         for name, seed in (("a.mp4", 1), ("b.mp4", 2), ("copy.mp4", 1)):
             rng = np.random.default_rng(seed)

@@ -236,7 +236,7 @@ def changed(path, **changes):
         ({"means": np.full(len(FEATURES), np.nan)}, "no finite number"),
         ({"right": np.zeros(len(FEATURES) + 1)}, "right should be"),
         ({"clip_map": np.zeros((DIM, RANK + 1), np.float16)}, "clip_map should be"),
-        ({"clip_bank": None}, "no calibration"),
+        ({"clip_bank": None}, "not a calibration"),
         ({"clip_bank": np.zeros((3, RANK + 1), np.float16)}, "clip_bank should be"),
         ({"text_bank": np.zeros((0, RANK), np.float16)}, "text_bank should be"),
         ({"text_map": np.ones(RANK, np.float16)}, "text_map should have two axes"),
