@@ -76,7 +76,7 @@ def test_where_ci_runs_the_kernel_is_compiled():
 def test_the_compiled_kernel_loads(build, tmp_path):
     library = tmp_path / "kernel.so"
     assert build.compile_kernel(SOURCE, library) == ""
-    assert ctypes.CDLL(str(library)).hgrkit_kernel_version() == 3
+    assert ctypes.CDLL(str(library)).hgrkit_kernel_version() == 4
     assert [path.name for path in tmp_path.iterdir()] == ["kernel.so"]
 
 

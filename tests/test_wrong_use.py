@@ -549,12 +549,12 @@ WRONG = [
     (
         lambda it: Retriever.create("new", **{**it.parts, "clip_seconds": "30"}),
         ConfigError,
-        "clip_seconds must be a number above 0, got '30'.",
+        "clip_seconds must be a number in [0.001, 1e9], got '30'.",
     ),
     (
         lambda it: Retriever.create("new", **{**it.parts, "clip_seconds": float("nan")}),
         ConfigError,
-        "clip_seconds must be a number above 0, got nan.",
+        "clip_seconds must be a number in [0.001, 1e9], got nan.",
     ),
     (
         lambda it: Retriever.create("new", **{**it.parts, "device": 5}),

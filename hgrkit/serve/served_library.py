@@ -39,7 +39,7 @@ def id_of(path: str) -> str:
     """The id of a video: of its path, so that it stays the same in every version and after a restart.
 
     >>> id_of("/videos/a.mp4")
-    '8ab54a1c6cb1fb1a7b5f4e88'
+    '60114635e30807ccfd91a9b9'
     """
     return hashlib.blake2b(path_bytes(path), digest_size=12).hexdigest()
 

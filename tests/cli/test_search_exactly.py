@@ -91,4 +91,5 @@ def test_info_measures_recall_when_it_is_asked(hgrkit, libraries, monkeypatch):
 def test_info_names_what_compares_clips(hgrkit, libraries, monkeypatch):
     monkeypatch.setenv("HGRKIT_KERNEL", "numpy")
     assert hgrkit("info", libraries / "all", "--json").json["kernel"] == "numpy"
-    assert hgrkit("info", libraries / "all").out.splitlines()[-1].split("  ")[-1].strip() == "numpy"
+    told = [line.split() for line in hgrkit("info", libraries / "all").out.splitlines()]
+    assert ["kernel", "numpy"] in told

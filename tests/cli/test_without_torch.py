@@ -16,6 +16,7 @@ from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
+from hgrkit.model.trust import remember_parts
 from hgrkit.model.scorer import embed_features
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
 from hgrkit.model.video import VideoEncoder
@@ -52,6 +53,7 @@ def library(tmp_path_factory, transformer):
     ).save(folder / "model")
     random = np.random.default_rng(0)
     manifest = Parts.choose(LoadedModel.load(model)).manifest
+    remember_parts(manifest)
     with Library.create(folder / "library", manifest) as made:
         for name in ("one.mp4", "two.mp4"):
             event, action, entity = (random.normal(size=shape) for shape in (4, (3, 4), (3, 4)))

@@ -136,7 +136,9 @@ def test_a_failed_file_is_tried_again_when_asked_or_changed(library, make_video,
     tried = []
     read = DecodeProcess.read
     monkeypatch.setattr(
-        DecodeProcess, "read", lambda self, path, *rest: tried.append(path) or read(self, path, *rest)
+        DecodeProcess,
+        "read",
+        lambda self, path, *rest, **how: tried.append(path) or read(self, path, *rest, **how),
     )
     (tmp_path / "v").mkdir()
     (tmp_path / "v/a.mp4").write_text("text")
@@ -312,7 +314,7 @@ def test_a_video_on_which_hgrkit_itself_failed_is_named_and_tried_again(
 import hgrkit.video.worker.program as worker
 sound = worker.VideoReader
 def reader(path, *arguments, **settings):
-    return sound(path, *arguments, **settings, **({"size": 1} if "a.mp4" in path else {}))
+    return sound(path, *arguments, **settings, **({"size": 1} if "a.mp4" in str(path) else {}))
 worker.VideoReader = reader
 """
     monkeypatch.setattr(worker_process, "_PROGRAM", f"{before}\n{breaks}\n{call}")

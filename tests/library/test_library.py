@@ -405,7 +405,7 @@ def test_other_parts_than_those_that_made_the_library_are_refused_by_name(folder
 
 def test_what_cannot_be_searched_is_refused(folder, queries):
     with Library.open(folder) as library:
-        with pytest.raises(ShapeError, match="embed_dim 16 as the library has, got 4"):
+        with pytest.raises(ShapeError, match="the library's embed_dim 16, got 4"):
             library.search(QueryEmbeddings(event=np.ones(4), action=np.ones((0, 4)), entity=np.ones((0, 4))), 3)
         with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
             library.search(queries[0], 0)

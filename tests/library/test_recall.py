@@ -76,6 +76,6 @@ def test_wrong_arguments_are_refused(library, wrong):
 def test_an_empty_library_has_nothing_to_find(tmp_path):
     with (
         Library.create(tmp_path / "lib", StoreContract.manifest) as library,
-        pytest.raises(LibraryError, match="holds no video yet"),
+        pytest.raises(LibraryError, match="contains no videos yet"),
     ):
         measure_recall(library)

@@ -384,7 +384,7 @@ with Library.open(sys.argv[1]) as library:
 def test_a_file_that_shrinks_under_a_reader_is_an_error(made, tmp_path, name, when):
     folder = Path(shutil.copytree(made, tmp_path / "library"))
     command = [sys.executable, "-c", SHRINKING, folder, folder / "arrays" / name, when]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != -signal.SIGBUS
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2

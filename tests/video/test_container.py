@@ -255,7 +255,7 @@ def test_a_file_is_opened_with_the_arguments_that_each_pyav_takes(
 ):
     path, opened = make_video("a.mp4"), []
 
-    def open_(file, **settings):
+    def open_(file, mode="r", **settings):
         """Takes what PyAV of that version takes: 19 has no `metadata_errors`, before 18 `options` may crash it."""
         options = settings.pop(options_are)
         if settings != text:

@@ -58,7 +58,7 @@ def test_a_plugin_that_fails_is_named(install_plugin):
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (LetterTexts, "which makes one; give LetterTexts"),
+        (LetterTexts, "not an instance; give LetterTexts"),
         (object(), "without embed_dim, fingerprint, encode"),
         (LetterTexts(0), "embed_dim of the text encoder that was given"),
     ],

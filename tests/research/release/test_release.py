@@ -210,7 +210,7 @@ def test_names_that_need_a_pickle_are_refused(write_release, tmp_path):
     release = write_release()
     import_release(release, tmp_path / "model")
     np.save(release / "trn_names.npy", np.array(["a0", None], dtype=object))
-    with pytest.raises(ReleaseError, match=r"no plain array of names.*dtype=str"):
+    with pytest.raises(ReleaseError, match=r"not a plain array of names.*dtype=str"):
         evaluate_release(release, tmp_path / "model")
 
 
