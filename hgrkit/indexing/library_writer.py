@@ -88,7 +88,9 @@ def cut_clips(
 
 def _places(times_s: Float64, begin_s: float, width_s: float, windows: int) -> Float64:
     """Which of equal windows each time lies in, [F]; the division is corrected where it rounds across a border."""
-    places: Float64 = np.clip(np.floor((times_s - begin_s) / width_s) if width_s else times_s * 0, 0, windows - 1)
+    with np.errstate(over="ignore"):  # a video may be as short as numbers get; it is one window then
+        places: Float64 = np.floor((times_s - begin_s) / width_s) if width_s else times_s * 0
+    places = np.clip(places, 0, windows - 1)
     places -= (places > 0) & (times_s < begin_s + places * width_s)
     places += (places < windows - 1) & (times_s >= begin_s + (places + 1) * width_s)
     return places

@@ -36,10 +36,14 @@ def work(hello: dict[str, Any], orders: BinaryIO) -> NoReturn:
             answers.write(json.dumps({"kind": kind, **values}) + "\n")
             answers.flush()
 
+    stopped = threading.Event()
+
     def on_progress(progress: IndexProgress) -> None:
         tell("done", **attrs.asdict(progress))
+        if stopped.is_set():  # an interruption is lost where it comes in a finalizer
+            raise KeyboardInterrupt
 
-    threading.Thread(target=_stop_at_the_end_of, args=(orders,), daemon=True).start()
+    threading.Thread(target=_stop_at_the_end_of, args=(orders, stopped), daemon=True).start()
     status = 0
     try:
         with Retriever.open(
@@ -62,8 +66,9 @@ def work(hello: dict[str, Any], orders: BinaryIO) -> NoReturn:
     os._exit(status)  # the thread that reads orders waits for ever
 
 
-def _stop_at_the_end_of(orders: BinaryIO) -> None:
+def _stop_at_the_end_of(orders: BinaryIO, stopped: threading.Event) -> None:
     orders.read()
+    stopped.set()
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # also wakes it from waiting
     else:

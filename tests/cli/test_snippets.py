@@ -38,6 +38,7 @@ OTHER_PAGES = {
     "docs/clip.md": "plugins/hgrkit-clip/tests/test_library.py",
     "docs/plugins/parser-in-40-lines.md": "tests/test_tutorial.py",
     "docs/how-to/own-frame-encoder.md": "tests/cli/test_how_to.py",
+    "docs/serve.md": "tests/serve/test_documentation.py",
     "docs/how-to/web-app.md": "tests/cli/test_how_to.py",
 }
 """Pages whose snippets another test runs in order."""

@@ -16,9 +16,9 @@ from hgrkit.library.library import Library
 from hgrkit.library.records import ClipEmbeddings, VideoRecord
 from hgrkit.model.hgr_model import HgrModel
 from hgrkit.model.loaded import LoadedModel
-from hgrkit.model.trust import remember_parts
 from hgrkit.model.scorer import embed_features
 from hgrkit.model.text.sentence_encoder import SentenceTextEncoder
+from hgrkit.model.trust import remember_parts
 from hgrkit.model.video import VideoEncoder
 from tests.test_retriever import write_video
 
