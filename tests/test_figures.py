@@ -176,11 +176,11 @@ def querybank_norm(files: Mapping[str, Any]) -> Expected:
     }
 
 
-def dual_encoder(comparison: str) -> Callable[[Mapping[str, Any]], Expected]:
+def dual_encoder(comparison: str, file: str = "dual_encoder.json") -> Callable[[Mapping[str, Any]], Expected]:
     """A table of a comparison in the results of dual encoders."""
 
     def rows(files: Mapping[str, Any]) -> Expected:
-        found = files["dual_encoder.json"][comparison]
+        found = files[file][comparison]
         named = {
             f"{title}, {way.replace('_', ' ')}, {measure}": (found["retrieval"][name][way][measure], "difference")
             for name, title in (("msr-vtt", "MSR-VTT"), ("msvd", "MSVD"))
@@ -197,6 +197,7 @@ def dual_encoder(comparison: str) -> Callable[[Mapping[str, Any]], Expected]:
         named |= {
             title: (found["choices"][kind][mean.get(kind, "mean of types")], "lead")
             for kind, title in titles.items()
+            if kind in found["choices"]
         }
         return {
             row: [shown(compared["a"]), shown(compared["b"]), lead(compared, key)]
@@ -524,6 +525,7 @@ SOURCES: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Expected]] = {
     (PAGE, "What the levels are for", 0): foils,
     (DUAL, "What the graph adds", 0): dual_encoder("event alone (a) against all levels (b)"),
     (DUAL, "What the graph adds", 1): dual_encoder_foils,
+    (DUAL, "A trained head", 0): dual_encoder("untrained (a) against trained heads (b)", "dual_encoder_head.json"),
     (PAGE, "What its parts are worth", 0): what_pays,
     (SURE, "How far it can be trusted", 0): partial(confidence, row=right_hits),
     (SURE, "When nothing matches", 0): partial(confidence, row=absent_things),
