@@ -190,7 +190,7 @@ def test_a_graph_gets_no_more_memory_than_graphs_get(tmp_path):
         200_000_000,
         400_000_000,
         1 << 50,
-    )  # of the second, onnxruntime would fill a gigabyte on loading
+    )  # onnxruntime alone would fill a gigabyte for the second
     for number, size in enumerate(sizes):
         (tmp_path / str(number)).mkdir()
         saved(tmp_path / str(number), grown(size))
