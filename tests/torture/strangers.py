@@ -165,12 +165,12 @@ def _tree(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 def _run(command: Sequence[str], folder: Path, outside: Path) -> tuple[int | None, float, int, str, str]:
-    """Run hgrkit in a fork, so that its imports are there; returns status, seconds, peak memory and output."""
+    """Run hgrkit in a fork, so that its imports are there; returns status, seconds, added memory and output."""
     import hgrkit.cli.app
     import hgrkit.retriever  # noqa: F401
 
     files = [folder / "stdout", folder / "stderr"]
-    began = time.monotonic()
+    began, inherited = time.monotonic(), _resident()
     process = os.fork()
     if process == 0:
         _be_hgrkit(command, files, outside)
@@ -189,7 +189,13 @@ def _run(command: Sequence[str], folder: Path, outside: Path) -> tuple[int | Non
     cpu = usage.ru_utime + usage.ru_stime if usage is not None else seconds
     if status is not None and cpu > MOST_SECONDS:
         status = None
-    return status, seconds, (usage.ru_maxrss if usage else 0) * 1024, texts[0], texts[1]
+    peak = max(0, (usage.ru_maxrss if usage else 0) * 1024 - inherited)
+    return status, seconds, peak, texts[0], texts[1]
+
+
+def _resident() -> int:
+    """Bytes that this process has in memory, with which a fork of it begins."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _be_hgrkit(command: Sequence[str], files: Sequence[Path], outside: Path) -> None:
