@@ -146,7 +146,7 @@ class SentenceReader:
     def _states(self, piece_ids: npt.NDArray[np.int64]) -> Float32:
         """Pieces [C, L] to states [C, L, H], some sentences at a time."""
         sentences, pieces = piece_ids.shape
-        states = np.empty((sentences, pieces, self.hidden_size), np.float32)
+        states = np.empty((sentences, pieces, int(self._graph.outputs["states"][2])), np.float32)
         at_once = max(1, _PIECES_AT_ONCE // pieces)
         for begin in range(0, sentences, at_once):
             some = slice(begin, begin + at_once)
