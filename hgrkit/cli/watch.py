@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -88,16 +89,30 @@ def watch(
             echo(_dated(report_counts(report)))
         sys.stdout.flush()
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = _Interruption()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interruption)
     echo(f"watching {printable(', '.join(paths))}; press Ctrl-C to stop.", err=True)
     try:
-        watch_folders(folders, index, on_report=on_report, on_problem=_show_problem)
+        watch_folders(folders, index, on_report=on_report, on_problem=_show_problem, sleep=interruption.sleep)
     except KeyboardInterrupt:
         echo("stopped; what was finished is kept.", err=True)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+class _Interruption:
+    """What a signal does: interrupt, at the next pause if it came in a finalizer, where exceptions are lost."""
+
+    def __init__(self) -> None:
+        self._came = False
+
+    def __call__(self, *_: object) -> NoReturn:
+        self._came = True
+        raise KeyboardInterrupt
+
+    def sleep(self, seconds: float) -> None:
+        if self._came:
+            raise KeyboardInterrupt
+        time.sleep(seconds)
 
 
 def _show_problem(error: HgrkitError | OSError) -> None:
