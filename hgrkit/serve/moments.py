@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar, final
 
 import attrs
+import numpy as np
 
 from hgrkit.errors import DecodeError
 from hgrkit.library.records import VideoRecord
@@ -22,7 +23,8 @@ from hgrkit.serve.media import open_indexed
 from hgrkit.serve.settings import ServeLimits
 from hgrkit.video.cutting.web import WebPlay
 from hgrkit.video.limits import DecodeLimits
-from hgrkit.video.worker.answers import Decoded
+from hgrkit.video.still import encode_jpeg
+from hgrkit.video.worker.answers import Decoded, Pictures
 from hgrkit.video.worker.decoder import DecodeProcess
 
 __all__ = ["Moment", "Moments", "checked_span"]
@@ -224,7 +226,9 @@ class Moments:
 
 
 def _thumbnail(process: DecodeProcess, path: str, time_s: float, height: int) -> bytes | Decoded:
-    return process.thumbnail(path, time_s, height)
+    taken: list[Pictures] = []
+    decoded = process.read(path, height, np.array([time_s]), lambda _, images: taken.extend(images))
+    return encode_jpeg(taken[0]) if taken and decoded.reason is None else decoded
 
 
 def _key(record: VideoRecord) -> tuple[object, ...]:

@@ -152,21 +152,6 @@ class DecodeProcess:
 
         return self._ask(path, talk)
 
-    def thumbnail(self, path: str, time_s: float, height: int) -> bytes | Decoded:
-        """Read the picture that is on the screen at a time, as a JPEG file; if that fails, the result says how.
-
-        Args:
-            path: the file.
-            time_s: seconds on the video's own time line.
-            height: of the picture; its width keeps its shape.
-
-        Raises:
-            DecodeWorkerError: if no worker can be started, or this object is closed.
-        """
-        made: list[bytes] = []
-        request = {"kind": "thumbnail", "path": _joined(path), "time_s": time_s, "height": height}
-        return self._bytes_of(path, request, lambda _, piece: made.append(piece or b""), lambda _: b"".join(made))
-
     def web_play(self, path: str) -> WebPlay | Decoded:
         """Look how browsers take a video; if reading it fails, the result says how.
 

@@ -33,7 +33,7 @@ from hgrkit.video.limits import DecodeGuard, DecodeLimits
 from hgrkit.video.preparation import FrameSize
 from hgrkit.video.reader import SampledFrame, VideoReader
 from hgrkit.video.sampling import UniformSampling
-from hgrkit.video.still import encode_jpeg, read_still
+from hgrkit.video.still import read_still
 from hgrkit.video.worker.protocol import (
     CHUNK_BYTES,
     CHUNK_FRAMES,
@@ -248,7 +248,6 @@ class _Job:
             send = {
                 "cut": self._send_clip,
                 "picture": self._send_still,
-                "thumbnail": self._send_thumbnail,
                 "web_play": self._read_web_play,
             }
             end = {**send.get(self._request["kind"], self._send_pictures)(), "kind": "done"}
@@ -286,12 +285,6 @@ class _Job:
     def _send_still(self) -> Header:
         size = size_of_record(self._request["frame_size"])
         self._send_frames([SampledFrame(0.0, read_still(self._path, size, self._guard))])
-        return {}
-
-    def _send_thumbnail(self) -> Header:
-        reader = self._open(self._request["height"])
-        frames = reader.pictures_at(np.array([float(self._request["time_s"])]))
-        self._send_bytes(0, encode_jpeg(next(frames).image))
         return {}
 
     def _read_web_play(self) -> Header:

@@ -35,15 +35,13 @@ Header = dict[str, Any]
 
 Owner to worker: `hello` (once: `sys_path`, `parent`, `limits`), `video` (`path`, `frame_size`), `times` (`count`;
 then that many float64; with none, no pictures are sent); or, instead of the last two, `cut` (`path`, `start_s`,
-`end_s`, `exact`, `web`), `picture` (`path`, `frame_size`), `thumbnail` (`path`, `time_s`, `height`) or `web_play`
-(`path`).
+`end_s`, `exact`, `web`), `picture` (`path`, `frame_size`) or `web_play` (`path`).
 
 Worker to owner: `ready` (once), `progress` (about once a second), `opened` (`begin_s`, `duration_s`), `frames`
 (`count`, `height`, `width`; then as many float64 times and RGB pictures), and last `done` (`decoded_frames`) or
 `failed` (`reason`, `lasting`, `fit`, `decoded_frames`). After `picture` nothing is `opened`. After `cut`, instead
 of `frames`: `bytes` (`at`, `count`; then that many bytes of the clip) and `restart`, which discards those so far;
-`done` then also has the fields of `CutClip`. After `thumbnail`: `bytes` of a JPEG file. After `web_play` only
-`done`, with the fields of `WebPlay`.
+`done` then also has the fields of `CutClip`. After `web_play` only `done`, with the fields of `WebPlay`.
 """
 
 CHUNK_FRAMES = 16
