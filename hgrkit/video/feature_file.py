@@ -23,7 +23,7 @@ import numpy.typing as npt
 from hgrkit.checks.arguments import check_path
 from hgrkit.errors import FeatureFileError, MissingPackageError, MissingPathError
 from hgrkit.storage.regular_file import open_regular
-from hgrkit.video.feature_table import LanceTable, MemoryTable, ParquetTable
+from hgrkit.video.feature_table import LanceTable, MemoryTable, ParquetTable, check_growth
 
 __all__ = ["HIDDEN", "FeatureFile", "open_features"]
 
@@ -37,8 +37,6 @@ _UNREADABLE = (
 )
 
 _MOST_BYTES = 512 << 20  # of one video as float32: 18 hours of two frames a second, 1,024 numbers a frame
-_MOST_GROWTH = 64  # times what is stored; features of networks shrink to a half, those with many zeros to a tenth
-_FREE_BYTES = 1 << 20  # that may grow from nothing, such as a short video of zeros
 _MOST_CHUNK_BYTES = 64 << 20  # HDF5 unpacks a chunk whole; h5py makes them of up to 1 MB
 _MOST_CHUNKS = 1 << 20  # each is looked for by itself
 _PIECE_BYTES = 16 << 20  # that are read at once
@@ -183,11 +181,7 @@ def _check_shape(what: str, array: _Array) -> None:
 
 
 def _check_growth(what: str, size: int, array: _Array) -> None:
-    if size > _MOST_GROWTH * array.stored_bytes + _FREE_BYTES:
-        raise FeatureFileError(
-            f"{what} says that it is {list(array.shape)}, {size >> 20} MB, but takes {array.stored_bytes} bytes; "
-            f"more than {_MOST_GROWTH} times what is stored is not read. Save it without compression."
-        )
+    check_growth(what, f"is {list(array.shape)}, {size >> 20} MB", size, array.stored_bytes)
 
 
 # npz: a zip archive of .npy files -----------------------------------------------------------------------------

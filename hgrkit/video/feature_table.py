@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from hgrkit.errors import FeatureFileError, MissingPackageError
 
-__all__ = ["FeatureTable", "LanceTable", "MemoryTable", "ParquetTable", "WholeArray"]
+__all__ = ["FeatureTable", "LanceTable", "MemoryTable", "ParquetTable", "WholeArray", "check_growth"]
 
 _ID_COLUMNS = ("id", "video", "path", "name")
 _VECTOR_COLUMNS = ("vector", "vectors", "features", "embedding")
-_MOST_GROWTH, _FREE_BYTES = 64, 1 << 20  # as of other files: hgrkit.video.feature_file
+_MOST_GROWTH = 64  # times what is stored; features of networks shrink to a half, those with many zeros to a tenth
+_FREE_BYTES = 1 << 20  # that may grow from nothing, such as a short video of zeros
 _LARGEST_ROW_GROUP = 1 << 30
 """Bytes of vectors in a row group of a Parquet file, which is read whole."""
 
@@ -116,7 +117,7 @@ class ParquetTable(FeatureTable):
         described = self._file.metadata
         groups = [described.row_group(number) for number in range(described.num_row_groups)]
         self._starts = [0, *accumulate(group.num_rows for group in groups)]
-        _check_growth(path, sum(map(self._num_values, groups)))
+        _check_table(path, sum(map(self._num_values, groups)))
         largest = max(map(self._vector_bytes, groups), default=0)
         if largest > _LARGEST_ROW_GROUP:
             raise FeatureFileError(
@@ -159,7 +160,7 @@ class LanceTable(FeatureTable):
 
     def __init__(self, path: str) -> None:
         self._data = _package("lance", "lance", path).dataset(path)
-        _check_growth(path, self._data.count_rows())
+        _check_table(path, self._data.count_rows())
         ids, self._vectors = _columns(path, self._data.schema.names)
         super().__init__(batch.column(0).to_pylist() for batch in self._data.to_batches(columns=[ids]))
 
@@ -168,16 +169,24 @@ class LanceTable(FeatureTable):
         return _matrix(self._data.take(list(range(start, stop)), columns=[self._vectors]).column(0))
 
 
-def _check_growth(path: str, count: int) -> None:
-    """Refuse a table that says that it has more numbers than its bytes can mean."""
+def check_growth(what: str, said: str, size: int, stored: int) -> None:
+    """Refuse what says that it has more bytes than those that are stored can mean.
+
+    Raises:
+        FeatureFileError: if `size` is too much for `stored` bytes; `said` tells what is said of it.
+    """
+    if size > _MOST_GROWTH * stored + _FREE_BYTES:
+        raise FeatureFileError(
+            f"{what} says that it {said}, but takes {stored} bytes; more than {_MOST_GROWTH} times what is stored "
+            "is not read. Save it without compression."
+        )
+
+
+def _check_table(path: str, count: int) -> None:
     there = Path(path)
     files = [there] if there.is_file() else [one for one in there.rglob("*") if one.is_file()]
     stored = sum(one.stat().st_size for one in files)
-    if 4 * count > _MOST_GROWTH * stored + _FREE_BYTES:
-        raise FeatureFileError(
-            f"{path!r} says that it has {count} numbers, but takes {stored} bytes; more than {_MOST_GROWTH} times "
-            "what is stored is not read. Save it without compression."
-        )
+    check_growth(repr(path), f"has {count} numbers", 4 * count, stored)
 
 
 def _package(module: str, extra: str, path: str) -> Any:
