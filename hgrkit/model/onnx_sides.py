@@ -102,10 +102,9 @@ class OnnxSides:
         (folder / SIDES_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-@final
 @attrs.frozen(eq=False, slots=False)
-class OnnxTexts:
-    """A `TextEncoderPlugin` on an exported graph.
+class _OnnxSide:
+    """One side of an export.
 
     Attributes:
         folder: where the export lies.
@@ -118,14 +117,20 @@ class OnnxTexts:
     device: str = "cpu"
 
     @property
-    def embed_dim(self) -> int:
-        """D."""
-        return self.sides.embed_dim
-
-    @property
     def fingerprint(self) -> str:
         """Of the export."""
         return self.sides.fingerprint
+
+
+@final
+@attrs.frozen(eq=False, slots=False)
+class OnnxTexts(_OnnxSide):
+    """A `TextEncoderPlugin` on an exported graph."""
+
+    @property
+    def embed_dim(self) -> int:
+        """D."""
+        return self.sides.embed_dim
 
     @property
     def equivalent_to(self) -> str:
@@ -167,28 +172,13 @@ class OnnxTexts:
 
 @final
 @attrs.frozen(eq=False, slots=False)
-class OnnxFrames:
-    """A `FrameEncoder` on an exported graph.
-
-    Attributes:
-        folder: where the export lies.
-        sides: what stands there of it.
-        device: `cpu`, or a device that onnxruntime may know.
-    """
-
-    folder: Path
-    sides: OnnxSides
-    device: str = "cpu"
+class OnnxFrames(_OnnxSide):
+    """A `FrameEncoder` on an exported graph."""
 
     @property
     def feature_dim(self) -> int:
         """D."""
         return self.sides.embed_dim
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the export."""
-        return self.sides.fingerprint
 
     @property
     def frame_size(self) -> PictureScaling:
